@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests import sdks
+from tests.support import sdks
 
 try:
     from hypothesis import settings

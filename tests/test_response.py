@@ -17,7 +17,7 @@ from antigravity.ir.parts import (
 )
 from antigravity.ir.response import Choice, fold, unfold
 from antigravity.ir.signature import Signature
-from tests.pairs.answers import answers
+from tests.support.responses import answers
 
 SIGNATURE = Signature("c2ln", "gemini")
 EVERYTHING = Choice(

@@ -9,9 +9,9 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 
 from antigravity.simulator.signatures import sign
-from tests.chaos.chaos_figures import resident, table
-from tests.chaos.chaos_kit import MARKER, ChaosCase, reactor
-from tests.chaos.chaos_requests import Ask, breaks_in_order, plan, signatures, told
+from tests.chaos.figures import resident, table
+from tests.chaos.fixtures import MARKER, ChaosCase, reactor
+from tests.chaos.requests import Ask, breaks_in_order, plan, signatures, told
 
 REQUESTS = 2000
 AT_ONCE = 50

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from antigravity.config.settings import UpstreamSettings
-from tests.chaos.agent import Agent, Between
-from tests.chaos.chaos_kit import ChaosCase, reactor
+from tests.chaos.coding_agent import Agent, Between
+from tests.chaos.fixtures import ChaosCase, reactor
 
 #: Tasks of two turns each.
 TASKS = 250

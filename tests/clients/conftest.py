@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.clients.drivers import ClaudeCode, Codex, Driver, GeminiCli, OpenCode
-from tests.clients.installation import UnavailableError
 from tests.clients.servers import TARGETS, Gateway, Simulator
+from tests.support.npm import UnavailableError
 
 #: Gives the gateway before an upstream protocol.  With ``fallback`` only names that the
 #: upstream does not have are sent to another model.  A ``fresh`` one is for this test alone:

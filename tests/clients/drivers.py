@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.clients.installation import find_client, search_path
 from tests.clients.programs import Finished, run_client
+from tests.support.npm import find_client, search_path
 
 KEY = "sk-client"
 

@@ -14,7 +14,7 @@ import pytest
 from tests.clients.drivers import Driver
 from tests.clients.servers import TARGETS, Gateway, Simulator
 
-STAND_IN = Path(__file__).parents[1] / "mcp" / "stdio_stand_in.py"
+STAND_IN = Path(__file__).parents[1] / "support" / "fake_stdio_server.py"
 ECHO = '{"text": "ZEBRA-42"}'
 PROXIES = ("NO_PROXY", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 50).decode()
@@ -36,7 +36,7 @@ def started(folder: Path, target: str, simulator: Simulator) -> Gateway:
         f'api_key = "zai-key"\nweb_search_url = "{zai}/mcp/web_search_prime/mcp"\n'
         f'[mcp.vision]\nzai_url = "{zai}/paas/v4/chat/completions"\n',
     )
-    gateway.wait_for("the MCP server s is there")
+    gateway.wait_for("connected to the MCP server s")
     return gateway
 
 

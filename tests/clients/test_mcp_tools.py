@@ -9,7 +9,7 @@ import pytest
 
 from tests.clients.conftest import Gateways
 from tests.clients.drivers import Driver
-from tests.mcp.mcp_process import offering_everything
+from tests.support.mcp_processes import offering_everything
 
 #: What the tool says, which is then the answer.
 ANSWER = "This is a simple text response for testing."

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.clients.installation import CACHE, UnavailableError, ensure_node, search_path
+from tests.support.npm import CACHE, UnavailableError, ensure_node, search_path
 
 PACKAGE: Final = "@modelcontextprotocol/conformance"
 #: The release, and the one that knows the newest revision too.

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.installation import UnavailableError
 from tests.conformance.conformance_suite import VERSIONS, program, run
-from tests.mcp.mcp_process import offering_everything
+from tests.support.mcp_processes import offering_everything
+from tests.support.npm import UnavailableError
 
 RELEASE, NEXT = VERSIONS
 #: An extension that the gateway does not offer, which the suite runs and does not count.

@@ -21,7 +21,7 @@ from antigravity.config.settings import (
     UpstreamSettings,
 )
 from antigravity.plugins import PluginHost
-from tests.faults.faults_kit import FaultCase, HttpResponse, path_and_body, reactor
+from tests.faults.fixtures import FaultCase, HttpResponse, path_and_body, reactor
 
 #: The protocols of clients, and those of upstreams with the name of one of each.
 CLIENTS = ("openai_chat", "openai_completions", "openai_responses", "anthropic", "gemini")

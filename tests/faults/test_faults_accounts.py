@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from antigravity.config.secret import Secret
 from antigravity.config.settings import SchedulingSettings
-from tests.faults.faults_kit import FaultCase, check_complete
+from tests.faults.fixtures import FaultCase, check_complete
 
 WAY = ("openai_chat", "openai_chat")
 #: With one attempt for each there would be none left for the good one.

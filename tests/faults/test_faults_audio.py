@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.task import deferLater
 
 from antigravity.protocols.openai_speech import mp3
-from tests.faults.faults_kit import FaultCase, HttpResponse, Reading, check_refusal, reactor
+from tests.faults.fixtures import FaultCase, HttpResponse, Reading, check_refusal, reactor
 
 OPENAI = "openai_chat-to-openai_chat"
 GEMINI = "gemini-to-gemini"

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from antigravity.config.settings import SchedulingSettings
-from tests.faults.faults_kit import (
+from tests.faults.fixtures import (
     FaultCase,
     HttpResponse,
     Reading,

@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.task import deferLater
 
-from tests.faults.faults_kit import (
+from tests.faults.fixtures import (
     WAYS,
     FaultCase,
     HttpResponse,

@@ -6,7 +6,7 @@ from typing import Any
 
 from openai.types import Completion
 
-from tests.faults.faults_kit import FaultCase, HttpResponse, check_broken_stream, check_refusal
+from tests.faults.fixtures import FaultCase, HttpResponse, check_broken_stream, check_refusal
 
 BASE = "openai_chat-to-openai_chat/gpt-4.1"
 CHAT = "openai_completions-to-openai_chat/gpt-4.1"

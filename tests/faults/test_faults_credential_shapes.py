@@ -12,7 +12,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from antigravity.config.secret import Secret
-from tests.faults.faults_kit import WAYS, FaultCase, HttpResponse, reactor
+from tests.faults.fixtures import WAYS, FaultCase, HttpResponse, reactor
 
 KEY = "sk-upstream-0123456789abcdef"
 JSON = "application/json"

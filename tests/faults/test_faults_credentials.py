@@ -14,7 +14,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from antigravity.config.secret import Secret
 from antigravity.redaction.credentials import CREDENTIALS
-from tests.faults.faults_kit import NATIVE, WAYS, FaultCase, HttpResponse, reactor
+from tests.faults.fixtures import NATIVE, WAYS, FaultCase, HttpResponse, reactor
 
 KEY = 'sk-up/str+eam="credential"&0123456789'
 FORMS = (KEY, json.dumps(KEY)[1:-1], quote(KEY, safe=""), b64encode(KEY.encode()).decode())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.faults.faults_kit import FaultCase, HttpResponse, check_refusal, model_of, path_and_body
-from tests.transport.fake_upstream import listen
+from tests.faults.fixtures import FaultCase, HttpResponse, check_refusal, model_of, path_and_body
+from tests.support.fake_upstream import listen
 from tests.transport.test_early_responses import Early, Hasty
 
 WAY = ("openai_chat", "openai_chat")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.faults.faults_kit import check_broken_stream, check_refusal
+from tests.faults.fixtures import check_broken_stream, check_refusal
 from tests.faults.scripted_upstream import (
     CLIENTS,
     UPSTREAMS,

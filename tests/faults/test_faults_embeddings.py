@@ -16,7 +16,7 @@ from antigravity.config.secret import Secret
 from antigravity.exchange.operations import embeddings
 from antigravity.ir.record import ExchangeRecord
 from antigravity.simulator.embeddings import EmbeddingInput, vector
-from tests.faults.faults_kit import FaultCase, HttpResponse, Reading, check_refusal, reactor
+from tests.faults.fixtures import FaultCase, HttpResponse, Reading, check_refusal, reactor
 
 #: An upstream of each kind, and its models; the newer one of Gemini's tells what it costs.
 OPENAI = "openai_chat-to-openai_chat/text-embedding-3-small"

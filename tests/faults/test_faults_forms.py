@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.faults.faults_kit import check_refusal
+from tests.faults.fixtures import check_refusal
 from tests.faults.scripted_upstream import (
     CLIENTS,
     UPSTREAMS,

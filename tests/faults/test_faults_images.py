@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 
 from antigravity.config.settings import TimeoutSettings
-from tests.faults.faults_kit import FaultCase, HttpResponse, Reading, check_refusal
+from tests.faults.fixtures import FaultCase, HttpResponse, Reading, check_refusal
 
 GEMINI = "gemini-to-gemini/gemini-3.1-flash-image"
 OPENAI = "openai_chat-to-openai_chat/gpt-image-1"

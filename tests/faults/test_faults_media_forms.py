@@ -10,7 +10,7 @@ import wave
 import zlib
 from typing import Any
 
-from tests.faults.faults_kit import HttpResponse, check_refusal
+from tests.faults.fixtures import HttpResponse, check_refusal
 from tests.faults.scripted_upstream import (
     CLIENTS,
     UPSTREAMS,

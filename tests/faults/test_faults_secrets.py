@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from antigravity.config.secret import Secret
-from tests.faults.faults_kit import FaultCase, HttpResponse, check_refusal
+from tests.faults.fixtures import FaultCase, HttpResponse, check_refusal
 
 KEY = "sk-upstream-secret"
 ANSWER = "openai_responses-to-openai_responses/gpt-4.1"

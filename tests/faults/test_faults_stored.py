@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from antigravity.config.secret import Secret
 from antigravity.ir.errors import UpstreamError
-from tests.faults.faults_kit import FaultCase, HttpResponse, check_refusal
+from tests.faults.fixtures import FaultCase, HttpResponse, check_refusal
 
 NATIVE = "openai_responses-to-openai_responses/gpt-4.1"
 OTHER = "openai_responses-to-gemini/gemini-2.5-flash"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.faults.faults_kit import path_and_body
+from tests.faults.fixtures import path_and_body
 from tests.faults.scripted_upstream import (
     CLIENTS,
     MODEL,

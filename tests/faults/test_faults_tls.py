@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.faults.faults_kit import NATIVE, FaultCase, check_refusal
-from tests.transport.certificates import certificate
-from tests.transport.fake_upstream import FakeUpstream, listen, ok
+from tests.faults.fixtures import NATIVE, FaultCase, check_refusal
+from tests.support.certificates import certificate
+from tests.support.fake_upstream import FakeUpstream, listen, ok
 
 
 class TlsOfUpstreams(FaultCase):

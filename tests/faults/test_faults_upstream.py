@@ -9,7 +9,7 @@ from twisted.internet.protocol import Factory
 
 from antigravity.config.secret import Secret
 from antigravity.config.settings import TimeoutSettings
-from tests.faults.faults_kit import (
+from tests.faults.fixtures import (
     NATIVE,
     WAYS,
     FaultCase,

@@ -9,7 +9,7 @@ from zope.interface import implementer
 from antigravity.hookspecs import hookimpl
 from antigravity.interfaces.interception import IBackgroundDetector, IWarmupFilter
 from antigravity.ir.parts import Text
-from tests.interception.interception_kit import BACKGROUND, CLAUDE_CODE, GatewayCase, message
+from tests.interception.fixtures import BACKGROUND, CLAUDE_CODE, GatewayCase, message
 
 CHAT = {"model": "gpt-5.1", "messages": [{"role": "user", "content": "Warmup"}]}
 CONTENTS = {"contents": [{"role": "user", "parts": [{"text": "Warmup"}]}]}

@@ -15,20 +15,20 @@ from typing import Any
 
 import pytest
 
-from tests.interop.anthropic_calls import Messages
-from tests.interop.dialect import Dialect
-from tests.interop.genai_calls import GenAI
-from tests.interop.openai_chat_calls import Chat
-from tests.interop.openai_responses_calls import Responses
+from tests.interop.anthropic_driver import Messages
+from tests.interop.genai_driver import GenAI
+from tests.interop.openai_chat_driver import Chat
+from tests.interop.openai_responses_driver import Responses
+from tests.interop.sdk_drivers import SdkDriver
 
 try:
-    from tests.interop.generativeai_calls import GenerativeAI
+    from tests.interop.generativeai_driver import GenerativeAI
 except ModuleNotFoundError:  # the previous generation is tested without it
-    OLDER: tuple[Dialect, ...] = ()
+    OLDER: tuple[SdkDriver, ...] = ()
 else:
     OLDER = (GenerativeAI(),)
 
-DIALECTS: dict[str, Dialect] = {
+DRIVERS: dict[str, SdkDriver] = {
     each.name: each for each in (Chat(), Responses(), Messages(), GenAI(), *OLDER)
 }
 TWISTD = Path(sys.executable).with_name("twistd")
@@ -37,7 +37,7 @@ STARTS_WITHIN = 30.0
 
 def pytest_configure(config: pytest.Config) -> None:
     # The SDKs are not ours: what they warn about is not for these tests to judge.
-    config.addinivalue_line("markers", "dialects(*names): the SDKs that a test is run with")
+    config.addinivalue_line("markers", "sdks(*names): the SDKs that a test is run with")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,12 +48,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes ``dialect`` with all SDKs, or with those that its marker names."""
-    if "dialect" not in metafunc.fixturenames:
+    """Run a test that takes ``sdk`` with all SDKs, or with those that its marker names."""
+    if "sdk" not in metafunc.fixturenames:
         return
-    marker = metafunc.definition.get_closest_marker("dialects")
-    names = [name for name in marker.args if name in DIALECTS] if marker else list(DIALECTS)
-    metafunc.parametrize("dialect", [DIALECTS[name] for name in names], ids=names)
+    marker = metafunc.definition.get_closest_marker("sdks")
+    names = [name for name in marker.args if name in DRIVERS] if marker else list(DRIVERS)
+    metafunc.parametrize("sdk", [DRIVERS[name] for name in names], ids=names)
 
 
 def _is_ready(url: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from tests.interop.dialect import Dialect
+from tests.interop.sdk_drivers import SdkDriver
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ _SPOKEN = {
 }
 
 
-def native(dialect: Dialect, target: Target) -> bool:
+def native(sdk: SdkDriver, target: Target) -> bool:
     """Return whether the upstream speaks the SDK's own protocol: requests pass as they are."""
-    return _SPOKEN[dialect.name] == target.upstream
+    return _SPOKEN[sdk.name] == target.upstream
 
 
 def name(each: Target) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.interop.dialect import Dialect, Mode, Talk
+from tests.interop.sdk_drivers import Conversation, Mode, SdkDriver
 from tests.interop.targets import EVERY, TARGETS, Target, name
 
 MODES: tuple[Mode, ...] = ("whole", "stream")
@@ -18,32 +18,32 @@ def target(request: pytest.FixtureRequest) -> Target:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_model_answers(url: str, dialect: Dialect, target: Target, mode: Mode) -> None:
-    answer = Talk(dialect, url, target.model, mode).say(f"[[say {LONG}]] [[chunks 7]]")
+def test_the_model_answers(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+    answer = Conversation(sdk, url, target.model, mode).say(f"[[say {LONG}]] [[chunks 7]]")
     assert answer.text == LONG
     assert answer.finish == "stop"
     assert answer.calls == []
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_usage_is_counted(url: str, dialect: Dialect, target: Target, mode: Mode) -> None:
-    answer = Talk(dialect, url, target.model, mode).say(f"[[say {LONG}]]")
+def test_usage_is_counted(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+    answer = Conversation(sdk, url, target.model, mode).say(f"[[say {LONG}]]")
     assert answer.input_tokens > 0
     assert answer.output_tokens >= len(LONG) // 4
     assert answer.total_tokens == answer.input_tokens + answer.output_tokens
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_system_prompt_arrives(url: str, dialect: Dialect, target: Target, mode: Mode) -> None:
-    talk = Talk(dialect, url, target.model, mode, system="Talk like a pirate.")
-    assert talk.say("[[system]]").text == "Talk like a pirate."
+def test_the_system_prompt_arrives(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+    conversation = Conversation(sdk, url, target.model, mode, system="Conversation like a pirate.")
+    assert conversation.say("[[system]]").text == "Conversation like a pirate."
 
 
-def test_a_conversation_goes_on(url: str, dialect: Dialect, target: Target) -> None:
-    talk = Talk(dialect, url, target.model)
-    talk.say("[[say one]]")
-    talk.say("[[say two]]")
-    body = talk.say("[[request]]").text
+def test_a_conversation_goes_on(url: str, sdk: SdkDriver, target: Target) -> None:
+    conversation = Conversation(sdk, url, target.model)
+    conversation.say("[[say one]]")
+    conversation.say("[[say two]]")
+    body = conversation.say("[[request]]").text
     said = ['"[[say one]]"', '"[[say two]]"', '"[[request]]"']  # thoughts cite them without quotes
     places = [body.index(each) for each in said]
     assert places == sorted(places)
@@ -52,30 +52,28 @@ def test_a_conversation_goes_on(url: str, dialect: Dialect, target: Target) -> N
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_output_limit_ends_an_answer(
-    url: str, dialect: Dialect, target: Target, mode: Mode
+    url: str, sdk: SdkDriver, target: Target, mode: Mode
 ) -> None:
-    talk = Talk(dialect, url, target.model, mode, max_tokens=16)
-    answer = talk.say("[[tokens 100]]")
+    conversation = Conversation(sdk, url, target.model, mode, max_tokens=16)
+    answer = conversation.say("[[tokens 100]]")
     assert answer.finish == "length"
     assert len(answer.text) <= 16 * 4
 
 
-@pytest.mark.dialects("chat", "anthropic", "genai", "generativeai")
+@pytest.mark.sdks("chat", "anthropic", "genai", "generativeai")
 @pytest.mark.parametrize("mode", MODES)
 def test_a_stop_sequence_ends_an_answer(
-    url: str, dialect: Dialect, target: Target, mode: Mode
+    url: str, sdk: SdkDriver, target: Target, mode: Mode
 ) -> None:
-    talk = Talk(dialect, url, target.model, mode, stop=["STOP"])
-    answer = talk.say("[[say before the STOP after]] [[chunks 9]]")
+    conversation = Conversation(sdk, url, target.model, mode, stop=["STOP"])
+    answer = conversation.say("[[say before the STOP after]] [[chunks 9]]")
     assert answer.text == "before the "
     assert answer.finish == "stop"
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 @pytest.mark.parametrize("mode", MODES)
-def test_a_filter_is_no_ordinary_end(
-    url: str, dialect: Dialect, target: Target, mode: Mode
-) -> None:
+def test_a_filter_is_no_ordinary_end(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
     word = "SAFETY" if target.name in ("gemini", "codeassist") else "content_filter"
-    answer = Talk(dialect, url, target.model, mode).say(f"[[say No.]] [[finish {word}]]")
+    answer = Conversation(sdk, url, target.model, mode).say(f"[[say No.]] [[finish {word}]]")
     assert answer.finish == "filter"

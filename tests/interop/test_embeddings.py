@@ -12,10 +12,10 @@ import pytest
 from google.genai import errors as genai_errors
 from google.genai import types
 
-from tests.interop.genai_calls import client as genai_client
-from tests.interop.genai_calls import part
-from tests.interop.material import PNG
-from tests.interop.openai_chat_calls import client as openai_client
+from tests.interop.genai_driver import client as genai_client
+from tests.interop.genai_driver import part
+from tests.interop.openai_chat_driver import client as openai_client
+from tests.interop.samples import PNG
 from tests.interop.targets import Target, fresh, name
 
 OPENAI = Target("openai", "demo-openai", "text-embedding-3-small")
@@ -81,7 +81,7 @@ def by_genai_v1(url: str, target: Target, texts: list[str], size: int | None) ->
 def by_generativeai(
     url: str, target: Target, texts: list[str], size: int | None
 ) -> list[list[float]]:
-    calls = pytest.importorskip("generativeai_calls")
+    calls = pytest.importorskip("tests.interop.generativeai_driver")
     calls.connect(url)
     model = calls.name_of(target.model)
     once = {"retry": None, "timeout": 30}

@@ -12,9 +12,9 @@ import openai
 import pytest
 from google.genai import errors as genai_errors
 
-from tests.interop.anthropic_calls import client as anthropic_client
-from tests.interop.dialect import BrokenOffError, Dialect, Mode, Talk
-from tests.interop.openai_chat_calls import client as openai_client
+from tests.interop.anthropic_driver import client as anthropic_client
+from tests.interop.openai_chat_driver import client as openai_client
+from tests.interop.sdk_drivers import BrokenOffError, Conversation, Mode, SdkDriver
 from tests.interop.targets import TARGETS, Target, fresh, name
 
 try:
@@ -43,42 +43,42 @@ def status_of(error: Exception) -> int:
     return int(code)
 
 
-def failing(talk: Talk, text: str) -> Exception:
+def failing(conversation: Conversation, text: str) -> Exception:
     """Return the exception that saying something raises."""
     with pytest.raises(FAILURES) as caught:
-        talk.say(text)
+        conversation.say(text)
     return caught.value
 
 
-def fail_at_once(url: str, dialect: Dialect, modes: Sequence[Mode], text: str) -> list[Exception]:
+def fail_at_once(url: str, sdk: SdkDriver, modes: Sequence[Mode], text: str) -> list[Exception]:
     """Return the exceptions over all upstreams.
 
     The gateway asks a failing server again, with pauses; so all are asked at the same time.
     """
-    talks = [Talk(dialect, url, fresh(target), mode) for target in TARGETS for mode in modes]
+    talks = [Conversation(sdk, url, fresh(target), mode) for target in TARGETS for mode in modes]
     with ThreadPoolExecutor(len(talks)) as threads:
         return list(threads.map(failing, talks, [text] * len(talks)))
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 @pytest.mark.parametrize("mode", MODES)
-def test_an_upstreams_refusal(url: str, dialect: Dialect, target: Target, mode: Mode) -> None:
-    talk = Talk(dialect, url, fresh(target), mode)
-    error = failing(talk, "[[error 400 message=Oh no]]")
+def test_an_upstreams_refusal(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+    conversation = Conversation(sdk, url, fresh(target), mode)
+    error = failing(conversation, "[[error 400 message=Oh no]]")
     assert status_of(error) == 400
     assert "Oh no" in str(error)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_a_rate_limit(url: str, dialect: Dialect, target: Target) -> None:
+def test_a_rate_limit(url: str, sdk: SdkDriver, target: Target) -> None:
     # The gateway waits for an account that will soon be of use; this one will not.
-    error = failing(Talk(dialect, url, fresh(target)), "[[error 429 retry=300s]]")
+    error = failing(Conversation(sdk, url, fresh(target)), "[[error 429 retry=300s]]")
     assert status_of(error) == 429
     assert "rate limit" in str(error)
 
 
-def test_a_server_that_fails(url: str, dialect: Dialect) -> None:
-    for error in fail_at_once(url, dialect, MODES, "[[error 503 message=Oh no]]"):
+def test_a_server_that_fails(url: str, sdk: SdkDriver) -> None:
+    for error in fail_at_once(url, sdk, MODES, "[[error 503 message=Oh no]]"):
         assert status_of(error) in (502, 503, 529)
 
 
@@ -93,41 +93,37 @@ def test_a_rate_limit_says_when_to_come_back(url: str, target: Target) -> None:
         assert 69 <= float(caught.value.response.headers["retry-after"]) <= 71
 
 
-@pytest.mark.dialects(*NEWER)
+@pytest.mark.sdks(*NEWER)
 @pytest.mark.parametrize("mode", MODES)
-def test_an_unknown_model(url: str, dialect: Dialect, mode: Mode) -> None:
-    error = failing(Talk(dialect, url, "no-such-model", mode), "Hello?")
+def test_an_unknown_model(url: str, sdk: SdkDriver, mode: Mode) -> None:
+    error = failing(Conversation(sdk, url, "no-such-model", mode), "Hello?")
     assert status_of(error) == 404
     assert "no-such-model" in str(error)
 
 
-@pytest.mark.dialects(*NEWER)
+@pytest.mark.sdks(*NEWER)
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_a_model_that_the_upstream_does_not_know(
-    url: str, dialect: Dialect, target: Target
-) -> None:
-    error = failing(Talk(dialect, url, f"{target.upstream}/no-such-model"), "Hello?")
+def test_a_model_that_the_upstream_does_not_know(url: str, sdk: SdkDriver, target: Target) -> None:
+    error = failing(Conversation(sdk, url, f"{target.upstream}/no-such-model"), "Hello?")
     assert status_of(error) == 404
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 @pytest.mark.parametrize("fault", ["cut 2", "garbage 2", "error 500 after=2"])
 def test_a_stream_that_breaks_is_never_taken_for_complete(
-    url: str, dialect: Dialect, target: Target, fault: str
+    url: str, sdk: SdkDriver, target: Target, fault: str
 ) -> None:
-    if (
-        dialect.name == "generativeai"
-        and "error" in fault
-        and target.name in ("gemini", "codeassist")
-    ):
+    if sdk.name == "generativeai" and "error" in fault and target.name in ("gemini", "codeassist"):
         pytest.skip("the upstream's own event is passed on, and this SDK looks at none")
     long = "this answer is long enough to break in the middle " * 3
-    failing(Talk(dialect, url, fresh(target), "stream"), f"[[say {long}]] [[chunks 6]] [[{fault}]]")
+    failing(
+        Conversation(sdk, url, fresh(target), "stream"), f"[[say {long}]] [[chunks 6]] [[{fault}]]"
+    )
 
 
 @pytest.mark.parametrize("fault", ["cut 2", "empty"])
-def test_a_whole_answer_that_breaks_is_an_error(url: str, dialect: Dialect, fault: str) -> None:
-    for error in fail_at_once(url, dialect, ["whole"], f"[[say one two three]] [[{fault}]]"):
+def test_a_whole_answer_that_breaks_is_an_error(url: str, sdk: SdkDriver, fault: str) -> None:
+    for error in fail_at_once(url, sdk, ["whole"], f"[[say one two three]] [[{fault}]]"):
         assert status_of(error) in (500, 502, 503, 504, 529)
 
 

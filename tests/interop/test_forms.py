@@ -6,62 +6,62 @@ import json
 
 import pytest
 
-from tests.interop.dialect import Dialect, Mode, Talk
-from tests.interop.material import FORM, WEATHER
+from tests.interop.samples import FORM, WEATHER
+from tests.interop.sdk_drivers import Conversation, Mode, SdkDriver
 from tests.interop.targets import EVERY, TARGETS, Target, name
 
 MODES: tuple[Mode, ...] = ("whole", "stream")
 FILLED = {"answer": "forty-two", "sure": True, "steps": [1, 2, 3]}
 
 
-@pytest.mark.dialects("chat", "responses", "anthropic", "genai")
+@pytest.mark.sdks("chat", "responses", "anthropic", "genai")
 @pytest.mark.parametrize("target", EVERY, ids=name)
 @pytest.mark.parametrize("mode", MODES)
-def test_a_form_is_filled_in(url: str, dialect: Dialect, target: Target, mode: Mode) -> None:
-    talk = Talk(dialect, url, target.model, mode, schema=FORM)
-    given = talk.say("Fill it in.")
+def test_a_form_is_filled_in(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+    conversation = Conversation(sdk, url, target.model, mode, schema=FORM)
+    given = conversation.say("Fill it in.")
     found = json.loads(given.text)
     assert set(found) == {"answer", "sure", "steps"}
     assert isinstance(found["sure"], bool)
     assert given.finish == "stop"
-    assert json.loads(talk.say(f"[[json {json.dumps(FILLED)}]]").text) == FILLED
+    assert json.loads(conversation.say(f"[[json {json.dumps(FILLED)}]]").text) == FILLED
 
 
-@pytest.mark.dialects("chat", "responses", "anthropic", "genai")
+@pytest.mark.sdks("chat", "responses", "anthropic", "genai")
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_a_form_and_tools_together(url: str, dialect: Dialect, target: Target) -> None:
-    talk = Talk(dialect, url, target.model, schema=FORM, tools=[WEATHER])
-    asked = talk.say('[[tool get_weather {"city": "Ulm"}]]')
+def test_a_form_and_tools_together(url: str, sdk: SdkDriver, target: Target) -> None:
+    conversation = Conversation(sdk, url, target.model, schema=FORM, tools=[WEATHER])
+    asked = conversation.say('[[tool get_weather {"city": "Ulm"}]]')
     assert [call.name for call in asked.calls] == ["get_weather"]
     assert asked.finish == "tools"
 
 
-@pytest.mark.dialects("chat", "genai", "generativeai")
+@pytest.mark.sdks("chat", "genai", "generativeai")
 @pytest.mark.parametrize(
     "target", [each for each in TARGETS if each.name in ("chat", "gemini", "codeassist")], ids=name
 )
 @pytest.mark.parametrize("mode", MODES)
-def test_several_choices(url: str, dialect: Dialect, target: Target, mode: Mode) -> None:
-    answer = Talk(dialect, url, target.model, mode, n=2).say("[[say one]]")
+def test_several_choices(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+    answer = Conversation(sdk, url, target.model, mode, n=2).say("[[say one]]")
     assert answer.choices == ["one", "one (choice 2)"]
 
 
-@pytest.mark.dialects("chat", "genai")
+@pytest.mark.sdks("chat", "genai")
 @pytest.mark.parametrize(
     "target", [each for each in TARGETS if each.name in ("responses", "anthropic")], ids=name
 )
 @pytest.mark.parametrize("mode", MODES)
 def test_choices_from_models_that_give_one(
-    url: str, dialect: Dialect, target: Target, mode: Mode
+    url: str, sdk: SdkDriver, target: Target, mode: Mode
 ) -> None:
-    one = Talk(dialect, url, target.model, mode).say("[[say one]]")
-    answer = Talk(dialect, url, target.model, mode, n=3).say("[[say one]]")
+    one = Conversation(sdk, url, target.model, mode).say("[[say one]]")
+    answer = Conversation(sdk, url, target.model, mode, n=3).say("[[say one]]")
     assert answer.choices == ["one"] * 3
     assert answer.input_tokens == one.input_tokens
     assert answer.output_tokens == 3 * one.output_tokens
 
 
-@pytest.mark.dialects("chat", "responses", "genai")
+@pytest.mark.sdks("chat", "responses", "genai")
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     "model",
@@ -72,15 +72,15 @@ def test_choices_from_models_that_give_one(
         "demo-codeassist/gemini-2.5-flash",
     ],
 )
-def test_log_probabilities(url: str, dialect: Dialect, model: str, mode: Mode) -> None:
-    answer = Talk(dialect, url, model, mode, logprobs=2).say("[[say one two three]]")
+def test_log_probabilities(url: str, sdk: SdkDriver, model: str, mode: Mode) -> None:
+    answer = Conversation(sdk, url, model, mode, logprobs=2).say("[[say one two three]]")
     assert "".join(answer.logprobs) == "one two three"
 
 
-@pytest.mark.dialects("chat", "responses", "anthropic", "genai")
+@pytest.mark.sdks("chat", "responses", "anthropic", "genai")
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 @pytest.mark.parametrize("mode", MODES)
-def test_sources_from_the_web(url: str, dialect: Dialect, target: Target, mode: Mode) -> None:
-    answer = Talk(dialect, url, target.model, mode, search=True).say("[[cite]]")
+def test_sources_from_the_web(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+    answer = Conversation(sdk, url, target.model, mode, search=True).say("[[cite]]")
     assert answer.text.startswith("Zürich is the largest city of Switzerland.")
     assert answer.sources == ["https://example.com/zurich", "https://example.org/cafe"]

@@ -9,11 +9,11 @@ import pytest
 from google.genai import types
 from pydantic import BaseModel
 
-from tests.interop.anthropic_calls import SEARCH
-from tests.interop.anthropic_calls import client as anthropic_client
-from tests.interop.genai_calls import client as genai_client
-from tests.interop.material import FORM
-from tests.interop.openai_chat_calls import client as openai_client
+from tests.interop.anthropic_driver import SEARCH
+from tests.interop.anthropic_driver import client as anthropic_client
+from tests.interop.genai_driver import client as genai_client
+from tests.interop.openai_chat_driver import client as openai_client
+from tests.interop.samples import FORM
 from tests.interop.targets import CHAT, TARGETS, Target, name
 
 TALK = "[[say one two three four five six]] [[chunks 6]]"
@@ -233,7 +233,7 @@ def test_gemini_runs_tools(url: str, target: Target) -> None:
 
 
 def test_the_older_gemini_sdk_chats(url: str, target: Target) -> None:
-    calls = pytest.importorskip("generativeai_calls")
+    calls = pytest.importorskip("tests.interop.generativeai_driver")
     calls.connect(url)
 
     def get_weather(city: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from openai import APIError, APIStatusError, BadRequestError, OpenAI
 
-from tests.interop.material import PNG as MATERIAL
+from tests.interop.samples import PNG as MATERIAL
 
 PNG = base64.b64decode(MATERIAL.data)
 OPENAI = "demo-openai/gpt-image-1"

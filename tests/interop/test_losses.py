@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.interop.anthropic_calls import client as anthropic_client
-from tests.interop.openai_chat_calls import client as openai_client
+from tests.interop.anthropic_driver import client as anthropic_client
+from tests.interop.openai_chat_driver import client as openai_client
 from tests.interop.targets import ANTHROPIC, CODE_ASSIST, GEMINI, RESPONSES, TARGETS, Target, name
 
 WARNINGS = "x-antigravity-warnings"

@@ -11,13 +11,13 @@ import pytest
 from google.genai import errors as genai_errors
 from google.genai import types
 
-from tests.interop.anthropic_calls import block
-from tests.interop.anthropic_calls import client as anthropic_client
-from tests.interop.dialect import Talk
-from tests.interop.genai_calls import client as genai_client
-from tests.interop.material import HARD, PDF, PNG, WEATHER
-from tests.interop.openai_chat_calls import client as openai_client
-from tests.interop.openai_responses_calls import image_part
+from tests.interop.anthropic_driver import block
+from tests.interop.anthropic_driver import client as anthropic_client
+from tests.interop.genai_driver import client as genai_client
+from tests.interop.openai_chat_driver import client as openai_client
+from tests.interop.openai_responses_driver import image_part
+from tests.interop.samples import HARD, PDF, PNG, WEATHER
+from tests.interop.sdk_drivers import Conversation
 from tests.interop.targets import CHAT, EVERY, RESPONSES, Target, name
 
 SOURCE = "x-token-count-source"
@@ -67,7 +67,7 @@ def test_a_model_that_is_not_there(url: str) -> None:
 
 
 def test_the_older_gemini_sdk(url: str) -> None:
-    calls = pytest.importorskip("generativeai_calls")
+    calls = pytest.importorskip("tests.interop.generativeai_driver")
     calls.connect(url)
     names = {model.name for model in calls.sdk.list_models()}
     assert {f"models/{each}" for each in SERVED} <= names
@@ -124,11 +124,11 @@ def test_responses_count(url: str, target: Target) -> None:
 
 @pytest.mark.parametrize("target", EVERY, ids=name)
 def test_a_count_is_near_what_is_charged(url: str, target: Target) -> None:
-    from tests.interop.anthropic_calls import Messages
+    from tests.interop.anthropic_driver import Messages
 
     text = "[[say one]] " + "all work and no play " * 20
     count, _ = counted(url, text, target)
-    charged = Talk(Messages(), url, target.model).say(text).input_tokens
+    charged = Conversation(Messages(), url, target.model).say(text).input_tokens
     assert charged * 0.5 <= count <= charged * 2
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import anthropic
 import pytest
 
-from tests.interop.anthropic_calls import client as anthropic_client
-from tests.interop.openai_chat_calls import client as openai_client
+from tests.interop.anthropic_driver import client as anthropic_client
+from tests.interop.openai_chat_driver import client as openai_client
 from tests.interop.targets import ANTHROPIC, CHAT, TARGETS, Target, name
 
 MESSAGES: list[Any] = [{"role": "user", "content": "Hello?"}]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.interop.dialect import Dialect, Mode, Result, Talk
-from tests.interop.material import HARD, PNG, SEEN_PNG, TIME, WEATHER
+from tests.interop.samples import HARD, PNG, SEEN_PNG, TIME, WEATHER
+from tests.interop.sdk_drivers import Conversation, Mode, Result, SdkDriver
 from tests.interop.targets import EVERY, GEMINI, TARGETS, Target, name, native
 
 MODES: tuple[Mode, ...] = ("whole", "stream")
@@ -17,104 +17,104 @@ TOKYO = '[[tool get_weather {"city": "Tōkyō", "days": 3}]]'
 
 @pytest.mark.parametrize("target", EVERY, ids=name)
 @pytest.mark.parametrize("mode", MODES)
-def test_a_call_and_its_result(url: str, dialect: Dialect, target: Target, mode: Mode) -> None:
-    talk = Talk(dialect, url, target.model, mode, tools=[WEATHER, TIME])
-    asked = talk.say(f"Weather? {TOKYO}")
+def test_a_call_and_its_result(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+    conversation = Conversation(sdk, url, target.model, mode, tools=[WEATHER, TIME])
+    asked = conversation.say(f"Weather? {TOKYO}")
     assert asked.finish == "tools"
     [call] = asked.calls
     assert (call.name, call.arguments) == ("get_weather", {"city": "Tōkyō", "days": 3})
-    told = talk.give(Result(call, "sunny, 21 °C"))
+    told = conversation.give(Result(call, "sunny, 21 °C"))
     assert "sunny, 21 °C" in told.text
     assert told.finish == "stop"
     assert told.calls == []
     # Later turns carry the whole history, with its calls and results.
-    assert talk.say("[[say bye]]").text == "bye"
+    assert conversation.say("[[say bye]]").text == "bye"
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 @pytest.mark.parametrize("mode", MODES)
 def test_equal_calls_at_once_stay_apart(
-    url: str, dialect: Dialect, target: Target, mode: Mode
+    url: str, sdk: SdkDriver, target: Target, mode: Mode
 ) -> None:
-    talk = Talk(dialect, url, target.model, mode, tools=[WEATHER])
-    asked = talk.say(f"{TOKYO} {TOKYO}")
+    conversation = Conversation(sdk, url, target.model, mode, tools=[WEATHER])
+    asked = conversation.say(f"{TOKYO} {TOKYO}")
     assert [call.arguments["city"] for call in asked.calls] == ["Tōkyō", "Tōkyō"]
     first, second = asked.calls
     if first.id:  # the older Gemini SDK has no ids
         assert first.id != second.id
-    told = talk.give(Result(first, "result-one"), Result(second, "result-two"))
+    told = conversation.give(Result(first, "result-one"), Result(second, "result-two"))
     assert told.text.index("result-one") < told.text.index("result-two")
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_text_and_several_rounds(url: str, dialect: Dialect, target: Target) -> None:
-    talk = Talk(dialect, url, target.model, "stream", tools=[WEATHER, TIME])
+def test_text_and_several_rounds(url: str, sdk: SdkDriver, target: Target) -> None:
+    conversation = Conversation(sdk, url, target.model, "stream", tools=[WEATHER, TIME])
     prompt = f'[[say Let me look.]] {TOKYO} [[then]] [[tool get_time {{"zone": "JST"}}]]'
-    one = talk.say(prompt)
+    one = conversation.say(prompt)
     assert one.text == "Let me look."
-    two = talk.give(Result(one.calls[0], "rain"))
+    two = conversation.give(Result(one.calls[0], "rain"))
     assert [call.name for call in two.calls] == ["get_time"]
-    three = talk.give(Result(two.calls[0], "noon"))
+    three = conversation.give(Result(two.calls[0], "noon"))
     assert "noon" in three.text
 
 
 @pytest.mark.parametrize("target", EVERY, ids=name)
 @pytest.mark.parametrize("choice", ["any", "get_time"])
-def test_a_forced_call(url: str, dialect: Dialect, target: Target, choice: str) -> None:
-    talk = Talk(dialect, url, target.model, tools=[WEATHER, TIME], choice=choice)
-    [call] = talk.say("Just say something.").calls
+def test_a_forced_call(url: str, sdk: SdkDriver, target: Target, choice: str) -> None:
+    conversation = Conversation(sdk, url, target.model, tools=[WEATHER, TIME], choice=choice)
+    [call] = conversation.say("Just say something.").calls
     # Any of them will do: functions may go up in another order.
     assert call.name == choice if choice != "any" else call.name in ("get_weather", "get_time")
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_no_call_is_made_where_none_may_be(url: str, dialect: Dialect, target: Target) -> None:
-    talk = Talk(dialect, url, target.model, tools=[WEATHER], choice="none")
-    answer = talk.say("What is the weather?")
+def test_no_call_is_made_where_none_may_be(url: str, sdk: SdkDriver, target: Target) -> None:
+    conversation = Conversation(sdk, url, target.model, tools=[WEATHER], choice="none")
+    answer = conversation.say("What is the weather?")
     assert answer.calls == []
     assert answer.text
 
 
-@pytest.mark.dialects("chat", "responses", "anthropic")
+@pytest.mark.sdks("chat", "responses", "anthropic")
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 @pytest.mark.parametrize("mode", MODES)
-def test_one_call_at_a_time(url: str, dialect: Dialect, target: Target, mode: Mode) -> None:
-    talk = Talk(dialect, url, target.model, mode, tools=[WEATHER], parallel=False)
-    asked = talk.say(f"{TOKYO} {TOKYO}")
+def test_one_call_at_a_time(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+    conversation = Conversation(sdk, url, target.model, mode, tools=[WEATHER], parallel=False)
+    asked = conversation.say(f"{TOKYO} {TOKYO}")
     assert len(asked.calls) == 1
     assert asked.finish == "tools"
-    assert "fine" in talk.give(Result(asked.calls[0], "fine")).text
+    assert "fine" in conversation.give(Result(asked.calls[0], "fine")).text
 
 
-@pytest.mark.dialects("chat", "responses", "anthropic", "genai")
+@pytest.mark.sdks("chat", "responses", "anthropic", "genai")
 @pytest.mark.parametrize("target", EVERY, ids=name)
-def test_names_and_schemas_of_real_tools(url: str, dialect: Dialect, target: Target) -> None:
+def test_names_and_schemas_of_real_tools(url: str, sdk: SdkDriver, target: Target) -> None:
     """Names that are too long and schemas with references come back as the client knows them."""
-    if native(dialect, target):
+    if native(sdk, target):
         pytest.skip("passed on as it is, and the upstream refuses such a name")
-    talk = Talk(dialect, url, target.model, tools=[HARD, WEATHER])
+    conversation = Conversation(sdk, url, target.model, tools=[HARD, WEATHER])
     arguments: dict[str, Any] = {"place": {"city": "Ulm"}, "kind": "forecast", "type": "x"}
-    asked = talk.say(f"[[tool {HARD.name} {json.dumps(arguments)}]]")
+    asked = conversation.say(f"[[tool {HARD.name} {json.dumps(arguments)}]]")
     [call] = asked.calls
     assert call.name == HARD.name
     assert call.arguments == arguments
-    assert "done" in talk.give(Result(call, "done")).text
+    assert "done" in conversation.give(Result(call, "done")).text
 
 
-@pytest.mark.dialects("chat", "responses", "anthropic", "genai")
+@pytest.mark.sdks("chat", "responses", "anthropic", "genai")
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_an_image_in_a_result(url: str, dialect: Dialect, target: Target) -> None:
-    if dialect.name == target.name == "chat":
+def test_an_image_in_a_result(url: str, sdk: SdkDriver, target: Target) -> None:
+    if sdk.name == target.name == "chat":
         pytest.skip("passed on as it is, and OpenAI takes text only")
-    talk = Talk(dialect, url, target.model, tools=[WEATHER])
-    asked = talk.say(TOKYO)
-    told = talk.give(Result(asked.calls[0], "see the picture", PNG))
+    conversation = Conversation(sdk, url, target.model, tools=[WEATHER])
+    asked = conversation.say(TOKYO)
+    told = conversation.give(Result(asked.calls[0], "see the picture", PNG))
     assert "see the picture" in told.text
     assert SEEN_PNG in told.text
 
 
-def test_a_call_without_arguments(url: str, dialect: Dialect) -> None:
-    talk = Talk(dialect, url, GEMINI.model, "stream", tools=[TIME])
-    asked = talk.say("[[tool get_time {}]]")
+def test_a_call_without_arguments(url: str, sdk: SdkDriver) -> None:
+    conversation = Conversation(sdk, url, GEMINI.model, "stream", tools=[TIME])
+    asked = conversation.say("[[tool get_time {}]]")
     assert [call.arguments for call in asked.calls] == [{}]
-    assert "now" in talk.give(Result(asked.calls[0], "now")).text
+    assert "now" in conversation.give(Result(asked.calls[0], "now")).text

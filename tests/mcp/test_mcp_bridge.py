@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from antigravity.ir.errors import UpstreamError
 from antigravity.mcp.bridge import Bridge
 from antigravity.mcp.client.http_connection import Address
-from tests.mcp.remote_kit import RelayTarget, Response
+from tests.mcp.fake_transport import RelayTarget, Response
 
 SSE = {"content-type": "text/event-stream"}
 META = "io.modelcontextprotocol/"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.mcp.mcp_process import asked, offering_everything
+from tests.support.mcp_processes import asked, offering_everything
 
 pytestmark = pytest.mark.usefixtures("with_sdks")
 
@@ -62,12 +62,12 @@ def common(found: dict[str, Any]) -> dict[str, Any]:
     [("auto", "2026-07-28"), ("2026-07-28", "2026-07-28"), ("legacy", "2025-11-25")],
 )
 def test_the_current_client(place: str, mode: str, revision: str) -> None:
-    check(asked(sys.executable, "ask_current", place, mode), mode, revision)
+    check(asked(sys.executable, "sdk_client", place, mode), mode, revision)
 
 
 @pytest.mark.parametrize(("mode", "revision"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
 def test_the_current_client_over_the_bridge(url: str, mode: str, revision: str) -> None:
-    check(asked(sys.executable, "ask_bridge", url, mode), mode, revision)
+    check(asked(sys.executable, "sdk_client_over_bridge", url, mode), mode, revision)
 
 
 def check(found: dict[str, Any], mode: str, revision: str) -> None:
@@ -93,7 +93,7 @@ def test_the_previous_client(place: str) -> None:
     installed = subprocess.run([PREVIOUS, "-c", "import mcp"], capture_output=True, check=False)
     if installed.returncode:
         pytest.skip(f"{ENVIRONMENT.name} has no mcp; make environments installs it")
-    found = asked(PREVIOUS, "ask_previous", place)
+    found = asked(PREVIOUS, "sdk_client_previous", place)
     assert found["revision"] == "2025-11-25"
     assert found["session"] is True
     assert common(found) == COMMON

@@ -17,8 +17,8 @@ from antigravity.mcp.client.stdio_channel import StdioChannel
 from antigravity.mcp.protocol.messages import Notification, Request, parse_responses
 from antigravity.mcp.protocol.messages import Response as Answer
 from antigravity.redaction.credentials import CREDENTIALS
-from tests.mcp.mcp_kit import Reader, answer
-from tests.mcp.remote_kit import Response
+from tests.mcp.fake_transport import Response
+from tests.mcp.fixtures import Reader, answer
 from tests.mcp.test_mcp_link import DISCOVERED, SSE, Handshake, Line, event, outcome, whole
 from tests.mcp.test_mcp_member import Connected
 from tests.mcp.test_mcp_relay import CALL, Relay

@@ -17,7 +17,7 @@ from antigravity.mcp.client.http_channel import HttpChannel
 from antigravity.mcp.client.http_connection import Address, HttpConnection
 from antigravity.mcp.client.remote_session import RemoteSession
 from antigravity.mcp.protocol import messages
-from tests.mcp.remote_kit import RelayTarget, Response
+from tests.mcp.fake_transport import RelayTarget, Response
 
 SSE = {"content-type": "text/event-stream"}
 

@@ -16,7 +16,7 @@ from antigravity.mcp.client.http_channel import HttpChannel
 from antigravity.mcp.client.http_connection import Address
 from antigravity.mcp.client.list_entries import pattern_of
 from antigravity.mcp.client.list_sync import ListSync
-from tests.mcp.remote_kit import RelayTarget, Response
+from tests.mcp.fake_transport import RelayTarget, Response
 
 
 class Server(RelayTarget):

@@ -14,8 +14,8 @@ from antigravity.interfaces.mcp import McpCall
 from antigravity.ir.errors import DeadlineError, UpstreamError
 from antigravity.mcp.relay import target as relayed
 from antigravity.mcp.relay.endpoint import RelayEndpoint
-from tests.mcp.mcp_kit import Reader, answer
-from tests.mcp.remote_kit import RelayTarget, Response
+from tests.mcp.fake_transport import RelayTarget, Response
+from tests.mcp.fixtures import Reader, answer
 
 CALL = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "x"}}
 SSE = {"content-type": "text/event-stream"}

@@ -12,7 +12,7 @@ from antigravity.interfaces.mcp_values import McpError, ToolError
 from antigravity.mcp.endpoint import Limits
 from antigravity.mcp.function_objects import Resource, Template, Tool
 from antigravity.mcp.running_calls import CallLimits
-from tests.mcp.mcp_kit import Client, Reader, answer, error, notification, request, result
+from tests.mcp.fixtures import Client, Reader, answer, error, notification, request, result
 
 LEGACY = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 

@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from antigravity.interfaces.mcp_values import ToolResult
 from antigravity.mcp.function_objects import Prompt, Tool
-from tests.mcp.mcp_kit import (
+from tests.mcp.fixtures import (
     META,
     MODERN,
     Client,

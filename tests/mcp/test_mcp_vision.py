@@ -17,8 +17,8 @@ from antigravity.mcp.vision.media_sources import MediaSources
 from antigravity.mcp.vision.tools import Vision
 from antigravity.mcp.vision.vision_request import VisionRequest
 from antigravity.mcp.vision.zai import ZaiVision, answer_of
-from tests.mcp.mcp_kit import Client, request, result
-from tests.mcp.remote_kit import RelayTarget, Response
+from tests.mcp.fake_transport import RelayTarget, Response
+from tests.mcp.fixtures import Client, request, result
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
 JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 100

@@ -18,9 +18,9 @@ from antigravity.ir.request import Request
 from antigravity.ir.response import Response, fold
 from antigravity.lowering.pipeline import EventPipeline
 from antigravity.sse import SseDecoder
-from tests.pairs.answers import HAND_WRITTEN, answers, sense
-from tests.pairs.asks import WRITERS, Ask, Said, Turn
-from tests.pairs.pairs_kit import CLIENTS, PAIRS, SERVERS, call_of, context, target
+from tests.pairs.client_requests import WRITERS, Ask, Said, Turn
+from tests.support.protocols import CLIENTS, PAIRS, SERVERS, call_of, context, target
+from tests.support.responses import HAND_WRITTEN, answers, sense
 
 ASK = Ask(turns=(Turn((Said("Hi"),)),), effort="high", tools=("f", "get_x", "a-b"))
 PLAIN = Ask(turns=(Turn((Said("Hi"),)),))

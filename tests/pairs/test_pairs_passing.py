@@ -14,9 +14,9 @@ from antigravity.ir.errors import DeadlineError, GatewayError
 from antigravity.ir.response import fold
 from antigravity.ir.usage import Usage
 from antigravity.sse import SseDecoder, encode_data
-from tests.pairs.answers import HAND_WRITTEN, sense
-from tests.pairs.pairs_kit import CLIENTS, SERVERS, call_of, context
 from tests.pairs.test_pairs_answers import BODIES, read, reply_context, wire
+from tests.support.protocols import CLIENTS, SERVERS, call_of, context
+from tests.support.responses import HAND_WRITTEN, sense
 
 ANSWER = HAND_WRITTEN["thought, text, calls"]
 STREAMS = {name: wire(name, ANSWER) for name in CLIENTS}

@@ -13,8 +13,8 @@ from antigravity.ir.capabilities import Loss
 from antigravity.ir.events import TextDelta, ToolCallDelta, ToolCallEnd, ToolCallStart
 from antigravity.ir.request import Request, ThinkingConfig
 from antigravity.lowering.pipeline import EventPipeline, lower
-from tests.pairs.asks import FORM, PNG, WRITERS, Ask, Called, Said, Shown, Turn, asks
-from tests.pairs.pairs_kit import (
+from tests.pairs.client_requests import FORM, PNG, WRITERS, Ask, Called, Said, Shown, Turn, asks
+from tests.support.protocols import (
     CLIENTS,
     SERVERS,
     TARGETS,

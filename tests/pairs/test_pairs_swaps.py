@@ -19,8 +19,8 @@ from antigravity.simulator.validation import anthropic as strict_anthropic
 from antigravity.simulator.validation import chat as strict_chat
 from antigravity.simulator.validation import gemini as strict_gemini
 from antigravity.simulator.validation import responses as strict_responses
-from tests.pairs.asks import WRITERS, Ask, Said, Turn, asks
-from tests.pairs.pairs_kit import CLIENTS, SERVERS, call_of, decode, lost, target
+from tests.pairs.client_requests import WRITERS, Ask, Said, Turn, asks
+from tests.support.protocols import CLIENTS, SERVERS, call_of, decode, lost, target
 
 MODELS = {
     "openai_chat": ("gpt-4.1", "gpt-4o", "gpt-5.2", "o3", "gpt-3.5-turbo", "nobody-knows-it"),

@@ -16,7 +16,7 @@ from antigravity.accounts.sessions import session_from_request
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.protocols.conversation_hint import conversation_key
 from antigravity.protocols.member_scan import members
-from tests.pairs.pairs_kit import SERVERS, call_of, decode
+from tests.support.protocols import SERVERS, call_of, decode
 
 ID = "0123abcd-aaaa-bbbb-cccc-0123456789ab"
 #: For each protocol: a body with a first text, and the turns that follow it.

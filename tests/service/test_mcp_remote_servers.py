@@ -22,9 +22,9 @@ from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.client import federated_server
 from antigravity.mcp.function_objects import Tool
 from antigravity.testing.gateway import start_gateway
-from tests import sdks
+from tests.support import sdks
 
-SDK_SERVER = Path(__file__).parents[1] / "mcp" / "sdk_server.py"
+SDK_SERVER = Path(__file__).parents[1] / "support" / "sdk_mcp_server.py"
 ADMIN = {"authorization": "Bearer sk-admin"}
 REGION = {"type": "string", "x-mcp-header": "Region"}
 

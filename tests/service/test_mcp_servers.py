@@ -22,7 +22,7 @@ from antigravity.mcp.client import federated_server
 from antigravity.processes import guarded
 from antigravity.testing.gateway import start_gateway
 
-STAND_IN = Path(__file__).parents[1] / "mcp" / "stdio_stand_in.py"
+STAND_IN = Path(__file__).parents[1] / "support" / "fake_stdio_server.py"
 META = "io.modelcontextprotocol/"
 MODERN = "2026-07-28"
 ADMIN = {"authorization": "Bearer sk-admin"}

@@ -13,7 +13,7 @@ from antigravity.interfaces.transport import (
     Timeouts,
 )
 from antigravity.transport.client import HttpTransport
-from tests.transport.fake_upstream import FakeUpstream, listen, reactor
+from tests.support.fake_upstream import FakeUpstream, listen, reactor
 
 
 class Reader(Protocol):

@@ -19,7 +19,7 @@ from antigravity.ir.errors import (
     DeadlineError,
     UpstreamError,
 )
-from tests.transport.fake_upstream import CHUNKED, Peer, Received, chunk, ok, pause, reactor
+from tests.support.fake_upstream import CHUNKED, Peer, Received, chunk, ok, pause, reactor
 from tests.transport.fixtures import Reader, TransportTestCase
 
 

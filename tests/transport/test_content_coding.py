@@ -16,7 +16,7 @@ from twisted.web.client import ResponseDone
 from antigravity.ir.errors import UnusableResponseError, UpstreamError
 from antigravity.transport import content_coding
 from antigravity.transport.content_coding import MAX_FRAMES, decoder_for
-from tests.transport.fake_upstream import CHUNKED, Peer, Received, chunk, ok
+from tests.support.fake_upstream import CHUNKED, Peer, Received, chunk, ok
 from tests.transport.fixtures import Reader, TransportTestCase
 
 if sys.version_info >= (3, 14):

@@ -11,7 +11,7 @@ from twisted.internet.protocol import Factory, Protocol
 
 from antigravity.interfaces.transport import Timeouts
 from antigravity.ir.errors import UpstreamError
-from tests.transport.fake_upstream import pause, reactor
+from tests.support.fake_upstream import pause, reactor
 from tests.transport.fixtures import TransportTestCase
 
 LARGE = b"x" * 30_000_000
@@ -63,7 +63,7 @@ class Hasty(Factory):
 
 class EarlyResponses(TransportTestCase):
     def hasty(self, act: Any) -> Hasty:
-        from tests.transport.fake_upstream import listen
+        from tests.support.fake_upstream import listen
 
         factory = Hasty(act)
         self.url = f"http://127.0.0.1:{listen(self, factory)}"

@@ -14,7 +14,7 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.transport import client
-from tests.transport.fake_upstream import CHUNKED, Peer, Received, chunk, ok, pause, reactor
+from tests.support.fake_upstream import CHUNKED, Peer, Received, chunk, ok, pause, reactor
 from tests.transport.fixtures import TransportTestCase
 
 

@@ -14,8 +14,8 @@ from antigravity.config.settings import MediaSettings
 from antigravity.interfaces.transport import IMediaFetcher
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.transport.media import MediaFetcher
-from tests.transport.certificates import certificate, trusting
-from tests.transport.fake_upstream import (
+from tests.support.certificates import certificate, trusting
+from tests.support.fake_upstream import (
     FakeUpstream,
     Peer,
     Received,

@@ -6,7 +6,7 @@ from twisted.logger import capturedLogs
 
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.transport.http11 import HEAD_LIMIT
-from tests.transport.fake_upstream import CHUNKED, Peer, Received, chunk, ok
+from tests.support.fake_upstream import CHUNKED, Peer, Received, chunk, ok
 from tests.transport.fixtures import TransportTestCase
 
 FLOODS = {

@@ -13,8 +13,8 @@ from twisted.trial.unittest import TestCase
 from antigravity.interfaces.transport import OutgoingRequest, Timeouts
 from antigravity.ir.errors import DeadlineError, UpstreamError
 from antigravity.transport.client import HttpTransport
-from tests.transport.certificates import certificate, trusting
-from tests.transport.fake_upstream import (
+from tests.support.certificates import certificate, trusting
+from tests.support.fake_upstream import (
     CHUNKED,
     FakeUpstream,
     Peer,

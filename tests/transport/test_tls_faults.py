@@ -13,8 +13,8 @@ from antigravity.interfaces.transport import OutgoingRequest, Timeouts
 from antigravity.ir.errors import TLS_FAILED, UpstreamError
 from antigravity.transport.client import HttpTransport
 from antigravity.upstreams.next_address import should_try_next_address
-from tests.transport.certificates import certificate, trusting
-from tests.transport.fake_upstream import FakeUpstream, listen, ok, pause, reactor
+from tests.support.certificates import certificate, trusting
+from tests.support.fake_upstream import FakeUpstream, listen, ok, pause, reactor
 
 
 class Mute(Protocol):

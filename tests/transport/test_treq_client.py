@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.transport.treq_client import EncodedText, IdentityAgent, NoCookies, send
-from tests.transport.fake_upstream import ok
+from tests.support.fake_upstream import ok
 from tests.transport.fixtures import TransportTestCase
 
 

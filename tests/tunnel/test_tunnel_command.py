@@ -12,7 +12,7 @@ from antigravity.config.secret import Secret
 from antigravity.config.settings import TunnelSettings
 from antigravity.tunnel.command import prepare, tunnel_command, tunnel_directory
 from antigravity.tunnel.executable import NotInstalledError, find_executable, installed_path
-from tests.tunnel.tunnel_kit import TOKEN
+from tests.tunnel.fake_cloudflared import TOKEN
 
 QUICK = TunnelSettings()
 NAMED = TunnelSettings(mode="token", token=Secret(TOKEN), origin_port=8046)

@@ -23,7 +23,7 @@ from antigravity.cli.main import antigravity
 from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings, TunnelSettings
 from antigravity.plugins import PluginHost
-from tests.tunnel.tunnel_kit import BAD_TOKEN, REGISTERED, TOKEN, StandIn, configured, quick
+from tests.tunnel.fake_cloudflared import BAD_TOKEN, REGISTERED, TOKEN, StandIn, configured, quick
 
 ADMIN, CLIENT = "sk-admin", "sk-client"
 CHAT_PATH = "/v1/chat/completions"

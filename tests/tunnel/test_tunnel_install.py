@@ -14,7 +14,7 @@ import pytest
 from antigravity.cli.main import main
 from antigravity.tunnel.download import check_address
 from antigravity.tunnel.release import InstallError, asset_name
-from tests.tunnel.release_kit import API, PROGRAM, Releases, archive, releases
+from tests.tunnel.fake_release_server import API, PROGRAM, Releases, archive, releases
 
 
 class Result(NamedTuple):

@@ -16,7 +16,7 @@ from antigravity.tunnel.output import (
     parse_origins,
     registered_connection,
 )
-from tests.tunnel.tunnel_kit import (
+from tests.tunnel.fake_cloudflared import (
     BAD_TOKEN,
     BOX,
     HELP,

@@ -20,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from antigravity.processes import guarded as module
 from antigravity.processes.command import Command
 from antigravity.processes.guarded import GuardedProcess, spawn
-from tests.tunnel.tunnel_kit import REQUESTING, StandIn
+from tests.tunnel.fake_cloudflared import REQUESTING, StandIn
 
 GUARD = Path(module.__file__).with_name("guard.py")
 

@@ -16,7 +16,15 @@ from antigravity.config.settings import ProxySettings, Settings, TunnelSettings
 from antigravity.ir.errors import ConflictError
 from antigravity.tunnel.executable import NotInstalledError
 from antigravity.tunnel.service import FIRST_PAUSE, GONE_AFTER, LONGEST_PAUSE, STABLE_AFTER, Tunnel
-from tests.tunnel.tunnel_kit import BAD_TOKEN, HELP, REGISTERED, REQUESTING, TOKEN, box, configured
+from tests.tunnel.fake_cloudflared import (
+    BAD_TOKEN,
+    HELP,
+    REGISTERED,
+    REQUESTING,
+    TOKEN,
+    box,
+    configured,
+)
 
 LOCKED = ProxySettings(auth_mode="strict", api_key=Secret("sk-key"))
 OPEN = ProxySettings(auth_mode="off")

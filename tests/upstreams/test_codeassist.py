@@ -14,8 +14,8 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.version import USER_AGENT
-from tests.upstreams.codeassist_service import HOSTS, TOKEN_URL, Case, Service
-from tests.upstreams.upstream_fakes import FakeResponse, credential
+from tests.upstreams.fake_codeassist import HOSTS, TOKEN_URL, Case, Service
+from tests.upstreams.fakes import FakeResponse, credential
 
 
 class Requests(Case):

@@ -15,7 +15,7 @@ from antigravity.ir.errors import (
 )
 from antigravity.upstreams.codeassist import envelope
 from antigravity.upstreams.codeassist.single_flight import SingleFlight
-from tests.upstreams.codeassist_service import BODY
+from tests.upstreams.fake_codeassist import BODY
 
 
 def wrapped(body: bytes = BODY, **options: Any) -> bytes:

@@ -11,8 +11,8 @@ from zope.interface.verify import verifyObject
 from antigravity.interfaces.quota import IQuotaSource, ModelQuota
 from antigravity.ir.errors import UpstreamError
 from antigravity.upstreams.codeassist.quota import read_quota
-from tests.upstreams.codeassist_service import Case, Service
-from tests.upstreams.upstream_fakes import credential
+from tests.upstreams.fake_codeassist import Case, Service
+from tests.upstreams.fakes import credential
 
 RESET = "2026-01-02T03:04:05Z"
 AT = 1767323045.0

@@ -28,7 +28,7 @@ from antigravity.upstreams.gemini_api import GeminiApiKind
 from antigravity.upstreams.next_address import should_try_next_address
 from antigravity.upstreams.openai import OpenAIKind
 from antigravity.version import USER_AGENT
-from tests.upstreams.upstream_fakes import World, credential
+from tests.upstreams.fakes import World, credential
 
 KINDS = (AnthropicKind(), OpenAIKind(), GeminiApiKind(), CodeAssistKind())
 

@@ -22,7 +22,6 @@ from antigravity.ir.request import ThinkingConfig
 from antigravity.ir.response import fold
 from antigravity.ir.signature import Signature, holds_seals
 from antigravity.ir.usage import Usage
-from tests import sdks
 from tests.protocols.anthropic.builders import (
     GET,
     LIST,
@@ -39,6 +38,7 @@ from tests.protocols.anthropic.builders import (
     thinking_configs,
     user,
 )
+from tests.support import sdks
 
 EVENTS: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 GEMINI = Signature("sig", "gemini")

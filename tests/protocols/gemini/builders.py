@@ -40,7 +40,7 @@ from antigravity.ir.request import Request, ThinkingConfig
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
 from antigravity.protocols.gemini.protocol import GEMINI_SERVER
-from tests import sdks
+from tests.support import sdks
 
 SERVER = GEMINI_SERVER
 

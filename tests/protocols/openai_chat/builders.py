@@ -12,7 +12,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from antigravity.ir.call import Call, ReplyContext, Route
 from antigravity.ir.request import Request, Sampling
-from tests import sdks
+from tests.support import sdks
 
 ROUTE = Route("POST", "/v1/chat/completions", "generate")
 

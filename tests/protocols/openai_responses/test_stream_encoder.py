@@ -26,7 +26,6 @@ from antigravity.ir.parts import Citation, SearchResult, Text, Thinking, ToolCal
 from antigravity.ir.response import Choice, Response, fold
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
-from tests import sdks
 from tests.protocols.openai_responses.builders import (
     SDK_EVENT,
     SDK_RESPONSE,
@@ -38,6 +37,7 @@ from tests.protocols.openai_responses.builders import (
     parse,
     stream,
 )
+from tests.support import sdks
 
 STOP = ev.Finish("stop")
 

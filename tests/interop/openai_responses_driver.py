@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tests.interop.dialect import Answer, BrokenOffError, Media, Mode, Options, Result, ToolCall
-from tests.interop.openai_chat_calls import client
+from tests.interop.openai_chat_driver import client
+from tests.interop.sdk_drivers import Answer, BrokenOffError, Media, Mode, Options, Result, ToolCall
 
 
 def image_part(media: Media) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""A gateway with everything that MCP clients can be tested with: ``mcp_serve.py [RELAYED]``.
+"""Serve everything that MCP clients are tested with: ``conformance_gateway.py [RELAYED]``.
 
-RELAYED is the address of a server that it hands on what comes for web search.
+RELAYED is the address of the server to which web search is relayed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from antigravity.app.runtime import LoadedConfiguration
 from antigravity.config.mcp_settings import ZaiMcpSettings
 from antigravity.config.settings import Settings, ZaiSettings
 from antigravity.plugins import PluginHost
-from tests.mcp.mcp_everything import Everything
+from tests.mcp.conformance_plugin import Everything
 
 
 async def serve(clock: Any, relayed: str = "") -> None:

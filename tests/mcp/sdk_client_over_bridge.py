@@ -1,4 +1,4 @@
-"""The same as ask_current.py, over ``antigravity mcp``: ``ask_bridge.py URL MODE``."""
+"""The same as sdk_client.py, over ``antigravity mcp``: ``sdk_client_over_bridge.py URL MODE``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from mcp import StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from tests.mcp.ask_current import ask
+from tests.mcp.sdk_client import ask
 
 if __name__ == "__main__":
     url, mode = sys.argv[1:]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from tests.chaos.chaos_requests import events
+from tests.chaos.requests import events
 
 Send = Callable[[str, Any, str], Awaitable[tuple[int, bytes]]]
 Between = Callable[[], Awaitable[None]]

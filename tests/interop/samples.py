@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.interop.dialect import Media, Tool
+from tests.interop.sdk_drivers import Media, Tool
 
 PNG = Media(
     "image/png",

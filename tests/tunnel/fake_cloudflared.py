@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-STAND_IN = Path(__file__).with_name("cloudflared_stand_in.py")
+STAND_IN = Path(__file__).with_name("fake_cloudflared_program.py")
 
 Play = Sequence[Sequence[object]]
 

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from antigravity.config.secret import Secret
 from antigravity.config.settings import OAuthSettings
 from antigravity.upstreams.codeassist.kind import CodeAssistKind
-from tests.upstreams.upstream_fakes import World, credential
+from tests.upstreams.fakes import World, credential
 
 BODY = (
     b'{"contents":[{"role":"user","parts":[{"text":"\xc3\xa9 \\u00e9"}]}],"model":"m",'

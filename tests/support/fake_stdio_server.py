@@ -1,4 +1,4 @@
-"""An MCP server for tests, over its standard input and output: ``stdio_stand_in.py FOLDER [HOW…]``.
+"""An MCP server on standard input and output: ``fake_stdio_server.py FOLDER [HOW…]``.
 
 In FOLDER it writes ``started-N`` with its id and environment, and what it was told of
 cancelled calls.  HOW is any of ``modern`` (the stateless revision alone), ``both``, ``fragile``

@@ -12,7 +12,7 @@ from typing import Any
 import openai
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
-from tests.interop.dialect import Answer, Media, Mode, Options, Result, ToolCall
+from tests.interop.sdk_drivers import Answer, Media, Mode, Options, Result, ToolCall
 
 _FINISH = {"stop": "stop", "length": "length", "tool_calls": "tools", "content_filter": "filter"}
 

@@ -23,7 +23,7 @@ from antigravity.interfaces.mcp_values import (
 )
 from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.function_objects import Prompt, Resource, Template, Tool
-from tests.mcp.mcp_questions import QUESTIONS, prompts_that_ask
+from tests.mcp.input_requests import QUESTIONS, prompts_that_ask
 
 PNG: Final = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"

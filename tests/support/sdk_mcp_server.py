@@ -1,4 +1,4 @@
-"""A server made with the official SDK: ``sdk_server.py stdio``, or ``sdk_server.py SOCKET``.
+"""A server made with the official SDK: ``sdk_mcp_server.py stdio``, or ``… SOCKET``.
 
 SOCKET is the number of a file descriptor that listens already.
 """

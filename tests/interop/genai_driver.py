@@ -10,7 +10,7 @@ from typing import Any
 from google import genai
 from google.genai import types
 
-from tests.interop.dialect import Answer, Media, Mode, Options, Result, ToolCall
+from tests.interop.sdk_drivers import Answer, Media, Mode, Options, Result, ToolCall
 
 _FILTERED = ("SAFETY", "PROHIBITED_CONTENT", "RECITATION", "BLOCKLIST", "SPII")
 

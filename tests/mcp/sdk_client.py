@@ -1,4 +1,4 @@
-"""Do with the official client what clients do, and print what came: ``ask_current.py URL MODE``."""
+"""Do with the official client what clients do, and print what came: ``sdk_client.py URL MODE``."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tests.interop.dialect import Answer, BrokenOffError, Media, Mode, Options, Result, ToolCall
+from tests.interop.sdk_drivers import Answer, BrokenOffError, Media, Mode, Options, Result, ToolCall
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it announces its own end

@@ -91,7 +91,7 @@ class Answer:
     raw: Any = None
 
 
-class Dialect(Protocol):
+class SdkDriver(Protocol):
     """One SDK with one of its APIs."""
 
     name: str
@@ -109,13 +109,13 @@ class Dialect(Protocol):
         """Return the entries of the history for what tools gave back."""
 
 
-class Talk:
+class Conversation:
     """A conversation with one model through one SDK."""
 
     def __init__(
-        self, dialect: Dialect, url: str, model: str, mode: Mode = "whole", **options: Any
+        self, sdk: SdkDriver, url: str, model: str, mode: Mode = "whole", **options: Any
     ) -> None:
-        self.dialect = dialect
+        self.sdk = sdk
         self.url = url
         self.model = model
         self.mode = mode
@@ -124,15 +124,15 @@ class Talk:
 
     def say(self, text: str, *media: Media) -> Answer:
         """Say something, and return the answer."""
-        self.history += self.dialect.user(text, media)
+        self.history += self.sdk.user(text, media)
         return self._ask()
 
     def give(self, *results: Result) -> Answer:
         """Give results of tools back, and return the answer."""
-        self.history += self.dialect.results(results)
+        self.history += self.sdk.results(results)
         return self._ask()
 
     def _ask(self) -> Answer:
-        answer = self.dialect.ask(self.url, self.model, self.history, self.options, self.mode)
-        self.history += self.dialect.answered(answer)
+        answer = self.sdk.ask(self.url, self.model, self.history, self.options, self.mode)
+        self.history += self.sdk.answered(answer)
         return answer

@@ -1,4 +1,4 @@
-"""Do the same with the client's previous major version: ``ask_previous.py URL``."""
+"""Do the same with the client's previous major version: ``sdk_client_previous.py URL``."""
 
 from __future__ import annotations
 

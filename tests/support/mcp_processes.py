@@ -26,7 +26,7 @@ def offering_everything(folder: Path, *relayed: str) -> Iterator[str]:
     log = folder / "gateway.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.mcp.mcp_serve", *relayed],
+            [sys.executable, "-m", "tests.mcp.conformance_gateway", *relayed],
             stdout=output,
             stderr=subprocess.STDOUT,
             env=_environment(),

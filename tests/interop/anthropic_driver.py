@@ -8,7 +8,7 @@ from typing import Any
 
 import anthropic
 
-from tests.interop.dialect import Answer, Media, Mode, Options, Result, ToolCall
+from tests.interop.sdk_drivers import Answer, Media, Mode, Options, Result, ToolCall
 
 _FINISH = {
     "end_turn": "stop",
