@@ -112,21 +112,23 @@ def test_the_locks_are_the_ones_that_there_are() -> None:
     reaches = {
         "model": "the account, for this model",
         "account": "the account",
-        "everyone": "the model, for everyone",
+        "everyone": "the model, for all accounts",
     }
     rules = [value for value in vars(lock_rules).values() if isinstance(value, lock_rules.LockRule)]
     known = {
         rule.kind: (reaches[rule.scope], ", ".join(f"{step:g}" for step in rule.durations))
         for rule in rules
     }
-    known["revoked"] = (known["revoked"][0], "until there is a new one")
+    known["revoked"] = (known["revoked"][0], "until there is a new login")
     assert {row[0]: (row[2], row[3]) for row in table("docs/accounts.rst", "Reason")} == known
 
 
 def test_the_modes_and_the_headers_of_conversations_exist() -> None:
     assert {row[0] for row in table("docs/accounts.rst", "Mode")} == set(POLICIES)
     page = (ROOT / "docs/accounts.rst").read_text("utf-8")
-    named = re.search(r"first in a header \((.*?)and the own ones", page, re.DOTALL)
+    named = re.search(
+        r"an id in a header \((.*?)or the\s+header of a coding agent", page, re.DOTALL
+    )
     assert named is not None
     headers = re.findall(r"``([\w-]+)``", named[1])
     assert len(headers) > 3
