@@ -127,7 +127,7 @@ def test_the_modes_and_the_headers_of_conversations_exist() -> None:
     assert {row[0] for row in table("docs/accounts.rst", "Mode")} == set(POLICIES)
     page = (ROOT / "docs/accounts.rst").read_text("utf-8")
     named = re.search(
-        r"an id in a header \((.*?)or the\s+header of a coding agent", page, re.DOTALL
+        r"an id in a header \((.*?)or\s+the header of a coding agent", page, re.DOTALL
     )
     assert named is not None
     headers = re.findall(r"``([\w-]+)``", named[1])
