@@ -1,1 +1,1 @@
-"""Everything that a plugin of antigravity can be."""
+"""An example of a plugin of antigravity."""

@@ -1,4 +1,4 @@
-"""A kind of upstream: a server that speaks chat completions and wants to know who asks."""
+"""A kind of upstream: a server that speaks chat completions and requires a header."""
 
 from __future__ import annotations
 

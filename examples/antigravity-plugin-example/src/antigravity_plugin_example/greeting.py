@@ -1,4 +1,4 @@
-"""A warm-up filter: no model is needed to greet the client that is named in the settings."""
+"""A warm-up filter: greetings of the client that the settings name need no model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hooks; the entry point names this module."""
+"""The hooks of the plugin; the entry point names this module."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity_plugin_example.cellar import CellarKind
 from antigravity_plugin_example.greeting import GreetingFilter
+from antigravity_plugin_example.mcp_objects import Limerick, Reverse
 from antigravity_plugin_example.say import SAY
 from antigravity_plugin_example.visits import Visits
-from antigravity_plugin_example.words import Limerick, Reverse
 
 Register = Callable[..., None]
 

@@ -1,4 +1,4 @@
-"""A protocol: the prompt is the body, the model is in the path, the answer is plain text."""
+"""A protocol: the body is the prompt, the path names the model, the response is plain text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLAIN = "text/plain; charset=utf-8"
 
 
 class SayEncoder(StreamEncoder):
-    """Writes the text as it comes."""
+    """Encodes only the text of a response."""
 
     content_type = PLAIN
     keepalive_bytes = b""
@@ -42,7 +42,7 @@ def decode(call: Call) -> Request:
     except UnicodeDecodeError as error:
         raise InvalidRequestError("The prompt is not UTF-8 text.", param="body") from error
     if not prompt.strip():
-        raise InvalidRequestError("The body is the prompt, and it is empty.", param="body")
+        raise InvalidRequestError("The prompt is empty; send it as the body.", param="body")
     head = peek(call)
     message = Message("user", (Text(prompt),))
     return Request(head.model, (message,), "say", stream=head.stream)

@@ -32,8 +32,8 @@ class Reverse:
 class Limerick:
     name = "limerick"
     title = "Write a limerick"
-    description = "Asks for a limerick."
-    arguments = (PromptArgument("about", "What it is about.", required=True),)
+    description = "Asks for a limerick about a subject."
+    arguments = (PromptArgument("about", "The subject.", required=True),)
 
     def get(self, arguments: dict[str, str], context: IMcpContext) -> str:
         return f"Write a limerick about {arguments['about']}."
