@@ -11,7 +11,7 @@ from antigravity.accounts.affinity import Bindings
 from antigravity.accounts.in_flight import InFlightCounts
 from antigravity.accounts.lock_table import LockTable
 from antigravity.accounts.locks import Lock
-from antigravity.accounts.selection import tier_rank
+from antigravity.accounts.selection import LAST_TIER, tier_rank
 from antigravity.interfaces.accounts import ICredentialSource, LeaseRequest, UpstreamModel
 from antigravity.interfaces.selection import PROTECTED, AccountFacts, Candidate, Protection
 from antigravity.interfaces.upstreams import Credential
@@ -101,20 +101,21 @@ class CandidateFinder:
     ) -> Candidate:
         name = credential.id
         facts = self._facts(credential, upstream_model.model)
+        tier = tier_rank(facts.tier) if facts.tier else LAST_TIER
         locked = (upstream_model.upstream, name, upstream_model.model)
         stamp = partial(secret_stamp, credential)
         lock = self._locks.longest_lock(*locked, stamp)
         locked_for, kind = self._locked_for(lock, facts.protection)
-        load = self._in_flight.load(name)
+        load, load_of_others, last_used = self._in_flight.of(name, request.session)
         return Candidate(
             rank=rank,
             upstream_model=upstream_model,
             credential=name,
-            tier=tier_rank(facts.tier),
+            tier=tier,
             remaining=1.0 if facts.remaining is None else facts.remaining,
             load=load,
-            load_of_others=self._in_flight.load_of_others(name, request.session),
-            last_used=self._in_flight.last_used(name),
+            load_of_others=load_of_others,
+            last_used=last_used,
             locked_for=locked_for,
             lock=kind,
             disabled=facts.disabled,

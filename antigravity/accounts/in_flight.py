@@ -52,9 +52,11 @@ class InFlightCounts:
         """Return the number of requests that an account serves."""
         return self._loads[credential]
 
-    def load_of_others(self, credential: str, session: str) -> int:
-        """Return the number of requests that an account serves for other sessions."""
-        return self._loads[credential] - self._session_loads[session, credential]
+    def of(self, credential: str, session: str) -> tuple[int, int, float]:
+        """Return an account's requests, those of other sessions, and when it was last used."""
+        load = self._loads[credential]
+        own = self._session_loads[session, credential] if session else 0
+        return load, load - own, self._last_used.get(credential, 0.0)
 
     def last_used(self, credential: str) -> float:
         """Return when an account was last used, 0 for never."""

@@ -118,6 +118,8 @@ class LockTable:
         Estimated locks end, since the success has shown them to be wrong, and so do probed ones.
         """
         ended = probe and self._end_probed(upstream, credential, model)
+        if not self._streaks:
+            return ended
         for scope in _scopes(upstream, credential, model):
             for key in [key for key in self._streaks if key[0] == scope]:
                 if since is None or self._streaks[key].last <= since:
@@ -270,6 +272,8 @@ class LockTable:
         self, upstream: str, credential: str, model: str, stamp: Callable[[], str] | None
     ) -> list[tuple[LockScope, Lock]]:
         """Return the active locks that prevent an account from serving a model."""
+        if not self._locks:
+            return []
         now = self._now()
         found = []
         for scope in _scopes(upstream, credential, model):

@@ -30,7 +30,7 @@ from antigravity.accounts.lock_release import LockReleaser
 from antigravity.accounts.lock_table import LockTable
 from antigravity.accounts.locked_candidates import choose_probe, retry_estimated_locks
 from antigravity.accounts.pool_status import build_status, explain_candidates
-from antigravity.accounts.selection import Balance
+from antigravity.accounts.selection import POLICIES, Balance
 from antigravity.config.settings import SchedulingSettings
 from antigravity.interfaces.accounts import (
     CandidateStatus,
@@ -95,7 +95,7 @@ class AccountPool:
         )
         self._queue = LeaseQueue(clock, self._choose, self._grant, self._refusal)
         self._stopped = False
-        self._configure(settings, policy or Balance())
+        self._configure(settings, policy or POLICIES[Balance.name])
 
     # Life cycle
 
@@ -231,6 +231,8 @@ class AccountPool:
     def _configure(self, settings: SchedulingSettings, policy: ISelectionPolicy) -> None:
         self._settings = settings
         self._policy = GuardedPolicy(policy)
+        #: Whether the policy always chooses an account that is the only one, and available.
+        self._is_built_in = policy in POLICIES.values()
         self._finder.max_requests = settings.max_concurrency
         self._finder.probe_interval = settings.probe_interval
         self._locks.max_lock = settings.max_lock_seconds
@@ -251,6 +253,8 @@ class AccountPool:
 
     def _choose(self, request: LeaseRequest, waited: float) -> Choice:
         candidates = self._finder.find(request)
+        if self._is_built_in and len(candidates) == 1 and candidates[0].available:
+            return Choice(candidates, candidates[0], math.inf)
         eligible = [each for each in candidates if each.eligible]
         if eligible and all(each.locked_for > 0 for each in eligible):
             candidates = retry_estimated_locks(candidates, self._settings.max_wait_seconds)
@@ -267,7 +271,7 @@ class AccountPool:
         chosen = choice.chosen
         assert chosen is not None
         upstream_model, name, session = chosen.upstream_model, chosen.credential, request.session
-        is_probe = not chosen.available
+        is_probe = chosen.locked_for > 0
         if is_probe:
             self.log.info(
                 "{credential} is probed for {model} despite its lock",

@@ -50,7 +50,8 @@ class RoutingOption(Struct, frozen=True):
     ``native`` says that the upstream speaks the client's protocol.  Options with the same ``rank``
     share the requests; those of a later rank are used if no earlier one can serve.  ``differing``
     are the aspects in which the model differs from the one that the client named, and ``refused``
-    are the fields that its upstream refuses or interprets differently.
+    are the fields that its upstream refuses or interprets differently.  ``window`` is the model's
+    context window in tokens, if it is known.
     """
 
     upstream: IUpstream
@@ -60,6 +61,7 @@ class RoutingOption(Struct, frozen=True):
     rank: int = 0
     differing: Aspects = NONE
     refused: frozenset[str] = frozenset()
+    window: int | None = None
 
 
 class RoutingDecision(Struct, frozen=True):

@@ -91,17 +91,6 @@ class Router:
             return None
         return self._option(entry, model, entry.upstream.protocols[0])
 
-    def context_window(self, option: RoutingOption) -> int | None:
-        """Return the context window of an option's model in tokens, if it is known.
-
-        The operator's files come first, then the upstream's list, then the shipped table.
-        """
-        target = option.target
-        known = target.capabilities.context_window
-        if self._table.is_own(target.model, "context_window"):
-            return known
-        return self._catalog.input_limit(option.upstream, target.model) or known
-
     def has_mapping(self, name: str) -> bool:
         """Return whether a mapping rule has exactly this name, not only a wildcard."""
         return name in self._mapping.names()
@@ -327,7 +316,19 @@ class Router:
         if special is not None and own in self._clients and own in special.model_protocols:
             name = own
         target = Target(model, capabilities, upstream.quirks, image_options)
-        return RoutingOption(upstream, self._clients[name], target, name == protocol, rank)
+        window = self._context_window(upstream, target)
+        client = self._clients[name]
+        return RoutingOption(upstream, client, target, name == protocol, rank, window=window)
+
+    def _context_window(self, upstream: IUpstream, target: Target) -> int | None:
+        """Return the context window of a model in tokens, if it is known.
+
+        The operator's files come first, then the upstream's list, then the shipped table.
+        """
+        known = target.capabilities.context_window
+        if self._table.is_own(target.model, "context_window"):
+            return known
+        return self._catalog.input_limit(upstream, target.model) or known
 
     async def _not_found_message(self, requested: str, protocol: str) -> str:
         exclusive = self._exclusive(protocol)

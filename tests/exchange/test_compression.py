@@ -142,15 +142,15 @@ class FittingTests(LongConversationCase):
         router = gateway.serving.runtime.snapshot.router
         for model, window in (("claude-sonnet-4-6", 200_000), ("gpt-4o", 128_000)):
             decision = await router.route(model, "anthropic")
-            assert router.context_window(decision.options[0]) == window
+            assert decision.options[0].window == window
         decision = await router.route("claude-opus-4-6-not-listed", "anthropic")
-        assert router.context_window(decision.options[0]) == 1_000_000
+        assert decision.options[0].window == 1_000_000
         await self.stop()
         await self.start()
         gateway = self.gateway
         router = gateway.serving.runtime.snapshot.router
         decision = await router.route(MODEL, "anthropic")
-        assert router.context_window(decision.options[0]) == WINDOW
+        assert decision.options[0].window == WINDOW
 
 
 class StablePrefixTests(LongConversationCase):

@@ -110,7 +110,7 @@ class ContextFitter:
         """Return whether an option may need a shorter request; the others may be skipped."""
         if (option.upstream.name, option.target.model) in self._fits:
             return True
-        return self._is_conversation(option) and (self._always() or self._is_suspect(option))
+        return (self._always() or self._is_suspect(option)) and self._is_conversation(option)
 
     async def wants_summary(self, option: RoutingOption) -> bool:
         """Return whether :meth:`summarise` has to be called before :meth:`fitted`."""
@@ -271,7 +271,7 @@ class ContextFitter:
         return may_exceed(body, least, services.calibration.factor(model))
 
     def _room(self, option: RoutingOption) -> ModelWindow | None:
-        window = self._context.snapshot.router.context_window(option)
+        window = option.window
         if not window:
             return None
         if option.native and _WIDE_BETA in self._context.call.headers.get("anthropic-beta", ""):

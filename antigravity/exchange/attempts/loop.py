@@ -76,8 +76,8 @@ class AttemptLoop:
         self._context = context
         self._plan = plan
         self._kind = kind
-        self._options = plan.decision.by_upstream_model
         origin = context.origin
+        self._options = plan.decision.by_upstream_model
         self._lease_request = replace(
             plan.decision.lease_request(),
             principal=context.call.principal,

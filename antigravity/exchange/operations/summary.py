@@ -80,7 +80,7 @@ async def _ask(
 
     :raises GatewayError: if it fails, or takes too long.
     """
-    window = context.snapshot.router.context_window(decision.options[0])
+    window = decision.options[0].window
     internal = InternalRequest(
         decision.requested,
         summary_request(older.messages, older.summary, older.tokens, window, PROTOCOL),
