@@ -62,12 +62,10 @@ class AdmissionPolicy:
         )
 
     def admit(self, head: RequestHead) -> None:
-        """Check a request and set its principal; a second call does nothing.
+        """Check a request and set its principal.
 
         :raises GatewayError: if it is refused, with the remedy.
         """
-        if head.admitted:
-            return
         if head.fault:
             raise InvalidRequestError(head.fault)
         authenticator, host_policy = self._rules

@@ -183,7 +183,8 @@ class WebApp:
         self, request: Any, head: RequestHead, handler: _Handler, names: Mapping[str, Any]
     ) -> object:
         try:
-            self.admission.admit(head)
+            if not head.admitted:  # a request with a body was admitted before it was read
+                self.admission.admit(head)
         finally:
             set_common_headers(request, head)
         return handler(request, **names)
@@ -243,7 +244,7 @@ class WebApp:
 
     def _serve(self, route: SharedRoute, request: Any, **arguments: str) -> Deferred[None]:
         """Hand the request to the exchange."""
-        head = head_of(request)
+        head: RequestHead = request.head
         candidate = route.choose(head.headers, head.keys, head.protocol)
         body = take_body(request)
         if len(body) <= SMALL:  # the exchange does it for larger ones
@@ -258,7 +259,7 @@ class WebApp:
             head.id,
             head.loopback,
             self.admission.base_url(head, request.isSecure()),
-            parameters=head.parameters(),
+            parameters=head.parameters() if head.args else (),
         )
         return self._exchange.handle(candidate.protocol, call).addCallback(write_reply, request)
 

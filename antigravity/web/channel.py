@@ -62,7 +62,6 @@ class GatewayChannel(Channel):
 
     def __init__(self) -> None:
         super().__init__()
-        self._refused = False
         self._closing = False
         self._receiving = False
         self._in_body = False
@@ -96,7 +95,7 @@ class GatewayChannel(Channel):
 
     def _update_deadline(self) -> None:
         """Set the deadline of the present state."""
-        if self._refused or self._closing:
+        if self.refused or self._closing:
             return
         if self.is_busy:
             self._receiving = False
@@ -172,10 +171,6 @@ class GatewayChannel(Channel):
         """Refuse a line that is too long."""
         self.refuse_head(too_many=False, too_large=True)
 
-    def headerReceived(self, line: bytes) -> bool:
-        """Process a header, unless the request has been refused."""
-        return not self._refused and super().headerReceived(line)
-
     def check_framing(self, name: bytes, value: bytes) -> bool:
         """Return whether a header about the length of the body may be processed."""
         if name == b"Content-Length" and value.isdigit() and len(value) > _MOST_DIGITS:
@@ -188,7 +183,7 @@ class GatewayChannel(Channel):
 
     def allHeadersReceived(self) -> None:
         """Check the head; the body is read only if the request is admitted."""
-        if self._refused:
+        if self.refused:
             return
         request: GatewayRequest = self.requests[-1]
         method, target, version = self.request_line
@@ -239,7 +234,7 @@ class GatewayChannel(Channel):
 
     def allContentReceived(self) -> None:
         """Process the request."""
-        if not self._refused:
+        if not self.refused:
             self._in_body = False
             super().allContentReceived()
 
@@ -272,9 +267,9 @@ class GatewayChannel(Channel):
 
     def refuse(self, error: GatewayError) -> None:
         """Respond with ``error``, read no further, and close the connection."""
-        if self._refused:
+        if self.refused:
             return
-        self._refused = True
+        self.refused = True
         self.discard_input()
         self.persistent = False
         if not self.requests:
@@ -297,7 +292,7 @@ class GatewayChannel(Channel):
     def loseConnection(self) -> None:
         """Close the connection once all is written; a refused client may send for a while."""
         self._cancel_refusal()
-        if not self._refused:
+        if not self.refused:
             super().loseConnection()
         elif not self._closing:
             self._closing = True

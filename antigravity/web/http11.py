@@ -37,6 +37,8 @@ class Channel(HTTPChannel):
     _networkProducer: Any
     #: Bytes of further requests that were received during the current one.
     buffered = 0
+    #: Whether the request was refused: nothing more is read.
+    refused = False
 
     @property
     def is_busy(self) -> bool:
@@ -91,6 +93,8 @@ class Channel(HTTPChannel):
 
     def headerReceived(self, line: bytes) -> bool:
         """Process a header as Twisted does, but check known names that frame nothing once only."""
+        if self.refused:
+            return False
         raw_name, colon, value = line.partition(b":")
         name = _names.get(raw_name)
         if name is None or not colon or name in _FRAMING:

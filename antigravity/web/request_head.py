@@ -236,10 +236,10 @@ class RequestHead:
             (_text(name), _text(value)) for name, values in self.args.items() for value in values
         )
 
-    def all_keys(self) -> Iterator[str]:
-        """Yield all keys that were sent, the most specific header first."""
-        for name in ("authorization", "x-api-key", "x-goog-api-key", "key"):
-            yield from self.keys.get(name, ())
+    def all_keys(self) -> list[str]:
+        """Return all keys that were sent, the most specific header first."""
+        names = ("authorization", "x-api-key", "x-goog-api-key", "key")
+        return [key for name in names for key in self.keys.get(name, ())]
 
     @property
     def client(self) -> str:
