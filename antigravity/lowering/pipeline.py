@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from antigravity.ir.capabilities import Loss, Target, Traits
 from antigravity.ir.events import Event, StreamFailure
+from antigravity.ir.parts import Media, Opaque, ToolCall, ToolResult
 from antigravity.ir.request import Request, ResponseFormat
 from antigravity.lowering.attribution import without_attribution
 from antigravity.lowering.audio_output import fit_audio_output
@@ -114,80 +115,156 @@ def lower(request: Request, traits: Traits, target: Target, protocol: str = "") 
 
     :raises InvalidRequestError: for what the target cannot do and nobody should guess.
     """
-    losses: list[Loss] = []
-    passes: list[EventPass] = []
-    capabilities = target.capabilities
-    if not traits.names and any(message.name for message in request.messages):
-        losses.append(Loss("messages.name", "left out: the protocol has no names of speakers"))
-    if request.protocol != protocol:
-        check_files(request, traits, capabilities)
-        check_provider_content(request)
-        request = with_readable_summaries(request)
-    check_outputs(request, traits, capabilities, target.model)
-    if request.image is None:
-        check_sole_media(request, traits, capabilities, target.model)
-    if not traits.attribution:
-        request = without_attribution(request)
-    request = repair_schemas(request)
-    request, more = without_live_search(request, traits)
-    losses += more
-    if not capabilities.instructions:
-        request = move_instructions(request)
-    if not capabilities.instructions or not target.takes("system_turns", traits.system_turns):
-        request = fold_system_turns(request)
-    request, more = pair_tools(request)
-    losses += more
-    request, more = fit_image(request, target)
-    losses += more
-    request, more = fit_speech(request, target)
-    losses += more
-    request, more, sound = fit_audio_output(request, traits, target)
-    losses += more
-    if sound is not None:
-        passes.append(sound)
-    request, more = without_unsupported(request, traits, capabilities, target.model)
-    losses += more
-    if request.tools and not capabilities.tools:
-        losses.append(
-            Loss("tools", f"{target.model} takes no tools; they were left out", content=True)
-        )
-        request = replace(request, tools=(), tool_choice=None)
-    if needs_emulation(request, capabilities):
-        if must_call_tool(request):
-            losses.append(Loss("response_format", "dropped: the answer has to be a tool call"))
-            request = replace(request, response_format=ResponseFormat())
-        else:
-            request, structured = emulate_schema(request)
-            passes.append(structured)
-    if traits.strict == "openai" and needs_object(request, target):
-        request, wrapped = wrap_schema(request)
-        passes.append(wrapped)
-    request, table = lower_tools(request, traits)
-    if not table.trivial:
-        passes.insert(0, ToolRestorer(table, traits))
-    request, more, optional = fit_strict_tools(request, traits, target)
-    losses += more
-    if optional is not None:
-        passes.insert(0, optional)
-    request, more = fit_tool_schemas(request, traits)
-    losses += more
-    request = fit_typed_schemas(request, target)
-    request, renamed = fit_property_names(request, target)
-    if renamed is not None:
-        passes.insert(0, renamed)
-    request, more = fit_call_ids(request, traits, target)
-    losses += more
-    switch = target.takes("parallel_tool_calls", usual=traits.parallel_switch)
-    if request.parallel_tool_calls is False and not switch:
-        passes.append(SingleToolCall())
-    most = traits.max_stop if capabilities.stop_sequences and target.takes("stop", True) else 0
-    if target.takes("single_stop"):
-        most = min(most, 1)
-    if len(request.stop) > most:
-        passes.append(StopSequences(request.stop, request.sampling.n))
-        request = replace(request, stop=request.stop[:most])
-    limit = min(traits.max_choices, capabilities.max_choices)
-    if request.sampling.n > limit:
-        losses.append(Loss("n", f"{target.model} gives at most {limit} choice(s) here"))
-        request = replace(request, sampling=replace(request.sampling, n=limit))
-    return Lowered(request, tuple(losses), EventPipeline(passes))
+    lowering = _Lowering(request, traits, target)
+    lowering.fit_content(is_foreign=request.protocol != protocol)
+    lowering.fit_output()
+    if request.response_format.kind == "schema":
+        lowering.fit_response_schema()
+    lowering.fit_tools()
+    lowering.fit_limits()
+    return Lowered(lowering.request, tuple(lowering.losses), EventPipeline(lowering.passes))
+
+
+class _Lowering:
+    """A request on its way through the passes, what was lost, and the passes of its response.
+
+    A pass is only called for a request that has what it changes.
+    """
+
+    def __init__(self, request: Request, traits: Traits, target: Target) -> None:
+        self.request = request
+        self.losses: list[Loss] = []
+        self.passes: list[EventPass] = []
+        self._traits = traits
+        self._target = target
+        self._capabilities = target.capabilities
+        kinds = {type(part) for message in request.messages for part in message.parts}
+        self._has_calls = ToolCall in kinds or ToolResult in kinds
+        self._has_media = Media in kinds or ToolResult in kinds
+        self._has_opaque = Opaque in kinds
+        self._has_system_turns = any(message.role == "system" for message in request.messages)
+
+    def fit_content(self, *, is_foreign: bool) -> None:
+        """Fit messages and instructions; ``is_foreign`` says that they are another protocol's."""
+        request, traits, target = self.request, self._traits, self._target
+        capabilities = self._capabilities
+        if not traits.names and any(message.name for message in request.messages):
+            self.losses.append(
+                Loss("messages.name", "left out: the protocol has no names of speakers")
+            )
+        if is_foreign:
+            if self._has_media:
+                check_files(request, traits, capabilities)
+            if self._has_opaque or request.tools or request.extensions:
+                check_provider_content(request)
+            if self._has_opaque:
+                request = with_readable_summaries(request)
+        if request.modalities:
+            check_outputs(request, traits, capabilities, target.model)
+        if self._has_media and request.image is None:
+            check_sole_media(request, traits, capabilities, target.model)
+        if request.system and not traits.attribution:
+            request = without_attribution(request)
+        if request.tools or request.response_format.schema is not None:
+            request = repair_schemas(request)
+        if request.tools:
+            request = self._note(without_live_search(request, traits))
+        if not capabilities.instructions:
+            request = move_instructions(request)
+        if self._has_system_turns and not (
+            capabilities.instructions and target.takes("system_turns", traits.system_turns)
+        ):
+            request = fold_system_turns(request)
+        if self._has_calls:
+            request = self._note(pair_tools(request))
+        self.request = request
+
+    def fit_output(self) -> None:
+        """Fit the images and the audio that are wanted, and leave out media that are not read."""
+        request, target = self.request, self._target
+        if "image" in self._capabilities.outputs:
+            request = self._note(fit_image(request, target))
+        if request.speech is not None:
+            request = self._note(fit_speech(request, target))
+        elif request.audio_config is not None or "audio" in request.modalities:
+            request, losses, audio = fit_audio_output(request, self._traits, target)
+            self.losses += losses
+            if audio is not None:
+                self.passes.append(audio)
+        if self._has_media:
+            request = self._note(
+                without_unsupported(request, self._traits, self._capabilities, target.model)
+            )
+        if request.tools and not self._capabilities.tools:
+            self.losses.append(
+                Loss("tools", f"{target.model} takes no tools; they were left out", content=True)
+            )
+            request = replace(request, tools=(), tool_choice=None)
+        self.request = request
+
+    def fit_response_schema(self) -> None:
+        """Fit the schema that the response has to follow."""
+        request = self.request
+        if needs_emulation(request, self._capabilities):
+            if must_call_tool(request):
+                self.losses.append(
+                    Loss("response_format", "dropped: the answer has to be a tool call")
+                )
+                request = replace(request, response_format=ResponseFormat())
+            else:
+                request, structured = emulate_schema(request)
+                self.passes.append(structured)
+        if self._traits.strict == "openai" and needs_object(request, self._target):
+            request, wrapped = wrap_schema(request)
+            self.passes.append(wrapped)
+        self.request = request
+
+    def fit_tools(self) -> None:
+        """Fit tools, their calls and results; the response's passes for them come first."""
+        request, traits, target = self.request, self._traits, self._target
+        if request.tools or self._has_calls:
+            request, table = lower_tools(request, traits)
+            if not table.trivial:
+                self.passes.insert(0, ToolRestorer(table, traits))
+        if request.tools:
+            request, losses, optional = fit_strict_tools(request, traits, target)
+            self.losses += losses
+            if optional is not None:
+                self.passes.insert(0, optional)
+            request = self._note(fit_tool_schemas(request, traits))
+            request = fit_typed_schemas(request, target)
+            request, renamed = fit_property_names(request, target)
+            if renamed is not None:
+                self.passes.insert(0, renamed)
+        if self._has_calls:
+            request = self._note(fit_call_ids(request, traits, target))
+        self.request = request
+
+    def fit_limits(self) -> None:
+        """Fit parallel calls, stop sequences and choices to what the target takes."""
+        request, traits, target = self.request, self._traits, self._target
+        capabilities = self._capabilities
+        if request.parallel_tool_calls is False and not target.takes(
+            "parallel_tool_calls", usual=traits.parallel_switch
+        ):
+            self.passes.append(SingleToolCall())
+        if request.stop:
+            most = traits.max_stop
+            if not capabilities.stop_sequences or not target.takes("stop", True):
+                most = 0
+            elif target.takes("single_stop"):
+                most = min(most, 1)
+            if len(request.stop) > most:
+                self.passes.append(StopSequences(request.stop, request.sampling.n))
+                request = replace(request, stop=request.stop[:most])
+        limit = min(traits.max_choices, capabilities.max_choices)
+        if request.sampling.n > limit:
+            self.losses.append(Loss("n", f"{target.model} gives at most {limit} choice(s) here"))
+            request = replace(request, sampling=replace(request.sampling, n=limit))
+        self.request = request
+
+    def _note(self, result: tuple[Request, tuple[Loss, ...]]) -> Request:
+        """Return the request that a pass made, and note what it lost."""
+        request, losses = result
+        self.losses += losses
+        return request

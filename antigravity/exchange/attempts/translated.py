@@ -57,7 +57,7 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     context.recorder.lose(changes + lowered.losses + encoded.warnings)
     operation: UpstreamOperation = "stream" if option.client.traits.streams else "generate"
     headers = context.call.headers if option.native else {}
-    call = UpstreamCall(option, attempt.credential, operation, encoded.body, headers)
+    call = UpstreamCall(option, attempt.lease.credential, operation, encoded.body, headers)
     response = await call.send(context.services.transport, context.recorder.repeated)
     source = _source(attempt, lowered, response)
 
@@ -97,8 +97,9 @@ def _translate(
         request = recover(request, lookup, family, reasoning=reasoning)
     request = replace(request, model=target.model, stream=True)
     lowered = lower(request, client.traits, target, client.name)
-    unknown = foreign_extensions(request, client.name)
-    lowered = replace(lowered, losses=unknown + lowered.losses)
+    if request.extensions:
+        unknown = foreign_extensions(request, client.name)
+        lowered = replace(lowered, losses=unknown + lowered.losses)
     encoded: EncodedRequest = client.encode(lowered.request, target)
     return lowered, encoded
 
