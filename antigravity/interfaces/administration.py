@@ -1,4 +1,4 @@
-"""What an operator can ask of a running gateway."""
+"""The operator's commands to a running gateway."""
 
 from __future__ import annotations
 
@@ -7,58 +7,58 @@ from zope.interface import Interface
 
 
 class IAdministration(Interface):
-    """Shows and changes how a gateway serves.  All values are JSON objects without secrets."""
+    """Shows and changes the state of a gateway.  All results are JSON objects without secrets."""
 
     def status() -> dict[str, object]:
         """Return accounts (masked), locks, bindings, queue, requests and configuration."""
 
     def is_current() -> bool:
-        """Return whether the newest configuration is in force: if not, it could not be used."""
+        """Return whether the newest configuration is used; if not, it was refused."""
 
     def explain(model: str, protocol: str) -> Deferred[dict[str, object]]:
-        """Return a Deferred that fires with who would serve ``model``, and why nobody else.
+        """Return a Deferred that fires with the account that would serve ``model``, and why.
 
         ``protocol`` is the name of the client's protocol.  It fails with a ``GatewayError`` if
-        nobody would.
+        no account can.
         """
 
     def reload() -> Deferred[None]:
-        """Return a Deferred that fires when the configuration was read anew.
+        """Return a Deferred that fires when the configuration has been reloaded.
 
-        It fails, with what is wrong, if the configuration can't be used.
+        It fails with the problem if the configuration is not valid.
         """
 
     def fix_account(credential: str | None) -> None:
-        """Serve everything that it can from one account, or from all again."""
+        """Use one account for every request that it can serve; ``None`` ends that."""
 
     def unlock_account(account: str, model: str) -> dict[str, object]:
         """End the locks of an account (id, label, or beginning of an id), for one model or for all.
 
-        Return its id, the model, and how many locks there were.
+        Return its id, the model, and the number of locks.
 
         :raises NotFoundError: if there is no such account.
         """
 
     def clear_bindings() -> None:
-        """Forget which conversation belongs to which account."""
+        """Remove all bindings of sessions to accounts."""
 
     def warm_up(account: str, model: str, project: str) -> Deferred[dict[str, object]]:
-        """Send tiny requests, so that the windows of quotas begin.
+        """Send small requests that start the periods of quotas.
 
-        Return a Deferred that fires with what became of each.  An empty ``account`` stands for
-        all whose quotas are known, an empty ``model`` for everything that is full; ``project``
-        takes the place of the account's own.  It fails with a ``GatewayError`` if there is no
-        such account, or the model has to be named.
+        Return a Deferred that fires with the result of each.  An empty ``account`` stands for all
+        accounts whose quotas are known, an empty ``model`` for all models with a full quota;
+        ``project`` replaces the account's own.  It fails with a ``GatewayError`` if there is no
+        such account, or a model must be named.
         """
 
     def tunnel() -> dict[str, object]:
-        """Return how the tunnel is: its state, its addresses, and why it is not up."""
+        """Return the state of the tunnel, its URLs, and why it is not connected."""
 
     def start_tunnel(insecure: bool) -> None:
-        """Start the tunnel; ``insecure`` says that everybody on the Internet may come in.
+        """Start the tunnel; ``insecure`` allows everyone on the Internet to use the gateway.
 
-        :raises ConflictError: if it can't be started, with the remedy.
+        :raises ConflictError: if it cannot start; the message says what to do.
         """
 
     def stop_tunnel() -> Deferred[None]:
-        """Return a Deferred that fires when the tunnel is gone."""
+        """Return a Deferred that fires when the tunnel has stopped."""

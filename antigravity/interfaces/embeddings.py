@@ -1,7 +1,7 @@
 """Embeddings: the server side of a protocol for them, the client side, and upstreams.
 
-Protocols are sans-IO and synchronous.  One object may be several of these, or of those in
-:mod:`antigravity.interfaces.protocols`; they are registered alike.
+Protocols are sans-IO and synchronous.  One object may provide several of these interfaces, and
+those of :mod:`antigravity.interfaces.protocols`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from antigravity.ir.usage import Usage
 
 
 class EncodedEmbedding(Struct, frozen=True):
-    """The body of a request for embeddings, and what it could not express."""
+    """The body of a request for embeddings, and its losses."""
 
     operation: EmbedOperation
     body: bytes
@@ -41,7 +41,7 @@ class IEmbeddingServer(IServerSide):
     def decode_embedding(call: Call) -> EmbeddingRequest:
         """Return the request.
 
-        :raises InvalidRequestError: naming the field at fault in ``param``.
+        :raises InvalidRequestError: with the invalid field as ``param``.
         """
 
     def encode_embeddings(
@@ -53,14 +53,14 @@ class IEmbeddingServer(IServerSide):
 class IEmbeddingClient(IClientSide):
     """The client side of a protocol for embeddings."""
 
-    largest_batch = Attribute("Inputs that one request may hold.  :type: int")
+    largest_batch = Attribute("The maximum number of inputs in one request.  :type: int")
 
     def encode_embedding(
         request: EmbeddingRequest, inputs: tuple[EmbeddingInput, ...], target: Target
     ) -> EncodedEmbedding:
-        """Return some of a request's inputs, which have the same ``dimensions``.
+        """Return a request for some of the inputs, which have the same ``dimensions``.
 
-        :raises InvalidRequestError: if the target cannot do it.
+        :raises InvalidRequestError: if the target does not support an input.
         """
 
     def decode_embeddings(body: bytes, expected: int) -> EmbeddingResponse:
@@ -77,9 +77,9 @@ class IEmbeddingUpstream(Interface):
     """An upstream that serves embeddings."""
 
     embedding_protocols = Attribute(
-        "Names of the protocols for vectors that it speaks, best first.  :type: tuple[str, ...]"
+        "Names of its protocols for embeddings, best first.  :type: tuple[str, ...]"
     )
 
 
 class IEmbeddingKind(Interface):
-    """Marks a kind of upstream that serves embeddings; error messages name it."""
+    """A kind of upstream that serves embeddings; error messages name it."""

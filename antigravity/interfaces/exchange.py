@@ -1,4 +1,4 @@
-"""The life of one request, as the web application sees it."""
+"""The interface between the web application and the exchange."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ class IReplyStream(Interface):
 
         Registers a push producer with ``consumer`` (``registerProducer(self, True)``), writes,
         and unregisters it.  Called once.  Cancelling the Deferred cancels the upstream at once.
-        Errors are written in the protocol's shape.  Where that has none for what has begun, a
-        file say, it fails with the ``GatewayError``: the connection has to be broken off.
+        Errors are written in the protocol's format.  If the response that has begun has no format
+        for errors, such as a file, the Deferred fails with the ``GatewayError``: close the
+        connection.
         """
 
     def abandon() -> None:
-        """Stop the upstream, and write nothing (more): nobody is there to read it."""
+        """Cancel the upstream request and write nothing more: the client has disconnected."""
 
 
 class Reply(Struct, frozen=True):
-    """The answer to one call: whole in ``body``, or a ``stream`` (an :class:`IReplyStream`)."""
+    """The reply to one call: a whole ``body``, or a ``stream`` (an :class:`IReplyStream`)."""
 
     status: int
     content_type: str
@@ -41,7 +42,7 @@ class Reply(Struct, frozen=True):
 
     @classmethod
     def whole(cls, reply: HttpReply, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
-        """Return what a protocol has encoded, with some more headers."""
+        """Return a whole reply of a protocol, with additional headers."""
         return cls(reply.status, reply.content_type, (*reply.headers, *headers), reply.body)
 
 
@@ -52,17 +53,17 @@ class IExchange(Interface):
         """Serve one call, of any operation.
 
         Return a Deferred that fires with a :class:`Reply`, also for errors, which are already
-        in the protocol's shape.  Cancelling it cancels everything upstream.
+        in the protocol's format.  Cancelling it cancels all upstream requests.
         """
 
     def detect(model: str) -> Deferred[dict[str, object]]:
-        """Return a Deferred that fires with how ``model`` would be served, as a JSON object.
+        """Return a Deferred that fires with the routing of ``model``, as a JSON object.
 
-        It fails with a ``GatewayError`` if it would not be.
+        It fails with a ``GatewayError`` if no upstream can serve the model.
         """
 
     def published(name: str) -> PublishedFile | None:
-        """Return a file that an answer has given an address of, while it is kept."""
+        """Return a published file, ``None`` if it does not exist or has expired."""
 
     def ready() -> bool:
         """Return whether a request could be served now."""

@@ -1,4 +1,4 @@
-"""Files that the gateway serves for a while, to who knows their names."""
+"""Files that the gateway publishes for a limited time, under secret names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from zope.interface import Interface
 
 
 class PublishedFile(Struct, frozen=True):
-    """A file, and the seconds that are left of it."""
+    """A file, and the seconds until it expires."""
 
     mime_type: str
     data: bytes
@@ -15,13 +15,10 @@ class PublishedFile(Struct, frozen=True):
 
 
 class IPublishedFiles(Interface):
-    """Keeps files, bounded by time and bytes."""
+    """Stores files, with limits on time and bytes."""
 
     def publish(mime_type: str, data: bytes) -> str:
-        """Keep a file, and return its name, which nobody can guess.
-
-        It is empty if the file is larger than all that may be kept.
-        """
+        """Store a file and return its random name; it is empty if the file is too large."""
 
     def find(name: str) -> PublishedFile | None:
-        """Return a file, ``None`` if there is none of that name (any more)."""
+        """Return a file, ``None`` if it does not exist or has expired."""

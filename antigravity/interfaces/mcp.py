@@ -1,8 +1,8 @@
-"""What can be offered over MCP, and what it may ask of the gateway and of the client.
+"""Tools, prompts and resources for MCP clients, and the context of one call.
 
-Whatever a method documented as ``value`` returns may also come later, as a Deferred or a
-coroutine; it is called through ``txaio.as_future``.  A call that nobody waits for any more is
-cancelled: its Deferred is, or the one that its coroutine waits for.
+A method that returns a "value" can also return a Deferred or a coroutine with that value.  If the
+client cancels a call or disconnects, the Deferred is cancelled, or the one that the coroutine
+waits for.
 """
 
 from __future__ import annotations
@@ -28,96 +28,96 @@ from antigravity.interfaces.mcp_values import (
 
 
 class IMcpContext(Interface):
-    """One call of a tool, a prompt or a resource, and the client behind it."""
+    """One call of a tool, a prompt or a resource, and the client that made it."""
 
     principal = Attribute("An opaque name for the API key that was used.  :type: str")
     revision = Attribute("The revision of MCP that the client speaks.  :type: str")
-    client = Attribute("Who the client says it is: name, version and so on.  :type: Json")
-    capabilities = Attribute("What the client says it can do.  :type: Json")
+    client = Attribute("The client's name, version and so on, as it reports them.  :type: Json")
+    capabilities = Attribute("The capabilities that the client declares.  :type: Json")
     meta = Attribute("The ``_meta`` of the client's request.  :type: Json")
-    is_cancelled = Attribute("Whether nobody waits for the answer any more.  :type: bool")
+    is_cancelled = Attribute("Whether the call was cancelled.  :type: bool")
 
     def progress(progress: float, total: float | None = None, message: str = "") -> None:
-        """Tell how far the call is; nothing is sent if the client did not ask for it."""
+        """Report the progress of the call, if the client requested reports."""
 
     def log(level: LogLevel, data: Any, logger: str = "") -> None:
-        """Send a log message to the client, if it wants messages of this level."""
+        """Send a log message to the client, if it requested messages of this level."""
 
     def can_ask(request: ClientRequest) -> bool:
-        """Return whether the client says that it can answer such a request."""
+        """Return whether the client declares that it supports such a request."""
 
     def ask(requests: Mapping[str, ClientRequest]) -> Deferred[Mapping[str, Json]]:
-        """Ask something of the client, by names of the caller's choice.
+        """Send requests to the client; the caller chooses a name for each.
 
-        Return a Deferred that fires with the client's results by the same names.  It fails with
-        an ``McpError`` if the client cannot do that, or says that it failed.
+        Return a Deferred that fires with the client's results by these names.  It fails with an
+        ``McpError`` if the client does not support a request, or reports a failure.
 
-        In stateless revisions the call ends here, and begins anew when the client calls
-        again with its answers, which are then given at once.  So ask before you change
-        anything, and always in the same order and by the same names.
+        In stateless revisions the call ends here.  It starts again when the client repeats it
+        with the results, which this method then returns at once.  So ask before you change
+        anything, and always in the same order and with the same names.
         """
 
     def elicit(message: str, schema: Json, name: str = "elicitation") -> Deferred[Json]:
-        """Ask the user; the result has ``action`` and, if it is ``accept``, ``content``."""
+        """Ask the user for input; the result has ``action`` and, after ``accept``, ``content``."""
 
     def sample(params: Json, name: str = "sampling") -> Deferred[Json]:
-        """Ask the client's model; ``params`` are those of ``sampling/createMessage``."""
+        """Ask the client's model; ``params`` are the parameters of ``sampling/createMessage``."""
 
     def list_roots(name: str = "roots") -> Deferred[Json]:
-        """Ask for the client's folders; the result has ``roots``."""
+        """Request the list of the client's folders; the result has ``roots``."""
 
     def disconnect() -> None:
-        """Hang up on the client for now, where it can come back for the answer."""
+        """Close the client's connection, if the client can reconnect to get the response."""
 
 
 class IMcpTool(Interface):
-    """Something that a model can call."""
+    """A tool that a model can call."""
 
     name = Attribute("The name: letters, digits, ``_``, ``-`` and ``.``.  :type: str")
-    title = Attribute("The name for people, or ``''``.  :type: str")
+    title = Attribute("The name for users, or ``''``.  :type: str")
     description = Attribute("What it does, for the model.  :type: str")
     input_schema = Attribute("The JSON Schema of its arguments, an object.  :type: Json")
     output_schema = Attribute("The JSON Schema of the structured result.  :type: Json | None")
     annotations = Attribute("Hints such as ``readOnlyHint``.  :type: Json | None")
 
     def call(arguments: dict[str, Any], context: IMcpContext) -> ToolValue:
-        """Do it, and return the value.  The arguments have passed the schema.
+        """Run the tool and return its value; the arguments are valid under the schema.
 
-        :raises ToolError: if it can't be done, with the reason for the model.
-        :raises McpError: for an answer that is a JSON-RPC error.
+        :raises ToolError: if the tool fails; the model gets the message.
+        :raises McpError: if the response must be a JSON-RPC error.
         """
 
 
 class IMcpRelayed(Interface):
-    """A tool that somebody else checks the arguments of, against a schema that is theirs."""
+    """A tool of another server, which checks the arguments against its own schema."""
 
 
 class IMcpDescribed(Interface):
-    """A tool, prompt, resource or template with more to say in lists (icons, ``_meta``)."""
+    """A tool, prompt, resource or template with more fields in lists (icons, ``_meta``)."""
 
     extra = Attribute("Fields to add to its entry in lists.  :type: Json")
 
 
 class IMcpPrompt(Interface):
-    """A text that a user can choose."""
+    """A prompt that a user can choose."""
 
     name = Attribute("The name.  :type: str")
-    title = Attribute("The name for people, or ``''``.  :type: str")
-    description = Attribute("What it is for.  :type: str")
-    arguments = Attribute("What it takes.  :type: Sequence[PromptArgument]")
+    title = Attribute("The name for users, or ``''``.  :type: str")
+    description = Attribute("The purpose, for users.  :type: str")
+    arguments = Attribute("The arguments.  :type: Sequence[PromptArgument]")
 
     def get(arguments: dict[str, str], context: IMcpContext) -> PromptValue:
-        """Return the value for ``arguments``; none that is required is missing."""
+        """Return the value for ``arguments``; all required ones are present."""
 
 
 class IMcpResource(Interface):
-    """Something with an address that a client can read."""
+    """A resource that a client can read."""
 
-    uri = Attribute("The address.  :type: str")
+    uri = Attribute("The URI.  :type: str")
     name = Attribute("The name.  :type: str")
-    title = Attribute("The name for people, or ``''``.  :type: str")
-    description = Attribute("What it holds.  :type: str")
-    mime_type = Attribute("Its media type, or ``''``.  :type: str")
+    title = Attribute("The name for users, or ``''``.  :type: str")
+    description = Attribute("The content, for users.  :type: str")
+    mime_type = Attribute("The media type, or ``''``.  :type: str")
 
     def read(uri: str, context: IMcpContext) -> ResourceValue:
         """Return the value at ``uri``."""
@@ -128,50 +128,50 @@ class IMcpResourceTemplate(Interface):
 
     uri_template = Attribute("The template, RFC 6570.  :type: str")
     name = Attribute("The name.  :type: str")
-    title = Attribute("The name for people, or ``''``.  :type: str")
-    description = Attribute("What they hold.  :type: str")
-    mime_type = Attribute("Their media type, or ``''``.  :type: str")
+    title = Attribute("The name for users, or ``''``.  :type: str")
+    description = Attribute("The content, for users.  :type: str")
+    mime_type = Attribute("The media type, or ``''``.  :type: str")
 
     def read(uri: str, arguments: dict[str, str], context: IMcpContext) -> ResourceValue:
-        """Return the value at ``uri``, where the template's names have these values."""
+        """Return the value at ``uri``; ``arguments`` are the values of the template's names."""
 
 
 class IMcpCompleter(Interface):
-    """A prompt or a resource template that knows values for its arguments."""
+    """A prompt or a resource template that suggests values for its arguments."""
 
     def complete(argument: str, value: str, known: Mapping[str, str]) -> Completion:
-        """Return the values that go on from ``value``; ``known`` are other arguments."""
+        """Return values that begin with ``value``; ``known`` are the other arguments."""
 
 
 class IMcpCatalog(Interface):
-    """Things that are offered together, and may change while the gateway runs.
+    """A set of tools, prompts and resources that may change while the gateway runs.
 
-    With a ``namespace``, its tools and prompts are offered as ``NAMESPACE__NAME``.  Where
-    two catalogs offer the same name or address, the one that came first is used.
+    With a ``namespace``, clients see its tools and prompts as ``NAMESPACE__NAME``.  If two
+    catalogs have the same name or URI, that of the first catalog is used.
     """
 
-    namespace = Attribute("What goes before its names, ``''`` for nothing.  :type: str")
+    namespace = Attribute("The prefix of its names, or ``''``.  :type: str")
 
     def tools() -> Sequence[IMcpTool]:
-        """Return the tools that are there now."""
+        """Return the current tools."""
 
     def prompts() -> Sequence[IMcpPrompt]:
-        """Return the prompts that are there now."""
+        """Return the current prompts."""
 
     def resources() -> Sequence[IMcpResource]:
-        """Return the resources that are there now."""
+        """Return the current resources."""
 
     def templates() -> Sequence[IMcpResourceTemplate]:
-        """Return the resource templates that are there now."""
+        """Return the current resource templates."""
 
     def watch(changed: Callable[[McpChange], None]) -> Callable[[], None]:
-        """Call ``changed`` for every change; return what ends that."""
+        """Call ``changed`` for every change; return a function that stops that."""
 
 
 class McpCall(Struct, frozen=True):
     """One HTTP request to an MCP endpoint, already authenticated, with its whole body.
 
-    ``headers`` have lower-case names; no credential is among them.
+    ``headers`` have lower-case names and contain no credentials.
     """
 
     method: str
@@ -183,11 +183,11 @@ class McpCall(Struct, frozen=True):
 
 
 class IMcpEndpoint(Interface):
-    """What answers at one path, such as ``/mcp``."""
+    """The handler of one path, such as ``/mcp``."""
 
     def handle(call: McpCall) -> Deferred[Reply]:
         """Serve one HTTP request.
 
-        Return a Deferred that fires with a :class:`Reply`, also for errors.  Cancelling it
-        says that the client has gone.
+        Return a Deferred that fires with a :class:`Reply`, also for errors.  It is cancelled if
+        the client disconnects.
         """

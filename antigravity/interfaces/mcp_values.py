@@ -1,7 +1,7 @@
-"""The values that MCP tools, prompts and resources give and take.
+"""Arguments and results of MCP tools, prompts and resources.
 
-Where a value is a ``Mapping``, it is a JSON object in the protocol's own words; what a relay
-got from another server can so be handed on as it is.
+A value that is a ``Mapping`` is a JSON object of the protocol, so that a relay can pass on what
+another server sent.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ Role = Literal["user", "assistant"]
 
 
 class McpError(Exception):
-    """An answer that is a JSON-RPC error.
+    """A JSON-RPC error.
 
-    :ivar code: one of the protocol's codes; -32602 says that the parameters are at fault.
-    :ivar message: for the client; no internals, no secrets.
-    :ivar data: more of it, as JSON.
+    :ivar code: one of the protocol's codes; -32602 means that the parameters are not valid.
+    :ivar message: the text for the client, without internals and secrets.
+    :ivar data: details as JSON.
     """
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
-        message = CREDENTIALS.redact(message)  # it may be another server's
+        message = CREDENTIALS.redact(message)  # the text may come from another server
         super().__init__(message)
         self.code = code
         self.message = message
@@ -35,10 +35,10 @@ class McpError(Exception):
 
 
 class ToolError(Exception):
-    """A tool could not do what it was asked; the model that called it reads the text."""
+    """A tool failed; the model that called it gets the message."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(CREDENTIALS.redact(message))  # it may be another server's
+        super().__init__(CREDENTIALS.redact(message))  # the text may come from another server
 
 
 class Text(Struct, frozen=True):
@@ -49,7 +49,7 @@ class Text(Struct, frozen=True):
 
 
 class Image(Struct, frozen=True):
-    """A picture."""
+    """An image."""
 
     data: bytes
     mime_type: str
@@ -57,7 +57,7 @@ class Image(Struct, frozen=True):
 
 
 class Audio(Struct, frozen=True):
-    """Sound."""
+    """A recording."""
 
     data: bytes
     mime_type: str
@@ -65,7 +65,7 @@ class Audio(Struct, frozen=True):
 
 
 class ResourceLink(Struct, frozen=True):
-    """The address of something that the client may read."""
+    """A link to a resource that the client may read."""
 
     uri: str
     name: str
@@ -76,7 +76,7 @@ class ResourceLink(Struct, frozen=True):
 
 
 class Contents(Struct, frozen=True):
-    """What a resource holds: text or bytes.  An empty ``uri`` is the one that was read."""
+    """Contents of a resource: text or bytes.  An empty ``uri`` stands for the requested one."""
 
     value: str | bytes
     uri: str = ""
@@ -85,18 +85,18 @@ class Contents(Struct, frozen=True):
 
 
 class Embedded(Struct, frozen=True):
-    """A resource within a content; its ``uri`` must be given."""
+    """A resource as a content part; ``contents.uri`` must be set."""
 
     contents: Contents
     annotations: Json | None = None
 
 
-#: One piece of content; a mapping is taken as it is.
+#: One content part; a mapping is passed on unchanged.
 Content = Text | Image | Audio | ResourceLink | Embedded | Json
 
 
 class ToolResult(Struct, frozen=True):
-    """All that a tool can answer.  ``structured`` is any JSON value, ``None`` for none."""
+    """The whole result of a tool.  ``structured`` is any JSON value, or ``None``."""
 
     content: Sequence[Content] = ()
     structured: Any = None
@@ -104,13 +104,13 @@ class ToolResult(Struct, frozen=True):
     meta: Json | None = None
 
 
-#: What a tool may return: nothing, text, a piece of content, several of them, or a whole
-#: result.  Tools with an ``output_schema`` may return the structured value alone.
+#: The return value of a tool: nothing, text, one or several content parts, or a whole result.
+#: Tools with an ``output_schema`` may return only the structured value.
 ToolValue = None | str | Content | Sequence[Content] | ToolResult | Any
 
 
 class PromptArgument(Struct, frozen=True):
-    """An argument that a prompt takes; its value is text."""
+    """An argument of a prompt; its value is text."""
 
     name: str
     description: str = ""
@@ -126,22 +126,22 @@ class PromptMessage(Struct, frozen=True):
 
 
 class PromptResult(Struct, frozen=True):
-    """All that a prompt can answer."""
+    """The whole result of a prompt."""
 
     messages: Sequence[PromptMessage | Json]
     description: str = ""
     meta: Json | None = None
 
 
-#: What a prompt may return: text of the user, messages, or a whole result.
+#: The return value of a prompt: text of a user message, messages, or a whole result.
 PromptValue = str | Sequence[PromptMessage] | PromptResult
 
-#: What a resource may return when it is read.
+#: The return value of a resource.
 ResourceValue = str | bytes | Contents | Sequence[Contents | Json]
 
 
 class Completion(Struct, frozen=True):
-    """Values that an argument may have, the likeliest first; ``total`` if more are known."""
+    """Suggested values of an argument, the most likely first, and how many there are in total."""
 
     values: Sequence[str]
     total: int | None = None
@@ -149,14 +149,14 @@ class Completion(Struct, frozen=True):
 
 
 class ClientRequest(Struct, frozen=True):
-    """Something that a server asks of its client, such as ``elicitation/create``."""
+    """A request of a server to its client, such as ``elicitation/create``."""
 
     method: Literal["elicitation/create", "sampling/createMessage", "roots/list"]
     params: Json = {}
 
 
 class McpChange(Struct, frozen=True):
-    """What has changed in a catalog: a list, or the contents of the resource ``uri``."""
+    """A change of a catalog: of a list, or of the contents of the resource ``uri``."""
 
     kind: Literal["tools", "prompts", "resources", "resource"]
     uri: str = ""

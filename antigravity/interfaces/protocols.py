@@ -25,7 +25,7 @@ from antigravity.sse import ServerSentEvent
 
 
 class EncodedRequest(Struct, frozen=True):
-    """The JSON ``body`` of a request to an upstream, and what it could not express."""
+    """The JSON ``body`` of a request to an upstream, and its losses."""
 
     body: bytes
     warnings: tuple[Loss, ...] = ()
@@ -74,14 +74,14 @@ class IServerSide(Interface):
     def peek(call: Call) -> Head:
         """Return model and streaming switch of a ``generate`` or ``count_tokens`` call.
 
-        :raises InvalidRequestError: if the body is no JSON object or names no model.
+        :raises InvalidRequestError: if the body is not a JSON object or names no model.
         """
 
     def with_model(call: Call, model: str) -> Body:
-        """Return the call's body for another model, otherwise byte for byte as it came."""
+        """Return the call's body with another model name, otherwise unchanged."""
 
     def encode_error(error: GatewayError, request_id: str) -> HttpReply:
-        """Return the error in the protocol's form, with ``Retry-After`` if it is known."""
+        """Return the error in the protocol's format, with ``Retry-After`` if it is known."""
 
 
 class IServerProtocol(IServerSide):
@@ -94,7 +94,7 @@ class IServerProtocol(IServerSide):
     def decode(call: Call) -> Request:
         """Return the request in a ``generate`` or ``count_tokens`` call.
 
-        :raises InvalidRequestError: naming the field at fault in ``param``.
+        :raises InvalidRequestError: with the invalid field as ``param``.
         """
 
     def encoder(context: ReplyContext) -> IStreamEncoder:
@@ -141,14 +141,15 @@ class ITap(Interface):
     """
 
     usage = Attribute("The last usage seen.  :type: Usage | None")
-    finished = Attribute("Whether the stream has ended as the protocol demands.  :type: bool")
+    finished = Attribute("Whether the stream has ended as the protocol requires.  :type: bool")
     meaningful = Attribute("Whether any real content was seen.  :type: bool")
     failure = Attribute("The error event that was seen, if any.  :type: GatewayError | None")
 
     def watch(event: ServerSentEvent) -> None:
         """Observe one event.
 
-        :raises msgspec.DecodeError: if no client can read it; after the end it is left out.
+        :raises msgspec.DecodeError: if no client can read it.  After the end of the response, the
+            event is then left out.
         """
 
 
@@ -166,18 +167,18 @@ class IRepairingTap(ITap):
     """A tap that repairs events of compatible servers that clients cannot read."""
 
     def repair(event: ServerSentEvent) -> ServerSentEvent:
-        """Return an event that clients can read, mostly ``event`` itself."""
+        """Return an event that clients can read, usually ``event`` itself."""
 
 
 class IBodyRepairingTap(ITap):
     """A tap that repairs whole responses of compatible servers that clients cannot read."""
 
     def repair_body(body: bytes) -> bytes:
-        """Return a body that clients can read, mostly ``body`` itself."""
+        """Return a body that clients can read, usually ``body`` itself."""
 
 
 class IReasoningTap(ITap):
-    """A tap that finds the reasoning that clients may drop although later turns need it."""
+    """A tap that finds reasoning that clients may drop although later requests need it."""
 
     def collect(on_event: Callable[[Event], None], family: str, *, unsigned: bool = False) -> None:
         """Call ``on_event`` for each tool call, and for the signed thinking before it.
@@ -185,7 +186,7 @@ class IReasoningTap(ITap):
         Nothing is decoded before a tool is called.
 
         :param family: the model family that makes the signatures.
-        :param unsigned: whether thinking without a signature is reported, too.
+        :param unsigned: whether thinking without a signature is also reported.
         """
 
     def watch_body(body: bytes) -> None:
@@ -206,12 +207,12 @@ class IClientSide(Interface):
     """What all client protocols have in common."""
 
     name = Attribute("The protocol's name; the same as its server side's.  :type: str")
-    traits = Attribute("What requests in this protocol can express.  :type: Traits")
+    traits = Attribute("What the protocol can express.  :type: Traits")
 
     def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         """Return the error in a response with a status of 400 or more.
 
-        ``headers`` have lower-case names.  ``retry_after`` is read from where the protocol puts it.
+        ``headers`` have lower-case names.  ``retry_after`` is read from headers or body.
         401 and 403 become an ``UpstreamCredentialError``.
         """
 
@@ -222,9 +223,9 @@ class IClientProtocol(IClientSide):
     def encode(request: Request, target: Target) -> EncodedRequest:
         """Return the request, already lowered to :attr:`traits`, as a streaming one.
 
-        What the protocol cannot express is left out, and named in the warnings.
+        What the protocol cannot express is left out and named in the warnings.
 
-        :raises InvalidRequestError: if the target cannot do it and leaving it out would mislead.
+        :raises InvalidRequestError: if the target does not support an essential part.
         """
 
     def encode_count(request: Request, target: Target) -> EncodedRequest | None:

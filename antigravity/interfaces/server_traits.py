@@ -1,7 +1,7 @@
-"""What is special about a server protocol, as data: values, and functions that are optional.
+"""The special features of a server protocol as data: values, and optional functions.
 
-The exchange reads these once per request.  A function that is ``None`` means that the protocol
-has no such thing.  All functions are pure, and none of them decodes a whole request.
+The exchange reads these once per request.  A function is ``None`` if the protocol does not have
+the feature.  All functions are pure, and none of them decodes a whole request.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ class RequestedChoices(Struct, frozen=True):
 
 
 class IFramer(Interface):
-    """Writes the JSON payloads of a protocol's stream in the framing that one call asks for."""
+    """Frames the JSON payloads of a protocol's stream as one call requests."""
 
     content_type = Attribute("The ``Content-Type`` of the stream.  :type: str")
 
     def frame(data: bytes) -> bytes:
-        """Return one payload framed."""
+        """Return one payload with its framing."""
 
     def end() -> bytes:
-        """Return what ends the stream."""
+        """Return the bytes at the end of the stream."""
 
 
 class StreamFraming(Struct, frozen=True):
     """The framings of a protocol whose streams are not always server-sent events.
 
-    ``framer`` returns the framer that a call asks for, ``None`` for plain server-sent events.
-    ``encode_failure`` returns the JSON payload that ends a stream which broke off.
+    ``framer`` returns the framer that a call requests, ``None`` for plain server-sent events.
+    ``encode_failure`` returns the JSON payload that ends a stream with an error.
     """
 
     framer: Callable[[Call], IFramer | None]
@@ -57,18 +57,18 @@ class StreamFraming(Struct, frozen=True):
 
 
 class StoredResponses(Struct, frozen=True):
-    """How a protocol's requests refer to earlier responses, and read them again.
+    """How a protocol's requests refer to earlier responses and read them.
 
     Bodies, histories and snapshots are JSON texts.  Stream encoders of such a protocol have the
     attribute ``final_response``: the whole response's JSON object, ``None`` before the end.
     Routes about one stored response have the operation ``stored`` and the argument ``id``.
 
     ``previous_id`` returns the id of the response that a body continues, if there is one.
-    ``wants_store`` returns whether the response to a body is to be stored.
-    ``expand`` returns a body with the items of a history before its own, and no reference.
+    ``wants_store`` returns whether the response to a body must be stored.
+    ``expand`` returns a body with the items of a history before its own, and without the id.
     ``snapshot`` returns the items to store: those of the (expanded) body and of its response.
     ``encode`` returns the reply to a ``stored`` call about a snapshot, or raises
-    ``InvalidRequestError``; ``not_found`` returns the error where there is no snapshot.
+    ``InvalidRequestError``; ``not_found`` returns the error for a missing snapshot.
     """
 
     previous_id: Callable[[bytes], str | None]
@@ -80,36 +80,36 @@ class StoredResponses(Struct, frozen=True):
 
 
 class ServerTraits(Struct, frozen=True, kw_only=True):
-    """What the gateway must know of a server protocol beyond decoding and encoding.
+    """The special features of a server protocol, beyond decoding and encoding.
 
-    ``required_modalities`` is for a protocol of one purpose, such as drawing images: what a model
-    of another protocol must be able to do for it.  Its requests belong to no conversation, and a
-    404 says nothing about the account: not every upstream has a path for it.
+    ``required_modalities`` is for a protocol with one purpose, such as generating images: what a
+    model of another protocol must accept and produce.  Its requests belong to no conversation.  A
+    404 does not lock the account, because not every upstream has a path for it.
 
-    ``may_answer_with_files`` says that a response may be text or a file: what is neither JSON nor
-    a stream of events is passed on byte for byte.
+    ``may_answer_with_files`` says that a response may be text or a file: a response that is
+    neither JSON nor a stream of events is passed on byte for byte.
 
     ``conversation_hint`` returns a key of the conversation that a call belongs to: the id that
-    the client gave it, else a hash of the user's first text.  It is the same for every turn, and
-    ``None`` where the body tells nothing.
+    the client gave it, otherwise a hash of the user's first text.  It is the same for every
+    request of the conversation, and ``None`` if the body contains neither.
 
     ``needs_translation`` returns whether a body uses one of the aspects in which a model with such
-    capabilities differs from the model that the request was written for.  A false alarm costs
-    speed only.  What cannot be translated needs no translation.
+    capabilities differs from the model that the request was written for.  A false positive only
+    costs time.  For a body that cannot be translated it returns false.
 
-    ``is_complete`` returns whether a body has all that a model with such capabilities demands of
-    it; one that is not complete is decoded, completed and encoded again.
+    ``is_complete`` returns whether a body has everything that a model with such capabilities
+    requires; one that is not complete is decoded, completed and encoded again.
 
-    ``calls_without_reasoning`` returns the ids of the tool calls in a body's history that came
-    without reasoning; ``drops_reasoning`` says that clients leave it out without meaning to, for
-    lack of a common field.
+    ``calls_without_reasoning`` returns the ids of the tool calls in a body's history that have no
+    reasoning.  ``drops_reasoning`` says that clients drop reasoning unintentionally, because the
+    protocol has no common field for it.
 
     ``requested_choices`` returns how many responses a call asks for; ``split_prompts`` returns a
-    request for each prompt of a call that was decoded, in the order of the responses (``None``: a
-    call has one prompt).
+    request for each prompt of a decoded call, in the order of the responses (``None``: a call has
+    one prompt).
 
-    ``native_only_error`` returns the error for a client whose request no other protocol can
-    carry, ``None`` if it can be translated, or if that is only known after decoding.
+    ``native_only_error`` returns the error for a request that cannot be translated, ``None`` if
+    it can, or if that is known only after decoding.
     """
 
     required_modalities: RequiredModalities | None = None

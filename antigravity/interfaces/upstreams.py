@@ -1,4 +1,4 @@
-"""What can serve a request."""
+"""Upstreams, kinds of upstream, and credentials."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ UpstreamOperation = Literal[
 
 
 class Credential(Struct, frozen=True):
-    """One account or key of an upstream.
+    """The secret of one account of an upstream: an API key or a token.
 
-    ``id`` may be logged, ``secret`` and ``extra`` never.  ``label`` is for the operator
-    (an e-mail address, say).  ``extra`` holds what a kind of upstream needs besides.  ``mark``
-    changes when the account is added anew, enabled or unlocked: then its locks are forgotten.
+    ``id`` is the id of the account; it may be logged, ``secret`` and ``extra`` never.  ``label``
+    is for the operator, such as an e-mail address.  ``extra`` contains what a kind of upstream
+    needs in addition.  ``mark`` changes when the account is added again, enabled or unlocked; its
+    locks end then.
     """
 
     id: str
@@ -39,14 +40,14 @@ class Credential(Struct, frozen=True):
 
 
 class IUpstream(Interface):
-    """A provider: protocols that it speaks, where, and with which credentials."""
+    """A server that the gateway sends requests to: its protocols, addresses and headers."""
 
     name = Attribute("The name from the configuration.  :type: str")
-    kind = Attribute("The kind that made it, such as ``anthropic``.  :type: str")
+    kind = Attribute("The kind of upstream, such as ``anthropic``.  :type: str")
     protocols = Attribute(
         "Names of the client protocols that it speaks, best first.  :type: tuple[str, ...]"
     )
-    quirks = Attribute("Switches for the protocol's encoder.  :type: frozenset[str]")
+    quirks = Attribute("Quirks, for the protocol's encoder.  :type: frozenset[str]")
 
     def prepare(
         operation: UpstreamOperation,
@@ -58,20 +59,20 @@ class IUpstream(Interface):
     ) -> Deferred[Sequence[OutgoingRequest]]:
         """Return a Deferred that fires with the HTTP requests to try, in order.
 
-        Each next one is tried only where the one before failed in a way that
-        :meth:`try_next` says is worth it.  ``headers`` are the client's protocol headers
-        (``anthropic-beta`` and so on), which an upstream of the same protocol may forward.
-        ``body`` is in several pieces only where it is passed on and large: a form.
+        The next one is tried only if the previous one failed with an error for which
+        :meth:`try_next` returns true.  ``headers`` are the client's protocol headers, such as
+        ``anthropic-beta``, which an upstream of the same protocol may forward.  ``body`` consists
+        of several pieces only if it is a large form that is passed through.
         """
 
     def try_next(error: GatewayError) -> bool:
         """Return whether the next of several prepared requests should be tried."""
 
     def unwrap(payload: bytes) -> bytes:
-        """Return the protocol's own JSON out of one payload, where it comes wrapped."""
+        """Return the protocol's JSON from one payload, without the upstream's envelope."""
 
     def wraps() -> bool:
-        """Return whether :meth:`unwrap` changes anything; if not, bytes may pass as they are."""
+        """Return whether :meth:`unwrap` changes payloads; if not, they can be passed through."""
 
     def passes(protocol: str, operation: UpstreamOperation, body: bytes = b"") -> bool:
         """Return whether ``body``, of the same protocol, may be passed through unchanged."""
@@ -82,7 +83,7 @@ class IUpstream(Interface):
     def models(credential: Credential) -> Deferred[Sequence[Model]]:
         """Return a Deferred that fires with the models that the credential can use.
 
-        It fails with a ``GatewayError`` where the upstream can't be asked.
+        It fails with a ``GatewayError`` if the list cannot be fetched.
         """
 
 
@@ -92,19 +93,19 @@ class IStoringUpstream(IUpstream):
     def stored_requests(call: Call, credential: Credential) -> Sequence[OutgoingRequest]:
         """Return the HTTP requests to try, in order, for a ``stored`` call.
 
-        ``credential`` is the one that the response was made with.
+        ``credential`` is the one that the response was requested with.
         """
 
 
 class IRenewingUpstream(IUpstream):
-    """An upstream whose requests carry tokens that it makes from credentials."""
+    """An upstream that gets access tokens for credentials and sends them with requests."""
 
     def renews(request: OutgoingRequest, credential: Credential) -> bool:
-        """Return whether ``request``, which got a 401, is worth sending again.
+        """Return whether to prepare and send ``request`` again, which got a 401.
 
-        So it is if it carried a token: that is dropped, if it is still in use, and the same
-        request prepared anew carries another one.  It is not if the token itself is new and took
-        the place of a refused one: then the account is at fault.
+        If the request contained a token, the token is dropped if it is still in use, and the new
+        request contains another one.  If the token is new and has replaced a refused one, the
+        account itself was refused: return false.
         """
 
     def accepted(credential: Credential) -> None:
@@ -112,24 +113,21 @@ class IRenewingUpstream(IUpstream):
 
 
 class IModelProtocols(Interface):
-    """An upstream some of whose models are asked in protocols of their own.
+    """An upstream with models that need another protocol, named by their capabilities."""
 
-    Which ones those are, their capabilities say (``protocol``).
-    """
-
-    model_protocols = Attribute("Names of those client protocols.  :type: tuple[str, ...]")
+    model_protocols = Attribute("Names of these client protocols.  :type: tuple[str, ...]")
 
 
 class IUpstreamKind(Interface):
-    """A kind of upstream that configurations can name; makes the upstreams."""
+    """A kind of upstream that configurations can name; it builds the upstreams."""
 
     kind = Attribute("The name of the kind, such as ``openai``.  :type: str")
-    description = Attribute("One line for people.  :type: str")
+    description = Attribute("One line for users.  :type: str")
 
     def build(settings: object, services: object) -> IUpstream:
         """Return the upstream for one ``[upstreams.NAME]`` table.
 
         ``settings`` is an ``UpstreamSettings``, ``services`` an ``UpstreamServices``.
 
-        :raises ConfigurationError: if the settings lack something that this kind needs.
+        :raises ConfigurationError: if a setting that this kind needs is missing.
         """
