@@ -1,4 +1,4 @@
-"""Encodes messages for an upstream: parts to wire blocks, turns in the order that it demands."""
+"""Encodes messages for an upstream: parts as content blocks, turns in the order it requires."""
 
 from __future__ import annotations
 
@@ -33,39 +33,37 @@ from antigravity.protocols.anthropic.web_search import (
     search_input,
     wire_citation,
 )
+from antigravity.protocols.instructions import OPENING
 from antigravity.protocols.losses import Losses
 from antigravity.protocols.tool_arguments import object_text
 
 Block = dict[str, Any]
-
-#: What stands for the user where a conversation doesn't begin with one.
-PLACEHOLDER: Final = "Continue."
 
 _THINKING: Final = ("thinking", "redacted_thinking")
 _UNSAFE: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class Turn:
-    """One turn on the wire: adjacent messages of a role, merged."""
+    """One message of the body: adjacent messages of a role, merged."""
 
     def __init__(self, role: str) -> None:
         self.role = role
         self.blocks: list[Block] = []
 
     @property
-    def thinks(self) -> bool:
-        """Whether it begins with thinking."""
+    def begins_with_thinking(self) -> bool:
+        """Whether the first block is thinking."""
         return bool(self.blocks) and self.blocks[0]["type"] in _THINKING
 
     def has(self, *kinds: str) -> bool:
-        """Return whether it has a block of one of these types."""
+        """Return whether there is a block of one of these types."""
         return any(block["type"] in kinds for block in self.blocks)
 
     def arrange(self) -> None:
-        """Put what the API wants first to the front: results of tools, and thinking."""
+        """Move the blocks to the front that the API requires there: tool results, and thinking."""
         if self.role == "user":
             self.blocks.sort(key=lambda block: block["type"] != "tool_result")
-        elif not self.thinks and self.has(*_THINKING):
+        elif not self.begins_with_thinking and self.has(*_THINKING):
             self.blocks.sort(key=lambda block: block["type"] not in _THINKING)
 
 
@@ -76,42 +74,42 @@ def turns(
 ) -> list[Turn]:
     """Return alternating turns that begin with the user's, none of them empty.
 
-    ``reasoning`` says what becomes of tool calls without the thinking that led to them: models
-    other than Claude that care take thinking back unsigned.
+    ``reasoning`` is what the model does with the thinking of earlier turns: models other than
+    Claude that use it accept unsigned thinking.
     """
     writer = _ContentWriter(losses, unsigned=reasoning != "ignored")
     found: list[Turn] = []
-    waiting: list[Block] = []
+    held: list[Block] = []
     for message in messages:
         role = "assistant" if message.role == "assistant" else "user"
         if message.role == "system":
-            losses.add("messages.role", "a later system turn was said by the user")
+            losses.add("messages.role", "a later system turn became a user turn")
         blocks = [block for part in message.parts for block in writer.blocks(part, role)]
         if not blocks:
             continue
         if role == "assistant" and all(block["type"] in _THINKING for block in blocks):
-            waiting += blocks  # it is refused unless something follows it in its turn
+            held += blocks  # refused unless something follows in the turn
             continue
         if role == "assistant":
-            blocks = waiting + blocks
-        elif waiting:
-            losses.add("messages.thinking", "thinking without a response behind it was dropped")
-        waiting = []
+            blocks = held + blocks
+        elif held:
+            losses.add("messages.thinking", "thinking without a response after it was dropped")
+        held = []
         if not found or found[-1].role != role:
             found.append(Turn(role))
         found[-1].blocks += blocks
-    if waiting:
-        losses.add("messages.thinking", "thinking without a response behind it was dropped")
+    if held:
+        losses.add("messages.thinking", "thinking without a response after it was dropped")
     for turn in found:
         turn.arrange()
-        if reasoning == "demanded" and turn.has("tool_use") and not turn.thinks:
+        if reasoning == "demanded" and turn.has("tool_use") and not turn.begins_with_thinking:
             losses.add("messages.thinking", "lost reasoning was replaced by a placeholder")
-            stand_in = {"type": "thinking", "thinking": LOST_REASONING, "signature": ""}
-            turn.blocks.insert(0, stand_in)
+            placeholder = {"type": "thinking", "thinking": LOST_REASONING, "signature": ""}
+            turn.blocks.insert(0, placeholder)
     if not found or found[0].role != "user":
-        losses.add("messages", "the conversation has to begin with the user: a turn was put first")
+        losses.add("messages", "a user turn was put first: the conversation must begin with one")
         found.insert(0, Turn("user"))
-        found[0].blocks = [{"type": "text", "text": PLACEHOLDER}]
+        found[0].blocks = [{"type": "text", "text": OPENING}]
     return found
 
 
@@ -130,7 +128,7 @@ def _cache(cache: CacheControl | None) -> Block:
 
 
 class _ContentWriter:
-    """Writes the parts of one request; ids of calls stay unique and become legal."""
+    """Writer of the parts of one request, which makes the ids of calls valid and unique."""
 
     def __init__(self, losses: Losses, *, unsigned: bool) -> None:
         self._losses = losses
@@ -138,7 +136,7 @@ class _ContentWriter:
         self._ids: dict[str, str] = {}
 
     def blocks(self, part: Part, role: str) -> Iterator[Block]:
-        """Yield the blocks that a part becomes in a turn of ``role``, often one."""
+        """Yield the blocks of a part in a turn of ``role``, often one."""
         match part:
             case Text():
                 yield from self._text(part, role)
@@ -190,10 +188,10 @@ class _ContentWriter:
         yield block | _cache(part.cache)
 
     def _source(self, part: Media) -> Block | None:
-        """Return the source of an image or document, ``None`` if it can't be said."""
+        """Return the source of an image or document, ``None`` if it cannot be sent."""
         if part.kind not in ("image", "document"):
             self._losses.add(
-                "messages.media", f"{part.kind} can't be sent: replaced by a note", content=True
+                "messages.media", f"{part.kind} cannot be sent: replaced by a note", content=True
             )
             return None
         match part.source:
@@ -202,7 +200,7 @@ class _ContentWriter:
             case FileReference(file_id, "anthropic"):
                 return {"type": "file", "file_id": file_id}
             case FileReference(_, provider):
-                detail = f"a file that is stored at {provider}: replaced by a note"
+                detail = f"a file stored at {provider} was replaced by a note"
                 self._losses.add("messages.media", detail, content=True)
                 return None
             case InlineData(data):
@@ -230,9 +228,7 @@ class _ContentWriter:
             value = signature.value if own and signature is not None else ""
             yield {"type": "thinking", "thinking": part.text, "signature": value}
         elif signature is None or signature.family != NATIVE_FAMILY or not signature.value:
-            self._losses.add(
-                "messages.thinking", "thinking without a signature of Claude's was dropped"
-            )
+            self._losses.add("messages.thinking", "thinking without Claude's signature was dropped")
         else:
             yield {"type": "thinking", "thinking": part.text, "signature": signature.value}
 
@@ -242,7 +238,7 @@ class _ContentWriter:
         else:
             text = as_object(part.arguments)
             if object_text(part.arguments) is None:
-                detail = 'arguments that are no JSON object were wrapped as {"raw": ...}'
+                detail = 'arguments that are not a JSON object were wrapped as {"raw": ...}'
                 self._losses.add("messages.tool_call.arguments", detail)
         return {
             "type": "tool_use",
@@ -269,13 +265,13 @@ class _ContentWriter:
         return block | _cache(part.cache)
 
     def _search(self, part: WebSearch, role: str) -> Iterator[Block]:
-        """Yield a search as it was, if the upstream can check it, else as text."""
-        proven = bool(part.results) and all(item.encrypted_content for item in part.results)
-        if role == "assistant" and (proven or part.error is not None or self._runs(part)):
+        """Yield a search as blocks if the upstream can verify it, else as text."""
+        verifiable = bool(part.results) and all(item.encrypted_content for item in part.results)
+        if role == "assistant" and (verifiable or part.error is not None or self._is_running(part)):
             wire_id = search_id(part.id)
             query = msgspec.Raw(search_input(part.queries).encode())
             yield {"type": "server_tool_use", "id": wire_id, "name": "web_search", "input": query}
-            if not self._runs(part):
+            if not self._is_running(part):
                 content = search_content(part)
                 yield {"type": "web_search_tool_result", "tool_use_id": wire_id, "content": content}
             return
@@ -285,12 +281,12 @@ class _ContentWriter:
         yield {"type": "text", "text": "\n".join(lines)}
 
     @staticmethod
-    def _runs(part: WebSearch) -> bool:
-        """Return whether the upstream itself is still at this search (``pause_turn``)."""
+    def _is_running(part: WebSearch) -> bool:
+        """Return whether the upstream itself still runs this search (``pause_turn``)."""
         return part.id.startswith("srvtoolu_") and not part.results and part.error is None
 
     def _id(self, name: str) -> str:
-        """Return the id of a call as the wire takes it; the same for the same name."""
+        """Return a valid id for a call; the same for the same name."""
         known = self._ids.get(name)
         if known is not None:
             return known

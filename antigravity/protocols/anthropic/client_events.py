@@ -1,4 +1,4 @@
-"""The events of a stream, as far as they mean something to the gateway."""
+"""The events of a stream that the gateway decodes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class _BlockStop(Struct, frozen=True):
 
 
 class StopDelta(Struct, frozen=True):
-    """Why the answer stopped."""
+    """``delta`` of ``message_delta``."""
 
     stop_reason: str | None = None
     stop_sequence: str | None = None
@@ -76,7 +76,7 @@ class _MessageDelta(Struct, frozen=True):
 
 
 class Whole(Struct, frozen=True):
-    """A whole message, which some servers send where a stream was asked for."""
+    """A whole message, which some servers send instead of a stream."""
 
     id: str = ""
     model: str = ""
@@ -104,9 +104,9 @@ read_query = LenientDecoder[schema.WebSearchInput](schema.WebSearchInput).decode
 
 
 def name_of(event: ServerSentEvent) -> str:
-    """Return the type of an event, also where the ``event:`` line was left out.
+    """Return the type of an event, also if the ``event:`` line is missing.
 
-    ``message`` is the name that all events have by default, and the type of whole messages.
+    ``message`` is the default name of server-sent events, and the type of whole messages.
     """
     name = event.event
     return name if name and name != "message" else _read_type(event.data).type

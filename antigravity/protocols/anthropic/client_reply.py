@@ -1,4 +1,4 @@
-"""Reads whole answers of upstreams: usage, counts, models."""
+"""Decodes whole responses of upstreams: usage, token counts, models."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Count(Struct, frozen=True):
 
 
 class _ModelItem(Struct, frozen=True):
-    """A model, as Anthropic lists it or as servers that follow OpenAI do."""
+    """An entry in a list of models, in Anthropic's format or in OpenAI's."""
 
     id: str
     display_name: str | None = None
@@ -49,9 +49,9 @@ def decode_usage(body: bytes) -> Usage | None:
 
 
 def decode_count(body: bytes) -> int:
-    """Return the tokens in the answer to a request to count.
+    """Return the number of tokens in a response to ``count_tokens``.
 
-    :raises UpstreamError: if it holds none.
+    :raises UpstreamError: if the body has no count.
     """
     try:
         count: _Count = lenient.decode(body, _Count)
@@ -63,7 +63,7 @@ def decode_count(body: bytes) -> int:
 def decode_models(body: bytes) -> Sequence[Model]:
     """Return the models in a list.
 
-    :raises UpstreamError: if it is no list.
+    :raises UpstreamError: if the body is not a list of models.
     """
     try:
         items = lenient.decode(body, _ModelList).data
@@ -83,7 +83,7 @@ def decode_models(body: bytes) -> Sequence[Model]:
 
 
 def _seconds(text: str | None) -> int:
-    """Return an RFC 3339 time in seconds since the epoch, 0 if it is none."""
+    """Return an RFC 3339 time in seconds since the epoch, 0 if it is missing or not valid."""
     try:
         return max(0, int(datetime.fromisoformat(text or "").timestamp()))
     except (ValueError, OverflowError):

@@ -11,14 +11,18 @@ from antigravity.ir.capabilities import Target
 from antigravity.ir.request import Request
 from antigravity.protocols.anthropic.client_content import Turn, text_block, turns
 from antigravity.protocols.anthropic.client_schema import fit_schema
-from antigravity.protocols.anthropic.client_thinking_plan import ThinkingPlan, fit_budget, plan
+from antigravity.protocols.anthropic.client_thinking_plan import (
+    ThinkingPlan,
+    fit_budget,
+    plan_thinking,
+)
 from antigravity.protocols.anthropic.client_tools import wire_choice, wire_tools
 from antigravity.protocols.anthropic.server_request import MESSAGE_FIELDS, OWN_EXTENSIONS
 from antigravity.protocols.identifiers import ANTHROPIC_MAX, short_identifier
 from antigravity.protocols.instructions import json_instruction
 from antigravity.protocols.losses import Losses
 
-#: ``max_tokens`` where neither the client nor the model's data says one: the API demands it.
+#: ``max_tokens``, which the API requires, if neither the client nor the model's data has a limit.
 DEFAULT_MAX_TOKENS: Final = 32_000
 
 _COUNTED: Final = frozenset(
@@ -49,21 +53,21 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     if reasoning == "demanded" and request.thinking.mode == "off":
         reasoning = "wanted"
     conversation = turns(request.messages, losses, reasoning)
-    thinking = plan(request, capabilities, losses)
+    thinking = plan_thinking(request, capabilities, losses)
     tools = wire_tools(request, capabilities, losses)
-    choice, demand = wire_choice(request, capabilities, losses) if tools else (None, "")
+    choice, instruction = wire_choice(request, capabilities, losses) if tools else (None, "")
     if thinking.active and choice is not None and choice["type"] in ("any", "tool"):
-        thinking.switch_off("the model can't be made to call a tool while it thinks", losses)
-    if thinking.budgeted and _lost_thinking(conversation):
-        thinking.switch_off("a tool call under way came without its signed thinking", losses)
+        thinking.switch_off("a tool call cannot be forced while the model thinks", losses)
+    if thinking.budgeted and _lacks_thinking(conversation):
+        thinking.switch_off("the last tool call lacks its signed thinking", losses)
     max_tokens = _max_tokens(request, target, losses)
     fit_budget(thinking, max_tokens, losses)
     _finish_prefill(conversation, thinking, target, losses)
     body: dict[str, Any] = {"model": target.model, "max_tokens": max_tokens, "stream": True}
     if system := [text_block(text) for text in request.system if text.text.strip()]:
         body["system"] = system
-    if demand:
-        body.setdefault("system", []).append({"type": "text", "text": demand})
+    if instruction:
+        body.setdefault("system", []).append({"type": "text", "text": instruction})
     if tools:
         body["tools"] = tools
     if choice is not None:
@@ -80,35 +84,35 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
         losses.add("stop", "a stop sequence of white space was dropped")
     _add_metadata(body, request)
     _add_extensions(body, request, thinking, losses)
-    _note_the_rest(request, losses)
+    _report_unsupported(request, losses)
     return body
 
 
 def _max_tokens(request: Request, target: Target, losses: Losses) -> int:
     limit = target.capabilities.max_output_tokens
-    asked = request.max_output_tokens
-    if asked is None:
+    requested = request.max_output_tokens
+    if requested is None:
         return limit or DEFAULT_MAX_TOKENS
-    if limit is not None and asked > limit:
+    if limit is not None and requested > limit:
         losses.add("max_output_tokens", f"the limit was cut to the model's {limit}")
         return limit
-    return asked
+    return requested
 
 
-def _lost_thinking(conversation: list[Turn]) -> bool:
-    """Return whether a call is being answered whose turn doesn't begin with thinking.
+def _lacks_thinking(conversation: list[Turn]) -> bool:
+    """Return whether the last turn has results of calls whose turn does not begin with thinking.
 
-    The API refuses to go on thinking there.
+    The API refuses such a conversation while thinking is enabled.
     """
     if len(conversation) < 2 or not conversation[-1].has("tool_result"):
         return False
-    return not conversation[-2].thinks
+    return not conversation[-2].begins_with_thinking
 
 
 def _finish_prefill(
     conversation: list[Turn], thinking: ThinkingPlan, target: Target, losses: Losses
 ) -> None:
-    """See to an answer that the client has begun: not all models go on with one."""
+    """Drop an assistant prefill that the model does not accept; strip the end of another."""
     last = conversation[-1]
     if last.role != "assistant" or last.has("server_tool_use"):
         return
@@ -129,7 +133,7 @@ def _output_config(
     body: dict[str, Any],
     losses: Losses,
 ) -> dict[str, Any]:
-    """Return ``output_config``; a form that it can't hold becomes an instruction."""
+    """Return ``output_config``; a response format that it cannot hold becomes an instruction."""
     config: dict[str, Any] = {}
     own = request.extensions.get("output_config") if request.protocol == "anthropic" else None
     if isinstance(own, dict):
@@ -140,19 +144,19 @@ def _output_config(
     if wanted.kind == "text":
         return config
     capabilities = target.capabilities
-    able = capabilities.structured_output and (
+    supported = capabilities.structured_output and (
         not request.tools or capabilities.structured_output_with_tools
     )
-    if wanted.kind == "schema" and wanted.schema is not None and able:
+    if wanted.kind == "schema" and wanted.schema is not None and supported:
         schema, lost = fit_schema(wanted.schema)
         config["format"] = {"type": "json_schema", "schema": schema}
         if lost:
             names = ", ".join(sorted(lost))
             losses.add("response_format", f"schema keywords that are not enforced: {names}")
         return config
-    hint = {"type": "text", "text": json_instruction(wanted)}
-    body.setdefault("system", []).append(hint)
-    losses.add("response_format", "the form of the answer became an instruction")
+    instruction = {"type": "text", "text": json_instruction(wanted)}
+    body.setdefault("system", []).append(instruction)
+    losses.add("response_format", "the response format became an instruction")
     return config
 
 
@@ -170,23 +174,23 @@ def _add_sampling(
     ]
     if not target.capabilities.sampling:
         for name in given:
-            losses.add(f"sampling.{name}", "the model takes no sampling parameters")
+            losses.add(f"sampling.{name}", "dropped: the model accepts no sampling parameters")
         return
     if temperature is not None and temperature > 1:
         losses.add("sampling.temperature", "the temperature was cut to 1")
         temperature = 1.0
     if thinking.active:
         if temperature not in (None, 1):
-            losses.add("sampling.temperature", "thinking allows no temperature but 1")
+            losses.add("sampling.temperature", "dropped: thinking allows no temperature but 1")
         if top_k is not None:
-            losses.add("sampling.top_k", "thinking allows no top_k")
+            losses.add("sampling.top_k", "dropped: thinking does not allow top_k")
         if top_p is not None and top_p < _LOWEST_TOP_P:
-            losses.add("sampling.top_p", f"thinking allows no top_p below {_LOWEST_TOP_P}")
+            losses.add("sampling.top_p", f"dropped: thinking allows no top_p below {_LOWEST_TOP_P}")
             top_p = None
         temperature, top_k = (1.0 if temperature == 1 else None), None
     one_of_them = not target.capabilities.sampling_together or request.protocol != "anthropic"
     if temperature is not None and top_p is not None and one_of_them:
-        losses.add("sampling.top_p", "only one of temperature and top_p can be sent")
+        losses.add("sampling.top_p", "dropped: only one of temperature and top_p can be sent")
         top_p = None
     values = {"temperature": temperature, "top_p": top_p, "top_k": top_k}
     body.update({name: value for name, value in values.items() if value is not None})
@@ -203,7 +207,7 @@ def _add_metadata(body: dict[str, Any], request: Request) -> None:
 def _add_extensions(
     body: dict[str, Any], request: Request, thinking: ThinkingPlan, losses: Losses
 ) -> None:
-    """Put back what only this protocol's clients can say."""
+    """Add the extensions, if they are those of a client of this protocol."""
     if request.protocol != "anthropic":
         return
     for name, value in request.extensions.items():
@@ -211,7 +215,7 @@ def _add_extensions(
             continue
         body[name] = value
     if MESSAGE_FIELDS in request.extensions:
-        losses.add("messages", "settings of single messages were dropped")
+        losses.add("messages", "settings of individual messages were dropped")
     management = body.get("context_management")
     if isinstance(management, dict) and not thinking.active:
         _drop_thinking_edits(body, management, losses)
@@ -236,14 +240,14 @@ def _drop_thinking_edits(body: dict[str, Any], management: dict[str, Any], losse
         del body["context_management"]
 
 
-def _note_the_rest(request: Request, losses: Losses) -> None:
-    """Note what this protocol has no words for."""
+def _report_unsupported(request: Request, losses: Losses) -> None:
+    """Report the settings that this protocol has no field for."""
     for name in ("seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs"):
         if getattr(request.sampling, name):
-            losses.add(f"sampling.{name}", "the protocol doesn't know it")
+            losses.add(f"sampling.{name}", "dropped: this protocol has no such field")
     for name in ("verbosity", "service_tier", "image_config", "audio_config"):
         if getattr(request, name):
-            losses.add(name, "the protocol doesn't know it")
+            losses.add(name, "dropped: this protocol has no such field")
     for kind in request.modalities:
         if kind != "text":
-            losses.add("modalities", f"the model can't answer with {kind}", content=True)
+            losses.add("modalities", f"dropped: the model cannot generate {kind}", content=True)

@@ -1,7 +1,7 @@
-"""Fit a JSON Schema to what structured output and strict tools take; other tools take any.
+"""Fits JSON Schemas to structured output and strict tools; other tools accept any schema.
 
-Objects have to be closed, and limits of numbers, lengths and counts are refused.  A limit that
-is taken away is told in the description, so that the model can keep to it all the same.
+Objects must be closed, and limits on numbers, lengths and counts are refused.  A limit that is
+removed is written into the description, so that the model can still follow it.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import msgspec
 
 JsonObject = dict[str, Any]
 
-#: Limits that are refused.  ``minItems`` is taken as 0 or 1.
+#: Limits that are refused.  ``minItems`` can be 0 or 1.
 _LIMITS: Final = (
     "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
     "minLength", "maxLength", "minItems", "maxItems", "uniqueItems",
     "minProperties", "maxProperties",
 )  # fmt: skip
-_NAMED: Final = ("properties", "$defs", "definitions")  # what holds schemas by name
+_NAMED: Final = ("properties", "$defs", "definitions")  # keywords that hold schemas by name
 _LISTED: Final = ("anyOf", "allOf", "prefixItems")
 _MAX_DEPTH: Final = 100
-#: Forms of texts that are known; others are told in the description.
+#: Formats that are accepted; others are written into the description.
 _FORMATS: Final = frozenset(
     ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid")
 )
-#: What regular expressions may not have: groups that look around, references, word boundaries.
+#: Refused syntax of regular expressions: lookaround, references, word boundaries.
 _HARD_PATTERN: Final = re.compile(r"\(\?(?!:)|\\[1-9bB]")
-#: What cannot be said at all.
+#: Keywords that have no equivalent.
 _UNFIT: Final = frozenset(
     ("not", "if", "then", "else", "patternProperties", "propertyNames", "dependentRequired",
      "dependentSchemas", "unevaluatedProperties", "contains")
@@ -36,18 +36,18 @@ _UNFIT: Final = frozenset(
 
 
 def is_fit(schema: JsonObject) -> bool:
-    """Return whether a schema can be fitted so that it still allows what it is for.
+    """Return whether a schema can be fitted without a change of its meaning.
 
-    A schema must not refer to itself, or to others elsewhere, and its objects have a fixed list of
+    It must not refer to itself or to other documents, and its objects must have a fixed list of
     properties.
     """
     return _is_fit(schema, schema, (), set())
 
 
 def _is_fit(schema: Any, root: JsonObject, path: tuple[str, ...], fit: set[str]) -> bool:
-    """Return whether a schema is fit; ``fit`` are references that are known to lead to such ones.
+    """Return whether a schema within ``root`` is fit.
 
-    ``path`` are the references and steps that have led here.
+    ``path`` holds the references and steps that led to it, ``fit`` the references known to be fit.
     """
     if not isinstance(schema, dict):
         return True
@@ -77,7 +77,7 @@ def _is_fit(schema: Any, root: JsonObject, path: tuple[str, ...], fit: set[str])
 
 
 def _definition(reference: str, root: JsonObject) -> Any:
-    """Return what a reference within ``root`` leads to, ``None`` if it leads elsewhere."""
+    """Return the schema that a reference within ``root`` names, ``None`` if there is none."""
     start, _, name = reference.rpartition("/")
     if start not in ("#/$defs", "#/definitions"):
         return None
@@ -85,13 +85,13 @@ def _definition(reference: str, root: JsonObject) -> Any:
 
 
 def fit_schema(schema: JsonObject) -> tuple[JsonObject, frozenset[str]]:
-    """Return the schema as it is taken, and the keywords that it lost."""
+    """Return the fitted schema, and the keywords that it lost."""
     lost: set[str] = set()
     return _fit(schema, lost, 0), frozenset(lost)
 
 
 def _is_refused(name: str, value: Any) -> bool:
-    """Return whether a keyword with this value is refused; the description then tells it."""
+    """Return whether a keyword with this value is refused."""
     if name in _LIMITS:
         return name != "minItems" or value not in (0, 1)
     if name == "format":
@@ -103,10 +103,10 @@ def _fit(schema: Any, lost: set[str], depth: int) -> Any:
     if not isinstance(schema, dict) or depth > _MAX_DEPTH:
         return schema
     fitted: JsonObject = {}
-    told: list[str] = []
+    removed: list[str] = []
     for name, value in schema.items():
         if _is_refused(name, value):
-            told.append(f"{name}: {msgspec.json.encode(value).decode()}")
+            removed.append(f"{name}: {msgspec.json.encode(value).decode()}")
             lost.add(name)
         elif name in _NAMED and isinstance(value, dict):
             fitted[name] = {key: _fit(inner, lost, depth + 1) for key, inner in value.items()}
@@ -122,9 +122,9 @@ def _fit(schema: Any, lost: set[str], depth: int) -> Any:
         if schema.get("additionalProperties") not in (None, True, False):
             lost.add("additionalProperties")
         fitted["additionalProperties"] = False
-    if told:
-        said = schema.get("description")
-        fitted["description"] = " ".join([*([said] if said else []), f"[{'; '.join(told)}]"])
+    if removed:
+        note, description = f"[{'; '.join(removed)}]", schema.get("description")
+        fitted["description"] = f"{description} {note}" if description else note
     return fitted
 
 

@@ -1,4 +1,4 @@
-"""Reads the stream of an upstream's answer."""
+"""Decodes the streamed response of an upstream."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ from antigravity.protocols.embedded_errors import error_in_event
 from antigravity.sse import ServerSentEvent
 
 
-class _Open:
-    """A block that has begun."""
+class _OpenBlock:
+    """A content block that has begun."""
 
     __slots__ = ("block", "call", "citations", "pieces", "signature", "start")
 
     def __init__(self, block: Block, call: int, start: int) -> None:
         self.block = block
         self.call = call  # the ordinal of a tool call
-        self.start = start  # where a text begins in the text of the answer
+        self.start = start  # the offset of a text in the text of the response
         self.pieces: list[str] = []
         self.signature = block.signature or ""
         self.citations = list(block.citations or ())
@@ -67,10 +67,10 @@ class _Open:
 
 @implementer(IStreamDecoder)
 class AnthropicStreamDecoder:
-    """The state of one answer."""
+    """Decoder of one response."""
 
     def __init__(self) -> None:
-        self._blocks: dict[int, _Open] = {}
+        self._blocks: dict[int, _OpenBlock] = {}
         self._queries: dict[str, tuple[str, ...]] = {}
         self._usage = Usage()
         self._calls = 0
@@ -89,7 +89,7 @@ class AnthropicStreamDecoder:
         }
 
     def decode(self, event: ServerSentEvent) -> Sequence[Event]:
-        """Return what ``event`` means; pings and unknown events mean nothing."""
+        """Return the events in ``event``: none for pings and unknown events."""
         if self._ended or event.data == b"[DONE]":
             return ()
         try:
@@ -97,9 +97,9 @@ class AnthropicStreamDecoder:
             handler = self._handlers.get(name)
             found = handler(event.data) if handler else self._unknown(name, event)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            told = error_in_event(event.event, event.data, decode_error)
-            why = f"The upstream sent a malformed event: {error}"
-            return self._fail(told or UpstreamError(why))
+            reported = error_in_event(event.event, event.data, decode_error)
+            malformed = UpstreamError(f"The upstream sent a malformed event: {error}")
+            return self._fail(reported or malformed)
         if found and not self._started and not isinstance(found[0], StreamFailure):
             self._started = True
             if not isinstance(found[0], ResponseStart):
@@ -107,9 +107,9 @@ class AnthropicStreamDecoder:
         return found
 
     def close(self) -> Sequence[Event]:
-        """Return what the end of the body means.
+        """Return the events at the end of the body.
 
-        An answer that has said why it stopped is complete, even without ``message_stop``.
+        A response with a stop reason is complete, even without ``message_stop``.
         """
         if self._ended:
             return ()
@@ -122,7 +122,7 @@ class AnthropicStreamDecoder:
         return [StreamFailure(error)]
 
     def _unknown(self, name: str, event: ServerSentEvent) -> list[Event]:
-        """Return what an event of no known type means: an error, or nothing."""
+        """Return the events in an event of unknown type: an error, a whole message, or nothing."""
         if name == "ping":
             return []
         error = error_in_event(name, event.data, decode_error)
@@ -132,7 +132,7 @@ class AnthropicStreamDecoder:
         return self._blocks_of(whole) if whole.content else []
 
     def _message(self, data: bytes) -> list[Event]:
-        """Return what a whole message means."""
+        """Return the events of a whole message."""
         error = error_in_event("", data, decode_error)
         return self._blocks_of(read_whole(data)) if error is None else self._fail(error)
 
@@ -159,7 +159,7 @@ class AnthropicStreamDecoder:
 
     def _open_block(self, index: int, block: Block) -> list[Event]:
         events = self._close_block(index)
-        self._blocks[index] = opened = _Open(block, self._calls, self._characters)
+        self._blocks[index] = opened = _OpenBlock(block, self._calls, self._characters)
         match block.type:
             case "text" if block.text:
                 self._characters += len(block.text)
@@ -204,7 +204,7 @@ class AnthropicStreamDecoder:
         return []
 
     @staticmethod
-    def _input(opened: _Open, fragment: str) -> list[Event]:
+    def _input(opened: _OpenBlock, fragment: str) -> list[Event]:
         opened.pieces.append(fragment)
         if opened.block.type != "tool_use":
             return []
@@ -214,7 +214,7 @@ class AnthropicStreamDecoder:
         return self._close_block(read_stop(data).index)
 
     def _close_block(self, index: int) -> list[Event]:
-        """Return what the end of a block means, nothing if it is not open."""
+        """Return the events at the end of a block, nothing if it is not open."""
         opened = self._blocks.pop(index, None)
         if opened is None:
             return []
@@ -239,8 +239,8 @@ class AnthropicStreamDecoder:
             case _:
                 return []
 
-    def _place(self, wire: dict[str, Any], opened: _Open) -> Any:
-        """Return a citation with the stretch that it is for: the whole block."""
+    def _place(self, wire: dict[str, Any], opened: _OpenBlock) -> Any:
+        """Return a citation with its range: the whole block."""
         return msgspec.structs.replace(
             read_citation(wire), start=opened.start, end=self._characters
         )

@@ -1,4 +1,4 @@
-"""Strict tools: their schemas must keep the same rules as those of structured output.
+"""Strict tools, whose schemas must follow the rules of structured output.
 
 See https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations.
 """
@@ -12,7 +12,7 @@ from antigravity.ir.tools import FunctionTool, JsonObject
 from antigravity.protocols.anthropic.client_schema import fit_schema, is_fit
 from antigravity.protocols.losses import Losses
 
-#: What all strict tools of a request may have together.
+#: Limits on all strict tools of a request together.
 MAX_TOOLS: Final = 20
 MAX_OPTIONAL: Final = 24
 MAX_UNIONS: Final = 16
@@ -20,20 +20,20 @@ _MAX_DEPTH: Final = 100
 
 
 class StrictTools:
-    """Decides which of a request's tools can be strict, and fits their schemas."""
+    """Selection of the tools of one request that can be strict, with their fitted schemas."""
 
     def __init__(self, capabilities: Capabilities, losses: Losses) -> None:
-        self._able = capabilities.structured_output
+        self._supported = capabilities.structured_output
         self._losses = losses
-        self._left = [MAX_TOOLS, MAX_OPTIONAL, MAX_UNIONS]
+        self._remaining = [MAX_TOOLS, MAX_OPTIONAL, MAX_UNIONS]
 
     def fit(self, tool: FunctionTool, schema: JsonObject) -> JsonObject | None:
-        """Return the schema as a strict one, ``None`` if the tool can't be strict."""
+        """Return the schema for a strict tool, ``None`` if the tool cannot be strict."""
         if not tool.strict:
             return None
         reason = self._refusal(schema)
         if reason:
-            self._losses.add(f"tools.{tool.name}.strict", f"left out: {reason}", content=True)
+            self._losses.add(f"tools.{tool.name}.strict", f"dropped: {reason}", content=True)
             return None
         fitted, lost = fit_schema(schema)
         if lost:
@@ -43,14 +43,15 @@ class StrictTools:
         return fitted
 
     def _refusal(self, schema: JsonObject) -> str:
-        if not self._able:
-            return "the model has no strict tools"
+        if not self._supported:
+            return "the model does not support strict tools"
         if not is_fit(schema):
-            return "its schema has forms that strict ones may not have"
+            return "its schema uses keywords that strict tools do not allow"
         needed = (1, *_count(schema, 0))
-        if any(need > left for need, left in zip(needed, self._left, strict=True)):
-            return "the strict tools of the request are too many, or too complex"
-        self._left = [left - need for need, left in zip(needed, self._left, strict=True)]
+        remaining = [left - need for need, left in zip(needed, self._remaining, strict=True)]
+        if min(remaining) < 0:
+            return "the request has too many strict tools, or too complex ones"
+        self._remaining = remaining
         return ""
 
 

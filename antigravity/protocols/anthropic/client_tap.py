@@ -1,7 +1,7 @@
-"""Watch a stream that is passed through, at the lowest cost: deltas are not decoded.
+"""Watches a native pass-through without decoding its deltas.
 
-Those of thinking are kept as they are, and decoded only when a tool is called: for the next
-turn it may be needed what was thought before.
+Deltas of thinking are held undecoded until a tool is called, because the next turn can need the
+thinking before a call.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ from antigravity.protocols.embedded_errors import error_in_event
 from antigravity.protocols.lenient import LenientDecoder
 from antigravity.sse import ServerSentEvent, encode_event
 
-#: Bytes of thinking that are held; nobody thinks more before a call.
-_MOST: Final = 4 * 1024 * 1024
-#: What each held piece of it costs besides its bytes.
-_COST: Final = 256
+#: The most thinking that is held before a call, in bytes.
+_MAX_HELD: Final = 4 * 1024 * 1024
+#: What each held delta counts besides its data, in bytes.
+_OVERHEAD: Final = 256
 
 
 class _Content(Struct, frozen=True):
-    """A whole message, as far as it matters here."""
+    """The content of a whole message."""
 
     content: list[Block] = []
 
@@ -70,7 +70,7 @@ class _Thought:
         self.deltas: list[bytes] = []
 
     def events(self, *, unsigned: bool) -> Iterable[Event]:
-        """Yield what it means; nothing if it is not signed, unless ``unsigned`` is wanted."""
+        """Yield the events of the block; none if it is unsigned, unless ``unsigned`` is set."""
         if self.block.type == "redacted_thinking":
             yield RedactedThinking(self.block.data)
             return
@@ -84,11 +84,11 @@ class _Thought:
 
 @implementer(IReasoningTap, IClosingTap, IRepairingTap, IBodyRepairingTap)
 class AnthropicTap:
-    """Watches one stream, or one whole answer.
+    """Tap on one stream, or on one whole response.
 
-    :ivar finished: whether the message has said why it stopped, or has come to its end.
-    :ivar meaningful: whether real content was seen.
-    :ivar failure: the error that was seen, if any.
+    :ivar finished: whether a stop reason or the end of the message was seen.
+    :ivar meaningful: whether content was seen.
+    :ivar failure: the first error that was seen, if any.
     """
 
     __slots__ = (
@@ -119,12 +119,12 @@ class AnthropicTap:
     def collect(
         self, on_event: Callable[[Event], None], family: str, *, unsigned: bool = False
     ) -> None:
-        """Tell of tool calls, and of the thinking before them, from now on."""
+        """Call ``on_event`` with tool calls, and the thinking before them, from now on."""
         self._on_event = on_event
         self._unsigned = unsigned
 
     def watch(self, event: ServerSentEvent) -> None:
-        """Look at one event."""
+        """Observe one event."""
         name = event.event
         if name == "content_block_delta":
             self.meaningful = True
@@ -140,7 +140,7 @@ class AnthropicTap:
     repair_body = staticmethod(repair_body)
 
     def watch_body(self, body: bytes) -> None:
-        """Look at a whole message."""
+        """Observe a whole message."""
         if self._on_event is None or b'"tool_use"' not in body:
             return
         if b'"thinking"' not in body and b'"redacted_thinking"' not in body:
@@ -153,7 +153,7 @@ class AnthropicTap:
             self._begin(block)
 
     def close(self) -> bytes | None:
-        """Return ``message_stop`` for a message that has said why it stopped, and no more."""
+        """Return ``message_stop`` if it is all that is missing, ``None`` if more is."""
         if not self.finished:
             return None
         return b"" if self._stopped else encode_event(b"message_stop", b'{"type":"message_stop"}')
@@ -177,7 +177,7 @@ class AnthropicTap:
                 reason = wire.delta.stop_reason
                 if reason is not None:
                     self.finished = True
-                    # Another reason than a plain stop means something also without content.
+                    # Any reason but ``end_turn`` is meaningful without content too.
                     self.meaningful = self.meaningful or reason != "end_turn"
             case "message_stop":
                 self.finished = self._stopped = True
@@ -187,7 +187,7 @@ class AnthropicTap:
                 self.failure = self.failure or error_in_event(name, data, decode_error)
 
     def _begin(self, block: Block) -> None:
-        """Hold thinking from now on, or tell of it if this is the call that it led to."""
+        """Start to hold thinking, or report what is held if ``block`` is a tool call."""
         self._open = None
         if self._on_event is None:
             return
@@ -210,8 +210,8 @@ class AnthropicTap:
             self._open.append(data)
 
     def _count(self, size: int) -> None:
-        """Count the bytes that are held, and drop them all beyond the limit."""
-        self._held += size + _COST
-        if self._held > _MOST:
+        """Count the bytes that are held; drop all of them if there are too many."""
+        self._held += size + _OVERHEAD
+        if self._held > _MAX_HELD:
             self._on_event = self._open = None
             self._thoughts.clear()

@@ -1,4 +1,4 @@
-"""How much an upstream is told to think, and what thinking forbids."""
+"""The thinking settings of a request to an upstream."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from antigravity.ir.request import Effort, Request, ThinkingConfig
 from antigravity.protocols.anthropic.server_request import THINKING_FIELDS
 from antigravity.protocols.losses import Losses
 
-#: The smallest budget that the API takes.
+#: The smallest budget that the API accepts.
 SMALLEST_BUDGET: Final = 1024
 
 _DEFAULT_BUDGET: Final = 12_000
@@ -26,7 +26,11 @@ _WIRE_EFFORTS: Final[tuple[Effort, ...]] = ("low", "medium", "high", "xhigh", "m
 
 
 class ThinkingPlan:
-    """``field`` is the ``thinking`` of the body, ``effort`` that of ``output_config``."""
+    """Thinking settings of one request.
+
+    :ivar field: ``thinking`` of the body, if any.
+    :ivar effort: ``effort`` of ``output_config``, if any.
+    """
 
     def __init__(
         self,
@@ -40,76 +44,79 @@ class ThinkingPlan:
 
     @property
     def can_stop(self) -> bool:
-        """Whether the model can be kept from thinking."""
+        """Whether thinking can be switched off for the model."""
         return self._capabilities.thinking != "none" and self._capabilities.min_budget == 0
 
     @property
     def active(self) -> bool:
-        """Whether the upstream will think."""
+        """Whether thinking is switched on."""
         return self.field is not None and self.field["type"] in ("enabled", "adaptive")
 
     @property
     def budgeted(self) -> bool:
-        """Whether it thinks within a budget."""
+        """Whether thinking has a budget."""
         return self.field is not None and self.field["type"] == "enabled"
 
     def switch_off(self, reason: str, losses: Losses) -> None:
-        """Don't think, for a reason.  It has to be said: some models think if nothing is."""
+        """Switch thinking off, and report the reason as a loss."""
         losses.add("thinking", f"thinking was switched off: {reason}")
         self.stop(losses)
 
     def stop(self, losses: Losses) -> None:
-        """Tell the model not to think, with an effort that it takes then."""
+        """Switch thinking off explicitly, because some models think without the field.
+
+        The effort becomes one that the model accepts without thinking.
+        """
         if not self.can_stop:
             self.field = None
             return
         self.field = {"type": self._capabilities.thinking_off}
-        taken = self._capabilities.efforts_off
-        if self.effort is None or not taken or self.effort in taken:
+        accepted = self._capabilities.efforts_off
+        if self.effort is None or not accepted or self.effort in accepted:
             return
-        nearest = _nearest(self.effort, taken)
-        losses.add("thinking.effort", f"effort {self.effort} became {nearest}: it does not think")
+        nearest = _nearest(self.effort, accepted)
+        losses.add("thinking.effort", f"effort {self.effort} became {nearest}: thinking is off")
         self.effort = nearest
 
 
-def plan(request: Request, capabilities: Capabilities, losses: Losses) -> ThinkingPlan:
-    """Return what a request's wish for thinking is for this model."""
-    wish = request.thinking
-    off = wish.mode == "off" or wish.effort == "none"
-    wanted = wish.mode in ("on", "adaptive") and not off
+def plan_thinking(request: Request, capabilities: Capabilities, losses: Losses) -> ThinkingPlan:
+    """Return the settings that the model accepts, as near as possible to the requested ones."""
+    config = request.thinking
+    off = config.mode == "off" or config.effort == "none"
+    wanted = config.mode in ("on", "adaptive") and not off
     match capabilities.thinking:
         case "none":
-            if wanted or wish.effort not in (None, "none"):
-                losses.add("thinking", "the model doesn't think")
+            if wanted or config.effort not in (None, "none"):
+                losses.add("thinking", "dropped: the model does not support thinking")
             return ThinkingPlan(capabilities)
         case "budget":
-            found = _budget(wish, capabilities, losses) if wanted else None
-            effort = _effort(wish, capabilities, losses) if capabilities.efforts else None
-            if not wanted and effort is None and wish.effort not in (None, "none"):
-                losses.add("thinking.effort", "the model knows budgets only")
+            found = _budget(config, capabilities, losses) if wanted else None
+            effort = _effort(config, capabilities, losses) if capabilities.efforts else None
+            if not wanted and effort is None and config.effort not in (None, "none"):
+                losses.add("thinking.effort", "dropped: the model accepts only budgets")
             plan = ThinkingPlan(capabilities, found, effort)
         case "level" if capabilities.family == "other":  # DeepSeek and the like
-            found = _budget(wish, capabilities, losses) if wanted else None
-            plan = ThinkingPlan(capabilities, found, _effort(wish, capabilities, losses))
+            found = _budget(config, capabilities, losses) if wanted else None
+            plan = ThinkingPlan(capabilities, found, _effort(config, capabilities, losses))
         case _:
             field = {"type": "adaptive"} if wanted else None
-            plan = ThinkingPlan(capabilities, field, _effort(wish, capabilities, losses))
+            plan = ThinkingPlan(capabilities, field, _effort(config, capabilities, losses))
     if off:
         plan.stop(losses)
         if not plan.can_stop:
-            losses.add("thinking.mode", "the model can't be kept from thinking")
+            losses.add("thinking.mode", "dropped: thinking cannot be switched off for this model")
             plan.effort = plan.effort or _least(capabilities)
-    _add_own_words(plan, request)
+    _add_display(plan, request)
     return plan
 
 
 def _least(capabilities: Capabilities) -> Effort | None:
-    """Return the effort of those that think the least."""
+    """Return the lowest effort that the model accepts."""
     return min(capabilities.efforts, key=_ORDER.index, default=None)
 
 
-def _add_own_words(plan: ThinkingPlan, request: Request) -> None:
-    """Say how thinking is to be shown, and what only Anthropic's clients can say."""
+def _add_display(plan: ThinkingPlan, request: Request) -> None:
+    """Add the display of thinking, and the settings that only clients of this protocol send."""
     if plan.field is None:
         return
     include = request.thinking.include
@@ -123,16 +130,16 @@ def _add_own_words(plan: ThinkingPlan, request: Request) -> None:
             plan.field["type"] = own["type"]
 
 
-def _budget(wish: ThinkingConfig, capabilities: Capabilities, losses: Losses) -> dict[str, Any]:
-    """Return thinking within a budget."""
+def _budget(config: ThinkingConfig, capabilities: Capabilities, losses: Losses) -> dict[str, Any]:
+    """Return the ``thinking`` field with a budget that the model accepts."""
     largest = capabilities.max_budget or _LARGEST_BUDGET
-    budget = wish.budget
-    if budget is None and wish.effort is not None:
-        budget = _BUDGETS.get(wish.effort, largest)
+    budget = config.budget
+    if budget is None and config.effort is not None:
+        budget = _BUDGETS.get(config.effort, largest)
     elif budget is None:
         budget = capabilities.default_budget or _DEFAULT_BUDGET
-    if wish.mode == "adaptive":
-        losses.add("thinking.mode", "the model knows budgets only: one was chosen")
+    if config.mode == "adaptive":
+        losses.add("thinking.mode", "replaced by a budget: the model accepts only budgets")
     if capabilities.max_budget and budget > largest:
         losses.add("thinking.budget", f"the budget was cut to {largest}")
         budget = largest
@@ -143,17 +150,18 @@ def _budget(wish: ThinkingConfig, capabilities: Capabilities, losses: Losses) ->
     return {"type": "enabled", "budget_tokens": budget}
 
 
-def _effort(wish: ThinkingConfig, capabilities: Capabilities, losses: Losses) -> Effort | None:
-    """Return the effort nearest to the wish that the model accepts."""
-    effort = wish.effort
-    if effort is None and wish.budget is not None and wish.mode == "on":
-        effort = _effort_of(wish.budget)
-        losses.add("thinking.budget", f"the model knows no budgets: effort {effort} was chosen")
+def _effort(config: ThinkingConfig, capabilities: Capabilities, losses: Losses) -> Effort | None:
+    """Return the accepted effort that is nearest to the requested one."""
+    effort = config.effort
+    if effort is None and config.budget is not None and config.mode == "on":
+        effort = _effort_of(config.budget)
+        detail = f"replaced by the effort {effort}: the model accepts no budgets"
+        losses.add("thinking.budget", detail)
     if effort is None or effort == "none":
         return None
     accepted = [name for name in capabilities.efforts or _WIRE_EFFORTS if name in _WIRE_EFFORTS]
     if not accepted:
-        losses.add("thinking.effort", "the model knows no efforts")
+        losses.add("thinking.effort", "dropped: the model accepts no efforts")
         return None
     nearest = _nearest(effort, accepted)
     if nearest != effort:
@@ -173,7 +181,7 @@ def _effort_of(budget: int) -> Effort:
 
 
 def fit_budget(plan: ThinkingPlan, max_tokens: int, losses: Losses) -> None:
-    """Make the budget smaller than the limit of the output, which holds the thinking too."""
+    """Make the budget smaller than the limit of the output, which includes thinking."""
     if not plan.budgeted or plan.field is None or plan.field["budget_tokens"] < max_tokens:
         return
     if max_tokens <= SMALLEST_BUDGET:

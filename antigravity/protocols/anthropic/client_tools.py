@@ -1,4 +1,4 @@
-"""Encodes tools, and the choice among them, for an upstream."""
+"""Encodes tools and the tool choice for an upstream."""
 
 from __future__ import annotations
 
@@ -31,19 +31,20 @@ def wire_tools(
 ) -> list[dict[str, Any]]:
     """Return the ``tools`` of the body.
 
-    The protocol has no choice among some of the tools: those that may not be called are left out.
+    The protocol cannot restrict the choice to some tools, so tools that are not allowed are
+    dropped.
     """
     own = request.extensions.get(TOOL_FIELDS) if request.protocol == "anthropic" else None
     extra: dict[str, Any] = own if isinstance(own, dict) else {}
     names = request.tool_choice.names if request.tool_choice else ()
-    several = len(names) > 1 or bool(
+    restricted = len(names) > 1 or bool(
         names and request.tool_choice and request.tool_choice.mode == "auto"
     )
     found: list[dict[str, Any]] = []
     strict = StrictTools(capabilities, losses)
     for tool in request.tools:
-        if several and getattr(tool, "name", None) not in names:
-            losses.add("tool_choice", "the tools that it does not allow were left out")
+        if restricted and getattr(tool, "name", None) not in names:
+            losses.add("tool_choice", "tools that it does not allow were dropped")
             continue
         found.extend(_tool(tool, capabilities, losses, extra, strict))
     return found
@@ -56,7 +57,7 @@ def _tool(
     extra: dict[str, Any],
     strict: StrictTools,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the wire of a tool, nothing if there is none."""
+    """Yield the declaration of a tool, nothing if the protocol has none for it."""
     match tool:
         case FunctionTool():
             yield _function(tool, strict) | extra.get(tool.name, {})
@@ -73,7 +74,7 @@ def _tool(
         case WebSearchTool() if capabilities.web_search:
             yield _web_search(tool, losses)
         case WebSearchTool():
-            losses.add("tools", "the model has no web search", content=True)
+            losses.add("tools", "the model does not support web search", content=True)
         case HostedTool(protocol="anthropic"):
             yield tool.wire
         case HostedTool():
@@ -119,7 +120,7 @@ def wire_choice(
 ) -> tuple[dict[str, Any] | None, str]:
     """Return the ``tool_choice`` of the body, ``None`` for the default, and the instruction to add.
 
-    Some models can't be made to call a tool; they are told to.
+    Models that cannot be forced to call a tool get an instruction.
     """
     choice = request.tool_choice
     if choice is None or choice.mode != "required" or capabilities.forced_tools:

@@ -1,4 +1,4 @@
-"""Errors in Anthropic's shape: written for clients, read from upstreams."""
+"""Errors in Anthropic's format: encoded for clients, decoded from upstreams."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _TOO_LONG: Final = re.compile(
     r"prompt is too long|context (?:window|length|limit)|exceeds? the maximum.*tokens",
     re.IGNORECASE,
 )
-#: "(e.g. check quota)" is what Google says of any limit, also by way of compatible services.
+#: Google writes "(e.g. check quota)" about any limit, also through compatible services.
 _NO_QUOTA: Final = re.compile(r"(?<!check )quota|monthly|weekly", re.IGNORECASE)
 _FIELD: Final = re.compile(r"^([a-z_]+(?:\.[a-zA-Z0-9_]+)*): ")
 
@@ -75,7 +75,7 @@ class ErrorBody(Struct, frozen=True):
 
 
 def error_object(error: GatewayError, request_id: str) -> dict[str, Any]:
-    """Return the members of an error's body, its ``type`` excepted."""
+    """Return the members of an error's body, except ``type``."""
     message = error.message
     if isinstance(error, ContextLengthError):
         message = as_anthropic_says(message)
@@ -87,12 +87,12 @@ def error_object(error: GatewayError, request_id: str) -> dict[str, Any]:
 
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-    """Return the error in an upstream's answer with a status of 400 or more."""
+    """Return the error in an upstream's response with a status of 400 or more."""
     return _classify(read_error(body), read_limit(status, headers, _decoded(body)), status)
 
 
 def read_error(body: bytes) -> ErrorField:
-    """Return what a body says of an error, nothing if it is not Anthropic's JSON."""
+    """Return the ``error`` of a body, an empty one if the body is not in Anthropic's format."""
     try:
         found = decode(body, ErrorBody).error
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -108,21 +108,21 @@ def _decoded(body: bytes) -> Any:
 
 
 def _classify(field: ErrorField, limit: Limit, status: int | None) -> GatewayError:
-    """Return the error that an upstream means; mid-stream errors have no ``status``."""
-    message = field.message or f"The upstream answered with status {status or 'unknown'}."
-    means = _STATUSES.get(field.type or "", status or 500)
-    if means == 500:
-        means = status or (429 if limit.kind else 500)
+    """Return the error for an upstream's error field; ``status`` is ``None`` in mid-stream."""
+    message = field.message or f"The upstream responded with status {status or 'unknown'}."
+    meant = _STATUSES.get(field.type or "", status or 500)
+    if meant == 500:
+        meant = status or (429 if limit.kind else 500)
     code = BILLING_CODE if limit.kind == "billing" else None
-    if means in (403, 429) and limit.kind:
+    if meant in (403, 429) and limit.kind:
         kind: type[GatewayError] = QuotaExhaustedError
-    elif means in (401, 402, 403) or (means == 400 and code):
+    elif meant in (401, 402, 403) or (meant == 400 and code):
         kind, message = UpstreamCredentialError, credential_refused()
     else:
-        kind, code = _kind(means, message), None
+        kind, code = _kind(meant, message), None
     return kind(
         message,
-        param=_param(message, means),
+        param=_param(message, meant),
         code=code,
         retry_after=limit.retry_after,
         upstream_status=status,

@@ -1,7 +1,7 @@
-"""Events of compatible servers that the SDKs cannot read, made whole where they are passed on.
+"""Repairs events of compatible servers that SDKs cannot read, in native pass-through.
 
-SDKs build the message from its events: they append to ``content``, add to ``usage`` and take an
-event by its name.  Only the few events that begin or end something are looked at.
+SDKs build the message from its events: they append to ``content``, add to ``usage`` and recognise
+an event by its name.  Only the few events that begin or end something are decoded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from antigravity.sse import ServerSentEvent
 
 
 class _AnyBlock(Struct):
-    """What a block must be; the rest is of no concern."""
+    """The members of a block that SDKs rely on."""
 
     type: str
     text: str = ""
@@ -42,7 +42,7 @@ class _Message(Struct):
 _check: Final = msgspec.json.Decoder(_Message).decode
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
-#: What blocks hold when they begin.
+#: Members of blocks at their start.
 _BLOCKS: Final[dict[str, dict[str, Any]]] = {
     "text": {"text": ""},
     "thinking": {"thinking": "", "signature": ""},
@@ -65,13 +65,13 @@ _NAMES: Final = frozenset(
 
 
 def repair_event(event: ServerSentEvent) -> ServerSentEvent:
-    """Return an event with all that SDKs need, ``event`` itself if nothing is missing."""
+    """Return an event with all members that SDKs need, ``event`` itself if none is missing."""
     if event.event == "content_block_delta":
         return event
     try:
         return _repaired(event)
     except (ValueError, RecursionError):
-        return event  # no JSON: others say so
+        return event  # not JSON: the tap reports it
 
 
 def _repaired(event: ServerSentEvent) -> ServerSentEvent:
@@ -81,16 +81,16 @@ def _repaired(event: ServerSentEvent) -> ServerSentEvent:
         if name not in _NAMES:
             return event
         event = event._replace(event=name)
-    change = _CHANGES.get(name)
-    if change is None:
+    repair = _REPAIRS.get(name)
+    if repair is None:
         return event
     fields = _decode(event.data)
-    if not change(fields):
+    if not repair(fields):
         return event
     return event._replace(data=msgspec.json.encode(fields))
 
 
-def _start(fields: dict[str, Any]) -> bool:
+def _repair_start(fields: dict[str, Any]) -> bool:
     message = fields.get("message")
     if not isinstance(message, dict):
         return False
@@ -102,32 +102,32 @@ def _start(fields: dict[str, Any]) -> bool:
         if name not in message:
             message[name] = None
             changed = True
-    return changed | _count(message["usage"], "input_tokens", "output_tokens")
+    return changed | _repair_counts(message["usage"], "input_tokens", "output_tokens")
 
 
-def _delta(fields: dict[str, Any]) -> bool:
+def _repair_delta(fields: dict[str, Any]) -> bool:
     changed = _fill(fields, "usage", {"output_tokens": 0})
     changed |= _fill(fields, "delta", {})
     for name in ("stop_reason", "stop_sequence"):
         if name not in fields["delta"]:
             fields["delta"][name] = None
             changed = True
-    return changed | _count(fields["usage"], "output_tokens")
+    return changed | _repair_counts(fields["usage"], "output_tokens")
 
 
-def _block(fields: dict[str, Any]) -> bool:
+def _repair_block(fields: dict[str, Any]) -> bool:
     block = fields.get("content_block")
     if not isinstance(block, dict):
         return False
     needed = _BLOCKS.get(str(block.get("type")), {})
-    changed = _object_input(block)
+    changed = _repair_input(block)
     for name, value in needed.items():
         changed |= _fill(block, name, value)
     return changed
 
 
-def _object_input(block: dict[str, Any]) -> bool:
-    """Make the input of a tool an object."""
+def _repair_input(block: dict[str, Any]) -> bool:
+    """Make the input of a tool call an object; return whether it was not one."""
     if block.get("type") not in _CALLS or isinstance(block.get("input") or {}, dict):
         return False
     value = block["input"]
@@ -137,9 +137,9 @@ def _object_input(block: dict[str, Any]) -> bool:
 
 
 def repair_body(body: bytes) -> bytes:
-    """Return a whole message with all that SDKs need, ``body`` itself if nothing is missing.
+    """Return a whole message with all members that SDKs need, ``body`` itself if none is missing.
 
-    A body that is not a message is returned unchanged, so that nothing is lost of it.
+    A body that is not a message is returned unchanged.
     """
     try:
         _check(body)
@@ -155,23 +155,23 @@ def repair_body(body: bytes) -> bytes:
         return body
     if isinstance(fields["content"], str):
         fields["content"] = [{"type": "text", "text": fields["content"]}]
-    _start({"message": fields})
+    _repair_start({"message": fields})
     fields["content"] = [block for block in fields["content"] if isinstance(block, dict)]
     for block in fields["content"]:
-        _block({"content_block": block})
+        _repair_block({"content_block": block})
     return msgspec.json.encode(fields)
 
 
 def _fill(fields: dict[str, Any], name: str, value: Any) -> bool:
-    """Put a member in the place of one that is missing, or of another type."""
+    """Set a member that is missing or has another type; return whether it was set."""
     if isinstance(fields.get(name), type(value)):
         return False
     fields[name] = value.copy() if isinstance(value, dict | list) else value
     return True
 
 
-def _count(usage: dict[str, Any], *names: str) -> bool:
-    """Make counts numbers."""
+def _repair_counts(usage: dict[str, Any], *names: str) -> bool:
+    """Replace counts that are not numbers; return whether there were any."""
     changed = False
     for name in names:
         value = usage.get(name)
@@ -182,8 +182,8 @@ def _count(usage: dict[str, Any], *names: str) -> bool:
     return changed
 
 
-_CHANGES: Final = {
-    "message_start": _start,
-    "message_delta": _delta,
-    "content_block_start": _block,
+_REPAIRS: Final = {
+    "message_start": _repair_start,
+    "message_delta": _repair_delta,
+    "content_block_start": _repair_block,
 }

@@ -1,4 +1,4 @@
-"""The Messages API, both sides of it: all that other rooms need to know."""
+"""The Messages API: its server side and its client side."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def _conversation_hint(call: Call) -> str | None:
 
 
 def _encode_models(models: Sequence[Model], call: Call) -> HttpReply:
-    """Return a page of the list of models, without those that only make vectors."""
-    talking = [model for model in models if not model.capabilities.embedding]
-    return server_reply.encode_models(talking, call)
+    """Return a page of the list of models, without embedding models."""
+    generating = [model for model in models if not model.capabilities.embedding]
+    return server_reply.encode_models(generating, call)
 
 
 ANTHROPIC_SERVER: Final = ServerProtocol(

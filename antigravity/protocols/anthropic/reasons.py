@@ -27,10 +27,9 @@ _FROM_WIRE: Final[dict[str, FinishReason]] = {
 
 
 def stop_reason(finish: Finish, *, called: bool) -> str:
-    """Return the ``stop_reason`` of a message that did or did not call tools.
+    """Return the ``stop_reason`` of a message; ``called`` is whether it has tool calls.
 
-    A client runs the tools that it was sent if, and only if, the reason says so; so the
-    reason follows what was sent.
+    Clients run tool calls only if the reason is ``tool_use``, so it must match the content.
     """
     reason = finish.reason
     if called and reason == "stop":
@@ -43,7 +42,7 @@ def stop_reason(finish: Finish, *, called: bool) -> str:
 
 
 def finish(native: str | None, stop_sequence: str | None, *, called: bool) -> Finish:
-    """Return the event for an upstream's ``stop_reason``; an unknown one is a plain stop."""
+    """Return the event for an upstream's ``stop_reason``; an unknown one is ``stop``."""
     reason = _FROM_WIRE.get(native or "", "stop")
     if called and reason == "stop":
         reason = "tool_calls"

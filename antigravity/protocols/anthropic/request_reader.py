@@ -1,7 +1,7 @@
-"""Reads JSON from clients: what is wrong is said the way Anthropic's API says it.
+"""Decodes JSON from clients, with errors in the style of Anthropic's API.
 
-Paths of fields are written ``messages.2.content.0.type`` in messages and
-``$.messages[2].content[0].type`` in :attr:`GatewayError.param`; this module knows both.
+Paths of fields are written ``messages.2.content.0.type`` in error messages and
+``$.messages[2].content[0].type`` in :attr:`GatewayError.param`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _explain(raw: msgspec.Raw | bytes, kind: type, param: str) -> NoReturn:
 
 
 def read_text(raw: msgspec.Raw, param: str) -> str:
-    """Return the JSON text at ``param`` in the client's own spelling.
+    """Return the JSON text at ``param`` unchanged.
 
     :raises InvalidRequestError: if it is not valid UTF-8.
     """

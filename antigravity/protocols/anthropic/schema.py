@@ -1,7 +1,7 @@
-"""The wire of requests: what the fields of the Messages API hold.
+"""The JSON types of requests to the Messages API.
 
-Unknown fields are ignored here and kept by the decoder.  Content blocks and tools stay raw
-until their type is known, so that arguments keep the client's own spelling.
+Unknown fields are ignored here; the decoder keeps them.  Content blocks and tools stay raw
+until their type is known, so that the JSON text of arguments stays unchanged.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ JsonObject = dict[str, Any]
 
 
 class Tagged(Struct, frozen=True):
-    """The least that every block, source and citation has."""
+    """The type, which every block, source and citation has."""
 
     type: str
 
@@ -28,7 +28,7 @@ class CacheControlField(Struct, frozen=True):
     ttl: str | None = None
 
     def value(self) -> CacheControl:
-        """Return it in the words of the representation."""
+        """Return the cache breakpoint in the representation."""
         return CacheControl(self.ttl)
 
 
@@ -109,7 +109,7 @@ class RedactedThinkingBlock(Struct, frozen=True):
 
 
 class WebSearchInput(Struct, frozen=True):
-    """What a ``web_search`` was asked; ``queries`` is ours, for several at once."""
+    """``input`` of a ``web_search``; ``queries`` is the gateway's addition for several queries."""
 
     query: str = ""
     queries: tuple[str, ...] = ()
@@ -206,7 +206,7 @@ class Body(Struct, frozen=True):
 
 
 class Beginning(Struct, frozen=True):
-    """What routing must know of a request."""
+    """The members of a request that routing needs."""
 
     model: str
     stream: bool | None = None

@@ -1,7 +1,7 @@
-"""Writes events as content blocks.
+"""Encodes events as content blocks.
 
 Blocks follow each other and never overlap.  They go to a :class:`BlockSink`: one writes a stream,
-one collects a message, so that both kinds of response are the same.
+another collects a message, so that both kinds of response have the same content.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from antigravity.protocols.tool_arguments import ControlEscaper, begins_object
 
 
 class BlockSink(Protocol):
-    """Where content blocks go; a delta belongs to the block opened last."""
+    """Receiver of content blocks; a delta belongs to the block opened last."""
 
     def open(self, block: dict[str, Any]) -> None:
         """Begin a block."""
@@ -66,7 +66,7 @@ class BlockSink(Protocol):
 
 
 def shows_thinking(request: Request) -> bool:
-    """Return whether the client asked for thinking: others may not expect such blocks."""
+    """Return whether the client requested thinking; other clients may not know such blocks."""
     thinking = request.thinking
     if thinking.mode == "default":
         return thinking.include is True or thinking.effort not in (None, "none")
@@ -74,7 +74,7 @@ def shows_thinking(request: Request) -> bool:
 
 
 class BlockWriter:
-    """Writes the blocks of one message; events come in the order of ``EventSequencer``."""
+    """Writer of the blocks of one message; it needs events in the order of ``EventSequencer``."""
 
     def __init__(self, sink: BlockSink, context: ReplyContext) -> None:
         self._sink = sink
@@ -84,21 +84,21 @@ class BlockWriter:
         self._open = ""  # the type of the open block, if any
         self._signed = False  # whether the open thinking is signed
         self._custom = False  # whether the open call is of a custom tool
-        self._arguments: list[str] = []  # of the open call, as far as they wait for its end
-        self._passes = False  # whether arguments of the open call are written as they come
-        self._waits = False  # whether they are checked as a whole
+        self._arguments: list[str] = []  # of the open call, not written yet
+        self._streams = False  # whether arguments of the open call are written at once
+        self._holds = False  # whether they are held until the call ends, and checked
         self._escaper = ControlEscaper()
         self._hidden: list[ThinkingSignature | RedactedThinking] = []
         self._carried: Signature | None = None  # signature of the block before
-        self._late: dict[str, WebSearch] = {}  # searches that came after an open text
-        self._pending: dict[str, str] = {}  # searches shown, without results so far
-        self._complete: set[str] = set()  # searches shown with their results
-        self._citations: list[Citation] = []  # that found no open text
+        self._late: dict[str, WebSearch] = {}  # searches that wait for the open text to end
+        self._pending: dict[str, str] = {}  # searches written, without results so far
+        self._complete: set[str] = set()  # searches written with their results
+        self._citations: list[Citation] = []  # that wait for the next text
         self.calls = 0
         self.searches = 0
 
     def write(self, event: OrderedEvent) -> None:
-        """Write one event; those that have no place in a message are dropped."""
+        """Write one event; events without a place in a message are dropped."""
         write = _WRITERS.get(type(event))
         if write is not None:
             write(self, event)
@@ -110,7 +110,7 @@ class BlockWriter:
         self._open = ""
 
     def _finish(self, finish: Finish) -> None:
-        """Close all that is open, and complete the searches that have no results."""
+        """Close the open block, and complete the searches that have no results."""
         self._show_late()
         self._close()
         if finish.reason != "pause":
@@ -118,7 +118,7 @@ class BlockWriter:
                 self._search_result(wire_id, [])
 
     def _enter(self, kind: str, fields: dict[str, Any]) -> None:
-        """Open a block of this type unless one is open."""
+        """Open a block of this type, unless one is open."""
         self._show_late()
         if self._open == kind:
             return
@@ -135,7 +135,7 @@ class BlockWriter:
         if not self._open:
             return
         if self._open == "thinking" and not self._signed:
-            self._sink.signature(UNSIGNED)  # clients keep no thinking that ends without one
+            self._sink.signature(UNSIGNED)  # clients drop thinking without a signature
         self._sink.close()
         self._open = ""
 
@@ -171,7 +171,7 @@ class BlockWriter:
             self._hidden.append(event)
 
     def _sign(self, signature: Signature) -> None:
-        """Put a signature on the open thinking, or on an empty one made for it."""
+        """Write a signature to the open thinking block, or to a new empty one."""
         self._enter("thinking", {"thinking": "", "signature": ""})
         self._sink.signature(seal(signature, NATIVE_FAMILY))
         self._signed = True
@@ -197,12 +197,12 @@ class BlockWriter:
         self._begin("tool_use", {"id": event.id, "name": event.name, "input": {}})
         self._custom = event.kind == "custom"
         self._arguments = []
-        self._passes = self._waits = False
+        self._streams = self._holds = False
         self._escaper = ControlEscaper()
         self.calls += 1
 
     def _show_hidden(self) -> None:
-        """Show signed thinking that the client didn't ask for: the call is nothing without it."""
+        """Write signed thinking that the client did not request, because the call needs it."""
         hidden, self._hidden = self._hidden, []
         shown, self._shown = self._shown, True
         for event in hidden:
@@ -213,32 +213,32 @@ class BlockWriter:
         text = event.arguments
         if not text:
             return
-        if self._passes:
+        if self._streams:
             self._sink.input_json(self._escaper.feed(text))
             return
         self._arguments.append(text)
-        if self._custom or self._waits:
+        if self._custom or self._holds:
             return
-        # What begins as an object need not wait; anything else is checked as a whole.
+        # The arguments of an object are written at once; anything else is held and checked.
         joined = "".join(self._arguments)
         self._arguments = [joined]
         begins = begins_object(joined)
         if begins:
-            self._passes = True
+            self._streams = True
             self._arguments = []
             self._sink.input_json(self._escaper.feed(joined))
-        self._waits = begins is False
+        self._holds = begins is False
 
     def _end_call(self, event: ToolCallEnd) -> None:
         text = "".join(self._arguments)
         if self._custom:
             self._sink.input_json(wrap_text(text))
-        elif not self._passes:
+        elif not self._streams:
             self._sink.input_json(as_object(text))
         self._close()
 
     def _media(self, event: MediaOutput) -> None:
-        """Write media as Markdown: messages have no block for it."""
+        """Write media as Markdown, because messages have no block for it."""
         if event.transcript:
             self._text(event.transcript)
             return
@@ -252,7 +252,7 @@ class BlockWriter:
         self._text(f"{mark}[{kind}]({address})")
 
     def _search(self, event: WebSearchEvent) -> None:
-        """Show a search; after an open text it waits, as citations of that text may follow."""
+        """Write a search, behind an open text, because citations of that text can still follow."""
         if self._open == "text":
             self._late[event.search.id] = event.search
         else:

@@ -30,11 +30,12 @@ from antigravity.protocols.tool_arguments import object_text
 #: The family whose signatures travel in this protocol without a seal.
 NATIVE_FAMILY: Final = "claude"
 
-#: Families that sign tool calls, not thinking: see ``server_blocks``, which puts such a
-#: signature into a thinking block before the call.
+#: Families that sign tool calls, not thinking: ``server_blocks`` puts such a signature into a
+#: thinking block before the call.
 CALL_SIGNING_FAMILIES: Final = frozenset({"gemini"})
 
-_ONLY_IN: Final = {
+#: The role of the messages that can hold a block.
+_ROLES: Final = {
     "tool_use": "assistant",
     "thinking": "assistant",
     "redacted_thinking": "assistant",
@@ -48,7 +49,7 @@ def _cache(field: schema.CacheControlField | None) -> CacheControl | None:
 
 
 class ContentReader:
-    """Reads the content of one request's messages; remembers which call has which name."""
+    """Reader of the messages' content of one request; it records the names of tool calls."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
@@ -75,9 +76,9 @@ class ContentReader:
         for number, raw in enumerate(content):
             at = f"{param}[{number}]"
             kind = read(raw, schema.Tagged, at).type
-            owner = _ONLY_IN.get(kind, role)
-            if owner != role:
-                reject(at, f"`{kind}` blocks can only be in `{owner}` messages")
+            required = _ROLES.get(kind, role)
+            if required != role:
+                reject(at, f"`{kind}` blocks can only be in `{required}` messages")
             if reader := self._readers.get(kind):
                 found.extend(reader(raw, at))
             elif kind in ("server_tool_use", "web_search_tool_result"):
@@ -87,7 +88,10 @@ class ContentReader:
         return tuple(_place_citations(_move_call_signatures(found)))
 
     def texts(self, content: str | Sequence[Raw], param: str) -> tuple[Text, ...]:
-        """Return the texts of a system prompt, which can hold nothing else."""
+        """Return the texts of a system prompt.
+
+        :raises InvalidRequestError: if it has blocks of another type.
+        """
         if isinstance(content, str):
             return (Text(content),) if content else ()
         texts: list[Text] = []
@@ -116,7 +120,7 @@ class ContentReader:
         yield Media(kind, source, mime_type, None, block.title, block.context, None, cache)
 
     def _document_content(self, block: schema.MediaBlock, at: str) -> Iterator[Text | Media]:
-        """Yield a document made of blocks as these blocks, its title and context before them."""
+        """Yield the title and context of a document that consists of blocks, then its blocks."""
         heading = "\n".join(line for line in (block.title, block.context) if line)
         inner = self._inner(block.source.content or "", f"{at}.source.content")
         parts = [Text(heading), *inner] if heading else inner
@@ -151,7 +155,7 @@ class ContentReader:
         )
 
     def _inner(self, content: str | Sequence[Raw], param: str) -> list[Text | Media]:
-        """Return what a tool result or a document holds; unknown blocks become their JSON."""
+        """Return the parts of a tool result or document; an unknown block becomes its JSON text."""
         if isinstance(content, str):
             return [Text(content)] if content else []
         found: list[Text | Media] = []
@@ -172,7 +176,7 @@ class ContentReader:
     def _thinking(self, raw: Raw, at: str) -> Iterator[Part]:
         block = read(raw, schema.ThinkingBlock, at)
         sealed = unseal(block.signature or "", NATIVE_FAMILY)
-        signature = sealed if sealed.value else None  # else it stands for one, or there is none
+        signature = sealed if sealed.value else None  # the placeholder for unsigned has no value
         if block.thinking or signature is not None:
             yield Thinking(block.thinking, signature)
 
@@ -183,15 +187,15 @@ class ContentReader:
     def _server_tool(
         self, kind: str, raw: Raw, at: str, found: list[Part], searches: dict[str, int]
     ) -> None:
-        """Add half of a hosted tool's run: both halves of a web search make one part."""
+        """Add a hosted tool's call or result; the two of a web search make one part."""
         if kind == "web_search_tool_result":
-            answer = read(raw, schema.WebSearchResultBlock, at)
-            place = searches.get(answer.tool_use_id)
-            asked = found[place] if place is not None else None
-            if place is None or not isinstance(asked, WebSearch):
-                found.append(read_search(answer.tool_use_id, (), answer.content))
+            result = read(raw, schema.WebSearchResultBlock, at)
+            place = searches.get(result.tool_use_id)
+            search = found[place] if place is not None else None
+            if place is None or not isinstance(search, WebSearch):
+                found.append(read_search(result.tool_use_id, (), result.content))
             else:
-                found[place] = read_search(asked.id, asked.queries, answer.content)
+                found[place] = read_search(search.id, search.queries, result.content)
             return
         block = read(raw, schema.ToolUseBlock, at)
         if block.name != "web_search":
@@ -209,7 +213,7 @@ def _opaque(kind: str, raw: Raw, at: str) -> Opaque:
 def _source(source: schema.Source, kind: MediaKind, at: str) -> tuple[str, MediaSource]:
     """Return the MIME type and the source of an image or document."""
 
-    def need(name: str) -> str:
+    def require(name: str) -> str:
         value: str | None = getattr(source, name)
         if value is None:
             reject(f"{at}.{name}", "Field required")
@@ -218,23 +222,23 @@ def _source(source: schema.Source, kind: MediaKind, at: str) -> tuple[str, Media
     match source.type:
         case "base64":
             default = "" if kind == "image" else "application/pdf"
-            mime_type = source.media_type or default or need("media_type")
-            return mime_type.lower(), InlineData(need("data"))
+            mime_type = source.media_type or default or require("media_type")
+            return mime_type.lower(), InlineData(require("data"))
         case "text" if kind == "document":
-            data = base64.b64encode(need("data").encode("utf-8", "replace")).decode()
+            data = base64.b64encode(require("data").encode("utf-8", "replace")).decode()
             return source.media_type or "text/plain", InlineData(data)
         case "file":
-            return "", FileReference(need("file_id"), "anthropic")
+            return "", FileReference(require("file_id"), "anthropic")
         case "url":
             pass
         case _:
             others = "" if kind == "image" else ", 'text', 'content'"
             reject(f"{at}.type", f"Input should be one of 'base64', 'url', 'file'{others}")
-    return "", UrlSource(need("url"))
+    return "", UrlSource(require("url"))
 
 
 def _move_call_signatures(parts: list[Part]) -> Iterator[Part]:
-    """Give signatures that belong to tool calls, and travelled as thinking, to the calls."""
+    """Move signatures of tool calls from the thinking blocks that carried them to the calls."""
     for number, part in enumerate(parts):
         before = parts[number - 1] if number else None
         after = parts[number + 1] if number + 1 < len(parts) else None
@@ -254,7 +258,7 @@ def _call_signature(part: Part | None) -> Signature | None:
 
 
 def _place_citations(parts: Iterator[Part]) -> Iterator[Part]:
-    """Say which stretch of the message's text each citation is for: its whole block."""
+    """Set the range of each citation in the message's text: its whole block."""
     start = 0
     for part in parts:
         if not isinstance(part, Text):

@@ -24,7 +24,7 @@ from antigravity.protocols.replies import error_reply, json_reply, list_page, pa
 
 
 class _MessageSink:
-    """Collects content blocks."""
+    """A sink that collects content blocks."""
 
     def __init__(self) -> None:
         self.content: list[dict[str, Any]] = []
@@ -83,7 +83,7 @@ def message_end(finish: Finish, usage: Usage, blocks: BlockWriter) -> dict[str, 
 
 
 def encode_response(response: Response, context: ReplyContext) -> HttpReply:
-    """Return a message with the blocks that a stream would have."""
+    """Return a message with the same blocks as a stream."""
     choice = response.choices[0]
     sink = _MessageSink()
     blocks = BlockWriter(sink, context)
@@ -101,7 +101,7 @@ def encode_count(count: TokenCount, call: Call) -> HttpReply:
 
 
 def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
-    """Return a page of the list of models; all of it where the call doesn't page.
+    """Return a page of the list of models, or the whole list if the call sets no limit.
 
     :raises InvalidRequestError: if the call's cursor or limit is not valid.
     """
@@ -112,7 +112,7 @@ def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
 
 
 def _page(ids: list[str], query: Mapping[str, str]) -> tuple[int, int]:
-    """Return where a page begins and ends."""
+    """Return the first index of a page, and the index behind its last."""
     limit = len(ids)
     if query.get("limit"):
         limit = page_number(query["limit"]) or 0
@@ -120,7 +120,7 @@ def _page(ids: list[str], query: Mapping[str, str]) -> tuple[int, int]:
             reject("$.limit", "Input should be an integer between 1 and 1000")
     for name in ("after_id", "before_id"):
         if query.get(name) and query[name] not in ids:
-            reject(f"$.{name}", f"no model is called {query[name]!r}")
+            reject(f"$.{name}", f"no model has the id {query[name]!r}")
     if after := query.get("after_id"):
         first = ids.index(after) + 1
         return first, min(len(ids), first + limit)
@@ -149,5 +149,5 @@ def _model(model: Model) -> dict[str, Any]:
 
 
 def encode_error(error: GatewayError, request_id: str) -> HttpReply:
-    """Return an error, with ``Retry-After`` where it is known."""
+    """Return an error, with ``Retry-After`` if the delay is known."""
     return error_reply(error, {"type": "error", **error_object(error, request_id)})

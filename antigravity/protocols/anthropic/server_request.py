@@ -23,8 +23,8 @@ from antigravity.protocols.anthropic.request_reader import read, reject
 from antigravity.protocols.anthropic.server_content import ContentReader
 from antigravity.protocols.json_body import members_of
 
-#: Extensions that hold what the representation can't say about messages, tools and
-#: thinking; all others are members of the body.
+#: Extensions for settings of messages, tools and thinking that the representation has no field
+#: for; all other extensions are members of the body.
 MESSAGE_FIELDS: Final = "anthropic.messages"
 TOOL_FIELDS: Final = "anthropic.tools"
 THINKING_FIELDS: Final = "anthropic.thinking"
@@ -205,7 +205,7 @@ def _output_config(body: schema.Body, members: Mapping[str, Raw]) -> dict[str, A
 
 
 def _response_format(body: schema.Body) -> ResponseFormat:
-    """Return the wanted form of the answer."""
+    """Return the requested format of the response."""
     field, at = body.output_format, "$.output_format"
     if body.output_config is not None and body.output_config.format is not None:
         field, at = body.output_config.format, "$.output_config.format"
@@ -216,6 +216,3 @@ def _response_format(body: schema.Body) -> ResponseFormat:
     if field.schema is None:
         reject(f"{at}.schema", "Field required")
     return ResponseFormat("schema", schema=field.schema)
-
-
-__all__ = ["MESSAGE_FIELDS", "OWN_EXTENSIONS", "THINKING_FIELDS", "TOOL_FIELDS", "decode_request"]

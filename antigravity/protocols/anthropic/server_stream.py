@@ -25,7 +25,7 @@ _DELTA: Final = (
 
 
 class _StreamSink:
-    """Writes content blocks as events."""
+    """A sink that writes content blocks as events."""
 
     def __init__(self) -> None:
         self._index = -1
@@ -72,10 +72,10 @@ class _StreamSink:
 
 
 class AnthropicStreamEncoder(StreamEncoder):
-    """Encodes one stream.
+    """Encoder of one stream.
 
-    ``message_start`` waits for the choice to start, when the counts of the input are often known;
-    ``message_delta`` waits for the end, as the counts of the output may come after the finish.
+    ``message_start`` is written when the choice starts, because the input tokens are often known by
+    then; ``message_delta`` at the end, because the output tokens can arrive after the finish.
     """
 
     content_type = "text/event-stream; charset=utf-8"
@@ -95,7 +95,7 @@ class AnthropicStreamEncoder(StreamEncoder):
         return self._sink.flush()
 
     def keepalive(self) -> bytes:
-        """Return a ping, which may not come before ``message_start``."""
+        """Return a ping, or nothing before ``message_start``, where pings are not allowed."""
         if self.sequencer.over or not self.sequencer.started:
             return b""
         return self.write_all(self.sequencer.open()) + PING

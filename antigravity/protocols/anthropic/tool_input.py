@@ -1,15 +1,15 @@
-"""Arguments of tool calls: JSON objects on this wire, whatever they were elsewhere."""
+"""Arguments of tool calls, which are JSON objects in this protocol."""
 
 from __future__ import annotations
 
 import msgspec
 
 from antigravity.ir.surrogates import repair_surrogates_in_text
-from antigravity.protocols.tool_arguments import object_text
+from antigravity.protocols.tool_arguments import object_text, wrap_broken
 
 
 def encode_text(text: str) -> bytes:
-    """Return a JSON string, also of a text with surrogates that have lost their partner."""
+    """Return ``text`` as a JSON string; lone surrogates are replaced."""
     try:
         return msgspec.json.encode(text)
     except UnicodeEncodeError:
@@ -21,12 +21,7 @@ def wrap_text(text: str) -> str:
     return f'{{"input":{encode_text(text).decode()}}}'
 
 
-def wrap_broken(text: str) -> str:
-    """Return the JSON object that wraps arguments which are not an object."""
-    return f'{{"raw":{encode_text(text).decode()}}}'
-
-
 def as_object(arguments: str) -> str:
-    """Return arguments as the text of a JSON object, whatever they are."""
+    """Return arguments as the text of a JSON object, which wraps them if they are not one."""
     found = object_text(arguments)
     return wrap_broken(arguments) if found is None else found

@@ -1,4 +1,4 @@
-"""Token counts: Anthropic counts input without what a prompt cache read or took."""
+"""Token counts.  Anthropic's ``input_tokens`` excludes tokens read from or written to a cache."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ class UsageField(Struct, frozen=True):
 
 
 def merge(before: Usage, wire: UsageField) -> Usage:
-    """Return the counts after ``wire``, whose values are totals; what it leaves out stays.
+    """Return ``before`` updated with the totals in ``wire``.
 
-    A zero doesn't undo a count: some servers fill what they don't repeat with zeros.
+    Missing counts keep their value, and so do zeros: some servers send zeros for counts that
+    they do not repeat.
     """
     cached = wire.cache_read_input_tokens or before.cached
     cache_write = wire.cache_creation_input_tokens or before.cache_write
@@ -52,7 +53,7 @@ def merge(before: Usage, wire: UsageField) -> Usage:
 
 
 def wire_usage(usage: Usage, searches: int = 0) -> dict[str, Any]:
-    """Return the ``usage`` object; ``searches`` is how many web searches were shown."""
+    """Return the ``usage`` object; ``searches`` is the number of web searches in the message."""
     wire: dict[str, Any] = {
         "input_tokens": usage.input_uncached,
         "cache_creation_input_tokens": usage.cache_write,

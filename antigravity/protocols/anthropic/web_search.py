@@ -1,4 +1,4 @@
-"""Web searches and citations on the wire; requests and replies have the same objects."""
+"""Web searches and citations, which are the same objects in requests and responses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_search(
     queries: tuple[str, ...],
     content: list[schema.WebSearchResultItem] | schema.WebSearchFault,
 ) -> WebSearch:
-    """Return a search with what it found."""
+    """Return a search with its results, or with its error."""
     if isinstance(content, schema.WebSearchFault):
         return WebSearch(search_id, queries, (), content.error_code)
     results = (
@@ -49,7 +49,7 @@ def read_citation(wire: dict[str, Any]) -> Citation:
 
 
 def search_id(name: str) -> str:
-    """Return an id in the form that the wire demands; the same for the same name."""
+    """Return an id in the form that the protocol requires; the same for the same name."""
     safe = re.sub(r"[^a-zA-Z0-9_]", "_", name) or "unnamed"
     return safe if safe.startswith(_PREFIX) else _PREFIX + safe
 
@@ -80,7 +80,7 @@ def search_content(search: WebSearch) -> list[dict[str, Any]] | dict[str, Any]:
 
 
 def wire_citation(citation: Citation) -> dict[str, Any]:
-    """Return a citation of a page."""
+    """Return the ``web_search_result_location`` of a citation."""
     return {
         "type": "web_search_result_location",
         "url": citation.url,

@@ -49,7 +49,7 @@ def test_models_without_strict_tools_get_plain_ones() -> None:
     schema = obj(n={"type": "integer", "minimum": 1})
     (tool,), lost = tools(OLD, schema)
     assert tool == {"name": "f0", "input_schema": schema}
-    assert lost == ["tools.f0.strict: left out: the model has no strict tools"]
+    assert lost == ["tools.f0.strict: dropped: the model does not support strict tools"]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,9 @@ def test_schemas_that_no_grammar_can_be_made_of_stay_as_they_are(inner: Any) -> 
     schema = obj(a=inner)
     (tool,), lost = tools(NEW, schema)
     assert tool == {"name": "f0", "input_schema": schema}
-    assert lost == ["tools.f0.strict: left out: its schema has forms that strict ones may not have"]
+    assert lost == [
+        "tools.f0.strict: dropped: its schema uses keywords that strict tools do not allow"
+    ]
 
 
 def test_schema_that_refers_to_itself_is_not_fit() -> None:
