@@ -28,7 +28,7 @@ from antigravity.protocols.gemini.protocol import GEMINI_SERVER
 from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT, OPENAI_CHAT_SERVER
 from antigravity.protocols.openai_native_only import native_only_client
 from antigravity.routing.decision import RoutingDecision, RoutingOption
-from tests.exchange.test_pump import Consumer
+from tests.exchange.fakes import FakeConsumer
 
 CHAT, GEMINI = OPENAI_CHAT_SERVER, GEMINI_SERVER
 
@@ -37,7 +37,7 @@ def request(n: int) -> Request:
     return Request("m", (Message("user", ()),), "openai_chat", sampling=Sampling(n=n))
 
 
-def merged_stream(encoder: Any, consumer: Consumer) -> MergedStream:
+def merged_stream(encoder: Any, consumer: FakeConsumer) -> MergedStream:
     stream = MergedStream(Clock(), 0.0, encoder, lambda: None)
     stream.start(consumer)  # type: ignore[arg-type]
     return stream
@@ -81,7 +81,7 @@ def test_merged_stream_keeps_interleaved_choices_apart(given_: list[Any], random
     call = Call(CHAT.routes[0], {}, {}, {}, body)
     context = ReplyContext(call, request(len(given_)), "m", 1, lambda prefix: f"{prefix}1")
     encoder = CHAT.encoder(context)
-    consumer = Consumer()
+    consumer = FakeConsumer()
     merged = merged_stream(encoder, consumer)
     left = [
         (place, response_events(text, calls, place)[::-1])
@@ -127,7 +127,7 @@ def test_merged_stream_keeps_interleaved_choices_apart(given_: list[Any], random
 def test_merged_stream_has_id_of_first_response() -> None:
     call = Call(Route("POST", "/x", "generate"), {"model": "m"}, {"alt": "sse"}, {}, b"{}")
     encoder = GEMINI.encoder(ReplyContext(call, request(2), "m", 1, lambda prefix: "new"))
-    consumer = Consumer()
+    consumer = FakeConsumer()
     merged = merged_stream(encoder, consumer)
     for event, first in (
         (ev.ResponseStart("second", "m"), 1),

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from antigravity.exchange.fanout.merged_stream import MergedStream
-from tests.exchange.test_pump import Consumer, Transport
+from tests.exchange.fakes import FakeConsumer, FakeTransport
 
 
 class FakeEncoder:
@@ -26,7 +26,7 @@ class MergedStreamTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.cancelled: list[bool] = []
-        self.consumer = Consumer()
+        self.consumer = FakeConsumer()
         encoder: Any = FakeEncoder()
         self.stream = MergedStream(self.clock, 15.0, encoder, lambda: self.cancelled.append(True))
 
@@ -86,7 +86,7 @@ class MergedStreamTests(SynchronousTestCase):
         self.assertEqual(self.cancelled, [True])
 
     def test_pause_pauses_registered_producers(self) -> None:
-        producer, late = Transport(), Transport()
+        producer, late = FakeTransport(), FakeTransport()
         self.stream.add(producer)  # type: ignore[arg-type]
         self.started()
         self.stream.pauseProducing()

@@ -15,6 +15,7 @@ from antigravity.exchange.streams.bounds import HELD_COST, HELD_LIMIT
 from antigravity.exchange.streams.pump import Pump
 from antigravity.exchange.streams.raw import RawStream
 from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
+from tests.exchange.fakes import FakeConsumer, FakeTransport
 
 
 class UpperCaseTranslator:
@@ -40,48 +41,14 @@ class UpperCaseTranslator:
         return b"<ping>"
 
 
-class Transport:
-    """The upstream's side: remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    def pauseProducing(self) -> None:
-        self.asked.append("pause")
-
-    def resumeProducing(self) -> None:
-        self.asked.append("resume")
-
-    def stopProducing(self) -> None:
-        self.asked.append("stop")
-
-
-class Consumer:
-    """The client's side."""
-
-    def __init__(self) -> None:
-        self.producer: Any = None
-        self.streaming: bool | None = None
-        self.written: list[bytes] = []
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        self.producer, self.streaming = producer, streaming
-
-    def unregisterProducer(self) -> None:
-        self.producer = None
-
-    def write(self, data: bytes) -> None:
-        self.written.append(data)
-
-
 class PumpTests(SynchronousTestCase):
     """One pump between a translator and two sides."""
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.translator = UpperCaseTranslator()
-        self.upstream = Transport()
-        self.consumer = Consumer()
+        self.upstream = FakeTransport()
+        self.consumer = FakeConsumer()
         self.ends: list[GatewayError | None] = []
         self.pump = Pump(self.translator, self.clock, 15.0, self.ends.append)
         self.pump.makeConnection(self.upstream)  # type: ignore[arg-type]
@@ -219,8 +186,8 @@ class RawStreamTests(SynchronousTestCase):
     """A file on its way: every byte as it came, and a cut stays a cut."""
 
     def setUp(self) -> None:
-        self.upstream = Transport()
-        self.consumer = Consumer()
+        self.upstream = FakeTransport()
+        self.consumer = FakeConsumer()
         self.ends: list[GatewayError | None] = []
         self.pump = Pump(RawStream(), Clock(), 15.0, self.ends.append, abort_on_error=True)
         self.pump.makeConnection(self.upstream)  # type: ignore[arg-type]
@@ -263,8 +230,8 @@ class FailingTranslatorTests(SynchronousTestCase):
     """A protocol that raises where it should not: in the log, and the end of the stream."""
 
     def setUp(self) -> None:
-        self.upstream = Transport()
-        self.consumer = Consumer()
+        self.upstream = FakeTransport()
+        self.consumer = FakeConsumer()
         self.ends: list[GatewayError | None] = []
         self.pump = Pump(FailingTranslator(), Clock(), 0, self.ends.append)
         self.pump.makeConnection(self.upstream)  # type: ignore[arg-type]

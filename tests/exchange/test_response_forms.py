@@ -15,6 +15,7 @@ from antigravity.exchange.streams.lone_surrogates import SurrogateJoiner
 from antigravity.exchange.streams.response_form import TEXT_LIMIT, FormDetector, ResponseSource
 from antigravity.ir.errors import UnusableResponseError
 from antigravity.sse import EventTooLargeError, ServerSentEvent
+from tests.support.chunks import split_bytes
 
 CUTS = st.lists(st.integers(1, 9), max_size=60)
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -26,16 +27,8 @@ VALUES: Any = st.recursive(
 OBJECTS = st.lists(st.dictionaries(_TEXT, VALUES, max_size=3), min_size=1, max_size=4)
 
 
-def pieces(data: bytes, sizes: list[int]) -> list[bytes]:
-    found, place = [], 0
-    for size in sizes:
-        found.append(data[place : place + size])
-        place += size
-    return [*found, data[place:]]
-
-
 def read(frames: Any, data: bytes, sizes: list[int]) -> list[bytes]:
-    events = [event for piece in pieces(data, sizes) for event in frames.feed(piece)]
+    events = [event for piece in split_bytes(data, sizes) for event in frames.feed(piece)]
     return [event.data for event in [*events, *frames.close()]]
 
 

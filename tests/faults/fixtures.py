@@ -275,14 +275,6 @@ class FaultCase(TestCase):
         await reading.closed
         return HttpResponse(reading.data)
 
-    async def eventually(self, true: Any, seconds: float = 2.0) -> None:
-        """Wait until a condition holds."""
-        waited = 0.0
-        while not true():
-            assert waited < seconds, "it did not happen in time"
-            waited += 0.005
-            await deferLater(reactor, 0.005)
-
 
 # -- the shapes of errors ---------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from twisted.internet.task import deferLater
 
 from antigravity.protocols.openai_speech import mp3
 from tests.faults.fixtures import FaultCase, HttpResponse, Reading, check_refusal, reactor
+from tests.support.conditions import eventually
 
 OPENAI = "openai_chat-to-openai_chat"
 GEMINI = "gemini-to-gemini"
@@ -66,7 +67,7 @@ class AudioCase(FaultCase):
         return reading
 
     async def left(self) -> None:
-        await self.eventually(lambda: self.simulator.stats.open_streams == 0)
+        await eventually(lambda: self.simulator.stats.open_streams == 0)
 
 
 class Leaving(AudioCase):
@@ -75,7 +76,7 @@ class Leaving(AudioCase):
         for model, fields in WAYS:
             before = self.simulator.stats.cancelled_streams
             reading = await self.speech(model, "[[ttft 9]] hello", fields)
-            await self.eventually(lambda: self.simulator.stats.open_streams == 1)
+            await eventually(lambda: self.simulator.stats.open_streams == 1)
             reading.transport.abortConnection()  # type: ignore[union-attr]
             await self.left()
             self.assertEqual(self.simulator.stats.cancelled_streams, before + 1, fields)
@@ -86,7 +87,7 @@ class Leaving(AudioCase):
             text = "[[chunks 200]] [[delay 0.02]] [[tokens 800]] hello"
             reading = await self.speech(model, text, fields)
             await reading.until(b"\r\n\r\n")
-            await self.eventually(lambda: self.simulator.stats.open_streams == 1)
+            await eventually(lambda: self.simulator.stats.open_streams == 1)
             reading.transport.loseConnection()  # type: ignore[union-attr]
             await self.left()
 
@@ -97,7 +98,7 @@ class Leaving(AudioCase):
                 if "srt" in fields.values() and "transcribe" in model:
                     continue
                 reading = await self.transcript(form(model, "[[ttft 9]] [[say hello]]", **fields))
-                await self.eventually(lambda: self.simulator.stats.open_streams == 1)
+                await eventually(lambda: self.simulator.stats.open_streams == 1)
                 reading.transport.abortConnection()  # type: ignore[union-attr]
                 await self.left()
 

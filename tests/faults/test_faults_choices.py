@@ -15,6 +15,7 @@ from tests.faults.fixtures import (
     check_broken_stream,
     check_refusal,
 )
+from tests.support.conditions import eventually
 
 CLAUDE = "openai_chat-to-anthropic/claude-sonnet-4-5"
 RESPONSES = "anthropic-to-openai_responses/gpt-4.1"
@@ -102,10 +103,10 @@ class ChoicesFaults(FaultCase):
         records = self.watched()
         for stream in (False, True):
             reading = await self.begun("[[ttft 30]] x", 4, stream=stream)
-            await self.eventually(lambda: self.stats.open_streams == 4)
+            await eventually(lambda: self.stats.open_streams == 4)
             reading.transport.abortConnection()  # type: ignore[union-attr]
-            await self.eventually(lambda: self.stats.open_streams == 0)
-            await self.eventually(lambda: records)
+            await eventually(lambda: self.stats.open_streams == 0)
+            await eventually(lambda: records)
             record = records.pop()
             self.assertEqual(record.outcome, "cancelled")
             self.assertEqual(len(record.attempts), 4)
@@ -116,10 +117,10 @@ class ChoicesFaults(FaultCase):
         records = self.watched()
         reading = await self.begun("[[chunks 200]] [[delay 0.05]] [[tokens 400]]", 8, stream=True)
         await reading.until(b'"content":"')
-        await self.eventually(lambda: self.stats.open_streams == 4)
+        await eventually(lambda: self.stats.open_streams == 4)
         reading.transport.abortConnection()  # type: ignore[union-attr]
-        await self.eventually(lambda: self.stats.open_streams == 0)
-        await self.eventually(lambda: records)
+        await eventually(lambda: self.stats.open_streams == 0)
+        await eventually(lambda: records)
         self.assertEqual(records[0].outcome, "cancelled")
         self.assertEqual(self.stats.requests, 4, "those that waited were never asked for")
 
@@ -133,7 +134,7 @@ class ChoicesFaults(FaultCase):
             return bool(self.stats.answered == 6)
 
         done = Deferred.fromCoroutine(self.asked("[[ttft 0.05]] x", 6, stream=True))
-        await self.eventually(look)
+        await eventually(look)
         self.assertEqual(len(choices(await done)), 6)
         self.assertEqual(most, 2)
 
@@ -163,7 +164,7 @@ class ChoicesFaults(FaultCase):
         self.assertEqual(texts, ["a b c d e f"] * 3)
         answer = await self.asked(f"{prompt} again", 3, stream=True)
         check_broken_stream("openai_chat", answer)
-        await self.eventually(lambda: self.stats.open_streams == 0)
+        await eventually(lambda: self.stats.open_streams == 0)
         self.assertEqual([record.outcome for record in records], ["ok", "error"])
 
     async def test_if_all_fail_so_does_the_whole(self) -> None:

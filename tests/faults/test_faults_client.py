@@ -20,6 +20,7 @@ from tests.faults.fixtures import (
     path_and_body,
     reactor,
 )
+from tests.support.conditions import eventually
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -33,7 +34,7 @@ SLOWLY = "[[chunks 400]] [[delay 0.02]] [[tokens 2000]]"
 class Leaving(FaultCase):
     async def left(self) -> None:
         """Wait until the simulator has seen its client go."""
-        await self.eventually(lambda: self.simulator.stats.open_streams == 0, 1.0)
+        await eventually(lambda: self.simulator.stats.open_streams == 0, 1.0)
 
     async def test_before_the_answer_begins(self) -> None:
         await self.start()
@@ -41,7 +42,7 @@ class Leaving(FaultCase):
             for stream in (True, False):
                 before = self.simulator.stats.cancelled_streams
                 reading = await self.begin(way, "[[ttft 9]] hello", stream=stream)
-                await self.eventually(lambda: self.simulator.stats.open_streams == 1)
+                await eventually(lambda: self.simulator.stats.open_streams == 1)
                 reading.transport.abortConnection()  # type: ignore[union-attr]
                 await self.left()
                 self.assertEqual(self.simulator.stats.cancelled_streams, before + 1, way)
@@ -51,7 +52,7 @@ class Leaving(FaultCase):
         for way in WAYS:
             reading = await self.begin(way, SLOWLY)
             await reading.until(b"\r\n\r\n")
-            await self.eventually(lambda: self.simulator.stats.open_streams == 1)
+            await eventually(lambda: self.simulator.stats.open_streams == 1)
             reading.transport.loseConnection()  # type: ignore[union-attr]
             await self.left()
 
@@ -68,7 +69,7 @@ class Leaving(FaultCase):
             self.assertLess(len(reading.data), 3_000_000)
             reading.transport.resumeProducing()  # type: ignore[union-attr]
             held = len(reading.data)
-            await self.eventually(lambda r=reading, h=held: len(r.data) > h)
+            await eventually(lambda r=reading, h=held: len(r.data) > h)
             reading.transport.abortConnection()  # type: ignore[union-attr]
             await self.left()
 
@@ -166,7 +167,7 @@ class Stopping(FaultCase):
             prompt = "[[chunks 4]] [[delay 0.05]] one two three four five"
             stream = await self.begin(way, prompt)
             whole = await self.begin(way, prompt, stream=False)
-            await self.eventually(lambda: self.simulator.stats.open_streams == 2)
+            await eventually(lambda: self.simulator.stats.open_streams == 2)
             gateway: Any = self.gateway
             await gateway.stopService()
             await stream.closed
@@ -178,7 +179,7 @@ class Stopping(FaultCase):
     async def test_no_new_connection_while_it_drains(self) -> None:
         await self.start(shutdown_grace=5.0)
         reading = await self.begin(WAYS[0], "[[chunks 4]] [[delay 0.1]] one two three four five")
-        await self.eventually(lambda: self.simulator.stats.open_streams == 1)
+        await eventually(lambda: self.simulator.stats.open_streams == 1)
         gateway: Any = self.gateway
         stopped = gateway.stopService()
         await deferLater(reactor, 0.02)
@@ -203,7 +204,7 @@ class Stopping(FaultCase):
                 self.assertFalse(stopped.called)
                 gateway.hurry()
             await stopped
-            await self.eventually(lambda: self.simulator.stats.open_streams == 0)
+            await eventually(lambda: self.simulator.stats.open_streams == 0)
             await reading.closed
             answer = HttpResponse(reading.data)
             self.assertTrue(answer.whole, "no reset")

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from tests.faults.fixtures import FaultCase, HttpResponse, check_refusal, model_of, path_and_body
+from tests.support.early_upstream import EarlyPeer, EarlyUpstream
 from tests.support.fake_upstream import listen
-from tests.transport.test_early_responses import Early, Hasty
 
 WAY = ("openai_chat", "openai_chat")
 
@@ -16,7 +16,7 @@ class EarlyRefusals(FaultCase):
     async def refused(self, status: str, error: dict[str, Any], expected: int) -> Any:
         body = json.dumps({"error": error}).encode()
         head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n"
-        upstream = Hasty(lambda peer: self.refuse(peer, head.encode(), body))
+        upstream = EarlyUpstream(lambda peer: self.refuse(peer, head.encode(), body))
         await self.start(address=f"http://127.0.0.1:{listen(self, upstream)}")
         path, request = path_and_body(WAY[0], model_of(WAY), "x" * 8_000_000, stream=True)
         reading = await self.send(path, request)
@@ -25,7 +25,7 @@ class EarlyRefusals(FaultCase):
         self.assertEqual(len(upstream.peers), 1, "it was asked once")
         return found
 
-    def refuse(self, peer: Early, head: bytes, body: bytes) -> None:
+    def refuse(self, peer: EarlyPeer, head: bytes, body: bytes) -> None:
         peer.transport.pauseProducing()
         peer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
 

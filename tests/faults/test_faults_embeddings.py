@@ -17,6 +17,7 @@ from antigravity.exchange.operations import embeddings
 from antigravity.ir.record import ExchangeRecord
 from antigravity.simulator.embeddings import EmbeddingInput, vector
 from tests.faults.fixtures import FaultCase, HttpResponse, Reading, check_refusal, reactor
+from tests.support.conditions import eventually
 
 #: An upstream of each kind, and its models; the newer one of Gemini's tells what it costs.
 OPENAI = "openai_chat-to-openai_chat/text-embedding-3-small"
@@ -200,7 +201,7 @@ class Embeddings(FaultCase):
         texts[100] = "[[error 400 message=No!]]"
         answer = await self.embed("openai", GEMINI, *texts)
         assert check_refusal("openai_chat", answer, 400)["message"] == "No!"
-        await self.eventually(lambda: self.simulator.stats.open_streams == 0)
+        await eventually(lambda: self.simulator.stats.open_streams == 0)
         assert self.simulator.stats.finished_streams == 0
         assert len(self.records[-1].attempts) == 1
 
@@ -217,11 +218,11 @@ class Embeddings(FaultCase):
         ):
             before = stats.cancelled_streams
             reading = await self.begin_embedding(client, model, *texts)
-            await self.eventually(lambda c=count: stats.open_streams == c)
+            await eventually(lambda c=count: stats.open_streams == c)
             reading.transport.abortConnection()  # type: ignore[union-attr]
-            await self.eventually(lambda: stats.open_streams == 0)
+            await eventually(lambda: stats.open_streams == 0)
             assert stats.cancelled_streams - before == count
-            await self.eventually(lambda: self.records and self.records[-1].duration is not None)
+            await eventually(lambda: self.records and self.records[-1].duration is not None)
             assert self.records[-1].outcome == "cancelled"
 
     async def test_what_passes_is_tried_again(self) -> None:

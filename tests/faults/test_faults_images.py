@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from antigravity.config.settings import TimeoutSettings
 from tests.faults.fixtures import FaultCase, HttpResponse, Reading, check_refusal
+from tests.support.conditions import eventually
 
 GEMINI = "gemini-to-gemini/gemini-3.1-flash-image"
 OPENAI = "openai_chat-to-openai_chat/gpt-image-1"
@@ -38,9 +39,9 @@ class ImageFaults(FaultCase):
         for stream in (False, True):
             reading = await self.begun(GEMINI, "[[ttft 30]] cats", n=4, stream=stream)
             stats = self.simulator.state.stats
-            await self.eventually(lambda stats=stats: stats.open_streams == 4)
+            await eventually(lambda stats=stats: stats.open_streams == 4)
             reading.transport.abortConnection()  # type: ignore[union-attr]
-            await self.eventually(lambda stats=stats: stats.open_streams == 0)
+            await eventually(lambda stats=stats: stats.open_streams == 0)
 
     async def test_a_client_that_leaves_in_the_middle_stops_the_rest(self) -> None:
         await self.setup()
@@ -48,7 +49,7 @@ class ImageFaults(FaultCase):
         await reading.until(b"image_generation.completed")
         before = self.simulator.state.stats.answered
         reading.transport.abortConnection()  # type: ignore[union-attr]
-        await self.eventually(lambda: self.simulator.state.stats.open_streams == 0)
+        await eventually(lambda: self.simulator.state.stats.open_streams == 0)
         self.assertLess(before, 10)
         self.assertLessEqual(self.simulator.state.stats.answered, before + 4)
 
@@ -62,7 +63,7 @@ class ImageFaults(FaultCase):
             return self.simulator.state.stats.answered == 10
 
         done = Deferred.fromCoroutine(self.drawing(GEMINI, "[[ttft 0.05]] cats", n=10))
-        await self.eventually(look)
+        await eventually(look)
         answer = await done
         self.assertEqual(len(answer.json()["data"]), 10)
         self.assertEqual(most, 4)

@@ -19,6 +19,7 @@ from tests.faults.fixtures import (
     check_refusal,
     reactor,
 )
+from tests.support.conditions import eventually
 
 #: What clients see for a status of the upstream's.
 STATUSES = {400: 400, 401: 503, 403: 503, 404: 404, 413: 413, 429: 429, 500: 502, 503: 503}
@@ -97,7 +98,7 @@ class UpstreamFaults(FaultCase):
                 except AssertionError as error:
                     raise AssertionError(f"{fault} {protocol} {goal}: {answer.body!r}") from error
                 self.assertIn(b"one", answer.body, (fault, protocol, goal))
-        await self.eventually(lambda: self.simulator.stats.open_streams == 0)
+        await eventually(lambda: self.simulator.stats.open_streams == 0)
 
     async def test_after_the_first_byte_whole_answers_are_refused(self) -> None:
         for fault, status in (("[[cut 2]]", 502), ("[[stall 1]]", 504)):
@@ -123,7 +124,7 @@ class UpstreamFaults(FaultCase):
             check_broken_stream(protocol, answer)
         for (protocol, _), answer in wholes.items():
             check_refusal(protocol, answer, 504)
-        await self.eventually(lambda: self.simulator.stats.open_streams == 0)
+        await eventually(lambda: self.simulator.stats.open_streams == 0)
 
     async def test_nobody_listens(self) -> None:
         port = reactor.listenTCP(0, Factory(), interface="127.0.0.1")

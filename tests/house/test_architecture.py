@@ -10,8 +10,8 @@ from types import ModuleType
 
 import pytest
 
+from tests.house.imports import PACKAGE, modules, ours, room
 from tests.house.pages import table
-from tests.house.test_imports import PACKAGE, modules, ours, room
 
 DOCS = Path(__file__).parents[2] / "docs"
 DATA = tomllib.loads((DOCS / "architecture.toml").read_text("utf-8"))

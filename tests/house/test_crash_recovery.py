@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +20,7 @@ import msgspec
 import pytest
 
 from tests.house.processes import running
+from tests.support.conditions import wait_until
 
 FAR = 5 * 86400
 YEARS = 10 * 365 * 86400
@@ -168,13 +169,6 @@ def post(address: str, text: str, session: str = "s", **fields: Any) -> tuple[in
             return error.code, error.read().decode(), error.headers
 
 
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 @contextmanager
 def load(address: str) -> Iterator[None]:
     """Send requests of ever new conversations from several threads while the block lasts."""
@@ -235,8 +229,8 @@ def test_a_gateway_killed_under_load_knows_its_state_again(
                 def is_written(before: int = before) -> bool:
                     return pool.exists() and pool.stat().st_mtime_ns != before
 
-                until(is_written)
-                until(lambda: signatures.exists() and signatures.stat().st_size > 0)
+                wait_until(is_written)
+                wait_until(lambda: signatures.exists() and signatures.stat().st_size > 0)
                 gateway.process.kill()
                 gateway.process.wait(20)
         check_state(home)

@@ -19,9 +19,17 @@ from antigravity.mcp.protocol.messages import Response as Answer
 from antigravity.redaction.credentials import CREDENTIALS
 from tests.mcp.fake_transport import Response
 from tests.mcp.fixtures import Reader, answer
-from tests.mcp.test_mcp_link import DISCOVERED, SSE, Handshake, Line, event, outcome, whole
-from tests.mcp.test_mcp_member import Connected
-from tests.mcp.test_mcp_relay import CALL, Relay
+from tests.mcp.relay_fixture import CALL, Relay
+from tests.mcp.remote_servers import (
+    DISCOVERED,
+    SSE,
+    ConnectedServer,
+    FakeConnection,
+    FakeSession,
+    event,
+    outcome,
+    whole,
+)
 
 GOOD: list[dict[str, Any]] = [
     {"jsonrpc": "2.0", "id": 2, "result": {"x": 1}, "error": None},
@@ -79,14 +87,14 @@ class Piped:
 
 
 def over_http(message: object) -> list[Any]:
-    handshake = Handshake(whole(DISCOVERED), whole(message))
+    handshake = FakeSession(whole(DISCOVERED), whole(message))
     handshake.initialize()
     return outcome(handshake.session.request("tools/call", {"name": "x"}))
 
 
 def over_a_stream(message: object) -> list[Any]:
     response = Response(headers=SSE)
-    handshake = Handshake(whole(DISCOVERED), response)
+    handshake = FakeSession(whole(DISCOVERED), response)
     handshake.initialize()
     found = outcome(handshake.session.request("tools/call", {"name": "x"}))
     response.send(event(message))
@@ -132,7 +140,7 @@ def test_what_makes_no_sense_in_a_batch_is_left_out(way: Any, message: object) -
 @pytest.mark.parametrize("id", ["other", 77, True, [2]])
 def test_the_answer_to_something_else_fails_at_once_on_the_stream_of_a_request(id: object) -> None:  # noqa: A002
     response = Response(headers=SSE)
-    handshake = Handshake(whole(DISCOVERED), response)
+    handshake = FakeSession(whole(DISCOVERED), response)
     handshake.initialize()
     found = outcome(handshake.session.request("tools/call", {"name": "x"}))
     response.send(event({"jsonrpc": "2.0", "id": id, "result": {}}))
@@ -144,7 +152,7 @@ def test_the_answer_to_something_else_fails_at_once_on_the_stream_of_a_request(i
 
 def test_an_answer_to_an_earlier_request_of_ours_is_none_to_a_later_one() -> None:
     response = Response(headers=SSE)
-    handshake = Handshake(whole(DISCOVERED), response)
+    handshake = FakeSession(whole(DISCOVERED), response)
     handshake.initialize()
     found = outcome(handshake.session.request("tools/call", {"name": "x"}))
     response.send(event({"jsonrpc": "2.0", "id": 1, "result": {}}))
@@ -171,7 +179,7 @@ def test_requests_and_notifications_without_parameters() -> None:
 # -- lists --
 
 
-class Pages(Connected):
+class Pages(ConnectedServer):
     """A server whose list has pages: each result is what ``page`` returns for a cursor."""
 
     def __init__(self, page: Any) -> None:
@@ -252,7 +260,7 @@ def test_a_list_that_is_null_is_empty() -> None:
 
 
 def test_of_a_list_what_is_no_entry_is_left_out() -> None:
-    one = Connected()
+    one = ConnectedServer()
     one.server.tools += [None, "x", [], {}, {"name": "b"}, {"name": "c", "inputSchema": {}}]
     one.server.tools += [{"name": "d", "inputSchema": {"properties": {"x": {}}}}]
     one.start()
@@ -284,7 +292,7 @@ def test_a_body_may_begin_with_a_byte_order_mark() -> None:
 # -- sessions that begin, and are lost --
 
 
-class Sessions(Connected):
+class Sessions(ConnectedServer):
     """A server with sessions; it answers what ``status`` says to who listens, and to notes."""
 
     def __init__(self, listening: int = 405, noting: int = 202) -> None:
@@ -367,7 +375,7 @@ NO_SESSION = "Bad Request: No valid session ID provided"
     ids=json.dumps,
 )
 def test_a_session_that_is_lost_may_be_told_with_a_400(body: object) -> None:
-    line = Line(whole(body, 400), whole(body, 400))
+    line = FakeConnection(whole(body, 400), whole(body, 400))
     line.link.session = "s-1"
     (error,) = line.post()
     assert isinstance(error, SessionLostError)
@@ -378,7 +386,7 @@ def test_a_session_that_is_lost_may_be_told_with_a_400(body: object) -> None:
 
 def test_a_400_that_answers_the_request_is_an_answer() -> None:
     refusal = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": "no such tool"}}
-    line = Line(whole(refusal, 400), Response(400))
+    line = FakeConnection(whole(refusal, 400), Response(400))
     line.link.session = "s-1"
     assert line.post() == [None]
     (error,) = line.post(None)
@@ -387,7 +395,7 @@ def test_a_400_that_answers_the_request_is_an_answer() -> None:
 
 
 def test_who_listens_hears_of_it_too() -> None:
-    line = Line(Response(400, body=NO_SESSION.encode()), Response(400, body=b"no"))
+    line = FakeConnection(Response(400, body=NO_SESSION.encode()), Response(400, body=b"no"))
     line.link.session = "s-1"
     (error,) = outcome(line.link.listen())
     assert isinstance(error, SessionLostError)
@@ -396,9 +404,9 @@ def test_who_listens_hears_of_it_too() -> None:
 
 
 def test_a_call_is_made_again_in_a_new_session() -> None:
-    lost = Handshake(whole({"id": None, "error": {"message": NO_SESSION}}, 400))
+    lost = FakeSession(whole({"id": None, "error": {"message": NO_SESSION}}, 400))
     lost.session.channel._link.session = "s-1"  # type: ignore[attr-defined]
-    fresh = Handshake(whole({"jsonrpc": "2.0", "id": 1, "result": {"x": 1}}))
+    fresh = FakeSession(whole({"jsonrpc": "2.0", "id": 1, "result": {"x": 1}}))
 
     class Connection:
         sessions = [lost.session, fresh.session]

@@ -3,68 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import Clock
+from twisted.internet.defer import CancelledError
 
 from antigravity.interfaces.mcp_values import McpError
 from antigravity.ir.errors import DeadlineError, GatewayError, UpstreamError
 from antigravity.mcp.client.errors import McpConnectionError, McpTimeoutError, SessionLostError
-from antigravity.mcp.client.http_channel import HttpChannel
-from antigravity.mcp.client.http_connection import Address, HttpConnection
-from antigravity.mcp.client.remote_session import RemoteSession
-from antigravity.mcp.protocol import messages
-from tests.mcp.fake_transport import RelayTarget, Response
-
-SSE = {"content-type": "text/event-stream"}
-
-
-def event(message: object, id: str = "") -> bytes:  # noqa: A002
-    name = f"id: {id}\n" if id else ""
-    return f"{name}data: {json.dumps(message)}\n\n".encode()
-
-
-def result(id: object = 1, **value: Any) -> dict[str, Any]:  # noqa: A002
-    return {"jsonrpc": "2.0", "id": id, "result": value}
-
-
-def whole(message: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(status, headers, json.dumps(message).encode())
-
-
-NOTE = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 1}}
-BODY = messages.request(1, "tools/list", {})
-
-
-class Line:
-    """A link, with what came over it."""
-
-    def __init__(self, *answers: Response | Exception) -> None:
-        self.remote = RelayTarget(*answers)
-        self.clock = Clock()
-        self.heard: list[Any] = []
-        address = Address("far", "https://far/mcp", (("authorization", "Bearer OURS"),), 30.0)
-        self.link = HttpConnection(self.remote, self.clock, address, self._receive)
-
-    def _receive(self, data: bytes, found: Any, about: Any) -> None:
-        self.heard.append(json.loads(data))
-
-    def post(self, about: int | None = 1, **more: Any) -> list[Any]:
-        return outcome(self.link.post(BODY, about=about, **more))
-
-
-def outcome(waiting: Deferred[Any]) -> list[Any]:
-    """Return a list that holds the result or the failure, once there is one."""
-    found: list[Any] = []
-    waiting.addCallbacks(found.append, lambda failure: found.append(failure.value))
-    return found
+from tests.mcp.fake_transport import Response
+from tests.mcp.remote_servers import (
+    BODY,
+    DISCOVERED,
+    INITIALIZED,
+    NOTE,
+    SSE,
+    FakeConnection,
+    FakeSession,
+    event,
+    outcome,
+    result,
+    whole,
+)
 
 
 def test_a_whole_answer() -> None:
-    line = Line(whole(result()))
+    line = FakeConnection(whole(result()))
     assert line.post() == [None]
     assert line.heard == [result()]
     headers = line.remote.headers
@@ -74,12 +37,12 @@ def test_a_whole_answer() -> None:
 
 
 def test_a_notification_needs_no_answer() -> None:
-    assert Line(Response(202)).post(None) == [None]
+    assert FakeConnection(Response(202)).post(None) == [None]
 
 
 def test_a_streamed_answer_ends_with_it() -> None:
     response = Response(headers=SSE)
-    line = Line(response)
+    line = FakeConnection(response)
     done = line.post()
     response.send(b": hello\n\n" + event(NOTE))
     assert done == []
@@ -90,7 +53,7 @@ def test_a_streamed_answer_ends_with_it() -> None:
 
 
 def test_the_session_is_kept_and_used() -> None:
-    line = Line(whole(result(), headers={"mcp-session-id": "s-1"}), whole(result()))
+    line = FakeConnection(whole(result(), headers={"mcp-session-id": "s-1"}), whole(result()))
     line.post()
     line.link.version = "2025-06-18"
     line.post()
@@ -105,7 +68,7 @@ def test_the_session_is_kept_and_used() -> None:
 @pytest.mark.parametrize("status", [200, 404])
 def test_an_error_in_json_rpc_is_an_answer(status: int) -> None:
     error = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "no"}}
-    line = Line(whole(error, status))
+    line = FakeConnection(whole(error, status))
     assert line.post() == [None]
     assert line.heard == [error]
 
@@ -125,7 +88,7 @@ def test_an_error_in_json_rpc_is_an_answer(status: int) -> None:
 def test_what_is_no_answer_is_an_error(
     answer: Response | Exception, word: str, status: int
 ) -> None:
-    (error,) = Line(answer).post()
+    (error,) = FakeConnection(answer).post()
     assert isinstance(error, McpConnectionError)
     assert word in error.message
     assert error.http_status == status
@@ -133,7 +96,9 @@ def test_what_is_no_answer_is_an_error(
 
 
 def test_a_lost_session_is_told_apart() -> None:
-    line = Line(whole({"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": ""}}, 404))
+    line = FakeConnection(
+        whole({"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": ""}}, 404)
+    )
     line.link.session = "s-1"
     (error,) = line.post()
     assert isinstance(error, SessionLostError)
@@ -142,7 +107,7 @@ def test_a_lost_session_is_told_apart() -> None:
 
 def test_the_rest_of_a_stream_is_fetched() -> None:
     first, second, third = (Response(headers=SSE) for _ in range(3))
-    line = Line(first, second, third)
+    line = FakeConnection(first, second, third)
     done = line.post()
     first.send(b"id: a\nretry: 500\ndata:\n\n")
     first.end()
@@ -163,7 +128,7 @@ def test_the_rest_of_a_stream_is_fetched() -> None:
 
 def test_a_stream_without_ids_cannot_be_fetched() -> None:
     response = Response(headers=SSE)
-    line = Line(response)
+    line = FakeConnection(response)
     done = line.post()
     response.send(event(NOTE))
     response.end()
@@ -173,7 +138,7 @@ def test_a_stream_without_ids_cannot_be_fetched() -> None:
 
 def test_streams_that_bring_nothing_are_given_up() -> None:
     responses = [Response(headers=SSE) for _ in range(20)]
-    line = Line(*responses)
+    line = FakeConnection(*responses)
     done = line.post()
     responses[0].send(event(NOTE, "a"))
     for response in responses:
@@ -187,7 +152,7 @@ def test_streams_that_bring_nothing_are_given_up() -> None:
 
 def test_a_server_that_has_not_kept_the_rest() -> None:
     response = Response(headers=SSE)
-    line = Line(response, Response(400))
+    line = FakeConnection(response, Response(400))
     done = line.post()
     response.send(event(NOTE, "a"))
     response.end()
@@ -197,7 +162,7 @@ def test_a_server_that_has_not_kept_the_rest() -> None:
 
 def test_cancelling_closes_the_connection() -> None:
     response = Response(headers=SSE)
-    line = Line(response)
+    line = FakeConnection(response)
     posting = line.link.post(BODY, about=1)
     done = outcome(posting)
     posting.cancel()
@@ -208,7 +173,7 @@ def test_cancelling_closes_the_connection() -> None:
 
 def test_who_cannot_keep_up_is_waited_for() -> None:
     first, second = Response(headers=SSE), Response(headers=SSE)
-    line = Line(first, second)
+    line = FakeConnection(first, second)
     line.post()
     line.link.pause()
     assert first.paused
@@ -220,7 +185,7 @@ def test_who_cannot_keep_up_is_waited_for() -> None:
 
 def test_listening() -> None:
     response = Response(headers=SSE)
-    line = Line(response, Response(headers=SSE))
+    line = FakeConnection(response, Response(headers=SSE))
     line.link.session = "s-1"
     done = outcome(line.link.listen())
     assert line.remote.requests[0].timeouts.idle == 0
@@ -230,41 +195,15 @@ def test_listening() -> None:
     assert done == [True]
     outcome(line.link.listen())
     assert line.remote.headers["last-event-id"] == "n-1"
-    assert outcome(Line(Response(405)).link.listen()) == [False]
-    assert isinstance(outcome(Line(Response(503)).link.listen())[0], McpConnectionError)
+    assert outcome(FakeConnection(Response(405)).link.listen()) == [False]
+    assert isinstance(outcome(FakeConnection(Response(503)).link.listen())[0], McpConnectionError)
 
 
 # -- revisions --
 
 
-class Handshake:
-    """A peer that greets, and a server that answers as told."""
-
-    def __init__(self, *answers: Response | Exception) -> None:
-        self.remote = RelayTarget(*answers)
-        self.clock = Clock()
-        self.heard: list[Any] = []
-        self.session = RemoteSession(
-            "far", self.clock, self._open, lambda session, told: self.heard.append(told)
-        )
-
-    def _open(self, receive: Any) -> HttpChannel:
-        return HttpChannel(self.remote, self.clock, Address("far", "https://far"), receive)
-
-    def initialize(self) -> list[Any]:
-        return outcome(Deferred.fromCoroutine(self.session.initialize(60.0, probe=10.0)))
-
-    @property
-    def sent(self) -> list[str]:
-        return [json.loads(r.body)["method"] for r in self.remote.requests if r.body]
-
-
-DISCOVERED = result(1, supportedVersions=["2026-07-28"], capabilities={"tools": {}})
-INITIALIZED = result(2, protocolVersion="2025-06-18", capabilities={"prompts": {}})
-
-
 def test_the_newest_revision_first() -> None:
-    handshake = Handshake(whole(DISCOVERED))
+    handshake = FakeSession(whole(DISCOVERED))
     assert handshake.initialize() == [None]
     assert handshake.session.is_modern
     assert handshake.session.capabilities == {"tools": {}}
@@ -296,7 +235,7 @@ def test_the_newest_revision_first() -> None:
     ],
 )
 def test_older_servers_are_greeted_as_they_know_it(answer: Response) -> None:
-    handshake = Handshake(answer, whole(INITIALIZED), Response(202))
+    handshake = FakeSession(answer, whole(INITIALIZED), Response(202))
     assert handshake.initialize() == [None]
     assert not handshake.session.is_modern
     assert handshake.session.version == "2025-06-18"
@@ -309,13 +248,13 @@ def test_older_servers_are_greeted_as_they_know_it(answer: Response) -> None:
 
 @pytest.mark.parametrize("answer", [Response(401), Response(307), UpstreamError("refused")])
 def test_an_outage_says_nothing_of_revisions(answer: Response | Exception) -> None:
-    handshake = Handshake(answer)
+    handshake = FakeSession(answer)
     assert isinstance(handshake.initialize()[0], GatewayError)
     assert handshake.sent == ["server/discover"]
 
 
 def test_a_server_that_is_silent_is_greeted_the_old_way() -> None:
-    handshake = Handshake()
+    handshake = FakeSession()
     handshake.remote.hold = True
     done = handshake.initialize()
     handshake.clock.advance(10)
@@ -328,7 +267,7 @@ def test_a_server_that_was_only_slow_is_asked_again() -> None:
     slow = whole({"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "starting"}})
     modern = {"jsonrpc": "2.0", "id": 2, "error": {"code": -32022, "message": "no"}}
     again = result(3, supportedVersions=["2026-07-28"], capabilities={})
-    handshake = Handshake(slow, whole(modern, 400), whole(again))
+    handshake = FakeSession(slow, whole(modern, 400), whole(again))
     assert handshake.initialize() == [None]
     assert handshake.session.is_modern
 
@@ -336,13 +275,13 @@ def test_a_server_that_was_only_slow_is_asked_again() -> None:
 @pytest.mark.parametrize("version", ["1999-01-01", None, "2026-07-28"])
 def test_a_revision_that_nobody_knows(version: object) -> None:
     no = whole({"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "no"}})
-    handshake = Handshake(no, whole(result(2, protocolVersion=version)))
+    handshake = FakeSession(no, whole(result(2, protocolVersion=version)))
     assert "unknown revision" in handshake.initialize()[0].message
 
 
 def test_what_a_server_asks_of_us_is_refused_and_pings_are_answered() -> None:
     response = Response(headers=SSE)
-    handshake = Handshake(whole(DISCOVERED), response)
+    handshake = FakeSession(whole(DISCOVERED), response)
     handshake.initialize()
     handshake.session.request("tools/call", {"name": "x"})
     ask = {"jsonrpc": "2.0", "id": "q", "method": "sampling/createMessage", "params": {}}
@@ -354,7 +293,7 @@ def test_what_a_server_asks_of_us_is_refused_and_pings_are_answered() -> None:
 
 def test_an_error_of_the_server_is_one_here() -> None:
     error = {"jsonrpc": "2.0", "id": 2, "error": {"code": 5, "message": "no", "data": [1]}}
-    handshake = Handshake(whole(DISCOVERED), whole(error))
+    handshake = FakeSession(whole(DISCOVERED), whole(error))
     handshake.initialize()
     (found,) = outcome(handshake.session.request("tools/list", {}))
     assert isinstance(found, McpError)
@@ -363,7 +302,7 @@ def test_an_error_of_the_server_is_one_here() -> None:
 
 def test_closing_ends_what_runs() -> None:
     response = Response(headers=SSE)
-    handshake = Handshake(whole(DISCOVERED), response)
+    handshake = FakeSession(whole(DISCOVERED), response)
     handshake.initialize()
     running = outcome(handshake.session.request("tools/list", {}))
     assert outcome(handshake.session.channel.close()) == [None]

@@ -7,82 +7,15 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.task import Clock
 
 from antigravity.interfaces.transport import OutgoingRequest
-from antigravity.ir.errors import UpstreamError
-from antigravity.mcp.client.federated_server import FederatedServer, ServerTimeouts
-from antigravity.mcp.client.http_channel import HttpChannel
-from antigravity.mcp.client.http_connection import Address
-from antigravity.mcp.client.list_entries import pattern_of
 from antigravity.mcp.client.list_sync import ListSync
-from tests.mcp.fake_transport import RelayTarget, Response
-
-
-class Server(RelayTarget):
-    """A server of the stateless revision; ``away`` says why nobody gets there."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.away = ""
-        self.tools: list[Any] = [{"name": "a", "inputSchema": {"type": "object"}}]
-
-    def send(self, request: OutgoingRequest) -> Deferred[Any]:
-        if self.away:
-            self.answers = [UpstreamError(self.away)]
-        elif not self.hold and request.body:
-            body = json.loads(request.body)
-            result = self.result(body["method"])
-            text = json.dumps({"jsonrpc": "2.0", "id": body["id"], "result": result})
-            self.requests.append(request)
-            return succeed(Response(body=text.encode()))
-        return super().send(request)
-
-    def result(self, method: str) -> dict[str, Any]:
-        if method == "server/discover":
-            return {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
-        return {"tools": self.tools} if method == "tools/list" else {"content": []}
-
-    @property
-    def greetings(self) -> int:
-        """How often it was tried."""
-        bodies = [json.loads(r.body) for r in self.requests if r.body]
-        return sum(body["method"] == "server/discover" for body in bodies)
-
-
-class Connected:
-    """A member, with a clock in hand."""
-
-    def __init__(self, patterns: tuple[str, ...] = ("*",), **limits: float) -> None:
-        self.server = Server()
-        self.clock = Clock()
-        address = Address("far", "https://far/mcp")
-        self.member = FederatedServer(
-            "far",
-            self.clock,
-            lambda receive: HttpChannel(self.server, self.clock, address, receive),
-            ServerTimeouts(**limits),
-            pattern_of(patterns),
-        )
-
-    def start(self) -> Connected:
-        self.member.start()
-        return self
-
-    def call(self) -> list[Any]:
-        """Call the tool ``a``; the list holds what came of it, once that is known."""
-        asking = Deferred.fromCoroutine(self.member.session())
-        found: list[Any] = []
-        asking.addCallbacks(lambda peer: found.append("sent"), lambda f: found.append(f.value))
-        return found
-
-    @property
-    def tools(self) -> list[str]:
-        return [tool.name for tool in self.member.catalog.tools()]
+from tests.mcp.fake_transport import Response
+from tests.mcp.remote_servers import ConnectedServer, FakeServer
 
 
 def test_it_is_connected_at_once() -> None:
-    one = Connected().start()
+    one = ConnectedServer().start()
     assert one.member.state == "ready"
     assert one.tools == ["a"]
     assert one.member.status() == {
@@ -95,7 +28,7 @@ def test_it_is_connected_at_once() -> None:
 
 
 def test_it_is_tried_again_with_growing_pauses() -> None:
-    one = Connected()
+    one = ConnectedServer()
     one.server.away = "connection refused by far:443"
     one.start()
     tried = []
@@ -112,7 +45,7 @@ def test_it_is_tried_again_with_growing_pauses() -> None:
 
 
 def test_calls_wait_while_it_starts_and_not_while_it_is_away() -> None:
-    one = Connected(start=30.0)
+    one = ConnectedServer(start=30.0)
     one.server.hold = True
     one.start()
     waiting = one.call()
@@ -127,7 +60,7 @@ def test_calls_wait_while_it_starts_and_not_while_it_is_away() -> None:
 
 
 def test_its_tools_stay_while_it_is_away() -> None:
-    one = Connected().start()
+    one = ConnectedServer().start()
     told: list[Any] = []
     one.member.catalog.watch(told.append)
     one.member._lose("gone", one.member._gone)
@@ -147,7 +80,7 @@ def test_its_tools_stay_while_it_is_away() -> None:
 
 def test_stopping_leaves_nothing_behind() -> None:
     for away in ("", "refused"):
-        one = Connected()
+        one = ConnectedServer()
         one.server.away = away
         one.start()
         stopped: list[Any] = []
@@ -160,7 +93,7 @@ def test_stopping_leaves_nothing_behind() -> None:
 
 
 def test_one_that_starts_is_stopped_too() -> None:
-    one = Connected()
+    one = ConnectedServer()
     one.server.hold = True
     one.start()
     waiting = one.call()
@@ -173,7 +106,7 @@ def test_one_that_starts_is_stopped_too() -> None:
 
 
 def test_tools_that_nobody_could_call_are_left_out() -> None:
-    one = Connected()
+    one = ConnectedServer()
     one.server.tools += [
         {"name": "bad name", "inputSchema": {"type": "object"}},
         {"name": "x" * 126, "inputSchema": {"type": "object"}},
@@ -197,14 +130,14 @@ def test_tools_that_nobody_could_call_are_left_out() -> None:
     [(("*",), ["a", "a.b"]), (("a",), ["a"]), (("*.b",), ["a.b"]), ((), []), (("A",), [])],
 )
 def test_patterns_choose_tools(patterns: tuple[str, ...], found: list[str]) -> None:
-    one = Connected(patterns)
+    one = ConnectedServer(patterns)
     one.server.tools.append({"name": "a.b", "inputSchema": {"type": "object"}})
     one.start()
     assert one.tools == found
 
 
 def test_a_list_that_is_none_is_no_server() -> None:
-    one = Connected()
+    one = ConnectedServer()
     one.server.tools = "a"  # type: ignore[assignment]
     one.start()
     assert one.member.state == "waiting"
@@ -212,13 +145,13 @@ def test_a_list_that_is_none_is_no_server() -> None:
 
 
 def test_what_a_server_says_of_itself_is_fit_for_a_terminal() -> None:
-    class Rude(Server):
+    class Rude(FakeServer):
         def send(self, request: OutgoingRequest) -> Deferred[Any]:
             error = {"code": -32000, "message": "\x1b[31mno" + "!" * 100_000}
             body = {"jsonrpc": "2.0", "id": json.loads(request.body)["id"], "error": error}
             return succeed(Response(body=json.dumps(body).encode()))
 
-    one = Connected()
+    one = ConnectedServer()
     one.server = Rude()
     one.start()
     assert one.member.state == "waiting"
@@ -230,7 +163,7 @@ def test_a_mistake_of_ours_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> No
     async def broken(self: Any, peer: Any) -> None:
         raise TypeError("unforeseen")
 
-    one = Connected()
+    one = ConnectedServer()
     with monkeypatch.context() as patch:
         patch.setattr(ListSync, "refresh", broken)
         one.start()

@@ -6,55 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 
-from antigravity.interfaces.exchange import Reply
-from antigravity.interfaces.mcp import McpCall
 from antigravity.ir.errors import DeadlineError, UpstreamError
-from antigravity.mcp.relay import target as relayed
-from antigravity.mcp.relay.endpoint import RelayEndpoint
-from tests.mcp.fake_transport import RelayTarget, Response
-from tests.mcp.fixtures import Reader, answer
-
-CALL = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "x"}}
-SSE = {"content-type": "text/event-stream"}
-OPEN = {"mcp-session-id": "theirs-1"}
-
-
-class Relay:
-    """An endpoint before a remote server that is not there."""
-
-    def __init__(self, *answers: Response | Exception) -> None:
-        self.remote = RelayTarget(*answers)
-        self.clock = Clock()
-        self.running: list[object] = []
-        where = relayed.RelayTarget(
-            "Search", "https://remote.example/mcp", (("authorization", "Bearer OURS"),), 30.0
-        )
-        self.endpoint = RelayEndpoint(
-            where, self.remote, self.clock, self.running.append, self.running.remove
-        )
-
-    def send(
-        self, method: str = "POST", body: object = CALL, principal: str = "alice", **headers: str
-    ) -> Deferred[Reply]:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        data = json.dumps(body).encode() if method == "POST" else b""
-        return self.endpoint.handle(McpCall(method, named, data, principal))
-
-    def ask(self, method: str = "POST", **more: Any) -> Reply:
-        return answer(self.send(method, **more))
-
-    def error(self, reply: Reply) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(reply.body)
-        assert found["jsonrpc"] == "2.0"
-        return found
-
-    def open(self, principal: str = "alice") -> str:
-        """Open a session, and return its name."""
-        self.remote.answers.append(Response(headers=OPEN, body=b"{}"))
-        return dict(self.ask(principal=principal).headers)["Mcp-Session-Id"]
+from tests.mcp.fake_transport import Response
+from tests.mcp.fixtures import Reader
+from tests.mcp.relay_fixture import CALL, OPEN, Relay
+from tests.mcp.remote_servers import SSE
 
 
 def test_headers_of_mcp_travel_up_and_nothing_else_does() -> None:

@@ -10,57 +10,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from antigravity.exchange.streams.event_source import EventSource
 from antigravity.exchange.streams.translated import ResponseCollector, TranslatedStream
-from antigravity.ir.call import ReplyContext
 from antigravity.ir.events import Event
-from antigravity.ir.request import Request
-from antigravity.ir.response import Response, fold
-from antigravity.lowering.pipeline import EventPipeline
+from antigravity.ir.response import fold
 from antigravity.sse import SseDecoder
-from tests.pairs.client_requests import WRITERS, Ask, Said, Turn
-from tests.support.protocols import CLIENTS, PAIRS, SERVERS, call_of, context, target
+from tests.pairs.streams import (
+    read,
+    reply_context,
+    source,
+    wire,
+)
+from tests.support.chunks import split_bytes
+from tests.support.protocols import PAIRS, SERVERS
 from tests.support.responses import HAND_WRITTEN, answers, sense
-
-ASK = Ask(turns=(Turn((Said("Hi"),)),), effort="high", tools=("f", "get_x", "a-b"))
-PLAIN = Ask(turns=(Turn((Said("Hi"),)),))
-BODIES = {name: write(PLAIN if "completions" in name else ASK) for name, write in WRITERS.items()}
-TARGET = target("some-model")
-REQUEST = SERVERS["openai_chat"].decode(call_of("openai_chat", BODIES["openai_chat"]))
-
-
-def reply_context(server: str, *, stream: bool = True) -> ReplyContext:
-    return context(server, BODIES[server], stream=stream)
-
-
-def wire(server: str, events: Sequence[Event]) -> bytes:
-    """Return the stream in which a server of a protocol tells events."""
-    encoder = SERVERS[server].encoder(reply_context(server))
-    return b"".join([*(encoder.encode(event) for event in events), encoder.end()])
-
-
-def source(client: str, request: Request = REQUEST) -> EventSource:
-    decoder = CLIENTS[client].decoder(request, TARGET)
-    return EventSource(decoder, EventPipeline(()), None, None, lambda: 1)
-
-
-def read(client: str, data: bytes) -> Response:
-    """Return the answer in a stream, as a client of the protocol reads it."""
-    decoder = CLIENTS[client].decoder(REQUEST, TARGET)
-    frames = SseDecoder()
-    events = [e for f in [*frames.feed(data), *frames.close()] for e in decoder.decode(f)]
-    return fold([*events, *decoder.close()])
 
 
 def translate(server: str, client: str, data: bytes, sizes: Sequence[int] = ()) -> bytes:
     """Return the client's stream for an upstream's, which arrives in pieces."""
     stream = TranslatedStream(source(client), SERVERS[server].encoder(reply_context(server)))
-    out, place = b"", 0
-    for size in sizes:
-        out += stream.feed(data[place : place + size])
-        place += size
-    out += stream.feed(data[place:])
-    out += stream.end(None)
+    out = b"".join(stream.feed(chunk) for chunk in split_bytes(data, sizes)) + stream.end(None)
     assert stream.failure is None
     assert stream.meaningful
     assert stream.over

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +13,8 @@ from antigravity.ir.errors import DeadlineError, GatewayError
 from antigravity.ir.response import fold
 from antigravity.ir.usage import Usage
 from antigravity.sse import SseDecoder, encode_data
-from tests.pairs.test_pairs_answers import BODIES, read, reply_context, wire
+from tests.pairs.streams import BODIES, read, reply_context, wire
+from tests.support.chunks import split_bytes
 from tests.support.protocols import CLIENTS, SERVERS, call_of, context
 from tests.support.responses import HAND_WRITTEN, sense
 
@@ -32,14 +32,6 @@ def passed(name: str) -> PassedThroughStream:
     )
 
 
-def pieces(data: bytes, sizes: Sequence[int]) -> list[bytes]:
-    found, place = [], 0
-    for size in sizes:
-        found.append(data[place : place + size])
-        place += size
-    return [*found, data[place:]]
-
-
 @pytest.mark.parametrize("name", CLIENTS)
 @pytest.mark.parametrize("ending", ENDINGS)
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -47,7 +39,7 @@ def pieces(data: bytes, sizes: Sequence[int]) -> list[bytes]:
 def test_bytes_pass_unchanged(name: str, ending: bytes, sizes: list[int]) -> None:
     data = STREAMS[name].replace(b"\n", ending)
     stream = passed(name)
-    out = b"".join([*(stream.feed(piece) for piece in pieces(data, sizes)), stream.end(None)])
+    out = b"".join([*(stream.feed(piece) for piece in split_bytes(data, sizes)), stream.end(None)])
     assert out == data
     assert stream.failure is None
     assert stream.meaningful
@@ -93,7 +85,7 @@ def test_a_gemini_array_holds_the_same_payloads(sizes: list[int], enveloped: boo
             encode_data(json.dumps({"response": payload}).encode()) for payload in payloads
         )
     stream = reframed(enveloped=enveloped, sse=False)
-    out = b"".join([*(stream.feed(piece) for piece in pieces(data, sizes)), stream.end(None)])
+    out = b"".join([*(stream.feed(piece) for piece in split_bytes(data, sizes)), stream.end(None)])
     assert out[:1] == b"["
     assert out[-1:] == b"]"
     assert json.loads(out) == payloads

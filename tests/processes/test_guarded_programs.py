@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from antigravity.processes import guarded as module
 from antigravity.processes.command import Command
 from antigravity.processes.guarded import GuardedProcess, spawn
 from antigravity.processes.log_lines import Cleaner
+from tests.support.conditions import eventually
+from tests.support.processes import is_alive
 
 ECHO = "import sys\nfor line in sys.stdin:\n    print(line.upper(), end='', flush=True)\n"
 #: Starts a program that ignores SIGTERM, says its id, and ends or stays.
@@ -30,16 +30,6 @@ print(child.pid, flush=True)
 if {stay}:
     sys.stdin.read()
 """
-
-
-def is_alive(pid: int) -> bool:
-    """Return whether a process runs; one that waits to be reaped does not."""
-    try:
-        os.kill(pid, 0)
-        stat = Path(f"/proc/{pid}/stat")
-        return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False
 
 
 class Talking(TestCase):
@@ -65,16 +55,10 @@ class Talking(TestCase):
         if not self.ended.called:
             await self.ended
 
-    async def until(self, holds: Any, seconds: float = 60.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, (self.said, self.lines)
-            await deferLater(reactor, 0.01)
-
     async def test_what_is_written_is_answered_and_its_end_ends_it(self) -> None:
         self.start(ECHO + "print('bye', file=sys.stderr)\n")
         self.assertTrue(self.process.write(b"one\n"))
-        await self.until(lambda: self.said == b"ONE\n")
+        await eventually(lambda: self.said == b"ONE\n")
         self.process.close_input()
         self.assertEqual(await self.ended, 0)
         self.assertEqual(self.lines, ["bye"])
@@ -108,7 +92,7 @@ class Talking(TestCase):
         lines = [letter * 1_000_000 + b"\n" for letter in (b"a", b"b", b"c")]
         for line in lines:
             self.assertTrue(self.process.write(line))
-        await self.until(lambda: len(self.said) == 3_000_003)
+        await eventually(lambda: len(self.said) == 3_000_003)
         self.assertEqual(self.said, b"".join(lines).upper())
 
     async def test_one_that_does_not_read_is_given_no_more_than_the_limit(self) -> None:
@@ -126,7 +110,7 @@ class Talking(TestCase):
     async def test_what_it_has_started_is_killed_with_it(self) -> None:
         self.patch(module, "GRACE", 0.2)
         self.start(PARENT.format(stay=True))
-        await self.until(lambda: self.said.endswith(b"\n"))
+        await eventually(lambda: self.said.endswith(b"\n"))
         pid = int(self.said)
         self.assertTrue(is_alive(pid))
         await self.gone()
@@ -134,11 +118,11 @@ class Talking(TestCase):
 
     async def test_when_the_guard_is_killed_its_program_is(self) -> None:
         self.start("import os, time; print(os.getpid(), flush=True); time.sleep(600)")
-        await self.until(lambda: self.said.endswith(b"\n"))
+        await eventually(lambda: self.said.endswith(b"\n"))
         transport: Any = self.process.transport
         os.kill(transport.pid, signal.SIGKILL)
         self.assertIsNone(await self.ended)
-        await self.until(lambda: not is_alive(int(self.said)))
+        await eventually(lambda: not is_alive(int(self.said)))
 
     if not sys.platform.startswith("linux"):
         test_when_the_guard_is_killed_its_program_is.skip = (  # type: ignore[attr-defined]

@@ -7,7 +7,6 @@ from typing import Any
 
 import treq
 from twisted.internet import reactor as default_reactor
-from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 from twisted.web.server import Site
 
@@ -80,14 +79,6 @@ class AccountCase(TestCase):
         gateway, self.gateway = self.gateway, None
         if gateway is not None:
             await gateway.stopService()
-
-    async def until(self, condition: Any) -> None:
-        """Wait until something is so."""
-        for _ in range(3000):
-            if condition():
-                return
-            await deferLater(reactor, 0.02)
-        self.fail("it never came to that")
 
     async def ask(self, text: str = "hi", model: str = MODEL) -> int:
         """Return the status of the answer to a question."""

@@ -12,6 +12,7 @@ from antigravity.hookspecs import hookimpl
 from antigravity.interfaces.accounts import AccountChange
 from antigravity.plugins import PluginHost
 from tests.service.account_fixture import MODEL, AccountCase
+from tests.support.conditions import eventually
 
 
 class EventPlugin:
@@ -42,7 +43,7 @@ class AccountEventTests(AccountCase):
         await self.start("revoked-1", "good-1", extra=[("first", first), ("last", last)])
         for _ in range(3):
             self.assertEqual(await self.ask(), 200)
-        await self.until(lambda: not self.files.find("codeassist-0").enabled)
+        await eventually(lambda: not self.files.find("codeassist-0").enabled)
         disabled = [change for change in last.changes if change.state == "disabled"]
         self.assertEqual([change.account for change in disabled], ["codeassist-0"])
         self.assertIn("revoked or has expired", disabled[0].reason)

@@ -21,6 +21,7 @@ from antigravity.cli.main import antigravity
 from antigravity.config.secret import Secret
 from antigravity.config.settings import QuotaSettings, SchedulingSettings
 from tests.service.account_fixture import MODEL, AccountCase, reactor
+from tests.support.conditions import eventually
 
 ADMIN = "sk-admin"
 FAR = 200 * 3600
@@ -196,7 +197,7 @@ class AccountLockTests(AccountCase):
         await self.start("good-1")
         assert self.gateway is not None
         quotas = QuotaFiles(self.home)
-        await self.until(lambda: "codeassist-0" in quotas.load())
+        await eventually(lambda: "codeassist-0" in quotas.load())
         await self.lock()
         known = quotas.load()["codeassist-0"]
         quotas.save("codeassist-0", replace(known, fetched=reactor.seconds()))
@@ -265,4 +266,4 @@ class AccountLockTests(AccountCase):
 
     async def until_later(self, seconds: float) -> None:
         end = reactor.seconds() + seconds
-        await self.until(lambda: reactor.seconds() > end)
+        await eventually(lambda: reactor.seconds() > end)

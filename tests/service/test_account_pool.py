@@ -6,6 +6,7 @@ import stat
 
 from antigravity.accounts.quota_files import QuotaFiles
 from tests.service.account_fixture import MODEL, AccountCase, reactor
+from tests.support.conditions import eventually
 
 
 class AccountPoolTests(AccountCase):
@@ -13,7 +14,7 @@ class AccountPoolTests(AccountCase):
         await self.start("revoked-1", "good-1")
         for _ in range(3):
             self.assertEqual(await self.ask(), 200)
-        await self.until(lambda: not self.files.find("codeassist-0").enabled)
+        await eventually(lambda: not self.files.find("codeassist-0").enabled)
         record = self.files.find("codeassist-0")
         self.assertIn("revoked or has expired", record.disabled_reason)
         self.assertNotIn("revoked-1", record.disabled_reason)
@@ -25,7 +26,7 @@ class AccountPoolTests(AccountCase):
     async def test_quotas_are_fetched_and_stored(self) -> None:
         await self.start("paid-1", "exhausted-1")
         quotas = QuotaFiles(self.home)
-        await self.until(lambda: len(quotas.load()) == 2)
+        await eventually(lambda: len(quotas.load()) == 2)
         kept = quotas.load()
         self.assertEqual(kept["codeassist-0"].tier, "PRO")
         now = reactor.seconds()

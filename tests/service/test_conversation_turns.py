@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from antigravity.config.secret import Secret
 from antigravity.config.settings import SchedulingSettings
 from tests.service.account_fixture import MODEL, AccountCase
+from tests.support.conditions import eventually
 
 MANY = 40
 
@@ -40,7 +41,7 @@ class ConversationTurnTests(AccountCase):
             return Deferred.fromCoroutine(self.ask_as(done, name, body(text), **headers))
 
         many = [sent("many") for _ in range(MANY)]
-        await self.until(lambda: self.waiting() >= MANY - 4)
+        await eventually(lambda: self.waiting() >= MANY - 4)
         one = sent("one")
         await gatherResults([*many, one])
         place = done.index("one")
@@ -72,7 +73,7 @@ class ConversationTurnTests(AccountCase):
             return Deferred.fromCoroutine(self.ask_as(done, key, body, **headers))
 
         many = [sent("sk-many", f"talk {number}") for number in range(MANY)]
-        await self.until(lambda: self.waiting() >= MANY - 4)
+        await eventually(lambda: self.waiting() >= MANY - 4)
         one = sent("sk-one", "talk")
         await gatherResults([*many, one])
         self.assertLess(done.index("sk-one"), 12)

@@ -21,21 +21,13 @@ from antigravity.cli.main import antigravity
 from antigravity.mcp.client import federated_server
 from antigravity.processes import guarded
 from antigravity.testing.gateway import start_gateway
+from tests.support.conditions import eventually
+from tests.support.processes import is_alive
 
 STAND_IN = Path(__file__).parents[1] / "support" / "fake_stdio_server.py"
 META = "io.modelcontextprotocol/"
 MODERN = "2026-07-28"
 ADMIN = {"authorization": "Bearer sk-admin"}
-
-
-def is_alive(pid: int) -> bool:
-    """Return whether a process runs; one that waits to be reaped does not."""
-    try:
-        os.kill(pid, 0)
-        stat = Path(f"/proc/{pid}/stat")
-        return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False
 
 
 class ServerTests(TestCase):
@@ -69,13 +61,6 @@ class ServerTests(TestCase):
             f"[mcp.servers.{name}]\ncommand = {json.dumps(sys.executable)}\n"
             f"args = {arguments}\nenv = {{ TOKEN = 'sk-very-secret' }}\n{more}\n"
         )
-
-    async def until(self, holds: Any, seconds: float = 60.0) -> Any:
-        deadline = time.monotonic() + seconds
-        while not (found := holds()):
-            assert time.monotonic() < deadline, "\n".join(self.log[-20:])
-            await deferLater(reactor, 0.02)
-        return found
 
     async def status(self) -> dict[str, Any]:
         answer = await self.gateway.request("GET", "/admin/status", None, ADMIN)
@@ -213,7 +198,7 @@ class BothFamilies:
         away = await self.call("a__echo", "x")
         if away["isError"]:
             self.assertIn("not connected", away["content"][0]["text"])
-        await self.until(lambda: self.started(1))
+        await eventually(lambda: self.started(1), context=lambda: self.log[-20:])
         await self.until_ready()
         self.assertEqual((await self.call("a__echo", "again"))["isError"], False)
 
@@ -222,9 +207,13 @@ class BothFamilies:
         await self.until_ready()
         calling = Deferred.fromCoroutine(self.call("a__wait"))
         calling.addErrback(lambda failure: None)
-        await self.until(lambda: (self.folder / "a" / "waiting").exists())
+        await eventually(
+            lambda: (self.folder / "a" / "waiting").exists(), context=lambda: self.log[-20:]
+        )
         calling.cancel()
-        await self.until(lambda: list((self.folder / "a").glob("cancelled-*")))
+        await eventually(
+            lambda: list((self.folder / "a").glob("cancelled-*")), context=lambda: self.log[-20:]
+        )
 
 
 class LegacyTests(BothFamilies, ServerTests):
@@ -253,7 +242,9 @@ class LegacyTests(BothFamilies, ServerTests):
         await self.start("noisy")
         await self.until_ready()
         await self.call("a__env")
-        await self.until(lambda: any("my token is" in line for line in self.log))
+        await eventually(
+            lambda: any("my token is" in line for line in self.log), context=lambda: self.log[-20:]
+        )
         self.assertFalse([line for line in self.log if "sk-very-secret" in line])
         self.assertTrue([line for line in self.log if "my token is [redacted]" in line])
 
@@ -318,16 +309,20 @@ class LifeCycleTests(ServerTests):
         await self.gateway.reload(
             self.config(self.server("a", more='tools = ["echo"]'), self.server("b", "modern"))
         )
-        await self.until(lambda: self.started(1) and not is_alive(first))
+        await eventually(
+            lambda: self.started(1) and not is_alive(first), context=lambda: self.log[-20:]
+        )
         await self.until_ready("a", "b")
         self.assertEqual([t for t in await self.tools() if t[0] == "a"], ["a__echo"])
         self.assertIsNone(self.started(1, "b"))
         b = self.started(0, "b")["pid"]
         await self.gateway.reload(self.config(self.server("a", more='tools = ["echo"]')))
         self.assertEqual(await self.tools(), ["a__echo"])
-        await self.until(lambda: not is_alive(b))
+        await eventually(lambda: not is_alive(b), context=lambda: self.log[-20:])
         await self.gateway.reload("[mcp]\nenabled = false\n")
-        await self.until(lambda: not is_alive(self.started(1)["pid"]))
+        await eventually(
+            lambda: not is_alive(self.started(1)["pid"]), context=lambda: self.log[-20:]
+        )
 
     async def test_status_lists_servers(self) -> None:
         await self.start()
@@ -376,7 +371,7 @@ class LifeCycleTests(ServerTests):
 
     async def test_silent_server_is_tried_again(self) -> None:
         await self.start("silent", more="start_timeout = 0.4")
-        await self.until(lambda: self.started(1))
+        await eventually(lambda: self.started(1), context=lambda: self.log[-20:])
         self.assertTrue([line for line in self.log if "not connected" in line])
 
     async def test_call_is_limited_in_time(self) -> None:
@@ -385,4 +380,6 @@ class LifeCycleTests(ServerTests):
         late = await self.call("a__wait")
         self.assertTrue(late["isError"])
         self.assertIn("0.3 seconds", late["content"][0]["text"])
-        await self.until(lambda: list((self.folder / "a").glob("cancelled-*")))
+        await eventually(
+            lambda: list((self.folder / "a").glob("cancelled-*")), context=lambda: self.log[-20:]
+        )

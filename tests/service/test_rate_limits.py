@@ -11,6 +11,7 @@ from twisted.internet.task import deferLater
 
 from antigravity.config.settings import SchedulingSettings
 from tests.service.account_fixture import MODEL, AccountCase, reactor
+from tests.support.conditions import eventually
 
 #: What clients of each protocol ask, and where the error's kind stands in the answer.
 DIALECTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -50,7 +51,7 @@ class RateLimitTests(AccountCase):
     async def test_concurrent_requests_with_expired_token_share_one_refresh(self) -> None:
         await self.start("good-1")
         state = self.simulator.state
-        await self.until(lambda: state.stats.tokens_issued)
+        await eventually(lambda: state.stats.tokens_issued)
         state.lifetime = 0.2
         assert self.gateway is not None
         await self.stop()
@@ -150,7 +151,7 @@ class RateLimitTests(AccountCase):
             order.append(key if response.code == 200 else f"{key} {response.code}")
 
         greedy = [Deferred.fromCoroutine(ask("greedy")) for _ in range(20)]
-        await self.until(lambda: self.waiting() >= 15)
+        await eventually(lambda: self.waiting() >= 15)
         await ask("modest")
         ahead = order.index("modest")
         self.assertLessEqual(ahead, 20 - 15 + 2)

@@ -35,6 +35,7 @@ from antigravity.simulator.responder import Responder as SimulatedResponder
 from antigravity.simulator.service import build_simulator
 from antigravity.simulator.state import Account
 from antigravity.warmup import scheduler
+from tests.support.conditions import eventually
 
 reactor: Any = default_reactor
 ADMIN, CLIENT = "sk-admin", "sk-client"
@@ -98,13 +99,6 @@ class WarmupCase(TestCase):
         listener: Any = self.gateway.listener
         self.port = listener.ports[0].getHost().port
 
-    async def until(self, condition: Any) -> None:
-        for _ in range(3000):
-            if condition():
-                return
-            await deferLater(reactor, 0.02)
-        self.fail("it never came to that")
-
     async def post(self, body: Any, key: str = ADMIN, **headers: str) -> tuple[int, Any]:
         response = await treq.post(
             f"http://127.0.0.1:{self.port}/internal/warmup",
@@ -122,7 +116,7 @@ class WarmupCase(TestCase):
 class ScheduleTests(WarmupCase):
     async def test_full_account_is_warmed_up_once_across_restart(self) -> None:
         await self.start("left-100-full", "left-60-begun", enabled=True, interval=0.1)
-        await self.until(lambda: self.records)
+        await eventually(lambda: self.records)
         await deferLater(reactor, 0.5)
         (body,) = self.generated()
         self.assertEqual(body["project"], Account("left-100-full").project)
@@ -146,7 +140,7 @@ class ScheduleTests(WarmupCase):
     async def test_stalled_warmup_does_not_delay_shutdown(self) -> None:
         self.patch(SimulatedResponder, "respond", lambda *_: Deferred())  # it never answers
         await self.start("left-100-full", enabled=True, interval=0.1)
-        await self.until(lambda: self.generated())
+        await eventually(lambda: self.generated())
         before = reactor.seconds()
         await self.gateway.stopService()
         self.assertLess(reactor.seconds() - before, 5.0)

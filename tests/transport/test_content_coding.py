@@ -16,6 +16,7 @@ from twisted.web.client import ResponseDone
 from antigravity.ir.errors import UnusableResponseError, UpstreamError
 from antigravity.transport import content_coding
 from antigravity.transport.content_coding import MAX_FRAMES, decoder_for
+from tests.support.chunks import split_bytes
 from tests.support.fake_upstream import CHUNKED, Peer, Received, chunk, ok
 from tests.transport.fixtures import Reader, TransportTestCase
 
@@ -46,11 +47,8 @@ PACKED: dict[str, bytes] = {
 def unpack(name: str, data: bytes, sizes: list[int] | None = None) -> bytes:
     decoder = decoder_for(name)
     assert decoder is not None
-    out, place = b"", 0
-    for size in sizes or []:
-        out += b"".join(decoder.feed(data[place : place + size]))
-        place += size
-    out += b"".join(decoder.feed(data[place:]))
+    chunks = split_bytes(data, sizes or [])
+    out = b"".join(b"".join(decoder.feed(chunk)) for chunk in chunks)
     return out + b"".join(decoder.end())
 
 

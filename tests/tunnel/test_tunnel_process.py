@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,28 +18,11 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from antigravity.processes import guarded as module
 from antigravity.processes.command import Command
 from antigravity.processes.guarded import GuardedProcess, spawn
+from tests.support.conditions import wait_until
+from tests.support.processes import is_alive
 from tests.tunnel.fake_cloudflared import REQUESTING, StandIn
 
 GUARD = Path(module.__file__).with_name("guard.py")
-
-
-def is_alive(pid: int) -> bool:
-    """Return whether a process runs; one that waits to be reaped does not."""
-    try:
-        os.kill(pid, 0)
-        stat = Path(f"/proc/{pid}/stat")
-        return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False
-
-
-def wait_until(holds: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """Return what ``holds`` returns, once that is true."""
-    deadline = time.monotonic() + seconds
-    while not (value := holds()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
-    return value
 
 
 class ProcessTests(TestCase):

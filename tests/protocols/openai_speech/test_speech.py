@@ -38,6 +38,7 @@ from antigravity.protocols.openai_speech import protocol as speech_protocol
 from antigravity.protocols.openai_speech.mp3 import Mp3Writer, available
 from antigravity.protocols.openai_speech.protocol import OPENAI_SPEECH_SERVER
 from antigravity.protocols.openai_speech.stream import SpeechStreamEncoder
+from tests.support.chunks import split_bytes
 
 pytestmark = pytest.mark.skipif(not available(), reason="there is no MP3 encoder here")
 
@@ -272,10 +273,7 @@ def test_mp3_does_not_depend_on_chunking(cuts: list[int]) -> None:
     whole, pieces = Mp3Writer(), Mp3Writer()
     tone = b"".join(struct.pack("<h", (n * 97) % 9000) for n in range(12_000))
     expected = whole.write(tone, 24_000, 1) + whole.finish()
-    out, place = b"", 0
-    for size in [*cuts, len(tone)]:
-        out += pieces.write(tone[place : place + size], 24_000, 1)
-        place += size
+    out = b"".join(pieces.write(chunk, 24_000, 1) for chunk in split_bytes(tone, cuts))
     assert out + pieces.finish() == expected
     assert len(frames(expected)) * 576 >= 12_000
 
