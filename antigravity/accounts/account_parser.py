@@ -33,8 +33,8 @@ _END_OF_TIME: Final = 32_503_680_000
 class SkippedItem(Struct, frozen=True):
     """An item that was not imported, and the reason.  Neither reveals a secret."""
 
-    what: str
-    why: str
+    item: str
+    reason: str
 
 
 class ParsedAccounts(Struct, frozen=True):

@@ -34,7 +34,7 @@ class Lock(Struct, frozen=True):
 
     until: float
     kind: str
-    given: bool = False
+    from_upstream: bool = False
     stamp: str = ""
     help: str = ""
     made: float = 0.0
@@ -43,13 +43,13 @@ class Lock(Struct, frozen=True):
     @property
     def may_be_wrong(self) -> bool:
         """Whether the cause may have ended before the named time."""
-        temporary = self.kind in LIMIT_KINDS or self.given
+        temporary = self.kind in LIMIT_KINDS or self.from_upstream
         return temporary and math.isfinite(self.until)
 
     @property
     def estimated(self) -> bool:
         """Whether neither the end nor the cause of the lock is certain."""
-        return not self.given and self.kind in ESTIMATED_KINDS
+        return not self.from_upstream and self.kind in ESTIMATED_KINDS
 
 
 class StoredLocks(Struct, frozen=True):
@@ -68,7 +68,7 @@ class _LockRow(Struct, frozen=True):
     model: str | None
     until: float | None
     kind: str
-    given: bool = False
+    from_upstream: bool = False
     stamp: str = ""
     help: str = ""
     made: float = 0.0
@@ -103,7 +103,7 @@ def to_rows(
             scope.model,
             None if math.isinf(lock.until) else moved(lock.until),
             lock.kind,
-            lock.given,
+            lock.from_upstream,
             lock.stamp,
             lock.help,
             moved(lock.made),
@@ -135,7 +135,7 @@ def from_rows(data: Mapping[str, Any], ahead: float) -> StoredLocks:
             Lock(
                 math.inf if row.until is None else moved(row.until),
                 row.kind,
-                row.given,
+                row.from_upstream,
                 row.stamp,
                 row.help,
                 moved(row.made),

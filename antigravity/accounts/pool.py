@@ -105,7 +105,7 @@ class AccountPool:
         if self._state is None:
             return
         stored = self._state.load()
-        locks = stored.get("lockouts")
+        locks = stored.get("locks")
         ignored = self._locks.restore(locks if isinstance(locks, Mapping) else {})
         ignored += self._bindings.restore(stored.get("bindings"))
         self._lock_releaser.restore(stored.get("marks"))
@@ -239,7 +239,7 @@ class AccountPool:
 
     def _snapshot(self) -> dict[str, Any]:
         return {
-            "lockouts": self._locks.snapshot(),
+            "locks": self._locks.snapshot(),
             "bindings": self._bindings.snapshot(),
             "marks": self._lock_releaser.marks,
         }

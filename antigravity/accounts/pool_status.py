@@ -93,14 +93,14 @@ def build_status(
             for upstream in source.upstreams
             for each in source.credentials(upstream)
         ],
-        "lockouts": [
+        "locks": [
             {
                 "upstream": scope.upstream,
                 "account": scope.credential,
                 "model": scope.model,
                 "reason": lock.kind,
                 "free_in": _seconds(lock.until - now),
-                "said_by_upstream": lock.given,
+                "from_upstream": lock.from_upstream,
                 "help": lock.help or None,
             }
             for scope, lock in locks.active_locks()
@@ -110,7 +110,7 @@ def build_status(
                 "upstream": upstream,
                 "account": each.id,
                 "models": protection.name,
-                "left": protection.remaining,
+                "remaining": protection.remaining,
                 "threshold": protection.threshold,
                 "free_in": _seconds(protection.until - now),
             }

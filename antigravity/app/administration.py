@@ -53,7 +53,7 @@ class Administration:
         return {
             "version": VERSION,
             "configuration": self._control.status.as_json(),
-            "exchanges": self._control.drain.active,
+            "running_requests": self._control.drain.active,
             "pool": self._snapshot.pool.status(),
             "mcp": {"servers": self._mcp.status()},
         }
@@ -119,7 +119,7 @@ class Administration:
                 {
                     "upstream": j.upstream,
                     "chosen": j.chosen,
-                    "place": j.rank,
+                    "rank": j.rank,
                     "model": served_as.get(j.upstream),
                     "reason": j.text,
                     "quirks": {name: known.describe(name) for name in quirks.get(j.upstream, ())},

@@ -83,9 +83,9 @@ def add(
         for account in found.accounts
     ]
     saver = AccountSaver(invocation, settings)
-    saved, left = save_all(saver, fresh, quiet=invocation.as_json)
+    saved, skipped = save_all(saver, fresh, quiet=invocation.as_json)
     lines = () if fresh or found.skipped else (_ONE_KEY,)
-    report(invocation, saver, saved, [*found.skipped, *left], lines=lines)
+    report(invocation, saver, saved, [*found.skipped, *skipped], lines=lines)
 
 
 def save_all(
@@ -93,7 +93,7 @@ def save_all(
 ) -> tuple[list[RegisteredAccount], list[SkippedItem]]:
     """Save accounts, showing progress on a terminal; return the saved and the skipped ones."""
     saved: list[RegisteredAccount] = []
-    left: list[SkippedItem] = []
+    skipped: list[SkippedItem] = []
     hidden = quiet or not sys.stderr.isatty()
     with click.progressbar(
         fresh, label="Adding accounts", file=sys.stderr, hidden=hidden, show_pos=True
@@ -103,15 +103,15 @@ def save_all(
                 saved.append(saver.save(saver.with_upstream(account)))
             except (AccountError, UnclearAccountError) as error:
                 what = account.label or f"{account.kind} {account.secret.masked()}"
-                left.append(SkippedItem(what, str(error)))
-    return saved, left
+                skipped.append(SkippedItem(what, str(error)))
+    return saved, skipped
 
 
 def report(
     invocation: Invocation,
     saver: AccountSaver,
     saved: Sequence[RegisteredAccount],
-    left: Sequence[SkippedItem],
+    skipped: Sequence[SkippedItem],
     *,
     more: Mapping[str, Any] | None = None,
     lines: Sequence[str] = (),
@@ -125,14 +125,14 @@ def report(
     data: dict[str, Any] = {
         **counts,
         "accounts": [{"outcome": each.outcome, **view(each.record)} for each in saved],
-        "left": [structs.asdict(each) for each in left],
+        "skipped": [structs.asdict(each) for each in skipped],
         **(more or {}),
     }
     output = [f"{each.outcome:9}  {_line(each)}" for each in saved]
-    output += [f"left out   {each.what}: {each.why}" for each in left]
+    output += [f"left out   {each.item}: {each.reason}" for each in skipped]
     summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    if left:
-        summary = f"{summary}, {len(left)} left out" if summary else f"{len(left)} left out"
+    if skipped:
+        summary = f"{summary}, {len(skipped)} left out" if summary else f"{len(skipped)} left out"
     output.append(f"{summary}." if summary else "The text contains no accounts.")
     invocation.show(data, "\n".join([*output, *lines]))
     warn(saver, sorted({each.record.upstream for each in saved}))

@@ -138,7 +138,7 @@ def _data(check: AccountCheck) -> dict[str, Any]:
             "tier": quota.tier,
             "plan": quota.plan,
             "models": {
-                name: {"fraction": each.fraction, "reset": when(each.reset or 0.0) or None}
+                name: {"remaining": each.fraction, "reset": when(each.reset or 0.0) or None}
                 for name, each in quota.models.items()
             },
         }
@@ -164,8 +164,8 @@ def _table(checks: Sequence[AccountCheck]) -> str:
 def _lowest(quota: Quota) -> str:
     """Return the lowest remaining quota, with its model."""
     known = [(each.fraction, name) for name, each in quota.models.items()]
-    left = [(fraction, name) for fraction, name in known if fraction is not None]
-    return "{:.0%} of {}".format(*min(left)) if left else "-"
+    fractions = [(fraction, name) for fraction, name in known if fraction is not None]
+    return "{:.0%} of {}".format(*min(fractions)) if fractions else "-"
 
 
 def _models(quota: Quota) -> str:

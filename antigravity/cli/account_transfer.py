@@ -89,7 +89,7 @@ def import_accounts(invocation: Invocation, path: Path, upstream: str, replace: 
     saver = AccountSaver(invocation, settings)
     fresh: list[AccountRecord] = []
     kept: list[RegisteredAccount] = []
-    left = list(found.skipped)
+    skipped = list(found.skipped)
     for account in found.accounts:
         account = structs.replace(account, upstream=upstream)
         try:
@@ -102,17 +102,17 @@ def import_accounts(invocation: Invocation, path: Path, upstream: str, replace: 
             kept.append(RegisteredAccount(known, "unchanged"))
         else:
             why = "it is known with another token; --replace replaces that"
-            left.append(SkippedItem(account.label or known.id, why))
+            skipped.append(SkippedItem(account.label or known.id, why))
     saved, refused = save_all(saver, fresh, quiet=invocation.as_json)
     file = _write_settings(invocation, found)
-    _report(invocation, saver, [*saved, *kept], [*left, *refused], found, file)
+    _report(invocation, saver, [*saved, *kept], [*skipped, *refused], found, file)
 
 
 def _report(
     invocation: Invocation,
     saver: AccountSaver,
     saved: list[RegisteredAccount],
-    left: list[SkippedItem],
+    skipped: list[SkippedItem],
     found: ToolsHome,
     file: Path | None,
 ) -> None:
@@ -126,7 +126,7 @@ def _report(
         lines += ["", _SETTINGS_HINT.format(file=file), "", _toml(shown).rstrip()]
     if any(each.record.enabled for each in saved):
         lines += ["", _TOKENS_HINT]
-    report(invocation, saver, saved, left, more=more, lines=lines, empty_fails=file is None)
+    report(invocation, saver, saved, skipped, more=more, lines=lines, empty_fails=file is None)
 
 
 def _entry(record: AccountRecord, secrets: bool) -> dict[str, Any]:

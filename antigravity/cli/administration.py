@@ -25,17 +25,17 @@ def status(invocation: Invocation) -> None:
         for each in pool["accounts"]
     ]
     summary = (
-        f"version {data['version']}, mode {pool['mode']}: {data['exchanges']} running, "
-        f"{pool['queue']['waiting']} waiting, {len(pool['lockouts'])} locked"
+        f"version {data['version']}, mode {pool['mode']}: {data['running_requests']} running, "
+        f"{pool['queue']['waiting']} waiting, {len(pool['locks'])} locked"
     )
     heads = ("ACCOUNT", "UPSTREAM", "RUNNING", "CONVERSATIONS")
     lines = [summary, table(heads, rows) if rows else "There are no accounts."]
-    if pool["lockouts"]:
+    if pool["locks"]:
         columns = ("LOCKED", "UPSTREAM", "MODEL", "REASON", "UNTIL")
-        lines += ["", table(columns, [_locked(each) for each in pool["lockouts"]])]
+        lines += ["", table(columns, [_locked(each) for each in pool["locks"]])]
     lines += [
         f"The owner of {each['account']} has to verify it: {each['help']}"
-        for each in pool["lockouts"]
+        for each in pool["locks"]
         if each["help"]
     ]
     if count := data.get("wrong_keys"):
@@ -65,7 +65,7 @@ def explain(invocation: Invocation, model: str, protocol: str) -> None:
     upstreams = [
         (
             each["upstream"],
-            "no" if each["place"] is None else str(each["place"] + 1),
+            "no" if each["rank"] is None else str(each["rank"] + 1),
             each["model"] or "",
             each["reason"],
         )
@@ -77,7 +77,7 @@ def explain(invocation: Invocation, model: str, protocol: str) -> None:
     ]
     lines = [f"{data['model']} is served as {data['mapped_model']}"]
     lines += [f"  {step['rule']}: {step['source']} -> {step['target']}" for step in data["steps"]]
-    lines += ["", table(("UPSTREAM", "PLACE", "MODEL", "REASON"), upstreams)]
+    lines += ["", table(("UPSTREAM", "RANK", "MODEL", "REASON"), upstreams)]
     lines += ["", table(("ACCOUNT", "UPSTREAM", "STATE", "REASON"), accounts)]
     quirks = [
         (each["upstream"], name, meaning)
@@ -105,8 +105,8 @@ def _locked(each: dict[str, Any]) -> tuple[str, ...]:
 
 def _protected(each: dict[str, Any]) -> tuple[str, ...]:
     until = "-" if each["free_in"] is None else when(time.time() + each["free_in"])
-    left, threshold = percent(each["left"]), percent(each["threshold"])
-    return (each["account"], each["models"], left, threshold, until)
+    remaining, threshold = percent(each["remaining"]), percent(each["threshold"])
+    return (each["account"], each["models"], remaining, threshold, until)
 
 
 def request_admin(

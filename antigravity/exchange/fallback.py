@@ -65,7 +65,7 @@ def _plan_for(
     if decision is not requested:
         detail = f"{requested.requested} is not available now; {decision.model} serves in its place"
         losses = (Loss("model", detail),)
-    context.recorder.lose(losses)
+    context.recorder.warn(losses)
     return Plan(decision, fallback_on, losses)
 
 

@@ -35,7 +35,7 @@ def log_exchange(record: ExchangeRecord) -> None:
         input=usage.input_total if usage else None,
         output=usage.output if usage else None,
         attempts=len(record.attempts),
-        losses=[loss.field for loss in record.losses],
+        warnings=[loss.field for loss in record.warnings],
     )
 
 

@@ -52,9 +52,9 @@ class Recorder:
         self.record.route = tuple(map(str, decision.steps))
         self.record.mapped_model = decision.options[0].target.model
 
-    def lose(self, losses: tuple[Loss, ...]) -> None:
+    def warn(self, warnings: tuple[Loss, ...]) -> None:
         """Record what is lost in translation, in place of what was recorded before."""
-        self.record.losses = losses
+        self.record.warnings = warnings
 
     def attempt(
         self,
@@ -62,13 +62,13 @@ class Recorder:
         credential: Credential,
         *,
         passed: bool,
-        losses: tuple[Loss, ...] = (),
+        warnings: tuple[Loss, ...] = (),
         compressed: str | None = None,
     ) -> None:
         """Record that an attempt begins."""
         record = self.record
         record.mapped_model = option.target.model
-        record.losses = losses
+        record.warnings = warnings
         record.compressed = compressed
         record.attempts.append(
             AttemptRecord(
@@ -130,7 +130,7 @@ class Recorder:
     def branch(self) -> Recorder:
         """Return a recorder for one of several parallel requests, without observers."""
         branch = copy(self)
-        branch.record = replace(self.record, attempts=[], losses=())
+        branch.record = replace(self.record, attempts=[], warnings=())
         branch._services = replace(self._services, finished=lambda record: None)
         return branch
 
@@ -138,7 +138,7 @@ class Recorder:
         """Add what a branch has recorded."""
         record, other = self.record, branch.record
         record.attempts += other.attempts
-        record.losses = tuple(dict.fromkeys((*record.losses, *other.losses)))
+        record.warnings = tuple(dict.fromkeys((*record.warnings, *other.warnings)))
         record.compressed = record.compressed or other.compressed
         record.mapped_model = other.mapped_model
 

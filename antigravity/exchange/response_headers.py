@@ -65,8 +65,8 @@ def service_headers(record: ExchangeRecord, *, every: bool) -> Headers:
         headers += ((MAPPED_MODEL, plain),)
     if record.compressed is not None:
         headers += ((COMPRESSED, record.compressed),)
-    if record.losses and record.attempts and record.attempts[-1].passed_through:
-        headers += warnings(record.losses, every=every)
+    if record.warnings and record.attempts and record.attempts[-1].passed_through:
+        headers += warnings(record.warnings, every=every)
     return headers
 
 

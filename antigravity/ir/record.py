@@ -1,6 +1,6 @@
-"""What is kept of one exchange: who asked for what, who served it, and how it went.
+"""The record of one exchange: request, attempts, usage, warnings and durations.
 
-No content, no credentials: only names, counts and times.
+It holds no content and no credentials: only names, counts and times.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Outcome = Literal["running", "ok", "error", "cancelled"]
 
 
 class AttemptRecord(Struct):
-    """One try at one upstream; times are in seconds since the exchange began."""
+    """One attempt at one upstream; times are in seconds since the exchange began."""
 
     upstream: str
     model: str
@@ -30,14 +30,14 @@ class AttemptRecord(Struct):
 
 
 class ExchangeRecord(Struct):
-    """One exchange.  Filled in while it runs; ``started`` is in seconds since the epoch.
+    """One exchange.  Updated while it runs; ``started`` is in seconds since the epoch.
 
-    ``route`` are the rules that led from ``model`` to another name, each with what it made of
-    which.  ``first_byte`` and ``duration`` are in seconds since the start.  ``intercepted`` says
-    what the gateway took the request for: ``warmup:FILTER`` was answered without a model,
-    ``background:KIND`` was sent to the model for background tasks, ``context:summary`` is a
-    request of the gateway's own.  ``compressed`` says how a conversation was made to fit, such as
-    ``l1; tokens=180000->120000``.
+    ``route`` lists the rules that mapped ``model`` to another name, such as ``RULE: OLD -> NEW``.
+    ``first_byte`` and ``duration`` are in seconds since the start.  ``intercepted`` is
+    ``warmup:FILTER`` for a request that was answered without a model, ``background:KIND`` for one
+    that was sent to the model for background tasks, and ``context:summary`` for a request that
+    the gateway made itself.  ``compressed`` says how a conversation was shortened, such as
+    ``l1; tokens=180000->120000``.  ``warnings`` lists what translation dropped or replaced.
     """
 
     id: str
@@ -56,6 +56,6 @@ class ExchangeRecord(Struct):
     first_byte: float | None = None
     duration: float | None = None
     attempts: list[AttemptRecord] = []
-    losses: tuple[Loss, ...] = ()
+    warnings: tuple[Loss, ...] = ()
     compressed: str | None = None
     intercepted: str | None = None

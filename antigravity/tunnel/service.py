@@ -83,7 +83,7 @@ class Tunnel:
         self._find = find
         self._settings = TunnelSettings()
         self._auth_mode = "off"
-        self._wanted = False
+        self._enabled = False
         self._insecure = False
         self._is_closed = False
         self._state: State = "off"
@@ -108,7 +108,7 @@ class Tunnel:
         before, self._settings = self._settings, settings.tunnel
         self._auth_mode = effective_auth_mode(settings.proxy)
         if self._settings != before:
-            self._wanted = self._settings.enabled
+            self._enabled = self._settings.enabled
             self._insecure = False
             if self._is_in:
                 self._withdraw()
@@ -129,14 +129,14 @@ class Tunnel:
             self._find(self._settings, self._home)
         except NotInstalledError as error:
             raise ConflictError(f"The tunnel is not started: {error}.") from error
-        self._wanted = True
+        self._enabled = True
         if self._state in ("waiting", "failed"):
             self._forget_failures()
         self._settle()
 
     def stop(self) -> Deferred[None]:
         """Disable the tunnel; return a Deferred that fires when it is closed."""
-        self._wanted = self._insecure = False
+        self._enabled = self._insecure = False
         self._settle()
         return self._when_stopped()
 
@@ -163,7 +163,7 @@ class Tunnel:
         retry = timer.getTime() - self._clock.seconds() if timer is not None else 0.0
         return {
             "state": self._state,
-            "wanted": self._wanted,
+            "enabled": self._enabled,
             "mode": self._settings.mode,
             "addresses": [f"https://{name}" for name in names],
             "connections": len(run.connections) if run is not None else 0,
@@ -184,11 +184,11 @@ class Tunnel:
         """Start or stop cloudflared, whichever the settings require."""
         if self._is_closed:
             return
-        problem = self._refusal() if self._wanted else ""
+        problem = self._refusal() if self._enabled else ""
         if problem and self._state != "refused":
             stops = "is stopped" if self._process is not None else "does not start"
             self.log.error("the tunnel {stops}: {why}", stops=stops, why=problem)
-        if problem or not self._wanted:
+        if problem or not self._enabled:
             self._state, self._reason = ("refused", problem) if problem else ("off", "")
             self._failures = self._restarts = 0
             if self._is_in:

@@ -75,10 +75,10 @@ def test_skipped_items_reveal_no_secret() -> None:
     entries = [7, {"label": "x"}, {"secret": "vei…led"}, {"secret": "vei led"}, "veiled"]
     found = parse_accounts(json.dumps(entries))
     assert found.accounts == ()
-    assert [left.what for left in found.skipped] == [f"entry {n}" for n in range(1, 6)]
+    assert [skipped.item for skipped in found.skipped] == [f"entry {n}" for n in range(1, 6)]
     assert found.skipped[1] == SkippedItem("entry 2", "it has no secret")
-    assert "--secrets" in found.skipped[2].why
-    assert "give it as KIND" in found.skipped[4].why
+    assert "--secrets" in found.skipped[2].reason
+    assert "give it as KIND" in found.skipped[4].reason
     assert "veiled" not in repr(found)
     assert kinds('["veiled"]', "gemini_api") == [("gemini_api", "veiled")]
 

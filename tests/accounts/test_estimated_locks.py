@@ -49,7 +49,7 @@ def test_success_ends_estimated_lock() -> None:
     failing(kit, "a", UpstreamCredentialError("401", upstream_status=401))
     kit.clock.advance(1.0)
     kit.take().succeeded()
-    assert kit.pool.status()["lockouts"] == []
+    assert kit.pool.status()["locks"] == []
 
 
 def test_success_of_earlier_attempt_ends_no_lock() -> None:

@@ -417,7 +417,7 @@ def test_status_is_json_without_secrets() -> None:
     assert "secret" not in text
     assert "alice@mail.de" not in text
     status = json.loads(text)
-    (lock,) = status["lockouts"]
+    (lock,) = status["locks"]
     assert (lock["model"], lock["reason"], lock["free_in"]) == (PRO.model, "quota", 7200.0)
     assert status["running"] == 1
     assert status["bindings"] == 1

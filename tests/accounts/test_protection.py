@@ -258,7 +258,7 @@ def test_status_and_explain_show_percentages() -> None:
         "upstream": "google",
         "account": "a",
         "models": "claude",
-        "left": 0.0996,
+        "remaining": 0.0996,
         "threshold": 0.1,
         "free_in": 3600.0,
     }

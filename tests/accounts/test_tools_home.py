@@ -87,7 +87,7 @@ def test_invalid_files_are_skipped_with_reason(tmp_path: Path) -> None:
     (home / "accounts" / "uuid-4.json").write_text("{")
     found = read_tools_home(home)
     assert [each.label for each in found.accounts] == ["user1@example.org"]
-    assert {left.what: left.why for left in found.skipped} == {
+    assert {skipped.item: skipped.reason for skipped in found.skipped} == {
         "accounts/uuid-2.json": "it has no refresh token",
         "account x@y": "it has no file in accounts/",
         "accounts/uuid-4.json": "accounts.json does not list it",
@@ -99,7 +99,7 @@ def test_all_files_are_read_without_an_index(tmp_path: Path) -> None:
     (home / "accounts" / "uuid-3.json").write_text("[]")
     found = read_tools_home(home)
     assert len(found.accounts) == 2
-    assert [left.what for left in found.skipped] == ["accounts/uuid-3.json"]
+    assert [skipped.item for skipped in found.skipped] == ["accounts/uuid-3.json"]
 
 
 def test_other_directory_is_refused(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_known_settings_are_imported(tmp_path: Path) -> None:
         ("proxy", "zai", "models", "haiku"): "glm-4.6",
         ("proxy", "zai", "mcp", "enabled"): True,
     }
-    assert {left.what for left in found.skipped} == {
+    assert {skipped.item for skipped in found.skipped} == {
         "language",
         "auto_refresh",
         "proxy.enabled",
@@ -178,17 +178,17 @@ def test_invalid_values_are_skipped_with_reason(
 ) -> None:
     found = read_tools_home(write(tmp_path / "t", gui={"proxy": proxy}))
     assert found.settings == {}
-    (left,) = found.skipped
-    assert left.what == what
-    assert why in left.why
+    (skipped,) = found.skipped
+    assert skipped.item == what
+    assert why in skipped.reason
 
 
 def test_disabled_or_invalid_settings(tmp_path: Path) -> None:
     off = {"proxy": {"upstream_proxy": {"enabled": False, "url": "http://h:1"}}}
     found = read_tools_home(write(tmp_path / "a", gui=off))
     assert (found.settings, found.skipped) == ({}, ())
-    (left,) = read_tools_home(write(tmp_path / "b", gui="[")).skipped
-    assert left.what == "gui_config.json"
+    (skipped,) = read_tools_home(write(tmp_path / "b", gui="[")).skipped
+    assert skipped.item == "gui_config.json"
 
 
 values = st.recursive(

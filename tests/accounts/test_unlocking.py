@@ -119,7 +119,7 @@ def test_changed_marks_count_after_restart(tmp_path: Path) -> None:
     again.source.marks["a"] = "written anew"
     again.reload()
     assert again.states() == {"a": "chosen", "b": "locked"}
-    assert '"c"' not in json.dumps(again.pool.status()["lockouts"])
+    assert '"c"' not in json.dumps(again.pool.status()["locks"])
 
 
 # Quotas
@@ -383,7 +383,7 @@ def test_restored_locks_are_limited_to_the_maximum(until: float, made: float) ->
 
 def test_invalid_times_are_ignored(tmp_path: Path) -> None:
     text = (
-        '{"version": 1, "lockouts": {"locks": [{"upstream": "google", "credential": "a", '
+        '{"version": 1, "locks": {"locks": [{"upstream": "google", "credential": "a", '
         '"model": "m", "kind": "quota", "until": 1e999}], "streaks": [{"upstream": "u", '
         '"credential": "a", "model": "m", "kind": "quota", "count": 1, "last": 1e999}]}}'
     )

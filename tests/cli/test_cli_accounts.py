@@ -32,7 +32,7 @@ def test_tokens_in_a_text_are_added(run: Run, tmp_path: Path) -> None:
         ("openai", OPENAI),
     }
     again = run("accounts", "add", "--json", stdin=f"{REFRESH} sk-Veiled-another").json
-    assert (again["added"], again["unchanged"], again["left"]) == (1, 1, [])
+    assert (again["added"], again["unchanged"], again["skipped"]) == (1, 1, [])
 
 
 def test_json_list_of_accounts_is_added_with_its_fields(run: Run, tmp_path: Path) -> None:
@@ -46,8 +46,8 @@ def test_json_list_of_accounts_is_added_with_its_fields(run: Run, tmp_path: Path
     assert result.code == 0
     data = result.json
     assert [each["upstream"] for each in data["accounts"]] == ["codeassist", "deep-example"]
-    assert [each["what"] for each in data["left"]] == ["entry 4", "wrong"]
-    assert "did you mean 'openai'" in data["left"][1]["why"]
+    assert [each["item"] for each in data["skipped"]] == ["entry 4", "wrong"]
+    assert "did you mean 'openai'" in data["skipped"][1]["reason"]
     renewed = json.dumps([{"email": "a@x", "refresh_token": "Veiled-5"}])
     run("accounts", "disable", "a@x")
     told = run("accounts", "add", "--from", "-", stdin=renewed)
@@ -175,7 +175,9 @@ def test_import_keeps_newer_account_without_replace(run: Run, tmp_path: Path, to
     run("accounts", "add", "codeassist", "1//Veiled-newer", "--label", "1@x")
     first = run("accounts", "import", str(tools), "--json").json
     assert (first["added"], first["unchanged"]) == (1, 0)
-    assert first["left"][-1]["why"] == "it is known with another token; --replace replaces that"
+    assert (
+        first["skipped"][-1]["reason"] == "it is known with another token; --replace replaces that"
+    )
     again = run("accounts", "import", str(tools), "--json").json
     assert (again["added"], again["unchanged"]) == (0, 1)
     assert again["settings_file"].endswith("imported-2.toml")

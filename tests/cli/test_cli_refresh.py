@@ -36,7 +36,7 @@ def test_tier_and_quota_are_shown_and_stored(
     assert model[0].split()[2].endswith("+00:00")
     (data,) = run("accounts", "refresh", "u@x", "--json").json["accounts"]
     assert (data["tier"], data["plan"], data["works"]) == ("ULTRA", "Ultra", True)
-    assert data["models"]["gemini-2.5-flash"]["fraction"] == 0.75
+    assert data["models"]["gemini-2.5-flash"]["remaining"] == 0.75
     assert len(QuotaFiles(tmp_path / "home").load()) == 3
 
 

@@ -53,7 +53,7 @@ class FittingTests(LongConversationCase):
         self.assertEqual(str(entry.body["messages"]).count("left out to save room"), 15)
         record = self.record
         self.assertEqual(record.compressed, answer.compressed)
-        self.assertIn(Loss("messages", "old results of tools were left out (l1)"), record.losses)
+        self.assertIn(Loss("messages", "old results of tools were left out (l1)"), record.warnings)
         self.assertIn("(l1)", answer.headers["x-antigravity-warnings"])
         self.assertFalse(record.attempts[0].passed_through)
 

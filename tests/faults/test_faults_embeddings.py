@@ -336,11 +336,11 @@ class Embeddings(FaultCase):
         assert vectors_in("gemini", await self.post(path, body)) == expected(texts)
         told = [r for each in self.asked() for r in each["requests"] if "embedContentConfig" in r]
         assert [each["content"]["parts"][0]["text"] for each in told] == ["text 120"]
-        assert self.records[-1].losses == ()
+        assert self.records[-1].warnings == ()
         path, body = path_and_body("gemini", OPENAI, texts[:2])
         body["requests"][1]["embedContentConfig"] = {"autoTruncate": True}
         assert vectors_in("gemini", await self.post(path, body)) == expected(texts[:2])
-        assert [loss.field for loss in self.records[-1].losses] == ["embedContentConfig"]
+        assert [loss.field for loss in self.records[-1].warnings] == ["embedContentConfig"]
 
     async def test_who_serves_a_model_is_told(self) -> None:
         await self.start()

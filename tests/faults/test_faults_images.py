@@ -126,7 +126,7 @@ class ImageFaults(FaultCase):
         self.assertEqual((record.outcome, record.mapped_model), ("ok", "gemini-3.1-flash-image"))
         self.assertEqual(len(record.attempts), 3)
         self.assertEqual(sorted(a.status or 0 for a in record.attempts), [200, 200, 503])
-        self.assertEqual([loss.field for loss in record.losses], ["size"])
+        self.assertEqual([loss.field for loss in record.warnings], ["size"])
         self.assertGreater(record.usage.output, 0)
 
     async def test_forms_pass_as_they_came(self) -> None:

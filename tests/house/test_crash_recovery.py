@@ -247,7 +247,7 @@ def test_a_gateway_killed_under_load_knows_its_state_again(
         assert "is damaged" not in gateway.log
     assert upstream.refused == refused[0]
     assert not list(pool.parent.glob(".*.tmp"))
-    (lock,) = msgspec.json.decode(pool.read_bytes())["lockouts"]["locks"]
+    (lock,) = msgspec.json.decode(pool.read_bytes())["locks"]["locks"]
     assert abs(lock["until"] - time.time() - FAR) < 300
 
 
@@ -284,5 +284,5 @@ def test_a_clock_that_leaps_breaks_no_answer_and_moves_no_lock(
             assert post(address, "hi", f"after-{number}")[0] == 200
         assert upstream.refused == 1, "the lock is as long as before"
         assert gateway.stop() in (0, -15)
-    (lock,) = msgspec.json.decode((home / "state" / "pool.json").read_bytes())["lockouts"]["locks"]
+    (lock,) = msgspec.json.decode((home / "state" / "pool.json").read_bytes())["locks"]["locks"]
     assert abs(lock["until"] - (time.time() + leap) - FAR) < 300

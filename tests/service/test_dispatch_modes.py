@@ -136,11 +136,11 @@ class ExclusiveTests(DispatchCase):
     async def test_explain_shows_dispatch_mode(self) -> None:
         await self.begin()
         found = {each["upstream"]: each for each in (await self.explain())["upstreams"]}
-        self.assertEqual((found["zai"]["place"], found["zai"]["model"]), (0, "glm-4.7"))
+        self.assertEqual((found["zai"]["rank"], found["zai"]["model"]), (0, "glm-4.7"))
         self.assertFalse(found["claude"]["chosen"])
         self.assertIn("zai alone serves", found["claude"]["reason"])
         found = {e["upstream"]: e for e in (await self.explain(CLAUDE, "openai_chat"))["upstreams"]}
-        self.assertEqual((found["zai"]["place"], found["claude"]["place"]), (0, 1))
+        self.assertEqual((found["zai"]["rank"], found["claude"]["rank"]), (0, 1))
 
 
 class PooledTests(DispatchCase):
@@ -188,7 +188,7 @@ class PooledTests(DispatchCase):
         await self.start({"claude": self.upstream("anthropic", "sk-1")}, self.zai("pooled"))
         explained = await self.explain()
         found = {each["upstream"]: each for each in explained["upstreams"]}
-        self.assertEqual([found[name]["place"] for name in ("claude", "zai")], [0, 0])
+        self.assertEqual([found[name]["rank"] for name in ("claude", "zai")], [0, 0])
         self.assertIn("shares the requests", found["zai"]["reason"])
         self.assertEqual(sorted(e["state"] for e in explained["accounts"]), ["available", "chosen"])
 
@@ -231,7 +231,7 @@ class FallbackTests(DispatchCase):
         await self.start({"claude": self.upstream("anthropic", "sk-1")}, self.zai("fallback"))
         explained = await self.explain()
         found = {each["upstream"]: each for each in explained["upstreams"]}
-        self.assertEqual([found[name]["place"] for name in ("claude", "zai")], [0, 1])
+        self.assertEqual([found[name]["rank"] for name in ("claude", "zai")], [0, 1])
         self.assertIn("replaces 'claude-*sonnet*'", found["zai"]["reason"])
         states = {each["upstream"]: each["state"] for each in explained["accounts"]}
         self.assertEqual(states, {"claude": "chosen", "zai": "available"})
@@ -309,5 +309,5 @@ class PriorityTests(DispatchCase):
         for number in range(3):
             await self.message(**session(number))
         self.assertEqual({r.attempts[0].upstream for r in self.watcher.records}, {"one"})
-        found = {e["upstream"]: e["place"] for e in (await self.explain())["upstreams"]}
+        found = {e["upstream"]: e["rank"] for e in (await self.explain())["upstreams"]}
         self.assertEqual(found, {"one": 0, "two": 1, "chat": 2})

@@ -53,7 +53,7 @@ class FallbackModelTests(DispatchCase):
         self.assertEqual(self.record.route, (f"routing.fallback_models: {CLAUDE} -> {GEMINI}",))
         self.assertEqual(self.attempts(), [("claude", CLAUDE, 429), ("google", GEMINI, 200)])
         told = f"{CLAUDE} is not available now; {GEMINI} serves in its place"
-        self.assertIn(told, [loss.detail for loss in self.record.losses])
+        self.assertIn(told, [loss.detail for loss in self.record.warnings])
         self.assertIn(told, answer.headers["x-antigravity-warnings"])
         await self.message()
         self.assertEqual(self.attempts(), [("google", GEMINI, 200)])  # the lock is known
@@ -68,7 +68,7 @@ class FallbackModelTests(DispatchCase):
         self.assertEqual(answer.status, 200)
         self.assertTrue(self.record.attempts[-1].passed_through)
         self.assertIn("serves in its place", answer.headers["x-antigravity-warnings"])
-        self.assertEqual([loss.field for loss in self.record.losses], ["model"])
+        self.assertEqual([loss.field for loss in self.record.warnings], ["model"])
 
     async def test_stream_names_fallback_model(self) -> None:
         await self.begin(GEMINI)
@@ -148,7 +148,7 @@ class FallbackModelTests(DispatchCase):
         answer = await self.message("[[error 429 retry=3s times=1]] hello")
         self.assertEqual((answer.status, answer.headers["x-mapped-model"]), (200, CLAUDE))
         self.assertEqual([a[1] for a in self.attempts()], [CLAUDE, GEMINI, CLAUDE])
-        self.assertEqual(self.record.losses, ())
+        self.assertEqual(self.record.warnings, ())
 
     async def test_short_rate_limit_is_waited_for_before_fallback(self) -> None:
         await self.begin(GEMINI, claude=("sk-1",), scheduling=SchedulingSettings())

@@ -127,7 +127,7 @@ class RateLimitTests(AccountCase):
         for _ in range(2):
             assert self.gateway is not None
             status: Any = self.gateway.serving.administration().status()
-            (lock,) = status["pool"]["lockouts"]
+            (lock,) = status["pool"]["locks"]
             self.assertEqual((lock["account"], lock["help"]), ("codeassist-0", link))
             self.assertTrue(590 < lock["free_in"] <= 600)
             await self.stop()

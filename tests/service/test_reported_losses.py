@@ -154,7 +154,7 @@ class ReportedLossTests(DispatchCase):
         answer = await self.chats("ant/claude-sonnet-4-6", "hi", seed=1)
         self.assertEqual(answer.status, 200)
         self.assertNotIn(WARNINGS, answer.headers)
-        self.assertIn("seed", " ".join(loss.field for loss in self.record.losses))
+        self.assertIn("seed", " ".join(loss.field for loss in self.record.warnings))
 
     async def test_dropped_tool_is_reported_without_debug_headers(self) -> None:
         await self.begin()

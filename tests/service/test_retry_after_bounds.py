@@ -110,7 +110,7 @@ class RetryAfterBoundTests(TestCase):
     def locks(self) -> list[dict[str, Any]]:
         text = (self.home / "state" / "pool.json").read_text()
         kept = json.loads(text, parse_constant=self.fail)
-        return list(kept["lockouts"]["locks"])
+        return list(kept["locks"]["locks"])
 
     async def test_limit_applies_to_clients_files_and_restarts(self) -> None:
         for after in ABSURD:

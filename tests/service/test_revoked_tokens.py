@@ -51,7 +51,7 @@ class RevokedTokenTests(AccountCase):
             headers={"x-api-key": ADMIN},
             persistent=False,
         )
-        return (await response.json())["pool"]["lockouts"]
+        return (await response.json())["pool"]["locks"]
 
     async def test_revoked_token_is_renewed_once_at_any_age(self) -> None:
         await self.start("good-1")

@@ -192,7 +192,7 @@ class AttemptLoop:
             )
             label = None if attempt.fitted is None else attempt.fitted.label
             context.recorder.attempt(
-                option, lease.credential, passed=passed, losses=losses, compressed=label
+                option, lease.credential, passed=passed, warnings=losses, compressed=label
             )
             send = self._kind.send_native if passed else self._kind.send_translated
             reply = await send(attempt)

@@ -54,7 +54,7 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     lowered, encoded = await _encode(attempt)
     changes = (*attempt.losses, REPAIRED) if context.is_repaired else attempt.losses
     changes += fitted.losses if fitted is not None else ()
-    context.recorder.lose(changes + lowered.losses + encoded.warnings)
+    context.recorder.warn(changes + lowered.losses + encoded.warnings)
     operation: UpstreamOperation = "stream" if option.client.traits.streams else "generate"
     headers = context.call.headers if option.native else {}
     call = UpstreamCall(option, attempt.lease.credential, operation, encoded.body, headers)
@@ -123,7 +123,7 @@ def _source(attempt: Attempt, lowered: Lowered, response: IIncomingResponse) -> 
 
 def _headers(context: RequestContext, response: IIncomingResponse) -> Headers:
     every = context.snapshot.settings.proxy.debug_headers
-    reported = warnings(context.recorder.record.losses, every=every)
+    reported = warnings(context.recorder.record.warnings, every=every)
     return upstream_request_id(response.headers()) + reported
 
 

@@ -103,7 +103,7 @@ class Embedding:
         option, context, request = attempt.option, self._context, self._request
         batches = _batches(request.inputs, min(_client(option).largest_batch, BATCH))
         done = self._batches.setdefault(attempt.lease.upstream_model, {})
-        context.recorder.lose(_unsupported(request, option))
+        context.recorder.warn(_unsupported(request, option))
         jobs = [partial(self._ask, attempt, batch) for batch in batches if batch not in done]
         done.update(await run_parallel(jobs, PARALLEL))
         return await self._reply(_merge(done, len(request.inputs)))
@@ -121,8 +121,8 @@ class Embedding:
         context, option = self._context, attempt.option
         inputs = tuple(self._request.inputs[place] for place in batch)
         encoded = _client(option).encode_embedding(self._request, inputs, option.target)
-        known = context.recorder.record.losses
-        context.recorder.lose(tuple(dict.fromkeys((*known, *encoded.warnings))))
+        known = context.recorder.record.warnings
+        context.recorder.warn(tuple(dict.fromkeys((*known, *encoded.warnings))))
         call = UpstreamCall(option, attempt.credential, encoded.operation, encoded.body)
         response = await call.send(context.services.transport)
         body = await response.collect(RESPONSE_LIMIT)
@@ -150,7 +150,7 @@ class Embedding:
         context.recorder.first_byte()
         context.recorder.end(None, usage)
         every = context.snapshot.settings.proxy.debug_headers
-        reported = warnings(context.recorder.record.losses, every=every)
+        reported = warnings(context.recorder.record.warnings, every=every)
         return Reply.whole(reply, ((COUNT_SOURCE, source), *reported))
 
 
