@@ -1,4 +1,4 @@
-"""Decompressors of one frame each, with bounded output, for request and response bodies."""
+"""Decompressors with bounded output, for request and response bodies."""
 
 from __future__ import annotations
 
@@ -21,18 +21,21 @@ ERRORS: Final = (zlib.error, zstd.ZstdError, EOFError)
 
 
 class Inflater(Protocol):
-    """Decompresses one frame (zstd) or member (gzip); it is fed until ``eof``."""
+    """A decompressor of one frame (zstd) or member (gzip)."""
 
     @property
     def eof(self) -> bool:
-        """Whether the frame has come to its end."""
+        """Whether the frame is complete."""
 
     @property
     def unused_data(self) -> bytes:
-        """What came after the end."""
+        """The input after the end of the frame."""
 
-    def take(self, data: bytes) -> bytes:
-        """Return at most :data:`PIECE` bytes; feed ``b""`` for the next."""
+    def decompress(self, data: bytes) -> bytes:
+        """Decompress ``data``, and return at most :data:`PIECE` bytes.
+
+        Pass ``b""`` to get more, until nothing is returned.
+        """
 
 
 class _Zlib:
@@ -47,7 +50,7 @@ class _Zlib:
     def unused_data(self) -> bytes:
         return self._inner.unused_data
 
-    def take(self, data: bytes) -> bytes:
+    def decompress(self, data: bytes) -> bytes:
         tail = self._inner.unconsumed_tail
         return self._inner.decompress(tail + data if tail else data, PIECE)
 
@@ -58,14 +61,14 @@ class _Gzip(_Zlib):
 
 
 class _Deflate(_Zlib):
-    """With the zlib header that the standard demands, or without: some leave it out."""
+    """Deflate with the zlib header that the standard requires, or without one."""
 
     def __init__(self) -> None:
         super().__init__(zlib.MAX_WBITS)
         self._first = b""
         self._decided = False
 
-    def take(self, data: bytes) -> bytes:
+    def decompress(self, data: bytes) -> bytes:
         if not self._decided:
             self._first += data
             if len(self._first) < 2:
@@ -74,7 +77,7 @@ class _Deflate(_Zlib):
             self._decided = True
             if data[0] & 0x0F != 8 or int.from_bytes(data[:2], "big") % 31:
                 self._inner = zlib.decompressobj(-zlib.MAX_WBITS)
-        return super().take(data)
+        return super().decompress(data)
 
 
 class _Zstd:
@@ -90,11 +93,11 @@ class _Zstd:
     def unused_data(self) -> bytes:
         return bytes(self._inner.unused_data)
 
-    def take(self, data: bytes) -> bytes:
+    def decompress(self, data: bytes) -> bytes:
         return bytes(self._inner.decompress(data, PIECE))
 
 
-#: What makes a decompressor for one frame, by content coding.
+#: The decompressors by content coding.
 INFLATERS: Final[Mapping[str, Callable[[], Inflater]]] = {
     "gzip": _Gzip,
     "deflate": _Deflate,

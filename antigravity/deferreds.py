@@ -15,7 +15,7 @@ T = TypeVar("T")
 def gather(waiting: Sequence[Deferred[T]]) -> Deferred[list[T]]:
     """Return a Deferred that fires with all results, in order.
 
-    It fails with the first error itself.  Cancelling it cancels all.
+    It fails with the first error, not with a ``FirstError``.  Cancelling it cancels all.
     """
     return gatherResults(waiting, consumeErrors=True).addErrback(first_failure)
 

@@ -34,9 +34,9 @@ def one_line(text: str) -> str:
 
 
 def _is_clean(texts: list[str]) -> bool:
-    """Return whether :func:`one_line` would change no text; they are searched as one.
+    """Return whether :func:`one_line` would change none of the texts.
 
-    Texts with backslashes are not clean: they may hold JSON, which has to be read by itself.
+    Texts with backslashes are not clean, because they may hold JSON, which is parsed separately.
     """
     text = " ".join(texts)
     return (
@@ -54,7 +54,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 class CleanLogger(Logger):
-    """Emits events whose texts have gone through :func:`one_line`."""
+    """A logger that passes the texts of its events through :func:`one_line`."""
 
     def emit(self, level: Any, format: str | None = None, **kwargs: object) -> None:  # noqa: A002
         """Emit an event; see :class:`twisted.logger.Logger`."""

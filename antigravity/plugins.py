@@ -66,7 +66,7 @@ _SITE_FOLDERS: Final = frozenset(("site-packages", "dist-packages"))
 
 
 class PluginProblem(Struct, frozen=True):
-    """Why a plugin, or an object that it registered, was left out."""
+    """A plugin, or an object that it registered, that was left out, and the reason."""
 
     plugin: str
     reason: str
@@ -104,7 +104,7 @@ class Store(dict[str, Any]):
         _verify(self.interface, candidate)
         name = getattr(candidate, self._key)
         if not isinstance(name, str) or not name:
-            raise ValueError(f"{name!r} is not a name")
+            raise ValueError(f"{name!r} is not a valid name")
         if name in self:
             raise ValueError(f"the name {name!r} is taken")
         self[name] = candidate
@@ -263,9 +263,9 @@ class PluginHost:
         )
 
     def notify(self, hook: str, **arguments: object) -> None:
-        """Call the observers of ``hook``, which may return a Deferred or a coroutine.
+        """Call the observers of ``hook``, which can return a Deferred or a coroutine.
 
-        Nothing waits for them; failures are logged and ignored.
+        Their results are not awaited; failures are logged and ignored.
         """
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
             wanted = {name: arguments[name] for name in implementation.argnames}
@@ -351,7 +351,7 @@ def _is_in_plugin(frame: traceback.FrameSummary) -> bool:
 
 
 def _unknown_hooks(plugin: object) -> Iterator[str]:
-    """Yield a message for each marked function that has not the name of a hook."""
+    """Yield a message for each marked function whose name is not a hook's."""
     for name in dir(plugin):
         if name not in HOOKS and hasattr(_attribute(plugin, name), f"{hookspecs.GROUP}_impl"):
             near = get_close_matches(name, HOOKS, 1)

@@ -1,7 +1,7 @@
-"""Services that stop in the reverse of the order in which they start, one after the other.
+"""Services that stop one after the other, in the reverse order of their start.
 
 ``MultiService`` stops all its children at once; a gateway must first stop listening, then let
-running requests end, then close what they use.
+running requests end, then close request they use.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from antigravity.logs import make_logger
 
 
 class SequentialService(MultiService):
-    """Starts its children in order, and stops them one at a time in the reverse order.
+    """A group of services that start in order, and stop one at a time in the reverse order.
 
-    A child that fails to stop is logged, and the others are stopped.
+    If a child fails to stop, the failure is logged and the others are stopped.
     """
 
     log = make_logger()
@@ -31,24 +31,24 @@ class SequentialService(MultiService):
         for service in reversed(list(self)):
             try:
                 yield maybeDeferred(IService(service).stopService)
-            except Exception:  # noqa: BLE001 - the others must be stopped whatever happens
+            except Exception:  # noqa: BLE001 - the other children must be stopped
                 self.log.failure("stopping {service} failed", service=service)
 
 
 class Closing(Service):
-    """Calls a function when it is stopped, and waits for its Deferred."""
+    """A service that only calls a function when it is stopped, and waits for its Deferred."""
 
     def __init__(self, close: Callable[[], Any]) -> None:
         self._close = close
 
     def stopService(self) -> Any:
-        """Close."""
+        """Call the function."""
         super().stopService()  # type: ignore[no-untyped-call]
         return self._close()
 
 
 class Drain(Service):
-    """Waits, when it is stopped, for running requests to end.
+    """A service that waits for running requests to end when it is stopped.
 
     :ivar grace: the longest wait in seconds.
     """
@@ -68,40 +68,40 @@ class Drain(Service):
         """The number of running requests."""
         return len(self._active)
 
-    def enter(self, what: object) -> None:
+    def enter(self, request: object) -> None:
         """Count a request that has begun."""
-        self._active.add(id(what))
+        self._active.add(id(request))
 
-    def leave(self, what: object) -> None:
+    def leave(self, request: object) -> None:
         """Count a request that has ended."""
-        self._active.discard(id(what))
+        self._active.discard(id(request))
         if not self._active and self._empty is not None and self._turn is None:
-            # Its last bytes are written in this turn, after this call.
-            self._turn = self._clock.callLater(0, self._turned)
+            # The last bytes of its response are written later in this reactor turn.
+            self._turn = self._clock.callLater(0, self._finish_if_empty)
 
     def stopService(self) -> Deferred[None]:
-        """Return a Deferred that fires when nothing runs any more, or the grace period is over."""
+        """Return a Deferred that fires when no request runs, or the grace period is over."""
         super().stopService()  # type: ignore[no-untyped-call]
         if not self._active:
             return succeed(None)
         self.log.info("waiting for {n} running requests", n=len(self._active))
         empty: Deferred[None] = Deferred()
         self._empty = empty
-        self._timer = self._clock.callLater(self.grace, self.hurry)
+        self._timer = self._clock.callLater(self.grace, self.stop_waiting)
         return empty
 
-    def hurry(self) -> None:
-        """End the waiting; the next services to stop abort what still runs."""
+    def stop_waiting(self) -> None:
+        """Stop waiting; the services that stop next abort the requests that still run."""
         if self._empty is not None:
             self.log.warn("aborting {n} running requests", n=len(self._active))
-            self._done()
+            self._finish()
 
-    def _turned(self) -> None:
+    def _finish_if_empty(self) -> None:
         self._turn = None
         if not self._active:
-            self._done()
+            self._finish()
 
-    def _done(self) -> None:
+    def _finish(self) -> None:
         empty, self._empty = self._empty, None
         for timer in (self._timer, self._turn):
             if timer is not None and timer.active():

@@ -1,24 +1,23 @@
 """Server-sent events, sans-IO (WHATWG HTML, section 9.2).
 
-The decoder takes any chunking of bytes and gives back whole events; the encoder is two
-functions.  Data stays ``bytes``: protocols decode the JSON themselves, and only if they
-have to.
+The decoder accepts bytes in chunks of any size and returns whole events.  Data stays ``bytes``:
+protocols decode the JSON themselves, and only where it is needed.
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-#: An event larger than this is refused: no model sends one, and it would fill the memory.
+#: The maximum size of an event; no model sends a larger one, and it would fill the memory.
 DEFAULT_LIMIT: Final = 64 * 1024 * 1024
 
-#: What a piece of an event costs in memory besides its bytes.  Without it, millions of empty
-#: pieces would count as nothing.
+#: The memory of a piece of an event besides its bytes.  Without it, millions of empty pieces would
+#: not count.
 PIECE_COST: Final = 64
 
 
 class EventTooLargeError(ValueError):
-    """An event grew beyond the limit of the decoder."""
+    """An event is larger than the limit."""
 
 
 class ServerSentEvent(NamedTuple):
@@ -29,9 +28,9 @@ class ServerSentEvent(NamedTuple):
 
 
 class SseDecoder:
-    """Bytes in, events out.
+    """A decoder of server-sent events.
 
-    Accepts LF, CRLF and CR line ends, ``data:`` with and without a space, several data
+    It accepts LF, CRLF and CR line ends, ``data:`` with and without a space, several data
     lines, comments, a byte-order mark, and chunks cut anywhere.  Events without data are
     dropped, as the specification says.
 
@@ -57,10 +56,10 @@ class SseDecoder:
         self.tail: int | None = 0
         #: Whether any comment was read.
         self.has_comments = False
-        self._pieces: list[bytes] = []  # of a line whose end has not come yet
+        self._pieces: list[bytes] = []  # of an incomplete line
         self._data: list[bytes] = []
         self._name = ""
-        self._size = 0  # of the pieces and data lines held, with what each costs
+        self._size = 0  # of the pieces and data lines held, with PIECE_COST for each
         self._limit = limit
         self._first = True
         self._cr = False
@@ -94,7 +93,7 @@ class SseDecoder:
             if line:
                 self._line(line)
             elif self._data:
-                events.append(self._take())
+                events.append(self._pop_event())
             else:
                 self._name = ""
         if rest:
@@ -106,7 +105,7 @@ class SseDecoder:
         return not (self._first or self._cr or self._pieces or self._data or self._name)
 
     def _skip_mark(self, chunk: bytes) -> bytes:
-        """Return the beginning of the stream without its byte-order mark, once it is whole."""
+        """Return the beginning of the stream without its byte-order mark, once that is complete."""
         start = self._join(chunk)
         if len(start) < 3 and b"\xef\xbb\xbf".startswith(start):
             self._pieces.append(start)
@@ -116,7 +115,7 @@ class SseDecoder:
         return start.removeprefix(b"\xef\xbb\xbf")
 
     def _join(self, end: bytes) -> bytes:
-        """Return the held pieces and ``end`` as one, holding nothing any more."""
+        """Return the held pieces and ``end`` joined, and release the pieces."""
         if not self._pieces:
             return end
         self._size -= sum(map(len, self._pieces)) + PIECE_COST * len(self._pieces)
@@ -131,14 +130,14 @@ class SseDecoder:
             raise EventTooLargeError(f"an event is larger than {self._limit} bytes")
 
     def close(self) -> list[ServerSentEvent]:
-        """Return what the end of the input completes.
+        """Return the event that the end of the input completes, if there is one.
 
-        The specification drops an unfinished event; some servers forget the last blank
-        line, so a complete ``data`` line counts here.
+        The specification drops an incomplete event, but some servers omit the last blank line, so
+        a complete ``data`` line counts here.
         """
         if self._pieces:
             self._line(self._join(b""))
-        return [self._take()] if self._data else []
+        return [self._pop_event()] if self._data else []
 
     @property
     def pending(self) -> bool:
@@ -158,7 +157,7 @@ class SseDecoder:
         elif line.startswith(b":"):
             self.has_comments = True
 
-    def _take(self) -> ServerSentEvent:
+    def _pop_event(self) -> ServerSentEvent:
         data = self._data
         event = ServerSentEvent(self._name, data[0] if len(data) == 1 else b"\n".join(data))
         self._data = []
@@ -168,7 +167,7 @@ class SseDecoder:
 
 
 class EventSplitter:
-    """Cuts a stream behind its last whole event, and changes no byte of it.
+    """A splitter of an unchanged stream after its last whole event.
 
     :raises EventTooLargeError: from :meth:`feed`, when one event takes more than ``limit`` bytes
         of memory: each piece counts :data:`PIECE_COST` bytes more than it is long.
@@ -183,9 +182,9 @@ class EventSplitter:
         self._limit = limit
 
     def feed(self, chunk: bytes, tail: int | None = None) -> bytes:
-        """Return all that is now known to belong to whole events.
+        """Return all bytes that belong to whole events.
 
-        ``tail`` is :attr:`SseDecoder.tail` where a decoder has read the same chunk.
+        ``tail`` is :attr:`SseDecoder.tail` if a decoder has read the same chunk.
         """
         if not self.held and (tail == 0 or chunk.endswith(b"\n\n")):
             return chunk
@@ -201,13 +200,13 @@ class EventSplitter:
         return whole
 
     def _find_end(self, chunk: bytes) -> int:
-        """Return the place in a chunk behind the last blank line."""
+        """Return the index in a chunk after the last blank line."""
         # A blank line may be split: search the last held bytes together with the chunk.
         held = self.held[-1] if self.held else b""
         return _boundary(held[-3:] + chunk) - min(len(held), 3)
 
     def rest(self) -> bytes:
-        """Return what is held and forget it."""
+        """Return the held bytes, and release them."""
         held, self.held, self._size = b"".join(self.held), [], 0
         return held
 
@@ -231,7 +230,7 @@ def _tail(lines: list[bytes], rest: bytes, size: int) -> int:
 
 
 def _only_event(chunk: bytes) -> ServerSentEvent | None:
-    """Return the event that a chunk holds in the usual spelling, if it holds that and no more."""
+    """Return the event of a chunk that consists of exactly one event in the usual form."""
     name = ""
     begin = 0
     if chunk.startswith(b"event: "):
@@ -244,7 +243,7 @@ def _only_event(chunk: bytes) -> ServerSentEvent | None:
 
 
 def _boundary(data: bytes) -> int:
-    """Return the place behind the last blank line, or 0."""
+    """Return the index after the last blank line, or 0."""
     places = (data.rfind(b"\n\n"), data.rfind(b"\n\r\n"), data.rfind(b"\r\r"))
     sizes = (2, 3, 2)
     return max((p + n for p, n in zip(places, sizes, strict=True) if p >= 0), default=0)

@@ -40,12 +40,12 @@ _OTHER_PORT: Final = (
 
 
 class Options(usage.Options):
-    """Options of ``twistd antigravity``; they override environment and file."""
+    """The options of ``twistd antigravity``, which override environment and file."""
 
     synopsis = "[options]"
     longdesc = "One local gateway between every LLM client and every LLM provider."
 
-    optParameters = [  # noqa: RUF012 - the form that Twisted wants
+    optParameters = [  # noqa: RUF012 - the form that Twisted requires
         ["port", "p", None, "TCP port to listen on (default: 8045)", int],
         ["home", None, None, "home directory (default: ANTIGRAVITY_HOME, or the platform's)"],
         ["config", "c", None, "configuration file (default: antigravity.toml in the home)"],
@@ -76,7 +76,7 @@ class Options(usage.Options):
 
 
 class ConfigurationReader:
-    """Reads the configuration of the options, and loads its plugins."""
+    """A reader of the configuration for the options, which also loads the plugins."""
 
     def __init__(self, options: Options) -> None:
         self.home = find_home(options["home"])
@@ -102,8 +102,8 @@ class ConfigurationReader:
         """Return the configuration as it is now.
 
         :param in_force: the configuration of the running gateway, if there is one.
-        :raises ConfigurationError: with all problems, also if a setting that restricted access is
-            missing.
+        :raises ConfigurationError: with all problems; a setting that restricted access must not be
+            removed.
         """
         first = self._load(None)
         if in_force is None:
@@ -124,7 +124,7 @@ class ConfigurationReader:
 def read_first(reader: ConfigurationReader) -> LoadedConfiguration:
     """Return the configuration to start with.
 
-    :raises SystemExit: with all problems; ``twistd`` would show a traceback of another error.
+    :raises SystemExit: with all problems; ``twistd`` shows tracebacks of other errors.
     """
     try:
         reader.prepare()
@@ -208,7 +208,7 @@ def _stop(reactor: Any) -> None:
 
 
 def _reload(gateway: Gateway) -> Any:
-    """Reload, and log why if that fails: the gateway goes on as before."""
+    """Reload; if that fails, log the reason and keep the old configuration."""
 
     def failed(failure: Failure) -> None:
         if failure.check(ConfigurationError, CannotListenError, OSError):
@@ -227,10 +227,10 @@ def _reload_on_hangup(reactor: Any, gateway: Gateway) -> None:
 
 
 def _second_signal_stops(reactor: Any, gateway: Gateway) -> None:
-    """While the gateway drains, let the next signal end the waiting."""
+    """Stop waiting for running requests at the next signal."""
 
-    def hurry(number: int, frame: object) -> None:
-        reactor.callFromThread(gateway.hurry)
+    def stop_waiting(number: int, frame: object) -> None:
+        reactor.callFromThread(gateway.stop_waiting)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, hurry)
+        signal.signal(number, stop_waiting)

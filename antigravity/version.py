@@ -1,4 +1,4 @@
-"""The gateway's version and how it names itself to others."""
+"""The gateway's version and user agent."""
 
 from typing import Final
 

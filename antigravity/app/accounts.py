@@ -1,4 +1,4 @@
-"""The accounts at work: the pool that leases them, their quotas, and warm-ups."""
+"""The account pool, its quotas, and warm-ups."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class AccountsInUse:
         self._upstreams = upstreams
 
     def credentials(self) -> Iterator[Credential]:
-        """Yield all accounts that may be used."""
+        """Yield all accounts that are not disabled."""
         for name in self._store.upstreams:
             yield from self._store.credentials(name)
 
@@ -59,19 +59,19 @@ class AccountsInUse:
 class AccountServices:
     """Pool and quotas, which outlive a configuration.
 
-    ``home`` is where their state is kept; without one it is in memory only.
+    Their state is stored in ``home``, or only in memory if that is ``None``.
     """
 
     def __init__(self, reactor: Any, home: Path | None, observers: Observers) -> None:
-        nothing = Settings()
+        defaults = Settings()
         self.in_use = AccountsInUse()
         self._known = KnownQuotas(reactor.seconds)
         events = AccountEvents(self._known.protections)
         events.notify = observers.account_changed
         self.pool = AccountPool(
             reactor,
-            CredentialStore(nothing),
-            nothing.proxy.scheduling,
+            CredentialStore(defaults),
+            defaults.proxy.scheduling,
             facts=self._known.facts,
             protections=self._known.protections,
             state=None if home is None else open_state(reactor, home / "state" / POOL_FILE),
@@ -90,7 +90,7 @@ class AccountServices:
         )
 
     def use(self, runtime: Runtime) -> None:
-        """Lease the accounts of ``runtime``, by its settings."""
+        """Lease the accounts of ``runtime`` as its settings demand."""
         settings = runtime.settings
         self.in_use.use(runtime.accounts, runtime.snapshot.router.upstreams)
         groups = ModelGroups(settings.quota.model_groups)
@@ -113,6 +113,6 @@ class Warmups:
         )
 
     def use(self, settings: Settings) -> None:
-        """Follow the schedule of ``settings``."""
+        """Apply the schedule of ``settings``."""
         groups = ModelGroups(settings.quota.model_groups)
         self.scheduler.plan = WarmupPlan(settings.scheduled_warmup, groups)

@@ -27,7 +27,7 @@ class GatewayControl(Protocol):
     status: ConfigurationStatus
 
     def reload(self) -> Deferred[None]:
-        """Return a Deferred that fires when the configuration, read again, is in force."""
+        """Read the configuration again; the Deferred fires when it is in force."""
 
 
 @implementer(IAdministration)
@@ -63,15 +63,15 @@ class Administration:
         return not self._control.status.problem
 
     def explain(self, model: str, protocol: str) -> Deferred[dict[str, object]]:
-        """Return a Deferred that fires with who would serve a model, and why no other would."""
+        """Return a Deferred that fires with how a model would be routed, and why."""
         return Deferred.fromCoroutine(self._explain(model, protocol))
 
     def reload(self) -> Deferred[None]:
-        """Return a Deferred that fires when the configuration, read again, is in force."""
+        """Read the configuration again; the Deferred fires when it is in force."""
         return self._control.reload()
 
     def fix_account(self, credential: str | None) -> None:
-        """Serve all requests that one account can serve from it, or from all accounts again."""
+        """Use one account for all requests that it can serve, or all accounts for ``None``."""
         self._snapshot.pool.fix(credential)
 
     def unlock_account(self, account: str, model: str) -> dict[str, object]:

@@ -43,9 +43,9 @@ ZAI: Final = "zai"
 
 
 class RuntimeBuilder:
-    """Builds one runtime after the other, from what they share.
+    """A builder of runtimes, which share its transport and account pool.
 
-    ``home`` is where relative file names of the configuration begin.  ``files`` loads the account
+    Relative file names in a configuration are relative to ``home``.  ``files`` loads the account
     files; ``None`` for a demo, which has none.
     """
 
@@ -64,7 +64,7 @@ class RuntimeBuilder:
         self._files = files
 
     def build(self, configuration: LoadedConfiguration) -> Runtime:
-        """Return what serves with a configuration; nothing of it runs yet.
+        """Return the runtime of a configuration, which has not started anything yet.
 
         :raises ConfigurationError: if a setting cannot be used.
         """
@@ -141,7 +141,7 @@ def open_state(reactor: Any, path: Path, *, delay: float = 3.0) -> JsonState:
 def _load_accounts(settings: Settings, files: AccountLoader | None) -> CredentialStore:
     """Return the credentials of the configuration and of the account files.
 
-    :raises ConfigurationError: if the account files cannot be listed any more.
+    :raises ConfigurationError: if the account files cannot be listed.
     """
     if files is None:
         return CredentialStore(settings)
@@ -165,7 +165,7 @@ def _find_policy(settings: Settings, registry: Registry) -> ISelectionPolicy:
     if mode not in policies:
         choices = ", ".join(sorted(policies)) or "none"
         raise ConfigurationError(
-            f"there is no selection policy {mode!r}; there are: {choices}",
+            f"there is no selection policy {mode!r}; the policies are: {choices}",
             key="proxy.scheduling.mode",
         )
     policy: ISelectionPolicy = policies[mode]
@@ -206,7 +206,7 @@ def _build_upstream(
     if kind is None:
         choices = ", ".join(registry.upstream_kinds)
         raise ConfigurationError(
-            f"there is no kind of upstream {settings.kind!r}; there are {choices}", key=key
+            f"there is no kind of upstream {settings.kind!r}; the kinds are: {choices}", key=key
         )
     upstream: IUpstream = kind.build(settings, services)
     missing = [name for name in upstream.protocols if name not in registry.clients]
@@ -226,7 +226,7 @@ def _capability_table(settings: Settings, home: Path) -> CapabilityTable:
 
 
 def _interception(settings: Settings, registry: Registry) -> InterceptionRules:
-    """Return the filters and detectors of the plugins, as far as they are switched on."""
+    """Return the filters and detectors of the plugins that the settings enable."""
     wanted = settings.interception
     return InterceptionRules(
         tuple(registry.warmup_filters.values()) if wanted.warmup else (),

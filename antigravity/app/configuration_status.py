@@ -1,4 +1,4 @@
-"""Which configuration is in force, and why a newer one is not."""
+"""The state of the configuration: what is in force, and the problem of a newer version."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from antigravity.logs import make_logger
 class ConfigurationStatus:
     """The configuration in force, recorded for the next start and for ``antigravity doctor``.
 
-    ``home`` is where it is recorded; without one it is not.
+    It is recorded in ``home``, unless that is ``None``.
 
-    :ivar source: the configuration in force, if it was read from somewhere.
-    :ivar problem: why the newest configuration is not used; empty if it is.
+    :ivar source: the configuration in force, ``None`` if it was not read from files.
+    :ivar problem: the reason why the newest configuration is not in force; empty if it is.
     """
 
     log = make_logger()
@@ -43,13 +43,13 @@ class ConfigurationStatus:
         auth_mode = effective_auth_mode(self.source.settings.proxy)
         last_run = LastRun(self._file(), auth_mode, self.problem)
         written = call_in_thread(self._reactor, write_last_run, self._home, last_run)
-        return written.addErrback(self._not_recorded)
+        return written.addErrback(self._log_failure)
 
     def _file(self) -> str:
         source = self.source
         return str(source.file) if source is not None and source.raw.has_file else ""
 
-    def _not_recorded(self, failure: Failure) -> None:
+    def _log_failure(self, failure: Failure) -> None:
         failure.trap(OSError)
         self.log.warn(
             "cannot write state/configuration.json: {error}",

@@ -56,7 +56,7 @@ def demo_settings(settings: Settings, address: str) -> Settings:
 
 
 class _QuietSite(Site):
-    """Logs nothing: the gateway logs each request already."""
+    """A site without an access log, because the gateway logs each request already."""
 
     noisy = False
 
@@ -82,7 +82,7 @@ class DemoSimulator:
     @inlineCallbacks
     def start(self) -> Any:
         """Return a Deferred that fires when the simulator accepts requests."""
-        # Imported only here: it is a tenth of all code, and most gateways run no demo.
+        # Imported here because it is a tenth of all code, and most gateways run no demo.
         from antigravity.simulator.service import build_simulator
 
         self.simulator = build_simulator(self._reactor)

@@ -1,4 +1,4 @@
-"""What clients connect to: the sites of listener and tunnel, and the application behind both."""
+"""The sites of listener and tunnel, and the web application behind both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from antigravity.web.tunnel_access import TunnelAccess
 
 
 class FrontEnd:
-    """Serves one web application after the other at the same sites.
+    """The sites that clients connect to; a reload replaces the application behind them.
 
     :ivar site: the site of the listener.
     :ivar tunnel: the tunnel, which has a site of its own.
@@ -57,7 +57,7 @@ class FrontEnd:
     def build_app(self, runtime: Runtime) -> WebApp:
         """Return the web application with the protocols and routes of the plugins.
 
-        The MCP endpoints follow ``runtime`` from now on.
+        This also applies ``runtime`` to the MCP endpoints.
         """
         registry = runtime.registry
         app = WebApp(

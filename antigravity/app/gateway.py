@@ -1,4 +1,4 @@
-"""The gateway as one service: what starts first stops last."""
+"""The gateway as one service, which stops its parts in the reverse order of their start."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ from antigravity.stores.published_files import PublishedFiles
 from antigravity.transport.client import HttpTransport
 from antigravity.web.listener import Listener, endpoint_strings
 
-#: The most threads that compute at a time: more would only take time from the event loop.
-_COMPUTING = 4
-#: Seconds for the errors of requests that are cut off to be written.
+#: The maximum number of computing threads; more would only slow down the event loop.
+_COMPUTING_THREADS = 4
+#: Seconds to write errors for the requests that are cut off.
 _FINAL_ERRORS = 2.0
 
 
-class Serving(Struct):
-    """What serves clients: ``runtime`` and ``listener`` are replaced by a reload."""
+class RunningParts(Struct):
+    """The parts of a running gateway; a reload replaces ``runtime`` and ``listener``."""
 
     runtime: Runtime
     exchange: Exchange
@@ -58,19 +58,19 @@ class Serving(Struct):
     listener: Listener | None = None
 
     def administration(self) -> Administration:
-        """Return the operator's interface to what serves now."""
+        """Return the operator's interface to the current runtime."""
         return self.front_end.administration(self.runtime)
 
 
 class Gateway(Service):
-    """Serves, from :meth:`startService` to :meth:`stopService`.
+    """The whole gateway.
 
     ``source`` has the files that the settings were read from.  ``demo`` serves every model from a
     built-in simulator.  ``configure`` reads the configuration again for :meth:`reload`.  ``failed``
     is called when the gateway cannot start.
 
-    :ivar status: which configuration is in force.
-    :ivar serving: what serves clients, once it has started.
+    :ivar status: the state of the configuration.
+    :ivar parts: the running parts, ``None`` before the start.
     """
 
     log = make_logger()
@@ -89,7 +89,7 @@ class Gateway(Service):
     ) -> None:
         self._reactor = reactor
         self._home = home
-        #: Where state is kept: nowhere for a demo.
+        #: The directory of stored state; ``None`` for a demo, which stores none.
         self._state_home = state_home = None if demo else home
         self._first = LoadedConfiguration(settings, plugins, source)
         self._configure = configure
@@ -111,7 +111,7 @@ class Gateway(Service):
             self.accounts.pool,
             None if demo else AccountLoader(AccountFiles(home)),
         )
-        self.serving: Serving | None = None
+        self.parts: RunningParts | None = None
 
     @property
     def simulator(self) -> Any:
@@ -121,19 +121,19 @@ class Gateway(Service):
     @property
     def settings(self) -> Settings:
         """The settings in force."""
-        return self._first.settings if self.serving is None else self.serving.runtime.settings
+        return self._first.settings if self.parts is None else self.parts.runtime.settings
 
     @property
     def listener(self) -> Listener | None:
-        """The open ports, once there are any."""
-        return None if self.serving is None else self.serving.listener
+        """The listener with the open ports, ``None`` before the start."""
+        return None if self.parts is None else self.parts.listener
 
     def startService(self) -> Any:
         """Return a Deferred that fires when the gateway accepts connections."""
         super().startService()  # type: ignore[no-untyped-call]
         self._children.startService()  # type: ignore[no-untyped-call]
         started = self._changing.run(self._start)
-        started.addErrback(self._not_started)
+        started.addErrback(self._report_failed_start)
         return started
 
     @inlineCallbacks
@@ -146,15 +146,15 @@ class Gateway(Service):
             yield self.status.record()
         self.log.info("the gateway has stopped")
 
-    def hurry(self) -> None:
-        """While the gateway stops, do not wait any longer for running requests."""
-        self.drain.hurry()
+    def stop_waiting(self) -> None:
+        """Stop waiting for running requests while the gateway stops."""
+        self.drain.stop_waiting()
 
     def reload(self) -> Any:
         """Read the configuration again and serve new requests with it.
 
         Return a Deferred that fires when it is in force.  If it cannot be used, the Deferred fails
-        and the gateway goes on as before.
+        and the gateway keeps the old configuration.
         """
         return self._changing.run(self._reload_and_record)
 
@@ -178,8 +178,8 @@ class Gateway(Service):
         warmups.use(runtime.settings)
         mcp = McpEndpoints(reactor, self._home, self.drain, self.transport, exchange.ask)
         front_end = FrontEnd(reactor, self._home, exchange, mcp, warmups.on_demand, self)
-        self.serving = serving = Serving(runtime, exchange, warmups, front_end)
-        add(Closing(lambda: serving.runtime.stop()))
+        self.parts = parts = RunningParts(runtime, exchange, warmups, front_end)
+        add(Closing(lambda: parts.runtime.stop()))
         add(self.accounts.quotas)
         front_end.serve(front_end.build_app(runtime))
         add(Closing(front_end.tunnel.close))
@@ -187,15 +187,15 @@ class Gateway(Service):
         add(Closing(partial(self._finish_requests, front_end)))
         add(Closing(mcp.stop))
         add(self.drain)
-        add(Closing(partial(self._stop_listening, serving)))
-        serving.listener = yield self._listen(front_end, runtime.settings)
+        add(Closing(partial(self._stop_listening, parts)))
+        parts.listener = yield self._listen(front_end, runtime.settings)
         front_end.tunnel.use(runtime.settings)
         add(warmups.scheduler)
         yield self.status.record()
 
     def _exchange_services(self, settings: Settings) -> Services:
         reactor, responses, images = self._reactor, settings.responses, settings.images
-        computing = DeferredSemaphore(_COMPUTING)
+        computing = DeferredSemaphore(_COMPUTING_THREADS)
         return Services(
             clock=reactor,
             transport=self.transport,
@@ -224,8 +224,8 @@ class Gateway(Service):
             settings = demo_settings(configuration.settings, self._demo.address)
             configuration = replace(configuration, settings=settings)
         runtime = self._builder.build(configuration)
-        # Running requests still use the credentials of the configuration before.
-        before = frozenset() if self.serving is None else self.serving.runtime.secrets()
+        # Running requests still use the credentials of the previous configuration.
+        before = frozenset() if self.parts is None else self.parts.runtime.secrets()
         CREDENTIALS.hold(self, runtime.secrets() | before)
         return runtime
 
@@ -244,42 +244,42 @@ class Gateway(Service):
 
     @inlineCallbacks
     def _reload(self) -> Any:
-        serving = self.serving
-        if self._configure is None or not self.running or serving is None:
+        parts = self.parts
+        if self._configure is None or not self.running or parts is None:
             return
-        old, old_listener = serving.runtime, serving.listener
+        old, old_listener = parts.runtime, parts.listener
         new = self._build(self._configure(self.status.source))
         moved = endpoint_strings(new.settings.proxy) != endpoint_strings(old.settings.proxy)
         listener = old_listener
         try:
             if moved:
-                listener = yield self._listen(serving.front_end, new.settings)
+                listener = yield self._listen(parts.front_end, new.settings)
         except Exception:
             yield new.stop()
             raise
-        self._use(new, serving)
-        serving.listener = listener
+        self._use(new, parts)
+        parts.listener = listener
         if moved and old_listener is not None:
             yield old_listener.stopService()
         yield old.stop()
         yield self._learned.use(new.settings)
         self.log.info("serving with the new configuration")
 
-    def _use(self, runtime: Runtime, serving: Serving) -> None:
+    def _use(self, runtime: Runtime, parts: RunningParts) -> None:
         """Serve new requests with ``runtime``."""
-        settings, front_end = runtime.settings, serving.front_end
+        settings, front_end = runtime.settings, parts.front_end
         app = front_end.build_app(runtime)
-        if settings.log.level != serving.runtime.settings.log.level:
+        if settings.log.level != parts.runtime.settings.log.level:
             txaio.set_global_log_level(settings.log.level)
         self.drain.grace = settings.proxy.shutdown_grace
-        serving.exchange.use(runtime.snapshot)
+        parts.exchange.use(runtime.snapshot)
         self.accounts.use(runtime)
-        serving.warmups.use(settings)
+        parts.warmups.use(settings)
         self._observers.plugins = runtime.configuration.plugins
         # Before the application: it closes the tunnel if authentication is switched off.
         front_end.tunnel.use(settings)
         front_end.serve(app)
-        serving.runtime = runtime
+        parts.runtime = runtime
         self.status.source = runtime.configuration.source
 
     @inlineCallbacks
@@ -288,12 +288,12 @@ class Gateway(Service):
         yield listener.listen()
         return listener
 
-    def _stop_listening(self, serving: Serving) -> Any:
-        serving.front_end.tunnel.leave()
-        return None if serving.listener is None else serving.listener.stopService()
+    def _stop_listening(self, parts: RunningParts) -> Any:
+        parts.front_end.tunnel.leave()
+        return None if parts.listener is None else parts.listener.stopService()
 
     def _finish_requests(self, front_end: FrontEnd) -> Any:
-        """End requests that still run with errors in the clients' protocols."""
+        """End all running requests with errors in their clients' protocols."""
         if not self.drain.active:
             return None
         self.transport.interrupt()
@@ -302,7 +302,7 @@ class Gateway(Service):
     def _add(self, service: Service) -> None:
         service.setServiceParent(self._children)
 
-    def _not_started(self, failure: Any) -> Any:
+    def _report_failed_start(self, failure: Any) -> Any:
         if self._failed is None:
             return failure
         self._failed(failure.value)

@@ -1,4 +1,4 @@
-"""What the gateway has learned from requests, kept across restarts."""
+"""State that the gateway learns from requests and stores across restarts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MAX_PLANS: Final = 5_000
 _MAX_PLAN_BYTES: Final = 32 * 1024 * 1024
 _PLAN_TTL: Final = 3 * 24 * 3600.0
 CALIBRATION_FILE: Final = "calibration.json"
-#: Seconds: calibration changes with nearly every request, and the last changes may be lost.
+#: Seconds; calibration changes with nearly every request, and a lost change does no harm.
 _CALIBRATION_DELAY: Final = 30.0
 
 

@@ -10,9 +10,9 @@ from antigravity.services import Drain
 
 
 class Observers:
-    """Notifies the plugins in force, and counts running exchanges in ``drain``.
+    """The notification of plugins; running exchanges are counted in ``drain``.
 
-    :ivar plugins: those of the configuration in force.
+    :ivar plugins: the plugins of the configuration in force.
     """
 
     def __init__(self, drain: Drain, plugins: PluginHost) -> None:

@@ -28,7 +28,7 @@ class LoadedConfiguration(Struct, frozen=True):
     source: Configuration | None = None
 
 
-#: Reads the configuration again; it is called with the one in force.
+#: A function that reads the configuration again; its argument is the one in force.
 Configure = Callable[[Configuration | None], LoadedConfiguration]
 
 
@@ -49,7 +49,7 @@ class Runtime(Struct, frozen=True):
 
     @property
     def settings(self) -> Settings:
-        """The settings, which are the simulator's for a demo."""
+        """The settings; for a demo, with the simulator as every upstream."""
         return self.configuration.settings
 
     @property
@@ -66,6 +66,6 @@ class Runtime(Struct, frozen=True):
         )
 
     def stop(self) -> Any:
-        """Return a Deferred that fires when nothing of it runs in the background any more."""
+        """Stop all background work; the Deferred fires when it has ended."""
         self.catalog.stop()
         return DeferredList([maybeDeferred(self.media.close), self.disabler.close()])

@@ -16,7 +16,7 @@ _LONGEST: Final = 300
 
 
 class Authority(Struct, frozen=True):
-    """The host of a URL: ``where`` is its name in messages, ``host`` the value of the header."""
+    """The authority of a URL; ``where`` is for messages, ``host`` is the value of the header."""
 
     secure: bool
     where: str
@@ -30,7 +30,7 @@ def authority_of(url: bytes) -> Authority:
     """
     beginning = _BEGINNING.match(url)
     if beginning is None or beginning.end() > _LONGEST:
-        raise ValueError("the URL names no host")
+        raise ValueError("the URL has no host")
     return _read(beginning[0])
 
 

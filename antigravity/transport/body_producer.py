@@ -1,4 +1,4 @@
-"""Writes the body of a request at the speed of the connection."""
+"""A producer that writes the body of a request at the speed of the connection."""
 
 # ruff: noqa: N802 - names that Twisted calls
 
@@ -20,7 +20,7 @@ PIECE: Final = 256 * 1024
 
 @implementer(IBodyProducer)
 class BodyProducer:
-    """Produces ``body``; unlike Twisted's ``FileBodyProducer`` it needs no clock."""
+    """A producer of ``body``; unlike Twisted's ``FileBodyProducer`` it needs no clock."""
 
     def __init__(self, body: Body) -> None:
         pieces = (body,) if isinstance(body, bytes) else body
@@ -31,9 +31,9 @@ class BodyProducer:
         self._done: Deferred[None] | None = None
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        """Return a Deferred that fires when all is written."""
+        """Return a Deferred that fires when the whole body is written."""
         if self.length <= PIECE:
-            consumer.write(b"".join(self._pieces))  # a single one is not copied
+            consumer.write(b"".join(self._pieces))  # a single piece is not copied
             self._pieces.clear()
             return succeed(None)
         self._consumer = consumer
@@ -59,11 +59,11 @@ class BodyProducer:
         self._paused = True
 
     def resumeProducing(self) -> None:
-        """Write on."""
+        """Continue to write."""
         self._paused = False
         self._write()
 
     def stopProducing(self) -> None:
-        """Write nothing more."""
+        """Stop writing for good."""
         self._pieces.clear()
         self._consumer = self._done = None

@@ -17,12 +17,12 @@ from zope.interface import implementer
 
 
 class _LimitedProtocol(ProtocolWrapper):
-    """Counts the bytes that are received."""
+    """A wrapper that counts the received bytes."""
 
     remaining = 0
 
     def dataReceived(self, data: bytes) -> None:
-        """Pass ``data`` on, or abort the connection if it is too much."""
+        """Pass ``data`` to the protocol, or abort the connection if the limit is exceeded."""
         if self.remaining <= 0:
             return
         self.remaining -= len(data)
@@ -34,7 +34,7 @@ class _LimitedProtocol(ProtocolWrapper):
 
 
 class _LimitedFactory(WrappingFactory):
-    """Builds the protocol of a connection, which may receive ``most`` bytes."""
+    """A factory of connections that receive at most ``most`` bytes each."""
 
     protocol = _LimitedProtocol
     noisy = False
@@ -53,14 +53,14 @@ class _LimitedFactory(WrappingFactory):
 
 @implementer(IStreamClientEndpoint)
 class ByteLimitEndpoint:
-    """Connects by ``endpoint``; a connection may receive ``most`` bytes."""
+    """An endpoint whose connections receive at most ``most`` bytes each."""
 
     def __init__(self, endpoint: IStreamClientEndpoint, most: int) -> None:
         self._endpoint = endpoint
         self._most = most
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """Connect."""
+        """Return a Deferred that fires with the connected protocol."""
         connecting: Deferred[Any] = self._endpoint.connect(
             _LimitedFactory(protocolFactory, self._most)
         )

@@ -1,7 +1,6 @@
 """The HTTP client: treq over one pool of connections, with a limit for every wait.
 
-Redirects are not followed: an upstream that moves is misconfigured, and a credential must not
-move with it.
+Redirects are not followed, because they would carry a credential to another address.
 """
 
 # ruff: noqa: N802 - names that Twisted calls
@@ -33,7 +32,7 @@ from antigravity.ir.errors import GatewayError, UnavailableError
 from antigravity.redaction.credentials import CREDENTIALS, authorizes
 from antigravity.transport.authority import Authority, authority_of
 from antigravity.transport.body_producer import BodyProducer
-from antigravity.transport.deadlines import deadline
+from antigravity.transport.deadlines import deadline_error
 from antigravity.transport.endpoints import BoundedEndpoint, DirectEndpoints, caching_policy
 from antigravity.transport.failures import (
     cause_of,
@@ -49,24 +48,24 @@ from antigravity.transport.treq_client import IdentityAgent, send
 #: Connections kept open to one host.
 MAX_PERSISTENT: Final = 1024
 
-#: Seconds that an unused connection is kept.
-KEEP: Final = 90.0
+#: Seconds after which an idle connection is closed.
+IDLE_TIMEOUT: Final = 90.0
 
-#: How often a request is sent again when a kept connection is closed just as the request is sent.
-#: Servers close idle connections this way; curl and browsers send again, too.
+#: How often a request is sent again when a pooled connection is closed just as it is sent.  Servers
+#: close idle connections this way; curl and browsers send again, too.
 MAX_RESENDS: Final = 2
 
-#: Seconds after sending within which a close means that the connection was idle for too long.
+#: A close within so many seconds after sending means that the connection was idle for too long.
 STALE_WITHIN: Final = 2.0
 
 #: Seconds that :meth:`HttpTransport.close` waits for connections to end.
-CLOSING: Final = 5.0
+CLOSE_TIMEOUT: Final = 5.0
 
 
 class _ConnectionLease:
-    """The part of a pool that ``Agent`` needs, for one request.
+    """The interface of a pool that ``Agent`` needs, for one request.
 
-    It remembers the connection, so that it can be aborted, and limits the time to open one.
+    It holds the connection, so that it can be aborted, and limits the time to open one.
     """
 
     def __init__(
@@ -231,7 +230,7 @@ class _PendingRequest:
             self.result.errback(error_before_response(cause_of(failure), where))
 
     def _is_stale(self, cause: BaseException) -> bool:
-        """Return whether a kept connection was closed by its idle timeout, not for the request.
+        """Return whether a pooled connection was closed by its idle timeout, not for the request.
 
         A server that has begun to process the request takes longer to close it.
         """
@@ -241,7 +240,7 @@ class _PendingRequest:
 
     def _expired(self, limit: Any) -> None:
         self._timers.pop(limit, None)
-        error = deadline(limit, getattr(self._limits, limit), self._where)
+        error = deadline_error(limit, getattr(self._limits, limit), self._where)
         if self._incoming is not None:
             self._incoming.fail(error)
         else:
@@ -249,7 +248,7 @@ class _PendingRequest:
             self.result.errback(error)
 
     def _settle(self) -> None:
-        """Mark the request as done, and free its body: cycles may keep this object for a while."""
+        """Mark the request as done, and release its body, since cycles can delay collection."""
         self._settled = True
         self._request = replace(self._request, body=b"")
 
@@ -283,10 +282,10 @@ class _PendingRequest:
 
 @implementer(IHttpTransport)
 class HttpTransport:
-    """Sends requests over one pool of persistent connections.
+    """An HTTP client over one pool of persistent connections.
 
-    :param policy: for TLS; ``None`` trusts the authorities that the platform trusts.
-    :param endpoints: opens connections instead of the default, to check addresses first.
+    :param policy: the TLS policy; ``None`` trusts the authorities that the platform trusts.
+    :param endpoints: the factory of endpoints, ``None`` for direct ones without a check.
     """
 
     def __init__(
@@ -302,14 +301,14 @@ class HttpTransport:
         self.endpoints = endpoints or self.direct
         self.pool: HTTPConnectionPool = ConnectionPool(reactor, persistent)
         self.pool.maxPersistentPerHost = MAX_PERSISTENT
-        self.pool.cachedConnectionTimeout = KEEP  # type: ignore[assignment]
-        # Requests cost money; the exchange alone decides about retries.
+        self.pool.cachedConnectionTimeout = IDLE_TIMEOUT  # type: ignore[assignment]
+        # Only the exchange decides about retries, because requests cost money.
         self.pool.retryAutomatically = False
         self.active: set[_PendingRequest] = set()
         self._closed = False
 
     def send(self, request: OutgoingRequest) -> Deferred[IIncomingResponse]:
-        """Return a Deferred that fires with the response once its headers are in."""
+        """Return a Deferred that fires with the response when its headers have been received."""
         if self._closed:
             return fail(UnavailableError("the gateway is shutting down"))
         for name, value in request.headers:
@@ -318,16 +317,16 @@ class HttpTransport:
         return _PendingRequest(self, request).start()
 
     def interrupt(self) -> None:
-        """Fail all requests, present and future: the gateway stops."""
+        """Fail all requests, current and future, because the gateway stops."""
         self._closed = True
-        for exchange in tuple(self.active):
-            exchange.stop()
+        for request in tuple(self.active):
+            request.stop()
 
     def close(self) -> Deferred[None]:
         """Return a Deferred that fires when all connections are closed."""
         self.interrupt()
         closing = self.pool.closeCachedConnections()
-        closing.addTimeout(CLOSING, self.reactor)
+        closing.addTimeout(CLOSE_TIMEOUT, self.reactor)
         turn: Deferred[None] = Deferred()  # aborted connections end in the next reactor turn
         self.reactor.callLater(0, turn.callback, None)
         both = DeferredList([closing, turn], consumeErrors=True)

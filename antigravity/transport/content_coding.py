@@ -1,6 +1,6 @@
 """Content codings of responses: decompressed as they arrive, within limits.
 
-Uncompressed responses are requested; some upstreams compress all the same.
+The gateway requests uncompressed responses, but some upstreams compress them anyway.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from antigravity.decompression import INFLATERS, PIECE, Inflater
 from antigravity.ir.errors import GatewayError, UnusableResponseError, UpstreamError
 
 #: Bytes of output beyond which the ratio is checked.
-FREE: Final = 4 * 1024 * 1024
+UNCHECKED_OUTPUT: Final = 4 * 1024 * 1024
 #: Bytes of output for each byte of input.  Text and base64 stay far below it.
 MAX_RATIO: Final = 200
 #: Frames (or gzip members) in one body: each costs a new decompressor.
@@ -21,11 +21,13 @@ MAX_FRAMES: Final = 1024
 #: Codings that may be stacked in one ``Content-Encoding``.
 MAX_CODINGS: Final = 3
 #: Values for a body that is not compressed; some servers send them.
-_PLAIN: Final = frozenset(("", "identity", "none", "utf-8", "utf8", "binary", "8bit", "chunked"))
+_UNCOMPRESSED: Final = frozenset(
+    ("", "identity", "none", "utf-8", "utf8", "binary", "8bit", "chunked")
+)
 
 
 class _Brotli:
-    """Brotli, by the package that is installed, if there is one that can bound its output."""
+    """A decompressor of the installed Brotli package, which must be able to bound its output."""
 
     @property
     def unused_data(self) -> bytes:
@@ -38,14 +40,14 @@ class _Brotli:
     def eof(self) -> bool:
         return bool(self._inner.is_finished())
 
-    def take(self, data: bytes) -> bytes:
+    def decompress(self, data: bytes) -> bytes:
         if self._inner.is_finished():
             return b""
         return bytes(self._inner.process(data, output_buffer_limit=PIECE))
 
 
 def _brotli() -> Callable[[], Inflater] | None:
-    """Return the class of Brotli decompressors, ``None`` if no package is installed."""
+    """Return the factory of Brotli decompressors, ``None`` if no suitable package is installed."""
     try:
         module: Any = importlib.import_module("brotli")
         module.Decompressor().process(b"", output_buffer_limit=1)
@@ -55,7 +57,7 @@ def _brotli() -> Callable[[], Inflater] | None:
 
 
 class _Layer:
-    """One coding.  A body that lacks its magic number is passed on as it is."""
+    """One coding.  A body without its magic number is returned unchanged."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -83,7 +85,7 @@ class _Layer:
             if self._inflater is None:
                 self._inflater = self._begin()
                 self.complete = False
-            piece = self._inflater.take(data)
+            piece = self._inflater.decompress(data)
             data = b""
             if piece:
                 yield piece
@@ -95,7 +97,7 @@ class _Layer:
                 return
 
     def end(self) -> bytes:
-        """Return a body that is too short to be a compressed one."""
+        """Return the held bytes of a body that is too short to be compressed."""
         head, self._head = self._head, None
         if head is not None:
             self.complete = True
@@ -110,11 +112,11 @@ class _Layer:
             )
         make = INFLATERS.get(self._name) or _brotli()
         if make is None:
-            raise unsupported(self._name)
+            raise unsupported_coding_error(self._name)
         return make()
 
 
-def unsupported(name: str) -> UnusableResponseError:
+def unsupported_coding_error(name: str) -> UnusableResponseError:
     """Return the error for a coding that cannot be decoded here."""
     return UnusableResponseError(
         f"The upstream compressed its response with {name[:40]!r} although none was requested, "
@@ -124,7 +126,7 @@ def unsupported(name: str) -> UnusableResponseError:
 
 
 class ContentDecoder:
-    """Decompresses one body.
+    """A decoder of one body with one or more codings.
 
     :ivar complete: whether the input so far is a complete body.
     """
@@ -136,19 +138,22 @@ class ContentDecoder:
 
     @property
     def complete(self) -> bool:
-        """Whether every layer has come to its end."""
+        """Whether every layer is complete."""
         return all(layer.complete for layer in self._layers)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield ``data`` decompressed, in pieces.
 
-        :raises UpstreamError: if it cannot be decompressed, or becomes far too much.
+        :raises UpstreamError: if it cannot be decompressed, or expands too much.
         """
         self._received += len(data)
         try:
-            for piece in self._through(data, 0):
+            for piece in self._feed_layer(data, 0):
                 self._expanded += len(piece)
-                if self._expanded > FREE and self._expanded > MAX_RATIO * self._received:
+                if (
+                    self._expanded > UNCHECKED_OUTPUT
+                    and self._expanded > MAX_RATIO * self._received
+                ):
                     raise UnusableResponseError(
                         f"The upstream's compressed response expands to more than {MAX_RATIO} "
                         "times its size; it was refused.",
@@ -170,16 +175,16 @@ class ContentDecoder:
         for place, layer in enumerate(self._layers):
             rest = layer.end()
             if rest:
-                yield from self._through(rest, place + 1)
+                yield from self._feed_layer(rest, place + 1)
         if not self.complete:
             raise UpstreamError("The upstream's compressed response was cut off.")
 
-    def _through(self, data: bytes, place: int) -> Iterator[bytes]:
+    def _feed_layer(self, data: bytes, place: int) -> Iterator[bytes]:
         if place == len(self._layers):
             yield data
             return
         for piece in self._layers[place].feed(data):
-            yield from self._through(piece, place + 1)
+            yield from self._feed_layer(piece, place + 1)
 
 
 def decoder_for(encoding: str) -> ContentDecoder | None:
@@ -190,13 +195,13 @@ def decoder_for(encoding: str) -> ContentDecoder | None:
     names = tuple(
         name.removeprefix("x-")
         for each in encoding.split(",")
-        if (name := each.strip().lower()) not in _PLAIN
+        if (name := each.strip().lower()) not in _UNCOMPRESSED
     )
     if not names:
         return None
     for name in names:
         if name not in INFLATERS and (name != "br" or _brotli() is None):
-            raise unsupported(name)
+            raise unsupported_coding_error(name)
     if len(names) > MAX_CODINGS:
-        raise unsupported(encoding)
+        raise unsupported_coding_error(encoding)
     return ContentDecoder(names)

@@ -16,7 +16,7 @@ _WHAT: Final[dict[Limit, str]] = {
 }
 
 
-def deadline(limit: Limit, seconds: float, where: str) -> DeadlineError:
+def deadline_error(limit: Limit, seconds: float, where: str) -> DeadlineError:
     """Return the error for ``limit``; its ``code`` is the limit's name and ``_timeout``.
 
     ``where`` is a host and port, never a whole URL, which may hold a secret.
@@ -28,8 +28,8 @@ def deadline(limit: Limit, seconds: float, where: str) -> DeadlineError:
     return DeadlineError(f"{what}; to wait longer, raise {setting}", code=f"{limit}_timeout")
 
 
-def handshake_late(seconds: float, where: str) -> UnusableResponseError:
-    """Return the error for a server that accepts connections and does not complete TLS."""
+def handshake_error(seconds: float, where: str) -> UnusableResponseError:
+    """Return the error for a server that accepts connections but does not complete TLS."""
     return UnusableResponseError(
         f"{where} accepted the connection, but did not complete the TLS handshake within "
         f"{seconds:g} s: is it an http address? To wait longer, raise "

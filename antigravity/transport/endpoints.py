@@ -21,10 +21,10 @@ from twisted.web.error import SchemeNotSupported
 from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
 from zope.interface import implementer
 
-from antigravity.transport.deadlines import deadline, handshake_late
+from antigravity.transport.deadlines import deadline_error, handshake_error
 from antigravity.transport.failures import failure_of
 
-#: Twisted wants a limit for each address of a name; ours is for the whole connection.
+#: Twisted requires a limit for each address of a name; the gateway limits the whole connection.
 _NO_LIMIT = 3600.0
 
 _SCHEMES = frozenset((b"http", b"https"))
@@ -35,7 +35,7 @@ class HandshakePendingError(Exception):
 
 
 def caching_policy(policy: IPolicyForHTTPS | None) -> IPolicyForHTTPS:
-    """Return ``policy``, or the browsers' one, so that a TLS context is made once per name."""
+    """Return ``policy`` or the platform's, with a cache of one TLS context per name."""
     if policy is None:
         policy = BrowserLikePolicyForHTTPS()
     return HostnameCachingHTTPSPolicy(policy, cacheSize=64)
@@ -43,28 +43,28 @@ def caching_policy(policy: IPolicyForHTTPS | None) -> IPolicyForHTTPS:
 
 @implementer(IStreamClientEndpoint)
 class LazyEndpoint:
-    """Builds the endpoint when a connection is needed; most requests use one of the pool."""
+    """An endpoint that is only built when the pool has no connection."""
 
     def __init__(self, make: Callable[[], IStreamClientEndpoint]) -> None:
         self._make = make
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
-        """Connect."""
+        """Return a Deferred that fires with the connected protocol."""
         return self._make().connect(factory)
 
 
 @implementer(IStreamClientEndpoint)
 class SecuredEndpoint:
-    """A TLS endpoint whose connections are ready when the handshake is done, not before.
+    """A TLS endpoint whose connections are ready only after the handshake.
 
-    So the limit for connecting also holds for servers that accept and then send nothing.
+    So the limit for connecting also applies to servers that accept and then send nothing.
     """
 
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:
         self._endpoint = endpoint
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
-        """Connect, and wait for the handshake if the protocol reports it."""
+        """Return a Deferred that fires with the protocol after its handshake."""
         connecting: Deferred[Any] = self._endpoint.connect(factory)
         return connecting.addCallback(_secured)
 
@@ -76,7 +76,7 @@ def _secured(protocol: Any) -> Any:
 
 @implementer(IAgentEndpointFactory)
 class DirectEndpoints:
-    """Endpoints straight to the host of an address, with verified TLS for https."""
+    """Endpoints without a proxy, with verified TLS for https."""
 
     def __init__(self, reactor: object, policy: IPolicyForHTTPS) -> None:
         self._reactor = reactor
@@ -121,9 +121,9 @@ class BoundedEndpoint:
         self.used = False
 
     def connect(self, factory: Any) -> Deferred[IProtocol]:
-        """Connect."""
+        """Return a Deferred that fires with the connected protocol."""
         self.used = True
-        factory.noisy = False  # or the log has two lines for every connection
+        factory.noisy = False  # otherwise it logs two lines for every connection
         connecting = self._endpoint.connect(factory)
         if not self._limit:
             return connecting
@@ -140,9 +140,9 @@ class BoundedEndpoint:
             if timer.active():
                 timer.cancel()
             if late and isinstance(result, Failure) and result.check(HandshakePendingError):
-                return failure_of(handshake_late(self._limit, self._where))
+                return failure_of(handshake_error(self._limit, self._where))
             if late:
-                return failure_of(deadline("connect", self._limit, self._where))
+                return failure_of(deadline_error("connect", self._limit, self._where))
             return result
 
         return connecting.addBoth(settle)

@@ -26,7 +26,7 @@ _MAX_DEPTH: Final = 8
 
 
 def failure_of(exception: BaseException) -> Failure:
-    """Return ``exception`` as Twisted carries it."""
+    """Return ``exception`` as a Twisted ``Failure``."""
     return Failure(exception)
 
 
@@ -37,7 +37,7 @@ def cause_of(failure: Failure) -> BaseException:
 
 
 def causes(exception: BaseException, depth: int = _MAX_DEPTH) -> Iterator[BaseException]:
-    """Yield ``exception`` and all that it wraps; Agent hides causes in ``reasons``."""
+    """Yield ``exception`` and all exceptions that it wraps, as an Agent does in ``reasons``."""
     yield exception
     reasons = getattr(exception, "reasons", None)
     if isinstance(reasons, list) and depth:
@@ -48,7 +48,7 @@ def causes(exception: BaseException, depth: int = _MAX_DEPTH) -> Iterator[BaseEx
 
 
 def was_cancelled(exception: BaseException) -> bool:
-    """Return whether a cancellation is at the bottom of ``exception``."""
+    """Return whether ``exception`` was caused by a cancellation."""
     return any(
         isinstance(cause, CancelledError | error.ConnectingCancelledError)
         for cause in causes(exception)
@@ -56,7 +56,7 @@ def was_cancelled(exception: BaseException) -> bool:
 
 
 def was_closed(exception: BaseException) -> bool:
-    """Return whether the other side closed the connection, and nothing else went wrong."""
+    """Return whether the only cause is that the other side closed the connection."""
     known = list(causes(exception))
     closed = (error.ConnectionClosed, ResponseNeverReceived, RequestTransmissionFailed)
     return any(isinstance(cause, error.ConnectionClosed) for cause in known) and all(
@@ -79,7 +79,7 @@ def _tls_hint(cause: SSL.Error) -> str:
     if "certificate verify failed" in reason:
         return (
             " (its certificate has expired, is self-signed, or is of an authority that this "
-            "machine does not know)"
+            "machine does not trust)"
         )
     plain = ("wrong version number", "packet length too long", "record layer failure")
     if any(message in reason for message in plain):
@@ -88,7 +88,7 @@ def _tls_hint(cause: SSL.Error) -> str:
 
 
 def _describe(exception: BaseException, where: str) -> str | None:
-    """Return one sentence about ``exception``, or ``None`` if it is not known."""
+    """Return one sentence about ``exception``, or ``None`` for an unknown type."""
     match exception:
         case error.ConnectionRefusedError():
             return f"connection refused by {where}"
@@ -110,7 +110,7 @@ def _describe(exception: BaseException, where: str) -> str | None:
 
 
 def error_before_response(exception: BaseException, where: str) -> GatewayError:
-    """Return the error for an exchange that failed before the response headers were in."""
+    """Return the error for a request that failed before the response headers were received."""
     known = list(causes(exception))
     for cause in known:
         if isinstance(cause, GatewayError):
@@ -131,7 +131,7 @@ def error_before_response(exception: BaseException, where: str) -> GatewayError:
 
 
 def error_in_body(exception: BaseException, where: str) -> GatewayError:
-    """Return the error for a body that did not end as it should."""
+    """Return the error for a body that was cut off."""
     for cause in causes(exception):
         if isinstance(cause, GatewayError):
             return cause

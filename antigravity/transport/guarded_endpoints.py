@@ -1,7 +1,7 @@
-"""Connects to names whose every address is public, and to the very address that was checked.
+"""Endpoints that only connect to names whose every address is public.
 
-Names are resolved once.  Looking at a name's addresses and then connecting to the *name*
-would let its owner give another address the second time (DNS rebinding).
+A name is resolved once, and the connection goes to an address that was checked.  Resolving the name
+a second time would let its owner return another address (DNS rebinding).
 """
 
 # ruff: noqa: N802 - names that Twisted calls
@@ -42,21 +42,21 @@ _ATTEMPT = 10.0
 
 @implementer(IResolutionReceiver)
 class _Addresses:
-    """Collects the addresses of a name."""
+    """A receiver of the addresses of a name."""
 
     def __init__(self) -> None:
         self.found: list[Any] = []
         self.done: Deferred[list[Any]] = Deferred()
 
     def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:  # noqa: N803
-        """Do nothing."""
+        """Ignore the start of the resolution."""
 
     def addressResolved(self, address: IAddress) -> None:
-        """Keep ``address``."""
+        """Add ``address`` to the result."""
         self.found.append(address)
 
     def resolutionComplete(self) -> None:
-        """Fire."""
+        """Fire the Deferred with the addresses."""
         if not self.done.called:
             self.done.callback(self.found)
 
@@ -72,7 +72,7 @@ class GuardedEndpoint:
         self._trusted = trusted
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:  # noqa: N803
-        """Resolve, check, connect."""
+        """Resolve the name, check its addresses, and connect to one."""
         return Deferred.fromCoroutine(self._connect(protocolFactory))
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
@@ -93,7 +93,7 @@ class GuardedEndpoint:
             except ConnectingCancelledError:
                 raise
             except ConnectError:
-                continue  # the next one may do
+                continue  # try the next address
         return await self._endpoint(last).connect(factory)
 
     def _endpoint(self, address: Any) -> IStreamClientEndpoint:
@@ -106,9 +106,9 @@ class GuardedEndpoint:
 
 @implementer(IAgentEndpointFactory)
 class GuardedEndpoints:
-    """Guarded endpoints; hosts in ``trusted`` (in lower case) may be anywhere.
+    """Guarded endpoints; hosts in ``trusted`` (in lower case) need not be public.
 
-    Over one connection ``most`` bytes may come in.
+    A connection receives at most ``most`` bytes.
     """
 
     def __init__(

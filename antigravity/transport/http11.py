@@ -74,7 +74,7 @@ class ClientConnection(HTTP11ClientProtocol):
         return securing
 
     def handshakeCompleted(self) -> None:  # noqa: N802 - the name that Twisted calls
-        """Note that TLS is established and the certificate is valid."""
+        """Complete the handshake: TLS is established and the certificate is valid."""
         self._is_secure = True
         securing, self._securing = self._securing, None
         if securing is not None:
@@ -117,7 +117,7 @@ class ClientConnection(HTTP11ClientProtocol):
                 return
 
     def _deliver_early(self) -> None:
-        """Deliver the response now, if the request is still being sent."""
+        """Deliver the response before the request is sent completely."""
         if self._state == "TRANSMITTING" and not self._is_early:
             self._is_early = True
             response: Any = self._responseDeferred
@@ -166,7 +166,7 @@ class ClientConnection(HTTP11ClientProtocol):
 
 
 class _IncompleteBody:
-    """Replaces the decoder of a body that was cut off."""
+    """The decoder that replaces the one of a body that was cut off."""
 
     def noMoreData(self) -> None:  # noqa: N802 - the name that Twisted calls
         """Report that the body is incomplete."""
@@ -174,7 +174,7 @@ class _IncompleteBody:
 
 
 class _Factory(client._HTTP11ClientFactory):
-    """Builds the connections of a pool."""
+    """The factory of the pool's connections."""
 
     noisy = False
 
@@ -184,7 +184,7 @@ class _Factory(client._HTTP11ClientFactory):
 
 
 class ConnectionPool(HTTPConnectionPool):
-    """A pool of such connections."""
+    """A pool of :class:`ClientConnection` objects."""
 
     _factory = _Factory
 

@@ -1,4 +1,4 @@
-"""Fetches files that a client's request refers to, but not from the operator's network."""
+"""Fetch files that a client's request refers to, but not from the operator's network."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ MAX_REDIRECTS: Final = 3
 #: Bytes that a connection may receive besides twice the largest file: headers, chunks, TLS.
 _OVERHEAD: Final = 1024 * 1024
 
-#: Types of pages, which some servers send for files of any type.
+#: Types of web pages; some servers send them for any file.
 _PAGES: Final = frozenset(("text/html", "application/xhtml+xml"))
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 
 
 @implementer(IMediaFetcher)
 class MediaFetcher:
-    """Fetches over its own, unpooled connections.
+    """A fetcher of files over unpooled connections of its own.
 
-    The guard checks the address before the connection; ``media.allowed_hosts`` names the hosts
-    (``host`` or ``host:port``) that need not be on the public Internet.
+    Addresses are checked before a connection; ``media.allowed_hosts`` names the hosts (``host`` or
+    ``host:port``) that need not be on the public Internet.
     """
 
     def __init__(
@@ -67,9 +67,9 @@ class MediaFetcher:
     async def _fetch(self, url: str) -> FetchedFile:
         if not self._settings.fetch:
             raise InvalidRequestError(
-                "this gateway fetches no URLs (media.fetch is false); send the data inline"
+                "the gateway does not fetch URLs (media.fetch is false); send the data inline"
             )
-        address = self._checked(parse_url(url))
+        address = self._check_port(parse_url(url))
         until = self._reactor.seconds() + self._settings.timeout
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._send(address, until)
@@ -78,19 +78,19 @@ class MediaFetcher:
             if status == 200:
                 data = await self._read(response, address)
                 mime_type = mime_type_of(headers.get("content-type", ""), data)
-                return FetchedFile(_checked_type(mime_type, data, address), data)
+                return FetchedFile(_effective_type(mime_type, data, address), data)
             response.abort()
             if status not in _REDIRECTS or not headers.get("location"):
                 raise InvalidRequestError(f"{address.shown} responded with status {status}")
-            address = self._checked(join_url(address, headers["location"]))
+            address = self._check_port(join_url(address, headers["location"]))
         raise InvalidRequestError(f"the URL redirects more than {MAX_REDIRECTS} times")
 
-    def _checked(self, address: WebAddress) -> WebAddress:
+    def _check_port(self, address: WebAddress) -> WebAddress:
         """Return ``address`` if its port is allowed; the guard checks the host."""
         if not address.has_default_port() and not address.is_in_with_port(self._allowed):
             raise InvalidRequestError(
-                f"{address.shown} is on port {address.port}; an operator can allow "
-                f"{address.netloc} in media.allowed_hosts"
+                f"port {address.port} of {address.shown} is not allowed; an operator can add "
+                f"{address.netloc} to media.allowed_hosts"
             )
         return address
 
@@ -99,7 +99,7 @@ class MediaFetcher:
         if self._settings.timeout:
             remaining = until - self._reactor.seconds()
             if remaining <= 0:
-                raise self._too_slow(address)
+                raise self._timeout_error(address)
         request = OutgoingRequest(
             "GET",
             address.url,
@@ -122,21 +122,21 @@ class MediaFetcher:
         if isinstance(error, InvalidRequestError):
             return error
         if isinstance(error, DeadlineError):
-            return self._too_slow(address)
+            return self._timeout_error(address)
         if isinstance(error, UpstreamError) and error.code == "answer_too_large":
             return InvalidRequestError(
                 f"{address.shown} is larger than {self._settings.max_bytes} bytes (media.max_bytes)"
             )
         return InvalidRequestError(f"could not fetch {address.shown}: {error.message}")
 
-    def _too_slow(self, address: WebAddress) -> InvalidRequestError:
+    def _timeout_error(self, address: WebAddress) -> InvalidRequestError:
         return InvalidRequestError(
             f"{address.shown} was not fetched within {self._settings.timeout:g} s (media.timeout)"
         )
 
 
-def _checked_type(mime_type: str, data: bytes, address: WebAddress) -> str:
-    """Return the type of a file; the type of a page is replaced by the one that its data has.
+def _effective_type(mime_type: str, data: bytes, address: WebAddress) -> str:
+    """Return the type of a file; the type of a web page is replaced by the detected one.
 
     :raises InvalidRequestError: if the file is empty.
     """

@@ -1,4 +1,4 @@
-"""The address of an HTTP proxy, and the agents that go through it."""
+"""The address of an HTTP proxy, and endpoints through it."""
 
 # ruff: noqa: N802 - names that Twisted calls
 
@@ -20,7 +20,7 @@ from antigravity.transport.proxy_tunnel import TunnelEndpoint
 
 
 class Proxy(Struct, frozen=True):
-    """An HTTP proxy; ``authorization`` is secret, so there is no repr of it."""
+    """An HTTP proxy; ``authorization`` is secret and not part of the repr."""
 
     host: str
     port: int
@@ -38,7 +38,7 @@ class Proxy(Struct, frozen=True):
 def parse_proxy(url: str) -> Proxy:
     """Return the proxy at ``http://[user:password@]host[:port]``.
 
-    :raises UnavailableError: if it is something else; the message does not repeat it.
+    :raises UnavailableError: if the URL has another form; the message does not quote it.
     """
     try:
         parts = urlsplit(url)

@@ -24,7 +24,7 @@ _MAX_HEAD: Final = 16 * 1024
 
 
 class _Tunnel(Protocol):
-    """Sends CONNECT to the proxy, then passes everything to the inner protocol."""
+    """A connection that sends CONNECT to the proxy, then passes all data to ``inner``."""
 
     def __init__(
         self, inner: IProtocolFactory, address: IAddress, connect: bytes, what: str
@@ -51,19 +51,19 @@ class _Tunnel(Protocol):
             if end:
                 self._response_received(head, rest)
             elif len(self._head) > _MAX_HEAD:
-                self._refuse("it sent a malformed response")
+                self._fail("it sent a malformed response")
 
     def _response_received(self, head: bytes, rest: bytes) -> None:
         version, _, status = head.partition(b"\r\n")[0].partition(b" ")
         if not version.startswith(b"HTTP/1."):
-            self._refuse("it sent a malformed response")
+            self._fail("it sent a malformed response")
         elif not status.startswith(b"2"):
-            self._refuse("it responded with " + status[:80].decode("latin-1"))
+            self._fail("it responded with " + status[:80].decode("latin-1"))
         else:
             self._head = b""
             inner = self._factory.buildProtocol(self._address)
             if inner is None:
-                self._refuse("no protocol was made for it")
+                self._fail("the client has no protocol for it")
                 return
             self._inner = inner
             inner.makeConnection(self.transport)  # type: ignore[arg-type]
@@ -71,7 +71,7 @@ class _Tunnel(Protocol):
             if rest:
                 inner.dataReceived(rest)
 
-    def _refuse(self, reason: str) -> None:
+    def _fail(self, reason: str) -> None:
         self._abort()
         self.ready.errback(UpstreamError(f"{self._what}: {reason}"))
 
@@ -89,7 +89,7 @@ class _Tunnel(Protocol):
 
 
 class _TunnelFactory(Factory):
-    """Builds the tunnel of one connection attempt."""
+    """The factory of the tunnel for one connection attempt."""
 
     noisy = False
 
@@ -133,7 +133,7 @@ class TunnelEndpoint:
         self._what = f"the proxy {proxy_name} did not connect to {target}"
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """Connect to the proxy and through it."""
+        """Connect to the proxy, and through it to the host."""
         factory = _TunnelFactory(protocolFactory, self._connect_request, self._what)
         connecting: Deferred[_Tunnel] = self._proxy.connect(factory)  # type: ignore[assignment]
         return connecting.addCallback(lambda tunnel: tunnel.ready)

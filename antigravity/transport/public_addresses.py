@@ -1,12 +1,12 @@
-"""Which IP addresses are on the public Internet.  Pure."""
+"""The check whether an IP address is on the public Internet."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
-#: Everything that the IANA registry does not call globally reachable, and two more: the
-#: relay of 6to4, and the address under which Azure serves its machines' metadata.
+#: All networks that the IANA registry does not list as globally reachable, the relay of 6to4, and
+#: the address of Azure's metadata service.
 _NOT_PUBLIC_V4: Final = tuple(
     ip_network(network)
     for network in (
@@ -29,7 +29,7 @@ _NOT_PUBLIC_V4: Final = tuple(
     )
 )
 
-#: The only part of IPv6 that is in public use, and what is special within it.
+#: The only part of IPv6 in public use, and the exceptions within it.
 _PUBLIC_V6: Final = ip_network("2000::/3")
 _NOT_PUBLIC_V6: Final = tuple(
     ip_network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")

@@ -1,4 +1,4 @@
-"""A response whose body is still to come, with its limits."""
+"""A response whose body is still being received, with its limits."""
 
 # ruff: noqa: N815 - names that Twisted calls
 
@@ -21,23 +21,23 @@ from zope.interface import implementer
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
 from antigravity.transport.content_coding import ContentDecoder, decoder_for
-from antigravity.transport.deadlines import deadline
+from antigravity.transport.deadlines import deadline_error
 from antigravity.transport.failures import cause_of, error_in_body, failure_of
 
-#: Most bytes that a reader gets at a time: they may be two hundred events.
+#: The maximum size of the data that a reader gets at a time; it may hold two hundred events.
 SLICE: Final = 2048
-#: Seconds of one reactor turn for the data of a response; the rest waits for the next turn.
-BUDGET: Final = 0.002
+#: Seconds per reactor turn for the data of a response; the rest is delivered in the next turn.
+TURN_BUDGET: Final = 0.002
 
-#: Aborts the connection of a response.
+#: A function that aborts the connection of a response.
 AbortConnection = Callable[[], None]
 
 
 @implementer(IPushProducer)
 class ResponseBody(Protocol):
-    """Passes one body from the connection to its reader.
+    """One body on its way from the connection to its reader.
 
-    To the reader it is the transport: it can be paused, resumed and stopped.  The idle limit
+    It is the reader's transport, which can be paused, resumed and stopped.  The idle limit
     costs one attribute per read: the timer compares the time of the last read when it fires.
     Time in which the reader has paused does not count.
 
@@ -73,13 +73,13 @@ class ResponseBody(Protocol):
         self._delivering = False
         self._connection_paused = False
         self._next_turn: IDelayedCall | None = None
-        #: Why the connection has ended, if it has.
+        #: The reason why the connection has ended, if it has.
         self._ended_with: Failure | None = None
 
     # Called by the connection.
 
     def connectionMade(self) -> None:
-        """Begin; the reader may pause or stop already."""
+        """Connect the reader, which may pause or stop at once."""
         assert self._reader is not None
         self._last = self._seconds()
         if self._idle:
@@ -87,7 +87,7 @@ class ResponseBody(Protocol):
         self._reader.makeConnection(self)  # type: ignore[arg-type]
 
     def dataReceived(self, data: bytes) -> None:
-        """Pass ``data`` on."""
+        """Pass ``data`` to the reader."""
         reader = self._reader
         if reader is None or self._stopped:
             return
@@ -105,7 +105,7 @@ class ResponseBody(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End the body with a ``GatewayError`` or ``ResponseDone``, after all data is delivered."""
         if isinstance(reason.value, PotentialDataLoss):
-            # It has no length, and the server has closed the connection: that is its end.
+            # A body without a length ends when the server closes the connection.
             reason = failure_of(ResponseDone())
         if self._stopped:
             reason = failure_of(CancelledByClientError("the response was not read to its end"))
@@ -151,8 +151,8 @@ class ResponseBody(Protocol):
             self.transport.resumeProducing()  # type: ignore[union-attr]
 
     def _deliver_slices(self) -> bool:
-        """Pass data on; return whether time ran out before all was passed."""
-        until = self._seconds() + BUDGET
+        """Pass data to the reader; return whether the time ran out before all was passed."""
+        until = self._seconds() + TURN_BUDGET
         while self._pending:
             for piece in self._pending[0]:
                 if self._reader is None or self._stopped:
@@ -191,7 +191,7 @@ class ResponseBody(Protocol):
         return self._reader is not None and not self._stopped and self._ended_with is None
 
     def stopProducing(self) -> None:
-        """Close the connection; ``connectionLost`` follows with the next reactor turn."""
+        """Close the connection; ``connectionLost`` follows in the next reactor turn."""
         if self._reader is not None and not self._stopped:
             self._stopped = True
             self._pending.clear()
@@ -221,7 +221,7 @@ class ResponseBody(Protocol):
         if not self.paused and not self._pending:
             remaining -= self._seconds() - self._last
         if remaining <= 0:
-            self.fail(deadline("idle", self._idle, self._where))
+            self.fail(deadline_error("idle", self._idle, self._where))
         else:
             self._timer = self._reactor.callLater(remaining, self._check_idle)
 
@@ -258,13 +258,13 @@ def _slices(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class _Collector(Protocol):
-    """Collects a body up to a limit."""
+    """A reader that collects a body up to a limit."""
 
     def __init__(self, limit: int, where: str, result: Deferred[bytes]) -> None:
         self._limit = limit
         self._where = where
         self._result = result
-        self._body = BytesIO()  # a list would cost far more than its pieces, if they are small
+        self._body = BytesIO()  # a list of small pieces would take far more memory
 
     def dataReceived(self, data: bytes) -> None:
         if self._body.tell() + len(data) > self._limit:
@@ -330,7 +330,7 @@ class IncomingResponse:
     def headers(self) -> Mapping[str, str]:
         """Return the headers, names in lower case, the last value of each.
 
-        Those that describe a compressed body are left out: the reader gets it decompressed.
+        Those that describe a compressed body are omitted, since the reader gets it decompressed.
         """
         if self._headers is None:
             headers = {
@@ -350,7 +350,7 @@ class IncomingResponse:
             protocol.connectionLost(failure_of(self._failure))
             return
         if self._body is not None:
-            raise RuntimeError("the body has been requested already")
+            raise RuntimeError("the body has already been requested")
         self._body = body = ResponseBody(
             protocol,
             reactor=self._reactor,
@@ -383,7 +383,7 @@ class IncomingResponse:
         self._body.stopProducing()
 
     def fail(self, failure: GatewayError) -> None:
-        """Close the connection, and fail the present or next reader."""
+        """Close the connection, and fail the current or next reader."""
         if self._body is not None:
             self._body.fail(failure)
         else:

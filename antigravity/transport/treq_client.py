@@ -1,4 +1,4 @@
-"""treq, set up to stream: no URL parsing, no cookies, no content decoding of its own.
+"""treq without its URL parsing, cookies and content decoding.
 
 treq parses and encodes each URL, keeps cookies, and decompresses gzip without a limit.  Upstreams
 build URLs that are encoded already, credentials must not share cookies, and
@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 
 class EncodedText(EncodedURL):
-    """A URL whose text is final: treq asks for nothing but its text."""
+    """A URL that treq uses as text, without parsing it."""
 
     __slots__ = ("_text",)
 
@@ -36,7 +36,7 @@ class EncodedText(EncodedURL):
 
 
 class NoCookies(CookieJar):
-    """A jar that stays empty, whatever is put into it, and can therefore be shared."""
+    """A cookie jar that stores nothing and can therefore be shared."""
 
     def set_cookie(self, cookie: Cookie) -> None:
         """Ignore ``cookie``."""
@@ -54,7 +54,7 @@ NO_COOKIES: Final[Any] = NoCookies()
 
 @implementer(IAgent)
 class IdentityAgent:
-    """Hides content codings from treq, which would ask for gzip and decompress it.
+    """An agent that hides content codings from treq, which would request and decompress gzip.
 
     It serves one request.
 
@@ -78,9 +78,9 @@ class IdentityAgent:
         accepted = (headers.getRawHeaders(b"accept-encoding") or [])[:-1]
         headers.setRawHeaders(b"accept-encoding", accepted or [b"identity"])
         sending: Deferred[IResponse] = self._agent.request(method, uri, headers, bodyProducer)
-        return sending.addCallback(self._take_coding)
+        return sending.addCallback(self._remove_coding)
 
-    def _take_coding(self, response: IResponse) -> IResponse:
+    def _remove_coding(self, response: IResponse) -> IResponse:
         codings = response.headers.getRawHeaders(b"content-encoding")
         if codings:
             self.content_encoding = b",".join(codings).decode("latin-1")
@@ -96,7 +96,7 @@ def send(
     producer: IBodyProducer | None,
     reactor: Any,
 ) -> Deferred[IResponse]:
-    """Send one request by treq; redirects are not followed.
+    """Send one request with treq; redirects are not followed.
 
     :param url: percent-encoded ASCII.
     :raises ValueError: if the URL or the method is malformed.

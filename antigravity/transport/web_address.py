@@ -1,4 +1,4 @@
-"""The address of a file that a client wants fetched: checked before anything is done.  Pure."""
+"""The parsed and checked URL of a file to fetch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 class WebAddress(Struct, frozen=True):
-    """An http or https address; ``host`` is in the form that goes on the wire."""
+    """An http or https address; ``host`` is in its wire form."""
 
     scheme: str
     host: str
@@ -25,7 +25,7 @@ class WebAddress(Struct, frozen=True):
 
     @property
     def netloc(self) -> str:
-        """Host and port, as they are written in an address."""
+        """Host and port in the form of a URL."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -50,9 +50,9 @@ class WebAddress(Struct, frozen=True):
 
 
 def _host(name: str) -> str:
-    """Return ``name`` as it goes on the wire.
+    """Return a host name in its wire form.
 
-    :raises ValueError: if it is no name of a host.
+    :raises ValueError: if it is not a host name.
     """
     if ":" in name:
         if "%" in name:
@@ -66,7 +66,7 @@ def _host(name: str) -> str:
 def parse_url(url: str) -> WebAddress:
     """Return ``url`` in its parts.
 
-    :raises InvalidRequestError: if it is not an address that may be fetched at all.
+    :raises InvalidRequestError: if it is not a URL that can be fetched.
     """
     if len(url) > _MAX_LENGTH:
         raise InvalidRequestError(f"the URL is longer than {_MAX_LENGTH} characters")
@@ -74,7 +74,7 @@ def parse_url(url: str) -> WebAddress:
         parts = urlsplit(url.strip())
         scheme, port = parts.scheme.lower(), parts.port
         host = _host(parts.hostname or "")
-    except ValueError:  # idna's errors are such, too
+    except ValueError:  # also an error of idna
         raise InvalidRequestError("the URL is malformed") from None
     if scheme not in _PORTS:
         raise InvalidRequestError("only http and https URLs can be fetched")
@@ -89,12 +89,12 @@ def parse_url(url: str) -> WebAddress:
 
 
 def join_url(base: WebAddress, location: str) -> WebAddress:
-    """Return where a redirect from ``base`` leads.
+    """Return the target of a redirect from ``base``.
 
     :raises InvalidRequestError: as :func:`parse_url` does.
     """
     try:
         url = urljoin(base.url, location)
     except ValueError:
-        raise InvalidRequestError("the URL redirects to a malformed one") from None
+        raise InvalidRequestError("the URL redirects to a malformed URL") from None
     return parse_url(url)

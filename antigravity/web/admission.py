@@ -21,7 +21,7 @@ _KEYLESS_BODY = 64 * 1024
 
 
 class ConnectionSettings(Struct, frozen=True):
-    """ConnectionSettings in bytes and seconds; 0 disables one."""
+    """The limits of a connection, in bytes and seconds; 0 disables one."""
 
     max_body_bytes: int
     body_timeout: float
@@ -30,7 +30,7 @@ class ConnectionSettings(Struct, frozen=True):
 
 
 class AdmissionPolicy:
-    """Decides which requests are admitted.
+    """The checks that every request must pass.
 
     :meth:`configure` replaces all that depends on the settings at once, so that a request is
     checked against one snapshot.
@@ -47,7 +47,7 @@ class AdmissionPolicy:
         self.configure(settings)
 
     def configure(self, settings: Settings) -> None:
-        """Follow ``settings`` from the next request on."""
+        """Apply ``settings`` from the next request on."""
         proxy = settings.proxy
         authenticator = Authenticator(proxy)
         problem = authenticator.problem()

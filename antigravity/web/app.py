@@ -37,7 +37,7 @@ from antigravity.web.host_policy import preflight_headers
 from antigravity.web.json_body import read_json
 from antigravity.web.key_throttle import TooManyWrongKeysError
 from antigravity.web.mcp import mcp_routes
-from antigravity.web.request import head_of, take_body
+from antigravity.web.request import head_of, pop_body
 from antigravity.web.request_head import RequestHead
 from antigravity.web.resource import GatewayResource
 from antigravity.web.responses import (
@@ -85,9 +85,9 @@ class DetectRequest(msgspec.Struct, frozen=True):
 
 
 class WebApp:
-    """Everything that the gateway serves.
+    """The web application: all routes of the gateway, its protocols and its plugins.
 
-    :param extra_routes: of plugins; they go before the protocols' and pass the same checks.
+    :param extra_routes: routes of plugins; they take precedence over the protocols' routes.
     :param mcp: the MCP endpoints by path.
     """
 
@@ -115,7 +115,7 @@ class WebApp:
         )
 
     def configure(self, settings: Settings) -> None:
-        """Follow ``settings`` from the next request on."""
+        """Apply ``settings`` from the next request on."""
         self.admission.configure(settings)
 
     def resource(self) -> KleinResource:
@@ -125,7 +125,7 @@ class WebApp:
     def site(self, reactor: Any, tunnel: TunnelAccess | None = None) -> GatewaySite:
         """Return a factory of connections to the application, with all limits in force.
 
-        :param tunnel: where requests come from, if not from the gateway's own listener.
+        :param tunnel: marks requests through the tunnel; ``None`` for the gateway's own listener.
         """
         site = GatewaySite(reactor, tunnel)
         site.serve(self._resource, self.admission)
@@ -168,7 +168,7 @@ class WebApp:
         route = self._klein.route(path, methods=methods, endpoint=endpoint or path)
         route(self._guarded(handler))
 
-    # -- what all routes have in common --
+    # -- all routes --
 
     def _guarded(self, handler: _Handler) -> Callable[..., Deferred[Any]]:
         def guarded(request: Any, **names: Any) -> Deferred[Any]:
@@ -243,10 +243,10 @@ class WebApp:
     # -- the protocols --
 
     def _serve(self, route: SharedRoute, request: Any, **arguments: str) -> Deferred[None]:
-        """Hand the request to the exchange."""
+        """Pass the request to the exchange."""
         head: RequestHead = request.head
         candidate = route.choose(head.headers, head.keys, head.protocol)
-        body = take_body(request)
+        body = pop_body(request)
         if len(body) <= SMALL:  # the exchange does it for larger ones
             body = clean_json(body)
         call = Call(
@@ -266,7 +266,9 @@ class WebApp:
     def _serve_unmatched(self, request: Any) -> object:
         """Serve the corrected path, or raise the error that explains the problem."""
         head = head_of(request)
-        if head.path.startswith(FILES_PATH):  # these need no key, so they are never corrected
+        if head.path.startswith(
+            FILES_PATH
+        ):  # files need no key, so their paths are never corrected
             raise NotFoundError("File not found or expired.", code="file_not_found")
         if head.upgrade == "websocket" and head.path.rstrip("/").endswith("/responses"):
             raise UpgradeRequiredError(
@@ -308,7 +310,7 @@ class WebApp:
         write_whole(request, Reply(200, kind, headers, file.data))
 
     def _discard(self, request: Any) -> None:
-        """Thank for telemetry, and forget it."""
+        """Accept telemetry, and discard it."""
         write_whole(request, Reply(200, _JSON, (), b"{}"))
 
     def _detect(self, request: Any) -> Deferred[None]:

@@ -36,7 +36,7 @@ def bearer(authorization: str) -> str:
 
 
 def principal_of(key: str) -> str:
-    """Return an opaque name for ``key``, the same in every run, that does not give it away."""
+    """Return a stable, opaque name for ``key`` that does not reveal it."""
     if not key:
         return ""
     digest = blake2b(key.encode("utf-8", "replace"), digest_size=8, person=b"principal")
@@ -44,11 +44,11 @@ def principal_of(key: str) -> str:
 
 
 class Authenticator:
-    """Decides by one snapshot of the settings.
+    """The check of API keys against one snapshot of the settings.
 
-    ``off`` demands no key, ``strict`` always, ``all_except_health`` for all but ``GET /healthz``.
-    Files that a response referred to need none, nor does ``OPTIONS``: browsers send preflights
-    without keys.
+    The mode ``off`` demands no key, ``strict`` demands one for every request, and
+    ``all_except_health`` for all but ``GET /healthz``.  Published files and ``OPTIONS`` never need
+    one: browsers fetch images and send preflights without keys.
     """
 
     def __init__(self, proxy: ProxySettings) -> None:
@@ -57,7 +57,7 @@ class Authenticator:
         self._admin_key = proxy.admin_key
 
     def problem(self) -> str:
-        """Return why every request will be refused, or ``""``."""
+        """Return the reason why every request will be refused, or ``""``."""
         if self.mode != "off" and not self._key:
             return (
                 "Authentication is on but no key is set: every request will be refused. "
@@ -68,9 +68,9 @@ class Authenticator:
     def authenticate(self, method: str, path: str, keys: Iterable[str]) -> str:
         """Return the principal of the client, ``""`` for an anonymous one.
 
-        One right key is enough: some clients send a dummy in one header, the real key in another.
+        One valid key is enough: some clients send a dummy in one header, the real key in another.
 
-        :raises AuthenticationError: if none of ``keys`` is right.
+        :raises AuthenticationError: if none of ``keys`` is valid.
         """
         if path.startswith(OPERATOR_PREFIXES):
             return self.administrator(keys)
@@ -78,7 +78,7 @@ class Authenticator:
             return next((principal_of(key) for key in keys if key), "")
         used = ""
         sent = False
-        for key in keys:  # all of them, so that the time does not depend on which is right
+        for key in keys:  # compare all, so that the time does not depend on which one is valid
             sent = sent or bool(key)
             if self._key.matches(key):
                 used = key

@@ -24,7 +24,7 @@ from antigravity.web.request_body import too_large
 _LINGER = 5.0
 #: Bytes per second below which a body is stuck.
 _SLOWEST = 1024
-#: Bytes of a chunked body that are read at a time: tiny chunks take a thousand times as long.
+#: Bytes of a chunked body that are read at a time: tiny chunks cost a thousand times as much.
 _CHUNKED_READ = 8 * 1024
 #: Most digits of a Content-Length.
 _MOST_DIGITS = 15
@@ -42,7 +42,7 @@ _LINE_ENDS = "The lines of a request must end with a carriage return and a line 
 
 
 class GatewayChannel(Channel):
-    """``twisted.web``'s channel, stricter.
+    """A stricter variant of the channel of ``twisted.web``.
 
     A message whose end is in doubt is refused and the connection closed (RFC 9112, 6.3).
     The head must be complete within ``body_timeout`` of its first byte; the body must make
@@ -56,7 +56,7 @@ class GatewayChannel(Channel):
     maxHeaders = 200
     totalHeadersSize = 64 * 1024
     MAX_LENGTH = 64 * 1024
-    timeOut = None  # a byte now and then defeats Twisted's own timer
+    timeOut = None  # single bytes would keep resetting Twisted's own timer
 
     site: Any
 
@@ -94,7 +94,7 @@ class GatewayChannel(Channel):
             self._timer.reset(seconds)
 
     def _update_deadline(self) -> None:
-        """Set the deadline of the present state."""
+        """Set the deadline of the current state."""
         if self.refused or self._closing:
             return
         if self.is_busy:
@@ -142,7 +142,7 @@ class GatewayChannel(Channel):
             if data[0] not in _FIRST_BYTES:
                 data = self._check_first_bytes(data)
             elif b"\r\n" not in data and b"\n" in data:
-                # nothing would ever end the line that the parser waits for
+                # the parser would wait forever for the end of the line
                 self._update_deadline()
                 self.refuse(InvalidRequestError(_LINE_ENDS))
                 return
@@ -154,8 +154,8 @@ class GatewayChannel(Channel):
     def _check_first_bytes(self, data: bytes) -> bytes:
         """Return ``data`` without empty lines at its beginning; refuse other protocols.
 
-        Some empty lines before a request are ignored (RFC 9112, 2.2).  Clients of another
-        protocol get a response at once, because they never send a line end.
+        A few empty lines before a request are ignored (RFC 9112, 2.2).  Clients of another protocol
+        get a response at once, because they may never send a line end.
         """
         while data.startswith(b"\r\n") and self._empty_lines < _MOST_EMPTY_LINES:
             self._empty_lines += 1
@@ -309,7 +309,7 @@ class GatewayChannel(Channel):
         if delayed is not None and delayed.active():
             delayed.cancel()
 
-    def cancel_unanswered(self) -> None:
+    def cancel_unstarted_response(self) -> None:
         """Fail the current request, unless its response has begun."""
         request = self.requests[0] if self.requests else None
         running = getattr(request, "running", None)
@@ -322,7 +322,7 @@ class GatewayChannel(Channel):
             self.loseConnection()
 
     def close(self) -> None:
-        """Close the connection; written bytes are still sent, but no response goes on."""
+        """Close the connection; bytes already written are still sent, but responses are cut off."""
         # Twisted does not reset is_busy after the last request of a connection.
         if self.is_busy and self.requests:
             self.transport.abortConnection()

@@ -58,7 +58,7 @@ class RequestTimeoutError(InvalidRequestError):
 
 
 class ErrorRenderer:
-    """Renders errors by the protocols that are installed."""
+    """A renderer of errors in the installed protocols."""
 
     log = make_logger()
 
@@ -134,7 +134,7 @@ def _headers_for(
     if error.status == 401:
         extra.append(("WWW-Authenticate", 'Bearer realm="antigravity"'))
     if error.status == 426:
-        # RFC 9110 wants a protocol here; plain HTTP is the one that works.
+        # RFC 9110 requires a protocol here; HTTP/1.1 is the one that works.
         extra += [("Upgrade", "HTTP/1.1"), ("Connection", "Upgrade")]
     if not extra:
         return ()

@@ -69,7 +69,7 @@ def _is_address(name: str) -> bool:
 
 
 class HostPolicy:
-    """Checks against one snapshot of the settings.
+    """The check of ``Host`` and ``Origin`` against one snapshot of the settings.
 
     ``hostname`` is this machine's own name, which counts when LAN access is on.
     Entries of ``allowed_hosts`` may begin with ``*.``; ``*`` stands for all, as it does in
@@ -96,7 +96,7 @@ class HostPolicy:
         """Check a ``Host`` header, ``None`` if an HTTP/1.0 client sent none.
 
         :raises PermissionDeniedError: if it is not one of the gateway's names.
-        :raises InvalidRequestError: if it is no host at all.
+        :raises InvalidRequestError: if it is malformed.
         """
         if host is None or host in self._good_hosts:
             return
@@ -118,7 +118,7 @@ class HostPolicy:
         return self._lan and _is_address(name)
 
     def base_url(self, host: str | None, headers: Mapping[str, str], secure: bool) -> str:
-        """Return the gateway's base URL as the client used it, or as the operator has set it.
+        """Return the gateway's base URL: the configured one, or the one that the client used.
 
         A proxy may forward the host name that the client used; it counts if it is allowed.
         """

@@ -52,7 +52,7 @@ class Channel(HTTPChannel):
 
     @property
     def has_input(self) -> bool:
-        """Whether bytes of a request are there that have not been processed."""
+        """Whether bytes of a request have been received that are not processed yet."""
         return bool(self._buffer) or any(self._dataBuffer)
 
     @property
@@ -69,7 +69,7 @@ class Channel(HTTPChannel):
         LineReceiver.dataReceived(self, data)
 
     def discard_input(self) -> None:
-        """Ignore whatever is received from now on."""
+        """Ignore everything that is received from now on."""
         for method in ("dataReceived", "lineReceived", "rawDataReceived"):
             setattr(self, method, _ignore)
 
@@ -92,7 +92,7 @@ class Channel(HTTPChannel):
         raise NotImplementedError
 
     def headerReceived(self, line: bytes) -> bool:
-        """Process a header as Twisted does, but check known names that frame nothing once only."""
+        """Process a header as Twisted does, but check the names of most headers only once."""
         if self.refused:
             return False
         raw_name, colon, value = line.partition(b":")
@@ -143,7 +143,7 @@ class Channel(HTTPChannel):
 
 
 class Request(server.Request):
-    """A request whose response is written with fewer calls, and paused where it begins."""
+    """A request that writes with fewer calls, and can pause its producer from the start."""
 
     channel: Any
 
@@ -157,7 +157,7 @@ class Request(server.Request):
             producer.pauseProducing()
 
     def unregisterProducer(self) -> None:
-        """Forget the producer, also when the client is gone."""
+        """Forget the producer, even if the client is gone."""
         if getattr(self, "channel", None) is None:
             self.producer = None
         else:

@@ -1,8 +1,8 @@
-"""Slows down clients that try API keys.
+"""Delays for clients that guess API keys.
 
-Each wrong key of an address is refused later than the one before.  Only so many responses are
-delayed at a time; beyond them a wrong key is refused at once with 429.  The right key is never
-delayed, so that other clients at the same address are not locked out.
+The delay grows with each wrong key of an address.  The number of delayed responses is limited;
+beyond the limit a wrong key is refused at once with 429.  A valid key is never delayed, so that
+other clients at the same address are not locked out.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from antigravity.ir.errors import AuthenticationError, GatewayError, RateLimited
 from antigravity.logs import make_logger
 
 #: Wrong keys of an address without a delay: a user may have to correct a key.
-FREE: Final = 5
-#: Seconds: the first delay, which doubles with every wrong key, and the longest one.
+FREE_TRIES: Final = 5
+#: The first delay in seconds, which doubles with every wrong key, and the longest one.
 FIRST_DELAY: Final = 0.1
 LONGEST_DELAY: Final = 3.0
 #: Seconds in which the count of wrong keys is halved.
 HALF_LIFE: Final = 60.0
 #: Delayed responses at a time, for one address and for all.
-WAITING: Final = 16
-ALL_WAITING: Final = 256
-#: Addresses that are remembered.
-ADDRESSES: Final = 4096
+MAX_DELAYED: Final = 16
+MAX_DELAYED_IN_ALL: Final = 256
+#: The maximum number of addresses in memory.
+MAX_ADDRESSES: Final = 4096
 #: Seconds between two lines in the log about an address, and lines in such a period.
-PERIOD: Final = 60.0
-LINES: Final = 10
+LOG_PERIOD: Final = 60.0
+LOG_LINES: Final = 10
 
 
 class WrongKeyError(AuthenticationError):
@@ -49,9 +49,9 @@ class _Address:
 
 
 class KeyThrottle:
-    """Counts wrong keys by address.  Times are in seconds, of any clock that does not go back.
+    """A counter of wrong keys by address.  Times are in seconds, of any monotonic clock.
 
-    :ivar total: how many wrong keys there were.
+    :ivar total: the number of all wrong keys.
     """
 
     log = make_logger()
@@ -71,19 +71,19 @@ class KeyThrottle:
         name = network_of(peer)
         address = self._addresses.setdefault(name, _Address())
         self._addresses.move_to_end(name)
-        if len(self._addresses) > ADDRESSES:
+        if len(self._addresses) > MAX_ADDRESSES:
             self._addresses.popitem(last=False)
         address.wrong = address.wrong * 0.5 ** ((now - address.seen) / HALF_LIFE) + 1.0
         address.seen = now
         address.since += 1
-        if address.wrong <= FREE:
+        if address.wrong <= FREE_TRIES:
             return error, 0.0
         self._log_wrong_keys(name, address, now)
-        delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(address.wrong - FREE - 1, 30.0))
+        delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(address.wrong - FREE_TRIES - 1, 30.0))
         for waiting in (address.due, self._due):
             while waiting and waiting[0] <= now:
                 waiting.popleft()
-        if len(address.due) >= WAITING or len(self._due) >= ALL_WAITING:
+        if len(address.due) >= MAX_DELAYED or len(self._due) >= MAX_DELAYED_IN_ALL:
             return _too_many(), 0.0
         for waiting in (address.due, self._due):
             waiting.append(now + delay)
@@ -91,12 +91,12 @@ class KeyThrottle:
 
     def _log_wrong_keys(self, name: str, address: _Address, now: float) -> None:
         """Log the wrong keys of an address, at most once in a period."""
-        if now - address.logged < PERIOD:
+        if now - address.logged < LOG_PERIOD:
             return
-        if now - self._period >= PERIOD:
+        if now - self._period >= LOG_PERIOD:
             self._period, self._lines = now, 0
         self._lines += 1
-        if self._lines > LINES:
+        if self._lines > LOG_LINES:
             return
         count, address.since, address.logged = address.since, 0, now
         self.log.warn(
@@ -109,7 +109,7 @@ class KeyThrottle:
 def network_of(peer: str) -> str:
     """Return the network that counts as one client: an IPv4 address, or 64 bits of IPv6.
 
-    A label before the address is kept; text that is not an address is returned as it is.
+    A label before the address stays; text that is not an address is returned unchanged.
     """
     label, space, host = peer[:128].rpartition(" ")
     try:

@@ -17,7 +17,7 @@ from antigravity.logs import make_logger
 def endpoint_strings(proxy: ProxySettings) -> list[str]:
     """Return the Twisted endpoint strings of a configuration.
 
-    On a network, IPv6 is first: where it includes IPv4, the second port is in use already.
+    IPv6 comes first: on systems where it includes IPv4, the second port is already in use.
     """
     if proxy.listen:
         return list(proxy.listen)
@@ -27,7 +27,7 @@ def endpoint_strings(proxy: ProxySettings) -> list[str]:
 
 
 class Listener(Service):
-    """Listens while it runs.
+    """The service that opens the ports of the configuration.
 
     :ivar ports: the open ports.
     """
@@ -44,7 +44,7 @@ class Listener(Service):
     def listen(self) -> Any:
         """Return a Deferred that fires when all ports are open.
 
-        It fails with ``CannotListenError`` if one is not, and then none is.
+        It fails with ``CannotListenError`` if one cannot be opened; then all are closed.
         """
         descriptions = endpoint_strings(self._proxy)
         alternatives = self._proxy.allow_lan_access and not self._proxy.listen

@@ -1,4 +1,4 @@
-"""MCP endpoints of the web application: HTTP in, a call, its reply out."""
+"""MCP endpoints of the web application."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from antigravity.interfaces.mcp import IMcpEndpoint, McpCall
 from antigravity.ir.errors import RequestTooLargeError
 from antigravity.protocols.request_limits import is_larger, running_count
-from antigravity.web.request import head_of, take_body
+from antigravity.web.request import head_of, pop_body
 from antigravity.web.responses import is_gone, write_reply
 
 _METHODS: Final = ("GET", "POST", "DELETE")
@@ -31,7 +31,7 @@ def mcp_routes(
 
 def _serve(endpoint: IMcpEndpoint, request: Any) -> Deferred[None]:
     head = head_of(request)
-    body = take_body(request)
+    body = pop_body(request)
     call = McpCall(
         head.method,
         head.headers,
@@ -51,7 +51,7 @@ def _serve(endpoint: IMcpEndpoint, request: Any) -> Deferred[None]:
 def _check(body: bytes) -> Iterator[None]:
     """Count the values in a body, slice by slice.
 
-    :raises RequestTooLargeError: if it is too much for one message.
+    :raises RequestTooLargeError: if there are too many for one message.
     """
     if len(body) > _MOST_BYTES:
         raise RequestTooLargeError(f"An MCP message has at most {_MOST_BYTES} bytes.")

@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 _VERSIONS: Final = ("v1", "v1beta")
-#: Versions of other APIs; they stand for one of ours.
+#: Versions of other APIs, which are replaced by one of the gateway's.
 _FOREIGN_VERSIONS: Final = frozenset({"v1alpha", "v1beta1", "v1beta2"})
 #: Prefixes and the protocol that each one names, if any.
 _PREFIXES: Final = {
@@ -49,7 +49,7 @@ class CorrectedPath(Struct, frozen=True):
 
 
 def corrections(path: str) -> Iterator[CorrectedPath]:
-    """Yield distinct corrections of ``path``, the likeliest first."""
+    """Yield distinct corrections of ``path``, the most likely first."""
     segments = [segment for segment in path.split("/") if segment]
     if not segments or len(segments) > _MOST_SEGMENTS:
         return

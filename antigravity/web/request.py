@@ -1,4 +1,4 @@
-"""A request: bounded, in memory, admitted before its body is read."""
+"""A request in memory, which is admitted before its body is read."""
 
 # ruff: noqa: N802, N815 - the names are Twisted's
 # mypy: disable-error-code="no-untyped-call"
@@ -45,7 +45,7 @@ def peer_of(request: Any) -> str | None:
 
 
 def head_of(request: Any) -> RequestHead:
-    """Return the head of ``request``, also of one that did not come through our channel."""
+    """Return the head of ``request``, which may come from any channel."""
     head: RequestHead | None = getattr(request, "head", None)
     if head is None:
         headers = request.requestHeaders.getAllRawHeaders()
@@ -58,26 +58,26 @@ def head_of(request: Any) -> RequestHead:
     return head
 
 
-def take_body(request: Any) -> bytes:
-    """Return the request's body, and free it here."""
+def pop_body(request: Any) -> bytes:
+    """Return the request's body, and release it."""
     if isinstance(request, GatewayRequest):
-        return request.take_body()
+        return request.pop_body()
     return bytes(request.content.read())
 
 
-def take_small_body(request: Any) -> bytes:
-    """Return the request's body, and free it here.
+def pop_small_body(request: Any) -> bytes:
+    """Return the request's body, and release it.
 
     :raises RequestTooLargeError: if it is larger than the gateway's own paths need.
     """
-    body = take_body(request)
+    body = pop_body(request)
     if len(body) > SMALL_BODY:
         raise RequestTooLargeError(f"The request body is larger than {SMALL_BODY} bytes.")
     return body
 
 
 class GatewayRequest(Request):
-    """``twisted.web``'s request without temporary files and form parsing.
+    """A request of ``twisted.web``, without temporary files and form parsing.
 
     ``args`` holds the query alone, without credentials.  A request with a body is admitted
     before the body is read.
@@ -123,7 +123,7 @@ class GatewayRequest(Request):
         self._body.feed(data)
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """Process the request: all of it has been received."""
+        """Process the request, which has been received completely."""
         body = self._body
         if body is None:
             self._begin()
@@ -158,8 +158,8 @@ class GatewayRequest(Request):
         self.content = BytesIO(self._whole)
         self.process()
 
-    def take_body(self) -> bytes:
-        """Return the body, and free it here: a long stream need not keep it."""
+    def pop_body(self) -> bytes:
+        """Return the body, and release it, so that a long stream does not hold it."""
         body, self._whole = self._whole, b""
         self.content = BytesIO()
         return body
@@ -172,7 +172,7 @@ class GatewayRequest(Request):
         self.postpath = unquote_to_bytes(self.path)[1:].split(b"/")  # what Klein matches
         try:
             self.render(site.resource)
-        except Exception:  # noqa: BLE001 - nothing else catches it
+        except Exception:  # noqa: BLE001 - no caller handles it
             self.processingFailed(Failure())
 
     def _set_standard_headers(self) -> None:

@@ -1,4 +1,4 @@
-"""Request bodies: counted and decompressed while they arrive, never beyond the limit."""
+"""Request bodies, decompressed while they arrive, with a limit on their size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MARKED_JSON = re.compile(_MARK + rb"[ \t\r\n]*[{\[]")
 #: Frames (zstd) or members (gzip) of one body.  Each costs a decompressor of its own, however
 #: little is in it; programs that compress in blocks make one for every 64 KiB or more.
 MAX_FRAMES = 4096
-#: So many of them are decompressed at a time.
+#: The number of frames that are decompressed at a time.
 _FRAMES_AT_ONCE = 64
 
 
@@ -29,45 +29,45 @@ def too_large(limit: int) -> RequestTooLargeError:
 
 
 class RequestBody:
-    """Collects one body of at most ``limit`` bytes, before and after decompression; 0 is no limit.
+    """One body of at most ``limit`` bytes before and after decompression; 0 is no limit.
 
     :raises UnsupportedEncodingError: if ``encoding``, its ``Content-Encoding``, is unknown.
     """
 
     def __init__(self, limit: int, encoding: str = "") -> None:
         coding = encoding.strip().lower().removeprefix("x-")
-        self._make = None if coding in ("", "identity") else INFLATERS.get(coding)
-        if self._make is None and coding not in ("", "identity"):
+        self._new_inflater = None if coding in ("", "identity") else INFLATERS.get(coding)
+        if self._new_inflater is None and coding not in ("", "identity"):
             raise UnsupportedEncodingError(
                 f"The Content-Encoding {encoding[:100]!r} is not supported; "
                 "use gzip, deflate, zstd or none."
             )
         self._limit = limit or sys.maxsize
         self._received = 0
-        self._whole = b""
+        self._first_piece = b""
         self._buffer: BytesIO | None = None
         self._size = 0
         self._decompressor: Inflater | None = None
-        self._waiting: deque[bytes] = deque()
+        self._pending: deque[bytes] = deque()
         self._input = b""
         self._frames = 0
         #: Whether the decompressor needs more input.
-        self._dry = True
+        self._needs_input = True
         self._ended = False
 
     def feed(self, data: bytes) -> None:
         """Receive the next bytes of the body, and decompress a part of what is pending.
 
-        :raises RequestTooLargeError: as soon as there are too many.
-        :raises InvalidRequestError: if they can't be decompressed.
+        :raises RequestTooLargeError: if the body is larger than the limit.
+        :raises InvalidRequestError: if it cannot be decompressed.
         """
         self._received += len(data)
         if self._received > self._limit:
             raise too_large(self._limit)
-        if self._make is None:
-            self._keep(data)
+        if self._new_inflater is None:
+            self._append(data)
             return
-        self._waiting.append(data)
+        self._pending.append(data)
         self.advance()
 
     def advance(self) -> bool:
@@ -75,70 +75,70 @@ class RequestBody:
 
         A step takes about a millisecond, so that other connections are served in between.
 
-        :raises RequestTooLargeError: as soon as it is too much.
-        :raises InvalidRequestError: if it can't be decompressed, or has too many frames.
+        :raises RequestTooLargeError: if the body is larger than the limit.
+        :raises InvalidRequestError: if it cannot be decompressed, or has too many frames.
         """
         try:
             return self._decompress()
         except ERRORS as error:
             raise InvalidRequestError(f"The body cannot be decompressed: {error}.") from error
 
-    def _keep(self, data: bytes) -> None:
+    def _append(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > self._limit:
             raise too_large(self._limit)
         if self._buffer is not None:
             self._buffer.write(data)
-        elif not self._whole:
-            self._whole = data
+        elif not self._first_piece:
+            self._first_piece = data
         else:
             self._buffer = BytesIO()
-            self._buffer.write(self._whole)
+            self._buffer.write(self._first_piece)
             self._buffer.write(data)
-            self._whole = b""
+            self._first_piece = b""
 
     def _decompress(self) -> bool:
         produced = frames = 0
         while True:
-            data = self._input or (self._waiting.popleft() if self._waiting else b"")
+            data = self._input or (self._pending.popleft() if self._pending else b"")
             self._input = b""
-            if not data and self._dry:
+            if not data and self._needs_input:
                 return True
             if produced >= PIECE or frames >= _FRAMES_AT_ONCE:
                 self._input = data
                 return False
-            if self._decompressor is None:  # the first frame, or another one follows the last
-                self._decompressor = self._begin()
+            if self._decompressor is None:  # a frame begins
+                self._decompressor = self._start_frame()
             self._ended = False
-            piece = self._decompressor.take(data)
+            piece = self._decompressor.decompress(data)
             if piece:
                 produced += len(piece)
-                self._keep(piece)
-            self._dry = not piece
+                self._append(piece)
+            self._needs_input = not piece
             if self._decompressor.eof:
                 self._input = self._decompressor.unused_data
                 self._decompressor = None
-                self._ended = self._dry = True
+                self._ended = self._needs_input = True
                 frames += 1
 
-    def _begin(self) -> Inflater:
-        assert self._make is not None
+    def _start_frame(self) -> Inflater:
+        assert self._new_inflater is not None
         self._frames += 1
         if self._frames > MAX_FRAMES:
             raise InvalidRequestError(
                 f"The compressed body has more than {MAX_FRAMES} frames; compress it as one."
             )
-        return self._make()
+        return self._new_inflater()
 
     def finish(self) -> bytes:
         """Return the body, once :meth:`advance` has returned true.
 
-        A byte order mark before JSON is left out: JSON has none (RFC 8259, 8.1), upstreams refuse
-        it, and some editors and clients on Windows write it all the same.
+        A byte order mark before JSON is removed.  Some editors and clients on Windows write it, but
+        JSON has none (RFC 8259, 8.1), and upstreams refuse it.
 
-        :raises InvalidRequestError: if a compressed one ends too early.
+        :raises InvalidRequestError: if a compressed body ends too early.
         """
-        if self._make is not None and not self._ended and self._received:
+        if self._new_inflater is not None and not self._ended and self._received:
             raise InvalidRequestError("The compressed body ends too early.")
-        body = self._whole if self._buffer is None else self._buffer.getvalue()
+        body = self._first_piece if self._buffer is None else self._buffer.getvalue()
         return body[len(_MARK) :] if _MARKED_JSON.match(body) else body

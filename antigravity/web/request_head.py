@@ -17,10 +17,10 @@ from antigravity.web.authentication import (
 )
 from antigravity.web.tunnel_access import TunnelAccess
 
-_SANE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_VALID_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 _MOST_PARAMETERS: Final = 200
-#: Headers about the connection and the coding of the body; a call has neither.
+#: Headers about the connection and the coding of the body, which do not reach the exchange.
 _FRAMING: Final = frozenset(
     {
         "connection",
@@ -34,7 +34,7 @@ _FRAMING: Final = frozenset(
         "upgrade",
     }
 )
-#: Headers that a proxy on this machine adds, or any with such a prefix: the client is elsewhere.
+#: Headers that proxies add, and prefixes of others: the client is then on another machine.
 _FORWARDED: Final = frozenset(
     {
         "cdn-loop",
@@ -52,7 +52,7 @@ _FORWARDED: Final = frozenset(
 )
 _FORWARDED_PREFIXES: Final = ("x-forwarded", "x-original-", "cf-")
 _LOOPBACK: Final = ("127.", "::ffff:127.")
-#: So many characters of a method and of a path are logged.
+#: The maximum number of logged characters of a method and of a path.
 _SHOWN_METHOD: Final = 24
 _SHOWN_PATH: Final = 256
 
@@ -77,9 +77,9 @@ def _text(value: bytes) -> str:
 
 
 def _shown(text: str, most: int) -> str:
-    """Return ``text`` in ASCII without control characters, and not much more than ``most`` of it.
+    """Return about ``most`` characters of ``text`` in ASCII, without control characters.
 
-    The length of the rest is appended.
+    The number of omitted characters is appended.
     """
     rest = len(text) - most
     if rest > 0:
@@ -92,8 +92,8 @@ def _shown(text: str, most: int) -> str:
 class RequestHead:
     """The head of one request.
 
-    ``headers``, ``query`` and ``args`` are without credentials; those are in ``keys``, by the
-    name of their header or parameter.  ``fault`` describes a head that is malformed.  ``tunnel``
+    ``headers``, ``query`` and ``args`` have no credentials; those are in ``keys``, by the name of
+    their header or parameter.  ``fault`` describes a head that is malformed.  ``tunnel``
     is set for requests through the tunnel.  ``protocol`` is the one that a corrected prefix of
     the path named.  ``quiet`` keeps the request out of the access log.  ``admitted``,
     ``principal`` and ``allowed_origin`` are set by the admission policy.
@@ -174,12 +174,12 @@ class RequestHead:
                     if len(values) > 1:
                         self.fault = "There is more than one Host header."
                 elif name == "origin":
-                    # two are an attack; joined they match no allowed origin
+                    # several are an attack; joined they match no allowed origin
                     self.origin = text if len(values) == 1 else b", ".join(values).decode("latin-1")
                 elif name == "x-request-id":
-                    given_id = text if _SANE_ID.fullmatch(value) else ""
+                    given_id = text if _VALID_ID.fullmatch(value) else ""
                 elif name == "x-client-request-id":
-                    other_id = text if _SANE_ID.fullmatch(value) else ""
+                    other_id = text if _VALID_ID.fullmatch(value) else ""
         return given_id or other_id
 
     def _read_credential(self, name: str, values: list[bytes]) -> None:
@@ -196,8 +196,8 @@ class RequestHead:
         if not uri.startswith(b"/") and uri != b"*":
             absolute = _ABSOLUTE.fullmatch(uri)
             if absolute is None:
-                self.fault = self.fault or "The request target is neither a path nor an address."
-            else:  # RFC 9112: it goes before the Host header
+                self.fault = self.fault or "The request target is neither a path nor a URL."
+            else:  # it takes precedence over the Host header (RFC 9112, 3.2.2)
                 self.host = _text(absolute[1])
                 uri = absolute[2] if absolute[2].startswith(b"/") else b"/" + absolute[2]
         self.raw_path, _, query = uri.partition(b"?")

@@ -18,7 +18,7 @@ from antigravity.web.routing_table import PLUGIN, RoutingTable
 
 
 class GatewayResource(KleinResource):
-    """Klein's resource, with the URL map bound once instead of for each request.
+    """A Klein resource whose URL map is bound once instead of for each request.
 
     Endpoints of the gateway write their responses themselves, and return ``Deferred`` objects
     that do not fail.  Those of plugins may return whatever Klein renders, and Klein calls them.

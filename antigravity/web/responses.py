@@ -1,4 +1,4 @@
-"""Writes responses, and stops when the client is gone."""
+"""Write responses, and stop when the client is gone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
 def is_gone(request: Any) -> bool:
-    """Return whether no response can be written: the client is gone, or has its response."""
+    """Return whether no response can be written, because the client is gone or already has one."""
     return getattr(request, "channel", None) is None
 
 
@@ -51,7 +51,7 @@ def set_common_headers(request: Any, head: RequestHead) -> None:
     request_id = [head.id.encode()]
     request.responseHeaders.setRawHeaders(b"X-Request-Id", request_id)
     request.responseHeaders.setRawHeaders(b"Request-Id", request_id)
-    # Browsers must not take the content of upstreams for a page.
+    # Browsers must not render the content of upstreams as a page.
     request.responseHeaders.setRawHeaders(b"X-Content-Type-Options", [b"nosniff"])
     if head.allowed_origin:
         set_headers(request, cors_headers(head.allowed_origin))
@@ -85,14 +85,14 @@ def write_reply(reply: Reply, request: Any) -> Deferred[None] | None:
     set_headers(request, (("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")))
     set_headers(request, reply.headers)
     request.responseHeaders.setRawHeaders(b"Content-Type", [reply.content_type.encode()])
-    request.write(b"")  # the head goes out before the first event
+    request.write(b"")  # send the head before the first event
     written: Deferred[Any] = txaio.as_future(reply.stream.start, request)
     written.addErrback(_stream_failed, request)
     return written
 
 
 def _stream_failed(failure: Failure, request: Any) -> Any:
-    """Abort the connection: a response that is not complete must not look so."""
+    """Abort the connection, so that an incomplete response does not look complete."""
     if is_gone(request):
         if not failure.check(CancelledError):
             _log.failure("A stream failed after its client left", failure=failure)

@@ -1,4 +1,4 @@
-"""The protocols' routes as Klein rules, and the meaning of paths that no rule matches."""
+"""The protocols' routes as Klein rules, and corrections for paths that no rule matches."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from antigravity.web.path_corrections import corrections
 
 _NAME: Final = re.compile(r"\{(\w+)(\.\.\.)?\}")
 _LONGEST_HINT: Final = 200
-#: Requests of providers' APIs that the pattern of another route matches, but that are not served.
+#: Requests of providers' APIs that match the pattern of another route, but are not served.
 _NOT_SERVED: Final = {
     ("POST", "/v1/responses/compact"): (
         "Compaction is not available here; let the client compact the conversation itself, "
         "with an ordinary request."
     ),
 }
-#: How the names of the endpoints of plugins begin; they are served for their exact paths only.
+#: The prefix of the names of plugins' endpoints, which are served for their exact paths only.
 PLUGIN: Final = "plugin "
-#: Stands for an encoded slash while rules are matched; a path can't hold it.
+#: Replaces an encoded slash while rules are matched; a path cannot contain it.
 _SLASH: Final = "\0"
 
 
@@ -65,7 +65,7 @@ class SegmentsConverter(SegmentConverter):
 
 
 class Candidate(Struct, frozen=True):
-    """A route of a protocol; ``spans`` says of each name whether it takes several segments."""
+    """A route of a protocol; ``spans`` has, for each name, whether it matches several segments."""
 
     protocol: Any  # an IServerProtocol
     route: Route
@@ -88,7 +88,7 @@ class SharedRoute(Struct, frozen=True):
     def choose(
         self, headers: Mapping[str, str], credentials: Iterable[str] = (), protocol: str = ""
     ) -> Candidate:
-        """Return the route of ``protocol`` if it has one, else of the one that the client uses."""
+        """Return the route of ``protocol``, or else of the protocol that the client uses."""
         candidates = self.candidates
         if len(candidates) > 1:
             for name in (protocol, preferred_protocol(headers, credentials)):
@@ -101,8 +101,8 @@ class SharedRoute(Struct, frozen=True):
 def shared_routes(protocols: Iterable[IServerProtocol]) -> Iterator[SharedRoute]:
     """Yield a rule for each method and pattern of ``protocols``.
 
-    Protocols may share a pattern, with other names in it.  A name for several segments matches
-    what a name for one does, so such a route is a candidate of both rules.
+    Protocols can share a pattern under other parameter names.  A name for several segments also
+    matches a single one, so such a route is a candidate of both rules.
     """
     patterns: dict[tuple[str, str], list[Candidate]] = {}
     for protocol in protocols:
@@ -133,7 +133,7 @@ def _rule(path: str) -> str:
 
 
 def add_converters(klein: Klein) -> None:
-    """Teach ``klein`` the segments of routes, and leave slashes to :func:`corrections`."""
+    """Add the converters for segments to ``klein``, and leave slashes to :func:`corrections`."""
     klein.url_map.converters |= {"default": SegmentConverter, "segments": SegmentsConverter}
     klein.url_map.merge_slashes = False
     klein.url_map.redirect_defaults = False
@@ -156,7 +156,7 @@ def decode_path(path: str) -> str:
 
 
 def preferred_protocol(headers: Mapping[str, str], credentials: Iterable[str] = ()) -> str:
-    """Return the protocol that a client uses, judged by its headers.
+    """Return the protocol that a client's headers indicate.
 
     :param credentials: the names of the credentials that it sent.
     """
@@ -179,7 +179,7 @@ class Match(Struct, frozen=True):
 
 
 class RoutingTable:
-    """Finds the endpoint of a Klein application for a method and a path."""
+    """The endpoints of a Klein application by method and path."""
 
     def __init__(self, klein: Klein, routes: Iterable[SharedRoute]) -> None:
         self._adapter = klein.url_map.bind("")
@@ -190,7 +190,7 @@ class RoutingTable:
         ]
 
     def match(self, method: str, path: str) -> tuple[str, Mapping[str, str]]:
-        """Return endpoint and arguments for exactly this path, which is still encoded.
+        """Return endpoint and arguments of exactly this percent-encoded path.
 
         :raises HTTPException: if no rule matches.
         :raises InvalidRequestError: if the path cannot be decoded.
@@ -201,7 +201,7 @@ class RoutingTable:
         return found
 
     def correct(self, method: str, path: str) -> Match:
-        """Return the endpoint that a request without a matching rule means.
+        """Return the endpoint for the likeliest correction of a path without a rule.
 
         :raises NoSuchMethodError: if the path exists, but not with this method.
         :raises NotFoundError: if it does not exist, with a hint where one is likely.

@@ -19,7 +19,7 @@ from antigravity.web.tunnel_access import TunnelAccess
 
 
 class GatewaySite(server.Site):
-    """Serves one application at a time, which :meth:`serve` sets before the first connection.
+    """A factory of connections to one application, which :meth:`serve` sets or replaces.
 
     The access log has method, path, status, size, time and id of each request; never its query,
     which may hold a key.
@@ -47,16 +47,16 @@ class GatewaySite(server.Site):
         self._all_idle: Deferred[None] | None = None
 
     def serve(self, resource: Any, admission: AdmissionPolicy) -> None:
-        """Serve new requests with ``resource``, to clients that ``admission`` lets in."""
+        """Serve new requests that ``admission`` admits with ``resource``."""
         self.resource = resource
         self.admission = admission
 
     def startFactory(self) -> None:
-        """Accept connections: the first port is open."""
+        """Accept connections, because the first port is open."""
         self.is_closing = False
 
     def stopFactory(self) -> None:
-        """Close each connection after its current request: the last port is closed."""
+        """Close each connection after its current request, because the last port is closed."""
         self.is_closing = True
         for channel in list(self.channels):
             channel.close_if_idle()
@@ -64,11 +64,10 @@ class GatewaySite(server.Site):
     def finish_all(self, seconds: float) -> Deferred[None]:
         """Fail all requests whose response has not begun.
 
-        Return a Deferred that fires when the other responses are complete, too, or after
-        ``seconds``.
+        Return a Deferred that fires when the other responses are complete, or after ``seconds``.
         """
         for channel in list(self.channels):
-            channel.cancel_unanswered()
+            channel.cancel_unstarted_response()
         idle: Deferred[None] = Deferred()
         self._all_idle = idle
         self.reactor.callLater(0, self.note_idle)  # last bytes are written in this turn
@@ -76,7 +75,7 @@ class GatewaySite(server.Site):
         return idle.addBoth(lambda _: timer.cancel() if timer.active() else None)
 
     def note_idle(self) -> None:
-        """Continue to close, if no request is processed any more."""
+        """Finish closing if no request is running any more."""
         if self._all_idle is not None and not any(each.is_busy for each in self.channels):
             self._stop_waiting()
 
@@ -111,7 +110,7 @@ class GatewaySite(server.Site):
                 gone.callback(None)
 
     def acceptableProtocols(self) -> list[bytes]:
-        """Return what TLS clients may choose from."""
+        """Return the protocols that TLS clients can choose."""
         return [b"http/1.1"]
 
     def log(self, request: Any) -> None:
@@ -130,7 +129,7 @@ class GatewaySite(server.Site):
             return
         method, path = head.shown_method, head.shown_path
         size, seconds = request.sentLength, self.reactor.seconds() - request.started_at
-        # Written here: the log's own formatting costs more than all the rest of the line.
+        # Formatted here, because the logger's formatting costs more than the rest of the line.
         self.access.info(
             "{line}",
             line=f"{method} {path} {status} {size} B {seconds:.3f} s {head.id}",

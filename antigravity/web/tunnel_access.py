@@ -14,12 +14,12 @@ _PRIVATE: Final = ("/admin/", "/internal/")
 
 
 class TunnelAccess:
-    """Marks the requests that come through the tunnel.
+    """The mark of requests that come through the tunnel.
 
-    They come from a program on this machine, so their address does not show it.  Therefore the
-    tunnel has a port of its own, and each request there is marked with this object.
+    A program on this machine forwards them, so their address does not distinguish them.  Therefore
+    the tunnel has a port of its own, and each request there is marked with this object.
 
-    :ivar names: the present host names of the tunnel.
+    :ivar names: the current host names of the tunnel.
     """
 
     def __init__(self) -> None:

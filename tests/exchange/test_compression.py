@@ -139,7 +139,7 @@ class FittingTests(LongConversationCase):
     async def test_window_of_model_list_overrides_shipped_table(self) -> None:
         await self.start(files=())
         gateway: Any = self.gateway
-        router = gateway.serving.runtime.snapshot.router
+        router = gateway.parts.runtime.snapshot.router
         for model, window in (("claude-sonnet-4-6", 200_000), ("gpt-4o", 128_000)):
             decision = await router.route(model, "anthropic")
             assert decision.options[0].window == window
@@ -148,7 +148,7 @@ class FittingTests(LongConversationCase):
         await self.stop()
         await self.start()
         gateway = self.gateway
-        router = gateway.serving.runtime.snapshot.router
+        router = gateway.parts.runtime.snapshot.router
         decision = await router.route(MODEL, "anthropic")
         assert decision.options[0].window == WINDOW
 

@@ -192,17 +192,17 @@ class Stopping(FaultCase):
         await stopped
         await reading.closed
 
-    async def check_cut(self, *, hurry: bool) -> None:
+    async def check_cut(self, *, stop_waiting: bool) -> None:
         for way in WAYS:
-            await self.start(shutdown_grace=9.0 if hurry else 0.1)
+            await self.start(shutdown_grace=9.0 if stop_waiting else 0.1)
             reading = await self.begin(way, SLOWLY)
             await reading.until(b"\r\n\r\n")
             gateway: Any = self.gateway
             stopped = gateway.stopService()
-            if hurry:
+            if stop_waiting:
                 await deferLater(reactor, 0.02)
                 self.assertFalse(stopped.called)
-                gateway.hurry()
+                gateway.stop_waiting()
             await stopped
             await eventually(lambda: self.simulator.stats.open_streams == 0)
             await reading.closed
@@ -211,10 +211,10 @@ class Stopping(FaultCase):
             self.assertIn(b"shutting down", answer.body)
 
     async def test_what_takes_too_long_is_cut(self) -> None:
-        await self.check_cut(hurry=False)
+        await self.check_cut(stop_waiting=False)
 
     async def test_a_second_signal_cuts_at_once(self) -> None:
-        await self.check_cut(hurry=True)
+        await self.check_cut(stop_waiting=True)
 
     async def test_it_can_be_stopped_before_anything_came_and_twice(self) -> None:
         await self.start()

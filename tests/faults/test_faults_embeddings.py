@@ -350,7 +350,7 @@ class Embeddings(FaultCase):
             assert (found["protocol"], found["features"]["embedding"]) == (protocol, True)
             assert found["mapped_model"] == model.rpartition("/")[2]
         assert self.gateway is not None
-        explained = await self.gateway.serving.administration().explain(OLDER, "openai_embeddings")
+        explained = await self.gateway.parts.administration().explain(OLDER, "openai_embeddings")
         assert explained["mapped_model"] == "gemini-embedding-001"
         (upstream,) = (u for u in explained["upstreams"] if u["chosen"])
         assert upstream["upstream"] == "gemini-to-gemini"

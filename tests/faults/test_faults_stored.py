@@ -98,7 +98,7 @@ class StoredFaults(FaultCase):
         await self.start()
         made = await self.made()
         assert self.gateway is not None
-        snapshot = self.gateway.serving.runtime.snapshot  # type: ignore[union-attr]
+        snapshot = self.gateway.parts.runtime.snapshot  # type: ignore[union-attr]
         self.patch(snapshot.credentials, "credentials", lambda _: ())
         answer = await self.call("GET", f"{PATH}/{made['id']}")
         check_refusal("openai_responses", answer, 404)

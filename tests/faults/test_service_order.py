@@ -130,7 +130,7 @@ class Draining(SynchronousTestCase):
         self.drain.enter(self)
         stopped = self.drain.stopService()
         self.drain.leave(self)
-        self.drain.hurry()
+        self.drain.stop_waiting()
         self.successResultOf(stopped)
 
     def test_not_longer_than_the_grace(self) -> None:
@@ -143,13 +143,13 @@ class Draining(SynchronousTestCase):
         self.drain.leave(self)
 
     def test_a_second_signal_ends_the_waiting(self) -> None:
-        self.drain.hurry()  # nobody waits yet: nothing happens
+        self.drain.stop_waiting()  # no effect: the drain does not wait yet
         self.drain.enter(self)
         stopped = self.drain.stopService()
         self.assertNoResult(stopped)
-        self.drain.hurry()
+        self.drain.stop_waiting()
         self.successResultOf(stopped)
-        self.drain.hurry()
+        self.drain.stop_waiting()
         self.drain.leave(self)
 
     def test_what_ends_twice_or_never_began_does_no_harm(self) -> None:

@@ -299,14 +299,14 @@ class PluginTests(GatewayCase):
 
     async def test_who_has_registered_what_is_told(self) -> None:
         await self.start(Chores())
-        host = self.gateway.serving.runtime.configuration.plugins
+        host = self.gateway.parts.runtime.configuration.plugins
         found = {plugin.name: plugin for plugin in host.plugins()}
         self.assertEqual(found["extra-0"].registered["warmup_filters"], ("broken", "pings"))
         self.assertEqual(found["claude-code"].registered["background_detectors"], ("claude-code",))
 
     async def test_what_is_no_filter_is_refused(self) -> None:
         await self.start()
-        registry = self.gateway.serving.runtime.configuration.plugins.registry
+        registry = self.gateway.parts.runtime.configuration.plugins.registry
         with self.assertRaises(ValueError):
             registry.warmup_filters.add(object())
         with self.assertRaises(ValueError):

@@ -204,7 +204,8 @@ class Loading(SynchronousTestCase):
         )
         reasons = [reason.removeprefix("register_selection_policies: ") for _, reason in told(host)]
         self.assertEqual(
-            reasons[:3], ["the name 'Balance' is taken", "'' is not a name", "5 is not a name"]
+            reasons[:3],
+            ["the name 'Balance' is taken", "'' is not a valid name", "5 is not a valid name"],
         )
         self.assertIn("ISelectionPolicy", reasons[3])
         (mine,) = (plugin for plugin in host.plugins() if plugin.name == "policies")

@@ -126,7 +126,7 @@ class RateLimitTests(AccountCase):
         self.assertNotIn("veiled", answer)
         for _ in range(2):
             assert self.gateway is not None
-            status: Any = self.gateway.serving.administration().status()
+            status: Any = self.gateway.parts.administration().status()
             (lock,) = status["pool"]["locks"]
             self.assertEqual((lock["account"], lock["help"]), ("codeassist-0", link))
             self.assertTrue(590 < lock["free_in"] <= 600)
@@ -160,5 +160,5 @@ class RateLimitTests(AccountCase):
 
     def waiting(self) -> int:
         assert self.gateway is not None
-        status: Any = self.gateway.serving.administration().status()
+        status: Any = self.gateway.parts.administration().status()
         return int(status["pool"]["queue"]["waiting"])

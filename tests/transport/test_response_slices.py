@@ -14,7 +14,7 @@ from twisted.web.client import ResponseDone
 
 from antigravity.ir.errors import CancelledByClientError, UpstreamError
 from antigravity.transport.content_coding import decoder_for
-from antigravity.transport.response import BUDGET, SLICE, ResponseBody
+from antigravity.transport.response import SLICE, TURN_BUDGET, ResponseBody
 
 END = Failure(ResponseDone())
 
@@ -86,7 +86,7 @@ class SlicesTests(SynchronousTestCase):
         return count
 
     def test_slow_reader_gets_slices_over_several_turns_and_pauses_the_upstream(self) -> None:
-        reader = self.body(0.6 * BUDGET)
+        reader = self.body(0.6 * TURN_BUDGET)
         data = bytes(range(256)) * (SLICE // 256) * 6
         self.under_test.dataReceived(data)
         self.assertEqual(len(reader.got), 2)
@@ -104,7 +104,7 @@ class SlicesTests(SynchronousTestCase):
         self.assertEqual(self.loop.calls, [])
 
     def test_end_follows_pending_data(self) -> None:
-        reader = self.body(2 * BUDGET)
+        reader = self.body(2 * TURN_BUDGET)
         self.under_test.dataReceived(b"x" * 3 * SLICE)
         self.under_test.connectionLost(END)
         self.assertIsNone(reader.reason)
@@ -114,7 +114,7 @@ class SlicesTests(SynchronousTestCase):
         self.assertEqual((self.killed, self.ended), (0, 1))
 
     def test_decompressed_data_is_sliced(self) -> None:
-        reader = self.body(0.6 * BUDGET, "gzip")
+        reader = self.body(0.6 * TURN_BUDGET, "gzip")
         self.under_test.dataReceived(gzip.compress(bytes(100 * SLICE)))
         self.under_test.connectionLost(END)
         self.assertEqual(len(reader.got), 2)
@@ -123,7 +123,7 @@ class SlicesTests(SynchronousTestCase):
         self.assertIsInstance(reader.reason, ResponseDone)
 
     def test_truncated_compression_fails_after_pending_data(self) -> None:
-        reader = self.body(2 * BUDGET, "gzip")
+        reader = self.body(2 * TURN_BUDGET, "gzip")
         self.under_test.dataReceived(gzip.compress(bytes(100 * SLICE))[:-9])
         self.under_test.connectionLost(END)
         self.turns()
@@ -143,7 +143,7 @@ class SlicesTests(SynchronousTestCase):
     def test_stopped_reader_gets_nothing_more_and_keeps_a_finished_connection(
         self,
     ) -> None:
-        reader = self.body(2 * BUDGET)
+        reader = self.body(2 * TURN_BUDGET)
         self.under_test.dataReceived(b"x" * 5 * SLICE)
         self.under_test.connectionLost(END)
         self.under_test.stopProducing()
@@ -153,7 +153,7 @@ class SlicesTests(SynchronousTestCase):
         self.assertEqual((self.killed, self.ended), (0, 1))
 
     def test_stopped_reader_aborts_a_running_connection(self) -> None:
-        reader = self.body(2 * BUDGET)
+        reader = self.body(2 * TURN_BUDGET)
         self.under_test.dataReceived(b"x" * 5 * SLICE)
         self.under_test.stopProducing()
         self.assertEqual((self.killed, self.turns()), (1, 0))

@@ -8,14 +8,14 @@ from twisted.internet.address import IPv4Address
 from antigravity.config.secret import Secret
 from antigravity.ir.errors import AuthenticationError, RateLimitedError
 from antigravity.web.key_throttle import (
-    ADDRESSES,
-    ALL_WAITING,
-    FREE,
+    FREE_TRIES,
     HALF_LIFE,
-    LINES,
+    LOG_LINES,
+    LOG_PERIOD,
     LONGEST_DELAY,
-    PERIOD,
-    WAITING,
+    MAX_ADDRESSES,
+    MAX_DELAYED,
+    MAX_DELAYED_IN_ALL,
     KeyThrottle,
     WrongKeyError,
     network_of,
@@ -39,7 +39,7 @@ def statuses(web: WebHarness) -> list[int]:
 @pytest.mark.parametrize("path", ["/v1/models", "/admin/status"])
 def test_each_wrong_key_is_refused_later(path: str) -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY), admin_key=Secret("sk-admin"))
-    for _ in range(FREE):
+    for _ in range(FREE_TRIES):
         assert web.request("GET", path, None, "x-api-key: sk-wrong").status == 401
     waits = []
     for _ in range(12):
@@ -71,7 +71,7 @@ def test_right_key_from_the_same_address_is_not_delayed() -> None:
 
 def test_delayed_refusal_does_not_read_the_body() -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
-    for _ in range(FREE + 1):
+    for _ in range(FREE_TRIES + 1):
         web.connect()
         web.send(ask("/v1/messages", "sk-wrong", "POST", "{}"))
     assert web.wire() == b""
@@ -83,7 +83,7 @@ def test_delayed_refusal_does_not_read_the_body() -> None:
 @pytest.mark.parametrize("body", ["", "{}"])
 def test_disconnect_during_the_delay_leaves_no_timer(body: str) -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
-    for _ in range(FREE + 1):
+    for _ in range(FREE_TRIES + 1):
         web.connect()
         web.send(ask("/v1/messages", "sk-wrong", "POST" if body else "GET", body))
     web.lose()
@@ -101,8 +101,8 @@ def test_too_many_delayed_refusals_are_429_at_once() -> None:
         transports.append(web.transport)
     waiting = [each for each in transports if not each.value()]
     refused = [each for each in transports if b" 429 " in each.value()]
-    assert len(waiting) == WAITING
-    assert len(refused) == 100 - WAITING - FREE
+    assert len(waiting) == MAX_DELAYED
+    assert len(refused) == 100 - MAX_DELAYED - FREE_TRIES
     assert b"too_many_wrong_keys" in refused[0].value()
 
 
@@ -112,9 +112,9 @@ def test_too_many_wrong_keys_are_not_logged_one_by_one(logged: list[str], body: 
     for _ in range(500):
         web.connect()
         web.send(ask("/v1/messages", "sk-wrong", "POST" if body else "GET", body))
-    assert len(logged) == FREE + 1
+    assert len(logged) == FREE_TRIES + 1
     web.clock.advance(LONGEST_DELAY)
-    assert len(logged) == FREE + 1 + WAITING
+    assert len(logged) == FREE_TRIES + 1 + MAX_DELAYED
     assert web.app.admission.key_throttle.total == 500
 
 
@@ -136,7 +136,7 @@ def test_other_addresses_are_not_slowed_down() -> None:
 
 def test_wrong_keys_expire() -> None:
     throttle = KeyThrottle()
-    for _ in range(FREE + 3):
+    for _ in range(FREE_TRIES + 3):
         throttle.throttle(WRONG, "203.0.113.1", 0.0)
     assert throttle.throttle(WRONG, "203.0.113.1", 10 * HALF_LIFE) == (WRONG, 0.0)
 
@@ -149,16 +149,16 @@ def test_other_errors_are_not_delayed() -> None:
 
 def test_addresses_and_delayed_refusals_are_bounded() -> None:
     throttle = KeyThrottle()
-    for number in range(ADDRESSES + 500):
+    for number in range(MAX_ADDRESSES + 500):
         throttle.throttle(WRONG, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 0.0)
-    assert len(throttle._addresses) == ADDRESSES
+    assert len(throttle._addresses) == MAX_ADDRESSES
     late = 0
     for number in range(100):
-        for _ in range(FREE + 10):
+        for _ in range(FREE_TRIES + 10):
             error, delay = throttle.throttle(WRONG, f"192.0.2.{number}", 0.0)
             late += bool(delay)
             assert delay or error is WRONG or isinstance(error, RateLimitedError)
-    assert late == ALL_WAITING
+    assert late == MAX_DELAYED_IN_ALL
 
 
 def test_log_lines_are_limited(logged: list[str]) -> None:
@@ -166,14 +166,14 @@ def test_log_lines_are_limited(logged: list[str]) -> None:
     for number in range(2000):
         throttle.throttle(WRONG, "203.0.113.1", number * 0.001)
     (line,) = logged
-    assert line.startswith(f"{FREE + 1} requests from 203.0.113.1 had a wrong API key")
-    for _ in range(FREE):
-        throttle.throttle(WRONG, "203.0.113.1", PERIOD + 1)
+    assert line.startswith(f"{FREE_TRIES + 1} requests from 203.0.113.1 had a wrong API key")
+    for _ in range(FREE_TRIES):
+        throttle.throttle(WRONG, "203.0.113.1", LOG_PERIOD + 1)
     assert logged[1].startswith("1995 requests from 203.0.113.1")
     for number in range(100):
-        for _ in range(FREE + 1):
-            throttle.throttle(WRONG, f"192.0.2.{number}", PERIOD + 2)
-    assert len(logged) == 1 + LINES
+        for _ in range(FREE_TRIES + 1):
+            throttle.throttle(WRONG, f"192.0.2.{number}", LOG_PERIOD + 2)
+    assert len(logged) == 1 + LOG_LINES
 
 
 def test_client_is_an_ipv4_address_or_an_ipv6_network() -> None:
@@ -187,7 +187,7 @@ def test_client_is_an_ipv4_address_or_an_ipv6_network() -> None:
 
 def test_client_is_the_peer_whatever_the_headers_are() -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
-    for number in range(FREE + 1):
+    for number in range(FREE_TRIES + 1):
         web.connect("203.0.113.1")
         header = f"x-forwarded-for: 192.0.2.{number}\r\ncf-connecting-ip: 192.0.2.{number}"
         web.send(ask("/v1/models", f"sk-wrong\r\n{header}"))

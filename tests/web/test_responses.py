@@ -223,7 +223,7 @@ def test_head_request_gets_headers_without_body(path: str) -> None:
 def test_body_is_freed_when_the_call_is_made() -> None:
     web, stream = streaming()
     request = stream.consumer
-    assert request.take_body() == b""
+    assert request.pop_body() == b""
     assert request.content.read() == b""
     assert web.exchange.call.body == b"{}"
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
-from antigravity.app.mcp.federation import run, servers_of
+from antigravity.app.mcp.federation import build_servers, run
 from antigravity.app.mcp.relay import RelayEndpoints
 from antigravity.app.mcp.vision import Ask, VisionEndpoint
 from antigravity.config.settings import Settings
@@ -27,7 +27,7 @@ PATH: Final = "/mcp"
 
 
 class McpEndpoints:
-    """The endpoints by path; sessions survive a change of the configuration.
+    """All MCP endpoints of the gateway; their sessions survive a reload.
 
     ``ask`` calls a model of the gateway, for the vision tools.
     """
@@ -49,12 +49,12 @@ class McpEndpoints:
     ) -> Mapping[str, IMcpEndpoint]:
         """Return the endpoints by path.
 
-        They offer what ``registry`` has, and the tools of the servers in ``settings``.
+        They offer the entries of ``registry`` and of the servers in ``settings``.
         """
-        self._federation.use(servers_of(settings, self._home))
+        self._federation.use(build_servers(settings, self._home))
         limits = _limits(settings)
         return {
-            **self._own(settings, registry, limits),
+            **self._gateway_endpoint(settings, registry, limits),
             **self._relays.endpoints(settings),
             **self._vision.endpoints(settings, limits, media),
         }
@@ -70,14 +70,14 @@ class McpEndpoints:
         """
         self._relays.stop()
         self._vision.stop()
-        self._stop_own()
+        self._stop_gateway_endpoint()
         return self._federation.stop()
 
-    def _own(
+    def _gateway_endpoint(
         self, settings: Settings, registry: Registry, limits: Limits
     ) -> Mapping[str, IMcpEndpoint]:
         if not settings.mcp.enabled:
-            self._stop_own()
+            self._stop_gateway_endpoint()
             return {}
         if self._endpoint is None:
             self._endpoint = McpEndpoint(
@@ -88,7 +88,7 @@ class McpEndpoints:
         self._registry.replace(catalogs)
         return {PATH: self._endpoint}
 
-    def _stop_own(self) -> None:
+    def _stop_gateway_endpoint(self) -> None:
         endpoint, self._endpoint = self._endpoint, None
         if endpoint is not None:
             endpoint.stop()

@@ -43,12 +43,12 @@ _INHERITED: Final = (
     "USERNAME",
     "USERPROFILE",
 )
-#: Seconds for the first response of a server on the network.  A program may take longer: it may
-#: have to be installed first.
+#: Seconds for the first response of a server on the network.  A program gets more time, because it
+#: may have to be installed first.
 _PROBE: Final = 10.0
 
 
-def servers_of(
+def build_servers(
     settings: Settings, home: Path, environ: Mapping[str, str] = os.environ
 ) -> dict[str, Server]:
     """Return the servers to connect to, by name."""

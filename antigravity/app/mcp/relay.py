@@ -17,7 +17,7 @@ READER: Final = "/mcp/web_reader/mcp"
 
 
 class RelayEndpoints:
-    """The endpoints by path; sessions survive while the server stays the same."""
+    """The relay endpoints; sessions survive a reload unless the server's address changes."""
 
     def __init__(self, clock: Any, drain: Drain, transport: IHttpTransport) -> None:
         self._clock = clock
@@ -26,12 +26,12 @@ class RelayEndpoints:
         self._endpoints: dict[str, RelayEndpoint] = {}
 
     def endpoints(self, settings: Settings) -> Mapping[str, IMcpEndpoint]:
-        """Return the endpoints by path; those that are disabled end now."""
-        wanted = _remotes(settings)
+        """Return the endpoints by path, and stop those that are disabled."""
+        targets = _targets(settings)
         for path in list(self._endpoints):
-            if path not in wanted or self._endpoints[path].remote.url != wanted[path].url:
+            if path not in targets or self._endpoints[path].remote.url != targets[path].url:
                 self._endpoints.pop(path).stop()
-        for path, remote in wanted.items():
+        for path, remote in targets.items():
             endpoint = self._endpoints.get(path)
             if endpoint is None:
                 endpoint = self._endpoints[path] = RelayEndpoint(
@@ -56,7 +56,7 @@ def zai_key(settings: Settings) -> str:
     return zai.mcp.api_key.reveal() or zai.api_key.reveal()
 
 
-def _remotes(settings: Settings) -> dict[str, RelayTarget]:
+def _targets(settings: Settings) -> dict[str, RelayTarget]:
     mcp, key = settings.proxy.zai.mcp, zai_key(settings)
     headers = (("authorization", f"Bearer {key}"),) if key else ()
     timeout = settings.mcp.call_timeout

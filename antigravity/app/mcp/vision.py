@@ -27,14 +27,14 @@ from antigravity.mcp.vision.zai import ZaiVision
 from antigravity.services import Drain
 
 PATH: Final = "/mcp/zai-mcp-server/mcp"
-_IDENTITY: Final = ServerInfo("zai-mcp-server", "Vision tools of the antigravity gateway")
+_SERVER_INFO: Final = ServerInfo("zai-mcp-server", "Vision tools of the antigravity gateway")
 
-#: Asks a model of the gateway.
+#: A function that sends an internal request to a model of the gateway.
 Ask = Callable[[InternalRequest], Deferred[str]]
 
 
 class VisionEndpoint:
-    """The endpoint, across configurations."""
+    """The vision endpoint; its sessions survive a reload."""
 
     def __init__(self, reactor: Any, drain: Drain, transport: IHttpTransport, ask: Ask) -> None:
         self._reactor = reactor
@@ -56,14 +56,14 @@ class VisionEndpoint:
             self._endpoint = McpEndpoint(
                 McpRegistry([self._vision.catalog]),
                 self._reactor,
-                server_info=_IDENTITY,
+                server_info=_SERVER_INFO,
                 enter=self._drain.enter,
                 leave=self._drain.leave,
             )
         self._endpoint.configure(limits)
         roots = [Path(root).expanduser() for root in settings.mcp.vision.roots]
         sources = MediaSources(media, roots, partial(call_in_thread, self._reactor))
-        self._vision.use(sources, self._see(settings))
+        self._vision.use(sources, self._vision_model(settings))
         return {PATH: self._endpoint}
 
     def stop(self) -> None:
@@ -72,26 +72,26 @@ class VisionEndpoint:
         if endpoint is not None:
             endpoint.stop()
 
-    def _see(self, settings: Settings) -> AskVisionModel:
+    def _vision_model(self, settings: Settings) -> AskVisionModel:
         vision, timeout = settings.mcp.vision, settings.mcp.call_timeout
         if vision.model:
-            return partial(_look, self._ask, vision.model, timeout or None)
+            return partial(_ask_about_media, self._ask, vision.model, timeout or None)
         zai = ZaiVision(
             self._transport, vision.zai_url, zai_key(settings), vision.zai_model, timeout
         )
         return zai.see
 
 
-def _look(
-    ask: Ask, model: str, limit: float | None, sight: VisionRequest, principal: str
+def _ask_about_media(
+    ask: Ask, model: str, limit: float | None, vision_request: VisionRequest, principal: str
 ) -> Deferred[str]:
-    """Ask a model of the gateway about images."""
-    parts: tuple[Part, ...] = (*sight.media, Text(sight.prompt))
+    """Ask a model of the gateway about images or a video."""
+    parts: tuple[Part, ...] = (*vision_request.media, Text(vision_request.prompt))
     request = Request(
         model=model,
         messages=(Message("user", parts),),
         protocol=PROTOCOL,
-        system=(Text(sight.instructions),),
+        system=(Text(vision_request.instructions),),
     )
     internal = InternalRequest(
         model,
