@@ -44,7 +44,7 @@ THINGS: dict[str, tuple[list[EmbeddingInput], str]] = {
 
 @pytest.mark.parametrize("thing", THINGS)
 def test_what_the_table_says_becomes_of_inputs(thing: str) -> None:
-    (row,) = (row for row in table("docs/protocols.rst", "Of the inputs") if row[0] == thing)
+    (row,) = (row for row in table("docs/protocols.rst", "Input or setting") if row[0] == thing)
     claims = dict(zip(CLIENTS, row[1:], strict=True))
     inputs, mark = THINGS[thing]
     request = EmbeddingRequest("m", tuple(inputs), "other")

@@ -143,12 +143,12 @@ def test_plain_requests_lose_nothing() -> None:
 
 
 def test_every_row_is_tried() -> None:
-    rows = table("docs/protocols.rst", "Of the request")
+    rows = table("docs/protocols.rst", "Part of the request")
     assert [row[0] for row in rows] == list(REQUESTS)
 
 
 @pytest.mark.parametrize(
-    "row", table("docs/protocols.rst", "Of the request"), ids=lambda row: row[0]
+    "row", table("docs/protocols.rst", "Part of the request"), ids=lambda row: row[0]
 )
 def test_a_row_is_true(row: list[str]) -> None:
     for name, claim in zip(COLUMNS, row[1:], strict=True):
