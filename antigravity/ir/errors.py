@@ -164,7 +164,7 @@ class QuotaExhaustedError(RateLimitedError):
 
 
 class UpstreamError(GatewayError):
-    """The upstream failed, or answered something that makes no sense."""
+    """The upstream failed, or sent a malformed response."""
 
     status = 502
     retryable = True

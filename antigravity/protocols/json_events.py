@@ -1,6 +1,6 @@
-"""A decoder of events that hold JSON objects, and the errors that HTTP statuses stand for.
+"""A decoder of events that contain JSON objects, and the errors for HTTP statuses.
 
-For upstreams that speak a protocol of their own; see ``docs/plugins.rst``.
+Plugins use these for protocols of their own; see ``docs/plugins.rst``.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ _KINDS: Final[Mapping[int, type[GatewayError]]] = {
     529: OverloadedError,
 }
 
-#: Events that say nothing: the second is how many servers mark the end.
-_NOTHING: Final = (b"", b"[DONE]")
+#: Data of events without content; many servers mark the end with the second.
+_NO_CONTENT: Final = (b"", b"[DONE]")
 
 
 _EVENT: Final = msgspec.json.Decoder(dict[str, Any])
@@ -68,24 +68,24 @@ def upstream_error(
     retry_after: float | None = None,
     too_long: bool = False,
 ) -> GatewayError:
-    """Return the error that an answer with such a ``status`` is.
+    """Return the error for a response with an error status.
 
-    :param message: what the server says, if that is text.
-    :param retry_after: in seconds; if ``None``, it is taken from headers and message.
-    :param too_long: whether the prompt does not fit: then the gateway may compress it.
+    :param message: the server's message; ignored if it is not text.
+    :param retry_after: in seconds; if ``None``, it is read from headers and message.
+    :param too_long: whether the prompt does not fit, so that the gateway may compress it.
     """
     kind = _KINDS.get(status, InvalidRequestError if 400 <= status < 500 else UpstreamError)
     if too_long and issubclass(kind, InvalidRequestError):
         kind = ContextLengthError
-    said = message if isinstance(message, str) else ""
+    text = message if isinstance(message, str) else ""
+    limit = read_limit(status, headers, text)
     if kind is UpstreamCredentialError:
-        said = credential_refused()  # its words may repeat it
-    limit = read_limit(status, headers, message if isinstance(message, str) else "")
+        text = credential_refused()  # the server's message may contain the credential
     if limit.kind and kind is RateLimitedError:
         kind = QuotaExhaustedError
     code = "model_not_found" if kind is NotFoundError else None
     return kind(
-        said or f"The upstream answered with status {status} and no reason.",
+        text or f"The upstream responded with status {status} and no message.",
         code=BILLING_CODE if limit.kind == "billing" else code,
         retry_after=limit.retry_after if retry_after is None else retry_after,
         upstream_status=status,
@@ -94,10 +94,10 @@ def upstream_error(
 
 @implementer(IStreamDecoder)
 class JsonEventDecoder(ABC):
-    """Reads events that hold JSON objects; what one of them means, :meth:`read` says.
+    """Decodes events that contain JSON objects; a subclass defines :meth:`read`.
 
-    Data that makes no sense, and an end before a ``Finish``, become a ``StreamFailure``.  Responses
-    that are lines of JSON are for a protocol whose traits have ``json_lines``.
+    Malformed data, and an end before a ``Finish``, become a ``StreamFailure``.  For responses that
+    are lines of JSON, set ``json_lines`` in the traits of the protocol.
     """
 
     def __init__(self) -> None:
@@ -107,27 +107,28 @@ class JsonEventDecoder(ABC):
 
     @abstractmethod
     def read(self, name: str, data: dict[str, Any]) -> Iterable[Event]:
-        """Return what one event means, in a legal order; often nothing.
+        """Return the decoded events of one event, in a legal order; often none.
 
-        Fields need not be looked for before they are used: ``KeyError``, ``IndexError``,
-        ``TypeError`` and ``ValueError`` say that the event makes no sense.
+        Fields can be used without a check: if this raises ``KeyError``, ``IndexError``,
+        ``TypeError`` or ``ValueError``, the event is malformed.
 
         :raises GatewayError: if the event is an error.
         """
 
     def decode(self, event: ServerSentEvent) -> Sequence[Event]:
-        """Return what ``event`` means."""
-        if self._failed or event.data.strip() in _NOTHING:
+        """Return the decoded events."""
+        if self._failed or event.data.strip() in _NO_CONTENT:
             return ()
         try:
             events = list(self.read(event.event, _EVENT.decode(event.data)))
         except GatewayError as error:
             return self._failure(error)
         except (ValueError, LookupError, TypeError, RecursionError) as error:
-            why = f"no {error}" if isinstance(error, KeyError) else type(error).__name__
-            what = f"event {event.event!r}" if event.event else "event"
-            said = f"The upstream sent an {what} that makes no sense ({why})."
-            return self._failure(UpstreamError(said))
+            reason = f"no {error}" if isinstance(error, KeyError) else type(error).__name__
+            name = f" {event.event!r}" if event.event else ""
+            return self._failure(
+                UpstreamError(f"The upstream sent a malformed event{name} ({reason}).")
+            )
         if events and not self._started:
             self._started = True
             if not isinstance(events[0], ResponseStart):
@@ -136,7 +137,7 @@ class JsonEventDecoder(ABC):
         return events
 
     def close(self) -> Sequence[Event]:
-        """Return what the end of the body means."""
+        """Return the events for the end of the body."""
         if self._finished or self._failed:
             return ()
         return self._failure(incomplete_response_error())

@@ -64,7 +64,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Gatewa
 
 def _error(status: int, said: _Said, limit: Limit) -> GatewayError:
     kind = _kind(status, said, limit)
-    message = said.message or f"The upstream answered with status {status} and no reason."
+    message = said.message or f"The upstream responded with status {status} and no message."
     code = said.code
     if issubclass(kind, UpstreamCredentialError):
         # The upstream's own words may repeat a part of the credential.

@@ -76,7 +76,7 @@ def test_whole_body_beyond_limit_is_refused() -> None:
 
 
 class Failing(Decoder):
-    """Fails at the first event, as at one that makes no sense."""
+    """Fails at the first event, like a decoder of a malformed one."""
 
     def decode(self, event: ServerSentEvent) -> Sequence[Event]:
         return [ResponseStart(), TextDelta("a"), StreamFailure(UpstreamError("nonsense"))]

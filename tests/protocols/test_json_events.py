@@ -87,16 +87,16 @@ def test_usage_may_follow_the_end() -> None:
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("text", "{}", "'text' that makes no sense (no 'text')"),
-        ("text", "{", "makes no sense"),
-        ("text", "[]", "makes no sense"),
+        ("text", "{}", "malformed event 'text' (no 'text')"),
+        ("text", "{", "malformed event"),
+        ("text", "[]", "malformed event"),
         ("number", '{"list": []}', "IndexError"),
         ("number", '{"list": 1}', "TypeError"),
         ("number", '{"list": ["secret"]}', "ValueError"),
         ("error", "{}", "Too busy."),
     ],
 )
-def test_what_makes_no_sense_ends_the_answer_once(name: str, data: str, said: str) -> None:
+def test_malformed_event_ends_the_response_once(name: str, data: str, said: str) -> None:
     decoder = Decoder()
     (failure,) = decoder.decode(event(name, data))
     assert isinstance(failure, StreamFailure)

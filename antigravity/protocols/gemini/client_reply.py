@@ -35,7 +35,7 @@ def _decode(body: bytes, kind: Any, what: str) -> Any:
     try:
         return lenient.decode(body, kind)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise UpstreamError(f"The upstream's {what} makes no sense: {error}.") from error
+        raise UpstreamError(f"The upstream's {what} is malformed: {error}.") from error
 
 
 def decode_count(body: bytes) -> int:

@@ -188,7 +188,7 @@ class GeminiTap:
 
 
 def _glance(data: bytes) -> wire.AnswerGlance | None:
-    """Return the little that a tap needs, or ``None`` if the chunk makes no sense."""
+    """Return the fields that a tap needs, or ``None`` if the chunk is malformed."""
     try:
         return wire.decode_glance(data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

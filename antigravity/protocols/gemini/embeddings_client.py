@@ -74,14 +74,14 @@ def _part(part: Any, param: str, target: Target) -> dict[str, Any]:
 
 
 def decode(body: bytes, expected: int) -> EmbeddingResponse:
-    """Return the vectors in an answer.
+    """Return the vectors in a response.
 
-    :raises UpstreamError: if it makes no sense.
+    :raises UpstreamError: if it is malformed.
     """
     try:
         answer = lenient.decode(body, Answer)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise UpstreamError(f"The upstream's vectors make no sense: {error}.") from error
+        raise UpstreamError(f"The upstream's embeddings are malformed: {error}.") from error
     found = answer.embeddings or []
     if answer.embedding is not None:
         found = [answer.embedding]

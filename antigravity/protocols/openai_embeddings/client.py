@@ -91,9 +91,9 @@ def _losses(inputs: tuple[EmbeddingInput, ...]) -> tuple[Loss, ...]:
 
 
 def decode(body: bytes, expected: int) -> EmbeddingResponse:
-    """Return the vectors in an answer, in the order of the inputs.
+    """Return the vectors in a response, in the order of the inputs.
 
-    :raises UpstreamError: if it makes no sense.
+    :raises UpstreamError: if it is malformed.
     """
     try:
         answer = lenient.decode(body, _Answer)
@@ -103,7 +103,7 @@ def decode(body: bytes, expected: int) -> EmbeddingResponse:
             for each in found
         )
     except (ValueError, RecursionError) as error:
-        raise UpstreamError(f"The upstream's vectors make no sense: {error}.") from error
+        raise UpstreamError(f"The upstream's embeddings are malformed: {error}.") from error
     if len(vectors) != expected or not all(vectors):
         raise UpstreamError(f"The upstream gave {len(vectors)} vectors where {expected} are due.")
     return EmbeddingResponse(vectors, _usage(answer.usage), answer.model or "")

@@ -150,4 +150,4 @@ def encode(response: EmbeddingResponse, request: EmbeddingRequest, call: Call) -
     try:
         return HttpReply(200, encode_with_array(members, "data", data))
     except ValueError as error:
-        raise UpstreamError(f"The upstream's vector makes no sense: {error}.") from error
+        raise UpstreamError(f"The upstream's embedding is malformed: {error}.") from error

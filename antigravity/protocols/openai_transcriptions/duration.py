@@ -1,6 +1,6 @@
 """How long a recording is, as its own headers say; for MP3 with one bit rate, as its size says.
 
-Nothing is decoded.  What cannot be told without that, or makes no sense, is ``None``.
+Nothing is decoded.  A duration that needs decoding, or of a malformed file, is ``None``.
 """
 
 from __future__ import annotations
