@@ -172,7 +172,7 @@ class WebApp:
 
     def _guarded(self, handler: _Handler) -> Callable[..., Deferred[Any]]:
         def guarded(request: Any, **names: Any) -> Deferred[Any]:
-            head = head_of(request)
+            head: RequestHead = request.head  # the resource has read it
             done: Deferred[Any] = txaio.as_future(self._enter, request, head, handler, names)
             request.running = done
             return done.addErrback(self._failed, request, head)

@@ -9,6 +9,7 @@ No other module of ``web`` names a private attribute of ``twisted.web``; each on
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from twisted.protocols.basic import LineReceiver
@@ -40,15 +41,10 @@ class Channel(HTTPChannel):
     #: Whether the request was refused: nothing more is read.
     refused = False
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a request is being processed."""
-        return bool(self._handlingRequest)
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether the client does not read fast enough."""
-        return self._waitingForTransport
+    #: Whether a request is being processed.
+    is_busy = property(attrgetter("_handlingRequest"))
+    #: Whether the client does not read fast enough.
+    is_congested = property(attrgetter("_waitingForTransport"))
 
     @property
     def has_input(self) -> bool:
