@@ -71,6 +71,7 @@ class RequestContext:
     :ivar head: model and streaming switch; :meth:`read_head` reads them once.
     :ivar call: the request as it is served; :ivar original_call: as it was before stored history
         was put into its body.
+    :ivar is_conversation: whether requests of the protocol are turns of conversations.
     :ivar is_rewritten: whether :attr:`request` differs from the body that the client sent.
     :ivar is_repaired: whether the history was repaired after an upstream refused its signatures.
     :ivar is_large: whether to translate the request would block the event loop for too long.
@@ -89,7 +90,8 @@ class RequestContext:
         self.snapshot = snapshot
         self.protocol = protocol
         self.traits: ServerTraits = protocol.traits
-        if not self.traits.is_conversation:
+        self.is_conversation = self.traits.is_conversation
+        if not self.is_conversation:
             audio = snapshot.settings.audio
             rules = AudioRules(audio.transcription_prompt, audio.max_inline_bytes)
             call = replace(call, audio=rules)
@@ -147,6 +149,7 @@ class RequestContext:
         branch.protocol = protocol
         hint = self.traits.conversation_hint
         branch.traits = replace(protocol.traits, conversation_hint=hint)
+        branch.is_conversation = branch.traits.is_conversation
         branch.recorder = self.recorder.branch()
         branch.attempts = AttemptState()
         branch.head = Head(self.head.model, stream)
@@ -197,7 +200,7 @@ class RequestContext:
 
         Headers tell it for free; the body is read only where there is a choice to make.
         """
-        if not self.traits.is_conversation or self.call.route.operation != "generate":
+        if not self.is_conversation or self.call.route.operation != "generate":
             return ""
         identity = session_from_headers(self.call.headers)
         if identity is None and self.traits.conversation_hint is not None:

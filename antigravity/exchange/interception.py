@@ -40,11 +40,12 @@ def concerns(context: RequestContext) -> bool:
 def intercept_warmup(context: RequestContext) -> Reply | None:
     """Return the fixed reply to a warm-up request, ``None`` for every other request."""
     body, headers = context.call.body, context.call.headers
-    filters = [
+    marked = tuple(
         each
-        for each in _interested(context, context.snapshot.interception.warmup_filters)
+        for each in context.snapshot.interception.warmup_filters
         if not each.marks or any(mark in body for mark in each.marks)
-    ]
+    )
+    filters = _interested(context, marked) if marked else []
     request = _decoded(context) if filters else None
     if request is None:
         return None

@@ -27,7 +27,7 @@ async def generate(context: RequestContext) -> Reply:
     head, snapshot = context.head, context.snapshot
     context.recorder.begin(head.model, stream=head.stream)
     plan: Plan | None = None
-    if context.traits.is_conversation and concerns(context):
+    if context.is_conversation and concerns(context):
         warmed_up = intercept_warmup(context)
         if warmed_up is not None:
             return warmed_up

@@ -10,7 +10,6 @@ from antigravity.exchange.streams.event_source import EndPolicy
 from antigravity.exchange.streams.response_form import ResponseSource
 from antigravity.interfaces.accounts import ILease
 from antigravity.interfaces.transport import IIncomingResponse
-from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import CancelledByClientError, GatewayError
 from antigravity.routing.decision import RoutingOption
@@ -27,12 +26,6 @@ class Attempt(Struct, frozen=True):
     lease: ILease
     losses: tuple[Loss, ...] = ()
     fitted: FittedRequest | None = None
-
-    @property
-    def credential(self) -> Credential:
-        """The credential of the leased account."""
-        credential: Credential = self.lease.credential
-        return credential
 
     @property
     def end_policy(self) -> EndPolicy:
@@ -54,7 +47,7 @@ class Attempt(Struct, frozen=True):
         if error is None:
             self.lease.succeeded()
         elif isinstance(error, CancelledByClientError) or (
-            not self.context.traits.is_conversation and error.upstream_status in (404, 405)
+            not self.context.is_conversation and error.upstream_status in (404, 405)
         ):
             self.lease.release()
         else:

@@ -287,7 +287,7 @@ class ContextFitter:
         return (
             route.operation == "generate"
             and not isinstance(protocol, InternalProtocol)
-            and self._context.traits.is_conversation
+            and self._context.is_conversation
             and not option.client.traits.native_only
         )
 

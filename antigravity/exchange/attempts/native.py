@@ -77,7 +77,7 @@ async def attempt_native(attempt: Attempt) -> Reply:
     protocol = context.protocol
     body = await context.compute(protocol.with_model, context.call, option.target.model)
     operation: UpstreamOperation = "stream" if context.head.stream else "generate"
-    call = UpstreamCall(option, attempt.credential, operation, body, context.call.headers)
+    call = UpstreamCall(option, attempt.lease.credential, operation, body, context.call.headers)
     response = await call.send(context.services.transport, context.recorder.repeated)
     tap = _tap(attempt)
     content_type = response.headers().get("content-type", "")
@@ -207,8 +207,11 @@ def _is_several(body: bytes) -> bool:
 
 def _is_empty_by_mistake(attempt: Attempt, body: bytes) -> bool:
     """Return whether a whole response is empty, of a model that is known to make such ones."""
-    ends, option = attempt.end_policy, attempt.option
-    if len(body) >= _EMPTY_LIMIT or ends.accepts_empty or not _is_readable(attempt):
+    option = attempt.option
+    if not option.target.capabilities.retry_empty or len(body) >= _EMPTY_LIMIT:
+        return False
+    ends = attempt.end_policy
+    if ends.accepts_empty or not _is_readable(attempt):
         return False
     # What the request was does not matter for that, so it need not be decoded.
     decoder = option.client.decoder(Request("", (), option.client.name), option.target)
@@ -247,5 +250,5 @@ def _tap(attempt: Attempt) -> ITap:
         family, unsigned = target.capabilities.family, target.wants_reasoning
         collector = SignatureCollector(keep, unsigned=unsigned)
         collecting.collect(collector.feed, family, unsigned=unsigned)
-    remember_origin(context, option, attempt.credential, tap)
+    remember_origin(context, option, attempt.lease.credential, tap)
     return tap

@@ -113,7 +113,7 @@ class Embedding:
         context, option = self._context, attempt.option
         body = await context.compute(self._server.with_model, context.call, option.target.model)
         operation = self._server.operation(context.call)
-        call = UpstreamCall(option, attempt.credential, operation, body, context.call.headers)
+        call = UpstreamCall(option, attempt.lease.credential, operation, body, context.call.headers)
         return await whole(attempt, await call.send(context.services.transport))
 
     async def _ask(self, attempt: Attempt, batch: Batch) -> tuple[Batch, EmbeddingResponse]:
@@ -123,7 +123,7 @@ class Embedding:
         encoded = _client(option).encode_embedding(self._request, inputs, option.target)
         known = context.recorder.record.warnings
         context.recorder.warn(tuple(dict.fromkeys((*known, *encoded.warnings))))
-        call = UpstreamCall(option, attempt.credential, encoded.operation, encoded.body)
+        call = UpstreamCall(option, attempt.lease.credential, encoded.operation, encoded.body)
         response = await call.send(context.services.transport)
         body = await response.collect(RESPONSE_LIMIT)
         if not body.strip():

@@ -63,7 +63,8 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
         if draws(capabilities):
             request = fit_image_request(request, losses)
     extensions = request.extensions if request.protocol == "gemini" else {}
-    tools = encode_tools(request, capabilities, extensions, losses)
+    has_tools = bool(request.tools or request.tool_choice or extensions)
+    tools = encode_tools(request, capabilities, extensions, losses) if has_tools else []
     contents = encode_contents(request, capabilities, losses)
     _drop_prefill(contents, capabilities, losses)
     texts = [{"text": part.text} for part in request.system if part.text.strip()]
@@ -80,10 +81,11 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
         losses.add("messages", "citations in the history were left out")
     if request.service_tier not in (None, "auto", "default"):
         losses.add("service_tier", "Gemini has no such setting; it was dropped")
+    choice = encode_choice(request, tools, extensions, losses) if has_tools else {}
     body: dict[str, Any] = {
         "systemInstruction": {"role": "user", "parts": texts} if texts else None,
         "tools": tools or None,
-        "toolConfig": encode_choice(request, tools, extensions, losses) or None,
+        "toolConfig": choice or None,
         "generationConfig": encode_config(request, capabilities, extensions, losses) or None,
     }
     body |= {key: value for key, value in extensions.items() if key not in _MERGED}
