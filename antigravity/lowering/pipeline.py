@@ -12,16 +12,20 @@ from antigravity.ir.capabilities import Loss, Target, Traits
 from antigravity.ir.events import Event, StreamFailure
 from antigravity.ir.parts import Media, Opaque, ToolCall, ToolResult
 from antigravity.ir.request import Request, ResponseFormat
-from antigravity.lowering.attribution import without_attribution
 from antigravity.lowering.audio_output import fit_audio_output
 from antigravity.lowering.call_ids import fit_call_ids
 from antigravity.lowering.images import fit_image
+from antigravity.lowering.instructions import (
+    fold_system_turns,
+    move_instructions,
+    without_attribution,
+)
 from antigravity.lowering.media import check_files, check_sole_media, without_unsupported
 from antigravity.lowering.outputs import check_outputs
 from antigravity.lowering.pairing import pair_tools
 from antigravity.lowering.parallel_calls import SingleToolCall
 from antigravity.lowering.property_names import fit_property_names
-from antigravity.lowering.provider_content import check_provider_content
+from antigravity.lowering.provider_content import check_provider_content, with_readable_summaries
 from antigravity.lowering.speech import fit_speech
 from antigravity.lowering.stop_sequences import StopSequences
 from antigravity.lowering.strict_tools import fit_strict_tools
@@ -32,8 +36,6 @@ from antigravity.lowering.structured_output import (
     needs_object,
     wrap_schema,
 )
-from antigravity.lowering.summaries import with_readable_summaries
-from antigravity.lowering.system_turns import fold_system_turns, move_instructions
 from antigravity.lowering.tool_names import ToolRestorer, lower_tools
 from antigravity.lowering.tool_schemas import fit_tool_schemas, repair_schemas
 from antigravity.lowering.typed_schemas import fit_typed_schemas

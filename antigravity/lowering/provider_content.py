@@ -1,13 +1,16 @@
-"""Checks for content that only one provider stores."""
+"""Content that only the protocol or the provider of a request has: checked, converted, reported."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, Final
 
+from msgspec.structs import replace
+
+from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import InvalidRequestError, UnreadablePartError
-from antigravity.ir.parts import Opaque
-from antigravity.ir.request import Request
+from antigravity.ir.parts import Opaque, Part, Text
+from antigravity.ir.request import Message, Request
 from antigravity.ir.tools import HostedTool
 
 #: Fields that refer to content stored at the provider, and the alternative for the client.
@@ -15,6 +18,13 @@ _STORED: Final = {
     "cachedContent": "send the cached content itself",
     "cached_content": "send the cached content itself",
 }
+#: Instructions for a server rather than a model: the gateway follows them, or they do not apply.
+_FOR_SERVERS: Final = frozenset(
+    {"include", "previous_response_id", "safety_identifier", "store", "stream_options"}
+)
+
+#: Without these the model misses tools or content, not only a setting.
+_CONTENT: Final = frozenset({"mcp_servers", "container", "retrievalConfig"})
 
 
 def check_provider_content(request: Request) -> None:
@@ -58,3 +68,48 @@ def _references(request: Request) -> Iterator[tuple[str, str]]:
         files = container.get("file_ids") if isinstance(container, dict) else None
         if isinstance(files, list):
             yield from (("the files of a tool", each) for each in files if isinstance(each, str))
+
+
+def with_readable_summaries(request: Request) -> Request:
+    """Return the request with readable summaries as text.
+
+    Anthropic's ``compaction`` block replaces all turns before it.
+    """
+    if not any(_summary(part) for message in request.messages for part in message.parts):
+        return request
+    return replace(request, messages=tuple(map(_readable, request.messages)))
+
+
+def _readable(message: Message) -> Message:
+    parts: list[Part] = []
+    for part in message.parts:
+        text = _summary(part)
+        parts.append(Text(text) if text else part)
+    return replace(message, parts=tuple(parts))
+
+
+def _summary(part: Part) -> str:
+    if not isinstance(part, Opaque) or part.kind != "compaction":
+        return ""
+    content = part.wire.get("content")
+    return content if isinstance(content, str) else ""
+
+
+def foreign_extensions(request: Request, protocol: str) -> tuple[Loss, ...]:
+    """Return the losses of a request that goes to an upstream of ``protocol``.
+
+    A name without a value has no effect, and a name that begins with the protocol's own is for
+    pieces of the field behind it.
+    """
+    if request.protocol == protocol:
+        return ()
+    own = f"{request.protocol}."
+    return tuple(
+        Loss(
+            name.removeprefix(own),
+            f"only {request.protocol} knows this; it was left out",
+            content=name in _CONTENT,
+        )
+        for name, value in request.extensions.items()
+        if value and name not in _FOR_SERVERS and name != request.protocol
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from antigravity.ir.request import Request
-from antigravity.lowering.extensions import foreign_extensions
+from antigravity.lowering.provider_content import foreign_extensions
 
 
 def test_unknown_fields_are_named_for_other_protocols_only() -> None:

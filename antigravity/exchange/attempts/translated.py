@@ -35,8 +35,8 @@ from antigravity.ir.call import HttpReply
 from antigravity.ir.capabilities import Target
 from antigravity.ir.errors import UnreadablePartError
 from antigravity.ir.request import Request
-from antigravity.lowering.extensions import foreign_extensions
 from antigravity.lowering.pipeline import Lowered, lower
+from antigravity.lowering.provider_content import foreign_extensions
 from antigravity.signatures.repair import REPAIRED
 from antigravity.signatures.store import StoredThinking
 from antigravity.signatures.thinking_recovery import SignatureCollector, recover

@@ -20,7 +20,7 @@ from antigravity.ir.capabilities import Target
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Request
 from antigravity.logs import make_logger
-from antigravity.lowering.attribution import without_attribution
+from antigravity.lowering.instructions import without_attribution
 from antigravity.lowering.pipeline import lower
 from antigravity.routing.decision import RoutingOption
 

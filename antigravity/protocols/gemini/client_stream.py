@@ -164,8 +164,8 @@ class GeminiStreamDecoder:
             if failure is not None:
                 return [*events, *self._fail(failure)]
             choice.finished = True
-            events += self._sources(choice, index)
             reason = finish_reasons.from_wire(native, called=choice.called)
+            events += self._sources(choice, index)
             events.append(Finish(reason, native=native, choice=index))
         return events
 
