@@ -105,7 +105,7 @@ class Client:
         return found
 
 
-def test_a_session_from_beginning_to_end() -> None:
+def test_bridge_opens_session_and_relays_requests() -> None:
     client = Client()
     stream = Response(headers=SSE)
     client.open(stream, whole(result(1, tools=[])))
@@ -127,7 +127,7 @@ def test_a_session_from_beginning_to_end() -> None:
     assert client.told == []
 
 
-def test_lines_wait_for_the_session() -> None:
+def test_bridge_holds_lines_until_session_is_open() -> None:
     client = Client()
     client.remote.hold = True
     client.say(INITIALIZE, INITIALIZED, call(1))
@@ -138,7 +138,7 @@ def test_lines_wait_for_the_session() -> None:
     assert client.sent == ["initialize", "notifications/initialized", "GET", "tools/list"]
 
 
-def test_requests_do_not_wait_for_each_other() -> None:
+def test_bridge_sends_requests_concurrently() -> None:
     client = Client()
     slow = Response(headers=SSE)
     client.open(Response(405), slow, whole(result(2)))
@@ -148,7 +148,7 @@ def test_requests_do_not_wait_for_each_other() -> None:
     assert [message["id"] for message in client.read] == [2, 1]
 
 
-def test_the_stateless_revision_gets_its_headers() -> None:
+def test_bridge_sets_headers_of_stateless_revision() -> None:
     client = Client(whole(result(1, tools=[])))
     client.say(modern(1, "tools/list"))
     headers = client.remote.headers
@@ -161,7 +161,7 @@ def test_the_stateless_revision_gets_its_headers() -> None:
     assert client.remote.headers["mcp-name"] == "x://y"
 
 
-def test_arguments_that_headers_repeat() -> None:
+def test_bridge_repeats_marked_arguments_in_headers() -> None:
     region = {"type": "string", "x-mcp-header": "Region"}
     tool = {"name": "where", "inputSchema": {"type": "object", "properties": {"r": region}}}
     client = Client(whole(result(1, tools=[tool, {"name": "x"}])))
@@ -171,7 +171,7 @@ def test_arguments_that_headers_repeat() -> None:
     assert client.remote.headers["mcp-param-region"] == "eu"
 
 
-def test_cancelling_is_closing_without_a_session_and_a_message_with_one() -> None:
+def test_bridge_cancels_by_closing_without_session_and_by_message_with_one() -> None:
     client = Client()
     answer = Response(headers=SSE)
     client.remote.answers.append(answer)
@@ -187,7 +187,7 @@ def test_cancelling_is_closing_without_a_session_and_a_message_with_one() -> Non
     assert client.sent[-1] == "notifications/cancelled"
 
 
-def test_a_session_that_was_lost_is_opened_again_unheard() -> None:
+def test_bridge_reopens_lost_session_silently() -> None:
     client = Client()
     stream = Response(headers=SSE)
     client.open(stream)
@@ -209,7 +209,7 @@ def test_a_session_that_was_lost_is_opened_again_unheard() -> None:
     assert "a new one is open" in client.told[0]
 
 
-def test_several_requests_open_it_once() -> None:
+def test_bridge_reopens_lost_session_once_for_several_requests() -> None:
     client = Client()
     client.open(Response(405))
     client.remote.hold = True
@@ -223,7 +223,7 @@ def test_several_requests_open_it_once() -> None:
     assert sorted(message["id"] for message in client.read) == [1, 2]
 
 
-def test_the_stream_of_the_session_comes_back() -> None:
+def test_bridge_resumes_session_stream_after_it_ends() -> None:
     client = Client()
     first, second = Response(headers=SSE), Response(headers=SSE)
     client.open(first, second)
@@ -242,7 +242,7 @@ def test_the_stream_of_the_session_comes_back() -> None:
     assert client.remote.headers["mcp-session-id"] == "s-2"
 
 
-def test_a_gateway_that_is_away_is_an_answer() -> None:
+def test_bridge_returns_error_when_gateway_is_unreachable() -> None:
     client = Client(UpstreamError("connection refused by g:80"))
     client.say(modern(7, "tools/list"))
     (answer,) = client.read
@@ -254,14 +254,14 @@ def test_a_gateway_that_is_away_is_an_answer() -> None:
     assert client.read[-1] == result(8)
 
 
-def test_a_key_that_is_refused_is_an_answer() -> None:
+def test_bridge_returns_error_when_key_is_rejected() -> None:
     client = Client(Response(401, body=b"{}"))
     client.say(INITIALIZE)
     assert "rejected the key" in client.read[0]["error"]["message"]
     assert client.read[0]["id"] == 0
 
 
-def test_what_is_no_message_is_answered_here() -> None:
+def test_bridge_rejects_invalid_json_itself() -> None:
     client = Client()
     client.bridge.feed(b"hello")
     client.bridge.feed(b"  ")
@@ -269,7 +269,7 @@ def test_what_is_no_message_is_answered_here() -> None:
     assert client.remote.requests == []
 
 
-def test_answers_of_the_client_go_up_and_its_questions_come_down() -> None:
+def test_bridge_relays_server_requests_and_client_responses() -> None:
     client = Client()
     stream = Response(headers=SSE)
     client.open(Response(405), stream, Response(202))
@@ -282,20 +282,20 @@ def test_answers_of_the_client_go_up_and_its_questions_come_down() -> None:
     assert client.sent[-1] == answer
 
 
-def test_a_message_in_several_lines_is_one_line() -> None:
+def test_bridge_writes_multiline_message_on_one_line() -> None:
     client = Client(Response(body=json.dumps(result(1, a="x\ny"), indent=2).encode()))
     client.say(modern(1, "tools/list"))
     assert client.read == [result(1, a="x\ny")]
 
 
-def test_a_batch() -> None:
+def test_bridge_relays_batch() -> None:
     client = Client()
     client.open(Response(405), whole([result(1), result(2)]))
     client.say([call(1), call(2)])
     assert client.read == [[result(1), result(2)]]
 
 
-def test_at_the_end_answers_are_waited_for_but_not_for_ever() -> None:
+def test_bridge_waits_for_responses_at_end_of_input_until_limit() -> None:
     client = Client()
     slow, listening = Response(headers=SSE), Response(headers=SSE)
     client.remote.answers += [slow, listening]

@@ -61,12 +61,12 @@ def common(found: dict[str, Any]) -> dict[str, Any]:
     ("mode", "revision"),
     [("auto", "2026-07-28"), ("2026-07-28", "2026-07-28"), ("legacy", "2025-11-25")],
 )
-def test_the_current_client(place: str, mode: str, revision: str) -> None:
+def test_current_sdk_client_passes(place: str, mode: str, revision: str) -> None:
     check(asked(sys.executable, "sdk_client", place, mode), mode, revision)
 
 
 @pytest.mark.parametrize(("mode", "revision"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
-def test_the_current_client_over_the_bridge(url: str, mode: str, revision: str) -> None:
+def test_current_sdk_client_passes_over_bridge(url: str, mode: str, revision: str) -> None:
     check(asked(sys.executable, "sdk_client_over_bridge", url, mode), mode, revision)
 
 
@@ -87,7 +87,7 @@ def check(found: dict[str, Any], mode: str, revision: str) -> None:
     assert found["changed"] == heard
 
 
-def test_the_previous_client(place: str) -> None:
+def test_previous_sdk_client_passes(place: str) -> None:
     if not PREVIOUS.exists():
         pytest.skip(f"there is no {ENVIRONMENT.name}; make environments makes it")
     installed = subprocess.run([PREVIOUS, "-c", "import mcp"], capture_output=True, check=False)

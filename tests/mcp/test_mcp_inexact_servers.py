@@ -113,19 +113,19 @@ WAYS = [over_http, over_a_stream, over_pipes]
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("message", GOOD, ids=json.dumps)
-def test_an_inexact_result_is_one(way: Any, message: dict[str, Any]) -> None:
+def test_client_accepts_inexact_result(way: Any, message: dict[str, Any]) -> None:
     assert way(message) == [{"x": 1}]
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("message", EMPTY, ids=json.dumps)
-def test_a_result_that_is_null_is_an_empty_one(way: Any, message: dict[str, Any]) -> None:
+def test_client_reads_null_result_as_empty(way: Any, message: dict[str, Any]) -> None:
     assert way(message) == [{}]
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("message", FAILED, ids=json.dumps)
-def test_what_answers_nothing_fails_at_once(way: Any, message: dict[str, Any]) -> None:
+def test_client_fails_at_once_for_message_without_result(way: Any, message: dict[str, Any]) -> None:
     (error,) = way(message)
     assert isinstance(error, McpError)
     assert error.message
@@ -133,12 +133,12 @@ def test_what_answers_nothing_fails_at_once(way: Any, message: dict[str, Any]) -
 
 @pytest.mark.parametrize("message", [[GOOD[0]], [{"x": 1}, "x", GOOD[1]]], ids=json.dumps)
 @pytest.mark.parametrize("way", WAYS)
-def test_what_makes_no_sense_in_a_batch_is_left_out(way: Any, message: object) -> None:
+def test_client_ignores_invalid_messages_of_batch(way: Any, message: object) -> None:
     assert way(message) == [{"x": 1}]
 
 
 @pytest.mark.parametrize("id", ["other", 77, True, [2]])
-def test_the_answer_to_something_else_fails_at_once_on_the_stream_of_a_request(id: object) -> None:  # noqa: A002
+def test_request_stream_with_response_to_other_id_fails_at_once(id: object) -> None:  # noqa: A002
     response = Response(headers=SSE)
     handshake = FakeSession(whole(DISCOVERED), response)
     handshake.initialize()
@@ -150,7 +150,7 @@ def test_the_answer_to_something_else_fails_at_once_on_the_stream_of_a_request(i
     assert response.aborted or isinstance(id, (bool, list))
 
 
-def test_an_answer_to_an_earlier_request_of_ours_is_none_to_a_later_one() -> None:
+def test_response_to_earlier_request_is_ignored() -> None:
     response = Response(headers=SSE)
     handshake = FakeSession(whole(DISCOVERED), response)
     handshake.initialize()
@@ -161,7 +161,7 @@ def test_an_answer_to_an_earlier_request_of_ours_is_none_to_a_later_one() -> Non
     assert found == [{"x": 1}]
 
 
-def test_of_two_calls_neither_takes_an_answer_without_an_id_from_pipes() -> None:
+def test_stdio_response_without_id_is_ignored_with_two_calls_pending() -> None:
     piped = Piped()
     first = outcome(piped.session.request("tools/call", {"name": "x"}))
     second = outcome(piped.session.request("tools/call", {"name": "y"}))
@@ -169,7 +169,7 @@ def test_of_two_calls_neither_takes_an_answer_without_an_id_from_pipes() -> None
     assert (first, second) == ([], [{"y": 1}])
 
 
-def test_requests_and_notifications_without_parameters() -> None:
+def test_parser_accepts_null_parameters() -> None:
     found = parse_responses(
         b'[{"method": "ping", "id": "p", "params": null}, {"method": "n", "id": null}]'
     )
@@ -223,7 +223,7 @@ def entry(key: str, number: int) -> dict[str, Any]:
     [lambda n: "same", lambda n: f"c{n % 3}", lambda n: f"c{n}"],
     ids=["one", "in a circle", "without end"],
 )
-def test_cursors_that_lead_nowhere_end_the_list_and_keep_what_came(cursor: Any) -> None:
+def test_list_with_endless_cursors_ends_and_keeps_entries(cursor: Any) -> None:
     one = Pages(lambda key, n: {key: [entry(key, n)], "nextCursor": cursor(n)}).start()
     assert one.member.state == "ready"
     assert len(one.cursors) <= 800  # type: ignore[attr-defined]
@@ -233,33 +233,33 @@ def test_cursors_that_lead_nowhere_end_the_list_and_keep_what_came(cursor: Any) 
     assert one.member.catalog.templates()
 
 
-def test_a_page_that_comes_again_ends_the_list() -> None:
+def test_list_ends_at_repeated_page() -> None:
     one = Pages(lambda key, n: {key: [entry(key, 0)], "nextCursor": f"c{n}"}).start()
     assert one.tools == ["n0"]
     assert len(one.cursors) == 8  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("cursor", ["", None, 7])
-def test_what_is_no_cursor_ends_the_list(cursor: object) -> None:
+def test_list_ends_at_invalid_cursor(cursor: object) -> None:
     one = Pages(lambda key, n: {key: [entry(key, n)], "nextCursor": cursor}).start()
     assert one.tools == ["n1"]
     assert len(one.cursors) == 4  # type: ignore[attr-defined]
 
 
-def test_a_list_that_is_too_long_is_cut() -> None:
+def test_list_is_cut_at_limit() -> None:
     many = [entry("tools", n) for n in range(10_050)]
     one = Pages(lambda key, n: {key: many if key == "tools" else []}).start()
     assert one.member.state == "ready"
     assert len(one.tools) == 10_000
 
 
-def test_a_list_that_is_null_is_empty() -> None:
+def test_null_list_is_empty() -> None:
     one = Pages(lambda key, n: {key: None}).start()
     assert one.member.state == "ready"
     assert one.tools == []
 
 
-def test_of_a_list_what_is_no_entry_is_left_out() -> None:
+def test_list_skips_invalid_entries() -> None:
     one = ConnectedServer()
     one.server.tools += [None, "x", [], {}, {"name": "b"}, {"name": "c", "inputSchema": {}}]
     one.server.tools += [{"name": "d", "inputSchema": {"properties": {"x": {}}}}]
@@ -270,7 +270,7 @@ def test_of_a_list_what_is_no_entry_is_left_out() -> None:
     assert all(schema["type"] == "object" for schema in schemas)
 
 
-def test_prompts_that_are_refused_take_no_tools_away() -> None:
+def test_tools_remain_when_prompts_list_fails() -> None:
     one = Pages(lambda key, n: {key: [entry(key, n)]})
     refused = Response(body=b'{"id": 3, "error": {"code": -32603, "message": "not today"}}')
     send = one.server.send
@@ -284,7 +284,7 @@ def test_prompts_that_are_refused_take_no_tools_away() -> None:
     assert one.member.catalog.resources()
 
 
-def test_a_body_may_begin_with_a_byte_order_mark() -> None:
+def test_parser_accepts_byte_order_mark() -> None:
     found = parse_responses(b'\xef\xbb\xbf{"id": 2, "result": {"x": 1}}')
     assert found == (Answer(2, {"x": 1}),)
 
@@ -337,7 +337,7 @@ def with_session(one: Sessions) -> Sessions:
     return one
 
 
-def test_a_404_to_who_listens_in_a_new_session_begins_no_other_one() -> None:
+def test_listen_404_in_new_session_opens_no_other_session() -> None:
     one = with_session(Sessions(listening=404))
     one.start()
     one.clock.pump([1.0] * 100)
@@ -346,14 +346,14 @@ def test_a_404_to_who_listens_in_a_new_session_begins_no_other_one() -> None:
 
 
 @pytest.mark.parametrize("status", [404, 405, 500, 501])
-def test_a_server_that_wants_no_notifications_is_one(status: int) -> None:
+def test_server_that_rejects_notifications_is_ready(status: int) -> None:
     one = Sessions(noting=status)
     one.start()
     assert one.member.state == "ready"
     assert one.tools == ["a"]
 
 
-def test_a_server_that_does_not_say_what_it_has_is_asked_for_tools() -> None:
+def test_tools_are_listed_when_server_declares_no_capabilities() -> None:
     one = Sessions()
     one.says_what_it_has = False
     one.start()
@@ -374,7 +374,7 @@ NO_SESSION = "Bad Request: No valid session ID provided"
     ],
     ids=json.dumps,
 )
-def test_a_session_that_is_lost_may_be_told_with_a_400(body: object) -> None:
+def test_400_without_session_id_means_session_lost(body: object) -> None:
     line = FakeConnection(whole(body, 400), whole(body, 400))
     line.link.session = "s-1"
     (error,) = line.post()
@@ -384,7 +384,7 @@ def test_a_session_that_is_lost_may_be_told_with_a_400(body: object) -> None:
     assert not isinstance(error, SessionLostError), "there is no session to lose"
 
 
-def test_a_400_that_answers_the_request_is_an_answer() -> None:
+def test_400_with_json_rpc_error_is_a_response() -> None:
     refusal = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": "no such tool"}}
     line = FakeConnection(whole(refusal, 400), Response(400))
     line.link.session = "s-1"
@@ -394,7 +394,7 @@ def test_a_400_that_answers_the_request_is_an_answer() -> None:
     assert line.link.session == "s-1"
 
 
-def test_who_listens_hears_of_it_too() -> None:
+def test_listen_reports_lost_session() -> None:
     line = FakeConnection(Response(400, body=NO_SESSION.encode()), Response(400, body=b"no"))
     line.link.session = "s-1"
     (error,) = outcome(line.link.listen())
@@ -403,7 +403,7 @@ def test_who_listens_hears_of_it_too() -> None:
     assert outcome(line.link.listen()) == [False]
 
 
-def test_a_call_is_made_again_in_a_new_session() -> None:
+def test_call_is_retried_in_new_session() -> None:
     lost = FakeSession(whole({"id": None, "error": {"message": NO_SESSION}}, 400))
     lost.session.channel._link.session = "s-1"  # type: ignore[attr-defined]
     fresh = FakeSession(whole({"jsonrpc": "2.0", "id": 1, "result": {"x": 1}}))
@@ -426,7 +426,7 @@ def test_a_call_is_made_again_in_a_new_session() -> None:
     assert "400" in connection.reasons[0]
 
 
-def test_a_relay_tells_the_client_with_a_404_that_its_session_is_lost() -> None:
+def test_relay_returns_404_for_lost_session() -> None:
     relay = Relay()
     mine = relay.open()
     error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": NO_SESSION}}
@@ -444,7 +444,7 @@ def test_a_relay_tells_the_client_with_a_404_that_its_session_is_lost() -> None:
 # -- servers that repeat what they were sent --
 
 
-def test_errors_of_servers_repeat_no_credential() -> None:
+def test_errors_of_servers_are_redacted() -> None:
     key = "sk-of-this-server"
     CREDENTIALS.hold(over_http, [key])
     try:
@@ -462,7 +462,7 @@ def test_errors_of_servers_repeat_no_credential() -> None:
     assert said == "far: no [redacted]"
 
 
-def test_a_relay_hands_on_errors_without_the_credential_and_content_as_it_is() -> None:
+def test_relay_redacts_errors_and_leaves_content_unchanged() -> None:
     key = "sk-of-the-relay"
     CREDENTIALS.hold(over_http, [key])
     try:

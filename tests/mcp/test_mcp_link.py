@@ -26,7 +26,7 @@ from tests.mcp.remote_servers import (
 )
 
 
-def test_a_whole_answer() -> None:
+def test_post_reads_json_response() -> None:
     line = FakeConnection(whole(result()))
     assert line.post() == [None]
     assert line.heard == [result()]
@@ -36,11 +36,11 @@ def test_a_whole_answer() -> None:
     assert "mcp-session-id" not in headers
 
 
-def test_a_notification_needs_no_answer() -> None:
+def test_post_of_notification_accepts_202() -> None:
     assert FakeConnection(Response(202)).post(None) == [None]
 
 
-def test_a_streamed_answer_ends_with_it() -> None:
+def test_post_stream_ends_with_response() -> None:
     response = Response(headers=SSE)
     line = FakeConnection(response)
     done = line.post()
@@ -52,7 +52,7 @@ def test_a_streamed_answer_ends_with_it() -> None:
     assert response.aborted
 
 
-def test_the_session_is_kept_and_used() -> None:
+def test_session_id_is_stored_and_sent() -> None:
     line = FakeConnection(whole(result(), headers={"mcp-session-id": "s-1"}), whole(result()))
     line.post()
     line.link.version = "2025-06-18"
@@ -66,7 +66,7 @@ def test_the_session_is_kept_and_used() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_an_error_in_json_rpc_is_an_answer(status: int) -> None:
+def test_json_rpc_error_is_delivered_for_any_status(status: int) -> None:
     error = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "no"}}
     line = FakeConnection(whole(error, status))
     assert line.post() == [None]
@@ -85,7 +85,7 @@ def test_an_error_in_json_rpc_is_an_answer(status: int) -> None:
         (UpstreamError("connection refused by far:443"), "cannot be reached", 0),
     ],
 )
-def test_what_is_no_answer_is_an_error(
+def test_invalid_response_raises_connection_error(
     answer: Response | Exception, word: str, status: int
 ) -> None:
     (error,) = FakeConnection(answer).post()
@@ -95,7 +95,7 @@ def test_what_is_no_answer_is_an_error(
     assert "OURS" not in error.message
 
 
-def test_a_lost_session_is_told_apart() -> None:
+def test_404_in_session_raises_session_lost() -> None:
     line = FakeConnection(
         whole({"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": ""}}, 404)
     )
@@ -105,7 +105,7 @@ def test_a_lost_session_is_told_apart() -> None:
     assert line.link.session == ""
 
 
-def test_the_rest_of_a_stream_is_fetched() -> None:
+def test_broken_stream_is_resumed_from_last_event() -> None:
     first, second, third = (Response(headers=SSE) for _ in range(3))
     line = FakeConnection(first, second, third)
     done = line.post()
@@ -126,7 +126,7 @@ def test_the_rest_of_a_stream_is_fetched() -> None:
     assert line.heard == [NOTE, result()]
 
 
-def test_a_stream_without_ids_cannot_be_fetched() -> None:
+def test_broken_stream_without_ids_fails() -> None:
     response = Response(headers=SSE)
     line = FakeConnection(response)
     done = line.post()
@@ -136,7 +136,7 @@ def test_a_stream_without_ids_cannot_be_fetched() -> None:
     assert len(line.remote.requests) == 1
 
 
-def test_streams_that_bring_nothing_are_given_up() -> None:
+def test_resuming_stops_after_empty_streams() -> None:
     responses = [Response(headers=SSE) for _ in range(20)]
     line = FakeConnection(*responses)
     done = line.post()
@@ -150,7 +150,7 @@ def test_streams_that_bring_nothing_are_given_up() -> None:
     assert len(line.remote.requests) == 6
 
 
-def test_a_server_that_has_not_kept_the_rest() -> None:
+def test_resume_rejected_by_server_fails() -> None:
     response = Response(headers=SSE)
     line = FakeConnection(response, Response(400))
     done = line.post()
@@ -160,7 +160,7 @@ def test_a_server_that_has_not_kept_the_rest() -> None:
     assert "did not keep" in done[0].message
 
 
-def test_cancelling_closes_the_connection() -> None:
+def test_cancelled_post_closes_connection() -> None:
     response = Response(headers=SSE)
     line = FakeConnection(response)
     posting = line.link.post(BODY, about=1)
@@ -171,7 +171,7 @@ def test_cancelling_closes_the_connection() -> None:
     assert line.clock.getDelayedCalls() == []
 
 
-def test_who_cannot_keep_up_is_waited_for() -> None:
+def test_pause_and_resume_apply_to_all_streams() -> None:
     first, second = Response(headers=SSE), Response(headers=SSE)
     line = FakeConnection(first, second)
     line.post()
@@ -183,7 +183,7 @@ def test_who_cannot_keep_up_is_waited_for() -> None:
     assert (first.paused, second.paused) == (False, False)
 
 
-def test_listening() -> None:
+def test_listen_reconnects_with_last_event_id() -> None:
     response = Response(headers=SSE)
     line = FakeConnection(response, Response(headers=SSE))
     line.link.session = "s-1"
@@ -202,7 +202,7 @@ def test_listening() -> None:
 # -- revisions --
 
 
-def test_the_newest_revision_first() -> None:
+def test_handshake_tries_newest_revision_first() -> None:
     handshake = FakeSession(whole(DISCOVERED))
     assert handshake.initialize() == [None]
     assert handshake.session.is_modern
@@ -234,7 +234,7 @@ def test_the_newest_revision_first() -> None:
         whole(result(1)),
     ],
 )
-def test_older_servers_are_greeted_as_they_know_it(answer: Response) -> None:
+def test_handshake_falls_back_to_initialize(answer: Response) -> None:
     handshake = FakeSession(answer, whole(INITIALIZED), Response(202))
     assert handshake.initialize() == [None]
     assert not handshake.session.is_modern
@@ -247,13 +247,13 @@ def test_older_servers_are_greeted_as_they_know_it(answer: Response) -> None:
 
 
 @pytest.mark.parametrize("answer", [Response(401), Response(307), UpstreamError("refused")])
-def test_an_outage_says_nothing_of_revisions(answer: Response | Exception) -> None:
+def test_handshake_fails_without_fallback_on_outage(answer: Response | Exception) -> None:
     handshake = FakeSession(answer)
     assert isinstance(handshake.initialize()[0], GatewayError)
     assert handshake.sent == ["server/discover"]
 
 
-def test_a_server_that_is_silent_is_greeted_the_old_way() -> None:
+def test_handshake_falls_back_after_silence() -> None:
     handshake = FakeSession()
     handshake.remote.hold = True
     done = handshake.initialize()
@@ -263,7 +263,7 @@ def test_a_server_that_is_silent_is_greeted_the_old_way() -> None:
     assert isinstance(done[0], McpTimeoutError)
 
 
-def test_a_server_that_was_only_slow_is_asked_again() -> None:
+def test_handshake_repeats_discovery_for_slow_server() -> None:
     slow = whole({"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "starting"}})
     modern = {"jsonrpc": "2.0", "id": 2, "error": {"code": -32022, "message": "no"}}
     again = result(3, supportedVersions=["2026-07-28"], capabilities={})
@@ -273,13 +273,13 @@ def test_a_server_that_was_only_slow_is_asked_again() -> None:
 
 
 @pytest.mark.parametrize("version", ["1999-01-01", None, "2026-07-28"])
-def test_a_revision_that_nobody_knows(version: object) -> None:
+def test_handshake_rejects_unknown_revision(version: object) -> None:
     no = whole({"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "no"}})
     handshake = FakeSession(no, whole(result(2, protocolVersion=version)))
     assert "unknown revision" in handshake.initialize()[0].message
 
 
-def test_what_a_server_asks_of_us_is_refused_and_pings_are_answered() -> None:
+def test_server_requests_are_rejected_except_ping() -> None:
     response = Response(headers=SSE)
     handshake = FakeSession(whole(DISCOVERED), response)
     handshake.initialize()
@@ -291,7 +291,7 @@ def test_what_a_server_asks_of_us_is_refused_and_pings_are_answered() -> None:
     assert pong == {"jsonrpc": "2.0", "id": "p", "result": {}}
 
 
-def test_an_error_of_the_server_is_one_here() -> None:
+def test_server_error_is_raised_unchanged() -> None:
     error = {"jsonrpc": "2.0", "id": 2, "error": {"code": 5, "message": "no", "data": [1]}}
     handshake = FakeSession(whole(DISCOVERED), whole(error))
     handshake.initialize()
@@ -300,7 +300,7 @@ def test_an_error_of_the_server_is_one_here() -> None:
     assert (found.code, found.message, found.data) == (5, "no", [1])
 
 
-def test_closing_ends_what_runs() -> None:
+def test_close_ends_pending_requests() -> None:
     response = Response(headers=SSE)
     handshake = FakeSession(whole(DISCOVERED), response)
     handshake.initialize()

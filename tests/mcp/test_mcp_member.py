@@ -14,7 +14,7 @@ from tests.mcp.fake_transport import Response
 from tests.mcp.remote_servers import ConnectedServer, FakeServer
 
 
-def test_it_is_connected_at_once() -> None:
+def test_server_is_connected_at_start() -> None:
     one = ConnectedServer().start()
     assert one.member.state == "ready"
     assert one.tools == ["a"]
@@ -27,7 +27,7 @@ def test_it_is_connected_at_once() -> None:
     }
 
 
-def test_it_is_tried_again_with_growing_pauses() -> None:
+def test_server_reconnects_with_growing_delays() -> None:
     one = ConnectedServer()
     one.server.away = "connection refused by far:443"
     one.start()
@@ -44,7 +44,7 @@ def test_it_is_tried_again_with_growing_pauses() -> None:
     assert one.member.reason == ""
 
 
-def test_calls_wait_while_it_starts_and_not_while_it_is_away() -> None:
+def test_calls_wait_while_server_starts_and_fail_while_it_is_unreachable() -> None:
     one = ConnectedServer(start=30.0)
     one.server.hold = True
     one.start()
@@ -59,7 +59,7 @@ def test_calls_wait_while_it_starts_and_not_while_it_is_away() -> None:
     assert one.call() == ["sent"]
 
 
-def test_its_tools_stay_while_it_is_away() -> None:
+def test_tools_remain_listed_while_server_is_unreachable() -> None:
     one = ConnectedServer().start()
     told: list[Any] = []
     one.member.catalog.watch(told.append)
@@ -78,7 +78,7 @@ def test_its_tools_stay_while_it_is_away() -> None:
     assert [change.kind for change in told] == ["tools"]
 
 
-def test_stopping_leaves_nothing_behind() -> None:
+def test_stop_leaves_no_timers() -> None:
     for away in ("", "refused"):
         one = ConnectedServer()
         one.server.away = away
@@ -92,7 +92,7 @@ def test_stopping_leaves_nothing_behind() -> None:
         assert "disabled" in one.call()[0].message
 
 
-def test_one_that_starts_is_stopped_too() -> None:
+def test_stop_cancels_start() -> None:
     one = ConnectedServer()
     one.server.hold = True
     one.start()
@@ -105,7 +105,7 @@ def test_one_that_starts_is_stopped_too() -> None:
     assert one.clock.getDelayedCalls() == []
 
 
-def test_tools_that_nobody_could_call_are_left_out() -> None:
+def test_tools_with_invalid_names_or_schemas_are_skipped() -> None:
     one = ConnectedServer()
     one.server.tools += [
         {"name": "bad name", "inputSchema": {"type": "object"}},
@@ -136,7 +136,7 @@ def test_patterns_choose_tools(patterns: tuple[str, ...], found: list[str]) -> N
     assert one.tools == found
 
 
-def test_a_list_that_is_none_is_no_server() -> None:
+def test_server_with_invalid_tool_list_is_not_ready() -> None:
     one = ConnectedServer()
     one.server.tools = "a"  # type: ignore[assignment]
     one.start()
@@ -144,7 +144,7 @@ def test_a_list_that_is_none_is_no_server() -> None:
     assert "not a list" in one.member.reason
 
 
-def test_what_a_server_says_of_itself_is_fit_for_a_terminal() -> None:
+def test_reason_is_cleaned_and_cut() -> None:
     class Rude(FakeServer):
         def send(self, request: OutgoingRequest) -> Deferred[Any]:
             error = {"code": -32000, "message": "\x1b[31mno" + "!" * 100_000}
@@ -159,7 +159,7 @@ def test_what_a_server_says_of_itself_is_fit_for_a_terminal() -> None:
     assert len(one.member.reason) < 2100
 
 
-def test_a_mistake_of_ours_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_exception_leads_to_reconnect(monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(self: Any, peer: Any) -> None:
         raise TypeError("unforeseen")
 

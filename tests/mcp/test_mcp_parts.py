@@ -48,7 +48,7 @@ def tool(name: str, **fields: Any) -> Tool:
     return Tool(name, "", lambda arguments, context: None, **fields)
 
 
-def test_what_is_offered_is_what_it_says() -> None:
+def test_objects_provide_their_interfaces() -> None:
     verifyObject(IMcpTool, tool("t"))
     verifyObject(IMcpPrompt, Prompt("p", "", lambda a, c: ""))
     verifyObject(IMcpResource, Resource("u:r", "r", lambda u, c: ""))
@@ -60,7 +60,7 @@ def test_what_is_offered_is_what_it_says() -> None:
 # -- catalogs --
 
 
-def test_namespaces_keep_names_apart() -> None:
+def test_registry_prefixes_names_with_namespace() -> None:
     own, other = Catalog(), Catalog("remote")
     registry = McpRegistry([own, other])
     first, second = tool("search"), tool("search")
@@ -69,7 +69,7 @@ def test_namespaces_keep_names_apart() -> None:
     assert registry.tools() == {"search": first, "remote__search": second}
 
 
-def test_of_two_that_are_the_same_the_first_is_used() -> None:
+def test_registry_uses_first_of_two_equal_names() -> None:
     first, second = Catalog("a"), Catalog("a")
     mine, theirs = Resource("u:x", "x", lambda u, c: ""), Resource("u:x", "x", lambda u, c: "")
     registry = McpRegistry([first, second])
@@ -80,7 +80,7 @@ def test_of_two_that_are_the_same_the_first_is_used() -> None:
     assert registry.resources() == {"u:x": theirs}
 
 
-def test_names_that_clients_cannot_use_are_refused() -> None:
+def test_catalog_rejects_invalid_names() -> None:
     for name in ("", "a b", "ä", "a" * 129):
         with pytest.raises(ValueError, match="not a valid"):
             Catalog().add_tool(tool(name))
@@ -93,7 +93,7 @@ def test_names_that_clients_cannot_use_are_refused() -> None:
         catalog.add_tool(tool("x"))
 
 
-def test_another_configuration_tells_only_what_clients_can_see() -> None:
+def test_registry_announces_visible_changes_only() -> None:
     told: list[str] = []
     registry = McpRegistry([Catalog()])
     registry.watch(lambda change: told.append(change.kind))
@@ -125,7 +125,7 @@ def test_another_configuration_tells_only_what_clients_can_see() -> None:
         },
     ],
 )
-def test_tools_that_nobody_could_call_are_refused(schema: Any) -> None:
+def test_check_tool_rejects_invalid_schemas(schema: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
         check_tool(tool("t", input_schema=schema))
 
@@ -133,13 +133,13 @@ def test_tools_that_nobody_could_call_are_refused(schema: Any) -> None:
 # -- schemas --
 
 
-def test_a_schema_that_refers_elsewhere_is_never_fetched() -> None:
+def test_validator_never_fetches_remote_schema() -> None:
     validator = Validator({"type": "object", "$ref": "http://127.0.0.1:1/schema"})
     with pytest.raises(SchemaError, match="reference"):
         validator.problems({})
 
 
-def test_drafts_are_told_apart() -> None:
+def test_validator_distinguishes_drafts() -> None:
     draft7 = Validator(
         {
             "$schema": "http://json-schema.org/draft-07/schema#",
@@ -152,7 +152,7 @@ def test_drafts_are_told_apart() -> None:
     assert newest.problems(["x"]) == ""
 
 
-def test_what_is_wrong_is_told_briefly() -> None:
+def test_validator_limits_length_of_problems() -> None:
     problems = Validator({"items": {"type": "string"}}).problems([1] * 100)
     assert [f"$[{number}]" in problems for number in range(4)] == [True, True, True, False]
     assert len(Validator({"const": "x"}).problems("y" * 10_000)) < 1000
@@ -171,7 +171,7 @@ def test_what_is_wrong_is_told_briefly() -> None:
         ("a.b/{x}", "aXb/1", None),
     ],
 )
-def test_templates(template: str, uri: str, values: object) -> None:
+def test_template_match_returns_values(template: str, uri: str, values: object) -> None:
     assert uri_templates.match(template, uri) == values
 
 
@@ -179,7 +179,7 @@ def test_templates(template: str, uri: str, values: object) -> None:
     st.lists(st.sampled_from(["x", "/", "xy", "{a}", "{+b}", "{c}", "{+d}"]), unique=True),
     st.text("xy/", max_size=10),
 )
-def test_templates_fit_as_regular_expressions_would(pieces: list[str], uri: str) -> None:
+def test_template_matches_like_regular_expression(pieces: list[str], uri: str) -> None:
     kinds = {"": "[^/]+", "+": ".+"}
     wanted = re.sub(r"{(\+?)(.)}", lambda m: f"(?P<{m[2]}>{kinds[m[1]]})", "".join(pieces))
     found = re.fullmatch(wanted, uri)
@@ -188,14 +188,14 @@ def test_templates_fit_as_regular_expressions_would(pieces: list[str], uri: str)
 
 
 @pytest.mark.parametrize("template", ["x://{+a}{+b}{+c}{+d}{+e}!", "x://{a}-{b}-{c}-{d}-{e}!"])
-def test_templates_that_fit_in_many_ways_take_no_time(template: str) -> None:
+def test_ambiguous_template_matches_in_linear_time(template: str) -> None:
     began = time.process_time()
     assert uri_templates.match(template, "x://" + "-" * 4000 + "?!") is not None
     assert uri_templates.match(template, "x://" + "-" * 4000 + "!?") is None
     assert time.process_time() - began < 1
 
 
-def test_values_that_no_schema_can_be_held_against() -> None:
+def test_validator_reports_too_deep_value() -> None:
     deep: Any = 1
     for _ in range(5000):
         deep = [deep]
@@ -206,7 +206,7 @@ def test_values_that_no_schema_can_be_held_against() -> None:
     assert "deeply" in endless.problems({})
 
 
-def test_a_state_is_not_about_what_cannot_be_written() -> None:
+def test_state_binding_rejects_too_deep_arguments() -> None:
     deep: Any = 1
     for _ in range(100_000):  # how deep C code goes depends on the version of Python
         deep = [deep]
@@ -218,7 +218,7 @@ def test_a_state_is_not_about_what_cannot_be_written() -> None:
     "template",
     ["{a,b}", "{?q}", "{x}{x}", "{", "{a-b}", "-".join(f"{{a{n}}}" for n in range(17))],
 )
-def test_templates_that_are_not_understood(template: str) -> None:
+def test_invalid_template_is_rejected(template: str) -> None:
     with pytest.raises(ValueError, match="template"):
         uri_templates.check_template(template)
 
@@ -226,7 +226,7 @@ def test_templates_that_are_not_understood(template: str) -> None:
 # -- content --
 
 
-def test_content_that_a_revision_does_not_know_becomes_text() -> None:
+def test_content_unknown_to_revision_becomes_text() -> None:
     sound, link = Audio(b"x", "audio/wav"), ResourceLink("u:x", "x", "The X")
     assert content.block(sound, NEWEST) == {
         "type": "audio",
@@ -249,13 +249,13 @@ def test_content_that_a_revision_does_not_know_becomes_text() -> None:
         (ToolResult((Text("x"),), is_error=True), ["text"]),
     ],
 )
-def test_what_tools_may_return(value: Any, types: list[str]) -> None:
+def test_tool_result_is_encoded_by_type(value: Any, types: list[str]) -> None:
     found = content.encode_tool_result(content.tool_result(value, has_schema=False), NEWEST)
     assert [one["type"] for one in found["content"]] == types
 
 
 @pytest.mark.parametrize("value", [5, b"x", object(), [5]])
-def test_what_they_may_not(value: Any) -> None:
+def test_tool_result_of_other_type_raises_type_error(value: Any) -> None:
     with pytest.raises(TypeError):
         content.encode_tool_result(content.tool_result(value, has_schema=False), NEWEST)
 
@@ -264,7 +264,7 @@ def test_what_they_may_not(value: Any) -> None:
 
 
 @given(st.lists(st.tuples(st.binary(min_size=1, max_size=60), st.booleans()), max_size=60))
-def test_a_log_is_bounded_and_loses_no_answer(entries: list[tuple[bytes, bool]]) -> None:
+def test_event_log_is_bounded_and_keeps_responses(entries: list[tuple[bytes, bool]]) -> None:
     log = EventLog("1", limit=200)
     for data, spare in entries:
         log.append(data, spare=spare)
@@ -278,7 +278,7 @@ def test_a_log_is_bounded_and_loses_no_answer(entries: list[tuple[bytes, bool]])
 
 
 @given(st.text())
-def test_ids_of_events_are_ours_or_none(text: str) -> None:
+def test_event_id_is_parsed_or_rejected(text: str) -> None:
     found = parse_event_id(text)
     if found is not None:
         assert text.strip().endswith(f"{found[0]}-" + text.strip().rpartition("-")[2])
@@ -287,7 +287,7 @@ def test_ids_of_events_are_ours_or_none(text: str) -> None:
 # -- sealed state --
 
 
-def test_sealed_state_ends() -> None:
+def test_sealed_state_expires() -> None:
     now = [0.0]
     sealer = sealed_state.StateSealer(b"k" * 32, lambda: now[0], ttl=60)
     sealed = sealer.seal({"a": 1}, "alice", b"about")
@@ -298,13 +298,13 @@ def test_sealed_state_ends() -> None:
 
 
 @given(st.one_of(st.text(), st.binary().map(lambda b: b.hex()), st.none(), st.integers()))
-def test_state_that_is_not_ours_is_refused(text: object) -> None:
+def test_foreign_state_is_rejected(text: object) -> None:
     sealer = sealed_state.StateSealer(b"k" * 32, lambda: 0.0)
     with pytest.raises(McpError):
         sealer.open(text, "", b"")
 
 
-def test_state_too_large_to_travel_is_refused() -> None:
+def test_too_large_state_is_rejected() -> None:
     with pytest.raises(McpError):
         sealed_state.StateSealer(b"k" * 32, lambda: 0.0).seal({"a": "x" * 2**21}, "", b"")
 
@@ -323,5 +323,5 @@ def test_state_too_large_to_travel_is_refused() -> None:
         ("text/html", (False, False)),
     ],
 )
-def test_accept(header: str, wanted: tuple[bool, bool]) -> None:
+def test_accept_header_is_parsed(header: str, wanted: tuple[bool, bool]) -> None:
     assert parse_accept({"accept": header}) == AcceptedTypes(*wanted)

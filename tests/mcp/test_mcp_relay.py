@@ -14,7 +14,7 @@ from tests.mcp.relay_fixture import CALL, OPEN, Relay
 from tests.mcp.remote_servers import SSE
 
 
-def test_headers_of_mcp_travel_up_and_nothing_else_does() -> None:
+def test_relay_forwards_mcp_headers_only() -> None:
     relay = Relay()
     relay.ask(
         accept="application/json, text/event-stream",
@@ -44,7 +44,7 @@ def test_headers_of_mcp_travel_up_and_nothing_else_does() -> None:
     assert json.loads(request.body) == CALL
 
 
-def test_an_answer_comes_down_as_it_is() -> None:
+def test_relay_returns_response_unchanged() -> None:
     headers = {
         "mcp-protocol-version": "2025-06-18",
         "retry-after": "3",
@@ -58,7 +58,7 @@ def test_an_answer_comes_down_as_it_is() -> None:
     assert dict(reply.headers) == {"Mcp-Protocol-Version": "2025-06-18", "Retry-After": "3"}
 
 
-def test_nobody_can_use_the_session_of_another() -> None:
+def test_relay_session_is_bound_to_principal() -> None:
     relay = Relay()
     mine = relay.open("alice")
     assert mine != "theirs-1"
@@ -73,7 +73,7 @@ def test_nobody_can_use_the_session_of_another() -> None:
     assert len(relay.remote.requests) == sent
 
 
-def test_one_name_of_theirs_is_two_sessions_for_two_clients() -> None:
+def test_relay_maps_equal_upstream_sessions_to_separate_sessions() -> None:
     relay = Relay()
     alice, bob = relay.open("alice"), relay.open("bob")
     assert alice != bob
@@ -81,7 +81,7 @@ def test_one_name_of_theirs_is_two_sessions_for_two_clients() -> None:
     assert relay.ask(principal="alice", mcp_session_id=bob).status == 404
 
 
-def test_a_session_keeps_its_name_and_ends_when_they_say_so() -> None:
+def test_relay_session_keeps_id_and_ends_on_404() -> None:
     relay = Relay()
     mine = relay.open()
     relay.remote.answers.append(Response(headers=OPEN))
@@ -93,7 +93,7 @@ def test_a_session_keeps_its_name_and_ends_when_they_say_so() -> None:
     assert len(relay.remote.requests) == 3
 
 
-def test_delete_ends_a_session() -> None:
+def test_relay_delete_ends_session() -> None:
     relay = Relay()
     mine = relay.open()
     relay.remote.answers.append(Response(204))
@@ -102,7 +102,7 @@ def test_delete_ends_a_session() -> None:
     assert relay.ask(mcp_session_id=mine).status == 404
 
 
-def test_sessions_expire_and_are_bounded() -> None:
+def test_relay_sessions_expire_and_are_bounded() -> None:
     relay = Relay()
     relay.endpoint.sessions.ttl, relay.endpoint.sessions.most = 100.0, 3
     first = relay.open()
@@ -117,7 +117,7 @@ def test_sessions_expire_and_are_bounded() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_trouble_with_our_key_is_not_the_clients(status: int) -> None:
+def test_relay_returns_503_when_its_own_key_is_rejected(status: int) -> None:
     response = Response(status, {"www-authenticate": "Bearer"}, b"key OURS is wrong")
     reply = Relay(response).ask()
     assert reply.status == 503
@@ -137,7 +137,7 @@ def test_trouble_with_our_key_is_not_the_clients(status: int) -> None:
         (Response(308, {"location": "https://elsewhere"}), 502, "address"),
     ],
 )
-def test_what_goes_wrong_on_the_way_is_said(
+def test_relay_returns_error_for_transport_failure(
     failure: Response | Exception, status: int, word: str
 ) -> None:
     relay = Relay(failure)
@@ -147,7 +147,7 @@ def test_what_goes_wrong_on_the_way_is_said(
     assert relay.running == []
 
 
-def test_streams_come_at_the_speed_of_the_client() -> None:
+def test_relay_stream_applies_back_pressure() -> None:
     response = Response(headers=SSE)
     relay = Relay(response)
     reader = Reader(relay.ask())
@@ -166,7 +166,7 @@ def test_streams_come_at_the_speed_of_the_client() -> None:
     assert not response.aborted
 
 
-def test_a_client_that_leaves_ends_the_servers_answer() -> None:
+def test_relay_aborts_upstream_when_client_disconnects() -> None:
     response = Response(headers=SSE)
     relay = Relay(response)
     Reader(relay.ask()).leave()
@@ -174,7 +174,7 @@ def test_a_client_that_leaves_ends_the_servers_answer() -> None:
     assert relay.running == []
 
 
-def test_a_client_that_leaves_before_the_answer_ends_the_request() -> None:
+def test_relay_cancels_request_when_client_disconnects() -> None:
     relay = Relay()
     relay.remote.hold = True
     asking = relay.send()
@@ -185,7 +185,7 @@ def test_a_client_that_leaves_before_the_answer_ends_the_request() -> None:
     assert relay.running == []
 
 
-def test_a_stream_that_nobody_starts_to_read_is_ended() -> None:
+def test_relay_aborts_abandoned_stream() -> None:
     response = Response(headers=SSE)
     relay = Relay(response)
     relay.ask().stream.abandon()
@@ -193,7 +193,7 @@ def test_a_stream_that_nobody_starts_to_read_is_ended() -> None:
     assert relay.running == []
 
 
-def test_a_stream_that_breaks_does_not_look_complete() -> None:
+def test_relay_stream_fails_when_upstream_breaks_off() -> None:
     response = Response(headers=SSE)
     reader = Reader(Relay(response).ask())
     broken: list[Any] = []
@@ -202,7 +202,7 @@ def test_a_stream_that_breaks_does_not_look_complete() -> None:
     assert broken[0].check(UpstreamError)
 
 
-def test_streams_end_when_the_endpoint_does() -> None:
+def test_relay_stop_ends_streams() -> None:
     responses = [Response(headers=SSE), Response(headers=SSE)]
     relay = Relay(*responses)
     reader = Reader(relay.ask("GET", accept="text/event-stream"))
@@ -214,7 +214,7 @@ def test_streams_end_when_the_endpoint_does() -> None:
     assert relay.running == []
 
 
-def test_who_listens_may_hear_nothing_for_long_and_keeps_nobody_waiting() -> None:
+def test_relay_listening_streams_have_no_idle_timeout_and_do_not_delay_shutdown() -> None:
     relay = Relay(*(Response(headers=SSE) for _ in range(3)))
     relay.ask("GET")
     relay.ask(mcp_method="subscriptions/listen")
@@ -225,7 +225,7 @@ def test_who_listens_may_hear_nothing_for_long_and_keeps_nobody_waiting() -> Non
     assert len(relay.running) == 1
 
 
-def test_only_so_many_run_at_once() -> None:
+def test_relay_limits_concurrent_requests() -> None:
     relay = Relay(*(Response(headers=SSE) for _ in range(2)))
     relay.endpoint.most = 1
     first = relay.ask()
@@ -234,23 +234,23 @@ def test_only_so_many_run_at_once() -> None:
     assert relay.ask().status == 200
 
 
-def test_other_methods_are_refused() -> None:
+def test_relay_rejects_other_methods() -> None:
     assert Relay().ask("PUT").status == 405
 
 
-def test_a_remote_does_not_show_its_key() -> None:
+def test_relay_target_hides_key_in_repr() -> None:
     assert "OURS" not in repr(Relay().endpoint.remote)
 
 
 @pytest.mark.parametrize("kind", ["text/html", "TEXT/HTML; charset=utf-8", "image/svg+xml"])
-def test_their_pages_are_none_of_ours(kind: str) -> None:
+def test_relay_serves_html_as_plain_text(kind: str) -> None:
     relay = Relay(Response(502, {"content-type": kind}, b"<script>"))
     reply = relay.ask("GET")
     assert (reply.status, reply.content_type) == (502, "text/plain; charset=utf-8")
     assert reply.body == b"<script>"
 
 
-def test_a_place_in_a_stream_goes_up_in_a_session_only() -> None:
+def test_relay_forwards_last_event_id_in_session_only() -> None:
     relay = Relay()
     relay.ask("GET", last_event_id="of-another")
     assert "last-event-id" not in relay.remote.headers

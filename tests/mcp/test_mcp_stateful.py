@@ -52,16 +52,16 @@ def slow(client: Client) -> Slow:
 
 
 @pytest.mark.parametrize("revision", LEGACY)
-def test_a_known_revision_is_taken(client: Client, revision: str) -> None:
+def test_initialize_accepts_known_revision(client: Client, revision: str) -> None:
     assert client.initialize(revision)["protocolVersion"] == revision
 
 
 @pytest.mark.parametrize("revision", ["1999-01-01", "2026-07-28", "x"])
-def test_another_one_is_answered_with_an_offer(client: Client, revision: str) -> None:
+def test_initialize_offers_newest_revision_for_unknown_one(client: Client, revision: str) -> None:
     assert client.initialize(revision)["protocolVersion"] == "2025-11-25"
 
 
-def test_a_session_that_nobody_knows_is_not_found(client: Client) -> None:
+def test_unknown_session_returns_404(client: Client) -> None:
     client.initialize()
     for method, body in (("POST", request("ping")), ("GET", b""), ("DELETE", b"")):
         reply = answer(client.http(method, body, {"mcp-session-id": "other"}))
@@ -69,7 +69,7 @@ def test_a_session_that_nobody_knows_is_not_found(client: Client) -> None:
         assert error(reply)["code"] == -32001
 
 
-def test_a_session_is_for_the_key_that_opened_it(client: Client) -> None:
+def test_session_is_bound_to_principal(client: Client) -> None:
     client.initialize()
     client.principal = "mallory"
     assert client.post(request("ping")).status == 404
@@ -78,13 +78,13 @@ def test_a_session_is_for_the_key_that_opened_it(client: Client) -> None:
     assert client.ask("ping")["result"] == {}
 
 
-def test_without_a_session_there_is_only_initialize(client: Client) -> None:
+def test_requests_without_session_are_rejected(client: Client) -> None:
     assert client.post(request("tools/list")).status == 400
     assert answer(client.http("GET")).status == 405
     assert answer(client.http("DELETE")).status == 400
 
 
-def test_a_deleted_session_is_gone_with_all_that_it_had(client: Client, slow: Slow) -> None:
+def test_delete_ends_session_streams_and_calls(client: Client, slow: Slow) -> None:
     client.initialize()
     listening = client.listen()
     waiting = client.start("slow")
@@ -96,7 +96,7 @@ def test_a_deleted_session_is_gone_with_all_that_it_had(client: Client, slow: Sl
     assert not client.running
 
 
-def test_a_session_expires_that_nobody_uses(client: Client, slow: Slow) -> None:
+def test_idle_session_expires(client: Client, slow: Slow) -> None:
     client.endpoint.configure(Limits(session_ttl=100.0))
     client.initialize()
     client.clock.pump([10.0] * 9)
@@ -109,7 +109,7 @@ def test_a_session_expires_that_nobody_uses(client: Client, slow: Slow) -> None:
     assert client.post(request("ping")).status == 404
 
 
-def test_the_session_that_was_idle_longest_makes_room(client: Client, slow: Slow) -> None:
+def test_new_session_evicts_longest_idle(client: Client, slow: Slow) -> None:
     client.endpoint.configure(Limits(max_sessions=2))
     sessions = []
     for _ in range(3):
@@ -126,7 +126,7 @@ def test_the_session_that_was_idle_longest_makes_room(client: Client, slow: Slow
     assert client.post(request("initialize", params)).status == 503
 
 
-def test_two_sessions_share_nothing(client: Client, slow: Slow) -> None:
+def test_sessions_are_independent(client: Client, slow: Slow) -> None:
     client.initialize()
     first = dict(client.headers)
     client.headers = {}
@@ -143,7 +143,7 @@ def test_two_sessions_share_nothing(client: Client, slow: Slow) -> None:
     assert result(answer(one))["content"][0]["text"] == "mine"
 
 
-def test_what_is_quick_is_json_and_what_is_not_becomes_a_stream(client: Client, slow: Slow) -> None:
+def test_quick_response_is_json_and_slow_one_a_stream(client: Client, slow: Slow) -> None:
     client.initialize()
     quick = client.start("slow")
     slow.waiting[0].callback("quick")
@@ -156,7 +156,7 @@ def test_what_is_quick_is_json_and_what_is_not_becomes_a_stream(client: Client, 
     assert reader.is_over
 
 
-def test_a_silent_stream_is_kept_alive(client: Client, slow: Slow) -> None:
+def test_silent_stream_gets_keep_alives(client: Client, slow: Slow) -> None:
     client.initialize()
     waiting = client.start("slow")
     client.clock.advance(2.5)
@@ -167,7 +167,7 @@ def test_a_silent_stream_is_kept_alive(client: Client, slow: Slow) -> None:
     assert not [call for call in client.clock.getDelayedCalls() if call.getTime() < 300]
 
 
-def test_progress_is_for_who_asked_for_it(client: Client, slow: Slow) -> None:
+def test_progress_is_sent_for_progress_token_only(client: Client, slow: Slow) -> None:
     client.initialize()
     waiting = client.start("slow", progressToken="p")
     slow.contexts[0].progress(1, 2, "half")
@@ -194,7 +194,7 @@ def test_logs_are_filtered_by_level(client: Client, slow: Slow) -> None:
     slow.waiting[0].callback("done")
 
 
-def test_who_is_cut_off_gets_what_was_missed_and_nothing_twice(client: Client, slow: Slow) -> None:
+def test_resumed_stream_delivers_missed_events_once(client: Client, slow: Slow) -> None:
     client.initialize()
     waiting = client.start("slow", progressToken=1)
     context = slow.contexts[0]
@@ -215,7 +215,7 @@ def test_who_is_cut_off_gets_what_was_missed_and_nothing_twice(client: Client, s
     assert client.listen(last=again.ids[-2]).messages == again.messages[-1:]
 
 
-def test_a_stream_begins_with_an_id_where_the_revision_has_that(client: Client, slow: Slow) -> None:
+def test_stream_starts_with_event_id_in_newer_revision(client: Client, slow: Slow) -> None:
     for number, (revision, primed) in enumerate((("2025-11-25", True), ("2025-06-18", False))):
         client.headers.clear()
         client.initialize(revision)
@@ -226,7 +226,7 @@ def test_a_stream_begins_with_an_id_where_the_revision_has_that(client: Client, 
         slow.waiting[number].callback("done")
 
 
-def test_a_stream_of_another_session_cannot_be_resumed(client: Client, slow: Slow) -> None:
+def test_stream_of_other_session_is_not_resumed(client: Client, slow: Slow) -> None:
     client.initialize()
     waiting = client.start("slow")
     client.clock.advance(2.5)
@@ -237,7 +237,7 @@ def test_a_stream_of_another_session_cannot_be_resumed(client: Client, slow: Slo
         assert answer(client.http("GET", headers={"last-event-id": last})).status == 400
 
 
-def test_a_client_that_does_not_read_holds_nothing_up(client: Client, slow: Slow) -> None:
+def test_paused_client_bounds_buffer_and_blocks_nobody(client: Client, slow: Slow) -> None:
     client.initialize()
     waiting = client.start("slow", progressToken=1)
     context = slow.contexts[0]
@@ -255,7 +255,7 @@ def test_a_client_that_does_not_read_holds_nothing_up(client: Client, slow: Slow
     assert reader.is_over
 
 
-def test_a_cancelled_call_is_not_answered(client: Client, slow: Slow) -> None:
+def test_cancelled_call_gets_no_response(client: Client, slow: Slow) -> None:
     client.initialize()
     waiting = client.start("slow", id="a")
     context = slow.contexts[0]
@@ -269,14 +269,14 @@ def test_a_cancelled_call_is_not_answered(client: Client, slow: Slow) -> None:
     assert client.ask("ping", id="a")["result"] == {}  # the id is free again
 
 
-def test_an_id_that_runs_cannot_be_used_twice(client: Client, slow: Slow) -> None:
+def test_id_of_running_request_is_rejected(client: Client, slow: Slow) -> None:
     client.initialize()
     client.start("slow", id=5)
     assert error(answer(client.start("slow", id=5)))["code"] == -32600
     assert len(slow.waiting) == 1
 
 
-def test_a_client_that_leaves_before_the_answer_loses_it_alone(client: Client, slow: Slow) -> None:
+def test_disconnect_before_response_does_not_cancel_call(client: Client, slow: Slow) -> None:
     client.initialize()
     waiting = client.start("slow")
     waiting.addErrback(lambda failure: failure.trap(CancelledError) and None)
@@ -287,7 +287,7 @@ def test_a_client_that_leaves_before_the_answer_loses_it_alone(client: Client, s
     assert client.ask("ping")["result"] == {}
 
 
-def test_a_question_goes_on_the_stream_of_its_call(client: Client) -> None:
+def test_server_request_is_sent_on_stream_of_its_call(client: Client) -> None:
     async def greet(arguments: Any, context: Any) -> str:
         answered = await context.elicit("Who?", {"type": "object"})
         return f"Hello, {answered['content']['name']}."
@@ -306,7 +306,7 @@ def test_a_question_goes_on_the_stream_of_its_call(client: Client) -> None:
     assert reader.is_over
 
 
-def test_an_answer_beside_an_error_that_is_null_is_one(client: Client) -> None:
+def test_client_response_with_null_error_is_accepted(client: Client) -> None:
     async def greet(arguments: Any, context: Any) -> str:
         answered = await context.elicit("Who?", {"type": "object"})
         return f"Hello, {answered['content']['name']}."
@@ -320,7 +320,7 @@ def test_an_answer_beside_an_error_that_is_null_is_one(client: Client) -> None:
     assert reader.messages[1]["result"]["content"][0]["text"] == "Hello, Ada."
 
 
-def test_a_question_that_the_client_refuses_is_an_error(client: Client) -> None:
+def test_rejected_server_request_raises_in_tool(client: Client) -> None:
     async def ask(arguments: Any, context: Any) -> str:
         try:
             await context.sample({"messages": [], "maxTokens": 1})
@@ -340,7 +340,7 @@ def test_a_question_that_the_client_refuses_is_an_error(client: Client) -> None:
     assert text == "refused: -32600"  # it cannot be reached at all
 
 
-def test_a_call_that_ends_takes_its_question_back(client: Client) -> None:
+def test_ended_call_cancels_its_server_request(client: Client) -> None:
     async def ask(arguments: Any, context: Any) -> str:
         return str(await context.list_roots())
 
@@ -353,7 +353,7 @@ def test_a_call_that_ends_takes_its_question_back(client: Client) -> None:
     assert reader.is_over
 
 
-def test_changes_are_told_to_who_listens(client: Client, slow: Slow) -> None:
+def test_changes_are_sent_to_listener(client: Client, slow: Slow) -> None:
     uri = "test://watched"
     client.catalog.add_resource(Resource(uri, "Watched", lambda uri, context: "text"))
     client.clock.advance(1)
@@ -375,7 +375,7 @@ def test_changes_are_told_to_who_listens(client: Client, slow: Slow) -> None:
     assert len(listening.messages) == before
 
 
-def test_a_change_while_nobody_listened_is_told_once(client: Client, slow: Slow) -> None:
+def test_changes_without_listener_are_sent_once_later(client: Client, slow: Slow) -> None:
     client.initialize()
     client.clock.advance(1)
     client.listen().leave()
@@ -386,7 +386,7 @@ def test_a_change_while_nobody_listened_is_told_once(client: Client, slow: Slow)
     assert told.count("notifications/tools/list_changed") == 1
 
 
-def test_a_second_listener_takes_the_place_of_the_first(client: Client) -> None:
+def test_second_listener_replaces_first(client: Client) -> None:
     client.initialize()
     first, second = client.listen(), client.listen()
     assert first.is_over
@@ -396,7 +396,7 @@ def test_a_second_listener_takes_the_place_of_the_first(client: Client) -> None:
     assert len(second.messages) == 1
 
 
-def test_batches_are_for_the_revisions_that_have_them(client: Client) -> None:
+def test_batches_are_accepted_in_older_revision_only(client: Client) -> None:
     batch = [request("ping", id=1), request("tools/list", id=2), notification("x")]
     client.initialize("2025-03-26")
     found = json.loads(client.post(batch).body)
@@ -408,14 +408,14 @@ def test_batches_are_for_the_revisions_that_have_them(client: Client) -> None:
     assert (refused.status, error(refused)["code"]) == (400, -32600)
 
 
-def test_a_version_that_no_session_has_is_refused(client: Client) -> None:
+def test_unknown_version_header_is_rejected(client: Client) -> None:
     client.initialize()
     for version, status in (("2025-03-26", 200), ("", 200), ("1.0", 400)):
         headers = {"mcp-protocol-version": version}
         assert client.post(request("ping"), headers).status == status
 
 
-def test_failures_tell_no_internals(client: Client) -> None:
+def test_tool_failures_reveal_no_internals(client: Client) -> None:
     def broken(arguments: Any, context: Any) -> str:
         raise ToolError("Ask for something else.")
 
@@ -434,7 +434,7 @@ def test_failures_tell_no_internals(client: Client) -> None:
     assert client.ask("no/such")["error"]["code"] == -32601
 
 
-def test_calls_are_bounded_in_number_and_time(client: Client, slow: Slow) -> None:
+def test_calls_are_limited_in_number_and_time(client: Client, slow: Slow) -> None:
     client.endpoint.configure(Limits(CallLimits(most=2, timeout=30.0)))
     client.initialize()
     first = client.start("slow", id=1)
@@ -448,7 +448,7 @@ def test_calls_are_bounded_in_number_and_time(client: Client, slow: Slow) -> Non
     assert not client.running
 
 
-def test_a_client_that_reads_no_streams_gets_json_alone(client: Client, slow: Slow) -> None:
+def test_client_without_event_stream_accept_gets_json(client: Client, slow: Slow) -> None:
     client.initialize(capabilities={"roots": {}})
     client.headers["accept"] = "application/json"
     waiting = client.start("slow", progressToken=1)
@@ -459,7 +459,7 @@ def test_a_client_that_reads_no_streams_gets_json_alone(client: Client, slow: Sl
     assert answer(client.http("GET")).status == 406
 
 
-def test_stopping_ends_everything(client: Client, slow: Slow) -> None:
+def test_stop_ends_sessions_streams_and_calls(client: Client, slow: Slow) -> None:
     client.initialize()
     listening = client.listen()
     waiting = client.start("slow")
@@ -470,7 +470,7 @@ def test_stopping_ends_everything(client: Client, slow: Slow) -> None:
     assert not client.running
 
 
-def test_there_is_an_end_to_subscriptions() -> None:
+def test_subscriptions_are_limited() -> None:
     client = Client()
     client.catalog.add_template(Template("x://{+any}", "Any", lambda *_: "text"))
     client.initialize()

@@ -59,7 +59,7 @@ def said(name: str) -> dict[str, Any]:
     return {"action": "accept", "content": {"name": name}}
 
 
-def test_discovery_tells_what_there_is(client: Client) -> None:
+def test_discovery_lists_versions_and_capabilities(client: Client) -> None:
     found = result(answer(client.modern("server/discover")))
     assert found["supportedVersions"][0] == MODERN
     assert set(found["capabilities"]) == {"tools", "prompts", "resources", "logging", "completions"}
@@ -70,7 +70,7 @@ def test_discovery_tells_what_there_is(client: Client) -> None:
 
 
 @pytest.mark.parametrize("method", ["tools/list", "prompts/list", "resources/list"])
-def test_lists_may_be_kept_for_a_while(client: Client, method: str) -> None:
+def test_lists_carry_cache_lifetime(client: Client, method: str) -> None:
     found = result(answer(client.modern(method)))
     assert (found["resultType"], found["cacheScope"]) == ("complete", "private")
     assert isinstance(found["ttlMs"], int)
@@ -88,7 +88,7 @@ def test_lists_may_be_kept_for_a_while(client: Client, method: str) -> None:
         ({"mcp-param-region": "there"}, -32020),
     ],
 )
-def test_headers_that_contradict_the_body_are_refused(
+def test_headers_that_contradict_body_are_rejected(
     client: Client, headers: dict[str, str], code: int
 ) -> None:
     client.catalog.add_tool(ECHO)
@@ -99,7 +99,7 @@ def test_headers_that_contradict_the_body_are_refused(
     assert (reply.status, error(reply)["code"]) == (400, code)
 
 
-def test_headers_that_are_missing_are_refused(client: Client) -> None:
+def test_missing_headers_are_rejected(client: Client) -> None:
     client.catalog.add_tool(ECHO)
     meta = {f"{META}protocolVersion": MODERN, f"{META}clientCapabilities": {}}
     params = {"name": "echo", "arguments": {}, "_meta": meta}
@@ -124,7 +124,7 @@ def test_headers_that_are_missing_are_refused(client: Client) -> None:
         ({"deep": {}}, {}, 200),
     ],
 )
-def test_arguments_in_headers(
+def test_argument_headers_are_compared_with_body(
     client: Client, arguments: Any, headers: dict[str, str], status: int
 ) -> None:
     client.catalog.add_tool(ECHO)
@@ -133,13 +133,13 @@ def test_arguments_in_headers(
 
 
 @pytest.mark.parametrize("key", ["protocolVersion", "clientCapabilities"])
-def test_meta_must_say_who_asks(client: Client, key: str) -> None:
+def test_missing_client_metadata_is_rejected(client: Client, key: str) -> None:
     for value in (None, 5):
         reply = answer(client.modern("tools/list", meta={f"{META}{key}": value}))
         assert (reply.status, error(reply)["code"]) == (400, -32602)
 
 
-def test_a_version_that_is_not_served_is_named_with_those_that_are(client: Client) -> None:
+def test_unsupported_version_error_lists_supported_ones(client: Client) -> None:
     reply = answer(
         client.modern(
             "tools/list",
@@ -155,25 +155,25 @@ def test_a_version_that_is_not_served_is_named_with_those_that_are(client: Clien
 
 
 @pytest.mark.parametrize("method", ["initialize", "ping", "logging/setLevel", "no/such"])
-def test_what_sessions_had_is_not_found(client: Client, method: str) -> None:
+def test_session_methods_return_404(client: Client, method: str) -> None:
     reply = answer(client.modern(method))
     assert (reply.status, error(reply)["code"]) == (404, -32601)
 
 
-def test_there_is_nothing_to_get_or_delete(client: Client) -> None:
+def test_get_and_delete_are_not_allowed(client: Client) -> None:
     for method in ("GET", "DELETE"):
         reply = answer(client.http(method, headers={"mcp-protocol-version": MODERN}))
         assert reply.status == 405
         assert dict(reply.headers)["Allow"] == "POST"
 
 
-def test_batches_are_refused_and_notifications_taken(client: Client) -> None:
+def test_batches_are_rejected_and_notifications_accepted(client: Client) -> None:
     headers = {"mcp-protocol-version": MODERN}
     assert client.post([request("tools/list")], headers).status == 400
     assert client.post(notification("notifications/cancelled"), headers).status == 202
 
 
-def test_questions_end_the_call_and_answers_begin_it_anew(client: Client) -> None:
+def test_input_request_ends_call_and_responses_restart_it(client: Client) -> None:
     client.catalog.add_tool(GREET)
     params: dict[str, Any] = {"name": "greet", "arguments": {"x": 1}}
     first = result(answer(client.modern("tools/call", params)))
@@ -195,7 +195,7 @@ def test_questions_end_the_call_and_answers_begin_it_anew(client: Client) -> Non
     assert not client.running
 
 
-def test_state_is_good_for_one_key_one_request_and_a_while(client: Client) -> None:
+def test_request_state_is_bound_to_principal_request_and_time(client: Client) -> None:
     client.catalog.add_tool(GREET)
     params: dict[str, Any] = {"name": "greet", "arguments": {}}
     state = result(answer(client.modern("tools/call", params)))["requestState"]
@@ -214,20 +214,20 @@ def test_state_is_good_for_one_key_one_request_and_a_while(client: Client) -> No
 
 
 @pytest.mark.parametrize("brought", [5, "x", [], {"elicitation": 5}, {"elicitation": {"a": 1}}])
-def test_answers_that_are_none_are_refused(client: Client, brought: Any) -> None:
+def test_invalid_input_responses_are_rejected(client: Client, brought: Any) -> None:
     client.catalog.add_tool(GREET)
     params = {"name": "greet", "arguments": {}, "inputResponses": brought}
     assert error(answer(client.modern("tools/call", params)))["code"] == -32602
 
 
-def test_answers_to_nothing_are_ignored(client: Client) -> None:
+def test_unrequested_input_responses_are_ignored(client: Client) -> None:
     client.catalog.add_tool(GREET)
     params = {"name": "greet", "arguments": {}, "inputResponses": {"other": said("x")}}
     found = result(answer(client.modern("tools/call", params)))
     assert found["resultType"] == "input_required"
 
 
-def test_nothing_is_asked_that_the_client_cannot_answer(client: Client) -> None:
+def test_input_request_without_client_capability_is_an_error(client: Client) -> None:
     client.catalog.add_tool(GREET)
     params = {"name": "greet", "arguments": {}}
     for capabilities in ({}, {"sampling": {}}, {"elicitation": {"url": {}}}):
@@ -238,7 +238,7 @@ def test_nothing_is_asked_that_the_client_cannot_answer(client: Client) -> None:
         assert found["data"] == {"requiredCapabilities": {"elicitation": {}}}
 
 
-def test_prompts_ask_too(client: Client) -> None:
+def test_prompt_can_request_input(client: Client) -> None:
     async def write(arguments: Any, context: Any) -> str:
         return str((await context.elicit("Who?", NAME))["content"]["name"])
 
@@ -254,7 +254,7 @@ def test_prompts_ask_too(client: Client) -> None:
     assert found["messages"][0]["content"]["text"] == "Ada"
 
 
-def test_who_leaves_cancels_the_call(client: Client) -> None:
+def test_disconnect_cancels_call(client: Client) -> None:
     cancelled = []
 
     def slow(arguments: Any, context: Any) -> Deferred[Any]:
@@ -275,7 +275,7 @@ def test_who_leaves_cancels_the_call(client: Client) -> None:
     assert not client.running
 
 
-def test_logs_are_for_who_asks_for_them(client: Client) -> None:
+def test_logs_are_sent_on_request_only(client: Client) -> None:
     def talk(arguments: Any, context: Any) -> str:
         for level in ("debug", "error"):
             context.log(level, level)
@@ -290,7 +290,7 @@ def test_logs_are_for_who_asks_for_them(client: Client) -> None:
     assert "id:" not in reader.raw.decode()  # there is no coming back here
 
 
-def test_changes_are_told_to_who_asked_for_their_kind(client: Client) -> None:
+def test_changes_are_sent_for_subscribed_kinds(client: Client) -> None:
     def listen(id: str, **wanted: Any) -> Reader:  # noqa: A002
         return Reader(
             answer(client.modern("subscriptions/listen", {"notifications": wanted}, id=id))
@@ -329,12 +329,12 @@ def test_changes_are_told_to_who_asked_for_their_kind(client: Client) -> None:
         {"resourceSubscriptions": [f"{n}{'x' * 4000}" for n in range(50)]},
     ],
 )
-def test_a_filter_that_is_none_is_refused(client: Client, wanted: Any) -> None:
+def test_invalid_subscription_filter_is_rejected(client: Client, wanted: Any) -> None:
     reply = answer(client.modern("subscriptions/listen", {"notifications": wanted}))
     assert (reply.status, error(reply)["code"]) == (400, -32602)
 
 
-def test_any_value_may_be_structured(client: Client) -> None:
+def test_structured_content_may_be_any_value(client: Client) -> None:
     schema = {"type": "object"}
     client.catalog.add_tool(
         Tool("list", "", lambda a, c: [1, 2], schema, output_schema={"type": "array"})
@@ -378,11 +378,11 @@ def test_any_value_may_be_structured(client: Client) -> None:
         (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}', -32602),
     ],
 )
-def test_what_is_no_message_is_refused(client: Client, body: bytes, code: int) -> None:
+def test_invalid_message_is_rejected(client: Client, body: bytes, code: int) -> None:
     reply = client.post(body)
     assert (reply.status, error(reply)["code"]) == (400, code)
 
 
-def test_what_is_no_json_is_not_even_read(client: Client) -> None:
+def test_other_content_types_are_rejected(client: Client) -> None:
     assert client.post(request("ping"), {"content-type": "text/plain"}).status == 415
     assert client.post(request("ping"), {"accept": "text/html"}).status == 406

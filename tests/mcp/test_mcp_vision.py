@@ -102,7 +102,7 @@ def eyes(tmp_path: Path) -> Eyes:
     return client
 
 
-def test_the_tools_are_these(eyes: Eyes) -> None:
+def test_vision_lists_documented_tools(eyes: Eyes) -> None:
     tools = eyes.ask("tools/list")["result"]["tools"]
     found = {}
     for tool in tools:
@@ -115,7 +115,7 @@ def test_the_tools_are_these(eyes: Eyes) -> None:
     assert kinds == ["code", "prompt", "spec", "description"]
 
 
-def test_they_are_there_in_the_stateless_revision_too() -> None:
+def test_vision_tools_work_in_stateless_revision() -> None:
     eyes = Eyes()
     params = {"name": "analyze_image", "arguments": {"image_source": data(PNG), "prompt": "p"}}
     replies: list[Any] = []
@@ -123,7 +123,7 @@ def test_they_are_there_in_the_stateless_revision_too() -> None:
     assert result(replies[0])["content"] == [{"type": "text", "text": "I see."}]
 
 
-def test_the_model_is_shown_what_was_named(eyes: Eyes) -> None:
+def test_model_gets_named_image_with_detected_type(eyes: Eyes) -> None:
     assert eyes.look(image_source=data(JPEG, "image/png"))["content"][0]["text"] == "I see."
     (picture,) = eyes.seen[0].media
     assert (picture.kind, picture.mime_type) == ("image", "image/jpeg")  # whatever was said
@@ -132,7 +132,7 @@ def test_the_model_is_shown_what_was_named(eyes: Eyes) -> None:
     assert eyes.principals == ["alice"]
 
 
-def test_two_pictures_come_in_their_order(eyes: Eyes) -> None:
+def test_two_images_are_sent_in_order(eyes: Eyes) -> None:
     eyes.look(
         "ui_diff_check", expected_image_source=data(PNG), actual_image_source="https://x/a.png"
     )
@@ -151,14 +151,14 @@ def test_two_pictures_come_in_their_order(eyes: Eyes) -> None:
         ("analyze_data_visualization", "analysis_focus", "outliers"),
     ],
 )
-def test_every_argument_reaches_the_model(eyes: Eyes, name: str, argument: str, value: str) -> None:
+def test_every_argument_is_in_prompt(eyes: Eyes, name: str, argument: str, value: str) -> None:
     eyes.look(name, **{argument: value})
     wanted = "a specification" if argument == "output_type" else value
     assert eyes.seen[0].prompt.startswith("What is it?\n\n")
     assert wanted in eyes.seen[0].prompt
 
 
-def test_films(eyes: Eyes) -> None:
+def test_video_types_are_detected(eyes: Eyes) -> None:
     for film, mime_type in ((MP4, "video/mp4"), (MOV, "video/quicktime")):
         eyes.look("analyze_video", video_source=data(film, "video/mp4"))
         assert eyes.seen[-1].media[0].mime_type == mime_type
@@ -167,7 +167,7 @@ def test_films(eyes: Eyes) -> None:
     assert "png" in eyes.text(image_source=data(MP4))
 
 
-def test_sizes(eyes: Eyes) -> None:
+def test_image_size_limit_is_exact(eyes: Eyes) -> None:
     just = PNG + b"\0" * (5 * MIB - len(PNG))
     assert eyes.look(image_source=data(just))["isError"] is False
     assert "5 MiB" in eyes.text(image_source=data(just + b"\0"))
@@ -179,7 +179,7 @@ def test_sizes(eyes: Eyes) -> None:
     assert "8 MiB" in eyes.text(name="analyze_video", video_source=data(film + b"\0"))
 
 
-def test_files_below_a_root(eyes: Eyes, tmp_path: Path) -> None:
+def test_files_below_root_are_accepted(eyes: Eyes, tmp_path: Path) -> None:
     file = tmp_path / "a b.png"
     file.write_bytes(PNG)
     for source in (str(file), f" {file}\n", file.as_uri(), f"file://localhost{file}"):
@@ -217,19 +217,19 @@ def test_files_below_a_root(eyes: Eyes, tmp_path: Path) -> None:
         ("data:text/plain;base64,aGVsbG8=", "png, jpg or jpeg"),
     ],
 )
-def test_what_cannot_be_had_is_said_to_the_model(eyes: Eyes, source: str, word: str) -> None:
+def test_unusable_source_is_a_tool_error(eyes: Eyes, source: str, word: str) -> None:
     assert word in eyes.text(image_source=source)
     assert eyes.seen == []
 
 
-def test_names_with_zeros_lead_nowhere(eyes: Eyes, tmp_path: Path) -> None:
+def test_paths_with_null_bytes_are_rejected(eyes: Eyes, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(PNG)
     for source in (f"{tmp_path}/a.png\0", f"file://{tmp_path}/a.png%00"):
         assert "cannot be opened" in eyes.text(image_source=source)
     assert eyes.seen == []
 
 
-def test_a_link_below_a_root_is_not_followed(eyes: Eyes, tmp_path: Path) -> None:
+def test_links_below_root_are_rejected(eyes: Eyes, tmp_path: Path) -> None:
     (tmp_path / "a.png").symlink_to("/etc/hostname")
     (tmp_path / "folder").symlink_to("/etc")
     for source in ("a.png", "folder/hostname"):
@@ -237,12 +237,12 @@ def test_a_link_below_a_root_is_not_followed(eyes: Eyes, tmp_path: Path) -> None
     assert "'..'" in eyes.text(image_source=f"{tmp_path}/x/../../etc/hostname")
 
 
-def test_a_model_that_says_nothing_is_an_error(eyes: Eyes) -> None:
+def test_empty_model_response_is_an_error(eyes: Eyes) -> None:
     eyes.says = " "
     assert "returned no text" in eyes.text()
 
 
-def test_arguments_are_checked(eyes: Eyes) -> None:
+def test_invalid_arguments_are_rejected(eyes: Eyes) -> None:
     assert "output_type" in eyes.text(name="ui_to_artifact")
     assert "poem" in eyes.text(name="ui_to_artifact", output_type="poem")
 
@@ -265,7 +265,7 @@ def said(text: str) -> Response:
     return Response(body=json.dumps({"choices": [{"message": {"content": text}}]}).encode())
 
 
-def test_z_ai_is_asked_as_it_wants_it() -> None:
+def test_zai_request_has_documented_form() -> None:
     remote, eyes = zai(said("A cat."))
     assert eyes.look()["content"][0]["text"] == "A cat."
     body = json.loads(remote.requests[0].body)
@@ -287,7 +287,7 @@ def test_z_ai_is_asked_as_it_wants_it() -> None:
     assert remote.headers["accept-language"] == "en-US,en"
 
 
-def test_z_ai_is_shown_films() -> None:
+def test_zai_request_contains_video() -> None:
     remote, eyes = zai(said("A film."))
     eyes.look("analyze_video", video_source=data(MP4))
     user = json.loads(remote.requests[0].body)["messages"][1]
@@ -308,20 +308,20 @@ def test_z_ai_is_shown_films() -> None:
         (InvalidRequestError("could not connect to z:443"), "connect"),
     ],
 )
-def test_trouble_with_z_ai_is_said(answer: Response | Exception, word: str) -> None:
+def test_zai_failures_are_reported_without_key(answer: Response | Exception, word: str) -> None:
     _, eyes = zai(answer)
     text = eyes.text()
     assert word in text
     assert "KEY" not in text
 
 
-def test_without_a_key_the_remedy_is_said() -> None:
+def test_missing_zai_key_error_names_setting() -> None:
     remote, eyes = zai(key="")
     assert "proxy.zai.api_key" in eyes.text()
     assert remote.requests == []
 
 
-def test_cancelling_a_call_ends_the_request() -> None:
+def test_cancelled_call_cancels_zai_request() -> None:
     remote, eyes = zai()
     remote.hold = True
     params = {"name": "analyze_image", "arguments": {"image_source": data(PNG), "prompt": "p"}}
@@ -331,6 +331,6 @@ def test_cancelling_a_call_ends_the_request() -> None:
     assert remote.cancelled == 1
 
 
-def test_answers_without_text() -> None:
+def test_zai_response_without_text_is_empty() -> None:
     assert answer_of(b'{"choices": [{"message": {"content": null}}]}') == ""
     assert "KEY" not in repr(ZaiVision(RelayTarget(), "u", "KEY", "m", 1.0))

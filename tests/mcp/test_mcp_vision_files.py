@@ -33,18 +33,18 @@ def refused(root: Path, path: object) -> str:
     return str(caught.value)
 
 
-def test_files_below_a_root_are_read(root: Path) -> None:
+def test_read_below_reads_files_below_root(root: Path) -> None:
     assert read_below([root], str(root / "inner" / "a.png"), LIMIT) == b"inside"
     assert read_below([root], f"{root}//inner/./a.png", LIMIT) == b"inside"
     assert read_below([Path("/nowhere"), root], str(root / "inner/a.png"), LIMIT) == b"inside"
 
 
-def test_without_roots_nothing_is(root: Path) -> None:
+def test_read_below_rejects_everything_without_roots(root: Path) -> None:
     with pytest.raises(FileRefusedError, match="configuration allows"):
         read_below([], str(root / "inner" / "a.png"), LIMIT)
 
 
-def test_nothing_else_is_read(root: Path) -> None:
+def test_read_below_rejects_paths_outside_roots(root: Path) -> None:
     above = root.parent
     assert "configuration allows" in refused(root, above / "secret")
     assert "configuration allows" in refused(root, "/etc/passwd")
@@ -58,11 +58,11 @@ def test_nothing_else_is_read(root: Path) -> None:
     assert "file not found" in refused(root, root / "inner" / "b.png")
 
 
-def test_what_is_there_and_what_is_not_look_the_same_from_outside(root: Path) -> None:
+def test_existing_and_missing_outside_files_give_same_error(root: Path) -> None:
     assert refused(root, root.parent / "secret") == refused(root, root.parent / "nothing")
 
 
-def test_links_are_not_followed(root: Path) -> None:
+def test_read_below_rejects_links(root: Path) -> None:
     above = root.parent
     (root / "file").symlink_to(above / "secret")
     (root / "folder").symlink_to(above / "other")
@@ -71,19 +71,19 @@ def test_links_are_not_followed(root: Path) -> None:
         assert "link" in refused(root, path)
 
 
-def test_a_root_may_be_a_link_of_the_operators(root: Path) -> None:
+def test_root_may_be_a_link(root: Path) -> None:
     link = root.parent / "link"
     link.symlink_to(root)
     assert read_below([link], str(link / "inner" / "a.png"), LIMIT) == b"inside"
 
 
-def test_what_is_no_file_is_refused_at_once(root: Path) -> None:
+def test_read_below_rejects_pipes_and_folders(root: Path) -> None:
     os.mkfifo(root / "pipe")
     assert "no file" in refused(root, root / "pipe")
     assert "no file" in refused(root, root / "inner")
 
 
-def test_large_files_are_not_read(root: Path) -> None:
+def test_read_below_rejects_files_over_limit(root: Path) -> None:
     (root / "large").write_bytes(b"x" * (LIMIT + 1))
     (root / "just").write_bytes(b"x" * LIMIT)
     with pytest.raises(FileTooLargeError):
@@ -91,7 +91,7 @@ def test_large_files_are_not_read(root: Path) -> None:
     assert len(read_below([root], str(root / "just"), LIMIT)) == LIMIT
 
 
-def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(root: Path) -> None:
+def test_folder_swapped_for_link_is_never_followed(root: Path) -> None:
     """Somebody swaps a folder for a link while files are read, as fast as that goes."""
     inner, spare, link = root / "inner", root / "spare", root / "link"
     link.symlink_to(root.parent / "other")
@@ -120,14 +120,14 @@ def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(root: Path) -> Non
     assert b"" in found
 
 
-def test_a_machine_that_cannot_do_it_safely_does_not(
+def test_read_below_rejects_on_systems_without_safe_open(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "_CAN_BE_SAFE", False)
     assert "safely" in refused(root, root / "inner" / "a.png")
 
 
-def test_no_descriptors_are_left_open(root: Path) -> None:
+def test_read_below_closes_descriptors(root: Path) -> None:
     before = len(os.listdir("/dev/fd"))
     for path in (root / "inner" / "a.png", root / "inner" / "b.png", root / "x" / "y", root):
         with contextlib.suppress(FileRefusedError):
