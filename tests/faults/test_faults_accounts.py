@@ -18,13 +18,13 @@ class RefusedAccounts(FaultCase):
             scheduling=SchedulingSettings(mode="PerformanceFirst", max_wait_seconds=0),
         )
 
-    async def test_they_cost_no_attempts(self) -> None:
+    async def test_rejected_accounts_use_no_attempts(self) -> None:
         await self.start_with(*DEAD, "good")
         for fault in ("", "[[error 500 times=1]] ", "[[empty times=1]] "):
             answer = await self.ask(WAY, f"{fault}hello {len(fault)}")
             check_complete("openai_chat", answer, f"hello {len(fault)}")
 
-    async def test_there_is_an_end(self) -> None:
+    async def test_rejected_accounts_are_limited(self) -> None:
         await self.start_with(*(f"bad-{number}" for number in range(30)))
         answer = await self.ask(WAY, "hello")
         self.assertEqual(answer.status, 503)

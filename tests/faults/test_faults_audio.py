@@ -71,7 +71,7 @@ class AudioCase(FaultCase):
 
 
 class Leaving(AudioCase):
-    async def test_before_the_sound_begins(self) -> None:
+    async def test_disconnect_before_audio_cancels_upstream(self) -> None:
         await self.setup()
         for model, fields in WAYS:
             before = self.simulator.stats.cancelled_streams
@@ -81,7 +81,7 @@ class Leaving(AudioCase):
             await self.left()
             self.assertEqual(self.simulator.stats.cancelled_streams, before + 1, fields)
 
-    async def test_in_the_middle_of_the_sound(self) -> None:
+    async def test_disconnect_in_audio_cancels_upstream(self) -> None:
         await self.setup()
         for model, fields in WAYS:
             text = "[[chunks 200]] [[delay 0.02]] [[tokens 800]] hello"
@@ -91,7 +91,7 @@ class Leaving(AudioCase):
             reading.transport.loseConnection()  # type: ignore[union-attr]
             await self.left()
 
-    async def test_while_a_recording_is_heard(self) -> None:
+    async def test_disconnect_in_transcription_cancels_upstream(self) -> None:
         await self.setup()
         for model in (f"{OPENAI}/gpt-4o-transcribe", f"{GEMINI}/gemini-2.5-flash"):
             for fields in ({}, {"stream": "true"}, {"response_format": "srt"}):
@@ -104,7 +104,7 @@ class Leaving(AudioCase):
 
 
 class Reluctant(AudioCase):
-    async def test_a_client_that_does_not_read_pauses_the_upstream(self) -> None:
+    async def test_paused_client_pauses_upstream(self) -> None:
         await self.setup()
         for model, fields in WAYS:
             # MP3 is small: there has to be a lot of sound before anything is full.
@@ -121,7 +121,7 @@ class Reluctant(AudioCase):
 
 
 class Broken(AudioCase):
-    async def test_sound_that_is_cut_does_not_look_whole(self) -> None:
+    async def test_broken_audio_does_not_look_complete(self) -> None:
         await self.setup()
         text = "[[chunks 8]] [[tokens 200]] [[cut 4]] hello"
         for model, fields in WAYS:
@@ -134,7 +134,7 @@ class Broken(AudioCase):
             else:
                 self.assertFalse(answer.whole, fields)
 
-    async def test_upstreams_that_lack_the_path(self) -> None:
+    async def test_missing_speech_path_locks_no_account(self) -> None:
         """The account is not to blame: it serves chats on."""
         await self.setup()
         reading = await self.speech(f"{OPENAI}/gpt-4.1", "hello", {})
@@ -143,7 +143,7 @@ class Broken(AudioCase):
         way = ("openai_chat", "openai_chat")
         self.assertEqual((await self.ask(way, "[[say on]]", stream=False)).status, 200)
 
-    async def test_forms_that_are_none(self) -> None:
+    async def test_invalid_forms_are_rejected(self) -> None:
         await self.setup()
         good = form(f"{GEMINI}/gemini-2.5-flash", "[[say fine]]")
         broken: list[bytes] = [b"", good[:-8], good[: len(good) // 2], b"--b--\r\n", b"x" * 100]

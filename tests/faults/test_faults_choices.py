@@ -54,7 +54,7 @@ class ChoicesFaults(FaultCase):
     def stats(self) -> Any:
         return self.simulator.state.stats
 
-    async def test_as_many_as_were_wanted(self) -> None:
+    async def test_choices_have_requested_number(self) -> None:
         await self.start()
         for model in (CLAUDE, RESPONSES):
             whole = (await self.asked("[[say one]]", 5, model)).json()
@@ -64,7 +64,7 @@ class ChoicesFaults(FaultCase):
             self.assertEqual(choices(answer), ["one"] * 5)
             self.assertEqual(answer.events()[-1][1], "[DONE]")
 
-    async def test_gemini_clients_get_theirs(self) -> None:
+    async def test_gemini_clients_get_several_candidates(self) -> None:
         await self.start()
         body = {
             "contents": [{"parts": [{"text": "[[say one]]"}]}],
@@ -85,7 +85,7 @@ class ChoicesFaults(FaultCase):
         error = check_refusal("gemini", HttpResponse(reading.data), 400)
         self.assertIn("candidateCount", error["message"])
 
-    async def test_a_prompt_is_counted_once_for_the_client(self) -> None:
+    async def test_usage_counts_prompt_once(self) -> None:
         await self.start()
         records = self.watched()
         one = (await self.asked("[[say one two three]]", 1)).json()["usage"]
@@ -98,7 +98,7 @@ class ChoicesFaults(FaultCase):
             self.assertEqual(records[-1].usage.input_total, 3 * one["prompt_tokens"])
             self.assertEqual(records[-1].usage.output, 3 * one["completion_tokens"])
 
-    async def test_a_client_that_leaves_stops_all_upstreams(self) -> None:
+    async def test_disconnect_cancels_all_upstream_requests(self) -> None:
         await self.start()
         records = self.watched()
         for stream in (False, True):
@@ -112,7 +112,7 @@ class ChoicesFaults(FaultCase):
             self.assertEqual(len(record.attempts), 4)
             self.assertTrue(all(attempt.ended is not None for attempt in record.attempts))
 
-    async def test_a_client_that_leaves_in_the_middle_stops_the_rest(self) -> None:
+    async def test_disconnect_in_stream_cancels_remaining_requests(self) -> None:
         await self.start()
         records = self.watched()
         reading = await self.begun("[[chunks 200]] [[delay 0.05]] [[tokens 400]]", 8, stream=True)
@@ -124,7 +124,7 @@ class ChoicesFaults(FaultCase):
         self.assertEqual(records[0].outcome, "cancelled")
         self.assertEqual(self.stats.requests, 4, "those that waited were never asked for")
 
-    async def test_not_too_many_at_a_time(self) -> None:
+    async def test_parallel_requests_are_limited(self) -> None:
         await self.start(parallel_choices=2)
         most = 0
 
@@ -138,7 +138,7 @@ class ChoicesFaults(FaultCase):
         self.assertEqual(len(choices(await done)), 6)
         self.assertEqual(most, 2)
 
-    async def test_one_that_fails_before_its_first_byte_is_asked_for_again(self) -> None:
+    async def test_choice_that_fails_before_first_byte_is_retried(self) -> None:
         await self.start()
         records = self.watched()
         for stream in (False, True):
@@ -154,7 +154,7 @@ class ChoicesFaults(FaultCase):
                 self.assertEqual(records[-1].outcome, "ok")
                 self.assertEqual(len(records[-1].attempts), 4, how)
 
-    async def test_one_that_breaks_off_in_the_middle(self) -> None:
+    async def test_choice_that_breaks_off_is_retried_or_ends_stream(self) -> None:
         """Of a whole reply nothing was sent, so it is asked for again; a stream has to end."""
         await self.start()
         records = self.watched()
@@ -167,7 +167,7 @@ class ChoicesFaults(FaultCase):
         await eventually(lambda: self.stats.open_streams == 0)
         self.assertEqual([record.outcome for record in records], ["ok", "error"])
 
-    async def test_if_all_fail_so_does_the_whole(self) -> None:
+    async def test_response_fails_when_all_choices_fail(self) -> None:
         await self.start()
         for stream in (False, True):
             before = self.stats.requests
@@ -175,13 +175,13 @@ class ChoicesFaults(FaultCase):
             check_refusal("openai_chat", answer, 503)
             self.assertLessEqual(self.stats.requests - before, 12, "the rest was not even tried")
 
-    async def test_what_no_attempt_can_mend_fails_at_once(self) -> None:
+    async def test_permanent_failure_is_not_retried(self) -> None:
         await self.start()
         answer = await self.asked("[[error 400]]", 4, stream=True)
         check_refusal("openai_chat", answer, 400)
         self.assertLessEqual(self.stats.requests, 4)
 
-    async def test_accounts_that_serve_one_at_a_time(self) -> None:
+    async def test_choices_wait_for_accounts_with_one_request_at_a_time(self) -> None:
         """Those for whom there is no account while others are served come behind them."""
 
         scheduling = SchedulingSettings(max_wait_seconds=0, max_concurrency=1)

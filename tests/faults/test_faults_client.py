@@ -36,7 +36,7 @@ class Leaving(FaultCase):
         """Wait until the simulator has seen its client go."""
         await eventually(lambda: self.simulator.stats.open_streams == 0, 1.0)
 
-    async def test_before_the_answer_begins(self) -> None:
+    async def test_disconnect_before_response_cancels_upstream(self) -> None:
         await self.start()
         for way in WAYS:
             for stream in (True, False):
@@ -47,7 +47,7 @@ class Leaving(FaultCase):
                 await self.left()
                 self.assertEqual(self.simulator.stats.cancelled_streams, before + 1, way)
 
-    async def test_in_the_middle_of_a_stream(self) -> None:
+    async def test_disconnect_in_stream_cancels_upstream(self) -> None:
         await self.start()
         for way in WAYS:
             reading = await self.begin(way, SLOWLY)
@@ -56,7 +56,7 @@ class Leaving(FaultCase):
             reading.transport.loseConnection()  # type: ignore[union-attr]
             await self.left()
 
-    async def test_a_client_that_does_not_read_pauses_the_upstream(self) -> None:
+    async def test_paused_client_pauses_upstream(self) -> None:
         await self.start()
         for way in (("openai_chat", "openai_chat"), ("gemini", "openai_chat")):
             reading = await self.begin(way, "[[chunks 600]] [[tokens 2000000]]")
@@ -75,7 +75,7 @@ class Leaving(FaultCase):
 
 
 class Bodies(FaultCase):
-    async def test_a_body_that_is_too_large(self) -> None:
+    async def test_too_large_body_is_rejected(self) -> None:
         await self.start(max_body_bytes=2000)
         for way in SERVERS:
             path, body = path_and_body(way[0], model_of(way), "x" * 3000, stream=True)
@@ -87,7 +87,7 @@ class Bodies(FaultCase):
                 check_refusal(way[0], HttpResponse(reading.data), 413)
         self.assertEqual(self.simulator.stats.requests, 0)
 
-    async def test_compressed_bodies(self) -> None:
+    async def test_compressed_bodies_are_accepted(self) -> None:
         await self.start()
         for way in WAYS:
             path, body = path_and_body(way[0], model_of(way), "[[say fine]]", stream=True)
@@ -97,7 +97,7 @@ class Bodies(FaultCase):
                 await reading.closed
                 check_complete(way[0], HttpResponse(reading.data), "fine")
 
-    async def test_a_body_that_never_comes(self) -> None:
+    async def test_missing_body_times_out(self) -> None:
         await self.start(body_timeout=0.2, idle_timeout=0.2)
         for way in SERVERS:
             path, _ = path_and_body(way[0], model_of(way), "hello", stream=True)
@@ -111,7 +111,7 @@ class Bodies(FaultCase):
         reading.transport.write(b"POST /v1/mess")  # type: ignore[union-attr]
         await reading.closed
 
-    async def test_broken_bodies(self) -> None:
+    async def test_invalid_bodies_are_rejected(self) -> None:
         await self.start()
         for way in SERVERS:
             path, _ = path_and_body(way[0], model_of(way), "hello", stream=True)
@@ -122,7 +122,7 @@ class Bodies(FaultCase):
 
 
 class Silence(FaultCase):
-    async def test_each_protocol_is_kept_alive_in_its_own_way(self) -> None:
+    async def test_silent_stream_gets_keep_alives_of_protocol(self) -> None:
         await self.start(keepalive_interval=0.05)
         prompt = "[[chunks 2]] [[delay 1]] one two three four"
         readings = {way: await self.begin(way, prompt) for way in WAYS}
@@ -146,7 +146,7 @@ class Silence(FaultCase):
                     self.assertGreater(comments, 2, way)
             self.assertTrue(answer.events())
 
-    async def test_a_gemini_array_stays_json(self) -> None:
+    async def test_keep_alives_leave_gemini_array_valid_json(self) -> None:
         await self.start(keepalive_interval=0.05)
         for way in WAYS[-2:]:
             path, body = path_and_body(
@@ -161,7 +161,7 @@ class Silence(FaultCase):
 
 
 class Stopping(FaultCase):
-    async def test_a_running_stream_ends_in_its_time(self) -> None:
+    async def test_shutdown_waits_for_running_stream(self) -> None:
         for way in WAYS:
             await self.start(shutdown_grace=5.0)
             prompt = "[[chunks 4]] [[delay 0.05]] one two three four five"
@@ -176,7 +176,7 @@ class Stopping(FaultCase):
             self.assertEqual(HttpResponse(whole.data).status, 200)
             self.assertTrue(HttpResponse(whole.data).whole)
 
-    async def test_no_new_connection_while_it_drains(self) -> None:
+    async def test_draining_gateway_accepts_no_connection(self) -> None:
         await self.start(shutdown_grace=5.0)
         reading = await self.begin(WAYS[0], "[[chunks 4]] [[delay 0.1]] one two three four five")
         await eventually(lambda: self.simulator.stats.open_streams == 1)
@@ -210,19 +210,19 @@ class Stopping(FaultCase):
             self.assertTrue(answer.whole, "no reset")
             self.assertIn(b"shutting down", answer.body)
 
-    async def test_what_takes_too_long_is_cut(self) -> None:
+    async def test_shutdown_grace_ends_long_streams(self) -> None:
         await self.check_cut(stop_waiting=False)
 
-    async def test_a_second_signal_cuts_at_once(self) -> None:
+    async def test_second_signal_ends_streams_at_once(self) -> None:
         await self.check_cut(stop_waiting=True)
 
-    async def test_it_can_be_stopped_before_anything_came_and_twice(self) -> None:
+    async def test_gateway_can_be_stopped_twice_without_requests(self) -> None:
         await self.start()
         gateway: Any = self.gateway
         await gateway.stopService()
         await gateway.stopService()
 
-    async def test_an_idle_connection_does_not_keep_it(self) -> None:
+    async def test_idle_connection_does_not_delay_shutdown(self) -> None:
         await self.start(shutdown_grace=9.0)
         path, body = path_and_body("openai_chat", model_of(WAYS[0]), "[[say fine]]", stream=False)
         reading = await self.send(path, body, keep=True)

@@ -29,7 +29,7 @@ class PassedCompletions(FaultCase):
     async def setup(self) -> None:
         await self.start(upstream={"apis": ["chat", "completions"]})
 
-    async def test_everything_that_it_knows_passes(self) -> None:
+    async def test_native_completions_fields_pass(self) -> None:
         await self.setup()
         for fields in (
             {"prompt": [1, 2, 3]},
@@ -46,7 +46,7 @@ class PassedCompletions(FaultCase):
             self.assertEqual(self.logged.body, sent)
             Completion.model_validate_json(answer.body)
 
-    async def test_a_stream_passes_and_is_counted(self) -> None:
+    async def test_native_completions_stream_passes_and_is_counted(self) -> None:
         await self.setup()
         records = self.watched()
         answer = await self.asked(
@@ -57,19 +57,19 @@ class PassedCompletions(FaultCase):
         self.assertTrue(record.attempts[0].passed_through)
         self.assertGreater(record.usage.output, 0)
 
-    async def test_a_stream_that_breaks_off_says_so(self) -> None:
+    async def test_broken_completions_stream_ends_with_error(self) -> None:
         await self.setup()
         answer = await self.asked(prompt="[[cut 2]] [[say a b c d e]]", stream=True)
         check_broken_stream("openai_completions", answer)
 
-    async def test_several_pass_to_whoever_it_is_for(self) -> None:
+    async def test_several_choices_pass_to_native_completions(self) -> None:
         """What a chat model of that name gives at once says nothing of this endpoint."""
         await self.setup()
         answer = await self.asked(GLM, n=3)
         self.assertEqual(len(answer.json()["choices"]), 3)
         self.assertEqual(self.logged.body["n"], 3)
 
-    async def test_without_it_a_chat_model_serves_what_it_can(self) -> None:
+    async def test_chat_model_rejects_native_completions_fields(self) -> None:
         await self.start()
         for fields in ({"prompt": [1, 2]}, {"suffix": "x"}, {"best_of": 2}):
             for model in (CHAT, CLAUDE):

@@ -83,7 +83,7 @@ class PostResponse(Resource):
 
 
 class Shapes(FaultCase):
-    async def test_no_shape_of_an_error_repeats_the_credential(self) -> None:
+    async def test_no_error_shape_contains_credential(self) -> None:
         upstream = PostResponse()
         port = reactor.listenTCP(0, Site(upstream), interface="127.0.0.1")
         self.addCleanup(port.stopListening)

@@ -156,7 +156,7 @@ class CredentialsInErrors(FaultCase):
         await self.start(address=self.repeating, upstream={"api_key": Secret(KEY)})
         self.records = self.watched()
 
-    async def test_credentials_are_known_while_the_gateway_runs(self) -> None:
+    async def test_credentials_are_registered_while_gateway_runs(self) -> None:
         key = "sk-never-sent-to-anybody"
         await self.start(upstream={"api_key": Secret(key)}, api_key=Secret("sk-of-clients"))
         self.assertEqual(CREDENTIALS.redact(f"{key}, sk-of-clients"), "[redacted], [redacted]")
@@ -182,7 +182,7 @@ class CredentialsInErrors(FaultCase):
             self.assertNotIn(form, text, where)
             self.assertNotIn(form, repr(answer.headers), where)
 
-    async def test_errors_with_a_status_repeat_no_credential(self) -> None:
+    async def test_error_responses_contain_no_credential(self) -> None:
         for form in FORMS:
             for self.upstream.status, stream in ((400, False), (400, True), (500, True)):
                 await self.repeat(form)
@@ -192,7 +192,7 @@ class CredentialsInErrors(FaultCase):
                     self.assertIn(b"[redacted]", answer.body, (way, form))
                 self.check_log_and_records()
 
-    async def test_of_a_native_error_body_only_the_credential_is_changed(self) -> None:
+    async def test_native_error_body_is_unchanged_but_for_credential(self) -> None:
         body = (
             '{ "type":"error",\n  "request_id" : "r\\u00e9q",'
             '"error":{"message":"%s é \\u00e9","type":"invalid_request_error"},"x":1.50}\n'
@@ -206,14 +206,14 @@ class CredentialsInErrors(FaultCase):
                     answer = await self.ask(way, "hello", stream=stream)
                     self.assertEqual(answer.body, (body % "[redacted]").encode(), way)
 
-    async def test_errors_with_a_good_status_repeat_no_credential(self) -> None:
+    async def test_errors_with_status_200_contain_no_credential(self) -> None:
         for form in FORMS:
             await self.repeat(form)
             for way, answer in (await self.every(stream=False)).items():
                 self.check_hidden(answer, (way, form))
             self.check_log_and_records()
 
-    async def test_errors_inside_of_streams_repeat_no_credential(self) -> None:
+    async def test_stream_errors_contain_no_credential(self) -> None:
         for self.upstream.cuts in (False, True):
             for form in FORMS:
                 await self.repeat(form)

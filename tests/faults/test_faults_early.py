@@ -29,13 +29,13 @@ class EarlyRefusals(FaultCase):
         peer.transport.pauseProducing()
         peer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
 
-    async def test_413_before_the_body_was_read_reaches_the_client(self) -> None:
+    async def test_413_before_body_is_read_reaches_client(self) -> None:
         error = {"message": "Request too large.", "type": "invalid_request_error"}
         error |= {"code": None, "param": None}
         found = await self.refused("413 Payload Too Large", error, 413)
         self.assertEqual(found["message"], "Request too large.")
 
-    async def test_401_before_the_body_was_read_is_about_our_credential(self) -> None:
+    async def test_401_before_body_is_read_becomes_503(self) -> None:
         error = {"message": "Incorrect API key provided: sk-good.", "type": "x", "code": "invalid"}
         found = await self.refused("401 Unauthorized", error, 503)
         self.assertNotIn("sk-good", found["message"])

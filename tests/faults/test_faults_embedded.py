@@ -53,25 +53,25 @@ class Embedded(ScriptedCase):
                 check_refusal(client, answer)
                 self.assertLessEqual(self.calls, most, where)
 
-    async def test_whole_responses(self) -> None:
+    async def test_error_in_json_response_is_an_error(self) -> None:
         await self.check_all(dumps, "application/json", stream=False)
 
-    async def test_json_in_reply_to_streams(self) -> None:
+    async def test_json_error_in_reply_to_stream_is_an_error(self) -> None:
         await self.check_all(dumps, "application/json", stream=True)
 
-    async def test_first_events_of_streams(self) -> None:
+    async def test_error_in_first_event_is_an_error(self) -> None:
         await self.check_all(
             lambda body: b"data: %b\n\n" % dumps(body), "text/event-stream", stream=True
         )
 
-    async def test_named_events_of_streams(self) -> None:
+    async def test_error_in_named_event_is_an_error(self) -> None:
         await self.check_all(
             lambda body: b"event: error\ndata: %b\n\n" % dumps(body),
             "text/event-stream",
             stream=True,
         )
 
-    async def test_a_limit_locks_the_account_until_it_ends(self) -> None:
+    async def test_embedded_rate_limit_locks_account(self) -> None:
         await self.start()
         body = {"error": {"message": "Try again in 50s", "type": "rate_limit_error"}}
         self.script(Scripted(dumps(body)), Scripted(whole_reply("chat")))
@@ -80,7 +80,7 @@ class Embedded(ScriptedCase):
             self.assertEqual(answer.status, 429, answer.body)
         self.assertEqual(self.calls, 1)
 
-    async def test_a_refused_key_is_not_the_clients_fault(self) -> None:
+    async def test_embedded_key_rejection_becomes_503(self) -> None:
         await self.start()
         body = {"error": {"message": "Bad key sk-good-key", "code": "invalid_api_key"}}
         for client, upstream in PAIRS:
@@ -89,7 +89,7 @@ class Embedded(ScriptedCase):
             check_refusal(client, answer, 503)
             self.assertNotIn(b"sk-good-key", answer.body)
 
-    async def test_errors_in_mid_stream_end_it_in_the_clients_words(self) -> None:
+    async def test_error_in_stream_ends_it_in_client_protocol(self) -> None:
         await self.start()
         oddities: list[Any] = [
             {"error": {"message": "No good.", "code": 500}},

@@ -79,7 +79,7 @@ class Embeddings(FaultCase):
 
     # -- every client over every upstream --
 
-    async def test_every_client_gets_the_same_vectors_from_every_upstream(self) -> None:
+    async def test_embeddings_are_equal_for_all_clients_and_upstreams(self) -> None:
         await self.start()
         texts = ["one", "two", "drei und vier"]
         for client, model in FAILURES:
@@ -94,7 +94,7 @@ class Embeddings(FaultCase):
             assert attempt.passed_through is (client in attempt.upstream)
             assert (attempt.status, attempt.error) == (200, None)
 
-    async def test_equal_protocols_pass_byte_for_byte(self) -> None:
+    async def test_embeddings_of_equal_protocols_pass_unchanged(self) -> None:
         await self.start()
         for client, model, prefix in (("openai", OPENAI, ""), ("gemini", GEMINI, "models/")):
             self.simulator.log.clear()
@@ -119,7 +119,7 @@ class Embeddings(FaultCase):
         await pool.closeCachedConnections()
         return found
 
-    async def test_one_input_goes_to_the_address_for_one(self) -> None:
+    async def test_single_input_uses_single_endpoint(self) -> None:
         await self.start()
         path = f"/v1/models/{OPENAI}:embedContent"
         answer = await self.post(path, {"content": "x", "outputDimensionality": SIZE})
@@ -128,14 +128,14 @@ class Embeddings(FaultCase):
         assert vectors_in("openai", answer) == expected(["x"])
         assert self.simulator.log[-1].path == "/v1beta/models/gemini-embedding-2:embedContent"
 
-    async def test_vectors_from_gemini_come_as_base64_where_that_is_wanted(self) -> None:
+    async def test_gemini_vectors_are_encoded_as_base64_on_request(self) -> None:
         await self.start()
         body = {"model": GEMINI, "input": "x", "dimensions": SIZE, "encoding_format": "base64"}
         answer = await self.post("/v1/embeddings", body)
         data = base64.b64decode(answer.json()["data"][0]["embedding"])
         assert list(struct.unpack(f"<{SIZE}f", data)) == expected(["x"])[0]
 
-    async def test_what_nobody_counted_is_estimated_and_said_to_be(self) -> None:
+    async def test_uncounted_usage_is_estimated_and_marked(self) -> None:
         await self.start()
         text = "all work and no play " * 4
         for model, source, tokens in ((GEMINI, "upstream", 42), (OLDER, "estimate", 42)):
@@ -143,7 +143,7 @@ class Embeddings(FaultCase):
             assert answer.headers["x-token-count-source"] == source
             assert answer.json()["usage"] == {"prompt_tokens": tokens, "total_tokens": tokens}
 
-    async def test_settings_of_each_input_are_kept_apart(self) -> None:
+    async def test_settings_of_inputs_are_separate(self) -> None:
         await self.start()
         sizes = [3, 4, None, 3, 4]
         requests = [
@@ -172,7 +172,7 @@ class Embeddings(FaultCase):
             assert self.records[-1].usage.input_total == sum(-(-len(t) // 4) for t in texts)
             assert len(self.records[-1].attempts) == 1
 
-    async def test_so_many_batches_are_under_way_and_no_more(self) -> None:
+    async def test_concurrent_batches_are_limited(self) -> None:
         await self.start()
         most = 0
         # The first text of each batch makes the model wait.
@@ -184,7 +184,7 @@ class Embeddings(FaultCase):
         assert len(vectors_in("openai", HttpResponse(reading.data))) == 900
         assert most == embeddings.PARALLEL
 
-    async def test_what_one_attempt_has_got_is_not_asked_for_again(self) -> None:
+    async def test_retry_keeps_finished_batches(self) -> None:
         await self.start()
         texts = [f"text {n}" for n in range(230)]
         texts[150] = "[[error 500 times=1]]"
@@ -195,7 +195,7 @@ class Embeddings(FaultCase):
         assert set(firsts) == {"text 0", "text 100", "text 200"}
         assert len(self.records[-1].attempts) == 2
 
-    async def test_the_first_failure_ends_all_batches(self) -> None:
+    async def test_first_failure_cancels_other_batches(self) -> None:
         await self.start()
         texts = ["[[ttft 30]]" if n % 100 == 0 else "x" for n in range(300)]
         texts[100] = "[[error 400 message=No!]]"
@@ -207,7 +207,7 @@ class Embeddings(FaultCase):
 
     # -- clients that leave, upstreams that fail --
 
-    async def test_a_client_that_leaves_stops_every_request(self) -> None:
+    async def test_disconnect_cancels_every_batch(self) -> None:
         await self.start()
         stats = self.simulator.stats
         slow = ["[[ttft 30]]" if n % 100 == 0 else "x" for n in range(300)]
@@ -225,7 +225,7 @@ class Embeddings(FaultCase):
             await eventually(lambda: self.records and self.records[-1].duration is not None)
             assert self.records[-1].outcome == "cancelled"
 
-    async def test_what_passes_is_tried_again(self) -> None:
+    async def test_transient_failures_are_retried(self) -> None:
         await self.start()
         for client, model in FAILURES:
             for fault in ("error 500", "error 503", "empty", "cut 0", "garbage 0"):
@@ -235,7 +235,7 @@ class Embeddings(FaultCase):
                 assert len(self.records[-1].attempts) == 2
                 assert self.records[-1].attempts[0].error
 
-    async def test_what_does_not_pass_is_told_in_the_clients_shape(self) -> None:
+    async def test_permanent_failures_have_client_error_shape(self) -> None:
         for client, model in FAILURES:
             await self.start()
             shape = "gemini" if client == "gemini" else "openai_chat"
@@ -250,7 +250,7 @@ class Embeddings(FaultCase):
             check_refusal(shape, broken, 500 if native else 502)
             assert len(self.records[-1].attempts) == 3
 
-    async def test_accounts_that_are_refused_give_way(self) -> None:
+    async def test_rejected_accounts_are_replaced(self) -> None:
         keys = [Secret(key) for key in ("bad-1", "forbidden-2", "exhausted-3", "good")]
         await self.start(upstream={"api_key": Secret(), "api_keys": keys})
         for client, model in FAILURES:
@@ -263,7 +263,7 @@ class Embeddings(FaultCase):
 
     # -- who can, and who cannot --
 
-    async def test_token_ids_cannot_go_to_gemini(self) -> None:
+    async def test_token_ids_are_rejected_for_gemini(self) -> None:
         await self.start()
         for ids in ([1, 2], [[1, 2], [3]]):
             answer = await self.post("/v1/embeddings", {"model": GEMINI, "input": ids})
@@ -273,7 +273,7 @@ class Embeddings(FaultCase):
             answer = await self.post("/v1/embeddings", {"model": OPENAI, "input": ids})
             assert answer.status == 200
 
-    async def test_models_for_conversations_are_not_asked(self) -> None:
+    async def test_chat_models_are_not_used_for_embeddings(self) -> None:
         await self.start(custom_mapping={"*": "gpt-4.1", "mine": "gemini-embedding-001"})
         self.simulator.log.clear()
         for model in ("gpt-4.1", "gemini-2.5-flash", "openai_chat-to-openai_chat/gpt-4.1"):
@@ -290,7 +290,7 @@ class Embeddings(FaultCase):
             answer = await self.embed("openai", asked, "x")
             assert answer.headers["x-mapped-model"] == served
 
-    async def test_an_upstream_without_vectors_says_who_has_some(self) -> None:
+    async def test_upstream_without_embeddings_names_alternatives(self) -> None:
         await self.start()
         model = "openai_chat-to-anthropic/text-embedding-3-small"
         for client, shape in (("openai", "openai_chat"), ("gemini", "gemini")):
@@ -299,7 +299,7 @@ class Embeddings(FaultCase):
             assert "'openai_chat-to-anthropic' does not create embeddings" in message
             assert "openai or gemini_api" in message
 
-    async def test_bodies_that_make_no_sense_are_refused(self) -> None:
+    async def test_invalid_bodies_are_rejected_in_client_shape(self) -> None:
         await self.start()
         for path, shape in (
             ("/v1/embeddings", "openai_chat"),
@@ -309,7 +309,7 @@ class Embeddings(FaultCase):
             for body in (b"", b"[]", b"nonsense", b"{}"):
                 check_refusal(shape, await self.post(path, body), 400)
 
-    async def test_lists_of_models_say_who_makes_vectors(self) -> None:
+    async def test_model_lists_mark_embedding_models(self) -> None:
         await self.start()
         listed = await self.get("/v1beta/models", "x-goog-api-key: any")
         methods = {m["name"]: m["supportedGenerationMethods"] for m in listed["models"]}
@@ -328,7 +328,7 @@ class Embeddings(FaultCase):
         await reading.closed
         return HttpResponse(reading.data).json()
 
-    async def test_split_batches_keep_what_only_their_protocol_knows(self) -> None:
+    async def test_split_batches_keep_native_fields(self) -> None:
         await self.start()
         texts = [f"text {n}" for n in range(130)]
         path, body = path_and_body("gemini", GEMINI, texts)
@@ -342,7 +342,7 @@ class Embeddings(FaultCase):
         assert vectors_in("gemini", await self.post(path, body)) == expected(texts[:2])
         assert [loss.field for loss in self.records[-1].warnings] == ["embedContentConfig"]
 
-    async def test_who_serves_a_model_is_told(self) -> None:
+    async def test_explain_names_upstream_of_embedding_model(self) -> None:
         await self.start()
         asked = {"openai_embeddings": "text-embedding-3-small", "gemini_embeddings": OLDER}
         for protocol, model in asked.items():

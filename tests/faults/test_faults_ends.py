@@ -90,19 +90,19 @@ class EmptyEnds(ScriptedCase):
                 for stream in (True, False):
                     await self.check(client, upstream, reason, kind, stream=stream)
 
-    async def test_chat_clients_get_them(self) -> None:
+    async def test_unusual_ends_reach_chat_clients(self) -> None:
         await self.check_client("openai_chat")
 
-    async def test_completions_clients_get_them(self) -> None:
+    async def test_unusual_ends_reach_completions_clients(self) -> None:
         await self.check_client("openai_completions")
 
-    async def test_responses_clients_get_them(self) -> None:
+    async def test_unusual_ends_reach_responses_clients(self) -> None:
         await self.check_client("openai_responses")
 
-    async def test_anthropic_clients_get_them(self) -> None:
+    async def test_unusual_ends_reach_anthropic_clients(self) -> None:
         await self.check_client("anthropic")
 
-    async def test_gemini_clients_get_them(self) -> None:
+    async def test_unusual_ends_reach_gemini_clients(self) -> None:
         await self.check_client("gemini")
 
 
@@ -125,25 +125,25 @@ class Mistakes(ScriptedCase):
                     self.assertEqual(self.calls, calls, where)
                     text_of(client, answer, stream=stream)
 
-    async def test_an_empty_stop_of_gemini_is_tried_again_once_then_delivered(self) -> None:
+    async def test_empty_gemini_stop_is_retried_once_then_delivered(self) -> None:
         empty = events_of("gemini", text="")[0]
         await self.check("gemini-2.5-flash", empty, empty, 2)
 
-    async def test_what_comes_the_second_time_is_delivered(self) -> None:
+    async def test_response_of_second_attempt_is_delivered(self) -> None:
         await self.check(
             "gemini-2.5-flash", events_of("gemini", text="")[0], events_of("gemini")[0], 2
         )
 
-    async def test_an_empty_stop_of_other_models_is_delivered_at_once(self) -> None:
+    async def test_empty_stop_of_other_models_is_delivered_at_once(self) -> None:
         empty = events_of("gemini", text="")[0]
         await self.check("some-model-1", empty, empty, 1)
 
-    async def test_other_reasons_of_gemini_are_delivered_at_once(self) -> None:
+    async def test_other_gemini_finish_reasons_are_delivered_at_once(self) -> None:
         for reason in ("OTHER", "NO_IMAGE", "SAFETY"):
             ended = events_of("gemini", text="", reason=reason)[0]
             await self.check("gemini-2.5-flash-image", ended, ended, 1)
 
-    async def test_ends_by_mistake_are_tried_again_once_then_delivered(self) -> None:
+    async def test_malformed_finish_reasons_are_retried_once_then_delivered(self) -> None:
         for reason in MISTAKES:
             ended = events_of("gemini", text="", reason=reason)[0]
             if reason == MISTAKES[0]:
@@ -154,7 +154,7 @@ class Mistakes(ScriptedCase):
                 answer = await self.ask_model(client, "google", stream=True)
                 self.assertEqual((answer.status, self.calls), (200, 2), (client, answer.body))
 
-    async def test_a_stream_that_says_nothing_at_all_is_reported(self) -> None:
+    async def test_stream_without_content_is_an_error(self) -> None:
         await self.start()
         self.script(Scripted(b"data: [DONE]\n\n", "text/event-stream"))
         answer = await self.ask_model("openai_chat", "chat", stream=True)
@@ -179,11 +179,11 @@ class MissingEnds(ScriptedCase):
                 else:
                     check_refusal(client, answer, 502)
 
-    async def test_chat_without_a_reason_that_ends_after_its_usage_is_complete(self) -> None:
+    async def test_chat_stream_without_reason_is_complete_after_usage(self) -> None:
         first, _, usage = events_of("openai_chat")
         await self.check("chat", sse(first, usage))
 
-    async def test_chat_without_a_reason_that_ends_with_done_is_complete(self) -> None:
+    async def test_chat_stream_without_reason_is_complete_after_done(self) -> None:
         first = events_of("openai_chat")[0]
         await self.start()
         for client in ("openai_responses", "anthropic", "gemini"):
@@ -191,25 +191,25 @@ class MissingEnds(ScriptedCase):
             answer = await self.ask_model(client, "chat", stream=True)
             self.assertEqual(text_of(client, answer, stream=True), "hello")
 
-    async def test_chat_without_done_is_complete(self) -> None:
+    async def test_chat_stream_without_done_is_complete(self) -> None:
         await self.check("chat", sse(*events_of("openai_chat")))
 
-    async def test_chat_that_just_ends_is_cut(self) -> None:
+    async def test_chat_stream_without_reason_usage_or_done_is_broken(self) -> None:
         await self.check("chat", sse(events_of("openai_chat")[0]), complete=False)
 
-    async def test_a_message_without_its_stop_is_complete(self) -> None:
+    async def test_anthropic_stream_without_message_stop_is_complete(self) -> None:
         await self.check("claude", sse(*events_of("anthropic")[:-1]))
 
-    async def test_a_message_without_a_reason_is_cut(self) -> None:
+    async def test_anthropic_stream_without_reason_is_broken(self) -> None:
         await self.check("claude", sse(*events_of("anthropic")[:-2]), complete=False)
 
-    async def test_a_response_without_its_last_event_is_complete(self) -> None:
+    async def test_responses_stream_without_last_event_is_complete(self) -> None:
         await self.check("responses", sse(*events_of("openai_responses")[:-1]))
 
-    async def test_a_response_with_an_open_item_is_cut(self) -> None:
+    async def test_responses_stream_with_open_item_is_broken(self) -> None:
         await self.check("responses", sse(*events_of("openai_responses")[:-2]), complete=False)
 
-    async def test_gemini_without_a_reason_is_cut(self) -> None:
+    async def test_gemini_stream_without_reason_is_broken(self) -> None:
         chunk = events_of("gemini")[0]
         del chunk["candidates"][0]["finishReason"]
         await self.check("google", sse(chunk), complete=False)

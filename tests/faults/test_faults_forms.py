@@ -35,13 +35,13 @@ class Forms(ScriptedCase):
                 self.assertEqual(text_of(client, answer, stream=stream), "hello", where)
                 self.assertEqual(self.calls, 1, where)
 
-    async def test_whole_json_is_converted_in_all_pairs(self) -> None:
+    async def test_json_response_is_converted_in_all_pairs(self) -> None:
         await self.check_pairs(whole_reply, "application/json")
 
-    async def test_whole_json_is_converted_whatever_its_type_says(self) -> None:
+    async def test_json_response_is_converted_for_any_content_type(self) -> None:
         await self.check_pairs(whole_reply, "text/event-stream")
 
-    async def test_pretty_json_without_a_type_is_converted(self) -> None:
+    async def test_indented_json_without_content_type_is_converted(self) -> None:
         def pretty(upstream: str) -> bytes:
             return b"\n\n" + json.dumps(json.loads(whole_reply(upstream)), indent=2).encode()
 
@@ -50,20 +50,20 @@ class Forms(ScriptedCase):
     async def test_events_are_collected_or_passed_in_all_pairs(self) -> None:
         await self.check_pairs(stream_reply, "text/event-stream")
 
-    async def test_events_are_read_whatever_their_type_says(self) -> None:
+    async def test_events_are_read_for_any_content_type(self) -> None:
         await self.check_pairs(stream_reply, "Application/JSON; charset=UTF-8")
 
-    async def test_events_without_a_type_are_read(self) -> None:
+    async def test_events_without_content_type_are_read(self) -> None:
         await self.check_pairs(stream_reply, None)
 
-    async def test_events_in_lines_of_json_are_read(self) -> None:
+    async def test_events_as_json_lines_are_read(self) -> None:
         def lines(upstream: str) -> bytes:
             events = [wrapped(upstream, each) for each in events_of(UPSTREAMS[upstream])]
             return b"\n".join(map(dumps, events))
 
         await self.check_pairs(lines, "application/x-ndjson")
 
-    async def test_events_in_an_array_are_read(self) -> None:
+    async def test_events_in_json_array_are_read(self) -> None:
         def array(upstream: str) -> bytes:
             return dumps([wrapped(upstream, each) for each in events_of(UPSTREAMS[upstream])])
 
@@ -90,29 +90,29 @@ class NoForm(ScriptedCase):
                     self.assertIn(word, error["message"], (client, upstream, stream))
                 self.assertEqual(self.calls, 1, (client, upstream, stream))
 
-    async def test_a_web_page_is_reported_once(self) -> None:
+    async def test_web_page_is_reported_without_retry(self) -> None:
         page = b"<!DOCTYPE html><html><body>Welcome</body></html>"
         await self.check_reported_once(Scripted(page, "text/html; charset=utf-8"), "text/html")
 
-    async def test_a_web_page_is_known_by_its_looks(self) -> None:
+    async def test_web_page_is_recognised_by_its_body(self) -> None:
         await self.check_reported_once(
             Scripted(b"\n <html></html>", "application/json"), "text/html"
         )
 
-    async def test_a_plain_text_is_reported_once_in_its_words(self) -> None:
+    async def test_plain_text_is_reported_without_retry(self) -> None:
         await self.check_reported_once(
             Scripted(b"It works! Nothing else does.", "text/plain"), "text/plain", "It works!"
         )
 
-    async def test_json_that_is_not_a_completion_is_reported_once(self) -> None:
+    async def test_other_json_is_reported_without_retry(self) -> None:
         await self.check_reported_once(
             Scripted(b'{"data":{"ok":true}}', "application/json"), passes_whole=True
         )
 
-    async def test_empty_json_object_is_reported_once(self) -> None:
+    async def test_empty_json_object_is_reported_without_retry(self) -> None:
         await self.check_reported_once(Scripted(b"{}", "application/json"), passes_whole=True)
 
-    async def test_no_account_is_locked_for_it(self) -> None:
+    async def test_unreadable_response_locks_no_account(self) -> None:
         await self.start()
         self.script(Scripted(b"<html></html>", "text/html"), Scripted(whole_reply("chat")))
         await self.ask_model("openai_chat", "chat", stream=False)
@@ -121,7 +121,7 @@ class NoForm(ScriptedCase):
 
 
 class OtherProtocols(ScriptedCase):
-    async def test_a_response_in_another_protocol_than_the_upstreams_is_read(self) -> None:
+    async def test_response_in_other_protocol_is_read(self) -> None:
         await self.start()
         for client, upstream in PAIRS:
             for other in ("chat", "responses", "claude", "google"):

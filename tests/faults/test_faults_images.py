@@ -34,7 +34,7 @@ class ImageFaults(FaultCase):
         await reading.closed
         return HttpResponse(reading.data)
 
-    async def test_a_client_that_leaves_stops_all_upstreams(self) -> None:
+    async def test_disconnect_cancels_all_upstream_requests(self) -> None:
         await self.setup()
         for stream in (False, True):
             reading = await self.begun(GEMINI, "[[ttft 30]] cats", n=4, stream=stream)
@@ -43,7 +43,7 @@ class ImageFaults(FaultCase):
             reading.transport.abortConnection()  # type: ignore[union-attr]
             await eventually(lambda stats=stats: stats.open_streams == 0)
 
-    async def test_a_client_that_leaves_in_the_middle_stops_the_rest(self) -> None:
+    async def test_disconnect_in_stream_cancels_remaining_requests(self) -> None:
         await self.setup()
         reading = await self.begun(GEMINI, "[[ttft 0.05]] cats", n=10, stream=True)
         await reading.until(b"image_generation.completed")
@@ -53,7 +53,7 @@ class ImageFaults(FaultCase):
         self.assertLess(before, 10)
         self.assertLessEqual(self.simulator.state.stats.answered, before + 4)
 
-    async def test_not_too_many_at_a_time(self) -> None:
+    async def test_parallel_requests_are_limited(self) -> None:
         await self.setup()
         most = 0
 
@@ -68,7 +68,7 @@ class ImageFaults(FaultCase):
         self.assertEqual(len(answer.json()["data"]), 10)
         self.assertEqual(most, 4)
 
-    async def test_failures_are_named_in_streams(self) -> None:
+    async def test_image_stream_reports_failures(self) -> None:
         await self.setup()
         answer = await self.drawing(GEMINI, "[[error 400 times=1]] x", n=3, stream=True)
         names = sorted(name for name, _ in answer.events())
@@ -78,20 +78,20 @@ class ImageFaults(FaultCase):
         counted = [e["usage"]["total_tokens"] for n, e in answer.events() if "usage" in e]
         self.assertEqual(len(set(counted)), 1, "each event tells what its own image cost")
 
-    async def test_a_stream_of_failures_is_a_status(self) -> None:
+    async def test_images_fail_with_status_when_all_fail(self) -> None:
         await self.setup()
         for fields in ({"stream": True}, {"stream": True, "n": 3}, {}, {"n": 3}):
             answer = await self.drawing(GEMINI, "[[error 400]]", **fields)
             check_refusal("openai_chat", answer, 400)
 
-    async def test_what_was_drawn_is_not_lost_to_a_cut(self) -> None:
+    async def test_broken_image_response_is_retried(self) -> None:
         """Of a whole answer nothing was sent yet, so it is asked for again."""
         await self.setup()
         answer = await self.drawing(GEMINI, "[[cut 0 times=1]] x")
         self.assertEqual(answer.status, 200, answer.body)
         self.assertEqual(len(answer.json()["data"]), 1)
 
-    async def test_a_passed_stream_that_is_cut_ends_with_an_error(self) -> None:
+    async def test_broken_passed_image_stream_ends_with_error(self) -> None:
         await self.setup()
         answer = await self.drawing(OPENAI, "[[cut 1]] x", stream=True, partial_images=2)
         self.assertTrue(answer.whole)
@@ -99,13 +99,13 @@ class ImageFaults(FaultCase):
         self.assertEqual((first, last), ("image_generation.partial_image", "error"))
         self.assertTrue(event["error"]["message"])
 
-    async def test_silence_ends(self) -> None:
+    async def test_silent_image_upstream_times_out(self) -> None:
         await self.setup(timeouts=SHORT)
         for model in (GEMINI, OPENAI):
             answer = await self.drawing(model, "[[stall 0]] x")
             check_refusal("openai_chat", answer, 504)
 
-    async def test_a_missing_path_locks_nobody(self) -> None:
+    async def test_missing_image_path_locks_no_account(self) -> None:
         await self.setup()
         model = "openai_chat-to-openai_chat/gpt-4.1"
         answers = await gatherResults(
@@ -118,7 +118,7 @@ class ImageFaults(FaultCase):
         await reading.closed
         self.assertIn(b"fine", HttpResponse(reading.data).body)
 
-    async def test_the_record_knows_every_attempt(self) -> None:
+    async def test_record_lists_every_attempt(self) -> None:
         await self.setup()
         records = self.watched()
         await self.drawing(GEMINI, "[[error 503 times=1]] x", n=2, quality="hd", size="300x100")
@@ -129,7 +129,7 @@ class ImageFaults(FaultCase):
         self.assertEqual([loss.field for loss in record.warnings], ["size"])
         self.assertGreater(record.usage.output, 0)
 
-    async def test_forms_pass_as_they_came(self) -> None:
+    async def test_forms_pass_unchanged(self) -> None:
         await self.setup()
         picture = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 2000
         parts = [

@@ -54,25 +54,25 @@ class Media(ScriptedCase):
         self.assertEqual(self.calls, 1)
         return answer
 
-    async def test_images_as_json_are_told_as_a_stream(self) -> None:
+    async def test_json_images_become_stream(self) -> None:
         answer = await self.ask_image(Scripted(dumps(IMAGES)), stream=True)
         self.assertEqual(answer.status, 200, answer.body)
         name, last = answer.events()[-1]
         self.assertEqual((name, last["b64_json"]), ("image_generation.completed", PNG))
 
-    async def test_images_as_a_stream_are_collected(self) -> None:
+    async def test_image_stream_is_collected(self) -> None:
         answer = await self.ask_image(Scripted(sse(IMAGE_EVENT), "text/event-stream"), stream=False)
         self.assertEqual(answer.status, 200, answer.body)
         self.assertEqual([each["b64_json"] for each in answer.json()["data"]], [PNG])
 
-    async def test_errors_with_status_200_are_errors(self) -> None:
+    async def test_image_errors_with_status_200_are_errors(self) -> None:
         for stream in (True, False):
             reply = Scripted(dumps({"code": 400, "message": "No cats."}))
             answer = await self.ask_image(reply, stream=stream)
             error = check_refusal("openai_images", answer, 400)
             self.assertIn("No cats", error["message"])
 
-    async def test_transcripts_change_their_form(self) -> None:
+    async def test_transcripts_are_converted_between_stream_and_json(self) -> None:
         await self.start()
         done = {"type": "transcript.text.done", "text": "hello"}
         delta = {"type": "transcript.text.delta", "delta": "hello"}
@@ -111,7 +111,7 @@ class Media(ScriptedCase):
         await reading.closed
         return HttpResponse(reading.data)
 
-    async def test_a_web_page_is_no_sound_and_no_transcript(self) -> None:
+    async def test_web_page_in_place_of_audio_or_transcript_is_an_error(self) -> None:
         await self.start()
         page = Scripted(b"<html></html>", "text/html")
         self.script(page)
@@ -124,7 +124,7 @@ class Media(ScriptedCase):
         self.assertIn("base_url", check_refusal("openai_chat", answer, 502)["message"])
         self.assertEqual(self.calls, 1)
 
-    async def test_legacy_completions_change_their_form(self) -> None:
+    async def test_completions_are_converted_between_stream_and_json(self) -> None:
         await self.start()
         choice = {"index": 0, "text": "hello", "logprobs": None, "finish_reason": "stop"}
         head = {"id": "c", "object": "text_completion", "created": 1, "model": "m"}
@@ -140,7 +140,7 @@ class Media(ScriptedCase):
                 self.assertEqual(text_of("openai_completions", answer, stream=stream), "hello")
                 self.assertEqual(self.calls, 1)
 
-    async def test_vectors_with_an_error_or_a_page_are_reported(self) -> None:
+    async def test_embeddings_with_error_or_web_page_fail(self) -> None:
         await self.start()
         body = {"model": "chat/text-embedding-3-small", "input": "x"}
         for reply, status, words in (
@@ -155,7 +155,7 @@ class Media(ScriptedCase):
 
 
 class Compressed(ScriptedCase):
-    async def test_compressed_responses_are_read_in_all_pairs(self) -> None:
+    async def test_compressed_responses_are_decoded_in_all_pairs(self) -> None:
         await self.start()
         for client in CLIENTS:
             for upstream in UPSTREAMS:
@@ -170,7 +170,7 @@ class Compressed(ScriptedCase):
                         self.assertNotIn("content-encoding", answer.headers)
                         self.assertEqual(self.calls, 1)
 
-    async def test_compressed_errors_are_read(self) -> None:
+    async def test_compressed_errors_are_decoded(self) -> None:
         await self.start()
         body = gzip.compress(dumps({"error": {"message": "No good.", "type": "x"}}))
         for client in CLIENTS:
@@ -180,7 +180,7 @@ class Compressed(ScriptedCase):
             self.assertEqual(answer.status, 400)
             self.assertIn("No good", answer.json()["error"]["message"])
 
-    async def test_a_bomb_ends_as_a_502_with_one_request(self) -> None:
+    async def test_decompression_bomb_is_502_after_one_request(self) -> None:
         await self.start()
         bomb = gzip.compress(b'{"a":"' + bytes(50_000_000))
         for stream in (True, False):
@@ -191,7 +191,7 @@ class Compressed(ScriptedCase):
             self.assertIn("times its size", error["message"])
             self.assertEqual(self.calls, 1)
 
-    async def test_an_unknown_coding_is_reported_once(self) -> None:
+    async def test_unknown_content_coding_is_reported_once(self) -> None:
         await self.start()
         self.script(Scripted(b"x", headers={"Content-Encoding": "compress"}))
         answer = await self.ask_model("openai_chat", "chat", stream=False)

@@ -10,7 +10,7 @@ ANSWER = "openai_responses-to-openai_responses/gpt-4.1"
 
 
 class Secrets(FaultCase):
-    async def test_a_credential_that_an_error_repeats_is_not_told(self) -> None:
+    async def test_credential_in_error_is_redacted(self) -> None:
         await self.start(upstream={"api_key": Secret(KEY)})
         records = self.watched()
         for way in (("openai_chat", "openai_chat"), ("anthropic", "openai_chat")):
@@ -23,7 +23,7 @@ class Secrets(FaultCase):
         self.assertNotIn(KEY, repr(records))
         self.assertIn("[redacted]", repr(records))
 
-    async def test_nobody_goes_on_from_an_answer_to_another_key(self) -> None:
+    async def test_stored_response_is_bound_to_client_key(self) -> None:
         await self.start()
         alice, bob = "Authorization: Bearer alice", "Authorization: Bearer bob"
         body = {"model": ANSWER, "input": "[[say one]]"}

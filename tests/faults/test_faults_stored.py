@@ -38,7 +38,7 @@ class StoredFaults(FaultCase):
         """Return the keys that reached the upstream, in order."""
         return [logged.headers["authorization"] for logged in self.simulator.state.log]
 
-    async def test_the_account_that_made_it_is_asked(self) -> None:
+    async def test_stored_response_is_served_by_its_account(self) -> None:
         await self.start(upstream=KEYS)
         for stream in (False, True):
             asked = [f"[[say {number}]] {stream}" for number in range(8)]
@@ -51,7 +51,7 @@ class StoredFaults(FaultCase):
                     self.assertEqual(self.keys()[-1], key)
                 self.assertEqual(self.simulator.state.log[-1].query, "limit=5&order=asc")
 
-    async def test_a_conversation_stays_with_the_account_that_keeps_it(self) -> None:
+    async def test_conversation_stays_with_its_account(self) -> None:
         await self.start(upstream=KEYS)
         first = await self.made()
         key = self.keys()[-1]
@@ -62,7 +62,7 @@ class StoredFaults(FaultCase):
             self.assertEqual(self.keys()[-1], key)
         self.assertEqual(set(self.keys()), {"Bearer sk-one", "Bearer sk-two"})
 
-    async def test_who_does_not_keep_it_is_not_asked(self) -> None:
+    async def test_previous_response_of_other_upstream_is_rejected(self) -> None:
         await self.start()
         first = await self.made()
         body = {"model": OTHER, "input": "x", "previous_response_id": first["id"]}
@@ -73,7 +73,7 @@ class StoredFaults(FaultCase):
         self.assertEqual(error["code"], "previous_response_not_found")
         self.assertEqual(self.simulator.state.stats.requests, before)
 
-    async def test_what_is_kept_here_goes_on_anywhere(self) -> None:
+    async def test_locally_stored_conversation_continues_on_any_upstream(self) -> None:
         await self.start()
         first = await self.made(OTHER)
         after = await self.made(NATIVE, previous_response_id=first["id"], input="[[say two]]")
@@ -84,7 +84,7 @@ class StoredFaults(FaultCase):
         self.assertEqual(again["output"][-1]["content"][0]["text"], "three")
         self.assertEqual(len(self.simulator.state.log[-1].body["input"]), 5)
 
-    async def test_a_response_that_is_gone_there_is_gone_here(self) -> None:
+    async def test_deleted_upstream_response_is_not_found(self) -> None:
         await self.start()
         made = await self.made()
         answer = await self.call("DELETE", f"{PATH}/{made['id']}")
@@ -94,7 +94,7 @@ class StoredFaults(FaultCase):
             check_refusal("openai_responses", await self.call(method, f"{PATH}/{made['id']}"), 404)
         self.assertEqual(self.simulator.state.stats.requests, before, "it is known to be gone")
 
-    async def test_an_account_that_is_not_there_any_more_keeps_nothing(self) -> None:
+    async def test_response_of_removed_account_is_not_found(self) -> None:
         await self.start()
         made = await self.made()
         assert self.gateway is not None
@@ -103,7 +103,7 @@ class StoredFaults(FaultCase):
         answer = await self.call("GET", f"{PATH}/{made['id']}")
         check_refusal("openai_responses", answer, 404)
 
-    async def test_the_upstreams_troubles_have_their_shape(self) -> None:
+    async def test_upstream_errors_of_stored_responses_keep_shape(self) -> None:
         await self.start()
         records = self.watched()
         made = await self.made()
@@ -117,7 +117,7 @@ class StoredFaults(FaultCase):
         self.assertEqual(found.json()["id"], made["id"])
         self.assertEqual(records[-1].outcome, "ok")
 
-    async def test_a_dead_upstream_is_no_missing_response(self) -> None:
+    async def test_unreachable_upstream_is_not_404(self) -> None:
         await self.start()
         made = await self.made()
         transport: Any = self.gateway.transport  # type: ignore[union-attr]
@@ -129,7 +129,7 @@ class StoredFaults(FaultCase):
         answer = await self.call("GET", f"{PATH}/{made['id']}")
         check_refusal("openai_responses", answer, 502)
 
-    async def test_a_key_has_its_own_and_stays_here(self) -> None:
+    async def test_stored_responses_are_separate_per_key_and_key_is_not_forwarded(self) -> None:
         await self.start()
         for model in (NATIVE, OTHER):
             reading = await self.send(f"{PATH}?key=sk-mine", {"model": model, "input": "[[say x]]"})
@@ -144,14 +144,14 @@ class StoredFaults(FaultCase):
                 sent = self.simulator.state.log[-1].query
                 self.assertEqual(sent.replace("%5B%5D", "[]"), "include[]=a&include[]=b")
 
-    async def test_names_are_no_paths(self) -> None:
+    async def test_response_ids_are_not_paths(self) -> None:
         await self.start()
         for name in ("..%2Fmodels", "a%2Fb", "%00", "%ff", "x" * 5000):
             answer = await self.call("GET", f"{PATH}/{name}")
             self.assertIn(answer.status, (400, 404, 414), name[:20])
         self.assertEqual(self.simulator.state.stats.requests, 0)
 
-    async def test_a_stream_that_is_asked_for_again_passes(self) -> None:
+    async def test_stored_stream_passes(self) -> None:
         await self.start()
         made = await self.made(background=True)
         self.assertEqual(made["status"], "queued")
@@ -160,7 +160,7 @@ class StoredFaults(FaultCase):
         self.assertEqual(answer.events()[-1][0], "response.completed")
         self.assertEqual(self.simulator.state.log[-1].query, "stream=true&starting_after=0")
 
-    async def test_a_body_of_nonsense_is_refused(self) -> None:
+    async def test_invalid_list_parameters_are_rejected(self) -> None:
         await self.start()
         made = await self.made(OTHER)
         for query in ("limit=x", "order=x", "after=x"):

@@ -54,7 +54,7 @@ def split(upstream: str, first: str, second: str) -> bytes:
 
 
 class Halves(ScriptedCase):
-    async def test_halves_in_two_events_are_joined_in_all_pairs(self) -> None:
+    async def test_surrogates_split_over_events_are_joined_in_all_pairs(self) -> None:
         await self.start()
         for client, upstream in PAIRS:
             for stream in (True, False):
@@ -64,7 +64,7 @@ class Halves(ScriptedCase):
                 self.assertEqual(text_of(client, answer, stream=stream), "a\U0001f600b", where)
                 self.assertEqual(self.calls, 1)
 
-    async def test_lone_halves_are_replaced_in_all_pairs(self) -> None:
+    async def test_lone_surrogates_are_replaced_in_all_pairs(self) -> None:
         await self.start()
         for client, upstream in PAIRS:
             for stream in (True, False):
@@ -74,7 +74,7 @@ class Halves(ScriptedCase):
                 self.assertEqual(text_of(client, answer, stream=stream), "a\ufffdb\ufffd", where)
                 self.assertEqual(self.calls, 1)
 
-    async def test_lone_halves_in_whole_responses_are_replaced(self) -> None:
+    async def test_lone_surrogates_in_json_responses_are_replaced(self) -> None:
         await self.start()
         for client, upstream in PAIRS:
             body = whole_reply(upstream).replace(b"hello", rb"a\ud83d b")
@@ -82,7 +82,7 @@ class Halves(ScriptedCase):
             answer = await self.ask_model(client, upstream, stream=False)
             self.assertEqual(text_of(client, answer, stream=False), "a\ufffd b", (client, upstream))
 
-    async def test_lone_halves_in_errors_are_replaced(self) -> None:
+    async def test_lone_surrogates_in_errors_are_replaced(self) -> None:
         await self.start()
         body = rb'{"error":{"message":"a\ud83d b","type":"invalid_request_error"}}'
         for client in CLIENTS:
@@ -93,7 +93,7 @@ class Halves(ScriptedCase):
                     self.assertEqual((answer.status, self.calls), (400, 1), answer.body)
                     self.assertIn("a\ufffd b", json.dumps(answer.json(), ensure_ascii=False))
 
-    async def test_lone_halves_in_requests_are_replaced_in_all_pairs(self) -> None:
+    async def test_lone_surrogates_in_requests_are_replaced_in_all_pairs(self) -> None:
         await self.start()
         for client, upstream in PAIRS:
             path, body = path_and_body(client, f"{upstream}/{MODEL}", "HERE", stream=False)
@@ -107,7 +107,7 @@ class Halves(ScriptedCase):
             sent = json.dumps(self.upstream.bodies[0], ensure_ascii=False)
             self.assertIn("a\ufffd b \U0001f600", sent, where)
 
-    async def test_lone_halves_anywhere_in_a_request_are_replaced(self) -> None:
+    async def test_lone_surrogates_anywhere_in_request_are_replaced(self) -> None:
         await self.start()
         body = {
             "model": f"google/{MODEL}",
@@ -152,7 +152,7 @@ class Halves(ScriptedCase):
                 sent = json.dumps(self.upstream.bodies[0], ensure_ascii=False)
                 self.assertGreaterEqual(sent.count("\ufffd"), 6, sent)
 
-    async def test_halves_in_arguments_that_are_text_are_replaced(self) -> None:
+    async def test_lone_surrogates_in_argument_text_are_replaced(self) -> None:
         await self.start()
         call = {"name": "read", "arguments": '{"p":"a\\ud83d"}'}
         body = {
@@ -233,7 +233,7 @@ class Arguments(ScriptedCase):
         self.assertEqual((answer.status, self.calls), (200, 1), answer.body)
         return input_of(client, answer, stream=stream)
 
-    async def test_they_are_the_object_that_was_meant_streamed_and_whole(self) -> None:
+    async def test_arguments_become_intended_object(self) -> None:
         await self.start()
         for client in ("anthropic", "gemini"):
             for arguments, meant in ARGUMENTS:
@@ -242,7 +242,7 @@ class Arguments(ScriptedCase):
                         found = await self.ask_tool(client, arguments, pieces, stream=stream)
                         self.assertEqual(found, meant, (client, arguments, stream, pieces))
 
-    async def test_they_are_an_object_whatever_was_written(self) -> None:
+    async def test_invalid_arguments_become_object(self) -> None:
         await self.start()
         for client in ("anthropic", "gemini"):
             for arguments in NO_OBJECTS:
@@ -254,7 +254,7 @@ class Arguments(ScriptedCase):
                 self.assertIsInstance(found[0], dict, (client, arguments))
                 self.assertEqual(found, [found[0]] * 4, (client, arguments))
 
-    async def test_in_histories_they_are_objects_for_upstreams(self) -> None:
+    async def test_arguments_in_history_are_objects_for_upstreams(self) -> None:
         await self.start()
         for upstream in UPSTREAMS:
             for arguments, meant in ARGUMENTS:

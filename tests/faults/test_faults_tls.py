@@ -8,7 +8,7 @@ from tests.support.fake_upstream import FakeUpstream, listen, ok
 
 
 class TlsOfUpstreams(FaultCase):
-    async def test_self_signed_upstream_is_said_at_once_and_locks_no_account(self) -> None:
+    async def test_self_signed_upstream_fails_at_once_and_locks_no_account(self) -> None:
         script = FakeUpstream(lambda peer, got: peer.write(ok(b"{}")))
         port = listen(self, script, certificate("127.0.0.1"))
         await self.start(address=f"https://127.0.0.1:{port}")

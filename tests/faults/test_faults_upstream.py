@@ -42,7 +42,7 @@ class UpstreamFaults(FaultCase):
         )
         return dict(zip(ways, answers, strict=True))
 
-    async def test_it_works_at_all(self) -> None:
+    async def test_all_ways_work_without_faults(self) -> None:
         await self.start()
         for (protocol, _), answer in (await self.every("[[say fine]]", stream=True)).items():
             check_complete(protocol, answer, "fine")
@@ -63,13 +63,13 @@ class UpstreamFaults(FaultCase):
                 if status == 429:
                     self.assertEqual(answer.headers.get("retry-after"), "7", way)
 
-    async def test_refusals_of_streams(self) -> None:
+    async def test_error_statuses_of_streams_are_translated(self) -> None:
         await self.check_statuses(stream=True)
 
-    async def test_refusals_of_whole_answers(self) -> None:
+    async def test_error_statuses_of_json_responses_are_translated(self) -> None:
         await self.check_statuses(stream=False)
 
-    async def test_before_the_first_byte_a_fault_is_a_status(self) -> None:
+    async def test_fault_before_first_byte_is_a_status(self) -> None:
         faults = {
             "[[empty]]": (502,),
             "[[cut 0]] hello": (502,),
@@ -87,7 +87,7 @@ class UpstreamFaults(FaultCase):
                     check_refusal(protocol, answer)
         self.assertEqual(self.simulator.stats.open_streams, 0)
 
-    async def test_after_the_first_byte_a_fault_is_an_event(self) -> None:
+    async def test_fault_after_first_byte_is_an_error_event(self) -> None:
         text = "one two three four five six seven eight nine ten"
         for fault in ("[[cut 2]]", "[[stall 1]]", "[[garbage 1]]", "[[error 529 after=1]]"):
             await self.start(timeouts=STALLED)
@@ -100,7 +100,7 @@ class UpstreamFaults(FaultCase):
                 self.assertIn(b"one", answer.body, (fault, protocol, goal))
         await eventually(lambda: self.simulator.stats.open_streams == 0)
 
-    async def test_after_the_first_byte_whole_answers_are_refused(self) -> None:
+    async def test_fault_in_json_response_is_a_status(self) -> None:
         for fault, status in (("[[cut 2]]", 502), ("[[stall 1]]", 504)):
             await self.start(timeouts=STALLED)
             answers = await self.every(f"{fault} [[chunks 5]] one two three four", stream=False)
@@ -109,7 +109,7 @@ class UpstreamFaults(FaultCase):
                 self.assertEqual(answer.status, status, where)
                 check_refusal(protocol, answer)
 
-    async def test_the_whole_deadline(self) -> None:
+    async def test_total_timeout_ends_stream(self) -> None:
         await self.start(timeouts=ENDLESS)
         prompt = "[[chunks 1000]] [[delay 0.1]] [[tokens 3000]]"
         foreign = [way for way in WAYS if way not in NATIVE]
@@ -126,7 +126,7 @@ class UpstreamFaults(FaultCase):
             check_refusal(protocol, answer, 504)
         await eventually(lambda: self.simulator.stats.open_streams == 0)
 
-    async def test_nobody_listens(self) -> None:
+    async def test_refused_connection_is_502(self) -> None:
         port = reactor.listenTCP(0, Factory(), interface="127.0.0.1")
         number = port.getHost().port
         await port.stopListening()
@@ -147,16 +147,16 @@ class Credentials(FaultCase):
                 self.assertEqual(answer.status, 200, (protocol, goal, answer.body))
                 self.assertIn(b"fine", answer.body)
 
-    async def test_a_second_key_is_tried_when_the_first_is_refused(self) -> None:
+    async def test_second_key_is_used_when_first_is_rejected(self) -> None:
         await self.check_second("bad-key")
 
-    async def test_a_second_key_is_tried_when_the_first_is_forbidden(self) -> None:
+    async def test_second_key_is_used_when_first_is_forbidden(self) -> None:
         await self.check_second("forbidden-key")
 
-    async def test_a_second_key_is_tried_when_the_first_is_exhausted(self) -> None:
+    async def test_second_key_is_used_when_first_is_exhausted(self) -> None:
         await self.check_second("exhausted-key")
 
-    async def test_when_all_keys_are_refused_the_client_is_not_to_blame(self) -> None:
+    async def test_all_keys_rejected_is_503(self) -> None:
         keys = [Secret("forbidden-two")]
         await self.start(upstream={"api_key": Secret("bad-one"), "api_keys": keys})
         for way in WAYS:
@@ -165,14 +165,14 @@ class Credentials(FaultCase):
             self.assertNotIn(b"bad-one", answer.body)
             self.assertNotIn(b"forbidden-two", answer.body)
 
-    async def test_when_all_keys_are_exhausted_the_client_is_told_when_to_return(self) -> None:
+    async def test_all_keys_exhausted_is_429_with_retry_after(self) -> None:
         await self.start(upstream={"api_key": Secret("exhausted-one")})
         for way in WAYS:
             answer = await self.ask(way, "hello")
             check_refusal(way[0], answer, 429)
             self.assertEqual(answer.headers["retry-after"], "3600")
 
-    async def test_a_failure_that_passes_is_retried_with_another_key(self) -> None:
+    async def test_transient_failure_is_retried_with_other_key(self) -> None:
         keys = [Secret("sk-two")]
         await self.start(upstream={"api_keys": keys})
         for number, way in enumerate(WAYS):
@@ -183,7 +183,7 @@ class Credentials(FaultCase):
 class AnswersInAnyForm(FaultCase):
     every = UpstreamFaults.every
 
-    async def test_answers_come_in_any_form(self) -> None:
+    async def test_json_and_stream_responses_serve_any_request(self) -> None:
         await self.start()
         for form in ("whole", "stream"):
             for stream in (True, False):
@@ -194,7 +194,7 @@ class AnswersInAnyForm(FaultCase):
         for way, answer in (await self.every("[[form gzip]] [[say fine]]", stream=False)).items():
             self.assertEqual((answer.status, b"fine" in answer.body), (200, True), way)
 
-    async def test_a_web_page_costs_one_request(self) -> None:
+    async def test_web_page_is_502_after_one_request(self) -> None:
         await self.start()
         answered = self.simulator.stats.answered
         answers = await self.every("[[form page]]", stream=True)

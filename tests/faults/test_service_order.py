@@ -40,7 +40,7 @@ class Order(SynchronousTestCase):
     def add(self, name: str, stopping: Any = None) -> None:
         Child(name, self.events, stopping).setServiceParent(self.parent)
 
-    def test_the_last_one_stops_first_and_is_waited_for(self) -> None:
+    def test_services_stop_in_reverse_order_one_after_another(self) -> None:
         waiting: Deferred[None] = Deferred()
         self.add("store")
         self.add("transport", waiting)
@@ -63,7 +63,7 @@ class Order(SynchronousTestCase):
         self.assertEqual(self.events[-1], "stop store")
         self.assertFalse(self.parent.running)
 
-    def test_one_that_fails_to_stop_does_not_keep_the_others(self) -> None:
+    def test_failing_stop_does_not_prevent_others(self) -> None:
         self.add("store")
         self.add("late", fail(RuntimeError("late")))
         self.add("at once", RuntimeError("at once"))
@@ -75,12 +75,12 @@ class Order(SynchronousTestCase):
             ["at once", "late"],
         )
 
-    def test_one_that_joins_a_running_parent_is_started(self) -> None:
+    def test_service_added_to_running_parent_is_started(self) -> None:
         self.parent.startService()
         self.add("later")
         self.assertEqual(self.events, ["start later"])
 
-    def test_closing_waits_for_what_it_calls(self) -> None:
+    def test_closing_waits_for_its_function(self) -> None:
         waiting: Deferred[None] = Deferred()
         closing = Closing(lambda: waiting)
         closing.startService()
@@ -98,10 +98,10 @@ class Draining(SynchronousTestCase):
     def tearDown(self) -> None:
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_nothing_runs(self) -> None:
+    def test_drain_without_requests_ends_at_once(self) -> None:
         self.successResultOf(self.drain.stopService())
 
-    def test_what_runs_is_waited_for(self) -> None:
+    def test_drain_waits_for_running_requests(self) -> None:
         one, two = object(), object()
         self.drain.enter(one)
         self.drain.enter(two)
@@ -115,7 +115,7 @@ class Draining(SynchronousTestCase):
         self.clock.advance(0)
         self.successResultOf(stopped)
 
-    def test_what_comes_in_the_last_turn_is_waited_for(self) -> None:
+    def test_drain_waits_for_request_of_last_turn(self) -> None:
         self.drain.enter(self)
         stopped = self.drain.stopService()
         self.drain.leave(self)
@@ -126,14 +126,14 @@ class Draining(SynchronousTestCase):
         self.clock.advance(0)
         self.successResultOf(stopped)
 
-    def test_a_second_signal_in_the_last_turn(self) -> None:
+    def test_drain_ends_on_second_signal_in_last_turn(self) -> None:
         self.drain.enter(self)
         stopped = self.drain.stopService()
         self.drain.leave(self)
         self.drain.stop_waiting()
         self.successResultOf(stopped)
 
-    def test_not_longer_than_the_grace(self) -> None:
+    def test_drain_ends_after_grace(self) -> None:
         self.drain.enter(self)
         stopped = self.drain.stopService()
         self.clock.advance(9.9)
@@ -142,7 +142,7 @@ class Draining(SynchronousTestCase):
         self.successResultOf(stopped)
         self.drain.leave(self)
 
-    def test_a_second_signal_ends_the_waiting(self) -> None:
+    def test_drain_ends_on_second_signal(self) -> None:
         self.drain.stop_waiting()  # no effect: the drain does not wait yet
         self.drain.enter(self)
         stopped = self.drain.stopService()
@@ -152,14 +152,14 @@ class Draining(SynchronousTestCase):
         self.drain.stop_waiting()
         self.drain.leave(self)
 
-    def test_what_ends_twice_or_never_began_does_no_harm(self) -> None:
+    def test_drain_ignores_unknown_or_repeated_leave(self) -> None:
         self.drain.leave(self)
         self.drain.enter(self)
         self.drain.leave(self)
         self.drain.leave(self)
         self.successResultOf(self.drain.stopService())
 
-    def test_no_grace_is_no_waiting(self) -> None:
+    def test_drain_without_grace_ends_at_once(self) -> None:
         drain = Drain(self.clock, 0.0)
         drain.enter(self)
         stopped = drain.stopService()
@@ -168,7 +168,7 @@ class Draining(SynchronousTestCase):
 
 
 class Together(SynchronousTestCase):
-    def test_the_transport_closes_after_the_last_exchange(self) -> None:
+    def test_transport_closes_after_last_exchange(self) -> None:
         events: list[str] = []
         parent, clock = SequentialService(), Clock()
 

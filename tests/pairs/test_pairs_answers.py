@@ -159,14 +159,14 @@ def check(server: str, client: str, events: Sequence[Event], sizes: Sequence[int
 
 @pytest.mark.parametrize(("server", "client"), PAIRS)
 @pytest.mark.parametrize("name", HAND_WRITTEN)
-def test_answers_arrive(server: str, client: str, name: str) -> None:
+def test_written_responses_are_translated(server: str, client: str, name: str) -> None:
     check(server, client, HAND_WRITTEN[name])
 
 
 @pytest.mark.parametrize(("server", "client"), PAIRS)
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(events=answers(), sizes=st.lists(st.integers(1, 90), max_size=8))
-def test_any_answer_arrives(
+def test_generated_responses_are_translated(
     server: str, client: str, events: list[Event], sizes: list[int]
 ) -> None:
     check(server, client, events, sizes)

@@ -50,7 +50,7 @@ def test_bytes_pass_unchanged(name: str, ending: bytes, sizes: list[int]) -> Non
 @pytest.mark.parametrize("name", CLIENTS)
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(part=st.floats(0.0, 0.8), known=st.booleans())
-def test_a_cut_ends_in_the_error_event(name: str, part: float, known: bool) -> None:
+def test_broken_stream_ends_with_error_event(name: str, part: float, known: bool) -> None:
     data = STREAMS[name]
     error: GatewayError | None = DeadlineError("Too slow.") if known else None
     stream = passed(name)
@@ -77,7 +77,7 @@ def test_a_cut_ends_in_the_error_event(name: str, part: float, known: bool) -> N
 
 @settings(max_examples=30, deadline=None)
 @given(sizes=CUTS, enveloped=st.booleans())
-def test_a_gemini_array_holds_the_same_payloads(sizes: list[int], enveloped: bool) -> None:
+def test_gemini_array_has_payloads_of_stream(sizes: list[int], enveloped: bool) -> None:
     data = STREAMS["gemini"]
     payloads = [json.loads(frame.data) for frame in SseDecoder().feed(data)]
     if enveloped:
@@ -110,7 +110,7 @@ def reframed(*, enveloped: bool, sse: bool) -> ReframedStream:
 
 @pytest.mark.parametrize("sse", [False, True])
 @pytest.mark.parametrize("cut", [0, 60, 400])
-def test_a_cut_array_is_still_json(cut: int, sse: bool) -> None:
+def test_broken_array_is_valid_json(cut: int, sse: bool) -> None:
     stream = reframed(enveloped=False, sse=sse)
     out = stream.feed(STREAMS["gemini"][:cut]) + stream.end(DeadlineError("Too slow."))
     found = [json.loads(frame.data) for frame in SseDecoder().feed(out)] if sse else json.loads(out)
@@ -120,14 +120,14 @@ def test_a_cut_array_is_still_json(cut: int, sse: bool) -> None:
     assert stream.end(None) == b""
 
 
-def test_an_array_from_another_protocol_reads_like_the_stream() -> None:
+def test_array_of_other_protocol_equals_stream() -> None:
     encoder = SERVERS["gemini"].encoder(context("gemini", BODIES["gemini"], sse=False))
     out = b"".join([*(encoder.encode(event) for event in ANSWER), encoder.end()])
     as_events = b"".join(encode_data(json.dumps(chunk).encode()) for chunk in json.loads(out))
     assert sense(read("gemini", as_events)) == sense(fold(ANSWER))
 
 
-def test_events_that_say_nothing_are_left_out_of_a_passed_stream() -> None:
+def test_passed_stream_omits_ping_events() -> None:
     first, last = STREAMS["openai_chat"].split(b"data: [DONE]")[0], b"data: [DONE]\n\n"
     names = (b"ping", b"heartbeat", b"keep-alive")
     pings = [b"event: %b\ndata: x\n\n" % name for name in names]
@@ -141,7 +141,7 @@ def test_events_that_say_nothing_are_left_out_of_a_passed_stream() -> None:
 
 
 @pytest.mark.parametrize("mark", [b"data: DONE\n\n", b"data: done!\n\n", b"data: <end>\n\n"])
-def test_marks_of_an_end_that_no_client_reads_are_left_out(mark: bytes) -> None:
+def test_passed_stream_omits_unknown_end_markers(mark: bytes) -> None:
     first = STREAMS["openai_chat"].split(b"data: [DONE]")[0]
     stream = passed("openai_chat")
     out = stream.feed(first) + stream.feed(mark) + stream.end(None)
@@ -150,7 +150,7 @@ def test_marks_of_an_end_that_no_client_reads_are_left_out(mark: bytes) -> None:
     assert out.endswith(b"data: [DONE]\n\n")
 
 
-def test_gemini_clients_do_not_see_the_mark_of_another_protocol() -> None:
+def test_gemini_stream_omits_done_marker() -> None:
     stream = passed("gemini")
     out = stream.feed(STREAMS["gemini"]) + stream.feed(b"data: [DONE]\n\n") + stream.end(None)
     assert stream.failure is None
@@ -159,7 +159,7 @@ def test_gemini_clients_do_not_see_the_mark_of_another_protocol() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 5, 1000])
-def test_bytes_that_are_no_utf8_are_replaced_in_a_passed_stream(size: int) -> None:
+def test_passed_stream_replaces_invalid_utf8(size: int) -> None:
     broken = b'data: {"choices":[{"index":0,"delta":{"content":"h\xffi"}}]}\n\n'
     data = broken + STREAMS["openai_chat"]
     stream = passed("openai_chat")
@@ -173,7 +173,9 @@ GARBAGE = (b'data: {"broken": [1, 2,\n\n', b"data: <html>\n\n", b"data: \xff\xfe
 
 @pytest.mark.parametrize("garbage", GARBAGE)
 @pytest.mark.parametrize("name", CLIENTS)
-def test_garbage_becomes_an_error_behind_all_that_made_sense(name: str, garbage: bytes) -> None:
+def test_garbage_ends_passed_stream_with_error_after_valid_events(
+    name: str, garbage: bytes
+) -> None:
     first, blank, _ = STREAMS[name].partition(b"\n\n")
     stream = passed(name)
     out = stream.feed(first + blank + garbage + STREAMS[name]) + stream.end(None)
@@ -184,7 +186,7 @@ def test_garbage_becomes_an_error_behind_all_that_made_sense(name: str, garbage:
         read(name, out)
 
 
-def test_garbage_in_an_array_becomes_its_last_element() -> None:
+def test_garbage_in_array_becomes_error_as_last_element() -> None:
     stream = reframed(enveloped=False, sse=False)
     out = stream.feed(STREAMS["gemini"].partition(b"\n\n")[0] + b"\n\n" + GARBAGE[0])
     assert [("error" in element) for element in json.loads(out + stream.end(None))] == [False, True]

@@ -221,7 +221,7 @@ def check(trip: Trip) -> None:
 @pytest.mark.parametrize(("source", "goal", "model"), EVERY)
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(ask=asks())
-def test_any_request_arrives(source: str, goal: str, model: str, ask: Ask) -> None:
+def test_generated_requests_are_translated(source: str, goal: str, model: str, ask: Ask) -> None:
     check(Trip(source, goal, model, ask))
 
 
@@ -242,12 +242,12 @@ LOOP = Ask(
 
 
 @pytest.mark.parametrize(("source", "goal", "model"), EVERY)
-def test_a_tool_loop_arrives(source: str, goal: str, model: str) -> None:
+def test_tool_loop_is_translated(source: str, goal: str, model: str) -> None:
     check(Trip(source, goal, model, LOOP))
 
 
 @pytest.mark.parametrize(("source", "goal", "model"), CHATTING)
-def test_a_forced_tool_is_forced_whatever_form_is_wanted(
+def test_forced_tool_stays_forced_beside_response_schema(
     source: str, goal: str, model: str
 ) -> None:
     trip = Trip(source, goal, model, LOOP)
@@ -257,7 +257,7 @@ def test_a_forced_tool_is_forced_whatever_form_is_wanted(
 
 
 @pytest.mark.parametrize(("goal", "model"), TARGETS)
-def test_a_choice_among_some_tools_is_kept_or_named(goal: str, model: str) -> None:
+def test_choice_among_some_tools_is_translated_or_reported_lost(goal: str, model: str) -> None:
     body = WRITERS["openai_chat"](Ask((Turn((Said("Hi"),)),), tools=("one", "two", "three")))
     named = [{"type": "function", "function": {"name": name}} for name in ("one", "two")]
     body["tool_choice"] = {
@@ -287,7 +287,7 @@ def test_choice_among_all_tools_loses_nothing() -> None:
 
 
 @pytest.mark.parametrize(("source", "goal", "model"), CHATTING)
-def test_more_effort_never_means_less_thinking(source: str, goal: str, model: str) -> None:
+def test_higher_effort_never_lowers_thinking(source: str, goal: str, model: str) -> None:
     ranks = []
     for effort in (None, "low", "medium", "high"):
         ask = Ask((Turn((Said("Hi"),)),), effort=effort, max_tokens=30_000)  # type: ignore[arg-type]

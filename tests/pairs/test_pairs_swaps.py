@@ -104,7 +104,7 @@ def swapped(protocol: str, asked: str, served: str, body: dict[str, Any]) -> Swa
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
 @given(data=st.data())
-def test_what_one_model_takes_no_other_refuses(protocol: str, data: st.DataObject) -> None:
+def test_swapped_request_is_valid_for_serving_model(protocol: str, data: st.DataObject) -> None:
     swaps = [swap[1:] for swap in SWAPS if swap[0] == protocol]
     asked, served = data.draw(st.sampled_from(swaps))
     body = WRITERS[protocol](data.draw(asks()))
@@ -121,9 +121,7 @@ BARE = {name: WRITERS[name](PLAIN) for name in MODELS}
 
 
 @pytest.mark.parametrize(("protocol", "asked", "served"), SWAPS)
-def test_a_request_without_anything_special_always_passes(
-    protocol: str, asked: str, served: str
-) -> None:
+def test_plain_request_passes_swap_unchanged(protocol: str, asked: str, served: str) -> None:
     assert swapped(protocol, asked, served, BARE[protocol]).passes
 
 
@@ -222,7 +220,7 @@ CARRIED: list[tuple[str, str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("protocol", "asked", "served", "more"), CARRIED)
-def test_what_the_other_model_takes_otherwise_is_put_in_its_words(
+def test_swap_rewrites_fields_for_serving_model(
     protocol: str, asked: str, served: str, more: dict[str, Any]
 ) -> None:
     body = {k: v for k, v in {**BARE[protocol], **more}.items() if v is not None}
@@ -267,7 +265,7 @@ SOUND: dict[str, Any] = {
         ),
     ],
 )
-def test_what_the_other_model_cannot_read_gives_way_to_a_note(
+def test_swap_replaces_unreadable_media_by_note(
     protocol: str, asked: str, served: str, body: dict[str, Any]
 ) -> None:
     swap = swapped(protocol, asked, served, body)
@@ -286,7 +284,7 @@ def test_what_the_other_model_cannot_read_gives_way_to_a_note(
         ("openai_responses", "o3", {"temperature": 0.2}),
     ],
 )
-def test_a_name_of_the_operators_own_is_held_to_the_model_behind_it(
+def test_alias_is_checked_against_serving_model(
     protocol: str, served: str, more: dict[str, Any]
 ) -> None:
     swap = swapped(protocol, "nobody-knows-it", served, {**BARE[protocol], **more})
@@ -319,7 +317,7 @@ def test_a_name_of_the_operators_own_is_held_to_the_model_behind_it(
         ("openai_chat", "gpt-5.2", "nobody-knows-it", {"reasoning_effort": "high"}),
     ],
 )
-def test_what_suits_both_passes(
+def test_request_valid_for_both_models_passes(
     protocol: str, asked: str, served: str, more: dict[str, Any]
 ) -> None:
     body = {**BARE[protocol], **more}
@@ -330,7 +328,7 @@ def test_what_suits_both_passes(
     }
 
 
-def test_text_that_looks_like_a_field_is_no_field() -> None:
+def test_text_that_looks_like_field_is_ignored() -> None:
     text = '{"thinking": {"type": "adaptive"}, "temperature": 0.2, "output_config": {"effort": 1}}'
     body = WRITERS["anthropic"](Ask(turns=(Turn((Said(text),)),)))
     assert swapped("anthropic", "claude-sonnet-4-6", "claude-opus-4-8", body).passes
@@ -338,7 +336,7 @@ def test_text_that_looks_like_a_field_is_no_field() -> None:
 
 @pytest.mark.parametrize("protocol", MODELS)
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"', b"\xff", b'{"messages": 1}'])
-def test_what_is_no_request_is_for_others_to_refuse(protocol: str, body: bytes) -> None:
+def test_invalid_request_is_left_to_decoder(protocol: str, body: bytes) -> None:
     every: frozenset[Aspect] = frozenset(
         ("thinking", "sampling", "limit", "media", "prefill", "search", "schema", "tools")
     )

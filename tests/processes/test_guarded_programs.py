@@ -55,7 +55,7 @@ class Talking(TestCase):
         if not self.ended.called:
             await self.ended
 
-    async def test_what_is_written_is_answered_and_its_end_ends_it(self) -> None:
+    async def test_program_reads_input_and_ends_with_it(self) -> None:
         self.start(ECHO + "print('bye', file=sys.stderr)\n")
         self.assertTrue(self.process.write(b"one\n"))
         await eventually(lambda: self.said == b"ONE\n")
@@ -64,12 +64,12 @@ class Talking(TestCase):
         self.assertEqual(self.lines, ["bye"])
         self.assertFalse(self.process.write(b"two\n"))
 
-    async def test_it_starts_in_its_directory_with_its_environment_alone(self) -> None:
+    async def test_program_starts_in_directory_with_given_environment(self) -> None:
         self.start("import os, sys; print(os.getcwd(), sorted(set(os.environ) - {'LC_CTYPE'}))")
         self.assertEqual(await self.ended, 0)
         self.assertEqual(self.said.decode().split(" ", 1), [str(self.folder), "['PATH']\n"])
 
-    async def test_it_starts_without_forking_the_gateway_whose_threads_may_hold_locks(self) -> None:
+    async def test_start_does_not_fork_gateway(self) -> None:
         def refuse() -> int:
             raise AssertionError("a process with threads must not be forked")
 
@@ -78,7 +78,7 @@ class Talking(TestCase):
         self.process.close_input()
         self.assertEqual(await self.ended, 0)
 
-    async def test_it_inherits_no_file_but_its_own(self) -> None:
+    async def test_program_inherits_no_file_descriptors(self) -> None:
         kept, other = os.pipe()
         self.addCleanup(os.close, kept)
         self.addCleanup(os.close, other)
@@ -87,7 +87,7 @@ class Talking(TestCase):
         self.assertEqual(await self.ended, 0)
         self.assertEqual(self.said, b"closed\n")
 
-    async def test_large_messages_arrive_whole_and_in_order(self) -> None:
+    async def test_large_messages_are_whole_and_in_order(self) -> None:
         self.start(ECHO)
         lines = [letter * 1_000_000 + b"\n" for letter in (b"a", b"b", b"c")]
         for line in lines:
@@ -95,19 +95,19 @@ class Talking(TestCase):
         await eventually(lambda: len(self.said) == 3_000_003)
         self.assertEqual(self.said, b"".join(lines).upper())
 
-    async def test_one_that_does_not_read_is_given_no_more_than_the_limit(self) -> None:
+    async def test_write_fails_over_limit_when_program_does_not_read(self) -> None:
         self.patch(module._Input, "LIMIT", 200_000)
         self.start("import time; time.sleep(600)")
         taken = [self.process.write(b"x" * 100_000) for _ in range(6)]
         self.assertTrue(taken[0])
         self.assertFalse(taken[-1])
 
-    async def test_what_it_has_started_ends_with_it(self) -> None:
+    async def test_children_end_with_program(self) -> None:
         self.start(PARENT.format(stay=False))
         await self.ended
         self.assertFalse(is_alive(int(self.said)))
 
-    async def test_what_it_has_started_is_killed_with_it(self) -> None:
+    async def test_children_are_killed_with_program(self) -> None:
         self.patch(module, "GRACE", 0.2)
         self.start(PARENT.format(stay=True))
         await eventually(lambda: self.said.endswith(b"\n"))
@@ -116,7 +116,7 @@ class Talking(TestCase):
         await self.gone()
         self.assertFalse(is_alive(pid))
 
-    async def test_when_the_guard_is_killed_its_program_is(self) -> None:
+    async def test_program_is_killed_with_guard(self) -> None:
         self.start("import os, time; print(os.getpid(), flush=True); time.sleep(600)")
         await eventually(lambda: self.said.endswith(b"\n"))
         transport: Any = self.process.transport
@@ -125,12 +125,12 @@ class Talking(TestCase):
         await eventually(lambda: not is_alive(int(self.said)))
 
     if not sys.platform.startswith("linux"):
-        test_when_the_guard_is_killed_its_program_is.skip = (  # type: ignore[attr-defined]
+        test_program_is_killed_with_guard.skip = (  # type: ignore[attr-defined]
             "only Linux does that"
         )
 
 
-def test_lines_are_fit_for_the_log() -> None:
+def test_log_lines_are_cleaned() -> None:
     cleaner = Cleaner(["s3cret-token", "", "no"])
     assert cleaner.clean("\x1b[31mkey s3cret-token\x07 no \r") == "key [redacted] no"
     assert cleaner.clean("x" * 5000) == "x" * 1000 + "…"

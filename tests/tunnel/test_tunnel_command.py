@@ -25,7 +25,7 @@ ENVIRON = {
 }
 
 
-def test_a_quick_tunnel() -> None:
+def test_command_of_quick_tunnel() -> None:
     command = tunnel_command(Path("/opt/cloudflared"), QUICK, 40001, Path("/h"), ENVIRON)
     assert command.arguments == (
         "tunnel",
@@ -40,7 +40,7 @@ def test_a_quick_tunnel() -> None:
     assert command.environment == {"TMPDIR": "/t", "HOME": "/h/state/tunnel"}
 
 
-def test_a_tunnel_with_a_token_gets_it_by_its_environment_alone() -> None:
+def test_command_passes_token_in_environment_only() -> None:
     command = tunnel_command(Path("/opt/cloudflared"), NAMED, 8046, Path("/h"), ENVIRON)
     assert command.arguments[-3:] == ("--url", "http://127.0.0.1:8046", "run")
     assert TOKEN not in " ".join(command.arguments)
@@ -48,13 +48,13 @@ def test_a_tunnel_with_a_token_gets_it_by_its_environment_alone() -> None:
     assert TOKEN not in repr(command)
 
 
-def test_the_protocol() -> None:
+def test_command_sets_protocol() -> None:
     http2 = tunnel_command(Path("/x"), replace(QUICK, protocol="http2"), 1, Path("/h"), ENVIRON)
     place = http2.arguments.index("--protocol")
     assert http2.arguments[place + 1] == "http2"
 
 
-def test_its_folder_is_private_and_holds_no_origins_of_others(tmp_path: Path) -> None:
+def test_tunnel_directory_is_private_and_has_empty_configuration(tmp_path: Path) -> None:
     prepare(tmp_path)
     prepare(tmp_path)
     folder = tunnel_directory(tmp_path)
@@ -71,7 +71,7 @@ def program(path: Path) -> Path:
     return path
 
 
-def test_it_is_found_on_the_path_and_else_in_the_home(
+def test_executable_is_found_on_path_then_in_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
@@ -83,7 +83,7 @@ def test_it_is_found_on_the_path_and_else_in_the_home(
     assert find_executable(QUICK, tmp_path) == theirs
 
 
-def test_the_settings_can_name_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_executable_is_taken_from_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(installed_path(tmp_path))
     monkeypatch.setenv("PATH", os.devnull)
     special = program(tmp_path / "special")

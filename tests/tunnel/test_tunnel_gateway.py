@@ -101,7 +101,7 @@ class GatewayTests(TestCase):
             return True
         return False
 
-    async def test_requests_come_through_it_as_strangers(self) -> None:
+    async def test_tunnel_requests_have_no_local_privileges(self) -> None:
         await self.start(quick("a-b", ["stay"]), enabled=True)
         status = await self.until("up")
         self.assertEqual(status["addresses"], ["https://a-b.trycloudflare.com"])
@@ -113,13 +113,13 @@ class GatewayTests(TestCase):
         way["host"] = "evil.example"
         self.assertEqual((await self.ask("GET", "/v1/models", **way))[0], 403)
 
-    async def test_it_ends_with_the_gateway(self) -> None:
+    async def test_cloudflared_ends_with_gateway(self) -> None:
         await self.start(quick("a-b", ["stay"]), enabled=True)
         await self.until("up")
         await self.gateway.stopService()
         self.assertTrue(self.is_gone())
 
-    async def test_it_ends_when_authentication_is_switched_off(self) -> None:
+    async def test_tunnel_ends_when_authentication_is_disabled(self) -> None:
         await self.start(quick("a-b", ["stay"]), enabled=True)
         await self.until("up")
         port = self.origin()
@@ -139,7 +139,7 @@ class GatewayTests(TestCase):
         await self.until("up")
         self.assertTrue(self.is_gone(0))
 
-    async def test_insecure_is_possible_if_it_is_said(self) -> None:
+    async def test_insecure_tunnel_starts_when_requested(self) -> None:
         await self.start(quick("a-b", ["stay"]), proxy=replace(LOCKED, auth_mode="off"))
         self.assertEqual((await self.ask("POST", "/admin/tunnel/start", ADMIN))[0], 409)
         await self.status("POST", "/start", insecure=True)
@@ -149,7 +149,7 @@ class GatewayTests(TestCase):
         self.assertEqual((await self.ask("GET", "/v1/models", "", **way))[0], 200)
         self.assertEqual((await self.ask("GET", "/admin/status", ADMIN, **way))[0], 404)
 
-    async def test_settings_are_followed_without_a_restart(self) -> None:
+    async def test_tunnel_follows_reloaded_settings(self) -> None:
         await self.start(quick("a-b", ["stay"]), quick("c-d", ["stay"]))
         self.assertEqual((await self.status())["state"], "off")
         await self.reload(enabled=True)
@@ -164,7 +164,7 @@ class GatewayTests(TestCase):
         await self.status("POST", "/stop")
         self.assertTrue(self.is_gone(1))
 
-    async def test_a_token_is_seen_nowhere(self) -> None:
+    async def test_token_is_in_no_log_status_or_arguments(self) -> None:
         line = f"2026-01-01T00:00:00Z INF Settings: map[token:{TOKEN}]"
         with socket.create_server(("127.0.0.1", 0)) as probe:
             number = probe.getsockname()[1]
@@ -188,7 +188,7 @@ class GatewayTests(TestCase):
         self.assertNotIn(TOKEN, "\n".join(self.events))
         self.assertTrue(any("[redacted]" in event for event in self.events))
 
-    async def test_a_bad_token_is_told(self) -> None:
+    async def test_invalid_token_is_reported(self) -> None:
         await self.start(
             [["sleep", 0.2], ["say", BAD_TOKEN], ["exit", 1]],
             enabled=True,
@@ -198,7 +198,7 @@ class GatewayTests(TestCase):
         status = await self.until("failed")
         self.assertEqual(status["reason"], BAD_TOKEN)
 
-    async def test_the_command_line(self) -> None:
+    async def test_tunnel_commands_work(self) -> None:
         await self.start([["sleep", 0.3], *quick("a-b", ["stay"])])
         home = Path(self.mktemp())
         home.mkdir(mode=0o700)

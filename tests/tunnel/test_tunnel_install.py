@@ -74,17 +74,17 @@ def left(tmp_path: Path) -> list[str]:
         ("Windows", "x86", "cloudflared-windows-386.exe"),
     ],
 )
-def test_each_machine_has_its_file(system: str, machine: str, name: str) -> None:
+def test_asset_name_matches_machine(system: str, machine: str, name: str) -> None:
     assert asset_name(system, machine) == name
 
 
 @pytest.mark.parametrize(("system", "machine"), [("Linux", "sparc64"), ("FreeBSD", "amd64")])
-def test_other_machines_are_told_so(system: str, machine: str) -> None:
+def test_asset_name_rejects_unsupported_machine(system: str, machine: str) -> None:
     with pytest.raises(InstallError, match=machine):
         asset_name(system, machine)
 
 
-def test_the_latest_release_is_installed(
+def test_install_installs_latest_release(
     server: Releases, install: Install, tmp_path: Path
 ) -> None:
     server.release(NAME, PROGRAM)
@@ -101,7 +101,7 @@ def test_the_latest_release_is_installed(
     assert all(headers["user-agent"].startswith("antigravity/") for _, headers in server.asked)
 
 
-def test_a_terminal_shows_how_far_it_is(
+def test_install_shows_progress_on_terminal(
     server: Releases, install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.release(NAME, PROGRAM)
@@ -112,9 +112,7 @@ def test_a_terminal_shows_how_far_it_is(
     assert "100%" not in install("--json").err
 
 
-def test_it_takes_the_place_of_an_older_one(
-    server: Releases, install: Install, tmp_path: Path
-) -> None:
+def test_install_replaces_older_release(server: Releases, install: Install, tmp_path: Path) -> None:
     server.release(NAME, b"old", "2025.1.0")
     assert install().code == 0
     server.release(NAME, PROGRAM)
@@ -124,7 +122,7 @@ def test_it_takes_the_place_of_an_older_one(
     assert Path(data["path"]).read_bytes() == PROGRAM
 
 
-def test_a_certain_release_can_be_asked_for(server: Releases, install: Install) -> None:
+def test_install_accepts_version_option(server: Releases, install: Install) -> None:
     server.release(NAME, b"old", "2025.1.0")
     server.release(NAME, PROGRAM)
     assert "2025.1.0" in install("--version", "2025.1.0").out
@@ -134,7 +132,7 @@ def test_a_certain_release_can_be_asked_for(server: Releases, install: Install) 
     assert server.asked[-1][0] == f"{API}/tags/..%2F..%2Fx"
 
 
-def test_an_archive_is_unpacked(
+def test_install_unpacks_archive(
     server: Releases, install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platform.system", lambda: "Darwin")
@@ -157,7 +155,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("asset", "why"), [case[1:] for case in BAD], ids=[c[0] for c in BAD])
-def test_what_is_not_as_released_is_not_installed(
+def test_install_rejects_asset_with_wrong_size_or_digest(
     server: Releases, install: Install, tmp_path: Path, asset: dict[str, Any], why: str
 ) -> None:
     server.release(NAME, b"good old one")
@@ -170,9 +168,7 @@ def test_what_is_not_as_released_is_not_installed(
     assert (tmp_path / "home/bin/cloudflared").read_bytes() == b"good old one"
 
 
-def test_a_digest_of_ones_own_goes_before_the_servers(
-    server: Releases, install: Install, tmp_path: Path
-) -> None:
+def test_install_prefers_given_digest(server: Releases, install: Install, tmp_path: Path) -> None:
     server.release(NAME, PROGRAM)
     assert install("--sha256", "1" * 64).code == 1
     assert left(tmp_path) == []
@@ -181,7 +177,7 @@ def test_a_digest_of_ones_own_goes_before_the_servers(
     assert "64 hexadecimal digits" in install("--sha256", "abc").err
 
 
-def test_a_download_that_breaks_off_leaves_nothing(
+def test_install_leaves_no_file_after_broken_download(
     server: Releases, install: Install, tmp_path: Path
 ) -> None:
     server.release(NAME, PROGRAM)
@@ -201,7 +197,7 @@ def test_a_download_that_breaks_off_leaves_nothing(
         ("file:///etc/passwd", "not HTTPS"),
     ],
 )
-def test_redirects_lead_only_so_far(
+def test_install_rejects_unsafe_or_endless_redirects(
     server: Releases, install: Install, tmp_path: Path, location: str, why: str
 ) -> None:
     server.release(NAME, PROGRAM)
@@ -211,7 +207,7 @@ def test_redirects_lead_only_so_far(
 
 
 @pytest.mark.parametrize("content", [archive(name="other"), b"no archive", archive()[:-50]])
-def test_a_broken_archive_is_not_installed(
+def test_install_rejects_broken_archive(
     server: Releases,
     install: Install,
     tmp_path: Path,
@@ -226,7 +222,7 @@ def test_a_broken_archive_is_not_installed(
     assert left(tmp_path) == []
 
 
-def test_only_https_is_asked_but_on_this_machine() -> None:
+def test_install_requires_https_except_on_loopback() -> None:
     for good in ("https://api.github.com", "http://127.0.0.1:9/x", "http://localhost"):
         assert check_address(good) == good
     for bad in ("http://api.github.com", "ftp://127.0.0.1", "http://127.0.0.1.evil.example", ""):

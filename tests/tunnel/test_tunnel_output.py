@@ -41,11 +41,11 @@ from tests.tunnel.fake_cloudflared import (
         ("https://trycloudflare.com.evil.example", ""),
     ],
 )
-def test_addresses(line: str, name: str) -> None:
+def test_quick_address_is_found(line: str, name: str) -> None:
     assert find_quick_address(line) == name
 
 
-def test_connections_come_and_go() -> None:
+def test_registered_and_lost_connections_are_found() -> None:
     assert registered_connection(REGISTERED) == "0"
     old = "INF Connection 1f2035b6-c61f-401b-86fc-260e9955f6ae registered connIndex=1"
     assert registered_connection(old) == "1"
@@ -58,7 +58,7 @@ def test_connections_come_and_go() -> None:
     assert registered_connection("INF Registering tunnel connection") is None
 
 
-def test_names_and_where_they_lead() -> None:
+def test_origins_are_parsed() -> None:
     line = configured(("llm.example.org", "http://localhost:8046"), ("x.example", "ssh://x:22"))
     assert parse_origins(line) == (
         Origin("http://localhost:8046", "llm.example.org"),
@@ -78,7 +78,7 @@ def test_names_and_where_they_lead() -> None:
         "https://a.example/files/sk-client-secret.png",
     ],
 )
-def test_what_clients_have_asked_for_is_not_told(asked: str) -> None:
+def test_request_urls_are_removed_from_lines(asked: str) -> None:
     for dest in (asked, f'"{asked}"'):
         failed = f"ERR Request failed error=EOF connIndex=0 dest={dest} event=0 ip=1.2.3.4"
         clean = Cleaner().clean(failed)
@@ -88,11 +88,11 @@ def test_what_clients_have_asked_for_is_not_told(asked: str) -> None:
     assert Cleaner().clean("dest=https://a.example/v1/x type=http").endswith("/v1/x type=http")
 
 
-def test_a_token_that_is_coloured() -> None:
+def test_coloured_token_is_removed() -> None:
     assert TOKEN not in Cleaner(TOKEN).clean(f"{TOKEN[:9]}\x1b[31m{TOKEN[9:]}\x1b[0m")
 
 
-def test_levels_and_reasons() -> None:
+def test_line_level_and_reason_are_parsed() -> None:
     said = parse_line('2026-01-01T00:00:00Z WRN slow error="x"')
     assert (said.level, said.text, said.is_reason) == ("warn", 'slow error="x"', False)
     assert parse_line("2026-01-01T00:00:00Z FTL gone").is_reason
@@ -108,12 +108,12 @@ def test_levels_and_reasons() -> None:
         'Register tunnel error from server side error="Unauthorized: Invalid tunnel secret"',
     ],
 )
-def test_what_a_token_cannot_mend(text: str) -> None:
+def test_permanent_failures_are_recognised(text: str) -> None:
     assert is_permanent_failure(text)
     assert not is_permanent_failure(REGISTERED)
 
 
-def test_the_token_and_its_secret_are_taken_out() -> None:
+def test_token_and_its_secret_are_removed() -> None:
     cleaner = Cleaner(TOKEN)
     for text in (f"token={TOKEN} x", f"secret {SECRET}!", f"TUNNEL_TOKEN:{TOKEN}{TOKEN}"):
         clean = cleaner.clean(text)
@@ -124,20 +124,20 @@ def test_the_token_and_its_secret_are_taken_out() -> None:
     assert other not in Cleaner().clean(f"--token {other}")
 
 
-def test_a_terminal_is_safe_from_it() -> None:
+def test_escape_sequences_are_removed_and_lines_cut() -> None:
     assert Cleaner().clean("\x1b[31mred\x1b[0m\a \x9b1m") == "red 1m"
     assert len(Cleaner().clean("x" * 5000)) < 1100
 
 
 @given(st.text(), st.text(alphabet="abcDEF0123+/=", min_size=8))
-def test_any_token_is_taken_out_of_any_line(text: str, token: str) -> None:
+def test_any_token_is_removed_from_any_line(text: str, token: str) -> None:
     clean = Cleaner(token).clean(f"{text}{token}{text}")
     if token not in text and token not in "[redacted]":
         assert token not in clean.replace("[redacted]", "")
 
 
 @given(st.text())
-def test_any_line_is_understood(text: str) -> None:
+def test_any_line_is_parsed(text: str) -> None:
     said = parse_line(Cleaner(TOKEN).clean(text))
     for read in (
         find_quick_address,

@@ -50,7 +50,7 @@ class ProcessTests(TestCase):
             await deferLater(reactor, 0.01)
         return found
 
-    async def test_it_gets_its_arguments_and_nothing_of_our_environment(self) -> None:
+    async def test_process_gets_arguments_and_given_environment_only(self) -> None:
         os.environ["ANTIGRAVITY_TEST_LEAK"] = "1"
         self.addCleanup(os.environ.pop, "ANTIGRAVITY_TEST_LEAK")
         self.start([["say", REQUESTING], ["exit", 3]])
@@ -63,7 +63,7 @@ class ProcessTests(TestCase):
         strangers = set(seen["environ"]) - {"TUNNEL_TOKEN", "PWD", "SHLVL", "_", "OLDPWD"}
         self.assertLessEqual(strangers, {"LC_CTYPE"})
 
-    async def test_it_ends_politely_when_asked(self) -> None:
+    async def test_leave_terminates_process(self) -> None:
         self.start([["stay"]])
         pid = (await self.seen())["pid"]
         self.process.leave()
@@ -71,7 +71,7 @@ class ProcessTests(TestCase):
         self.assertFalse(is_alive(pid))
         self.assertIn("graceful shutdown", self.lines[-1])
 
-    async def test_one_that_does_not_listen_is_killed(self) -> None:
+    async def test_process_that_ignores_sigterm_is_killed(self) -> None:
         self.patch(module, "GRACE", 0.2)
         self.start([["deaf"], ["say", "deaf"], ["stay"]])
         pid = (await self.seen())["pid"]
@@ -82,7 +82,7 @@ class ProcessTests(TestCase):
         self.assertEqual(await self.ended, 128 + signal.SIGKILL)
         self.assertFalse(is_alive(pid))
 
-    async def test_a_guard_that_hangs_is_killed_with_all_that_it_guards(self) -> None:
+    async def test_hanging_guard_is_killed_with_its_program(self) -> None:
         self.patch(module, "_MORE", 0.1)
         self.patch(module, "GRACE", 0.1)
         self.start([["stay"]])
@@ -93,7 +93,7 @@ class ProcessTests(TestCase):
         self.assertIsNone(await self.ended)
         wait_until(lambda: not is_alive(pid))
 
-    async def test_a_program_that_cannot_start_says_so(self) -> None:
+    async def test_program_that_cannot_start_is_reported(self) -> None:
         self.start([["stay"]])
         await self.gone()
         self.stand_in.path.write_text("\0 no program")
@@ -104,7 +104,7 @@ class ProcessTests(TestCase):
         self.assertEqual(await ended, 127)
         self.assertEqual(lines, [f"cannot start cloudflared: {os.strerror(errno.ENOEXEC)}"])
 
-    async def test_a_directory_that_is_gone_is_named(self) -> None:
+    async def test_missing_directory_is_named(self) -> None:
         self.start([["stay"]])
         await self.gone()
         ended: Deferred[int | None] = Deferred()
@@ -116,7 +116,7 @@ class ProcessTests(TestCase):
             lines, [f"cannot start cloudflared in {folder}: {os.strerror(errno.ENOENT)}"]
         )
 
-    async def test_lines_come_whole_however_they_are_cut(self) -> None:
+    async def test_lines_are_whole_for_any_chunks(self) -> None:
         lines: list[str] = []
         process = GuardedProcess(reactor, lines.append, lambda code: None)  # type: ignore[arg-type]
         for piece in (b"on", b"e\ntwo\r\n\n", b"th\xc3", b"\xa9\nfo"):
@@ -158,13 +158,13 @@ class OrphanTests(SynchronousTestCase):
             os.kill(pid, signal.SIGKILL)
             self.fail(f"{pid} was left behind")
 
-    def test_when_the_gateway_is_killed(self) -> None:
+    def test_program_ends_when_gateway_is_killed(self) -> None:
         gateway, pid = self.start()
         self.assertTrue(is_alive(pid))
         gateway.kill()
         wait_until(lambda: not is_alive(pid))
 
-    def test_when_the_guard_is_killed(self) -> None:
+    def test_program_ends_when_guard_is_killed(self) -> None:
         gateway, pid = self.start()
         assert gateway.stdout is not None
         guard = int(gateway.stdout.readline())
@@ -172,9 +172,9 @@ class OrphanTests(SynchronousTestCase):
         wait_until(lambda: not is_alive(pid))
 
     if not sys.platform.startswith("linux"):
-        test_when_the_guard_is_killed.skip = "only Linux does that"  # type: ignore[attr-defined]
+        test_program_ends_when_guard_is_killed.skip = "only Linux does that"  # type: ignore[attr-defined]
 
-    def test_when_the_guard_is_asked_to_end(self) -> None:
+    def test_program_ends_when_guard_is_terminated(self) -> None:
         gateway, pid = self.start()
         assert gateway.stdout is not None
         os.kill(int(gateway.stdout.readline()), signal.SIGTERM)

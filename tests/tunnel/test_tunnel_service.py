@@ -144,12 +144,12 @@ def house(tmp_path: Path) -> Any:
     assert made.entrance.names == frozenset()
 
 
-def test_without_being_wanted_nothing_starts(house: House) -> None:
+def test_tunnel_is_off_by_default(house: House) -> None:
     house.use(TunnelSettings())
     assert (house.state, house.runs, house.port.is_open) == ("off", [], False)
 
 
-def test_a_quick_tunnel_stands_when_it_has_an_address_and_a_connection(house: House) -> None:
+def test_quick_tunnel_is_up_with_address_and_connection(house: House) -> None:
     house.use()
     assert house.state == "starting"
     assert "http://127.0.0.1:40001" in house.run.command.arguments
@@ -164,7 +164,7 @@ def test_a_quick_tunnel_stands_when_it_has_an_address_and_a_connection(house: Ho
     assert house.state == "up"
 
 
-def test_it_refuses_to_start_while_authentication_is_off_and_says_the_remedy(house: House) -> None:
+def test_start_is_refused_without_authentication_and_names_remedy(house: House) -> None:
     house.use(proxy=OPEN)
     assert (house.state, house.runs, house.port.is_open) == ("refused", [], False)
     assert "auth_mode" in house.status("reason")
@@ -174,14 +174,14 @@ def test_it_refuses_to_start_while_authentication_is_off_and_says_the_remedy(hou
     assert house.runs == []
 
 
-def test_auto_counts_as_what_it_stands_for(house: House) -> None:
+def test_auto_mode_counts_as_its_effective_mode(house: House) -> None:
     house.use(proxy=ProxySettings(auth_mode="auto", api_key=Secret("sk-key")))
     assert house.state == "refused"
     house.use(proxy=ProxySettings(auth_mode="auto", allow_lan_access=True, api_key=Secret("k")))
     assert house.state == "starting"
 
 
-def test_insecure_is_the_explicit_way_round(house: House) -> None:
+def test_insecure_allows_start_without_authentication(house: House) -> None:
     house.use(replace(QUICK, insecure=True), OPEN)
     house.stand()
     house.use(QUICK, OPEN)
@@ -195,7 +195,7 @@ def test_insecure_is_the_explicit_way_round(house: House) -> None:
         house.tunnel.start()
 
 
-def test_authentication_that_is_switched_off_ends_it_at_once(house: House) -> None:
+def test_disabled_authentication_stops_tunnel_at_once(house: House) -> None:
     house.use()
     house.stand()
     house.use(proxy=OPEN)
@@ -208,7 +208,7 @@ def test_authentication_that_is_switched_off_ends_it_at_once(house: House) -> No
     assert (house.state, len(house.runs)) == ("starting", 2)
 
 
-def test_it_waits_for_its_port_to_be_free(house: House) -> None:
+def test_restart_waits_until_port_is_closed(house: House) -> None:
     house.use(NAMED)
     house.run.say(REGISTERED)
     house.port.slow = slow = Deferred()
@@ -221,7 +221,7 @@ def test_it_waits_for_its_port_to_be_free(house: House) -> None:
     assert "http2" in house.run.command.arguments
 
 
-def test_pauses_grow_while_it_dies_and_shrink_when_it_was_well(house: House) -> None:
+def test_delays_grow_with_failures_and_reset_after_stable_run(house: House) -> None:
     house.use()
     pauses = []
     for _ in range(10):
@@ -243,7 +243,7 @@ def test_pauses_grow_while_it_dies_and_shrink_when_it_was_well(house: House) -> 
     assert house.status("retry_in") == FIRST_PAUSE
 
 
-def test_a_tunnel_that_stands_for_moments_only_is_not_well(house: House) -> None:
+def test_short_run_does_not_reset_delays(house: House) -> None:
     house.use()
     for _ in range(3):
         house.stand()
@@ -253,7 +253,7 @@ def test_a_tunnel_that_stands_for_moments_only_is_not_well(house: House) -> None
     assert house.status("retry_in") == FIRST_PAUSE * 8
 
 
-def test_another_address_takes_the_place_of_the_old_one(house: House) -> None:
+def test_new_address_replaces_old_one(house: House) -> None:
     house.use()
     house.stand("old-name")
     house.die()
@@ -265,7 +265,7 @@ def test_another_address_takes_the_place_of_the_old_one(house: House) -> None:
 
 
 @pytest.mark.parametrize("said", [(), (REQUESTING,)], ids=["nothing", "no address"])
-def test_one_that_tells_no_address_in_time_is_ended_and_tried_again(
+def test_run_without_address_is_restarted_after_timeout(
     house: House, said: tuple[str, ...]
 ) -> None:
     house.use()
@@ -278,7 +278,7 @@ def test_one_that_tells_no_address_in_time_is_ended_and_tried_again(
     assert house.status("reason") == f"cloudflared {what} within 60 s"
 
 
-def test_one_that_has_an_address_but_no_connection_is_left_to_try(house: House) -> None:
+def test_run_with_address_but_no_connection_is_not_stopped(house: House) -> None:
     house.use()
     house.run.say(box("a-b"))
     house.clock.advance(QUICK.start_timeout)
@@ -288,7 +288,7 @@ def test_one_that_has_an_address_but_no_connection_is_left_to_try(house: House) 
     assert (house.state, house.status("reason")) == ("up", "")
 
 
-def test_a_bad_token_is_not_tried_again(house: House) -> None:
+def test_invalid_token_is_not_retried(house: House) -> None:
     house.use(NAMED)
     house.run.say(BAD_TOKEN, HELP)
     assert (house.state, house.status("reason")) == ("failed", BAD_TOKEN)
@@ -301,7 +301,7 @@ def test_a_bad_token_is_not_tried_again(house: House) -> None:
     assert (house.state, len(house.runs)) == ("starting", 2)
 
 
-def test_the_names_of_a_tunnel_with_a_token_are_those_that_lead_here(house: House) -> None:
+def test_names_of_token_tunnel_are_those_with_origin_here(house: House) -> None:
     house.use(NAMED)
     house.run.say(REGISTERED)
     assert (house.state, house.status("addresses")) == ("up", [])
@@ -312,14 +312,14 @@ def test_the_names_of_a_tunnel_with_a_token_are_those_that_lead_here(house: Hous
     assert house.entrance.names == frozenset()
 
 
-def test_the_name_of_a_tunnel_can_be_configured(house: House) -> None:
+def test_hostname_setting_is_used(house: House) -> None:
     house.use(replace(NAMED, hostname="llm.example.org"))
     assert house.entrance.names == {"llm.example.org"}
     house.run.say(REGISTERED, configured(("other.example.org", "http://localhost:8046")))
     assert house.entrance.names == {"llm.example.org", "other.example.org"}
 
 
-def test_the_operator_starts_and_stops_it_until_its_settings_change(house: House) -> None:
+def test_operator_choice_holds_until_settings_change(house: House) -> None:
     house.use(TunnelSettings())
     house.tunnel.start()
     house.stand()
@@ -335,7 +335,7 @@ def test_the_operator_starts_and_stops_it_until_its_settings_change(house: House
     assert house.state == "starting"
 
 
-def test_starting_tells_what_is_missing_and_running_tries_again(house: House) -> None:
+def test_start_without_executable_fails_and_running_tunnel_retries(house: House) -> None:
     house.missing = True
     house.use(TunnelSettings())
     with pytest.raises(ConflictError, match="not installed"):
@@ -347,7 +347,7 @@ def test_starting_tells_what_is_missing_and_running_tries_again(house: House) ->
     assert house.state == "starting"
 
 
-def test_a_port_that_is_taken_is_tried_again(house: House) -> None:
+def test_port_in_use_is_retried(house: House) -> None:
     house.port.taken = True
     house.use(NAMED)
     assert house.state == "waiting"
@@ -357,7 +357,7 @@ def test_a_port_that_is_taken_is_tried_again(house: House) -> None:
     assert house.state == "starting"
 
 
-def test_the_gateway_stops_it_in_order(house: House) -> None:
+def test_leave_closes_port_before_cloudflared_ends(house: House) -> None:
     house.use()
     house.stand()
     house.tunnel.leave()
@@ -371,7 +371,7 @@ def test_the_gateway_stops_it_in_order(house: House) -> None:
     assert len(house.runs) == 1
 
 
-def test_what_an_old_run_says_last_is_not_believed(house: House) -> None:
+def test_output_of_stopped_run_is_ignored(house: House) -> None:
     house.use()
     house.tunnel.stop()
     house.run.say(box("late-name"), REGISTERED)
@@ -379,7 +379,7 @@ def test_what_an_old_run_says_last_is_not_believed(house: House) -> None:
     house.die(0)
 
 
-def test_a_lost_connection_is_counted(house: House) -> None:
+def test_lost_connection_lowers_count(house: House) -> None:
     house.use()
     house.stand()
     assert house.status("connections") == 1
@@ -389,7 +389,7 @@ def test_a_lost_connection_is_counted(house: House) -> None:
     assert house.status("connections") == 1
 
 
-def test_without_a_connection_it_is_not_up(house: House) -> None:
+def test_tunnel_without_connection_is_starting(house: House) -> None:
     house.use()
     house.stand()
     house.run.say(LOST)
@@ -401,7 +401,7 @@ def test_without_a_connection_it_is_not_up(house: House) -> None:
     assert (house.state, house.run.asked) == ("up", [])
 
 
-def test_a_tunnel_that_is_gone_is_made_anew_and_its_address_told(house: House) -> None:
+def test_deleted_tunnel_is_replaced_with_new_address(house: House) -> None:
     house.use()
     house.stand("old-name")
     house.clock.advance(STABLE_AFTER)
@@ -420,7 +420,7 @@ def test_a_tunnel_that_is_gone_is_made_anew_and_its_address_told(house: House) -
     assert house.entrance.names == {"new-name.trycloudflare.com"}
 
 
-def test_a_tunnel_that_was_never_there_is_made_anew(house: House) -> None:
+def test_tunnel_unknown_to_server_is_replaced(house: House) -> None:
     house.use()
     house.run.say(REQUESTING, box("a-b"), GONE)
     assert house.run.asked == ["stop"]
@@ -429,14 +429,14 @@ def test_a_tunnel_that_was_never_there_is_made_anew(house: House) -> None:
     assert len(house.runs) == 2
 
 
-def test_a_tunnel_with_another_connection_is_not_gone(house: House) -> None:
+def test_tunnel_with_other_connection_is_not_replaced(house: House) -> None:
     house.use()
     house.stand()
     house.run.say(REGISTERED.replace("connIndex=0", "connIndex=1"), GONE)
     assert (house.state, house.status("connections"), house.run.asked) == ("up", 1, [])
 
 
-def test_a_quick_tunnel_that_is_long_without_a_connection_is_made_anew(house: House) -> None:
+def test_quick_tunnel_is_replaced_after_long_outage(house: House) -> None:
     house.use()
     house.stand()
     house.run.say(LOST)
@@ -446,7 +446,7 @@ def test_a_quick_tunnel_that_is_long_without_a_connection_is_made_anew(house: Ho
     assert house.run.asked == ["stop"]
 
 
-def test_a_tunnel_of_its_own_is_waited_for(house: House) -> None:
+def test_token_tunnel_is_not_replaced_after_outage(house: House) -> None:
     house.use(NAMED)
     house.run.say(REGISTERED, LOST)
     house.clock.advance(GONE_AFTER * 2)
