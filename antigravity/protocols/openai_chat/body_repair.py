@@ -1,4 +1,4 @@
-"""Whole responses of compatible servers that the SDKs cannot read, made whole where passed on."""
+"""Repairs whole responses of compatible servers that SDKs cannot read, in native pass-through."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Call(Struct):
 
 
 class _Message(Struct):
-    """What a message must be; the rest is of no concern."""
+    """The members of a message that SDKs rely on."""
 
     role: Literal["assistant"]
     content: str | None = None
@@ -47,9 +47,9 @@ _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def repair_body(body: bytes) -> bytes:
-    """Return a chat completion with all that SDKs need, ``body`` itself if nothing is missing.
+    """Return a chat completion with all members that SDKs need, ``body`` itself if none is missing.
 
-    A body that is not a chat completion is returned unchanged, so that nothing is lost of it.
+    A body that is not a chat completion is returned unchanged.
     """
     try:
         _check(body)
@@ -66,7 +66,7 @@ def repair_body(body: bytes) -> bytes:
         return body
     known = [choice for choice in choices if isinstance(choice, dict)]
     if not all(isinstance(_message(choice), dict) for choice in known):
-        return body  # a legacy completion, or nothing that is known
+        return body  # a legacy completion, or an unknown format
     fields["choices"] = known
     for place, choice in enumerate(known):
         _repair_choice(choice, place)
@@ -123,7 +123,7 @@ def _repaired_call(call: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def _join(message: dict[str, Any], parts: list[Any]) -> None:
-    """Put the text of parts into the content, and their thinking beside it."""
+    """Move the text of parts to ``content``, and their thinking to ``reasoning_content``."""
     texts, thoughts = [], []
     for part in parts:
         match part:

@@ -8,12 +8,12 @@ from antigravity.ir.capabilities import Target
 from antigravity.ir.request import Request
 from antigravity.protocols.losses import Losses
 
-#: The only format that a stream can have, and upstreams are always asked to stream.
+#: The only format that a stream can have; requests to upstreams always stream.
 _STREAMED: Final = "pcm16"
 
 
 def audio_fields(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
-    """Return what kinds of output are wanted, and how sound should be."""
+    """Return ``modalities`` and ``audio``."""
     fields: dict[str, Any] = {}
     if request.modalities:
         fields["modalities"] = list(request.modalities)

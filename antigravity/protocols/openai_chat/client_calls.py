@@ -1,8 +1,8 @@
-"""Puts the pieces of streamed tool calls together.
+"""Assembles streamed tool calls from their pieces.
 
-OpenAI sends ``index`` on each piece, ``id`` and name on the first.  Others leave the index
-out (Google), give every call the index 0, repeat the name on each piece, leave the id
-out, or send arguments as an object.  What the pieces mean is decided here, in one place.
+OpenAI sends ``index`` with each piece, ``id`` and name with the first.  Other servers omit the
+index (Google), give every call the index 0, repeat the name with each piece, omit the id, or send
+arguments as an object.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from antigravity.protocols.openai_chat.schema import ChunkToolCall
 
 
 class _Piece:
-    """One delta, cleaned up."""
+    """One delta in a uniform shape."""
 
     __slots__ = ("arguments", "id", "index", "kind", "name", "signature")
 
@@ -43,7 +43,7 @@ def _text(arguments: Any) -> str:
 
 
 class _Call:
-    """A tool call as far as it is known; it starts once its name is."""
+    """Tool call so far; its events start when its name is known."""
 
     __slots__ = (
         "arguments",
@@ -60,7 +60,7 @@ class _Call:
     def __init__(self, piece: _Piece) -> None:
         self.index = piece.index
         self.id = piece.id
-        self.given = ""  # the id of a call without one of its own
+        self.given = ""  # an id from the gateway, for a call without a unique one
         self.name = ""
         self.kind = piece.kind
         self.signature = piece.signature
@@ -69,7 +69,7 @@ class _Call:
         self.arguments: list[str] = []
 
     def complete(self) -> bool:
-        """Return whether the arguments are a whole JSON value, so that nothing can follow."""
+        """Return whether the arguments are a complete JSON value."""
         if self.kind == "custom":
             return False
         try:
@@ -80,9 +80,9 @@ class _Call:
 
 
 class CallAssembler:
-    """Turns the pieces of one choice's tool calls into events.
+    """Decoder of the tool calls of one choice.
 
-    ``number`` gives each call its ordinal within the answer, ``make_id`` an id from that.
+    ``number`` returns the ordinal of the next call in the response, ``make_id`` an id for it.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class CallAssembler:
 
     @property
     def nameless(self) -> bool:
-        """Whether there is a call that nobody could run."""
+        """Whether there is a call without a name, which cannot be run."""
         return any(call.number is None for call in self._calls)
 
     def whole(self) -> bool:
@@ -112,7 +112,7 @@ class CallAssembler:
         )
 
     def feed(self, wire: ChunkToolCall) -> Iterator[Event]:
-        """Give the events that one delta means."""
+        """Yield the events of one delta."""
         piece = _Piece(wire)
         call = self._find(piece)
         if call is None:
@@ -135,7 +135,7 @@ class CallAssembler:
             yield from self._start(call)
 
     def end(self) -> Iterator[Event]:
-        """Give the ends of all calls that are still open."""
+        """Yield the ends of all calls that are still open."""
         for call in self._calls:
             yield from self._end(call)
 
@@ -152,7 +152,7 @@ class CallAssembler:
         return known
 
     def _begins_another(self, piece: _Piece, known: _Call) -> bool:
-        """Return whether a piece in the place of ``known`` is a new call nevertheless."""
+        """Return whether a piece with the index of ``known`` is a new call nevertheless."""
         if not piece.name or not known.name:
             return False
         if piece.id and known.id and piece.id != known.id:
@@ -164,7 +164,7 @@ class CallAssembler:
 
     def _start(self, call: _Call) -> Iterator[Event]:
         call.number = self._number()
-        if not call.id or call.id in self._ids:  # results are told apart by it
+        if not call.id or call.id in self._ids:  # results refer to it
             call.given = self._make_id(call.number)
         self._ids.add(call.given or call.id)
         yield ToolCallStart(
@@ -179,7 +179,7 @@ class CallAssembler:
             yield ToolCallDelta(call.number, "".join(call.arguments), self._choice)
 
     def _end_complete(self) -> Iterator[Event]:
-        """End what can have no more arguments, so that servers need not hold the next call."""
+        """End calls with complete arguments, so that encoders need not hold the next call."""
         for call in self._calls:
             if call.open and call.number is not None and call.complete():
                 yield from self._end(call)

@@ -1,4 +1,4 @@
-"""Reads what chunks say about one choice."""
+"""Decodes the chunks of one choice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from antigravity.protocols.openai_chat.client_calls import CallAssembler
 from antigravity.protocols.openai_chat.extra_content import is_thought, read_signature
 from antigravity.protocols.openai_chat.schema import ChunkChoice, ChunkDelta, ChunkToolCall
 
-#: In lower case; compatible servers have words of their own.  Any other is a plain stop.
+#: Finish reasons in lower case, including those of compatible servers; any other is ``stop``.
 _REASONS: Final[dict[str, FinishReason]] = {
     "stop": "stop",
     "length": "length",
@@ -51,15 +51,15 @@ _REASONS: Final[dict[str, FinishReason]] = {
     "blocklist": "content_filter",
     "refusal": "refusal",
 }
-#: Reasons that compatible servers give when they failed.
+#: Finish reasons of compatible servers that mean a failure.
 _FAILURES: Final = frozenset(("error", "insufficient_system_resource", "abort", "network_error"))
 
 
 class ChoiceDecoder:
-    """Turns the deltas of one choice into events.
+    """Decoder of the deltas of one choice.
 
-    ``finish`` is the reason as the upstream gave it, ``meaningful`` whether there was any
-    content.
+    :ivar finish: the upstream's finish reason, if it was sent.
+    :ivar meaningful: whether content was seen.
     """
 
     def __init__(
@@ -80,15 +80,15 @@ class ChoiceDecoder:
 
     @property
     def broken(self) -> bool:
-        """Whether the content is of no use, whatever else comes."""
+        """Whether the choice has failed, or has a call that cannot be run."""
         return self.finish in _FAILURES or self._calls.nameless
 
     def whole(self) -> bool:
-        """Return whether the content can stand as it is, although no reason was given."""
+        """Return whether the content is complete, although no finish reason was sent."""
         return self.meaningful and self._calls.whole()
 
     def decode(self, wire: ChunkChoice) -> Iterator[Event]:
-        """Give the events of one chunk."""
+        """Yield the events of one chunk."""
         delta = wire.delta or wire.message
         if delta is not None:
             for event in self._delta(delta):
@@ -103,7 +103,7 @@ class ChoiceDecoder:
             self.finish = wire.finish_reason
 
     def end(self) -> Iterator[Event]:
-        """Give what was held back, and the end."""
+        """Yield what was held back, and the finish."""
         yield from self._calls.end()
         if self._audio or self._transcript:
             source = InlineData(join_base64(self._audio))
@@ -115,7 +115,7 @@ class ChoiceDecoder:
         yield Finish(reason, native=self.finish, choice=self._index)
 
     def _delta(self, delta: ChunkDelta) -> Iterator[Event]:
-        yield from self._thoughts(delta)
+        yield from self._reasoning(delta)
         if isinstance(delta.content, str):
             if delta.content:
                 if is_thought(delta.extra_content):
@@ -140,17 +140,17 @@ class ChoiceDecoder:
         if delta.annotations is not None:
             yield from self._citations(delta.annotations)
         if delta.audio is not None:
-            self._hear(delta.audio)
+            self._hold_audio(delta.audio)
 
-    def _thoughts(self, delta: ChunkDelta) -> Iterator[Event]:
-        """Give the thoughts of a delta, which OpenRouter writes in two fields at once."""
+    def _reasoning(self, delta: ChunkDelta) -> Iterator[Event]:
+        """Yield the reasoning of a delta, which OpenRouter writes in two fields at once."""
         text = delta.reasoning_content or delta.reasoning
         if isinstance(text, str) and text:
             yield ThinkingDelta(text, self._index)
         for detail in _objects(delta.reasoning_details):
-            said = detail.get("text") or detail.get("summary")
-            if not text and isinstance(said, str) and said:
-                yield ThinkingDelta(said, self._index)
+            piece = detail.get("text") or detail.get("summary")
+            if not text and isinstance(piece, str) and piece:
+                yield ThinkingDelta(piece, self._index)
             family = _family(detail.get("format"))
             signature, data = detail.get("signature"), detail.get("data")
             if isinstance(signature, str) and signature:
@@ -159,7 +159,7 @@ class ChoiceDecoder:
                 yield RedactedThinking(data, self._index, family)
 
     def _parts(self, content: Any) -> Iterator[Event]:
-        """Give the events of a content that is a list (Mistral)."""
+        """Yield the events of a content that is a list, as Mistral sends it."""
         for part in _objects(content):
             match part:
                 case {"type": "text", "text": str(text)} if text:
@@ -202,8 +202,8 @@ class ChoiceDecoder:
             )
             yield CitationEvent(citation, self._index)
 
-    def _hear(self, audio: Any) -> None:
-        """Keep sound, which comes in many small pieces, until it is whole."""
+    def _hold_audio(self, audio: Any) -> None:
+        """Keep audio, which arrives in many small pieces, until the end."""
         if not isinstance(audio, dict):
             return
         data, transcript = audio.get("data"), audio.get("transcript")
@@ -223,7 +223,7 @@ class ChoiceDecoder:
 
 
 def _token(entry: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the entry of one token without what is ``null`` in it, ``None`` if it is none."""
+    """Return the entry of one token without ``null`` members, ``None`` if it is not valid."""
     known = {name: value for name, value in entry.items() if value is not None}
     if "token" not in known or "logprob" not in known:
         return None
@@ -240,7 +240,7 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 def _family(wire_format: Any) -> str:
     """Return the model family in OpenRouter's name of a signature format."""
-    for word, family in (("anthropic", "claude"), ("google", "gemini"), ("openai", "openai")):
-        if isinstance(wire_format, str) and wire_format.startswith(word):
+    for prefix, family in (("anthropic", "claude"), ("google", "gemini"), ("openai", "openai")):
+        if isinstance(wire_format, str) and wire_format.startswith(prefix):
             return family
     return "other"

@@ -1,4 +1,4 @@
-"""Writes content parts: text and media."""
+"""Encodes content parts: text and media."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _PLAIN: Final = {"type", "text"}
 
 
 class ContentWriter:
-    """Writes parts for one target, and notes what is lost."""
+    """Encoder of parts for one target; it reports losses."""
 
     def __init__(self, target: Target, losses: Losses) -> None:
         self.losses = losses
         self._cache = target.takes("cache_control")
-        self._several = target.takes("text_parts", usual=target.capabilities.family == "openai")
+        self._text_parts = target.takes("text_parts", usual=target.capabilities.family == "openai")
 
     def content(self, parts: list[Text | Media]) -> str | list[dict[str, Any]]:
-        """Return a message's content, as a plain string where that says it all."""
+        """Return the content of a message: a string if it is plain text, else a list of parts."""
         wire = [self.part(part) for part in parts]
         if not wire:
             return ""
         plain = all(set(each) == _PLAIN for each in wire)
-        if plain and (len(wire) == 1 or not self._several):
+        if plain and (len(wire) == 1 or not self._text_parts):
             return "\n\n".join(each["text"] for each in wire)
         return wire
 
@@ -37,35 +37,36 @@ class ContentWriter:
         """Return one content part."""
         if isinstance(part, Text):
             if part.signature is not None:
-                self.signature_lost()
+                self.drop_signature()
             if part.citations:
-                self.losses.add("messages.citations", "dropped: chat requests have no field")
+                self.losses.add("messages.citations", "dropped: this protocol has no such field")
             wire: dict[str, Any] = {"type": "text", "text": part.text}
         else:
             wire = self._media(part)
         return self.cached(wire, part.cache)
 
     def cached(self, wire: dict[str, Any], cache: CacheControl | None) -> dict[str, Any]:
-        """Add a cache breakpoint where the target knows them."""
+        """Add a cache breakpoint if the target accepts them."""
         if cache is None:
             return wire
         if not self._cache:
-            self.losses.add("cache", "dropped: the target caches on its own, or not at all")
+            self.losses.add("cache", "dropped: the target accepts no cache breakpoints")
             return wire
         mark = (
             {"type": "ephemeral"} if cache.ttl is None else {"type": "ephemeral", "ttl": cache.ttl}
         )
         return {**wire, "cache_control": mark}
 
-    def signature_lost(self) -> None:
-        """Note that a thought signature could not be sent."""
-        self.losses.add("messages.signature", "dropped: another model family made it, or no field")
+    def drop_signature(self) -> None:
+        """Report that a thought signature cannot be sent."""
+        detail = "dropped: it is of another model family, or has no field here"
+        self.losses.add("messages.signature", detail)
 
     def _media(self, media: Media) -> dict[str, Any]:
         if media.signature is not None:
-            self.signature_lost()
+            self.drop_signature()
         if media.context is not None:
-            detail = "dropped: chat requests have no field"
+            detail = "dropped: this protocol has no such field"
             self.losses.add("messages.media.context", detail, content=True)
         match media.kind, media.source:
             case "image" | "video" as kind, (InlineData() | UrlSource()) as source:
@@ -82,7 +83,7 @@ class ContentWriter:
                 return self._visual(kind, UrlSource(url), media)
             case kind, source:
                 raise InvalidRequestError(
-                    f"The target takes no {kind} as {_SOURCES[type(source)]}; send its bytes.",
+                    f"The target does not accept {kind} as {_SOURCES[type(source)]}; send data.",
                     code="unsupported_media",
                 )
 
@@ -99,7 +100,7 @@ class ContentWriter:
         return {"type": name, name: wire}
 
     def _document(self, media: Media, data: str) -> dict[str, Any]:
-        """Return a document: plain text as text, for chat takes no files but PDF."""
+        """Return a document: text as a text part, because the only files that chat has are PDF."""
         text = _plain_text(media.mime_type, data)
         if text is not None:
             self.losses.add("messages.media.document", "sent as text")

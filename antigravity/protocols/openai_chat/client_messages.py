@@ -1,4 +1,4 @@
-"""Writes the messages of a request."""
+"""Encodes the messages of a request."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from antigravity.protocols.openai_chat.client_content import ContentWriter
 from antigravity.protocols.openai_chat.schema import NAME
 from antigravity.protocols.tool_arguments import object_text, wrap_broken
 
-_DONE: Final = "Done."
-#: The field that tells a server to go on with the last message, by quirk.
+#: The assistant turn between tool results and a user message.
+_AFTER_TOOL: Final = "Done."
+#: The member of the last message that makes a server continue it, by quirk.
 _PREFILL_MARKS: Final = {"prefill_prefix": "prefix", "prefill_partial": "partial"}
 _MOVED: Final = "[The tool returned media; see the next user message.]"
 
 
 class _Turn:
-    """A message on the wire with what must follow it directly: the results of its calls."""
+    """Message of the body with what must follow it directly: the results of its calls."""
 
     __slots__ = ("media", "message", "results")
 
@@ -49,7 +50,7 @@ class _Turn:
 
 
 class _Ending:
-    """What a target wants of the order of messages: behind results of tools, and at the end."""
+    """Rules of a target for messages after tool results, and for the last message."""
 
     def __init__(self, target: Target, losses: Losses) -> None:
         self._losses = losses
@@ -58,9 +59,9 @@ class _Ending:
         self._mark = next((mark for mark in _PREFILL_MARKS if target.takes(mark)), None)
 
     def apply(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the messages in an order, and with an end, that the target takes."""
+        """Return the messages with an order and an end that the target accepts."""
         if not self._user_after_tool:
-            messages = list(_with_answers(messages))
+            messages = list(_separate_tool_results(messages))
         if len(messages) < 2 or messages[-1]["role"] != "assistant":
             return messages
         last = messages[-1]
@@ -75,26 +76,26 @@ class _Ending:
         return messages
 
 
-def _with_answers(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield messages with a turn of the assistant between results of tools and the user."""
+def _separate_tool_results(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield messages with an assistant turn between tool results and a user message."""
     before = ""
     for message in messages:
         if before == "tool" and message["role"] == "user":
-            yield {"role": "assistant", "content": _DONE}
+            yield {"role": "assistant", "content": _AFTER_TOOL}
         yield message
         before = message["role"]
 
 
 class MessageWriter:
-    """Writes the messages of one request for one target."""
+    """Encoder of the messages of one request for one target."""
 
     def __init__(self, target: Target, losses: Losses) -> None:
         self._content = ContentWriter(target, losses)
         self._losses = losses
         self._system = "developer" if target.takes("developer_role") else "system"
         self._names = target.takes("message_name", usual=True)
-        self._keeps_thinking = target.wants_reasoning
-        self._demands_thinking = target.reasoning_history == "demanded"
+        self._sends_thinking = target.wants_reasoning
+        self._needs_thinking = target.reasoning_history == "demanded"
         self._any_arguments = target.takes("any_arguments", target.capabilities.family == "openai")
         self._ending = _Ending(target, losses)
         self._gemini = target.capabilities.family == "gemini"
@@ -104,9 +105,9 @@ class MessageWriter:
     def messages(self, request: Request) -> list[dict[str, Any]]:
         """Return all messages, the leading instructions first."""
         if request.thinking.mode == "off":
-            self._demands_thinking = False
+            self._needs_thinking = False
         if request.system:
-            self._said(self._system, list(request.system), None)
+            self._add(self._system, list(request.system), None)
         for message in request.messages:
             if message.role == "assistant":
                 self._assistant(message)
@@ -114,7 +115,7 @@ class MessageWriter:
                 self._other(message)
         return self._ending.apply([wire for turn in self._turns for wire in turn.wire()])
 
-    def _said(self, role: str, parts: list[Text | Media], name: str | None) -> None:
+    def _add(self, role: str, parts: list[Text | Media], name: str | None) -> None:
         message: dict[str, Any] = {"role": role, "content": self._content.content(parts)}
         if name is not None and self._names:
             message["name"] = name
@@ -128,13 +129,13 @@ class MessageWriter:
             elif isinstance(part, Text | Media):
                 parts.append(part)
             else:
-                self._lost(part)
+                self._drop(part)
         if parts:
             role = self._system if message.role == "system" else "user"
-            self._said(role, parts, message.name)
+            self._add(role, parts, message.name)
 
     def _result(self, result: ToolResult) -> None:
-        """Put a result behind the message with its call, or here where there is none."""
+        """Put a result after the message with its call, or here if there is none."""
         turn = self._calls.get(result.call_id)
         if turn is None:
             turn = self._calls[result.call_id] = _Turn(None)
@@ -142,7 +143,7 @@ class MessageWriter:
         texts: list[Text | Media] = [part for part in result.parts if isinstance(part, Text)]
         media = [part for part in result.parts if isinstance(part, Media)]
         if media:
-            self._losses.add("messages.tool_result.media", "moved to a user message behind it")
+            self._losses.add("messages.tool_result.media", "moved to a user message after it")
             texts.append(Text(_MOVED))
             note = f"[Media that the tool returned for the call {result.call_id}:]"
             turn.media.append({"type": "text", "text": note})
@@ -175,25 +176,25 @@ class MessageWriter:
                     self._content.part(part)
                 case ToolCall():
                     calls.append(self._call(part))
-                case Thinking() if self._keeps_thinking and part.text:
+                case Thinking() if self._sends_thinking and part.text:
                     thoughts.append(part.text)
                 case Opaque(protocol=protocol, kind="audio", wire=audio) if protocol == NAME:
                     wire["audio"] = audio
                 case Media():
-                    self._lost(part)
+                    self._drop(part)
                     texts.append(f"[{part.kind} left out: it cannot be sent back]")
                 case _:
-                    self._lost(part)
+                    self._drop(part)
             before = part
         text = "".join(texts)
         if not (text or calls or "audio" in wire):
-            # Many upstreams refuse an empty message, also one with thoughts beside it.
+            # Many upstreams refuse a message without content, even if it has reasoning.
             return
         if text:
             wire["content"] = text
         if message.name is not None and self._names:
             wire["name"] = message.name
-        if calls and not thoughts and self._demands_thinking:
+        if calls and not thoughts and self._needs_thinking:
             self._losses.add("messages.thinking", "lost reasoning was replaced by a placeholder")
             thoughts.append(LOST_REASONING)
         if thoughts:
@@ -207,9 +208,11 @@ class MessageWriter:
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
         if call.namespace is not None:
-            self._losses.add("messages.tool_call.namespace", "dropped: chat has none")
+            self._losses.add(
+                "messages.tool_call.namespace", "dropped: this protocol has no namespaces"
+            )
         if call.cache is not None:
-            self._losses.add("cache", "dropped: chat has no cache breakpoint on tool calls")
+            self._losses.add("cache", "dropped: tool calls cannot have a cache breakpoint")
         text, arguments = "input", call.arguments
         if call.kind == "function":
             text, arguments = "arguments", self._arguments(arguments)
@@ -222,28 +225,28 @@ class MessageWriter:
             case Signature(value=value, family="gemini") if self._gemini:
                 wire["extra_content"] = {"google": {"thought_signature": value}}
             case Signature():
-                self._content.signature_lost()
+                self._content.drop_signature()
         return wire
 
     def _arguments(self, arguments: str) -> str:
-        """Return the arguments of a function; many servers read them, and fail if they cannot."""
+        """Return arguments of a function as a JSON object, because many servers parse them."""
         found = object_text(arguments)
         if found is not None or self._any_arguments:
             return found or arguments
-        detail = 'arguments that are no JSON object were wrapped as {"raw": ...}'
+        detail = 'arguments that are not a JSON object were wrapped as {"raw": ...}'
         self._losses.add("messages.tool_call.arguments", detail)
         return wrap_broken(arguments)
 
-    def _lost(self, part: Part) -> None:
-        """Note that a part has no place on this wire."""
+    def _drop(self, part: Part) -> None:
+        """Report that a part has no place in this protocol."""
         content = not isinstance(part, Thinking)
         match part:
             case Thinking():
-                field, detail = "messages.thinking", "dropped: the target takes no thoughts back"
+                field, detail = "messages.thinking", "dropped: the target accepts no reasoning"
             case WebSearch():
-                field, detail = "messages.web_search", "dropped: chat has no record of searches"
+                field, detail = "messages.web_search", "dropped: this protocol has no such part"
             case Opaque(protocol=protocol, kind=kind):
-                field, detail = f"messages.{kind}", f"dropped: only {protocol} knows it"
+                field, detail = f"messages.{kind}", f"dropped: only {protocol} has it"
             case _:
-                field, detail = "messages.media", "dropped: chat takes no such part in this role"
+                field, detail = "messages.media", "dropped: this role cannot have such a part"
         self._losses.add(field, detail, content=content)

@@ -1,4 +1,4 @@
-"""Reads whole answers: the list of models, and usage on its way through."""
+"""Decodes whole responses of upstreams: the list of models, and usage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from antigravity.protocols.openai_chat.client_usage import UsageBody, read_usage
 
 
 def decode_usage(body: bytes) -> Usage | None:
-    """Return the usage in a whole answer, if it has one."""
+    """Return the usage in a whole response, if there is one."""
     try:
         return read_usage(msgspec.json.decode(body, type=UsageBody).usage)
     except (ValueError, RecursionError):
@@ -23,7 +23,7 @@ def decode_usage(body: bytes) -> Usage | None:
 def decode_models(body: bytes) -> list[Model]:
     """Return the models in a list.
 
-    :raises UpstreamError: if it is none.
+    :raises UpstreamError: if the body is not a list of models.
     """
     try:
         wire = msgspec.json.decode(body)
@@ -31,12 +31,12 @@ def decode_models(body: bytes) -> list[Model]:
         raise UpstreamError("The upstream's list of models is not valid JSON.") from error
     entries = wire.get("data", wire.get("models")) if isinstance(wire, dict) else wire
     if not isinstance(entries, list):
-        raise UpstreamError("The upstream's list of models is no list.")
+        raise UpstreamError("The upstream's list of models is not a list.")
     return [_model(entry) for entry in entries if isinstance(entry, dict) and _text(entry, "id")]
 
 
 def _model(entry: dict[str, Any]) -> Model:
-    """Return one model; limits and names are those that OpenRouter, vLLM and others add."""
+    """Return one model, with the limits and names that OpenRouter, vLLM and others add."""
     provider = entry.get("top_provider")
     window = _number(entry, "context_length", "context_window", "max_model_len")
     output = _number(entry, "max_completion_tokens", "max_output_tokens")

@@ -1,9 +1,9 @@
-"""Reads a streamed answer: server-sent events in, events of the representation out.
+"""Decodes a streamed response: server-sent events to events of the representation.
 
-Ends are held back until the stream is over, for some servers give a reason before the last
-content, or several reasons.  A stream is complete with ``[DONE]``, with a reason for each choice,
-or with a last chunk that is the only one with usage, or holds nothing else.  An answer may also be
-one whole object.
+Finish events are held back until the stream is over, because some servers send a finish reason
+before the last content, or several reasons.  A stream is complete with ``[DONE]``, with a reason
+for each choice, or with a last chunk that is the only one with usage, or has only usage.  A
+response can also be one whole object.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _CHUNK: LenientDecoder[Chunk] = LenientDecoder(Chunk)
 
 @implementer(IStreamDecoder)
 class ChatStreamDecoder:
-    """Decodes one streamed answer."""
+    """Decoder of one response."""
 
     def __init__(self, request: Request) -> None:
         audio = (request.audio_config or {}).get("format")
@@ -48,13 +48,13 @@ class ChatStreamDecoder:
         self._calls = 0
         self._started = False
         self._over = False
-        self._complete = False  # nothing is missing but a reason
+        self._complete = False  # only a finish reason is missing
         self._counts = 0  # chunks with usage
         self._usage: Usage | None = None
         self._seed = ""
 
     def decode(self, event: ServerSentEvent) -> Sequence[Event]:
-        """Return what ``event`` means."""
+        """Return the events in ``event``."""
         data = event.data.strip()
         if self._over or not data:
             return ()
@@ -63,36 +63,36 @@ class ChatStreamDecoder:
         try:
             chunk = _CHUNK.decode(data)
         except (ValueError, RecursionError):
-            told = error_in_event(event.event, data, decode_error)
-            return self._failed(told or UpstreamError("The upstream sent a malformed chunk."))
+            reported = error_in_event(event.event, data, decode_error)
+            return self._failed(reported or UpstreamError("The upstream sent a malformed chunk."))
         if chunk.error or event.event == "error" or not chunk.choices:
-            told = error_in_event(event.event, data, decode_error)
-            if told is not None:
-                return self._failed(told)
+            reported = error_in_event(event.event, data, decode_error)
+            if reported is not None:
+                return self._failed(reported)
         return list(self._chunk(chunk))
 
     def close(self) -> Sequence[Event]:
-        """Return what the end of the body means."""
+        """Return the events at the end of the body."""
         return () if self._over else self._finished(done=self._complete)
 
     def _chunk(self, chunk: Chunk) -> Iterator[Event]:
-        # Azure sends a first chunk without anything but its filters' results.
+        # Azure sends a first chunk that has only the results of its filters.
         if not self._started and (chunk.choices or chunk.id):
             yield from self._start(chunk.id or "", chunk.model or "")
         for place, wire in enumerate(chunk.choices or ()):
-            # Who asked for one gets one: some servers put text and calls into choices of their own.
+            # Some servers put text and calls into separate choices, although one was requested.
             index = 0 if self._single else place if wire.index is None else wire.index
             choice = self._choices.get(index)
             if choice is None:
                 choice = self._choices[index] = ChoiceDecoder(
                     index, self._audio_type, self._next_call, self._make_id
                 )
-            self._complete = wire.message is not None  # a whole answer
+            self._complete = wire.message is not None  # a whole response
             yield from choice.decode(wire)
         if chunk.usage is not None:
             usage = read_usage(chunk.usage)
             if usage is not None:
-                # The last chunk: one of its own, or the only one that holds usage.
+                # The last chunk has no choices, or is the only one with usage.
                 self._counts += 1
                 self._complete = self._complete or not chunk.choices or self._counts == 1
             if usage is not None and usage != self._usage:
@@ -111,13 +111,13 @@ class ChatStreamDecoder:
         return self._calls - 1
 
     def _make_id(self, number: int) -> str:
-        """Return an id for a call that came without one: the same for the same answer."""
+        """Return an id for a call without one: the same for the same response."""
         self._seed = self._seed or secrets.token_hex(12)
         name = f"{self._seed}.{number}".encode()
         return f"call_{hashlib.sha256(name).hexdigest()[:24]}"
 
     def _finished(self, *, done: bool) -> Sequence[Event]:
-        """Return the ends of all choices, if the stream may end like this."""
+        """Return the last events of all choices, or a failure if the response is incomplete."""
         choices = self._choices.values()
         if not any(choice.finish or choice.meaningful for choice in choices):
             return self._failed(empty_response_error() if done else incomplete_response_error())

@@ -1,7 +1,7 @@
-"""Watches a stream that is passed through: decodes only what can matter.
+"""Watches a native pass-through; it decodes only chunks with usage, ends or errors.
 
-Reasoning is held undecoded, and decoded only when a tool is called: models that want it back
-refuse the next turn without it, and many clients drop it.
+Reasoning is held undecoded until a tool is called: some models refuse the next turn without it,
+and many clients drop it.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ _MATTERS: Final = re.compile(rb'"(?:usage"\s*:\s*\{|finish_reason"\s*:\s*"|error
 _CONTENT: Final = re.compile(
     rb'"(?:content|text|reasoning_content|reasoning|refusal|data|url|name|thinking)"\s*:\s*"[^"]'
 )
-#: What holds reasoning, and what begins a call.
+#: Marks of reasoning, and of the beginning of a call.
 _REASONING: Final = re.compile(
     rb'"reasoning(?:_content)?"\s*:\s*"[^"]|"reasoning_details"\s*:\s*\[\s*\{'
 )
 _CALL: Final = re.compile(rb'"tool_calls"\s*:\s*\[\s*\{')
-#: Bytes of reasoning that are held; no model thinks more before a call.
-_MOST: Final = 4 * 1024 * 1024
+#: The most reasoning that is held before a call, in bytes.
+_MAX_HELD: Final = 4 * 1024 * 1024
 
 
 @implementer(IReasoningTap, IClosingTap, IBodyRepairingTap)
 class ChatTap:
-    """Watches one stream, or one whole answer."""
+    """Tap on one stream, or on one whole response."""
 
     def __init__(self) -> None:
         self._called = False
@@ -64,29 +64,29 @@ class ChatTap:
     def collect(
         self, on_event: Callable[[Event], None], family: str, *, unsigned: bool = False
     ) -> None:
-        """Tell of tool calls, and of the reasoning before them, from now on.
+        """Call ``on_event`` with tool calls, and the reasoning before them, from now on.
 
-        Reasoning has no signatures here: without ``unsigned`` there is nothing to tell.
+        Reasoning has no signatures in this protocol, so ``unsigned`` must be set.
         """
         self._on_event = on_event if unsigned else None
 
     repair_body = staticmethod(repair_body)
 
     def watch_body(self, body: bytes) -> None:
-        """Look at a whole answer."""
+        """Observe a whole response."""
         if self._on_event is not None and _REASONING.search(body) and _CALL.search(body):
             self._held = [ServerSentEvent("", body)]
-            self._tell_of_calls()
+            self._report_calls()
 
     def watch(self, event: ServerSentEvent) -> None:
-        """Look at one event."""
+        """Observe one event."""
         data = event.data
         if self._on_event is not None:
-            self._think(event)
+            self._hold_reasoning(event)
         if not self.meaningful and _CONTENT.search(data):
             self.meaningful = True
         if data.startswith(b"[DONE]"):
-            # Some servers give no reason; but nothing at all is no answer.
+            # Some servers send no finish reason; a response without content is incomplete though.
             self._done = True
             self.finished = self.failure is None and (self.finished or self.meaningful)
             return
@@ -100,7 +100,7 @@ class ChatTap:
         self._decode(event)
 
     def close(self) -> bytes | None:
-        """Return what a stream lacks that came to its end without a word of that."""
+        """Return what is missing at the end of a complete stream, ``None`` if it is incomplete."""
         if self.finished:
             return b"" if self._done else DONE
         if not (self._counted and self.meaningful):
@@ -118,22 +118,22 @@ class ChatTap:
         fields = {**msgspec.structs.asdict(last), "choices": [choice]}
         return encode_data(msgspec.json.encode(fields)) + DONE
 
-    def _think(self, event: ServerSentEvent) -> None:
-        """Hold reasoning, and tell of it with the call that it led to."""
+    def _hold_reasoning(self, event: ServerSentEvent) -> None:
+        """Hold reasoning, and report it with the call that follows."""
         thinks = _REASONING.search(event.data) is not None
         called = bool(thinks or self._held) and _CALL.search(event.data) is not None
         if not thinks and not called:
             return
         self._held.append(event)
         self._size += len(event.data)
-        if self._size > _MOST:
+        if self._size > _MAX_HELD:
             self._on_event = None
             self._held = []
         elif called:
-            self._tell_of_calls()
+            self._report_calls()
 
-    def _tell_of_calls(self) -> None:
-        """Decode what is held, and tell of the first call in it, if it has begun."""
+    def _report_calls(self) -> None:
+        """Decode what is held, and report it if a call has begun in it."""
         assert self._on_event is not None
         decoder = ChatStreamDecoder(Request("", (), NAME))
         events = [found for event in self._held for found in decoder.decode(event)]
@@ -150,7 +150,7 @@ class ChatTap:
             chunk = _CHUNK.decode(event.data)
         except (ValueError, RecursionError):
             self.failure = self.failure or error_in_event(event.event, event.data, decode_error)
-            return  # the client will see for itself
+            return  # the client gets the malformed chunk
         if chunk.error or event.event == "error" or not chunk.choices:
             error = error_in_event(event.event, event.data, decode_error)
             if error is not None:
@@ -160,7 +160,7 @@ class ChatTap:
         reasons = [choice.finish_reason for choice in chunk.choices or () if choice.finish_reason]
         if reasons:
             self.finished = True
-            # Another reason than a plain stop means something also without content.
+            # Any reason but ``stop`` is meaningful without content too.
             self.meaningful = self.meaningful or reasons != ["stop"]
         usage = read_usage(chunk.usage)
         if usage is not None:
@@ -170,7 +170,7 @@ class ChatTap:
 
 
 class _Head(msgspec.Struct):
-    """What chunks of one answer share."""
+    """Members that all chunks of a response share."""
 
     id: Any = None
     object: Any = "chat.completion.chunk"

@@ -1,4 +1,4 @@
-"""Encodes thinking settings in the field that the upstream has for them."""
+"""Encodes thinking settings in the fields that the upstream has for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _USUAL: Final[tuple[Effort, ...]] = ("low", "medium", "high")
 
 
 def thinking_fields(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
-    """Return the fields about thinking: an effort, a switch, or both."""
+    """Return the fields for thinking: an effort, a switch, or both."""
     wanted = wanted_effort(request)
     thinks = target.capabilities.thinking != "none"
     fields: dict[str, Any] = {}
@@ -27,14 +27,14 @@ def thinking_fields(request: Request, target: Target, losses: Losses) -> dict[st
     return {**fields, **_effort(wanted, request, target, losses)}
 
 
-def is_at_rest(request: Request, capabilities: Capabilities) -> bool:
-    """Return whether the model will not think about a request."""
+def is_thinking_off(request: Request, capabilities: Capabilities) -> bool:
+    """Return whether the model will not think for a request."""
     wanted = wanted_effort(request)
     return wanted == "none" or (wanted is None and not capabilities.thinks_untold)
 
 
 def wanted_effort(request: Request) -> Effort | None:
-    """Return the effort that a request amounts to, ``None`` for the model's own."""
+    """Return the effort that corresponds to a request's settings, ``None`` for the default."""
     thinking = request.thinking
     if thinking.mode == "off":
         return "none"
@@ -50,7 +50,7 @@ def wanted_effort(request: Request) -> Effort | None:
 
 
 def _is_switched(request: Request) -> bool | None:
-    """Return whether thinking is wanted, ``None`` if the client says nothing."""
+    """Return whether thinking is switched on or off, ``None`` if the client did not choose."""
     wanted = wanted_effort(request)
     if wanted is None:
         return None if request.thinking.mode == "default" else True
@@ -62,7 +62,7 @@ def _switch(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     if wanted is None:
         return {}
     if not wanted and target.capabilities.min_budget > 0:
-        losses.add("thinking", "the model can't be kept from thinking")
+        losses.add("thinking", "dropped: thinking cannot be switched off for this model")
         return {}
     return {"thinking": {"type": "enabled" if wanted else "disabled"}}
 
@@ -72,7 +72,7 @@ def _enabled(request: Request, losses: Losses) -> dict[str, Any]:
     if wanted is None:
         return {}
     if request.thinking.effort not in (None, "none"):
-        losses.add("thinking", "sent as a switch: the target knows no efforts")
+        losses.add("thinking", "sent as a switch: the target accepts no efforts")
     if wanted and budget is not None and budget > 0:
         return {"enable_thinking": True, "thinking_budget": budget}
     return {"enable_thinking": wanted}
@@ -81,22 +81,22 @@ def _enabled(request: Request, losses: Losses) -> dict[str, Any]:
 def _effort(
     wanted: Effort | None, request: Request, target: Target, losses: Losses
 ) -> dict[str, Any]:
-    """Return the effort whose name is nearest to what the client wants."""
+    """Return the accepted effort that is nearest to the requested one."""
     capabilities = target.capabilities
     allowed = capabilities.efforts
     elsewhere = capabilities.tools_protocol not in ("", NAME)
     if elsewhere and "xhigh" in allowed:
-        allowed = tuple(name for name in allowed if name != "max")  # only that protocol takes it
+        allowed = tuple(name for name in allowed if name != "max")  # only that protocol has it
     if not allowed and capabilities.thinking != "none" and target.takes("reasoning_effort"):
         if wanted == "none":
-            return _rested(target, losses)
+            return _switched_off(target, losses)
         allowed = _USUAL
     usual = capabilities.family != "other"
     if wanted == "none" and not usual and target.takes("effort_none"):
-        return _rested(target, losses)
+        return _switched_off(target, losses)
     if not allowed or not target.takes("reasoning_effort", usual=usual):
         if wanted not in (None, "none"):
-            losses.add("thinking", "dropped: the target does not think on demand")
+            losses.add("thinking", "dropped: the target accepts no efforts")
         return {}
     if request.tools and elsewhere:
         return _with_tools(wanted, allowed, losses)
@@ -110,23 +110,23 @@ def _effort(
     return {"reasoning_effort": nearest}
 
 
-def _rested(target: Target, losses: Losses) -> dict[str, Any]:
-    """Return how a model whose efforts are not known is kept from thinking."""
+def _switched_off(target: Target, losses: Losses) -> dict[str, Any]:
+    """Return the field that switches thinking off for a model whose efforts are not known."""
     if target.capabilities.min_budget > 0:
-        losses.add("thinking", "the model can't be kept from thinking")
+        losses.add("thinking", "thinking cannot be switched off for this model")
         return {"reasoning_effort": _USUAL[0]}
     if target.takes("effort_none"):
         return {"reasoning_effort": "none"}
-    losses.add("thinking", "the target can't be told not to think; nothing was said")
+    losses.add("thinking", "dropped: the target has no field to switch thinking off")
     return {}
 
 
 def _with_tools(
     wanted: Effort | None, allowed: tuple[Effort, ...], losses: Losses
 ) -> dict[str, Any]:
-    """Return the effort for a model that takes no functions while it thinks in this protocol."""
+    """Return the effort for a model that accepts tools in this protocol only without thinking."""
     if wanted not in (None, "none"):
-        losses.add("thinking", "dropped: the model takes no tools while it thinks in this protocol")
+        losses.add("thinking", "dropped: in this protocol the model accepts no tools with thinking")
     return {"reasoning_effort": "none"} if "none" in allowed else {}
 
 

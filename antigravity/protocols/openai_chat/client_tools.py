@@ -1,4 +1,4 @@
-"""Writes the tools of a request, and how they may be used."""
+"""Encodes the tools and the tool choice of a request."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ def write_tools(request: Request, target: Target, losses: Losses) -> tuple[dict[
     writer = _ToolWriter(target, losses)
     allowed = _allowed(request, target)
     if len(allowed) < len(request.tools):
-        losses.add("tool_choice", "the tools that it does not allow were left out")
+        losses.add("tool_choice", "tools that it does not allow were dropped")
     for tool in allowed:
         writer.add(tool)
     fields = writer.fields()
     if "tools" not in fields:
-        # Without tools the fields about their use are refused.
+        # Without tools the fields for their use are refused.
         if choice is not None and choice.mode == "required":
-            losses.add("tool_choice", "dropped: no tool is left to choose")
+            losses.add("tool_choice", "dropped: no tool is left")
         return fields, ""
     if choice is not None and choice.mode == "none" and not target.takes("tool_choice_none", True):
         return {name: value for name, value in fields.items() if name != "tools"}, ""
-    words = ""
+    instruction = ""
     if choice is not None:
         forced = choice.mode == "required"
         if forced and not (
             target.capabilities.forced_tools and target.takes("tool_choice_required", usual=True)
         ):
             losses.add("tool_choice", "the forced tool call became an instruction")
-            fields["tool_choice"], words = "auto", tool_instruction(choice)
+            fields["tool_choice"], instruction = "auto", tool_instruction(choice)
         else:
             fields["tool_choice"] = _choice(request, target)
     if request.parallel_tool_calls is not None:
         fields["parallel_tool_calls"] = request.parallel_tool_calls
-    return fields, words
+    return fields, instruction
 
 
 def _allowed(request: Request, target: Target) -> tuple[Tool, ...]:
-    """Return the tools to declare: those that may be used, where no choice among them is taken."""
+    """Return the tools to declare: only the allowed ones if the target cannot restrict them."""
     choice = request.tool_choice
     if choice is None or not choice.names or choice.mode == "none":
         return request.tools
@@ -61,12 +61,12 @@ def _allowed(request: Request, target: Target) -> tuple[Tool, ...]:
 
 
 class _ToolWriter:
-    """Writes declarations for one target."""
+    """Encoder of declarations for one target."""
 
     def __init__(self, target: Target, losses: Losses) -> None:
         self._losses = losses
         self._content = ContentWriter(target, losses)
-        self._search_known = target.capabilities.web_search
+        self._can_search = target.capabilities.web_search
         self._tools: list[dict[str, Any]] = []
         self._search: dict[str, Any] | None = None
 
@@ -89,16 +89,16 @@ class _ToolWriter:
             case HostedTool(protocol=protocol) if protocol == NAME:
                 self._tools.append(tool.wire)
             case HostedTool():
-                detail = f"dropped: only {tool.protocol} knows it"
+                detail = f"dropped: only {tool.protocol} has it"
                 self._losses.add(f"tools.{tool.kind}", detail, content=True)
 
     def _function(self, tool: FunctionTool) -> dict[str, Any]:
         if tool.namespace is not None:
-            self._losses.add("tools.namespace", "dropped: chat has none")
+            self._losses.add("tools.namespace", "dropped: this protocol has no namespaces")
         function: dict[str, Any] = {"name": tool.name}
         if tool.description:
             function["description"] = tool.description
-        # OpenAI needs none, others (Mistral) refuse a function without.
+        # OpenAI does not require parameters; others (Mistral) do.
         function["parameters"] = tool.parameters or {"type": "object", "properties": {}}
         if tool.strict:
             function["strict"] = True
@@ -106,7 +106,7 @@ class _ToolWriter:
 
     def _custom(self, tool: CustomTool) -> dict[str, Any]:
         if tool.namespace is not None:
-            self._losses.add("tools.namespace", "dropped: chat has none")
+            self._losses.add("tools.namespace", "dropped: this protocol has no namespaces")
         custom: dict[str, Any] = {"name": tool.name}
         if tool.description:
             custom["description"] = tool.description
@@ -115,12 +115,14 @@ class _ToolWriter:
         return {"type": "custom", "custom": custom}
 
     def _add_search(self, tool: WebSearchTool) -> None:
-        if not self._search_known:
-            detail = "dropped: the target can't search the web"
+        if not self._can_search:
+            detail = "dropped: the model does not support web search"
             self._losses.add("tools.web_search", detail, content=True)
             return
         if tool.allowed_domains or tool.blocked_domains or tool.max_uses is not None:
-            self._losses.add("tools.web_search.limits", "dropped: chat has no limits on searches")
+            self._losses.add(
+                "tools.web_search.limits", "dropped: this protocol has no limits on searches"
+            )
         self._search = {}
         if tool.user_location is not None:
             place = {key: item for key, item in tool.user_location.items() if key != "type"}
@@ -140,5 +142,5 @@ def _choice(request: Request, target: Target) -> str | dict[str, Any]:
     if choice.mode == "required" and len(named) == 1:
         return named[0]
     if not target.takes("allowed_tools"):
-        return choice.mode  # only those are declared
+        return choice.mode  # only the allowed tools are declared
     return {"type": "allowed_tools", "allowed_tools": {"mode": choice.mode, "tools": named}}

@@ -1,4 +1,4 @@
-"""Reads token counts."""
+"""Decodes token counts."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from msgspec import Struct
 
 from antigravity.ir.usage import Usage
 
-#: Digits of the largest number that is believed where it is written as text.
-_DIGITS: Final = 15
+#: The most digits of a count that is written as text.
+_MAX_DIGITS: Final = 15
 
 
 class UsageBody(Struct):
-    """A whole answer, of which only the usage matters."""
+    """The usage of a whole response."""
 
     usage: Any = None
 
 
 def read_usage(wire: Any) -> Usage | None:
-    """Return the counts in a ``usage`` object, or ``None`` if it is none.
+    """Return the counts in a ``usage`` object, ``None`` if it is not an object.
 
-    Google and xAI leave the reasoning out of ``completion_tokens``; the total tells.
+    Google and xAI do not count reasoning in ``completion_tokens``, but in the total.
     """
     if not isinstance(wire, dict):
         return None
@@ -47,6 +47,6 @@ def read_usage(wire: Any) -> Usage | None:
 
 def _count(wire: Any, name: str) -> int:
     value = wire.get(name) if isinstance(wire, dict) else None
-    if isinstance(value, str) and value.isdecimal() and len(value) <= _DIGITS:
+    if isinstance(value, str) and value.isdecimal() and len(value) <= _MAX_DIGITS:
         return int(value)
     return max(0, int(value)) if isinstance(value, int | float) else 0

@@ -1,4 +1,4 @@
-"""Google's extension of tool calls, which carries thought signatures in both directions."""
+"""Google's extension for thought signatures, in requests and in responses."""
 
 from __future__ import annotations
 

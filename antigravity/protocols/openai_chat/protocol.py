@@ -1,4 +1,4 @@
-"""The two sides of chat completions, as the rest of the gateway sees them."""
+"""Chat completions: the server side and the client side of the protocol."""
 
 from __future__ import annotations
 

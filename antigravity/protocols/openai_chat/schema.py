@@ -1,7 +1,7 @@
-"""The wire of chat completions: requests as clients write them, chunks as upstreams do.
+"""The JSON types of chat completions: requests of clients and chunks of upstreams.
 
-Requests are checked by these types; where a type has a choice of values, :data:`ALLOWED`
-says them for the error message.  Chunks are typed loosely: compatible servers differ.
+Requests are checked by these types; :data:`ALLOWED` has the allowed values for error messages.
+Chunks are typed loosely, because compatible servers differ.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ NAME: Final = "openai_chat"
 
 
 class TextPart(Struct, tag="text"):
-    """Text; ``cache_control`` is what clients of Claude models add."""
+    """Text; clients of Claude models add ``cache_control``."""
 
     text: str
     cache_control: Any = None
 
 
 class RefusalPart(Struct, tag="refusal"):
-    """What the model said when it declined."""
+    """Text of a refusal."""
 
     refusal: str
 
@@ -45,28 +45,28 @@ class ImagePart(Struct, tag="image_url"):
 
 
 class VideoPart(Struct, tag="video_url"):
-    """A video: not OpenAI's, but many compatible servers take it."""
+    """A video, which many compatible servers accept, but not OpenAI."""
 
     video_url: MediaUrl | str
     cache_control: Any = None
 
 
 class InputAudio(Struct):
-    """Base64 sound in a named format."""
+    """Base64 audio in a named format."""
 
     data: str
     format: str
 
 
 class AudioPart(Struct, tag="input_audio"):
-    """Sound."""
+    """Audio."""
 
     input_audio: InputAudio
     cache_control: Any = None
 
 
 class FileData(Struct):
-    """A document, inline or by the id that it has at OpenAI."""
+    """A document, inline or with its file id at OpenAI."""
 
     file_data: str | None = None
     file_id: str | None = None
@@ -92,7 +92,7 @@ class FunctionCall(Struct):
 
 
 class CustomCall(Struct):
-    """A call of a tool that takes free text."""
+    """A call of a tool with free text as its input."""
 
     name: str
     input: str = ""
@@ -116,27 +116,27 @@ class SystemMessage(Struct, tag_field="role", tag="system"):
 
 
 class DeveloperMessage(Struct, tag_field="role", tag="developer"):
-    """Instructions, by their newer name."""
+    """Instructions in the newer role."""
 
     content: Content
     name: str | None = None
 
 
 class UserMessage(Struct, tag_field="role", tag="user"):
-    """What the user said."""
+    """A message of the user."""
 
     content: Content
     name: str | None = None
 
 
 class AudioReference(Struct):
-    """An earlier answer in sound."""
+    """An earlier response in audio."""
 
     id: str
 
 
 class AssistantMessage(Struct, tag_field="role", tag="assistant"):
-    """What the model said."""
+    """A message of the model."""
 
     content: Content | None = None
     name: str | None = None
@@ -150,7 +150,7 @@ class AssistantMessage(Struct, tag_field="role", tag="assistant"):
 
 
 class ToolMessage(Struct, tag_field="role", tag="tool"):
-    """What a tool answered."""
+    """The result of a tool call."""
 
     tool_call_id: str
     content: Content | None = None
@@ -158,7 +158,7 @@ class ToolMessage(Struct, tag_field="role", tag="tool"):
 
 
 class FunctionMessage(Struct, tag_field="role", tag="function"):
-    """What a function answered, in the old way."""
+    """The result of a legacy ``function_call``."""
 
     name: str
     content: Content | None = None
@@ -184,7 +184,7 @@ class FunctionDefinition(Struct):
 
 
 class CustomDefinition(Struct):
-    """A tool that takes free text."""
+    """A tool with free text as its input."""
 
     name: Annotated[str, Meta(min_length=1)]
     description: str | None = None
@@ -192,13 +192,13 @@ class CustomDefinition(Struct):
 
 
 class NamedFunction(Struct):
-    """The function to call, in the old way."""
+    """The function to call, in the legacy ``function_call``."""
 
     name: str
 
 
 class JsonSchemaFormat(Struct):
-    """The schema that the answer must fit."""
+    """The schema of the response."""
 
     name: str = "response"
     description: str | None = None
@@ -207,14 +207,14 @@ class JsonSchemaFormat(Struct):
 
 
 class ResponseFormatItem(Struct):
-    """The form of the answer."""
+    """``response_format``."""
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchemaFormat | None = None
 
 
 class StreamOptions(Struct):
-    """What a stream should hold besides."""
+    """``stream_options``."""
 
     include_usage: bool | None = None
 
@@ -265,8 +265,8 @@ class ChatRequest(Struct):
 class ScalarField(Struct, frozen=True):
     """A field of the body that ``Sampling`` has under the same name.
 
-    ``usual`` says that targets take it of which nothing is known, ``randomness`` that models
-    without sampling parameters refuse it.
+    ``usual``: targets without known quirks accept it.  ``randomness``: models that accept no
+    sampling parameters refuse it.
     """
 
     name: str
@@ -286,7 +286,7 @@ SAMPLING_FIELDS: Final = (
 
 _TOOL_TYPES: Final = ("function", "custom", "web_search")
 
-#: What the fields with a choice of values may hold.
+#: The allowed values of fields, by path.
 ALLOWED: Final = (
     (
         re.compile(r"messages\[\d+\]\.role"),
@@ -321,7 +321,7 @@ class ChunkToolCall(Struct, gc=False):
 
 
 class ChunkDelta(Struct, gc=False):
-    """What a chunk adds to one choice."""
+    """The delta of one choice."""
 
     content: Any = None
     reasoning_content: Any = None
@@ -337,9 +337,9 @@ class ChunkDelta(Struct, gc=False):
 
 
 class ChunkChoice(Struct, gc=False):
-    """One choice in a chunk; a few servers say ``message`` where ``delta`` is meant.
+    """One choice in a chunk; a few servers send ``message`` instead of ``delta``.
 
-    ``text`` is what legacy completions have instead.
+    Legacy completions have ``text`` instead.
     """
 
     index: int | None = None
@@ -351,7 +351,7 @@ class ChunkChoice(Struct, gc=False):
 
 
 class Chunk(Struct, gc=False):
-    """One event of an answer."""
+    """One event of a streamed response, or a whole response."""
 
     id: str | None = None
     model: str | None = None

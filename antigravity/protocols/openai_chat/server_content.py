@@ -1,4 +1,4 @@
-"""Reads the content of a message: text and media."""
+"""Decodes the content of messages: text and media."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ def texts_and_media(content: Content | None, at: str) -> tuple[Text | Media, ...
 
 
 def texts(content: Content, at: str) -> tuple[Text, ...]:
-    """Return the parts of a content that can only be text."""
+    """Return the parts of a message whose content must be text.
+
+    :raises InvalidRequestError: if there are parts of another type.
+    """
     parts = texts_and_media(content, at)
     for place, part in enumerate(parts):
         if not isinstance(part, Text):
@@ -62,7 +65,7 @@ def texts(content: Content, at: str) -> tuple[Text, ...]:
 
 
 def cache_control(value: Any) -> CacheControl | None:
-    """Return the cache breakpoint that a client put on something."""
+    """Return the cache breakpoint in a ``cache_control`` member, if it is valid."""
     if not isinstance(value, dict):
         return None
     ttl = value.get("ttl")
@@ -99,7 +102,7 @@ def _from_url(value: MediaUrl | str, kind: MediaKind, at: str, cache: Any) -> Me
 
 
 def _source(url: str, at: str) -> tuple[str, MediaSource]:
-    """Return the MIME type, empty where it is not known, and the source that a URL names."""
+    """Return the MIME type of a URL, empty if it is not known, and its source."""
     if url[:5].lower() == "data:":
         return _inline(url, at)
     if url.startswith(_GOOGLE_FILES):

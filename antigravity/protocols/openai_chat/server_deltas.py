@@ -1,4 +1,4 @@
-"""Events become deltas, which streams send and whole completions join."""
+"""Encodes events as deltas, which streams send and whole completions join."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class _Call:
 
 
 class ChoiceDeltas:
-    """The deltas of one choice; events come in the order of ``EventSequencer``.
+    """Encoder of one choice; it needs events in the order of ``EventSequencer``.
 
-    :ivar length: of the text so far, in characters.
+    :ivar length: characters of text so far.
     """
 
     def __init__(self, context: ReplyContext, index: int, *, legacy: bool) -> None:
@@ -59,9 +59,9 @@ class ChoiceDeltas:
         self.length = 0
 
     def of(self, event: OrderedEvent) -> JsonObject | None:
-        """Return the choice of a chunk, ``None`` where there is nothing to write.
+        """Return the choice of a chunk, ``None`` if the protocol has none for the event.
 
-        Thought signatures and searches have no place in this protocol.
+        It has none for thought signatures and web searches.
         """
         delta: JsonObject | None = {}
         finish = logprobs = None
@@ -87,8 +87,8 @@ class ChoiceDeltas:
     def _finish_reason(self, reason: FinishReason) -> str:
         """Return OpenAI's finish reason.
 
-        Calls take precedence over a plain stop; without calls the reason is never calls, as agents
-        would wait for them.
+        A stop with calls becomes ``tool_calls``, and ``tool_calls`` without calls becomes ``stop``,
+        because agents would wait for the calls.
         """
         if reason == "refusal" and self._refused:
             return "stop"
@@ -165,7 +165,7 @@ class ChoiceDeltas:
         audio: JsonObject = {"data": data}
         if event.transcript is not None:
             audio["transcript"] = event.transcript
-        if self._audio is None:  # clients join what they get twice
+        if self._audio is None:  # once: clients concatenate repeated members
             self._audio = self._context.new_id("audio_")
             audio = {"id": self._audio, **audio, "expires_at": self._context.created}
         return audio
@@ -190,7 +190,7 @@ _WRITERS: Final[dict[type, Callable[[ChoiceDeltas, Any], JsonObject | None]]] = 
 
 
 def is_legacy(context: ReplyContext) -> bool:
-    """Return whether the client offered functions in the old way and expects calls like that."""
+    """Return whether the client uses the legacy ``functions``, and expects ``function_call``."""
     body = context.call.body
     if b'"functions"' not in body:
         return False
@@ -199,7 +199,7 @@ def is_legacy(context: ReplyContext) -> bool:
 
 
 def _annotation(citation: Citation, position: int) -> JsonObject:
-    """Return a source, at ``position`` if its place is not known."""
+    """Return the annotation for a citation, at ``position`` if its own is not known."""
     known = citation.start is not None and citation.end is not None
     return {
         "type": "url_citation",
@@ -213,7 +213,7 @@ def _annotation(citation: Citation, position: int) -> JsonObject:
 
 
 def _image(mime_type: str, source: MediaSource) -> JsonObject | None:
-    """Return an image in the shape that compatible servers have agreed on."""
+    """Return an image in the format of OpenRouter and other compatible servers."""
     match source:
         case InlineData(data=data):
             url = data_url(mime_type, data)
@@ -225,5 +225,5 @@ def _image(mime_type: str, source: MediaSource) -> JsonObject | None:
 
 
 def _logprob(entry: JsonObject) -> JsonObject:
-    """Return a log probability with the fields that clients insist on."""
+    """Return a log probability with all the fields that clients require."""
     return {"bytes": None, "top_logprobs": [], **entry}

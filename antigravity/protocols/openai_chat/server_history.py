@@ -1,4 +1,4 @@
-"""Tool calls of a history that came without the reasoning that led to them."""
+"""Finds the tool calls of a history that lack the reasoning before them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class _Call(Struct):
     id: Any = None
 
 
-class _Said(Struct):
+class _Message(Struct):
     role: Any = None
     tool_calls: list[_Call] | None = None
     reasoning_content: Any = None
@@ -21,14 +21,14 @@ class _Said(Struct):
 
 
 class _Body(Struct):
-    messages: list[_Said]
+    messages: list[_Message]
 
 
 _BODY: Final = msgspec.json.Decoder(_Body)
 
 
 def calls_without_reasoning(body: bytes) -> tuple[str, ...]:
-    """Return the ids of calls whose message holds no reasoning; none if the body is no request."""
+    """Return the ids of calls whose message has no reasoning, no ids if the body is not valid."""
     if b'"tool_calls"' not in body:
         return ()
     try:
@@ -37,9 +37,9 @@ def calls_without_reasoning(body: bytes) -> tuple[str, ...]:
         return ()
     return tuple(
         call.id
-        for said in messages
-        if said.role == "assistant"
-        and not (said.reasoning_content or said.reasoning or said.reasoning_details)
-        for call in said.tool_calls or ()
+        for message in messages
+        if message.role == "assistant"
+        and not (message.reasoning_content or message.reasoning or message.reasoning_details)
+        for call in message.tool_calls or ()
         if isinstance(call.id, str)
     )

@@ -1,4 +1,4 @@
-"""Reads the messages of a request."""
+"""Decodes the messages of a request."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_messages(wire: Sequence[WireMessage]) -> tuple[tuple[Text, ...], tuple[
 
 
 class _Reader:
-    """Collects messages; knows the calls so far, to which results refer."""
+    """Collector of messages, and of the calls so far, to which results refer."""
 
     def __init__(self) -> None:
         self.system: list[Text] = []
@@ -62,14 +62,14 @@ class _Reader:
                 content = texts_and_media(message.content, f"{at}.content")
                 self._add(Message("user", content, message.name))
             case AssistantMessage():
-                self._add(Message("assistant", tuple(self._said(message, at)), message.name))
+                self._add(Message("assistant", self._assistant(message, at), message.name))
 
     def _add(self, message: Message) -> None:
         self._results = None
         self.messages.append(message)
 
     def _add_result(self, result: ToolResult) -> None:
-        """Add a result, to the user message before it if that holds nothing but results."""
+        """Add a result, to the user message before it if that has only results."""
         if self._results is None:
             self._add(Message("user", ()))
             self._results = []
@@ -84,13 +84,13 @@ class _Reader:
             self.system.extend(parts)
 
     def _legacy_id(self, name: str) -> str:
-        """Return the id made for the latest open call of a function in the old way."""
+        """Return the id that was made for the latest open ``function_call`` of a function."""
         for place in range(len(self._legacy) - 1, -1, -1):
             if self._legacy[place][0] == name:
                 return self._legacy.pop(place)[1]
         return f"call_{name}"
 
-    def _said(self, message: AssistantMessage, at: str) -> list[Part]:
+    def _assistant(self, message: AssistantMessage, at: str) -> tuple[Part, ...]:
         parts: list[Part] = []
         details = _text_of(message.reasoning_details)
         for thoughts in (message.reasoning_content, message.reasoning, details):
@@ -109,7 +109,7 @@ class _Reader:
             self._legacy.append((message.function_call.name, call_id))
             arguments = _arguments(message.function_call)
             parts.append(ToolCall(call_id, message.function_call.name, arguments))
-        return parts
+        return tuple(parts)
 
     def _call(self, wire: ToolCallItem, at: str) -> ToolCall:
         self._kinds[wire.id] = wire.type
@@ -131,7 +131,7 @@ def _arguments(call: FunctionCall) -> str:
 
 
 def _text_of(details: Any) -> str:
-    """Return the text in ``reasoning_details``, a list as OpenRouter and MiniMax write it."""
+    """Return the text in ``reasoning_details``, a list in the format of OpenRouter and MiniMax."""
     found = details if isinstance(details, list) else ()
     texts = (each.get("text") or each.get("summary") for each in found if isinstance(each, dict))
     return "".join(text for text in texts if isinstance(text, str))

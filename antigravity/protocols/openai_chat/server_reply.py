@@ -1,4 +1,4 @@
-"""Whole chat completions."""
+"""Encodes whole chat completions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from antigravity.protocols.openai_chat.audio_formats import join_base64
 from antigravity.protocols.openai_chat.server_deltas import ChoiceDeltas, JsonObject, is_legacy
 from antigravity.protocols.openai_chunks import completion_reply
 
-#: Members beside which a message without text has ``null`` as its content.
+#: Members with which a message without text has ``null`` as its content.
 _INSTEAD_OF_TEXT: Final = frozenset({"tool_calls", "function_call", "audio", "images"})
 
 
 def encode_response(response: Response, context: ReplyContext) -> HttpReply:
-    """Return a completion whose messages are what the deltas of a stream add up to."""
+    """Return a completion whose messages are the joined deltas of a stream."""
     legacy = is_legacy(context)
     choices = [
         _choice(choice, ChoiceDeltas(context, index, legacy=legacy))

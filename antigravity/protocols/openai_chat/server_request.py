@@ -1,4 +1,4 @@
-"""Reads a client's request."""
+"""Decodes a client's request."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def decode(call: Call) -> Request:
 
 
 def _extensions(body: dict[str, Any], wire: ChatRequest) -> dict[str, Any]:
-    """Return the fields, or pieces of fields, that the representation has no name for."""
+    """Return the fields, or members of fields, that the representation has no field for."""
     extensions = {name: value for name, value in body.items() if name not in _KNOWN}
     if wire.user and wire.safety_identifier:
         extensions["safety_identifier"] = wire.safety_identifier

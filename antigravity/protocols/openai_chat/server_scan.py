@@ -24,7 +24,7 @@ _MEDIA: Final = {
     "audio": (b'"input_audio"',),
     "document": (b'"file"',),
 }
-#: Fields about the client, for OpenAI's own models only.
+#: Fields that only OpenAI's own models accept.
 _OPENAI_ONLY: Final = (
     "user",
     "prompt_cache_key",
@@ -48,7 +48,7 @@ def _thinking(found: Members, served: Capabilities) -> bool:
     if has_member(found, "reasoning_effort"):
         known = {f'"{effort}"'.encode() for effort in served.efforts}
         return bytes(found["reasoning_effort"]) not in known
-    # OpenAI's models that think refuse the old name of the limit.
+    # OpenAI's reasoning models refuse the old name of the limit.
     return (
         served.family == "openai" and served.thinking != "none" and has_member(found, "max_tokens")
     )

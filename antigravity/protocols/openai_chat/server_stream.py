@@ -1,4 +1,4 @@
-"""Streamed chat completions."""
+"""Encodes streamed chat completions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from antigravity.protocols.openai_chunks import ChunkEncoder, encode_json
 
 
 class ChatStreamEncoder(ChunkEncoder):
-    """Encodes one streamed chat completion."""
+    """Encoder of one streamed chat completion."""
 
     def __init__(self, context: ReplyContext) -> None:
-        # The SDK keeps choices in a list and fails on one that comes before a lower one.
+        # The SDK keeps choices in a list and fails if a higher index arrives first.
         order = EventOrder(choices=context.request.sampling.n, parallel_calls=True)
         super().__init__(context, order, "chatcmpl-", "chat.completion.chunk")
         self._context = context

@@ -1,4 +1,4 @@
-"""Reads the tools of a request, and how they may be used."""
+"""Decodes the tools and the tool choice of a request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CHOICE_TYPES: Final = ("function", "custom", "allowed_tools")
 
 
 def read_tools(wire: ChatRequest) -> tuple[Tool, ...]:
-    """Return all tools, however they were offered."""
+    """Return the tools in ``tools``, ``functions`` and ``web_search_options``."""
     tools = [_tool(tool, f"tools[{place}]") for place, tool in enumerate(wire.tools or ())]
     tools += [_function(function) for function in wire.functions or ()]
     if wire.web_search_options is not None:
@@ -91,7 +91,7 @@ def _strings(value: Any) -> tuple[str, ...]:
 
 
 def _location(wire: Any) -> JsonObject | None:
-    """Return a location with its fields beside its type, as the other protocols have it."""
+    """Return a location with its fields beside its type, as in the other protocols."""
     if not isinstance(wire, dict):
         return None
     inner = wire.get("approximate")
@@ -99,7 +99,7 @@ def _location(wire: Any) -> JsonObject | None:
 
 
 def read_tool_choice(wire: ChatRequest) -> ToolChoice | None:
-    """Return how tools may be used, or ``None`` where the client did not say."""
+    """Return the tool choice, ``None`` if the client sent none."""
     choice = wire.tool_choice
     if choice is None:
         match wire.function_call:

@@ -1,1 +1,1 @@
-"""OpenAI's legacy completions: how to serve them.  Nothing is translated to them."""
+"""OpenAI's legacy completions; only their server side, as no upstream needs them."""

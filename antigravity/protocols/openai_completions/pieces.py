@@ -1,4 +1,4 @@
-"""Events become pieces of text, which streams send and whole completions join."""
+"""Encodes events as pieces of text, which streams send and whole completions join."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FINISH_REASONS: Final = FINISH_REASONS | {"tool_calls": "stop"}
 
 
 class ChoicePieces:
-    """The pieces of one choice; ``echoes`` are the texts that all choices begin with, or none."""
+    """Encoder of one choice; ``echoes`` are the texts that the choices begin with, if any."""
 
     def __init__(self, index: int, echoes: Sequence[str]) -> None:
         self._index = index
@@ -31,9 +31,9 @@ class ChoicePieces:
         self._offset = len(self._echo)  # of the next token that gets its log probability
 
     def of(self, event: OrderedEvent) -> JsonObject | None:
-        """Return a choice of a completion or of a chunk, which have the same shape.
+        """Return the choice of a chunk, ``None`` if the protocol has none for the event.
 
-        Thoughts and calls have no place in this protocol: for them it is ``None``.
+        It has none for reasoning and tool calls.
         """
         match event:
             case TextDelta() | RefusalDelta():
@@ -58,7 +58,7 @@ class ChoicePieces:
 
 
 def _logprobs(content: Iterable[dict[str, Any]], offset: int) -> JsonObject:
-    """Return log probabilities as lists; ``offset`` is the place of the first token."""
+    """Return log probabilities as lists; ``offset`` is the offset of the first token."""
     tokens: list[str] = []
     probabilities: list[float] = []
     alternatives: list[dict[str, float]] = []

@@ -1,4 +1,4 @@
-"""Legacy completions, as the rest of the gateway sees them."""
+"""Legacy completions: the server side of the protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole completions."""
+"""Encodes whole completions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def encode_response(response: Response, context: ReplyContext) -> HttpReply:
 
 
 def _choice(choice: Choice, index: int, echoes: Sequence[str]) -> JsonObject:
-    """Return the pieces of one choice as one."""
+    """Return one choice with its pieces joined."""
     whole: JsonObject = {"index": index, "text": "", "logprobs": None, "finish_reason": None}
     pieces = ChoicePieces(index, echoes)
     for event in (ChoiceStart(index), *unfold(choice, index)):

@@ -1,7 +1,7 @@
-"""Reads a request: a prompt becomes one user message, several become as many requests.
+"""Decodes requests: each prompt becomes a request with one user message.
 
-A prompt in tokens, ``suffix``, log probabilities of a prompt and a ``best_of`` that picks
-cannot be carried to a chat model, and are refused rather than dropped.
+Chat models do not support prompts in tokens, ``suffix``, log probabilities of a prompt, and a
+``best_of`` above ``n``.  These are refused.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from antigravity.protocols.json_body import bad_field, convert, load_object
 from antigravity.protocols.member_scan import count, elements, members
 
 NAME: Final = "openai_completions"
-#: So many answers may be wanted at once, to all prompts together.
-MOST_ANSWERS: Final = 128
-#: What serves that.
-_HINT: Final = "An upstream that has this endpoint itself (apis) can be asked for it"
+#: The most choices of one request, for all its prompts together.
+MAX_CHOICES: Final = 128
+#: The remedy in the errors about what chat models do not support.
+_HINT: Final = "Route the model to an upstream that has this endpoint (`apis`)"
 
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
 
 class StreamOptions(Struct):
-    """What a stream should hold besides."""
+    """``stream_options``."""
 
     include_usage: bool | None = None
 
@@ -57,11 +57,13 @@ class CompletionRequest(Struct):
     user: str | None = None
 
 
-_KNOWN = frozenset(CompletionRequest.__struct_fields__)
+_KNOWN: Final = frozenset(CompletionRequest.__struct_fields__)
+#: The fields that ``Sampling`` has with the same name and meaning.
+_SAMPLING: Final = _KNOWN.intersection(Sampling.__struct_fields__) - {"logprobs", "n"}
 
 
 def decode(call: Call) -> Request:
-    """Return the request in a call; of several prompts, the one for the first.
+    """Return the request in a call, with the first of its prompts.
 
     :raises InvalidRequestError: naming the field at fault in ``param``.
     """
@@ -69,8 +71,8 @@ def decode(call: Call) -> Request:
     wire: CompletionRequest = convert(body, CompletionRequest)
     _refuse(wire)
     texts = _prompts(wire.prompt)
-    if len(texts) * (wire.n or 1) > MOST_ANSWERS:
-        raise bad_field("prompt", f"and `n` ask for more than {MOST_ANSWERS} answers at once")
+    if len(texts) * (wire.n or 1) > MAX_CHOICES:
+        raise bad_field("prompt", f"and `n` request more than {MAX_CHOICES} choices")
     stream = bool(wire.stream)
     options = wire.stream_options
     return Request(
@@ -82,14 +84,14 @@ def decode(call: Call) -> Request:
         sampling=_sampling(wire),
         stop=(wire.stop,) if isinstance(wire.stop, str) else tuple(wire.stop or ()),
         max_output_tokens=wire.max_tokens,
-        thinking=ThinkingConfig(include=False),  # there is no place for thoughts
+        thinking=ThinkingConfig(include=False),  # the protocol has no field for it
         user=wire.user,
         extensions={name: value for name, value in body.items() if name not in _KNOWN},
     )
 
 
 def requested_choices(call: Call) -> RequestedChoices:
-    """Return how many answers a request wants, and to how many prompts."""
+    """Return how many choices a request has for each prompt, and how many prompts."""
     found = members(call.body)
     given = bytes(found.get("prompt", b""))
     prompts = elements(given) if given.startswith(b"[") else []
@@ -104,11 +106,11 @@ def split_prompts(call: Call, request: Request) -> tuple[Request, ...]:
 
 
 def native_only_error(call: Call) -> InvalidRequestError | None:
-    """Return why no chat model can serve a request, if that is so."""
+    """Return the error for a request that no chat model can serve, ``None`` for others."""
     try:
         wire: CompletionRequest = convert(load_object(call.body), CompletionRequest)
     except InvalidRequestError:
-        return None  # who decodes it will say what is wrong
+        return None  # decode() reports it
     try:
         _refuse(wire)
         _prompts(wire.prompt)
@@ -118,7 +120,7 @@ def native_only_error(call: Call) -> InvalidRequestError | None:
 
 
 def echoed(call: Call) -> tuple[str, ...]:
-    """Return the texts that the answers must begin with: the prompts, if the client wants them."""
+    """Return the texts that the choices begin with: the prompts, if the request has ``echo``."""
     if b'"echo"' not in call.body:
         return ()
     wire: CompletionRequest = convert(load_object(call.body), CompletionRequest)
@@ -132,18 +134,21 @@ def _messages(text: str) -> tuple[Message, ...]:
 
 
 def _refuse(wire: CompletionRequest) -> None:
-    """Refuse what no chat model can do."""
+    """Refuse fields that no chat model supports.
+
+    :raises InvalidRequestError: naming the field.
+    """
     if wire.suffix:
-        raise bad_field("suffix", f"is not supported: chat models can't fill in a middle. {_HINT}")
+        raise bad_field("suffix", f"is not supported by chat models. {_HINT}")
     if wire.best_of is not None and wire.best_of > (wire.n or 1):
         raise bad_field(
-            "best_of", f"must not be greater than `n`: nothing here can rank answers. {_HINT}"
+            "best_of", f"must not be greater than `n`: chat models do not rank choices. {_HINT}"
         )
     if wire.best_of is not None and wire.best_of < (wire.n or 1):
         raise bad_field("best_of", "must not be less than `n`")
     if wire.echo and wire.logprobs is not None:
         raise bad_field(
-            "echo", f"can't be combined with `logprobs`: a prompt has none here. {_HINT}"
+            "echo", f"can't be combined with `logprobs`: chat models have none for prompts. {_HINT}"
         )
 
 
@@ -153,9 +158,7 @@ def _prompts(prompt: str | list[Any]) -> tuple[str, ...]:
     if not prompt:
         raise bad_field("prompt", "must not be empty")
     if any(isinstance(item, int | list) for item in prompt):
-        raise bad_field(
-            "prompt", f"must be text: tokens of another model mean nothing here. {_HINT}"
-        )
+        raise bad_field("prompt", f"must be text: chat models do not accept tokens. {_HINT}")
     if not all(isinstance(item, str) for item in prompt):
         raise bad_field("prompt", "must be a string, or a list of strings")
     return tuple(prompt)
@@ -163,12 +166,7 @@ def _prompts(prompt: str | list[Any]) -> tuple[str, ...]:
 
 def _sampling(wire: CompletionRequest) -> Sampling:
     return Sampling(
-        temperature=wire.temperature,
-        top_p=wire.top_p,
-        top_k=wire.top_k,
-        seed=wire.seed,
-        presence_penalty=wire.presence_penalty,
-        frequency_penalty=wire.frequency_penalty,
+        **{name: getattr(wire, name) for name in _SAMPLING},
         logprobs=None if wire.logprobs is None else True,
         top_logprobs=wire.logprobs,
         n=wire.n or 1,

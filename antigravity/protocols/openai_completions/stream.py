@@ -1,4 +1,4 @@
-"""Streamed completions."""
+"""Encodes streamed completions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antigravity.protocols.openai_completions.request import echoed
 
 
 class CompletionStreamEncoder(ChunkEncoder):
-    """Encodes one streamed completion."""
+    """Encoder of one streamed completion."""
 
     def __init__(self, context: ReplyContext) -> None:
         order = EventOrder(choices=None, parallel_calls=True)
