@@ -21,8 +21,8 @@ from antigravity.ir.events import (
 from antigravity.protocols.embedded_errors import error_in_event
 from antigravity.protocols.openai_responses.client_output import Output
 from antigravity.protocols.openai_responses.client_reply import decode_error, decode_usage
+from antigravity.protocols.openai_responses.client_tap import failure_of
 from antigravity.protocols.openai_responses.schema import MALFORMED, JsonObject
-from antigravity.protocols.openai_responses.tap import failure_of
 from antigravity.protocols.openai_responses.wire_event import WireEvent
 from antigravity.sse import ServerSentEvent
 

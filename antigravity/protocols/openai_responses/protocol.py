@@ -21,13 +21,13 @@ from antigravity.protocols.openai_responses import (
 )
 from antigravity.protocols.openai_responses.client_content import AUDIO_FORMATS
 from antigravity.protocols.openai_responses.client_stream import ResponsesDecoder
+from antigravity.protocols.openai_responses.client_tap import ResponsesTap
 from antigravity.protocols.openai_responses.encrypted import FAMILY
 from antigravity.protocols.openai_responses.schema import NAME
 from antigravity.protocols.openai_responses.server_stream import (
     ResponsesStreamEncoder,
     encode_response,
 )
-from antigravity.protocols.openai_responses.tap import ResponsesTap
 from antigravity.protocols.openai_shapes import (
     encode_error,
     encode_model,
