@@ -1,1 +1,1 @@
-"""Benchmarks: what the gateway costs, side by side with the least that Twisted costs."""
+"""Benchmarks: the cost of the gateway, compared with a plain proxy of Klein and treq."""

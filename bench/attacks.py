@@ -1,4 +1,4 @@
-"""What costs most: requests that are small on the wire or legal, and long to work on."""
+"""Attacks: small or valid requests that are expensive to process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-#: The model of each that is passed on, and of each that is translated.
+#: The models by protocol whose requests are passed through, and those that need translation.
 _NATIVE: Final = {"chat": "openai-1-0", "messages": "anthropic-1-0", "gemini": "gemini-1-0"}
 _FOREIGN: Final = {"chat": "gemini-1-0", "messages": "gemini-1-0", "gemini": "openai-1-0"}
 _MANY: Final = 100_000
@@ -16,7 +16,7 @@ _MANY: Final = 100_000
 
 @dataclass(frozen=True)
 class Attack:
-    """One request; ``body`` makes it."""
+    """One request; ``body`` returns its body."""
 
     name: str
     path: str
@@ -24,7 +24,7 @@ class Attack:
     headers: Mapping[str, str]
 
     def wire(self, port: int) -> bytes:
-        """Return the whole request."""
+        """Return the bytes of the request."""
         body = self.body()
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.compress(body, 6)
@@ -39,7 +39,7 @@ def _json(value: object) -> bytes:
 
 
 def _many(item: object, count: int = _MANY) -> bytes:
-    """Return an array of equal items; where an item is text, ``#`` is its number."""
+    """Return an array of equal items; ``#`` in an item becomes its number."""
     text = _json(item)
     if b"#" in text:
         return b"[" + b",".join(text.replace(b"#", b"%d" % n) for n in range(count)) + b"]"
@@ -61,10 +61,10 @@ _SCHEMA: Final = {"type": "object", "properties": {"a": {"type": "string"}}}
 _FUNCTION: Final = {"name": "f#", "description": "d", "parameters": _SCHEMA}
 _CLAUDE_TOOL: Final = {"name": "f#", "description": "d", "input_schema": _SCHEMA}
 _ARGUMENTS: Final = '{"a":' + "[" * 900 + "]" * 900 + "}"
-_CALLED: Final = {"name": "f", "arguments": _ARGUMENTS}
+_CALLED_FUNCTION: Final = {"name": "f", "arguments": _ARGUMENTS}
 _BRACKETS: Final = {
     "role": "assistant",
-    "tool_calls": [{"id": "c", "type": "function", "function": _CALLED}],
+    "tool_calls": [{"id": "c", "type": "function", "function": _CALLED_FUNCTION}],
 }
 _PART: Final = {"type": "text", "text": "x"}
 
@@ -77,8 +77,8 @@ def _nested(levels: int, width: int) -> object:
     return {"type": "object", "properties": {f"p{n}": inner for n in range(width)}}
 
 
-def _fan(levels: int) -> dict[str, object]:
-    """Return a schema that would have ``2 ** levels`` nodes with its references written out."""
+def _branching(levels: int) -> dict[str, object]:
+    """Return a schema that has ``2 ** levels`` nodes when its references are expanded."""
     found: dict[str, object] = {f"d{levels}": {"type": "string"}}
     for level in range(levels):
         below = {"$ref": f"#/$defs/d{level + 1}"}
@@ -122,21 +122,21 @@ def _claude(model: str, /, **more: object) -> dict[str, object]:
     return {"model": model, "max_tokens": 100, **more}
 
 
-def _family(way: str, models: Mapping[str, str]) -> list[Attack]:
+def _attacks(prefix: str, models: Mapping[str, str]) -> list[Attack]:
     chat, claude, gemini = models["chat"], models["messages"], models["gemini"]
     json_type = {"Content-Type": "application/json"}
     google = f"/v1beta/models/{gemini}:generateContent"
 
     def one(name: str, path: str, body: Callable[[], bytes], **headers: str) -> Attack:
-        return Attack(f"{way}-{name}", path, body, json_type | headers)
+        return Attack(f"{prefix}-{name}", path, body, json_type | headers)
 
-    packed = {"Content-Encoding": "gzip"}
+    compressed = {"Content-Encoding": "gzip"}
     return [
         one(
             "gemini-contents",
             google,
             _with({}, contents=lambda: _many({"text": "x"}, 1_000_000)),
-            **packed,
+            **compressed,
         ),
         one(
             "gemini-parts",
@@ -203,7 +203,7 @@ def _family(way: str, models: Mapping[str, str]) -> list[Attack]:
         one(
             "chat-references",
             "/v1/chat/completions",
-            lambda: _json(_chat(chat, messages=_HI, tools=[_tool(_fan(60))])),
+            lambda: _json(_chat(chat, messages=_HI, tools=[_tool(_branching(60))])),
         ),
         one(
             "chat-types",
@@ -326,7 +326,7 @@ _PLAIN: Final[Sequence[Attack]] = [
 ]
 
 ATTACKS: Final[Sequence[Attack]] = [
-    *_family("native", _NATIVE),
-    *_family("foreign", _FOREIGN),
+    *_attacks("native", _NATIVE),
+    *_attacks("foreign", _FOREIGN),
     *_PLAIN,
 ]

@@ -1,4 +1,4 @@
-"""What is measured."""
+"""The cases that the benchmark measures."""
 
 from __future__ import annotations
 
@@ -6,56 +6,57 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.load import Ask
+from bench.load import RequestSpec
 
 
 @dataclass(frozen=True)
 class Case:
-    """``clients`` ask for ``seconds``; ``plain`` is what the floor is asked in their place.
+    """A load of ``clients`` that send the request ``spec`` for ``seconds``.
 
-    What it costs is told for each answer, or for each event of streams.
+    The plain proxy gets the request ``baseline`` instead, since it cannot translate.  The cost is
+    per response, or per event of streams.
     """
 
     name: str
     title: str
-    ask: Ask
-    plain: Ask
+    spec: RequestSpec
+    baseline: RequestSpec
     clients: int = 16
     seconds: float = 1.0
 
     @property
     def unit(self) -> str:
-        """What the CPU time is told for."""
-        return "event" if self.ask.stream else "answer"
+        """The unit of the cost."""
+        return "event" if self.spec.stream else "response"
 
     @property
     def scale(self) -> int:
-        """How many of them an answer has."""
-        return self.ask.stream or 1
+        """The number of units in a response."""
+        return self.spec.stream or 1
 
 
-_CHAT = Ask("openai", "openai")
-_STREAM = Ask("openai", "openai", stream=64)
-_PACED = Ask("openai", "openai", stream=20, pause=100)
-_LARGE = Ask("openai", "openai", padding=50_000)
-_HUGE = Ask("openai", "openai", padding=1_000_000)
+_CHAT = RequestSpec("openai", "openai")
+_STREAM = RequestSpec("openai", "openai", stream=64)
+_PACED = RequestSpec("openai", "openai", stream=20, pause=100)
+_LARGE = RequestSpec("openai", "openai", padding=50_000)
+_HUGE = RequestSpec("openai", "openai", padding=1_000_000)
 
 CASES: Final[Sequence[Case]] = (
-    Case("chat", "whole answer, passed on", _CHAT, _CHAT),
+    Case("chat", "whole response, passed through", _CHAT, _CHAT),
     Case(
         "chat-translated",
-        "whole answer, Anthropic to Gemini",
-        Ask("anthropic", "gemini"),
-        Ask("anthropic", "anthropic"),
+        "whole response, Anthropic to Gemini",
+        RequestSpec("anthropic", "gemini"),
+        RequestSpec("anthropic", "anthropic"),
     ),
-    Case("stream", "64 events, passed on", _STREAM, _STREAM),
+    Case("stream", "64 events, passed through", _STREAM, _STREAM),
     Case(
         "stream-translated",
         "64 events, Anthropic to Gemini",
-        Ask("anthropic", "gemini", stream=64),
-        Ask("anthropic", "anthropic", stream=64),
+        RequestSpec("anthropic", "gemini", stream=64),
+        RequestSpec("anthropic", "anthropic", stream=64),
     ),
-    Case("large", "question of 50 kB, passed on", _LARGE, _LARGE),
-    Case("huge", "question of 1 MB, passed on", _HUGE, _HUGE, clients=4),
-    Case("paced", "300 streams, an event each 100 ms", _PACED, _PACED, 300, 2.0),
+    Case("large", "request of 50 kB, passed through", _LARGE, _LARGE),
+    Case("huge", "request of 1 MB, passed through", _HUGE, _HUGE, clients=4),
+    Case("paced", "300 streams, an event every 100 ms", _PACED, _PACED, 300, 2.0),
 )

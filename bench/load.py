@@ -1,4 +1,4 @@
-"""Clients that ask again as soon as they are answered, each over one connection."""
+"""Clients that send requests one after the other, each over one connection."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _MARK = MARK.encode()
 
 
 @dataclass(frozen=True)
-class Ask:
-    """What clients ask, by ``protocol``, of who speaks ``upstream``.
+class RequestSpec:
+    """The request that clients send: the client's ``protocol``, and that of the ``upstream``.
 
-    ``stream`` is a number of events, or 0 for a whole answer; they come ``pause`` ms apart.
-    ``padding`` is the size of the question in bytes.
+    ``stream`` is the number of events of a streamed response, which are ``pause`` ms apart; 0 is a
+    whole response.  ``padding`` is the size of the user's message in bytes.
     """
 
     protocol: str
@@ -27,7 +27,7 @@ class Ask:
     pause: int = 0
 
     def request(self, port: int) -> bytes:
-        """Return the whole request."""
+        """Return the bytes of the request."""
         model = f"{self.upstream}-{self.stream or 1}-{self.pause}"
         text = ("Why is the sky blue? " * (self.padding // 20))[: self.padding]
         body = json.dumps(
@@ -50,17 +50,21 @@ class Ask:
 
 @dataclass
 class Result:
-    """What came of it; ``first`` holds the seconds to the first byte of each answer's body."""
+    """The result of a load.
 
-    answers: int = 0
+    ``responses`` is the number of complete responses, ``faults`` describes the wrong ones, and
+    ``first`` has the seconds to the first text of each response.
+    """
+
+    responses: int = 0
     faults: list[str] = field(default_factory=list)
     first: list[float] = field(default_factory=list)
 
 
 class _Client(asyncio.Protocol):
-    def __init__(self, request: bytes, ask: Ask, until: float, result: Result) -> None:
+    def __init__(self, request: bytes, spec: RequestSpec, until: float, result: Result) -> None:
         self._request = request
-        self._ask = ask
+        self._spec = spec
         self._until = until
         self._result = result
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -76,45 +80,47 @@ class _Client(asyncio.Protocol):
             return
         self._parts: list[bytes] = []
         self._size = 0
-        self._end: int | None = None  # the size of the whole answer, if it is known
-        self._head = False
-        self._first = 0.0
-        self._begun = time.monotonic()
+        self._end: int | None = None  # the size of the whole response, if it is known
+        self._has_head = False
+        self._first_text_after = 0.0
+        self._sent_at = time.monotonic()
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         self._parts.append(data)
         self._size += len(data)
-        if not self._head:
+        if not self._has_head:
             self._read_head()
-        if not self._first and self._head and _MARK in data:
-            self._first = time.monotonic() - self._begun
+        if not self._first_text_after and self._has_head and _MARK in data:
+            self._first_text_after = time.monotonic() - self._sent_at
         if self._end is not None:
-            over = self._size >= self._end
+            is_complete = self._size >= self._end
         else:
-            over = self._head and b"".join(self._parts[-2:]).endswith(b"\r\n0\r\n\r\n")
-        if over:
-            self._over(b"".join(self._parts))
+            is_complete = self._has_head and b"".join(self._parts[-2:]).endswith(b"\r\n0\r\n\r\n")
+        if is_complete:
+            self._check(b"".join(self._parts))
 
     def _read_head(self) -> None:
         data = b"".join(self._parts)
         head, end, _ = data.partition(b"\r\n\r\n")
         if not end:
             return
-        self._head = True
+        self._has_head = True
         _, found, length = head.lower().partition(b"content-length:")
         if found:
             self._end = len(head) + 4 + int(length.split(b"\r\n")[0])
 
-    def _over(self, answer: bytes) -> None:
-        marks = answer.count(_MARK)
-        wanted = self._ask.stream
-        if not answer.startswith(b"HTTP/1.1 200") or (marks != wanted if wanted else not marks):
-            self._result.faults.append(f"{marks} of {wanted} events: {answer[:300]!r}")
+    def _check(self, response: bytes) -> None:
+        marks = response.count(_MARK)
+        expected = self._spec.stream
+        if not response.startswith(b"HTTP/1.1 200") or (
+            marks != expected if expected else not marks
+        ):
+            self._result.faults.append(f"{marks} of {expected} events: {response[:300]!r}")
             self._transport.close()
             return
-        self._result.answers += 1
-        self._result.first.append(self._first)
+        self._result.responses += 1
+        self._result.first.append(self._first_text_after)
         self._next()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -122,18 +128,21 @@ class _Client(asyncio.Protocol):
             self.done.set_result(None)
 
 
-async def load(port: int, ask: Ask, clients: int, seconds: float) -> Result:
-    """Return what ``clients`` were answered that began new requests for ``seconds``."""
+async def load(port: int, spec: RequestSpec, clients: int, seconds: float) -> Result:
+    """Send requests with so many ``clients`` for ``seconds``, and return the result.
+
+    :raises RuntimeError: if a response is wrong, or there is none.
+    """
     loop = asyncio.get_running_loop()
-    request, result = ask.request(port), Result()
+    request, result = spec.request(port), Result()
     until = time.monotonic() + seconds
     running = []
     for _ in range(clients):
         _, client = await loop.create_connection(
-            lambda: _Client(request, ask, until, result), "127.0.0.1", port
+            lambda: _Client(request, spec, until, result), "127.0.0.1", port
         )
         running.append(client.done)
     await asyncio.gather(*running)
-    if result.faults or not result.answers:
-        raise RuntimeError(f"answers that are wrong: {result.faults[:1] or 'none came'}")
+    if result.faults or not result.responses:
+        raise RuntimeError(f"wrong response: {result.faults[0] if result.faults else 'none'}")
     return result

@@ -1,4 +1,4 @@
-"""Count what one request runs through: ``python -m bench.trace``, in the folder of the source.
+"""Count the code that one request runs: ``python -m bench.trace``, in the folder of the source.
 
 For each kind of request: calls of the gateway's own functions, the files that they are in, moves
 from one file to another, and Deferreds.  The figures do not depend on how busy the machine is.
@@ -15,39 +15,40 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from bench.load import Ask, load
+from bench.load import RequestSpec, load
 from bench.programs import Program, gateway, upstream
 
 _SOURCE = Path(__file__).resolve().parent.parent
 _COUNTS = ("calls", "files", "moves", "deferreds")
+_LAUNCHER = "tracing_twistd.py"
 _TIMEOUT = 5.0
-#: Seconds of requests, one after the other: the counts are averages.
+#: Seconds in which requests are sent one after the other; the counts are averages.
 _SECONDS = 0.3
 
 KINDS: Final = {
-    "whole, passed through": Ask("openai", "openai"),
-    "whole, Anthropic to Gemini": Ask("anthropic", "gemini"),
-    "64 events, passed through": Ask("openai", "openai", stream=64),
-    "64 events, Anthropic to Gemini": Ask("anthropic", "gemini", stream=64),
-    "whole, passed through, several accounts": Ask("openai", "pooled"),
+    "whole, passed through": RequestSpec("openai", "openai"),
+    "whole, Anthropic to Gemini": RequestSpec("anthropic", "gemini"),
+    "64 events, passed through": RequestSpec("openai", "openai", stream=64),
+    "64 events, Anthropic to Gemini": RequestSpec("anthropic", "gemini", stream=64),
+    "whole, passed through, several accounts": RequestSpec("openai", "pooled"),
 }
 
 
-def _trace(program: Program, ask: Ask, file: Path) -> dict[str, Any]:
-    """Return the counts of one request of a kind, after some that fill the caches."""
-    asyncio.run(load(program.port, ask, 1, _SECONDS))
+def _trace(program: Program, spec: RequestSpec, file: Path) -> dict[str, Any]:
+    """Return the average counts of a request, after some requests that fill the caches."""
+    asyncio.run(load(program.port, spec, 1, _SECONDS))
     file.unlink(missing_ok=True)
     program.start_trace()
-    result = asyncio.run(load(program.port, ask, 1, _SECONDS))
+    result = asyncio.run(load(program.port, spec, 1, _SECONDS))
     program.stop_trace()
     until = time.monotonic() + _TIMEOUT
     while not file.exists():
         if time.monotonic() > until:
-            raise RuntimeError("the gateway wrote no counts")
+            raise RuntimeError(f"the gateway wrote no counts within {_TIMEOUT:g} s")
         time.sleep(0.01)
     counts: dict[str, Any] = json.loads(file.read_text())
     for name in ("calls", "moves", "deferreds"):
-        counts[name] = round(counts[name] / result.answers)
+        counts[name] = round(counts[name] / result.responses)
     return counts
 
 
@@ -59,9 +60,9 @@ def print_traces(sources: dict[str, Path], *, files: bool = False) -> None:
         port = stack.enter_context(upstream(folder)).port
         for name, source in sources.items():
             file = folder / f"{name}.json"
-            program = stack.enter_context(gateway(name, source, folder, port, file, "traced.py"))
-            for title, ask in KINDS.items():
-                counts = _trace(program, ask, file)
+            program = stack.enter_context(gateway(name, source, folder, port, file, _LAUNCHER))
+            for title, spec in KINDS.items():
+                counts = _trace(program, spec, file)
                 cells = [len(counts["files"]) if n == "files" else counts[n] for n in _COUNTS]
                 label = title if len(sources) == 1 else f"{name}: {title}"
                 print(f"{label:<42}" + "".join(f"{cell:>12,}" for cell in cells), flush=True)
@@ -70,15 +71,15 @@ def print_traces(sources: dict[str, Path], *, files: bool = False) -> None:
 
 
 def main() -> None:
-    """Count, and print a table."""
+    """Count each kind of request, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m bench.trace", description=__doc__)
-    parser.add_argument("--files", action="store_true", help="print the files, too")
+    parser.add_argument("--files", action="store_true", help="also print the files")
     parser.add_argument(
         "--also",
         action="append",
         default=[],
         metavar="NAME=FOLDER",
-        help="count in the gateway in another folder, too",
+        help="also count in the checkout in FOLDER",
     )
     arguments = parser.parse_args()
     sources = {

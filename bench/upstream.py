@@ -1,7 +1,7 @@
-"""A model provider that costs next to nothing: OpenAI's, Anthropic's and Gemini's words.
+"""A cheap fake provider, which speaks the protocols of OpenAI, Anthropic and Gemini.
 
-What it answers is in the model's name: ``openai-64-0`` gives 64 events at once, ``openai-20-100``
-gives 20 of them, 100 ms apart.
+The name of the model determines the response: ``openai-64-0`` has 64 events at once,
+``openai-20-100`` has 20 events that are 100 ms apart.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import sys
 from collections.abc import Callable
 from functools import cache
 
-#: Once in each event of text, so that the other end can count.
+#: A word that occurs once in each text event, so that clients can count events.
 MARK = "tick"
-_WORDS = f"{MARK} and some more words, as many as models send at a time"
-_WHOLE = " ".join([_WORDS] * 16)
+_TEXT = f"{MARK} and some more words, as many as models send at a time"
+_WHOLE = " ".join([_TEXT] * 16)
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _MODEL = re.compile(rb"(?:openai|anthropic|gemini)-(\d+)-(\d+)")
 _STREAM = re.compile(rb'"stream": ?true|:streamGenerateContent')
@@ -44,7 +44,7 @@ class _OpenAI:
     def events() -> tuple[bytes, bytes, bytes]:
         first = _OpenAI._chunk({"role": "assistant", "content": ""}, None)
         last = _OpenAI._chunk({}, "stop", usage=_USAGE) + b"data: [DONE]\n\n"
-        return first, _OpenAI._chunk({"content": _WORDS}, None), last
+        return first, _OpenAI._chunk({"content": _TEXT}, None), last
 
     @staticmethod
     def _chunk(delta: object, finish: str | None, **more: object) -> bytes:
@@ -66,15 +66,19 @@ class _Anthropic:
 
     @staticmethod
     def events() -> tuple[bytes, bytes, bytes]:
-        said = _Anthropic._event
-        first = said("message_start", message=_Anthropic._message([], None, 1))
+        event = _Anthropic._event
+        first = event("message_start", message=_Anthropic._message([], None, 1))
         block = {"type": "text", "text": ""}
-        first += said("content_block_start", index=0, content_block=block)
-        text = {"type": "text_delta", "text": _WORDS}
+        first += event("content_block_start", index=0, content_block=block)
+        text = {"type": "text_delta", "text": _TEXT}
         end = {"stop_reason": "end_turn", "stop_sequence": None}
-        last = said("content_block_stop", index=0)
-        last += said("message_delta", delta=end, usage={"output_tokens": 300})
-        return first, said("content_block_delta", index=0, delta=text), last + said("message_stop")
+        last = event("content_block_stop", index=0)
+        last += event("message_delta", delta=end, usage={"output_tokens": 300})
+        return (
+            first,
+            event("content_block_delta", index=0, delta=text),
+            last + event("message_stop"),
+        )
 
     @staticmethod
     def _event(kind: str, **fields: object) -> bytes:
@@ -93,15 +97,15 @@ class _Gemini:
 
     @staticmethod
     def whole() -> bytes:
-        return _json(_Gemini._answer(_WHOLE, True))
+        return _json(_Gemini._response(_WHOLE, True))
 
     @staticmethod
     def events() -> tuple[bytes, bytes, bytes]:
-        text, end = _data(_Gemini._answer(_WORDS, False)), _data(_Gemini._answer("", True))
+        text, end = _data(_Gemini._response(_TEXT, False)), _data(_Gemini._response("", True))
         return b"", text, end
 
     @staticmethod
-    def _answer(text: str, last: bool) -> dict[str, object]:
+    def _response(text: str, last: bool) -> dict[str, object]:
         content = {"role": "model", "parts": [{"text": text}]}
         candidate: dict[str, object] = {"content": content, "index": 0}
         if last:
@@ -130,7 +134,7 @@ class Upstream(asyncio.Protocol):
     """One connection; requests have a ``Content-Length``."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for requests."""
+        """Prepare to receive requests."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._loop = asyncio.get_running_loop()
@@ -138,7 +142,7 @@ class Upstream(asyncio.Protocol):
         self._missing: int | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Take a piece of a request."""
+        """Receive a piece of a request."""
         self._parts.append(data)
         if self._missing is None:
             data = b"".join(self._parts)
@@ -153,33 +157,33 @@ class Upstream(asyncio.Protocol):
         if self._missing <= 0:
             request = b"".join(self._parts)
             self._parts, self._missing = [], None
-            self._answer(request)
+            self._respond(request)
 
-    def _answer(self, request: bytes) -> None:
+    def _respond(self, request: bytes) -> None:
         path = request[: request.index(b"\r\n")]
-        words: type[_OpenAI | _Anthropic | _Gemini] = _OpenAI
+        protocol: type[_OpenAI | _Anthropic | _Gemini] = _OpenAI
         if b"/messages" in path:
-            words = _Anthropic
+            protocol = _Anthropic
         elif b":" in path.split()[1]:
-            words = _Gemini
-        about = request[:2000] if len(request) > 4000 else request
-        shape = _MODEL.search(about)
-        if shape is None or not _STREAM.search(about):
-            self._transport.write(_whole(words.whole))
+            protocol = _Gemini
+        beginning = request[:2000] if len(request) > 4000 else request
+        shape = _MODEL.search(beginning)
+        if shape is None or not _STREAM.search(beginning):
+            self._transport.write(_whole(protocol.whole))
             return
-        first, text, last = _stream(words.events)
+        first, text, last = _stream(protocol.events)
         self._transport.write(first)
         self._next(text, last, int(shape[1]), int(shape[2]) / 1000, self._loop.time())
 
-    def _next(self, text: bytes, last: bytes, left: int, pause: float, due: float) -> None:
-        """Send one event for each turn of the loop, as they would arrive over a network."""
+    def _next(self, text: bytes, last: bytes, remaining: int, pause: float, due: float) -> None:
+        """Send one event per turn of the loop, as a network would deliver them."""
         if self._transport.is_closing():
             return
-        if not left:
+        if not remaining:
             self._transport.write(last)
             return
         self._transport.write(text)
-        self._loop.call_at(due + pause, self._next, text, last, left - 1, pause, due + pause)
+        self._loop.call_at(due + pause, self._next, text, last, remaining - 1, pause, due + pause)
 
 
 async def _serve(port: int) -> None:

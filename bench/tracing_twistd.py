@@ -1,7 +1,7 @@
-"""twistd with a profile hook that counts how much of the gateway's code each request runs.
+"""twistd with a profile hook that counts the code of the gateway that runs.
 
-SIGUSR1 starts to count; SIGUSR2 stops, and writes the counts to the file that ``BENCH_COUNTS``
-names.
+SIGUSR1 starts counting; SIGUSR2 stops it, and writes the counts to the file that
+``BENCH_COUNTS`` names.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _PACKAGE = f"{os.environ['PYTHONPATH']}/antigravity/"
 
 
 class Trace:
-    """Counts calls in the package, the files they are in, and the Deferreds that anyone makes.
+    """A counter of calls in the package, their files, moves between files, and all Deferreds.
 
-    A move is a call in another file than the call before it.
+    A move is a call in another file than that of the call before it.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Trace:
             self.deferreds += 1
 
     def write(self, file: Path) -> None:
-        """Write the counts, and the files in the order of their names."""
+        """Write the counts, and the names of the files in order."""
         files = sorted(name.removeprefix(_PACKAGE) for name in self.files)
         counts = {
             "calls": self.calls,

@@ -1,4 +1,4 @@
-"""The least that a proxy of Klein and treq does: it knows nothing of what it passes on."""
+"""A minimal proxy of Klein and treq, which does not look at what it passes through."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""twistd, which writes what it counts inside to the file that ``BENCH_COUNTS`` names."""
+"""twistd that writes counts of its own resources to the file that ``BENCH_COUNTS`` names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _reactor: Any = installed
 
 
 def _count(file: Path) -> None:
-    """Write the numbers of timers, sockets, threads, and objects that collections look at."""
+    """Write the numbers of timers, sockets, threads, and objects of the garbage collector."""
     counts = {
         "timers": len(_reactor.getDelayedCalls()),
         "sockets": len(_reactor.getReaders()) + len(_reactor.getWriters()),
