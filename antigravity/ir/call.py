@@ -1,4 +1,4 @@
-"""A client's HTTP request as protocols see it: no sockets, no framework."""
+"""A client's HTTP request and its reply, independent of the web server."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from antigravity.ir.request import Request
 Operation = Literal["generate", "count_tokens", "embed", "list_models", "get_model", "stored"]
 
 
-#: A body in one piece, or in several that need not be copied together.
+#: A body in one piece, or in several, which are not joined to save a copy.
 Body = bytes | tuple[bytes | memoryview, ...]
 
 
 class Route(Struct, frozen=True):
-    """One way into a protocol.
+    """One route of a protocol.
 
-    ``path`` is a pattern of literal segments and ``{name}`` segments.  A name takes one
-    segment, or any number of them when written ``{name...}``; a literal may follow it within
-    the segment (``{model...}:generateContent``).  ``tag`` tells routes of one operation apart.
+    ``path`` is a pattern of literal segments and ``{name}`` segments.  A name matches one segment,
+    or any number of segments if it is written ``{name...}``.  A literal may follow it within the
+    segment (``{model...}:generateContent``).  ``tag`` distinguishes routes of one operation.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -35,11 +35,11 @@ class Call(Struct, frozen=True):
     """One admitted request, its body complete and decompressed.
 
     ``arguments`` are the values of the route's names, percent-decoded.  ``headers`` have
-    lower-case names and the last value of each, as ``query`` has; credentials and cookies are
-    not among them.  ``parameters`` are those of the query as they came, each with its name.
+    lower-case names.  ``headers`` and ``query`` have the last value of each name, and no
+    credentials or cookies.  ``parameters`` are the names and values of the query in their order.
     ``principal`` is an opaque name for the API key that was used, the same for the same key.
-    ``base_url`` is where the client finds the gateway.  ``memo`` is where a protocol keeps
-    what it has read of a body that is costly to read.  ``audio`` is the operator's.
+    ``base_url`` is the gateway's URL for the client.  A protocol can cache in ``memo`` what it
+    has read from the body.  ``audio`` has the settings for audio.
     """
 
     route: Route
@@ -57,19 +57,19 @@ class Call(Struct, frozen=True):
 
 
 class Head(Struct, frozen=True):
-    """What routing must know of a request before anybody decodes all of it."""
+    """The part of a request that routing needs before the whole request is decoded."""
 
     model: str
     stream: bool
 
 
 class ReplyContext(Struct, frozen=True):
-    """What an encoder of replies must know besides the events.
+    """What an encoder of replies needs in addition to the events.
 
     ``model`` is the name that the client used.  ``created`` is in seconds since the epoch.
-    ``new_id`` returns a fresh identifier with the prefix it is given (``msg_`` and so on).
-    ``publish`` takes the type and the base64 text of a file, and returns an address where the
-    client can fetch it for a while.  ``now`` returns the time, in seconds since the epoch.
+    ``new_id`` returns a new id with a prefix, such as ``msg_``.  ``publish`` publishes a file,
+    given its MIME type and base64 text, and returns a URL that is valid for a limited time.
+    ``now`` returns the time in seconds since the epoch.
     """
 
     call: Call
@@ -86,7 +86,7 @@ class ReplyContext(Struct, frozen=True):
 
 
 class HttpReply(Struct, frozen=True):
-    """A whole HTTP answer for a client."""
+    """A whole HTTP response for a client."""
 
     status: int
     body: bytes
@@ -95,7 +95,7 @@ class HttpReply(Struct, frozen=True):
 
 
 class TokenCount(Struct, frozen=True):
-    """The number of input tokens of a request, and whether it was ``upstream`` who counted."""
+    """The number of input tokens of a request, and whether the upstream counted them."""
 
     input_tokens: int
     source: Literal["upstream", "estimate"] = "estimate"

@@ -1,4 +1,4 @@
-"""What a model can do, and what a protocol can say: data that encoders decide by."""
+"""The capabilities of models and the traits of protocols, as data for encoders."""
 
 from __future__ import annotations
 
@@ -19,58 +19,57 @@ Ratio = Annotated[str, Meta(pattern=r"^[1-9]\d?:[1-9]\d?$")]
 
 Family = Literal["gemini", "claude", "openai", "glm", "other"]
 
-#: What becomes of a tool call that comes back without the reasoning that led to it.
+#: Whether a model needs the reasoning of earlier tool calls in the history.
 ReasoningHistory = Literal["ignored", "wanted", "demanded"]
 
 _ALL_MEDIA: Final[frozenset[MediaKind]] = frozenset(get_args(MediaKind))
 
 
 class Capabilities(Struct, frozen=True):
-    """What one upstream model can do.  Filled from the models data file, never from code.
+    """The capabilities of one upstream model, from the data files for models, never from code.
 
-    ``thinking`` is how the model is told to think: by a token ``budget``, by a named
-    ``level`` (Gemini 3 and OpenAI effort), ``adaptive`` (Claude decides, effort as a hint),
-    or not at all (``none``).  ``efforts`` are the names that it accepts.  Budgets are in
-    tokens; ``min_budget`` 0 means that thinking can be switched off.
-    ``inputs`` are the kinds of media that it reads beside text (empty: not known), and
-    ``refused_inputs`` those that it is known not to read.  ``instructions`` says that it takes a
-    system prompt.
-    ``raw_schema`` says that tool and response schemas go up unchanged
-    (``parametersJsonSchema``).  ``window_counts_output`` says that a request is refused whose
-    input and ``max_output_tokens`` together exceed ``context_window``.
-    ``requires_signatures`` says that a tool call in the
-    history without its thought signature is refused; ``signature_sentinel`` is the documented
-    stand-in for a lost one, where there is one.  ``retry_empty`` says that the model is known to
-    stop by mistake before it has said anything, so that one more attempt is worth while.
-    ``embedding`` says that the model makes
-    vectors, and no answers.
-    ``sampling`` says that it takes such parameters, ``penalties`` that it takes penalties too,
-    ``sampling_at_rest`` that it takes them while it is not told to think, ``sampling_together``
-    that temperature and ``top_p`` may both be given.  ``thinks_untold`` says that it thinks, too,
-    where nothing is said about that.  ``smallest_budget`` is the smallest budget but 0.
-    ``thinking_off`` is the Claude form of "do not think"; ``efforts_off`` are the efforts that the
-    model takes with it (empty: all).  ``forced_tools`` says that the model can be made to call a
-    tool.  ``fields`` are the optional request fields of OpenAI's protocols that the model is known
-    to take (``X``) or refuse (``no_X``) at an upstream that nothing is known about, in the names of
-    ``antigravity/upstreams/quirks.toml``.  ``tools_protocol`` names the client protocol that
-    translated requests go up in where the upstream speaks it, because the model takes functions
-    together with thinking in that one only.
+    ``thinking`` is how the amount of thinking is set: by a token ``budget``, by a named ``level``
+    (Gemini 3 and OpenAI's effort), ``adaptive`` (Claude decides, the effort is a hint), or not at
+    all (``none``).  ``efforts`` are the accepted names.  Budgets are in tokens; with a
+    ``min_budget`` of 0 thinking can be switched off, and ``smallest_budget`` is the smallest
+    budget except 0.  ``thinks_untold`` says that the model thinks if nothing is set.
+    ``thinking_off`` is Claude's form to switch thinking off; ``efforts_off`` are the efforts that
+    the model accepts with it (empty: all).
 
-    ``hosted_tools_with_functions`` says that tools which the provider runs can stand beside
-    functions.  ``reasoning_history`` says what becomes of a tool call whose reasoning is missing
-    when it comes back: nothing (``ignored``), the model does worse (``wanted``), or the request
-    is refused (``demanded``).
+    ``inputs`` are the kinds of media that it reads in addition to text (empty: not known),
+    ``refused_inputs`` those that it is known not to read.  ``instructions`` says that it accepts a
+    system prompt, ``raw_schema`` that schemas of tools and responses are sent unchanged
+    (``parametersJsonSchema``), ``window_counts_output`` that a request is refused if its input and
+    ``max_output_tokens`` together exceed ``context_window``.
 
-    ``property_names`` is the pattern of the names that properties at the top of a function's schema
-    may have (empty: any).  ``own_endpoint`` says that the model is asked at an endpoint for one
-    thing, in that endpoint's protocol alone.
+    ``requires_signatures`` says that a tool call in the history without its thought signature is
+    refused; ``signature_sentinel`` is the documented placeholder for a lost one.
+    ``reasoning_history`` is the effect of a tool call in the history without its reasoning: none
+    (``ignored``), worse responses (``wanted``), or a refused request (``demanded``).
+    ``retry_empty`` says that the model is known to end a response by mistake before it has any
+    content, so that one retry is useful.  ``embedding`` marks a model for embeddings.
 
-    ``image_ratios`` and ``image_sizes`` are what the model can draw (``16:9``, ``2K``),
-    ``image_formats`` what it can be told to write (``png``), ``image_references`` how many
-    images it takes to draw from (0: not known).  ``voices`` are those that it speaks with, best
-    first; ``voice_names`` are other names of them; ``speech_manner`` says that it is told apart
-    from the text how to speak.  ``protocol`` names the client protocol that
-    the model is asked in, where that is not the first one of its upstream.
+    ``sampling`` says that the model accepts sampling parameters, ``penalties`` that it accepts
+    penalties, ``sampling_at_rest`` that it accepts sampling parameters while it does not think,
+    ``sampling_together`` that it accepts temperature and ``top_p`` together.
+
+    ``forced_tools`` says that a request can force a tool call, ``hosted_tools_with_functions`` that
+    tools of the provider can be combined with functions.  ``property_names`` is the pattern for
+    names of properties at the top of a function's schema (empty: any).  ``tools_protocol`` is the
+    client protocol for translated requests if the upstream speaks it, because only there the
+    model accepts functions together with thinking.
+
+    ``fields`` are the optional fields of OpenAI's protocols that the model is known to accept
+    (``X``) or to refuse (``no_X``) at an unknown upstream, with the names of
+    ``antigravity/upstreams/quirks.toml``.  ``protocol`` is the client protocol of the model, if it
+    is not the first one of its upstream.  ``own_endpoint`` says that the model works only at an
+    endpoint for one purpose, in the protocol of that endpoint.
+
+    ``image_ratios`` and ``image_sizes`` are the images that the model can generate (``16:9``,
+    ``2K``), ``image_formats`` the formats that can be set (``png``), ``image_references`` the
+    maximum number of input images (0: not known).  ``voices`` are the voices of the model, best
+    first, ``voice_names`` other names for them; ``speech_manner`` says that the manner of speaking
+    is set separately from the text.
     """
 
     family: Family = "other"
@@ -149,11 +148,10 @@ _FIELDS_OF: Final = {
 
 
 class Target(Struct, frozen=True):
-    """The model that a request goes to, as the upstream names it, and what it can do.
+    """The model that a request goes to, by the upstream's name, and its capabilities.
 
-    ``quirks`` are switches of the upstream that its protocol encoder knows by name: ``X`` says
-    that it takes something, ``no_X`` that it refuses it.  ``image_options``
-    is what the client's name for the model said about images (``…-16x9-4k``).
+    ``quirks`` are those of the upstream: ``X`` says that it accepts something, ``no_X`` that it
+    refuses it.  ``image_options`` are those in the client's name of the model (``…-16x9-4k``).
     """
 
     model: str
@@ -162,10 +160,9 @@ class Target(Struct, frozen=True):
     image_options: ImageOptions = NO_IMAGE_OPTIONS
 
     def takes(self, name: str, usual: bool = False) -> bool:
-        """Return whether the target takes what ``name`` stands for.
+        """Return whether the target accepts the feature called ``name``.
 
-        The upstream's quirks decide, then the model's ``fields``; ``usual`` is the answer where
-        neither says anything.
+        The upstream's quirks decide, then the model's ``fields``, then ``usual``.
         """
         if name in self.quirks:
             return True
@@ -175,24 +172,24 @@ class Target(Struct, frozen=True):
         return usual or name in fields
 
     def refuses(self) -> frozenset[str]:
-        """Return the names of what the target takes in no case."""
+        """Return the names of the features that the target refuses."""
         said = (*self.quirks, *self.capabilities.fields)
         names = (each.removeprefix("no_") for each in said if each.startswith("no_"))
         return frozenset(name for name in names if name not in self.quirks)
 
     def takes_otherwise(self) -> frozenset[str]:
-        """Return the fields of a body that the target refuses, or takes in some forms only."""
+        """Return the fields of a body that the target refuses, or accepts only in some forms."""
         fields = (_FIELDS_OF[quirk] for quirk in self.quirks if quirk in _FIELDS_OF)
         return self.refuses().union(fields)
 
     @property
     def wants_reasoning(self) -> bool:
-        """Whether tool calls of the history should come with the reasoning that led to them."""
+        """Whether tool calls in the history should have their reasoning."""
         return self.reasoning_history != "ignored"
 
     @property
     def reasoning_history(self) -> ReasoningHistory:
-        """What becomes of tool calls without their reasoning, by the model and the upstream."""
+        """Whether the model at this upstream needs the reasoning of earlier tool calls."""
         of_model = self.capabilities.reasoning_history
         if "no_reasoning_content" in self.quirks:
             return "ignored"
@@ -215,27 +212,27 @@ def within(capabilities: Capabilities, quirks: Collection[str]) -> Capabilities:
 
 
 class Traits(Struct, frozen=True):
-    """What a protocol can say on the client side; lowering passes fit a request to it.
+    """What the client side of a protocol can express; lowering adapts requests to it.
 
-    ``name_pattern`` and ``name_max`` bound function names.  ``url_media`` are the kinds of
-    media whose URL the upstream fetches itself; others are fetched by the gateway.
-    ``max_stop`` is the number of stop sequences that the wire takes (0: none).  ``id_pattern``
-    and ``id_max`` bound the ids of tool calls.  ``strict`` is whose rules the schemas of strict
-    functions must keep: OpenAI's (every property required) or none.  ``top_schema`` are the
-    keywords that the schema of a function may not have at its top.
+    ``name_pattern`` and ``name_max`` restrict function names.  ``url_media`` are the kinds of
+    media whose URL the upstream fetches; the gateway fetches others.  ``max_stop`` is the maximum
+    number of stop sequences (0: none).  ``id_pattern`` and ``id_max`` restrict the ids of tool
+    calls.  ``strict`` names the rules for schemas of strict functions: OpenAI's (every property is
+    required) or none.  ``top_schema`` are the keywords that the schema of a function must not have
+    at its top.
 
-    ``media`` are the kinds of media that a user's turn can hold, ``media_types`` the MIME types
-    of those that are not taken in any type (a trailing ``/`` stands for all that begin so), and
-    ``outputs`` what a response can hold.  ``files`` are the kinds of media that can be named by
-    the id of a file which lies at ``file_provider``.  ``names`` says that messages may
-    name their speaker, ``attribution`` that the first block
-    of Claude Code's system prompt is for upstreams of this protocol, ``cached_search`` that a
-    web search can be kept from going to the live web.
+    ``media`` are the kinds of media that a user message can contain.  ``media_types`` are the
+    accepted MIME types of a kind, if not all are accepted; a trailing ``/`` stands for all types
+    with that beginning.  ``outputs`` are the kinds of output that a response can contain.
+    ``files`` are the kinds of media that can be the id of a file at ``file_provider``.  ``names``
+    says that messages can have the name of their author, ``attribution`` that upstreams of this
+    protocol get the first block of Claude Code's system prompt, ``cached_search`` that a web
+    search can be restricted to an index.
 
-    ``streams`` says that responses can be streamed; of a protocol without it the decoder is given
-    the whole body as one event.  ``json_lines`` says that streams are lines of JSON instead of
-    server-sent events: each line is an event without a name.  ``native_only`` says that nothing is
-    translated to this protocol: its requests go up as they came.
+    ``streams`` says that responses can be streamed; without it the decoder gets the whole body as
+    one event.  ``json_lines`` says that streams are lines of JSON instead of server-sent events:
+    each line is an event without a name.  ``native_only`` says that nothing is translated to this
+    protocol: its requests are passed through.
     """
 
     family: Family
@@ -266,7 +263,7 @@ class Traits(Struct, frozen=True):
     native_only: bool = False
 
     def takes(self, media: Media) -> bool:
-        """Return whether a medium can stand in a user's turn; its source does not matter."""
+        """Return whether a user message can contain the medium; its source does not matter."""
         if media.kind not in self.media:
             return False
         types = self.media_types.get(media.kind)
@@ -279,12 +276,12 @@ class Traits(Struct, frozen=True):
 
 
 class Loss(Struct, frozen=True):
-    """Something that a request asked for and that its target cannot get.
+    """A part of a request that the target's protocol or model does not support.
 
-    ``field`` names it in the words of the representation; ``detail`` says what was done, and
-    quotes nothing that the client sent.  ``content`` says that the model misses content, a tool,
-    or a kind of response that was asked for: clients are always told of that.  Everything else
-    is a setting or a hint.
+    ``field`` is its name in the intermediate representation.  ``detail`` says what was done; it
+    quotes nothing that the client sent.  ``content`` says that the model misses content or a tool,
+    or that a requested kind of response is not available: such losses are always reported to
+    clients.  Other losses are settings and hints.
     """
 
     field: str

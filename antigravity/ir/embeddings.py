@@ -1,4 +1,4 @@
-"""Vectors for texts and media: what is asked for, and what comes back.  No conversation."""
+"""Requests for embeddings of texts and media, and their responses."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ EmbedOperation = Literal["embed", "embed_batch"]
 
 
 class TokenIds(Struct, frozen=True, gc=False, tag="token_ids"):
-    """Text that the client has already cut into the tokens of its model."""
+    """Text that the client has already split into the tokens of its model."""
 
     ids: tuple[int, ...]
 
 
 class EmbeddingInput(Struct, frozen=True, gc=False):
-    """What becomes one vector: the parts together.
+    """The input for one vector, of one or several parts.
 
-    ``param`` is the path of the input in the client's body.  ``dimensions`` shortens the
-    vector.  ``task_type`` says what the vector is for, in Gemini's words
-    (``RETRIEVAL_QUERY``); ``title`` is that of a document.  ``extensions`` are fields that
+    ``param`` is the path of the input in the client's body.  ``dimensions`` is the requested
+    length of the vector.  ``task_type`` is its purpose, as Gemini names it
+    (``RETRIEVAL_QUERY``); ``title`` is the title of a document.  ``extensions`` are fields that
     only the client's protocol knows.
     """
 
@@ -39,8 +39,8 @@ class EmbeddingInput(Struct, frozen=True, gc=False):
 class EmbeddingRequest(Struct, frozen=True):
     """A request for vectors, in the order of its inputs, of which there is at least one.
 
-    ``encoding`` is how the client wants them written.  ``extensions`` are fields for all
-    inputs that only the client's ``protocol`` knows.
+    ``encoding`` is the requested format of the vectors.  ``extensions`` are fields for all inputs
+    that only the client's ``protocol`` knows.
     """
 
     model: str
@@ -52,7 +52,7 @@ class EmbeddingRequest(Struct, frozen=True):
 
 
 class EmbeddingResponse(Struct, frozen=True):
-    """The vectors, and what they cost; ``model`` is the upstream's name for what served."""
+    """The vectors and their usage; ``model`` is the upstream's name of the model."""
 
     vectors: tuple[tuple[float, ...], ...]
     usage: Usage | None = None

@@ -1,8 +1,8 @@
-"""One tree of errors; each protocol renders them in its own shape.
+"""The errors of the gateway; each protocol encodes them in its own format.
 
-An error is about the *client's* request or about the *upstream*.  Trouble with one of the
-gateway's own credentials is an :class:`UpstreamCredentialError`, which clients see as
-503: their own key is fine, and some log their user out on a 401.
+An error is about the *client's* request or about the *upstream*.  If an upstream refuses one of
+the gateway's credentials, that is an :class:`UpstreamCredentialError`.  Clients get it as a 503,
+because their own key is valid, and some clients log out their user after a 401.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ TLS_FAILED: Final = "tls_failed"
 
 
 def credential_refused(reason: str = "") -> str:
-    """Return what clients are told of a refused credential.
+    """Return the message for clients about a refused credential.
 
-    The upstream's own words may repeat it, so that only a ``reason`` without it may be added.
+    The upstream's message may contain the credential, so pass only a safe ``reason``.
     """
     why = f" ({reason})" if reason else ""
     return (
@@ -31,20 +31,20 @@ def credential_refused(reason: str = "") -> str:
 
 
 class GatewayError(Exception):
-    """Something that a client must be told.
+    """An error for a client.
 
-    What it says is free of the credentials in use (:mod:`antigravity.redaction`): upstreams
-    repeat them.
+    Its texts contain no credentials in use (:mod:`antigravity.redaction`), which upstreams may
+    quote.
 
     :ivar message: one sentence for the client: what is wrong and what to do; no secrets.
-    :ivar param: the path of the field at fault, such as ``$.messages[2].content[0].type``.
-    :ivar code: a short machine-readable word, such as ``model_not_found``.
-    :ivar retry_after: seconds until a retry makes sense, where that is known; never negative, at
-        most :data:`LONGEST_DELAY`.
+    :ivar param: the path of the invalid field, such as ``$.messages[2].content[0].type``.
+    :ivar code: a short machine-readable code, such as ``model_not_found``.
+    :ivar retry_after: seconds until a retry is useful, if that is known; never negative, at most
+        :data:`LONGEST_DELAY`.
     :ivar status: the HTTP status for the client.
-    :ivar upstream_status: the HTTP status that an upstream gave, where one did.
-    :ivar help_url: where the account's owner can mend it, where the upstream says so; for the
-        operator only.
+    :ivar upstream_status: the HTTP status of the upstream's response, if there was one.
+    :ivar help_url: the upstream's page where the owner of the account can fix the problem; for
+        the operator only.
     """
 
     status: int = 500
@@ -62,7 +62,7 @@ class GatewayError(Exception):
         help_url: str = "",
     ) -> None:
         redact = CREDENTIALS.redact
-        message = redact(strip_controls(message))  # upstreams and clients have a say in it
+        message = redact(strip_controls(message))  # it may quote upstreams and clients
         super().__init__(message)
         self.message = message
         self.param = param and redact(param)
@@ -73,7 +73,7 @@ class GatewayError(Exception):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds until a retry makes sense, where that is known."""
+        """Seconds until a retry is useful, if that is known."""
         return self._retry_after
 
     @retry_after.setter
@@ -83,13 +83,13 @@ class GatewayError(Exception):
         self._retry_after = None if seconds is None else min(max(0.0, seconds), LONGEST_DELAY)
 
     def limit_delay(self, most: float) -> None:
-        """Have :attr:`retry_after` be ``most`` seconds at the most, if it is known."""
+        """Reduce :attr:`retry_after` to at most ``most`` seconds, if it is known."""
         if self._retry_after is not None:
             self.retry_after = min(self._retry_after, most)
 
 
 class InvalidRequestError(GatewayError):
-    """The request cannot be served as it is written."""
+    """The request is not valid."""
 
     status = 400
 
@@ -97,8 +97,8 @@ class InvalidRequestError(GatewayError):
 class UnreadablePartError(InvalidRequestError):
     """A part of the request cannot be read by the model that would serve it.
 
-    :ivar value: what identifies the part in the client's own request: a file's id, an address
-        or the data themselves; the client is not told of it.
+    :ivar value: what identifies the part in the client's request: the id of a file, a URL or the
+        data; it is not sent to the client.
     """
 
     def __init__(self, message: str, *, value: str, param: str, code: str) -> None:
@@ -117,25 +117,25 @@ class AuthenticationError(GatewayError):
 
 
 class PermissionDeniedError(GatewayError):
-    """The client may not do this."""
+    """The client does not have the permission."""
 
     status = 403
 
 
 class NotFoundError(GatewayError):
-    """No such path, model or object."""
+    """There is no such path, model or object."""
 
     status = 404
 
 
 class MethodNotAllowedError(GatewayError):
-    """The path exists, the method does not."""
+    """The path does not support the method."""
 
     status = 405
 
 
 class ConflictError(GatewayError):
-    """The object is in a state that forbids this."""
+    """The state of the object does not allow this."""
 
     status = 409
 
@@ -153,7 +153,7 @@ class UpgradeRequiredError(GatewayError):
 
 
 class RateLimitedError(GatewayError):
-    """A limit was reached, here or upstream."""
+    """A limit of the gateway or of the upstream was reached."""
 
     status = 429
     retryable = True
@@ -175,10 +175,11 @@ class EmptyResponseError(UpstreamError):
 
 
 class FaultyEndError(EmptyResponseError):
-    """The answer ended with a reason that its model's family is known to give by mistake.
+    """The response ended with a reason that its model family is known to give by mistake.
 
-    :ivar native: the upstream's word for the reason.  A retry is worth while once; after that
-        the answer is delivered as it is.
+    It is retried once; after that the response is delivered unchanged.
+
+    :ivar native: the reason as the upstream names it.
     """
 
     def __init__(self, message: str, *, native: str, code: str | None = None) -> None:
@@ -187,11 +188,11 @@ class FaultyEndError(EmptyResponseError):
 
 
 class UnusableResponseError(UpstreamError):
-    """The upstream sent something unusable (a web page, no TLS) and would repeat it."""
+    """The upstream sent a web page, or failed in another way that a retry would repeat."""
 
 
 class UpstreamCredentialError(UpstreamError):
-    """The upstream refused the gateway's credential; the client is not to blame."""
+    """The upstream refused the gateway's credential; the client's key is valid."""
 
     status = 503
 
@@ -203,20 +204,20 @@ class OverloadedError(UpstreamError):
 
 
 class UnavailableError(UpstreamError):
-    """Nothing is configured or reachable that could serve the request."""
+    """No configured upstream can serve the request."""
 
     status = 503
     retryable = False
 
 
 class DeadlineError(UpstreamError):
-    """The upstream did not answer in time."""
+    """The upstream did not respond in time."""
 
     status = 504
 
 
 class CancelledByClientError(GatewayError):
-    """The client went away before the answer was complete; nobody is left to be told."""
+    """The client disconnected before the response was complete; only records contain this."""
 
     status = 499
 

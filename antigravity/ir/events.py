@@ -1,9 +1,9 @@
-"""What an upstream says while it answers, in order.
+"""The events of a response, in order.
 
-A choice is a flat sequence: text, thinking and tool calls follow each other, and a change
-of kind closes what was open.  Tool calls are told apart by ``call``, their ordinal within
-the response; their deltas may interleave.  Every stream that ends well ends with
-:class:`Finish` for each choice; :class:`UsageUpdate` may come at any time, the last one counts.
+A choice is a flat sequence of text, thinking and tool calls; a change of kind closes what was
+open.  ``call`` identifies a tool call by its number within the response; the deltas of several
+calls may interleave.  A complete stream has a :class:`Finish` for each choice.
+:class:`UsageUpdate` may come at any time; the last one counts.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ FinishReason = Literal[
     "length",  #  the output limit was reached
     "stop_sequence",  #  a stop sequence was produced
     "tool_calls",  #  the client has to run tools
-    "content_filter",  #  a filter cut the answer off
-    "refusal",  #  the model declined
-    "pause",  #  a hosted tool runs long: send the turn back to go on
+    "content_filter",  #  a filter cut the response off
+    "refusal",  #  the model refused to respond
+    "pause",  #  a hosted tool takes long: send the message back to continue
 ]
 
 
 class ResponseStart(Struct, frozen=True, gc=False):
-    """The answer begins; ``id`` and ``model`` are the upstream's, empty where it gave none."""
+    """The response begins; ``id`` and ``model`` are the upstream's, or empty."""
 
     id: str = ""
     model: str = ""
@@ -44,7 +44,7 @@ class TextDelta(Struct, frozen=True, gc=False):
 
 
 class TextSignature(Struct, frozen=True):
-    """A thought signature that sat on the text before it (Gemini)."""
+    """The thought signature of the text before it (Gemini)."""
 
     signature: Signature
     choice: int = 0
@@ -73,14 +73,14 @@ class RedactedThinking(Struct, frozen=True, gc=False):
 
 
 class RefusalDelta(Struct, frozen=True, gc=False):
-    """More text in which the model declines to answer."""
+    """More text of a refusal."""
 
     text: str
     choice: int = 0
 
 
 class ToolCallStart(Struct, frozen=True):
-    """A tool call begins.  ``id`` is never empty: decoders make one where the wire has none."""
+    """A tool call begins.  ``id`` is never empty: decoders create one if the protocol has none."""
 
     call: int
     id: str
@@ -107,7 +107,7 @@ class ToolCallEnd(Struct, frozen=True, gc=False):
 
 
 class MediaOutput(Struct, frozen=True):
-    """An image or sound in the answer."""
+    """An image or audio in the response."""
 
     mime_type: str
     source: MediaSource
@@ -117,7 +117,7 @@ class MediaOutput(Struct, frozen=True):
 
 
 class WebSearchEvent(Struct, frozen=True):
-    """A hosted web search that was run; its results where the upstream gave them."""
+    """A hosted web search, with its results if the upstream reports them."""
 
     search: WebSearch
     choice: int = 0
@@ -131,20 +131,20 @@ class CitationEvent(Struct, frozen=True):
 
 
 class LogprobsDelta(Struct, frozen=True):
-    """Log probabilities of the tokens just sent, as OpenAI writes ``logprobs.content``."""
+    """Log probabilities of the last tokens, in the format of OpenAI's ``logprobs.content``."""
 
     content: list[dict[str, Any]]
     choice: int = 0
 
 
 class UsageUpdate(Struct, frozen=True):
-    """Token counts so far; replaces the counts before it."""
+    """Token counts so far; they replace earlier counts."""
 
     usage: Usage
 
 
 class Finish(Struct, frozen=True, gc=False):
-    """A choice is complete.  ``native`` is the upstream's own word for the reason."""
+    """A choice is complete.  ``native`` is the reason as the upstream names it."""
 
     reason: FinishReason
     stop_sequence: str | None = None
@@ -153,7 +153,7 @@ class Finish(Struct, frozen=True, gc=False):
 
 
 class StreamFailure(Struct, frozen=True):
-    """The answer broke off; nothing follows."""
+    """The response failed; nothing follows."""
 
     error: GatewayError
 
@@ -177,7 +177,7 @@ ChoiceEvent = (
 )
 Event = ResponseStart | ChoiceEvent | UsageUpdate | StreamFailure
 
-#: Events that show that the upstream has really begun to answer.
+#: Events with content: they show that the response has begun.
 MEANINGFUL = (
     TextDelta,
     ThinkingDelta,

@@ -1,4 +1,4 @@
-"""Where the bytes of an image, document, sound or video come from."""
+"""The sources of images, documents, audio and videos."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class InlineData(Struct, frozen=True, gc=False, tag="inline"):
 
 
 class UrlSource(Struct, frozen=True, gc=False, tag="url"):
-    """An ``http`` or ``https`` address that somebody has to fetch."""
+    """An ``http`` or ``https`` URL that the upstream or the gateway fetches."""
 
     url: str
 
 
 class FileReference(Struct, frozen=True, gc=False, tag="file"):
-    """A file that lies at one provider: an OpenAI or Anthropic file id, or a Gemini file URI."""
+    """A file stored at a provider: an OpenAI or Anthropic file id, or a Gemini file URI."""
 
     id: str
     provider: Literal["openai", "anthropic", "google"]
@@ -32,7 +32,7 @@ MediaSource = InlineData | UrlSource | FileReference
 
 
 def kind_of(mime_type: str) -> MediaKind:
-    """Return the media kind of a MIME type; what is no image, sound or video is a document."""
+    """Return the media kind of a MIME type; ``document`` if it is no image, audio or video."""
     major = mime_type.partition("/")[0].lower()
     if major in ("image", "audio", "video"):
         return major  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Content parts: what a message is made of."""
+"""The content parts of messages."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from antigravity.ir.signature import Signature
 
 
 class CacheControl(Struct, frozen=True, gc=False):
-    """A prompt-cache breakpoint behind the part that carries it (Anthropic ``cache_control``)."""
+    """A prompt-cache breakpoint after a part (Anthropic's ``cache_control``)."""
 
     ttl: str | None = None
 
 
 class Citation(Struct, frozen=True, gc=False):
-    """A source for a stretch of an answer.
+    """The source of a part of the response's text.
 
-    ``start`` and ``end`` are offsets in characters (code points) into the text of the
-    choice, from its beginning; both are ``None`` where the provider did not say.
+    ``start`` and ``end`` are offsets in characters (code points) in the text of the choice;
+    both are ``None`` if the provider does not report them.
     """
 
     url: str
@@ -32,7 +32,7 @@ class Citation(Struct, frozen=True, gc=False):
 
 
 class Text(Struct, frozen=True, gc=False, tag="text"):
-    """Plain text.  ``signature`` is a Gemini thought signature that sat on a text part."""
+    """Plain text.  ``signature`` is the Gemini thought signature of a text part."""
 
     text: str
     citations: tuple[Citation, ...] = ()
@@ -41,11 +41,11 @@ class Text(Struct, frozen=True, gc=False, tag="text"):
 
 
 class Media(Struct, frozen=True, gc=False, tag="media"):
-    """An image, document, sound or video.
+    """An image, document, audio or video.
 
-    ``detail`` is the wanted resolution (``low``, ``high``, ``auto``); ``title`` is a file
-    name or document title; ``context`` is Anthropic's free text about a document.
-    ``mime_type`` is empty where only a URL or a file id was given.
+    ``detail`` is the requested resolution (``low``, ``high``, ``auto``); ``title`` is a file name
+    or document title; ``context`` is Anthropic's free text about a document.  ``mime_type`` is
+    empty if only a URL or a file id was given.
     """
 
     kind: MediaKind
@@ -83,7 +83,7 @@ class ToolCall(Struct, frozen=True, gc=False, tag="tool_call"):
 
 
 class ToolResult(Struct, frozen=True, gc=False, tag="tool_result"):
-    """What a client-side tool answered; stands in a ``user`` message after its call."""
+    """The result of a client-side tool, in a ``user`` message after the call."""
 
     call_id: str
     parts: tuple[Text | Media, ...] = ()
@@ -103,7 +103,7 @@ class SearchResult(Struct, frozen=True, gc=False):
 
 
 class WebSearch(Struct, frozen=True, gc=False, tag="web_search"):
-    """A web search that the provider ran: its queries and what it found."""
+    """A web search that the provider ran: its queries and results."""
 
     id: str
     queries: tuple[str, ...] = ()
@@ -112,7 +112,7 @@ class WebSearch(Struct, frozen=True, gc=False, tag="web_search"):
 
 
 class Opaque(Struct, frozen=True, gc=False, tag="opaque"):
-    """A part that only one protocol knows: its wire object, for that protocol's own encoder."""
+    """A part that only one protocol knows: its JSON object, for that protocol's encoder."""
 
     protocol: str
     kind: str

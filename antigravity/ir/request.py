@@ -1,4 +1,4 @@
-"""A request for an answer, in no protocol's words."""
+"""A request in the intermediate representation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 class Message(Struct, frozen=True, gc=False):
-    """One turn.
+    """One message of a conversation.
 
-    Tool calls stand in ``assistant`` messages, tool results in ``user`` messages.  A
-    ``system`` message here is one that came *after* the conversation had begun; the
-    leading ones are in :attr:`Request.system`.  Adjacent messages may have the same role.
+    Tool calls are in ``assistant`` messages, tool results in ``user`` messages.  A ``system``
+    message here comes *after* the first other message; the leading ones are in
+    :attr:`Request.system`.  Adjacent messages may have the same role.
     """
 
     role: Literal["system", "user", "assistant"]
@@ -31,9 +31,9 @@ class ThinkingConfig(Struct, frozen=True):
     """How much the model should think.
 
     ``mode`` is ``off``, ``on`` (with an optional ``budget`` in tokens or an ``effort``),
-    ``adaptive`` (the model decides, ``effort`` as a hint), or ``default`` (the client did
-    not say how much).  ``include`` says whether the client wants to see the thoughts;
-    ``None`` means that it did not say.  ``summary`` is OpenAI's wish for a summary.
+    ``adaptive`` (the model decides, ``effort`` is a hint), or ``default`` (the client did not set
+    it).  ``include`` says whether the client wants to see the thoughts, ``None`` if it did not set
+    that.  ``summary`` is OpenAI's setting for a summary of the thoughts.
     """
 
     mode: Literal["default", "off", "on", "adaptive"] = "default"
@@ -44,7 +44,7 @@ class ThinkingConfig(Struct, frozen=True):
 
 
 class ResponseFormat(Struct, frozen=True):
-    """The form that the answer must have: ``json`` is any object, ``schema`` one that fits."""
+    """The format of the response: ``json`` is any object, ``schema`` an object of a schema."""
 
     kind: Literal["text", "json", "schema"] = "text"
     name: str = "response"
@@ -68,14 +68,14 @@ class Sampling(Struct, frozen=True):
 
 
 class Request(Struct, frozen=True):
-    """Everything that a client asked for.
+    """A client's request.
 
-    ``extensions`` holds the fields that the representation has no name for, as the protocol
-    named ``protocol`` wrote them; only that protocol's encoder may look at them.
-    ``prompt_cache_key``, ``service_tier`` and ``verbosity`` are OpenAI's.  ``modalities``
-    are the wanted output kinds (``text``, ``image``, ``audio``).  ``image`` is what an image
-    should be like, in nobody's words; ``image_config`` says the same in Gemini's.  ``speech``
-    says how what the user wrote is to be spoken.
+    ``extensions`` contains fields without a counterpart here, in the format of the protocol named
+    ``protocol``; only that protocol's encoder may use them.  ``prompt_cache_key``,
+    ``service_tier`` and ``verbosity`` are OpenAI's.  ``modalities`` are the requested kinds of
+    output (``text``, ``image``, ``audio``).  ``image`` describes the requested image independently
+    of a protocol, ``image_config`` in Gemini's format.  ``speech`` describes how to speak the
+    user's text.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""A whole response: the fold of its events, and the way back."""
+"""Whole responses, and the conversion from and to events."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from antigravity.ir.usage import Usage
 
 
 class Choice(Struct, frozen=True):
-    """One of the answers; ``parts`` keep the order in which they came."""
+    """One choice of a response; ``parts`` are in the order of the events."""
 
     parts: tuple[Part, ...] = ()
     finish: FinishReason = "stop"
@@ -59,9 +59,9 @@ class Choice(Struct, frozen=True):
 
 
 class Response(Struct, frozen=True):
-    """An answer with all its choices, at least one.
+    """A response with all its choices, at least one.
 
-    ``failures`` are the errors of choices that were asked for one by one and failed.
+    ``failures`` are the errors of choices that were requested separately and failed.
     """
 
     id: str = ""
@@ -72,7 +72,7 @@ class Response(Struct, frozen=True):
 
 
 class _OpenCall:
-    """A tool call whose arguments are still coming."""
+    """A tool call whose arguments are not complete yet."""
 
     __slots__ = ("arguments", "start")
 
@@ -96,7 +96,7 @@ class _OpenCall:
 
 
 class _OpenText:
-    """A run of text or thinking that is still growing."""
+    """A part of text or thinking that is not complete yet."""
 
     __slots__ = ("citations", "pieces", "signature", "thinking")
 
@@ -126,7 +126,7 @@ class _ChoiceFold:
         self.transcripts: list[str] = []
 
     def run(self, *, thinking: bool) -> _OpenText:
-        """Return the text or thinking that new deltas belong to, opening one if need be."""
+        """Return the text or thinking that new deltas belong to; open one if necessary."""
         last = self.slots[-1] if self.slots else None
         if isinstance(last, _OpenText) and last.thinking is thinking:
             complete = thinking and last.signature is not None
@@ -182,7 +182,7 @@ class _ChoiceFold:
                 pass
 
     def add_search(self, search: WebSearch) -> None:
-        """Add a search, or put what is known now in the place of the same search."""
+        """Add a search, or replace an earlier state of the same search."""
         place = self.searches.setdefault(search.id, len(self.slots))
         if place == len(self.slots):
             self.slots.append(search)

@@ -26,7 +26,7 @@ class Signature(Struct, frozen=True, gc=False):
 
 
 def seal(signature: Signature, native_family: str) -> str:
-    """Return the text to give to a client whose protocol is native to ``native_family``."""
+    """Return the text for a client whose protocol belongs to ``native_family``."""
     if signature.family == native_family:
         return signature.value
     return f"{_SEAL}{signature.family}.{signature.value}"

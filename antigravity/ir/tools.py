@@ -1,4 +1,4 @@
-"""Tools that a request offers, and how the model may use them."""
+"""The tools of a request, and how the model may use them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CustomTool(Struct, frozen=True, gc=False, tag="custom"):
 
 
 class WebSearchTool(Struct, frozen=True, tag="web_search"):
-    """Search of the web, run by the provider; only of an index of it where it is not ``live``."""
+    """A web search that the provider runs; if it is not ``live``, only in an index of the web."""
 
     name: str = "web_search"
     allowed_domains: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class HostedTool(Struct, frozen=True, tag="hosted"):
     """Any other tool that the provider runs.
 
     ``kind`` is ``code_execution``, ``url_context`` or the wire type; ``wire`` is the
-    declaration as the protocol named ``protocol`` writes it.
+    declaration in the format of the protocol named ``protocol``.
     """
 
     kind: str

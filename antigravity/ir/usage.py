@@ -6,14 +6,13 @@ from msgspec import Struct
 
 
 class Usage(Struct, frozen=True):
-    """Counts in tokens, with one meaning whatever the protocol.
+    """Counts in tokens, with the same meaning for all protocols.
 
-    ``input_total`` includes ``cached`` (read from a prompt cache) and ``cache_write``;
-    ``output`` includes ``reasoning``; ``tool_input`` is what hosted tools put into the
-    prompt and is included in ``input_total``; ``searches`` counts hosted web searches.
-    ``image_input`` and ``image_output`` are the images in them, ``audio_input`` and
-    ``audio_output`` the sounds, where the upstream tells.
-    Providers report usage several times in a stream: the last value wins, nothing is summed.
+    ``input_total`` includes ``cached`` (read from a prompt cache), ``cache_write`` and
+    ``tool_input``, which hosted tools add to the prompt.  ``output`` includes ``reasoning``.
+    ``searches`` counts hosted web searches.  ``image_input``, ``image_output``, ``audio_input`` and
+    ``audio_output`` are the parts for images and audio, if the upstream reports them.
+    Providers report usage several times in a stream: the last value counts, nothing is summed.
     """
 
     input_total: int = 0
