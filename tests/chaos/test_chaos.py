@@ -44,7 +44,7 @@ class Chaos(ChaosCase):
             }
         )
 
-    async def test_whoever_can_be_served_is_served_once(self) -> None:
+    async def test_every_servable_request_is_served_once(self) -> None:
         await self.start_all()
         asks = plan(SEED, REQUESTS, UPSTREAMS)
         self.answers: dict[int, tuple[int, bytes]] = {}
@@ -67,7 +67,7 @@ class Chaos(ChaosCase):
         await self.pool.closeCachedConnections()
         await self.stop()
 
-    async def test_no_session_gets_anothers_signatures(self) -> None:
+    async def test_signatures_stay_in_their_session(self) -> None:
         await self.start({"g": self.upstream("gemini_api", "key-a", "key-b", "key-c")})
         sessions = [f"mark-{number}-{number:08x}" for number in range(60)]
         found = await gatherResults(

@@ -20,7 +20,7 @@ every_target = pytest.mark.parametrize("target", TARGETS)
 
 
 @every_target
-def test_it_answers(claude: Driver, gateways: Gateways, target: str) -> None:
+def test_client_prints_response(claude: Driver, gateways: Gateways, target: str) -> None:
     gateway = gateways(target)
     answer = claude.ask(gateway.address, "Hello [[say GREETING-7 zürich]]", *MODEL)
     assert answer.out.strip() == "GREETING-7 zürich", answer.said
@@ -29,7 +29,7 @@ def test_it_answers(claude: Driver, gateways: Gateways, target: str) -> None:
 
 
 @every_target
-def test_it_runs_a_command(claude: Driver, gateways: Gateways, target: str) -> None:
+def test_client_runs_command(claude: Driver, gateways: Gateways, target: str) -> None:
     gateway = gateways(target)
     answer = claude.ask(gateway.address, SHELL, *MODEL)
     assert "ZEBRA-42" in answer.out, answer.said
@@ -38,14 +38,14 @@ def test_it_runs_a_command(claude: Driver, gateways: Gateways, target: str) -> N
 
 
 @every_target
-def test_it_runs_commands_in_parallel(claude: Driver, gateways: Gateways, target: str) -> None:
+def test_client_runs_parallel_commands(claude: Driver, gateways: Gateways, target: str) -> None:
     answer = claude.ask(gateways(target).address, SHELL + OTHER, *MODEL)
     assert "ZEBRA-42" in answer.out, answer.said
     assert "LYNX-23" in answer.out, answer.said
 
 
 @every_target
-def test_its_thinking_survives_a_tool_loop(
+def test_thinking_is_valid_in_tool_loop(
     claude: Driver, gateways: Gateways, simulator: Simulator, target: str
 ) -> None:
     prompt = f"[[think PONDER-5]]{SHELL}[[then]][[think PONDER-6]]{OTHER}"
@@ -57,7 +57,7 @@ def test_its_thinking_survives_a_tool_loop(
 
 
 @every_target
-def test_its_stream_of_events_is_whole(claude: Driver, gateways: Gateways, target: str) -> None:
+def test_client_event_stream_is_complete(claude: Driver, gateways: Gateways, target: str) -> None:
     options = (*MODEL, "--output-format", "stream-json", "--verbose", "--include-partial-messages")
     answer = claude.ask(gateways(target).address, f"[[think PONDER-5]]{SHELL}", *options)
     events = [json.loads(line) for line in answer.out.splitlines()]
@@ -77,7 +77,7 @@ def _blocks(event: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @every_target
-def test_structured_output(claude: Driver, gateways: Gateways, target: str) -> None:
+def test_structured_output_matches_schema(claude: Driver, gateways: Gateways, target: str) -> None:
     schema = '{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}'
     prompt = '[[tool StructuredOutput {"n": 42}]]'
     options = (*MODEL, "--output-format", "json", "--json-schema", schema)
@@ -86,16 +86,14 @@ def test_structured_output(claude: Driver, gateways: Gateways, target: str) -> N
 
 
 @pytest.mark.parametrize("target", ["anthropic", "gemini"])
-def test_names_that_nobody_has_go_to_the_fallback_model(
-    claude: Driver, gateways: Gateways, target: str
-) -> None:
+def test_unknown_models_use_fallback_model(claude: Driver, gateways: Gateways, target: str) -> None:
     gateway = gateways(target, fallback=True)
     answer = claude.ask(gateway.address, "[[say GREETING-7]]", "--model", "some-local-model")
     assert answer.out.strip() == "GREETING-7", answer.said
 
 
 @every_target
-def test_it_counts_its_context(claude: Driver, gateways: Gateways, target: str) -> None:
+def test_client_counts_context(claude: Driver, gateways: Gateways, target: str) -> None:
     gateway = gateways(target)
     answer = claude.ask(gateway.address, "/context", *MODEL)
     assert "Context" in answer.out, answer.said
@@ -112,7 +110,9 @@ def test_it_counts_its_context(claude: Driver, gateways: Gateways, target: str) 
         ("anthropic", 529),
     ],
 )
-def test_errors_end_it(claude: Driver, gateways: Gateways, target: str, status: int) -> None:
+def test_client_ends_on_errors(
+    claude: Driver, gateways: Gateways, target: str, status: int
+) -> None:
     gateway = gateways(target, fresh=True)
     answer = claude.ask(
         gateway.address, f"[[error {status} retry=1s message=REFUSED-9]]", *MODEL, timeout=150
@@ -125,7 +125,7 @@ def test_errors_end_it(claude: Driver, gateways: Gateways, target: str, status: 
 
 @every_target
 @pytest.mark.parametrize("fault", ["cut 3", "garbage 3", "empty"])
-def test_a_broken_stream_ends_it(
+def test_client_ends_on_broken_stream(
     claude: Driver, gateways: Gateways, target: str, fault: str
 ) -> None:
     gateway = gateways(target, fresh=True)

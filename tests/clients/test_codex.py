@@ -24,7 +24,7 @@ def patch_of(file: str, text: str) -> str:
 
 
 @every_target
-def test_it_answers(codex: Driver, gateways: Gateways, target: str) -> None:
+def test_client_prints_response(codex: Driver, gateways: Gateways, target: str) -> None:
     gateway = gateways(target)
     answer = codex.ask(gateway.address, "Hello [[say GREETING-7 zürich]]")
     assert answer.out.strip() == "GREETING-7 zürich", answer.said
@@ -33,7 +33,7 @@ def test_it_answers(codex: Driver, gateways: Gateways, target: str) -> None:
 
 
 @every_target
-def test_it_runs_a_command(codex: Driver, gateways: Gateways, target: str) -> None:
+def test_client_runs_command(codex: Driver, gateways: Gateways, target: str) -> None:
     gateway = gateways(target)
     answer = codex.ask(gateway.address, SHELL)
     assert "ZEBRA-42" in answer.out, answer.said
@@ -41,14 +41,14 @@ def test_it_runs_a_command(codex: Driver, gateways: Gateways, target: str) -> No
 
 
 @every_target
-def test_it_runs_commands_in_parallel(codex: Driver, gateways: Gateways, target: str) -> None:
+def test_client_runs_parallel_commands(codex: Driver, gateways: Gateways, target: str) -> None:
     answer = codex.ask(gateways(target).address, SHELL + OTHER)
     assert "ZEBRA-42" in answer.out, answer.said
     assert "LYNX-23" in answer.out, answer.said
 
 
 @every_target
-def test_its_thinking_survives_a_tool_loop(
+def test_thinking_is_valid_in_tool_loop(
     codex: Driver, gateways: Gateways, simulator: Simulator, target: str
 ) -> None:
     prompt = f"[[think PONDER-5]]{SHELL}[[then]][[think PONDER-6]]{OTHER}"
@@ -69,7 +69,7 @@ def test_apply_patch_changes_a_file(codex: Driver, gateways: Gateways, target: s
 
 
 @every_target
-def test_code_mode(codex_code_mode: Driver, gateways: Gateways, target: str) -> None:
+def test_code_mode_runs_program(codex_code_mode: Driver, gateways: Gateways, target: str) -> None:
     # Its tools come inside of the input, and in a namespace.
     name = "exec" if target == "responses" else "functions__exec"
     command = json.dumps({"cmd": "expr 40 + 2 | sed s/^/ZEBRA-/"})
@@ -80,7 +80,9 @@ def test_code_mode(codex_code_mode: Driver, gateways: Gateways, target: str) -> 
 
 
 @every_target
-def test_output_schema(codex: Driver, gateways: Gateways, target: str, tmp_path: Path) -> None:
+def test_output_schema_is_honoured(
+    codex: Driver, gateways: Gateways, target: str, tmp_path: Path
+) -> None:
     schema = {
         "type": "object",
         "properties": {"n": {"type": "integer"}},
@@ -94,7 +96,7 @@ def test_output_schema(codex: Driver, gateways: Gateways, target: str, tmp_path:
 
 
 @pytest.mark.parametrize("target", ["responses", "anthropic"])
-def test_the_builtin_provider_falls_back_to_http_at_once(
+def test_builtin_provider_falls_back_to_http_at_once(
     codex_builtin: Driver, gateways: Gateways, target: str
 ) -> None:
     gateway = gateways(target)
@@ -118,7 +120,7 @@ def test_the_builtin_provider_falls_back_to_http_at_once(
         ("anthropic", 529),
     ],
 )
-def test_errors_end_it(codex: Driver, gateways: Gateways, target: str, status: int) -> None:
+def test_client_ends_on_errors(codex: Driver, gateways: Gateways, target: str, status: int) -> None:
     gateway = gateways(target, fresh=True)
     answer = codex.ask(
         gateway.address, f"[[error {status} retry=1s message=REFUSED-9]]", timeout=150
@@ -130,7 +132,7 @@ def test_errors_end_it(codex: Driver, gateways: Gateways, target: str, status: i
 
 @every_target
 @pytest.mark.parametrize("fault", ["cut 3", "garbage 3", "empty"])
-def test_a_broken_stream_ends_it(
+def test_client_ends_on_broken_stream(
     codex: Driver, gateways: Gateways, target: str, fault: str
 ) -> None:
     gateway = gateways(target, fresh=True)

@@ -19,7 +19,7 @@ every_target = pytest.mark.parametrize("target", TARGETS)
 
 
 @every_target
-def test_it_answers(gemini: Driver, gateways: Gateways, target: str) -> None:
+def test_client_prints_response(gemini: Driver, gateways: Gateways, target: str) -> None:
     gateway = gateways(target)
     answer = gemini.ask(gateway.address, "Hello [[say GREETING-7 zürich]]", *MODEL)
     assert answer.out.strip() == "GREETING-7 zürich", answer.said
@@ -28,7 +28,7 @@ def test_it_answers(gemini: Driver, gateways: Gateways, target: str) -> None:
 
 
 @every_target
-def test_it_runs_commands_and_its_thinking_survives(
+def test_client_runs_commands_with_valid_thinking(
     gemini: Driver, gateways: Gateways, simulator: Simulator, target: str
 ) -> None:
     prompt = f"[[think PONDER-5]]{SHELL}[[then]][[think PONDER-6]]{OTHER}"
@@ -41,14 +41,14 @@ def test_it_runs_commands_and_its_thinking_survives(
 
 
 @every_target
-def test_it_runs_commands_in_parallel(gemini: Driver, gateways: Gateways, target: str) -> None:
+def test_client_runs_parallel_commands(gemini: Driver, gateways: Gateways, target: str) -> None:
     answer = gemini.ask(gateways(target).address, SHELL + OTHER, *MODEL)
     assert "ZEBRA-42" in answer.out, answer.said
     assert "LYNX-23" in answer.out, answer.said
 
 
 @pytest.mark.parametrize("target", ["gemini", "anthropic"])
-def test_it_chooses_a_model_by_itself(gemini: Driver, gateways: Gateways, target: str) -> None:
+def test_client_chooses_model(gemini: Driver, gateways: Gateways, target: str) -> None:
     gateway = gateways(target)
     # First it has the prompt judged, and wants JSON; so there is no directive in it.
     answer = gemini.ask(gateway.address, "Hello GREETING-7")
@@ -62,7 +62,7 @@ def test_it_chooses_a_model_by_itself(gemini: Driver, gateways: Gateways, target
 
 
 @every_target
-def test_a_refusal_ends_it(gemini: Driver, gateways: Gateways, target: str) -> None:
+def test_client_ends_on_rejection(gemini: Driver, gateways: Gateways, target: str) -> None:
     gateway = gateways(target, fresh=True)
     answer = gemini.ask(gateway.address, "[[error 400 message=REFUSED-9]]", *MODEL, timeout=150)
     assert answer.code != 0, answer.said
@@ -72,7 +72,7 @@ def test_a_refusal_ends_it(gemini: Driver, gateways: Gateways, target: str) -> N
 
 @every_target
 @pytest.mark.parametrize("fault", ["cut 3", "garbage 3"])
-def test_a_broken_stream_ends_it(
+def test_client_ends_on_broken_stream(
     gemini: Driver, gateways: Gateways, target: str, fault: str
 ) -> None:
     gateway = gateways(target, fresh=True)

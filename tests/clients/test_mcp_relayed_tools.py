@@ -75,25 +75,25 @@ def bridge(gateway: Gateway) -> dict[str, Any]:
     return {"command": sys.executable, "args": arguments}
 
 
-def test_claude_code_over_http(claude: Driver, anthropic: Gateway) -> None:
+def test_claude_code_calls_tool_over_http(claude: Driver, anthropic: Gateway) -> None:
     server = {"type": "http", "url": f"{anthropic.address}/mcp"}
     said = ask_claude(claude, anthropic, f"[[tool mcp__ag__s__echo {ECHO}]]", ag=server)
     assert "ZEBRA-42" in said
 
 
-def test_claude_code_over_the_bridge(claude: Driver, anthropic: Gateway) -> None:
+def test_claude_code_calls_tool_over_bridge(claude: Driver, anthropic: Gateway) -> None:
     server = {"type": "stdio", **bridge(anthropic)}
     said = ask_claude(claude, anthropic, f"[[tool mcp__ag__s__echo {ECHO}]]", ag=server)
     assert "ZEBRA-42" in said
 
 
-def test_claude_code_searches_by_the_relay(claude: Driver, anthropic: Gateway) -> None:
+def test_claude_code_searches_over_relay(claude: Driver, anthropic: Gateway) -> None:
     server = {"type": "http", "url": f"{anthropic.address}/mcp/web_search_prime/mcp"}
     prompt = '[[tool mcp__search__webSearchPrime {"search_query": "otters"}]]'
     assert "About otters" in ask_claude(claude, anthropic, prompt, search=server)
 
 
-def test_codex_over_the_bridge(codex: Driver, responses: Gateway) -> None:
+def test_codex_calls_tool_over_bridge(codex: Driver, responses: Gateway) -> None:
     started_as = bridge(responses)
     options = (
         "-m",
@@ -107,7 +107,7 @@ def test_codex_over_the_bridge(codex: Driver, responses: Gateway) -> None:
     assert "ZEBRA-42" in answer.out, answer.said
 
 
-def test_gemini_cli_over_http(gemini: Driver, google: Gateway) -> None:
+def test_gemini_cli_calls_tool_over_http(gemini: Driver, google: Gateway) -> None:
     folder = gemini.work / ".gemini"
     folder.mkdir()
     server = {"httpUrl": f"{google.address}/mcp", "trust": True}
@@ -119,7 +119,7 @@ def test_gemini_cli_over_http(gemini: Driver, google: Gateway) -> None:
     assert "ZEBRA-42" in answer.out, answer.said
 
 
-def test_opencode_looks_at_a_picture(opencode: Driver, google: Gateway) -> None:
+def test_opencode_analyzes_image(opencode: Driver, google: Gateway) -> None:
     url = f"{google.address}/mcp/zai-mcp-server/mcp"
     settings = {"mcp": {"eyes": {"type": "remote", "url": url, "enabled": True}}}
     (opencode.work / "opencode.json").write_text(json.dumps(settings))

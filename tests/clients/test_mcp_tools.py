@@ -23,7 +23,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-def test_claude_code(claude: Driver, gateways: Gateways, url: str) -> None:
+def test_claude_code_calls_tools(claude: Driver, gateways: Gateways, url: str) -> None:
     config = claude.work / "mcp.json"
     config.write_text(json.dumps({"mcpServers": {"ag": {"type": "http", "url": url}}}))
     options = ("--model", "claude-sonnet-5", "--mcp-config", str(config), "--strict-mcp-config")
@@ -32,7 +32,7 @@ def test_claude_code(claude: Driver, gateways: Gateways, url: str) -> None:
     assert ANSWER in answer.out, answer.said
 
 
-def test_codex(codex: Driver, gateways: Gateways, url: str) -> None:
+def test_codex_calls_tools(codex: Driver, gateways: Gateways, url: str) -> None:
     # Newer models have to search for tools first.
     options = ("-m", "gpt-4.1", "-c", f'mcp_servers.ag.url="{url}"')
     prompt = f"[[tool {TOOL} {{}}]]"
@@ -40,7 +40,7 @@ def test_codex(codex: Driver, gateways: Gateways, url: str) -> None:
     assert ANSWER in answer.out, answer.said
 
 
-def test_gemini_cli(gemini: Driver, gateways: Gateways, url: str) -> None:
+def test_gemini_cli_calls_tools(gemini: Driver, gateways: Gateways, url: str) -> None:
     folder = gemini.work / ".gemini"
     folder.mkdir()
     servers = {"mcpServers": {"ag": {"httpUrl": url, "trust": True}}}
@@ -53,7 +53,7 @@ def test_gemini_cli(gemini: Driver, gateways: Gateways, url: str) -> None:
     assert ANSWER in answer.out, answer.said
 
 
-def test_opencode(opencode: Driver, gateways: Gateways, url: str) -> None:
+def test_opencode_calls_tools(opencode: Driver, gateways: Gateways, url: str) -> None:
     settings = {"mcp": {"ag": {"type": "remote", "url": url, "enabled": True}}}
     (opencode.work / "opencode.json").write_text(json.dumps(settings))
     prompt = f"[[tool ag_{TOOL} {{}}]]"

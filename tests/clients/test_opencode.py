@@ -29,7 +29,9 @@ every_target = pytest.mark.parametrize("target", TARGETS)
 
 @every_provider
 @every_target
-def test_it_runs_commands(opencode: Driver, gateways: Gateways, provider: str, target: str) -> None:
+def test_client_runs_commands(
+    opencode: Driver, gateways: Gateways, provider: str, target: str
+) -> None:
     gateway = gateways(target, fallback=True)
     prompt = f"[[think PONDER-5]]{SHELL}{OTHER}"
     answer = opencode.ask(gateway.address, prompt, "--model", PROVIDERS[provider])
@@ -43,7 +45,7 @@ def test_it_runs_commands(opencode: Driver, gateways: Gateways, provider: str, t
 
 
 @every_provider
-def test_it_answers(opencode: Driver, gateways: Gateways, provider: str) -> None:
+def test_client_prints_response(opencode: Driver, gateways: Gateways, provider: str) -> None:
     target = "gemini" if provider == "anthropic" else "anthropic"
     answer = opencode.ask(
         gateways(target, fallback=True).address,
@@ -56,7 +58,9 @@ def test_it_answers(opencode: Driver, gateways: Gateways, provider: str) -> None
 
 @every_provider
 @pytest.mark.parametrize("fault", ["error 400 message=REFUSED-9", "cut 3"])
-def test_faults_end_it(opencode: Driver, gateways: Gateways, provider: str, fault: str) -> None:
+def test_client_ends_on_faults(
+    opencode: Driver, gateways: Gateways, provider: str, fault: str
+) -> None:
     target = "gemini" if provider == "anthropic" else "anthropic"
     gateway = gateways(target, fallback=True, fresh=True)
     answer = opencode.ask(

@@ -39,7 +39,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ],
     ids=lambda value: " ".join(value).replace("--", "") if isinstance(value, tuple) else None,
 )
-def test_nothing_to_complain_about(
+def test_conformance_suite_passes(
     url: str, version: str, arguments: tuple[str, ...], least: int, tmp_path: Path
 ) -> None:
     figures = run(version, url, arguments, tmp_path)

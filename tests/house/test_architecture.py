@@ -31,12 +31,12 @@ def script() -> ModuleType:
     return module
 
 
-def test_picture_is_drawn_from_its_data(script: ModuleType) -> None:
+def test_diagram_matches_its_data(script: ModuleType) -> None:
     drawn = (DOCS / "architecture.svg").read_text("utf-8")
     assert drawn == script.draw(DATA), "run: python docs/draw_architecture.py"
 
 
-def test_picture_shows_every_room() -> None:
+def test_diagram_shows_every_room() -> None:
     rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert rooms == set(LAYERS)
 
@@ -52,12 +52,12 @@ def test_imports_of_rooms_point_down_or_sideways() -> None:
     assert not wrong
 
 
-def test_files_named_in_the_page_exist() -> None:
+def test_files_named_in_architecture_page_exist() -> None:
     page = (DOCS / "architecture.rst").read_text("utf-8")
     named = re.findall(r"``(antigravity/[a-z_/]+(?:\.py|\.toml|/))``", page)
     assert len(named) > 30
     assert [name for name in named if not (DOCS.parent / name).exists()] == []
 
 
-def test_page_says_where_to_make_common_changes() -> None:
+def test_architecture_page_lists_common_changes() -> None:
     assert len(table("docs/architecture.rst", "To")) >= 20

@@ -39,7 +39,7 @@ def found(folder: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_each_version_is_found_once_the_oldest_first(tmp_path: Path) -> None:
+def test_pythons_finds_each_version_once_in_order(tmp_path: Path) -> None:
     first = add_program(tmp_path / "bin" / "python3.13", "echo 3.13")
     add_program(tmp_path / "pyenv" / "versions" / "3.13.9" / "bin" / "python", "echo 3.13")
     oldest = add_program(tmp_path / "pyenv" / "versions" / "3.9-x" / "bin" / "python", "echo 3.11")
@@ -47,7 +47,7 @@ def test_each_version_is_found_once_the_oldest_first(tmp_path: Path) -> None:
     assert found(tmp_path) == [f"3.11 {oldest}", f"3.13 {first}", f"3.100 {newest}"]
 
 
-def test_shims_that_fail_and_programs_of_other_names_are_none(tmp_path: Path) -> None:
+def test_pythons_ignores_failing_shims_and_other_names(tmp_path: Path) -> None:
     add_program(tmp_path / "bin" / "python3.12", "echo 3.12; exit 127")
     add_program(tmp_path / "bin" / "python3.13-config", "echo 3.13")
     add_program(tmp_path / "bin" / "python3.13t", "echo 3.13")
@@ -55,20 +55,20 @@ def test_shims_that_fail_and_programs_of_other_names_are_none(tmp_path: Path) ->
     assert found(tmp_path) == []
 
 
-def test_the_running_interpreter_is_found(tmp_path: Path) -> None:
+def test_pythons_finds_running_interpreter(tmp_path: Path) -> None:
     if sys.version_info.releaselevel != "final":
         pytest.skip("this is no final release")
     program = add_program(tmp_path / "bin" / "python3", f'exec "{sys.executable}" "$@"')
     assert found(tmp_path) == [f"{sys.version_info[0]}.{sys.version_info[1]} {program}"]
 
 
-def test_the_scripts_can_be_run_and_read() -> None:
+def test_ci_scripts_are_executable_and_valid() -> None:
     for name in ("run", "pythons"):
         assert os.access(CI / name, os.X_OK)
         subprocess.run([str(BASH), "-n", str(CI / name)], check=True)
 
 
-def test_a_failure_on_any_version_fails_the_whole_with_a_line_for_each(tmp_path: Path) -> None:
+def test_ci_fails_when_any_version_fails(tmp_path: Path) -> None:
     """With stand-ins for make and the interpreters."""
     (tmp_path / ".ci").mkdir()
     for name in ("run", "pythons"):

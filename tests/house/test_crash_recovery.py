@@ -214,9 +214,7 @@ def check_state(home: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
-def test_a_gateway_killed_under_load_knows_its_state_again(
-    tmp_path: Path, upstream: Upstream
-) -> None:
+def test_state_is_restored_after_kill_under_load(tmp_path: Path, upstream: Upstream) -> None:
     home = home_of(tmp_path, upstream, "spent", "good-1", "good-2")
     pool, signatures = home / "state" / "pool.json", home / "state" / "signatures.db"
     refused: list[int] = []
@@ -252,7 +250,7 @@ def test_a_gateway_killed_under_load_knows_its_state_again(
 
 
 @pytest.mark.parametrize("leap", [YEARS, -YEARS])
-def test_a_clock_that_leaps_breaks_no_answer_and_moves_no_lock(
+def test_clock_changes_break_no_response_and_move_no_lock(
     leap: int, tmp_path: Path, upstream: Upstream
 ) -> None:
     home = home_of(tmp_path, upstream, "spent", "good-1")

@@ -38,7 +38,7 @@ def test_every_hook_has_a_section_titled_with_its_signature() -> None:
     assert len(titles) >= 5
 
 
-def test_the_example_plugin_works() -> None:
+def test_example_plugin_of_docs_works() -> None:
     (code,) = (text for text in blocks("docs/plugins.rst", "python") if "class MyKind" in text)
     namespace: dict[str, object] = {}
     exec(code, namespace)  # our own page
@@ -62,7 +62,7 @@ def example_of(section: str) -> object:
     return plugin
 
 
-def test_the_example_of_a_selection_policy_does_what_it_says() -> None:
+def test_example_selection_policy_works() -> None:
     host = PluginHost({"cheap": {"order": ["b", "a"]}})
     host.load(extra=[("cheap", example_of("register_selection_policies"))], installed=False)
     assert host.problems == []
@@ -74,7 +74,7 @@ def test_the_example_of_a_selection_policy_does_what_it_says() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_pages_are_valid_and_their_links_lead_somewhere(page: Path) -> None:
+def test_pages_are_valid_and_links_resolve(page: Path) -> None:
     text = page.read_text("utf-8")
     docutils.core.publish_doctree(
         text,
@@ -84,7 +84,7 @@ def test_pages_are_valid_and_their_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
-def test_the_changelog_can_be_made_of_the_fragments(tmp_path: Path) -> None:
+def test_changelog_builds_from_fragments(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "1.0"]
     done = run([*command, "--dir", str(ROOT)], tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -95,14 +95,14 @@ def test_the_changelog_can_be_made_of_the_fragments(tmp_path: Path) -> None:
     )
 
 
-def test_every_target_of_make_is_named() -> None:
+def test_every_make_target_is_documented() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     targets = " ".join(re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE))
     page = (ROOT / "CONTRIBUTING.rst").read_text("utf-8")
     assert [target for target in targets.split() if f"make {target}" not in page] == []
 
 
-def test_every_room_has_its_place_in_the_table() -> None:
+def test_every_room_is_in_table() -> None:
     named = {
         name.rstrip("/")
         for rooms, _ in table("docs/architecture.rst", "Room")
@@ -114,7 +114,7 @@ def test_every_room_has_its_place_in_the_table() -> None:
     assert named == there
 
 
-def test_every_dependency_is_named_with_its_reason() -> None:
+def test_every_dependency_is_documented_with_reason() -> None:
     page = (ROOT / "docs/architecture.rst").read_text("utf-8")
     block = (ROOT / "setup.cfg").read_text("utf-8").split("install_requires =")[1].split("\n\n")[0]
     names = [re.split(r"[><=;]", line.strip())[0] for line in block.strip().splitlines()]

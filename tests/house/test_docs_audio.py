@@ -33,18 +33,18 @@ def words(text: str) -> set[str]:
     return set(re.findall(r"[a-z0-9_]+", text))
 
 
-def test_every_format_of_recordings_is_named() -> None:
+def test_every_recording_format_is_documented() -> None:
     said = rows("Parameter")["file"].partition(":")[2].partition(".")[0]
     assert re.split(r", | or ", said.strip()) == list(CONTENTS)
 
 
-def test_every_parameter_of_transcripts_is_named() -> None:
+def test_every_transcription_parameter_is_documented() -> None:
     named = {name for cell in rows("Parameter") for name in cell.split(", ")}
     fields = set(TranscriptBody.__struct_encode_fields__) - {"model"}
     assert named == {name + "[]" * (name in LISTS) for name in fields} | {"file"}
 
 
-def test_forms_of_transcripts() -> None:
+def test_transcription_formats_are_documented() -> None:
     said = rows("Parameter")
     assert words(said["response_format"]) >= set(FORMATS[TRANSCRIPTIONS])
     assert set(FORMATS[TRANSCRIPTIONS]) - set(FORMATS[TRANSLATIONS]) == {"diarized_json"}
@@ -53,12 +53,12 @@ def test_forms_of_transcripts() -> None:
     assert words(said["timestamp_granularities[]"]) >= set(GRANULARITIES)
 
 
-def test_the_limit() -> None:
+def test_audio_limit_is_documented() -> None:
     assert AudioSettings().max_inline_bytes == 15 * 1024 * 1024
     assert "15 MiB (``audio.max_inline_bytes``)" in TEXT
 
 
-def test_forms_of_speech() -> None:
+def test_speech_formats_are_documented() -> None:
     said = rows("Parameter", 1)
     assert words(said["response_format"]) >= set(TYPES)
     written, _, refused = said["response_format"].partition("channel).")
@@ -67,12 +67,12 @@ def test_forms_of_speech() -> None:
     assert words(said["stream_format"]) >= set(STREAM_FORMATS)
 
 
-def test_stand_ins_for_voices() -> None:
+def test_voice_replacements_are_documented() -> None:
     own = load_table(()).capabilities(AudioSettings().speech_model)
     assert rows("Asked for") == own.voice_names
 
 
-def test_the_default_models_can_do_it() -> None:
+def test_default_audio_models_have_capabilities() -> None:
     known = load_table(())
     assert "audio" in known.capabilities(AudioSettings().transcription_model).inputs
     assert known.capabilities(AudioSettings().speech_model).outputs == ("audio",)

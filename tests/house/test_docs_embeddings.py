@@ -43,7 +43,7 @@ THINGS: dict[str, tuple[list[EmbeddingInput], str]] = {
 
 
 @pytest.mark.parametrize("thing", THINGS)
-def test_what_the_table_says_becomes_of_inputs(thing: str) -> None:
+def test_embedding_inputs_match_table(thing: str) -> None:
     (row,) = (row for row in table("docs/protocols.rst", "Input or setting") if row[0] == thing)
     claims = dict(zip(CLIENTS, row[1:], strict=True))
     inputs, mark = THINGS[thing]
@@ -59,7 +59,7 @@ def test_what_the_table_says_becomes_of_inputs(thing: str) -> None:
             assert said.startswith("lost") is bool(done.warnings), (thing, name)
 
 
-def test_several_texts_of_one_input_become_what_the_table_says() -> None:
+def test_several_texts_of_one_input_match_table() -> None:
     given = EmbeddingInput((Text("a"), Text("b")), "input")
     request = EmbeddingRequest("m", (given,), "other")
     body = {
@@ -70,7 +70,7 @@ def test_several_texts_of_one_input_become_what_the_table_says() -> None:
     assert body["gemini"]["content"]["parts"] == [{"text": "a"}, {"text": "b"}]
 
 
-def test_the_sizes_of_batches_are_told() -> None:
+def test_batch_sizes_are_documented() -> None:
     text = " ".join((ROOT / "docs/protocols.rst").read_text("utf-8").split())
     found = re.search(r"Gemini takes (\d+) inputs at once, OpenAI (\d+)\.", text)
     assert found is not None
@@ -80,7 +80,7 @@ def test_the_sizes_of_batches_are_told() -> None:
     assert embeddings.PARALLEL == 4
 
 
-def test_every_address_is_in_the_tables() -> None:
+def test_every_embedding_path_is_in_tables() -> None:
     host = PluginHost()
     host.load(installed=False)
     for page in ("README.rst", "docs/protocols.rst"):

@@ -52,12 +52,12 @@ def classes() -> Mapping[str, type[GatewayError]]:
     }
 
 
-def test_the_table_of_errors_is_complete() -> None:
+def test_error_table_is_complete() -> None:
     listed = {row[0]: int(row[1]) for row in table("docs/protocols.rst", "Error")}
     assert listed == {name: kind.status for name, kind in classes().items()}
 
 
-def test_each_protocol_says_errors_as_the_table_does() -> None:
+def test_protocol_errors_match_table() -> None:
     host = PluginHost()
     host.load(installed=False)
     servers = host.registry.servers
@@ -74,7 +74,7 @@ def test_each_protocol_says_errors_as_the_table_does() -> None:
         assert (said["gemini"]["status"], said["gemini"]["code"]) == (gemini, int(status))
 
 
-def test_messages_that_are_quoted_exist() -> None:
+def test_quoted_messages_exist() -> None:
     quoted = [
         text
         for row in table("docs/operations.rst", "Message")
@@ -87,7 +87,7 @@ def test_messages_that_are_quoted_exist() -> None:
 
 
 @pytest.mark.parametrize("lan", [False, True])
-def test_the_table_of_modes_is_true(lan: bool) -> None:
+def test_auth_mode_table_is_correct(lan: bool) -> None:
     rows = table("docs/security.rst", "proxy.auth_mode")
     assert [row[0] for row in rows] == ["off", "strict", "all_except_health", "auto (default)"]
     for mode, health, others in rows:
@@ -103,12 +103,12 @@ def test_the_table_of_modes_is_true(lan: bool) -> None:
                 assert not needs, (mode, path)
 
 
-def test_the_groups_of_models_are_the_shipped_ones() -> None:
+def test_model_groups_match_shipped_ones() -> None:
     listed = {row[0]: row[1].split(", ") for row in table("docs/accounts.rst", "Group")}
     assert listed == shipped_groups()
 
 
-def test_the_locks_are_the_ones_that_there_are() -> None:
+def test_lock_table_matches_code() -> None:
     reaches = {
         "model": "the account, for this model",
         "account": "the account",
@@ -123,7 +123,7 @@ def test_the_locks_are_the_ones_that_there_are() -> None:
     assert {row[0]: (row[2], row[3]) for row in table("docs/accounts.rst", "Reason")} == known
 
 
-def test_the_modes_and_the_headers_of_conversations_exist() -> None:
+def test_scheduling_modes_and_session_headers_exist() -> None:
     assert {row[0] for row in table("docs/accounts.rst", "Mode")} == set(POLICIES)
     page = (ROOT / "docs/accounts.rst").read_text("utf-8")
     named = re.search(
@@ -135,18 +135,18 @@ def test_the_modes_and_the_headers_of_conversations_exist() -> None:
     assert set(headers) <= set(SESSION_HEADERS)
 
 
-def test_the_headers_that_are_explained_exist() -> None:
+def test_documented_headers_exist() -> None:
     for name, _ in table("docs/clients.rst", "Header"):
         assert any(name.lower() == text.lower() for text in texts()), name
 
 
-def test_the_options_of_twistd_are_all_explained() -> None:
+def test_twistd_options_are_documented() -> None:
     shown = {row[0].split()[0] for row in table("docs/operations.rst", "Option")}
     options = {"--" + option[0] for option in (*Options.optParameters, *Options.optFlags)}
     assert shown == options | {"--listen", "--version"}
 
 
-def test_the_directives_are_all_explained() -> None:
+def test_simulator_directives_are_documented() -> None:
     cells = " ".join(row[0] for row in table("docs/simulator.rst", "Directive"))
     source = Path(directives.__file__).read_text("utf-8")
     known = set(re.findall(r'^ +case "([a-z" |]+)"', source, re.MULTILINE))
@@ -154,7 +154,7 @@ def test_the_directives_are_all_explained() -> None:
     assert set(re.findall(r"\[\[([a-z]+)", cells)) == names
 
 
-def test_directives_read_as_they_are_written() -> None:
+def test_documented_directives_are_parsed() -> None:
     cells = " ".join(row[0] for row in table("docs/simulator.rst", "Directive"))
     values = {"N": "3", "S": "1", "{JSON}": "{}", "STATUS": "429", "NAME": "f", "REASON": "stop"}
     for text in re.findall(r"\[\[.*?\]\]", cells):
@@ -163,7 +163,7 @@ def test_directives_read_as_they_are_written() -> None:
         assert directives.parse(filled).rest in ("", filled if "then" in filled else "")
 
 
-def test_the_keys_of_the_simulator_are_refused() -> None:
+def test_documented_simulator_keys_are_rejected() -> None:
     for names, effect in table("docs/simulator.rst", "Prefix"):
         if not re.match(r"\d{3}", effect):
             continue
@@ -172,7 +172,7 @@ def test_the_keys_of_the_simulator_are_refused() -> None:
         assert caught.value.status == int(effect[:3])
 
 
-def test_the_endpoints_of_the_simulator_exist() -> None:
+def test_documented_simulator_endpoints_exist() -> None:
     cells = " ".join(row[1] for row in table("docs/simulator.rst", "Service"))
     cells = re.sub(r"\(also\s+under /v1\)", "", cells)
     folder = ROOT / "antigravity/simulator"
@@ -187,7 +187,7 @@ def test_the_endpoints_of_the_simulator_exist() -> None:
         assert any(re.fullmatch(route, path) for route in routes), path
 
 
-def test_commands_of_antigravity_exist() -> None:
+def test_documented_commands_exist() -> None:
     pattern = re.compile(r"``antigravity ([a-z ]+?)(?: [A-Z-].*?)?``")
     for page in (ROOT / "docs").glob("*.rst"):
         for line in pattern.findall(page.read_text("utf-8")):
@@ -207,13 +207,13 @@ def leaves(group: click.Group, above: str = "") -> set[str]:
     return found
 
 
-def test_the_commands_are_all_explained() -> None:
+def test_commands_are_documented() -> None:
     rows = [row[0].removesuffix(" *") for row in table("docs/operations.rst", "Command")]
     assert len(rows) == len(set(rows))
     assert set(rows) == leaves(command)
 
 
-def test_the_requests_of_the_administration_are_all_explained() -> None:
+def test_admin_requests_are_documented() -> None:
     administration: Any = object()
     paths = AdminPaths(administration).paths()
     listed = {tuple(row[0].split()) for row in table("docs/operations.rst", "Request")}
@@ -232,7 +232,7 @@ def modules_of(code: str) -> set[str]:
 
 @pytest.mark.usefixtures("with_sdks")
 @pytest.mark.parametrize("code", blocks("docs/clients.rst", "python"), ids=lambda code: code[:40])
-def test_the_snippets_for_clients_are_answered(code: str, demo: str, tmp_path: Path) -> None:
+def test_client_snippets_work(code: str, demo: str, tmp_path: Path) -> None:
     for name in modules_of(code):
         if importlib.util.find_spec(name.partition(".")[0]) is None:
             pytest.skip(f"{name} is not installed")
@@ -251,14 +251,14 @@ WITH_FILES = [line for line in CURLS if re.search(r" (?:-o|-F|\|) |embeddings", 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 @pytest.mark.parametrize("line", [line for line in CURLS if line not in WITH_FILES])
-def test_curl_commands_are_answered(line: str, demo: str, tmp_path: Path) -> None:
+def test_curl_commands_work(line: str, demo: str, tmp_path: Path) -> None:
     answer = run_curl(line, demo, tmp_path)
     json.loads(answer)
     assert "Hello!" in answer or "demo-anthropic" in answer or "max_completion_tokens" in answer
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
-def test_curl_commands_with_files_are_answered(demo: str, tmp_path: Path) -> None:
+def test_curl_commands_with_files_work(demo: str, tmp_path: Path) -> None:
     printed = []
     for line in WITH_FILES:
         quiet = line.replace("curl ", "curl --silent --fail --noproxy '*' ", 1)

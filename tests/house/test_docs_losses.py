@@ -138,11 +138,11 @@ def outcome(request: Request, name: str) -> str:
     return "noted" if lowered.losses + encoded.warnings else "kept"
 
 
-def test_plain_requests_lose_nothing() -> None:
+def test_plain_requests_have_no_losses() -> None:
     assert {outcome(PLAIN, name) for name in COLUMNS} == {"kept"}
 
 
-def test_every_row_is_tried() -> None:
+def test_every_row_of_loss_table_has_requests() -> None:
     rows = table("docs/protocols.rst", "Part of the request")
     assert [row[0] for row in rows] == list(REQUESTS)
 
@@ -150,7 +150,7 @@ def test_every_row_is_tried() -> None:
 @pytest.mark.parametrize(
     "row", table("docs/protocols.rst", "Part of the request"), ids=lambda row: row[0]
 )
-def test_a_row_is_true(row: list[str]) -> None:
+def test_row_of_loss_table_is_correct(row: list[str]) -> None:
     for name, claim in zip(COLUMNS, row[1:], strict=True):
         for request in REQUESTS[row[0]]:
             match claim.split()[0].strip(",:"):

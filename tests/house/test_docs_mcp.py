@@ -27,7 +27,7 @@ def names(cell: str) -> list[str]:
     return re.findall(r"\w+", re.sub(r"\(.*?\)", "", cell))
 
 
-def test_the_tools_are_those_with_their_arguments() -> None:
+def test_vision_tools_match_table() -> None:
     listed = {}
     for name, required, optional in table(PAGE, "Tool"):
         listed[name] = (names(required), names(optional))
@@ -39,19 +39,19 @@ def test_the_tools_are_those_with_their_arguments() -> None:
     assert listed == known
 
 
-def test_the_endpoints_are_those() -> None:
+def test_mcp_endpoints_match_table() -> None:
     listed = [row[0] for row in table(PAGE, "Endpoint")]
     assert listed == [relay.SEARCH, relay.READER, vision.PATH]
 
 
-def test_the_flags_of_the_bridge_are_explained() -> None:
+def test_bridge_options_are_documented() -> None:
     for option in mcp.params:
         assert isinstance(option, click.Option)
         assert f"``{option.opts[0]}``" in TEXT
     assert f"``{KEY_VARIABLE}``" in TEXT
 
 
-def test_the_examples_are_valid(tmp_path: Path) -> None:
+def test_mcp_examples_are_valid(tmp_path: Path) -> None:
     ours = [block for block in blocks(PAGE, "toml") if "[mcp_servers" not in block]
     assert len(ours) == 3
     for block in ours:
@@ -59,7 +59,7 @@ def test_the_examples_are_valid(tmp_path: Path) -> None:
         assert load(tmp_path, environ={}).warnings == ()
 
 
-def test_figures_are_true() -> None:
+def test_mcp_figures_are_correct() -> None:
     assert "png or jpeg and up to 5 MiB, videos mp4, mov or m4v and up to 8 MiB" in TEXT
     assert (IMAGE.limit, VIDEO.limit) == (5 * 2**20, 8 * 2**20)
     assert "after 1 second, then 2, 4 and so on up to 60" in TEXT

@@ -81,7 +81,7 @@ class Server(Resource):
 class QuillTests(TestCase):
     """The plugin of the page in a gateway."""
 
-    def test_every_client_can_use_the_server(self) -> Deferred[None]:
+    def test_every_client_protocol_works_with_example_server(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._serves())
 
     async def _serves(self) -> None:
@@ -135,13 +135,13 @@ class QuillTests(TestCase):
         self.assertEqual(limited.json()["error"]["message"], "Slow down.")
 
 
-def test_it_is_in_order_and_its_own_test_passes() -> None:
+def test_example_protocol_loads_and_its_test_passes() -> None:
     plugin = shown()
     assert load_plugin(plugin).info.registered["upstreams"] == ("quill",)
     plugin.test_decoder_reads_response()
 
 
-def test_what_cannot_be_said_is_named() -> None:
+def test_example_protocol_reports_losses() -> None:
     image = Media("image", InlineData("AAAA"), "image/png")
     request = Request(
         "sage",
@@ -154,14 +154,14 @@ def test_what_cannot_be_said_is_named() -> None:
     assert json.loads(encoded.body)["tools"][0]["input"] == {"type": "object"}
 
 
-def test_its_errors_in_a_stream_are_those_of_the_page() -> None:
+def test_example_protocol_stream_errors_match_page() -> None:
     data = b'{"status": 503, "message": "Too busy."}'
     (failure,) = shown().QuillDecoder().decode(ServerSentEvent("error", data))
     assert isinstance(failure, StreamFailure)
     assert (failure.error.status, failure.error.message) == (503, "Too busy.")
 
 
-def test_the_traits_that_it_names_exist() -> None:
+def test_documented_traits_exist() -> None:
     text = (Path(__file__).parents[2] / "docs/plugins.rst").read_text("utf-8")
     for kind in (Traits, ServerTraits):
         named = re.findall(rf"``{kind.__name__}\.(\w+)``", text)

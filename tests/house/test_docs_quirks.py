@@ -9,7 +9,7 @@ from antigravity.upstreams.quirks import quirk_table
 DOCS = Path(__file__).parents[2] / "docs" / "configuration.rst"
 
 
-def test_every_quirk_and_every_provider_is_documented() -> None:
+def test_every_quirk_and_provider_is_documented() -> None:
     text = DOCS.read_text("utf-8")
     flat = " ".join(text.split())
     table = quirk_table()

@@ -30,5 +30,5 @@ PAGE = " ".join((ROOT / "docs" / "security.rst").read_text("utf-8").split())
         f"``images.url_max_bytes`` and {published_files.MAX_FILES} files are kept",
     ],
 )
-def test_limits(claim: str) -> None:
+def test_security_limits_are_documented(claim: str) -> None:
     assert claim in PAGE

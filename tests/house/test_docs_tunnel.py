@@ -15,11 +15,11 @@ PAGE = "docs/tunnel.rst"
 TEXT = " ".join((ROOT / PAGE).read_text("utf-8").split())
 
 
-def test_the_states_are_all_explained() -> None:
+def test_tunnel_states_are_documented() -> None:
     assert [row[0] for row in table(PAGE, "State")] == list(get_args(service.State))
 
 
-def test_the_requests_exist() -> None:
+def test_documented_tunnel_requests_exist() -> None:
     administration: Any = object()
     paths = AdminPaths(administration).paths()
     listed = {tuple(row[0].split()) for row in table(PAGE, "Request")}
@@ -29,13 +29,13 @@ def test_the_requests_exist() -> None:
     assert listed == known
 
 
-def test_the_flags_of_install_are_all_explained() -> None:
+def test_install_options_are_documented() -> None:
     listed = {row[0].split()[0] for row in table(PAGE, "Flag")}
     common = {"--json", "--home", "--config"}
     assert listed == {option.opts[0] for option in install.params} - common
 
 
-def test_times_are_true() -> None:
+def test_tunnel_times_are_correct() -> None:
     assert "tried again after 2 seconds, then 4, 8 and so on up to 5 minutes" in TEXT
     assert (service.FIRST_PAUSE, service.LONGEST_PAUSE) == (2.0, 300.0)
     assert "stood for a minute" in TEXT
@@ -44,6 +44,6 @@ def test_times_are_true() -> None:
     assert guarded.GRACE == 5.0
 
 
-def test_the_refusal_names_what_the_page_shows() -> None:
+def test_refusal_names_documented_remedy() -> None:
     assert re.search(r'auth_mode = "(\w+)"', TEXT)[1] in service.REFUSAL  # type: ignore[index]
     assert "--insecure" in service.REFUSAL

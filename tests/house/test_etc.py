@@ -41,7 +41,7 @@ def unit() -> configparser.ConfigParser:
     return parser
 
 
-def test_the_unit_starts_the_gateway(unit: configparser.ConfigParser) -> None:
+def test_unit_starts_gateway(unit: configparser.ConfigParser) -> None:
     service = unit["Service"]
     program, *arguments = shlex.split(service["ExecStart"])
     assert program.endswith("/bin/twistd")
@@ -53,15 +53,15 @@ def test_the_unit_starts_the_gateway(unit: configparser.ConfigParser) -> None:
     assert unit["Install"]["WantedBy"] == "multi-user.target"
 
 
-def test_the_unit_gives_running_answers_their_time(unit: configparser.ConfigParser) -> None:
+def test_unit_waits_longer_than_shutdown_grace(unit: configparser.ConfigParser) -> None:
     assert float(unit["Service"]["TimeoutStopSec"]) > DEFAULTS.shutdown_grace
 
 
-def test_the_unit_lets_the_gateway_stop_what_it_runs(unit: configparser.ConfigParser) -> None:
+def test_unit_lets_gateway_stop_its_programs(unit: configparser.ConfigParser) -> None:
     assert unit["Service"]["KillMode"] == "mixed"
 
 
-def test_the_unit_takes_all_rights_that_are_not_needed(unit: configparser.ConfigParser) -> None:
+def test_unit_drops_privileges(unit: configparser.ConfigParser) -> None:
     service = unit["Service"]
     for name, value in {
         "DynamicUser": "yes",
@@ -78,7 +78,7 @@ def test_the_unit_takes_all_rights_that_are_not_needed(unit: configparser.Config
         assert service[name] == value, name
 
 
-def test_the_unit_knows_only_keys_of_systemd(unit: configparser.ConfigParser) -> None:
+def test_unit_has_only_known_keys(unit: configparser.ConfigParser) -> None:
     assert unit.sections() == ["Unit", "Service", "Install"]
     for section in unit.sections():
         for key in unit[section]:
@@ -100,7 +100,7 @@ def of(name: str) -> list[str]:
     return [rest for word, rest in instructions() if word == name]
 
 
-def test_what_the_image_copies_exists_and_is_let_through() -> None:
+def test_files_copied_into_image_exist_and_are_not_ignored() -> None:
     ignored = (ETC / "Dockerfile.dockerignore").read_text("ascii").splitlines()
     let_through = {line[1:] for line in ignored if line.startswith("!")}
     copied = {
@@ -115,7 +115,7 @@ def test_what_the_image_copies_exists_and_is_let_through() -> None:
     assert {"setup.py", "antigravity.pth", "antigravity.start", "twisted"} <= copied
 
 
-def test_the_image_installs_exact_versions_with_hashes_and_then_the_gateway_alone() -> None:
+def test_image_installs_hashed_versions_then_gateway() -> None:
     installs = [part for rest in of("RUN") for part in re.split(r" (?:&&|\|\|) ", rest)]
     installs = [part for part in installs if " install " in part and "/pip " in part]
     assert [part.partition(" install ")[2] for part in installs] == [
@@ -125,7 +125,7 @@ def test_the_image_installs_exact_versions_with_hashes_and_then_the_gateway_alon
     ]
 
 
-def test_the_image_runs_without_rights() -> None:
+def test_image_runs_unprivileged() -> None:
     words = [word for word, _ in instructions()]
     assert of("USER") == ["antigravity"]
     assert words.index("USER") < words.index("CMD")
@@ -134,14 +134,14 @@ def test_the_image_runs_without_rights() -> None:
     assert any(f"-m 0700 -o antigravity -g antigravity {volume}" in rest for rest in of("RUN"))
 
 
-def test_the_image_demands_a_key(tmp_path: Path) -> None:
+def test_image_requires_key(tmp_path: Path) -> None:
     variables = dict(item.split("=", 1) for rest in of("ENV") for item in rest.split())
     proxy = settings_of(variables, tmp_path)
     assert proxy.allow_lan_access
     assert effective_auth_mode(proxy) == "all_except_health"
 
 
-def test_the_image_starts_the_gateway_and_looks_after_it() -> None:
+def test_image_starts_gateway_with_health_check() -> None:
     (command,) = of("CMD")
     assert json.loads(command) == ["twistd", "-n", "--pidfile=", "antigravity"]
     assert of("EXPOSE") == [str(DEFAULTS.port)]
@@ -152,7 +152,7 @@ def test_the_image_starts_the_gateway_and_looks_after_it() -> None:
     assert f":{DEFAULTS.port}/healthz" in code
 
 
-def test_compose_fits_the_image(tmp_path: Path) -> None:
+def test_compose_file_matches_image(tmp_path: Path) -> None:
     text = (ETC / "compose.yaml").read_text("ascii")
     code = [
         line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
@@ -186,7 +186,7 @@ def nginx() -> str:
     return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
 
 
-def test_the_nginx_example_is_well_formed() -> None:
+def test_nginx_example_is_well_formed() -> None:
     text = nginx()
     depth = 0
     for token in re.findall(r"[{}]", text):
@@ -201,7 +201,7 @@ def test_the_nginx_example_is_well_formed() -> None:
     assert "$query_string" not in text
 
 
-def test_the_nginx_example_lets_streams_through_and_waits_longer_than_the_gateway() -> None:
+def test_nginx_example_allows_streams_and_waits_longer_than_gateway() -> None:
     text = nginx()
     assert "proxy_buffering off;" in text
     assert f"server 127.0.0.1:{DEFAULTS.port};" in text
@@ -212,7 +212,7 @@ def test_the_nginx_example_lets_streams_through_and_waits_longer_than_the_gatewa
         assert float(limit) > DEFAULTS.request_timeout
 
 
-def test_the_settings_for_nginx_are_legal(tmp_path: Path) -> None:
+def test_settings_of_nginx_example_are_valid(tmp_path: Path) -> None:
     shown = re.findall(r"^#   (.+)$", (ETC / "nginx.conf").read_text("ascii"), re.MULTILINE)
     (tmp_path / "antigravity.toml").write_text("\n".join(shown))
     proxy = load(tmp_path, None, environ={}).settings.proxy

@@ -130,7 +130,7 @@ def cellar(simulator: str) -> str:
     return configuration(simulator, f'{table}[plugins.example]\nclient = "my-client"')
 
 
-def test_each_part_is_there_and_goes_when_it_is_blocked(gateway: Gateway, simulator: str) -> None:
+def test_example_plugin_parts_work_and_can_be_blocked(gateway: Gateway, simulator: str) -> None:
     gateway.configure(cellar(simulator))
 
     status, headers, text = gateway.post("/say/real/claude-sonnet-4-5", "[[say In plain text]]")
@@ -163,7 +163,7 @@ def test_each_part_is_there_and_goes_when_it_is_blocked(gateway: Gateway, simula
     assert json.loads(get(f"{gateway.address}/example/visits")) == visits, "nothing was counted"
 
 
-def test_its_kind_of_upstream_cannot_be_configured_without_it(
+def test_upstream_kind_of_blocked_plugin_is_rejected(
     gateway: Gateway, simulator: str, environment: Environment
 ) -> None:
     file = environment.neutral / "wanted.toml"
@@ -174,7 +174,7 @@ def test_its_kind_of_upstream_cannot_be_configured_without_it(
     assert "cellar" in done.stdout + done.stderr
 
 
-def test_the_commands_know_it(environment: Environment) -> None:
+def test_commands_list_example_plugin(environment: Environment) -> None:
     script = str(environment.python.with_name("antigravity"))
     done = environment.command(script, "plugins", "check", "example")
     assert (done.returncode, done.stdout) == (0, "1 plugin checked, 0 problems found.\n"), done
@@ -184,6 +184,6 @@ def test_the_commands_know_it(environment: Environment) -> None:
     assert example["mcp_tools"] == ["reverse"]
 
 
-def test_its_own_tests_pass_where_it_is_installed(environment: Environment) -> None:
+def test_example_plugin_tests_pass(environment: Environment) -> None:
     done = environment.run("-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLE / "tests"))
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

@@ -124,13 +124,13 @@ ALLOWED = {
 COMPOSING = {"app", "cli", "testing", "tap", "__main__"}
 
 
-def test_every_room_has_a_rule() -> None:
+def test_every_room_has_import_rule() -> None:
     assert {room(path) for path in modules()} == ALLOWED.keys() | COMPOSING
     assert not ALLOWED.keys() & COMPOSING
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_the_right_way(path: Path) -> None:
+def test_imports_follow_rules(path: Path) -> None:
     here = room(path)
     names = ours(path)
     assert not any(name == "tap" or name.startswith("tap.") for name in names), "nothing uses tap"
@@ -147,7 +147,7 @@ def test_imports_point_the_right_way(path: Path) -> None:
         assert not {name.split(".")[0] for name in imported(path)} & FRAMEWORKS
 
 
-def test_what_mcp_says_on_the_wire_is_pure() -> None:
+def test_mcp_protocol_is_sans_io() -> None:
     wire = sorted((PACKAGE / "mcp" / "protocol").glob("*.py"))
     assert wire
     for path in wire:
@@ -157,13 +157,13 @@ def test_what_mcp_says_on_the_wire_is_pure() -> None:
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_the_reactor_is_a_parameter(path: Path) -> None:
+def test_reactor_is_never_imported(path: Path) -> None:
     # The kit for tests of plugins runs a reactor in a thread, for tests that know none.
     if path.name != "tap.py" and path != PACKAGE / "testing" / "threaded_gateway.py":
         assert "twisted.internet.reactor" not in imported(path)
 
 
-def test_protocols_do_not_know_each_other() -> None:
+def test_protocols_do_not_import_each_other() -> None:
     for path in modules():
         parts = path.relative_to(PACKAGE).parts
         if parts[0] != "protocols" or len(parts) < 3:
@@ -177,7 +177,7 @@ def test_protocols_do_not_know_each_other() -> None:
         assert others <= {parts[1]}, path
 
 
-def test_the_simulator_shares_nothing_with_the_gateway() -> None:
+def test_simulator_imports_nothing_of_gateway() -> None:
     for path in modules():
         if room(path) == "simulator":
             assert {name.split(".")[0] for name in ours(path)} <= {
@@ -188,7 +188,7 @@ def test_the_simulator_shares_nothing_with_the_gateway() -> None:
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_all_that_is_logged_goes_through_the_logger_that_cleans_it(path: Path) -> None:
+def test_modules_log_through_redacting_logger(path: Path) -> None:
     if path.name == "logs.py" or room(path) == "simulator":
         return
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):

@@ -28,7 +28,7 @@ def start(home: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_wrong_configuration_is_told_in_plain_lines(tmp_path: Path) -> None:
+def test_invalid_configuration_is_reported_without_traceback(tmp_path: Path) -> None:
     file = tmp_path / "antigravity.toml"
     file.write_text('[proxy]\nprot = 1\nauth_mode = "strickt"\n')
     done = start(tmp_path, "--config", str(file))
@@ -39,7 +39,7 @@ def test_a_wrong_configuration_is_told_in_plain_lines(tmp_path: Path) -> None:
     assert second.startswith(f"{file}:3: proxy.auth_mode: 'strickt' is not allowed; allowed: ")
 
 
-def test_a_home_that_cannot_be_made_is_told_in_a_plain_line(tmp_path: Path) -> None:
+def test_unusable_home_is_reported_without_traceback(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = start(tmp_path, "--home", str(tmp_path / "file" / "home"))
     assert done.returncode == 1
@@ -47,7 +47,7 @@ def test_a_home_that_cannot_be_made_is_told_in_a_plain_line(tmp_path: Path) -> N
     assert done.stderr.count("\n") == 1
 
 
-def test_a_port_that_is_taken_is_told_with_the_way_round(tmp_path: Path) -> None:
+def test_port_in_use_is_reported_with_remedy(tmp_path: Path) -> None:
     with running([*TWISTD, "--demo", "--port", "0"], tmp_path / "one", tmp_path) as first:
         port = first.address().rpartition(":")[2]
         done = start(tmp_path, "--demo", "--port", port)
@@ -101,5 +101,5 @@ def commands(group: click.Group) -> Iterator[click.Command]:
 
 
 @pytest.mark.parametrize("each", list(commands(command)), ids=lambda each: each.name)
-def test_the_help_of_commands_fits_its_line(each: click.Command) -> None:
+def test_short_help_of_commands_is_not_cut(each: click.Command) -> None:
     assert not each.get_short_help_str(66).endswith("...")

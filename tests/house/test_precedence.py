@@ -34,29 +34,27 @@ def found() -> str | None:
     return None if spec is None else spec.origin
 
 
-def test_the_joke_is_really_there() -> None:
+def test_standard_library_has_antigravity_module() -> None:
     spec = importlib.util.spec_from_file_location("joke", f"{STANDARD_LIBRARY}/antigravity.py")
     assert spec is not None
     assert (Path(STANDARD_LIBRARY) / "antigravity.py").exists()
 
 
 @pytest.mark.parametrize("name", ["os", "this", "antigravity_precedence", "antigravity.ir", ""])
-def test_it_answers_for_one_name_alone(name: str) -> None:
+def test_finder_ignores_other_names(name: str) -> None:
     assert AntigravityFinder.find_spec(name) is None
 
 
-def test_it_does_not_answer_for_a_module_of_that_name_in_a_package() -> None:
+def test_finder_ignores_submodules() -> None:
     assert AntigravityFinder.find_spec("antigravity", ["/somewhere"]) is None
 
 
-def test_the_package_wins_though_it_comes_later(
-    package: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_package_precedes_standard_library(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [STANDARD_LIBRARY, str(package)])
     assert found() == str(package / "antigravity" / "__init__.py")
 
 
-def test_the_standard_library_is_known_by_any_address(
+def test_standard_library_is_recognised_by_any_path(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = tmp_path / "link"
@@ -66,7 +64,7 @@ def test_the_standard_library_is_known_by_any_address(
     assert found() == str(package / "antigravity" / "__init__.py")
 
 
-def test_a_zipped_standard_library_is_known_too(
+def test_zipped_standard_library_is_recognised(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = tmp_path / "python.zip"
@@ -77,7 +75,7 @@ def test_a_zipped_standard_library_is_known_too(
     assert found() == str(package / "antigravity" / "__init__.py")
 
 
-def test_the_package_may_be_zipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zipped_package_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = tmp_path / "application.pyz"
     with zipfile.ZipFile(archive, "w") as target:
         target.writestr("antigravity/__init__.py", "")
@@ -85,7 +83,7 @@ def test_the_package_may_be_zipped(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert found() == str(archive / "antigravity" / "__init__.py")
 
 
-def test_a_folder_that_is_no_package_is_passed_over(
+def test_folder_without_package_is_ignored(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "home" / "antigravity").mkdir(parents=True)
@@ -95,7 +93,7 @@ def test_a_folder_that_is_no_package_is_passed_over(
     assert found() == str(package / "antigravity" / "__init__.py")
 
 
-def test_a_module_of_the_users_own_is_left_to_the_usual_order(
+def test_user_module_keeps_usual_order(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "antigravity.py").write_text("mine = True")
@@ -103,7 +101,7 @@ def test_a_module_of_the_users_own_is_left_to_the_usual_order(
     assert found() is None
 
 
-def test_odd_entries_of_the_path_do_no_harm(
+def test_invalid_path_entries_are_ignored(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = tmp_path / "gone"
@@ -115,7 +113,7 @@ def test_odd_entries_of_the_path_do_no_harm(
     assert found() == str(package / "antigravity" / "__init__.py")
 
 
-def test_installing_twice_is_installing_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_install_is_idempotent(monkeypatch: pytest.MonkeyPatch) -> None:
     others = [finder for finder in sys.meta_path if finder is not AntigravityFinder]
     monkeypatch.setattr(sys, "meta_path", list(others))
     install()
@@ -123,7 +121,7 @@ def test_installing_twice_is_installing_once(monkeypatch: pytest.MonkeyPatch) ->
     assert sys.meta_path == [AntigravityFinder, *others]
 
 
-def test_a_joke_that_was_imported_before_is_forgotten_and_no_browser_opened(
+def test_install_removes_imported_joke_without_opening_browser(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     opened: list[str] = []
@@ -137,7 +135,7 @@ def test_a_joke_that_was_imported_before_is_forgotten_and_no_browser_opened(
     assert opened == []
 
 
-def test_the_package_itself_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_install_keeps_imported_package(monkeypatch: pytest.MonkeyPatch) -> None:
     package = types.ModuleType("antigravity")
     package.__path__ = []
     monkeypatch.setattr(sys, "meta_path", [f for f in sys.meta_path if f is not AntigravityFinder])
@@ -146,7 +144,7 @@ def test_the_package_itself_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) ->
     assert sys.modules["antigravity"] is package
 
 
-def test_both_start_up_files_say_the_same() -> None:
+def test_both_startup_files_are_equivalent() -> None:
     for name, text in {
         "antigravity.pth": "import antigravity_precedence; antigravity_precedence.install()\n",
         "antigravity.start": "antigravity_precedence:install\n",

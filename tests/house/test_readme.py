@@ -35,12 +35,12 @@ def imported(code: str) -> str:
     return first.names[0].name
 
 
-def test_the_port_is_the_default_one() -> None:
+def test_readme_names_default_port() -> None:
     assert set(re.findall(r"(?:127\.0\.0\.1:|port )(\d+)", README)) == {str(ProxySettings().port)}
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
-def test_make_knows_the_targets() -> None:
+def test_readme_make_targets_exist() -> None:
     targets = [command.split()[1] for command in commands(PAGE) if command.startswith("make ")]
     assert targets == ["run", "test"]
     for target in targets:
@@ -49,7 +49,7 @@ def test_make_knows_the_targets() -> None:
         assert done.stdout
 
 
-def test_the_commands_of_antigravity_exist(tmp_path: Path) -> None:
+def test_readme_commands_exist(tmp_path: Path) -> None:
     lines = [shlex.split(line) for line in commands(PAGE) if "/antigravity" in line.split()[0]]
     assert [line[1] for line in lines] == ["accounts", "doctor"]
     for program, *arguments in lines:
@@ -58,7 +58,7 @@ def test_the_commands_of_antigravity_exist(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
-def test_the_first_account_can_be_added(tmp_path: Path) -> None:
+def test_readme_first_account_can_be_added(tmp_path: Path) -> None:
     (line,) = (line for line in commands(PAGE) if " accounts add " in line)
     done = subprocess.run(
         [sys.executable, "-m", "antigravity", *shlex.split(line)[1:]],
@@ -73,7 +73,7 @@ def test_the_first_account_can_be_added(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
-def test_the_curl_command_is_answered(demo: str, tmp_path: Path) -> None:
+def test_readme_curl_command_works(demo: str, tmp_path: Path) -> None:
     (line,) = (line for line in commands(PAGE) if line.startswith("curl "))
     answer = json.loads(run_curl(line, demo, tmp_path))
     assert answer["choices"][0]["message"]["content"] == PROMPT
@@ -81,11 +81,11 @@ def test_the_curl_command_is_answered(demo: str, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("with_sdks")
 @pytest.mark.parametrize("code", blocks(PAGE, "python"), ids=imported)
-def test_the_python_snippets_are_answered(code: str, demo: str, tmp_path: Path) -> None:
+def test_readme_python_snippets_work(code: str, demo: str, tmp_path: Path) -> None:
     assert run_python(code, demo, tmp_path) == f"{PROMPT}\n"
 
 
-def test_there_is_a_snippet_for_each_sdk() -> None:
+def test_readme_has_snippet_for_each_sdk() -> None:
     assert [imported(code) for code in blocks(PAGE, "python")] == [
         "openai.OpenAI",
         "anthropic.Anthropic",
@@ -94,19 +94,19 @@ def test_there_is_a_snippet_for_each_sdk() -> None:
     ]
 
 
-def test_the_clients_of_the_command_line_are_pointed_at_the_gateway() -> None:
+def test_readme_cli_clients_use_gateway() -> None:
     pointed = [line for line in commands(PAGE) if re.search(r"\b(claude|gemini|codex)\b", line)]
     assert len([line for line in pointed if "127.0.0.1:8045" in line]) == 3
 
 
-def test_the_models_that_it_names_are_listed(demo: str) -> None:
+def test_readme_models_are_listed(demo: str) -> None:
     listed = {model["id"] for model in json.loads(get(f"{demo}/v1/models"))["data"]}
     named = set(re.findall(r"[\"`]((?:gpt|claude|gemini)-[\w.-]+)[\"`]", README))
     assert named
     assert named <= listed
 
 
-def test_the_table_of_endpoints_is_complete() -> None:
+def test_readme_endpoint_table_is_complete() -> None:
     listed = {
         (method, path)
         for methods, paths, *_ in table(PAGE, "Method")
@@ -132,6 +132,6 @@ def test_the_table_of_endpoints_is_complete() -> None:
     assert listed == served | ours
 
 
-def test_the_pages_that_it_links_to_are_all_there() -> None:
+def test_readme_links_to_every_page() -> None:
     linked = set(re.findall(r"<(docs/[\w.]+)>`_", README))
     assert linked == {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.rst")}

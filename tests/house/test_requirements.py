@@ -52,13 +52,13 @@ def version(pin: Pin) -> str:
 
 
 @pytest.mark.parametrize("name", lock.FILES)
-def test_a_file_is_made_for_what_the_project_asks_for_now(name: str) -> None:
+def test_requirements_files_are_current(name: str) -> None:
     text = text_of(name)
     assert text.startswith(lock.header(name) + "\n"), f"requirements/{name}.txt is old: {REMEDY}"
 
 
 @pytest.mark.parametrize("name", lock.FILES)
-def test_a_file_has_a_version_that_fits_each_requirement(name: str) -> None:
+def test_pinned_versions_satisfy_requirements(name: str) -> None:
     there = pins(name)
     for line in lock.wanted(name):
         requirement = Requirement(line)
@@ -70,7 +70,7 @@ def test_a_file_has_a_version_that_fits_each_requirement(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", lock.FILES)
-def test_every_version_is_exact_and_has_hashes(name: str) -> None:
+def test_pins_are_exact_with_hashes(name: str) -> None:
     there = pins(name)
     assert there
     for pin in (pin for found in there.values() for pin in found):
@@ -81,7 +81,7 @@ def test_every_version_is_exact_and_has_hashes(name: str) -> None:
             assert re.fullmatch(r"sha256:[0-9a-f]{64}", value), pin.requirement
 
 
-def test_extras_are_named_which_older_versions_of_pip_ask_for() -> None:
+def test_pins_name_extras_for_older_pip() -> None:
     """Up to pip 23 a pinned package without its extras counts as not pinned."""
     for name in ("run", "test-without-sdks", "test"):
         assert {
@@ -90,7 +90,7 @@ def test_extras_are_named_which_older_versions_of_pip_ask_for() -> None:
 
 
 @pytest.mark.parametrize("name", lock.FILES)
-def test_a_file_names_no_index_and_no_folder(name: str) -> None:
+def test_requirements_files_name_no_index_or_folder(name: str) -> None:
     lines = [line for line in text_of(name).splitlines() if not line.startswith("#")]
     assert not [line for line in lines if re.match(r"\s*(?:-[^-]|--(?!hash=))|.*[/@]", line)]
 
@@ -98,14 +98,14 @@ def test_a_file_names_no_index_and_no_folder(name: str) -> None:
 @pytest.mark.parametrize(
     "name", [name for name, (_, followed) in lock.FILES.items() if followed == "test"]
 )
-def test_what_was_tested_is_what_runs(name: str) -> None:
+def test_run_and_test_pins_are_equal(name: str) -> None:
     tested = {package: set(map(version, found)) for package, found in pins("test").items()}
     for package, found in pins(name).items():
         if package in tested:
             assert set(map(version, found)) <= tested[package], package
 
 
-def test_the_file_to_run_with_installs_the_project_too() -> None:
+def test_run_requirements_can_build_project() -> None:
     """Without isolation setuptools must be there, and nothing but what running takes."""
     there = pins("run")
     assert "setuptools" in there
@@ -113,7 +113,7 @@ def test_the_file_to_run_with_installs_the_project_too() -> None:
     assert set(there) <= set(pins("test-without-sdks")) <= set(pins("test"))
 
 
-def test_make_installs_every_file_with_its_hashes() -> None:
+def test_make_installs_every_file_with_hashes() -> None:
     for name in lock.FILES:
         uses = re.findall(
             rf"--require-hashes (?:\\\n\s*)?--requirement requirements/{name}\.txt", MAKEFILE
@@ -123,7 +123,7 @@ def test_make_installs_every_file_with_its_hashes() -> None:
         assert line.removesuffix(".txt") in lock.FILES or line == "previous.in"
 
 
-def test_a_requirement_that_was_added_or_raised_makes_the_files_old(
+def test_changed_requirement_outdates_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setup = (ROOT / "setup.cfg").read_text("utf-8")

@@ -51,7 +51,7 @@ def stripped(installed: Environment) -> Iterator[Environment]:
         (installed.packages / name).write_bytes(content)
 
 
-def test_the_wheel_holds_everything(built: Built) -> None:
+def test_wheel_is_complete(built: Built) -> None:
     names = set(zipfile.ZipFile(built.wheel).namelist())
     expected = {
         *STARTUP_FILES,
@@ -69,7 +69,7 @@ def test_the_wheel_holds_everything(built: Built) -> None:
     assert any(name.endswith("/LICENSE") for name in metadata)
 
 
-def test_the_sdist_can_be_tested(built: Built) -> None:
+def test_sdist_contains_tests(built: Built) -> None:
     with tarfile.open(built.sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     for path in (
@@ -85,20 +85,20 @@ def test_the_sdist_can_be_tested(built: Built) -> None:
     assert not any(".hypothesis" in name or "__pycache__" in name for name in names)
 
 
-def test_its_own_copy_is_what_runs(installed: Environment) -> None:
+def test_installed_copy_is_imported(installed: Environment) -> None:
     code = "import antigravity.hookspecs, antigravity; print(antigravity.__file__)"
     done = installed.run("-c", code)
     assert done.stdout.strip() == str(installed.packages / "antigravity" / "__init__.py"), done
 
 
-def test_starting_python_loads_nothing_more(installed: Environment) -> None:
+def test_python_start_imports_no_gateway_module(installed: Environment) -> None:
     code = (
         "import sys; print('antigravity' in sys.modules, 'antigravity_precedence' in sys.modules)"
     )
     assert installed.run("-c", code).stdout.split() == ["False", "True"]
 
 
-def test_the_command_says_its_version(installed: Environment) -> None:
+def test_command_prints_version(installed: Environment) -> None:
     script = str(installed.python.with_name("antigravity"))
     expected = subprocess.run(
         [sys.executable, "-m", "antigravity", "version"], capture_output=True, text=True, check=True
@@ -128,15 +128,15 @@ def check_twistd(environment: Environment) -> None:
     assert sorted(path.name for path in environment.neutral.iterdir()) == ["home"]
 
 
-def test_twistd_runs_it(installed: Environment) -> None:
+def test_twistd_runs_installed_gateway(installed: Environment) -> None:
     check_twistd(installed)
 
 
-def test_twistd_runs_it_without_the_start_up_files(stripped: Environment) -> None:
+def test_twistd_runs_gateway_without_startup_files(stripped: Environment) -> None:
     check_twistd(stripped)
 
 
-def test_what_the_image_copies_is_enough(
+def test_files_copied_into_image_are_sufficient(
     source: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """The last step of ``etc/Dockerfile``, with what is let through to it and no more."""
@@ -155,7 +155,7 @@ def test_what_the_image_copies_is_enough(
     check_twistd(environment)
 
 
-def test_an_editable_install_works_from_anywhere(
+def test_editable_install_works_from_any_folder(
     source: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     environment = make_environment(tmp_path_factory.mktemp("editable"))

@@ -18,7 +18,7 @@ def target(request: pytest.FixtureRequest) -> Target:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_model_answers(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+def test_response_is_complete(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
     answer = Conversation(sdk, url, target.model, mode).say(f"[[say {LONG}]] [[chunks 7]]")
     assert answer.text == LONG
     assert answer.finish == "stop"
@@ -34,12 +34,12 @@ def test_usage_is_counted(url: str, sdk: SdkDriver, target: Target, mode: Mode) 
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_system_prompt_arrives(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
-    conversation = Conversation(sdk, url, target.model, mode, system="Conversation like a pirate.")
-    assert conversation.say("[[system]]").text == "Conversation like a pirate."
+def test_system_prompt_reaches_model(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+    conversation = Conversation(sdk, url, target.model, mode, system="Talk like a pirate.")
+    assert conversation.say("[[system]]").text == "Talk like a pirate."
 
 
-def test_a_conversation_goes_on(url: str, sdk: SdkDriver, target: Target) -> None:
+def test_conversation_continues(url: str, sdk: SdkDriver, target: Target) -> None:
     conversation = Conversation(sdk, url, target.model)
     conversation.say("[[say one]]")
     conversation.say("[[say two]]")
@@ -51,9 +51,7 @@ def test_a_conversation_goes_on(url: str, sdk: SdkDriver, target: Target) -> Non
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_output_limit_ends_an_answer(
-    url: str, sdk: SdkDriver, target: Target, mode: Mode
-) -> None:
+def test_output_limit_ends_response(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
     conversation = Conversation(sdk, url, target.model, mode, max_tokens=16)
     answer = conversation.say("[[tokens 100]]")
     assert answer.finish == "length"
@@ -62,9 +60,7 @@ def test_the_output_limit_ends_an_answer(
 
 @pytest.mark.sdks("chat", "anthropic", "genai", "generativeai")
 @pytest.mark.parametrize("mode", MODES)
-def test_a_stop_sequence_ends_an_answer(
-    url: str, sdk: SdkDriver, target: Target, mode: Mode
-) -> None:
+def test_stop_sequence_ends_response(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
     conversation = Conversation(sdk, url, target.model, mode, stop=["STOP"])
     answer = conversation.say("[[say before the STOP after]] [[chunks 9]]")
     assert answer.text == "before the "
@@ -73,7 +69,7 @@ def test_a_stop_sequence_ends_an_answer(
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 @pytest.mark.parametrize("mode", MODES)
-def test_a_filter_is_no_ordinary_end(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+def test_content_filter_is_reported(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
     word = "SAFETY" if target.name in ("gemini", "codeassist") else "content_filter"
     answer = Conversation(sdk, url, target.model, mode).say(f"[[say No.]] [[finish {word}]]")
     assert answer.finish == "filter"

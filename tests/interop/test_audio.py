@@ -49,7 +49,7 @@ def recording(said: str = "", seconds: float = 4.0) -> tuple[str, bytes]:
 
 
 @pytest.mark.parametrize("model", [NATIVE, *HEARING])
-def test_a_transcript(client: OpenAI, model: str) -> None:
+def test_transcription_returns_text(client: OpenAI, model: str) -> None:
     answer: Any = client.audio.transcriptions.create(
         model=model, file=recording("[[say Grüße aus Zürich.]]")
     )
@@ -62,7 +62,7 @@ def test_a_transcript(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", HEARING)
-def test_text(client: OpenAI, model: str) -> None:
+def test_transcription_as_text(client: OpenAI, model: str) -> None:
     text = client.audio.transcriptions.create(
         model=model, file=recording("[[say Hello.]]"), response_format="text"
     )
@@ -70,7 +70,7 @@ def test_text(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", HEARING)
-def test_captions(client: OpenAI, model: str) -> None:
+def test_transcription_as_captions(client: OpenAI, model: str) -> None:
     for name, mark in (("srt", "1\n00:00:00,000 --> "), ("vtt", "WEBVTT\n\n00:00:00.000 --> ")):
         raw = client.audio.transcriptions.with_raw_response.create(
             model=model, file=recording(), response_format=name
@@ -81,7 +81,7 @@ def test_captions(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", HEARING)
-def test_verbose(client: OpenAI, model: str) -> None:
+def test_transcription_as_verbose_json(client: OpenAI, model: str) -> None:
     answer = client.audio.transcriptions.create(
         model=model,
         file=recording(seconds=4.0),
@@ -100,7 +100,7 @@ def test_verbose(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", TRANSLATED)
-def test_times_are_put_right(client: OpenAI, model: str) -> None:
+def test_transcription_times_are_corrected(client: OpenAI, model: str) -> None:
     segments = [
         {"start": 0, "end": 9, "text": "One."},
         {"start": "00:01.5", "end": 1, "text": "Two."},
@@ -118,7 +118,7 @@ def test_times_are_put_right(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", [GEMINI, CODE_ASSIST, CHAT])
-def test_speakers(client: OpenAI, model: str) -> None:
+def test_transcription_with_speakers(client: OpenAI, model: str) -> None:
     answer: Any = client.audio.transcriptions.create(
         model=model, file=recording(), response_format="diarized_json"
     )
@@ -127,7 +127,7 @@ def test_speakers(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", [NATIVE, *TRANSLATED])
-def test_streams(client: OpenAI, model: str) -> None:
+def test_transcription_stream(client: OpenAI, model: str) -> None:
     stream = client.audio.transcriptions.create(
         model=model, file=recording("[[say Hello big wide world.]] [[chunks 4]]"), stream=True
     )
@@ -142,7 +142,7 @@ def test_streams(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", TRANSLATED)
-def test_speakers_in_streams(client: OpenAI, model: str) -> None:
+def test_transcription_stream_with_speakers(client: OpenAI, model: str) -> None:
     stream: Any = client.audio.transcriptions.create(
         model=model, file=recording(), stream=True, response_format="diarized_json"
     )
@@ -152,7 +152,7 @@ def test_speakers_in_streams(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", [GEMINI, CODE_ASSIST, CHAT, NATIVE])
-def test_streams_that_break_off(client: OpenAI, model: str) -> None:
+def test_broken_transcription_stream_is_an_error(client: OpenAI, model: str) -> None:
     stream = client.audio.transcriptions.create(
         model=model,
         file=recording("[[say Hello big wide world.]] [[chunks 4]] [[cut 2]]"),
@@ -163,7 +163,7 @@ def test_streams_that_break_off(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", HEARING)
-def test_translations(client: OpenAI, model: str) -> None:
+def test_translation_returns_text(client: OpenAI, model: str) -> None:
     answer = client.audio.translations.create(model=model, file=recording("[[say Good day.]]"))
     assert answer.text == "Good day."
     text = client.audio.translations.create(
@@ -173,7 +173,7 @@ def test_translations(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", [GEMINI, CODE_ASSIST])
-def test_silence(client: OpenAI, model: str) -> None:
+def test_transcription_of_silence_is_empty(client: OpenAI, model: str) -> None:
     answer = client.audio.transcriptions.create(
         model=model, file=recording("[[say [no speech]. ]]")
     )
@@ -181,7 +181,7 @@ def test_silence(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", TRANSLATED)
-def test_malformed_times_are_tried_again(client: OpenAI, model: str) -> None:
+def test_malformed_transcription_is_retried_then_fails(client: OpenAI, model: str) -> None:
     with pytest.raises(APIStatusError, match="form") as failed:
         client.audio.transcriptions.create(
             model=model, file=recording("[[say certainly!]]"), response_format="srt"
@@ -189,14 +189,14 @@ def test_malformed_times_are_tried_again(client: OpenAI, model: str) -> None:
     assert failed.value.status_code == 502
 
 
-def test_passing_trouble_passes(client: OpenAI) -> None:
+def test_transient_failure_is_retried(client: OpenAI) -> None:
     for model in (NATIVE, GEMINI):
         said = f"[[error 503 times=1]] [[say here]] {model}"
         answer = client.audio.transcriptions.create(model=model, file=recording(), prompt=said)
         assert answer.text == "here"
 
 
-def test_names_and_contents_that_do_not_fit(client: OpenAI) -> None:
+def test_recording_with_wrong_name_or_content_is_rejected(client: OpenAI) -> None:
     _, data = recording()
     for name, content, problem in (
         ("talk.mp3", data, "called mp3"),
@@ -209,7 +209,7 @@ def test_names_and_contents_that_do_not_fit(client: OpenAI) -> None:
         assert "mp3, wav, m4a" in refused.value.message
 
 
-def test_recordings_that_are_too_large_to_go_inside(client: OpenAI) -> None:
+def test_too_large_recording_is_rejected(client: OpenAI) -> None:
     large = recording(seconds=1000)
     assert len(large[1]) > 15 * 1024 * 1024
     with pytest.raises(APIStatusError, match=r"at most 15 MiB") as refused:
@@ -221,7 +221,7 @@ def test_recordings_that_are_too_large_to_go_inside(client: OpenAI) -> None:
     assert refused.value.status_code == 413
 
 
-def test_what_there_is_not_is_named(client: OpenAI) -> None:
+def test_unsupported_settings_are_named(client: OpenAI) -> None:
     with pytest.raises(BadRequestError, match="diarized_json"):
         client.audio.transcriptions.create(
             model=GEMINI, file=recording(), response_format="srt", stream=True
@@ -234,7 +234,7 @@ def test_what_there_is_not_is_named(client: OpenAI) -> None:
         )
 
 
-def test_models_that_do_not_hear(client: OpenAI) -> None:
+def test_model_without_audio_input_is_rejected(client: OpenAI) -> None:
     with pytest.raises(BadRequestError, match="takes no audio") as refused:
         client.audio.transcriptions.create(
             model="demo-anthropic/claude-sonnet-4-6", file=recording()
@@ -244,7 +244,7 @@ def test_models_that_do_not_hear(client: OpenAI) -> None:
         client.audio.transcriptions.create(model="demo-openai/gpt-5.1", file=recording())
 
 
-def test_a_model_that_nobody_named(client: OpenAI, url: str) -> None:
+def test_default_model_is_used(client: OpenAI, url: str) -> None:
     name, data = recording("[[say Hello.]]")
     head = f'--b\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
     request = urllib.request.Request(
@@ -262,7 +262,7 @@ def test_a_model_that_nobody_named(client: OpenAI, url: str) -> None:
     assert refused.value.code == 400
 
 
-def test_losses_are_named(client: OpenAI) -> None:
+def test_losses_are_in_header(client: OpenAI) -> None:
     raw = client.audio.transcriptions.with_raw_response.create(
         model=GEMINI, file=recording("[[say x]]"), chunking_strategy="auto"
     )
@@ -281,7 +281,7 @@ def note(samples: bytes) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("model", [TTS, NEW, OLD])
-def test_bare_samples(client: OpenAI, model: str) -> None:
+def test_speech_as_pcm(client: OpenAI, model: str) -> None:
     answer = client.audio.speech.create(
         model=model, voice="alloy", input="Good day.", response_format="pcm"
     )
@@ -292,7 +292,7 @@ def test_bare_samples(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", [TTS, NEW, OLD])
-def test_wav(client: OpenAI, model: str) -> None:
+def test_speech_as_wav(client: OpenAI, model: str) -> None:
     answer = client.audio.speech.create(
         model=model, voice="nova", input="Good day.", response_format="wav"
     )
@@ -303,7 +303,7 @@ def test_wav(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", [NEW, OLD])
-def test_mp3_is_the_default(client: OpenAI, model: str) -> None:
+def test_speech_as_mp3(client: OpenAI, model: str) -> None:
     answer = client.audio.speech.create(
         model=model, voice="Kore", input="[[tokens 250]] ten seconds", response_format="mp3"
     )
@@ -315,7 +315,7 @@ def test_mp3_is_the_default(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", [TTS, NEW])
-def test_sound_is_streamed(client: OpenAI, model: str) -> None:
+def test_speech_is_streamed(client: OpenAI, model: str) -> None:
     with client.audio.speech.with_streaming_response.create(
         model=model,
         voice="alloy",
@@ -329,7 +329,7 @@ def test_sound_is_streamed(client: OpenAI, model: str) -> None:
 
 @pytest.mark.parametrize("name", ["pcm", "mp3"])
 @pytest.mark.parametrize("model", [TTS, NEW])
-def test_events(client: OpenAI, model: str, name: Any) -> None:
+def test_speech_events(client: OpenAI, model: str, name: Any) -> None:
     with client.audio.speech.with_streaming_response.create(
         model=model, voice="alloy", input="Hello.", response_format=name, stream_format="sse"
     ) as response:
@@ -344,7 +344,7 @@ def test_events(client: OpenAI, model: str, name: Any) -> None:
         assert audio[:2] == b"\xff\xf3"
 
 
-def test_manner_and_speed(client: OpenAI) -> None:
+def test_speech_instructions_and_speed(client: OpenAI) -> None:
     def said(model: str) -> tuple[dict[str, Any], str]:
         answer = client.audio.speech.create(
             model=model,
@@ -366,7 +366,7 @@ def test_manner_and_speed(client: OpenAI) -> None:
     assert said(TTS)[0]["manner"] == "Whisper"
 
 
-def test_what_cannot_be_had_is_named(client: OpenAI) -> None:
+def test_unsupported_speech_settings_are_named(client: OpenAI) -> None:
     with pytest.raises(BadRequestError, match=r"Zephyr.*alloy") as refused:
         client.audio.speech.create(model=NEW, voice="nobody", input="x")
     assert refused.value.param == "voice"
@@ -380,7 +380,7 @@ def test_what_cannot_be_had_is_named(client: OpenAI) -> None:
     assert "gemini-3.8-flash-tts" in refused.value.message
 
 
-def test_words_are_no_speech(client: OpenAI) -> None:
+def test_text_in_place_of_speech_is_an_error(client: OpenAI) -> None:
     with pytest.raises(APIStatusError, match="I would rather not") as failed:
         client.audio.speech.create(model=NEW, voice="Kore", input="[[say I would rather not]]")
     assert failed.value.status_code == 502
@@ -389,7 +389,7 @@ def test_words_are_no_speech(client: OpenAI) -> None:
 
 
 @pytest.mark.parametrize("model", [TTS, NEW])
-def test_passing_trouble_of_speech_passes(client: OpenAI, model: str) -> None:
+def test_transient_speech_failure_is_retried(client: OpenAI, model: str) -> None:
     said = f"[[error 503 times=1]] hello {model}"
     answer = client.audio.speech.create(
         model=model, voice="alloy", input=said, response_format="pcm"
@@ -399,7 +399,7 @@ def test_passing_trouble_of_speech_passes(client: OpenAI, model: str) -> None:
 
 @pytest.mark.parametrize("name", ["pcm", "wav", "mp3"])
 @pytest.mark.parametrize("model", [TTS, NEW])
-def test_sound_that_breaks_off_is_no_whole_answer(client: OpenAI, model: str, name: Any) -> None:
+def test_broken_speech_is_not_complete(client: OpenAI, model: str, name: Any) -> None:
     said = "[[chunks 8]] [[tokens 400]] [[delay 0.01]] [[cut 4]] hello"
     if model == TTS and name == "wav":
         return  # it comes in one piece there
@@ -409,7 +409,7 @@ def test_sound_that_breaks_off_is_no_whole_answer(client: OpenAI, model: str, na
     assert kinds & {"APIConnectionError", "TransportError"}, failed.value
 
 
-def test_events_that_break_off_say_so(client: OpenAI) -> None:
+def test_broken_speech_events_end_with_error(client: OpenAI) -> None:
     for model, name in ((TTS, "mp3"), (NEW, "mp3"), (NEW, "pcm")):
         said = "[[chunks 8]] [[tokens 400]] [[cut 4]] hello"
         with client.audio.speech.with_streaming_response.create(
@@ -423,6 +423,6 @@ def test_events_that_break_off_say_so(client: OpenAI) -> None:
         assert "error" in json.loads(lines[-1][6:]), model
 
 
-def test_models_for_sound_are_listed(client: OpenAI) -> None:
+def test_audio_models_are_listed(client: OpenAI) -> None:
     listed = {model.id for model in client.models.list()}
     assert {"whisper-1", "gpt-4o-mini-tts", "gemini-3.8-flash-tts"} <= listed

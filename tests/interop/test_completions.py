@@ -18,7 +18,7 @@ def client(url: str) -> Iterator[OpenAI]:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_several_prompts(client: OpenAI, target: Target) -> None:
+def test_several_prompts_get_several_choices(client: OpenAI, target: Target) -> None:
     prompts = ["[[say one]]", "[[say two]]", "[[say three]]"]
     answer = client.completions.create(model=target.model, prompt=prompts, n=2)
     texts = [choice.text.removesuffix(" (choice 2)") for choice in answer.choices]
@@ -31,7 +31,7 @@ def test_several_prompts(client: OpenAI, target: Target) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_several_prompts_streamed(client: OpenAI, target: Target) -> None:
+def test_several_prompts_are_streamed(client: OpenAI, target: Target) -> None:
     stream = client.completions.create(
         model=target.model,
         prompt=["[[say one]]", "[[say two]]"],
@@ -61,7 +61,9 @@ def test_several_prompts_streamed(client: OpenAI, target: Target) -> None:
     ],
     ids=str,
 )
-def test_what_no_chat_model_can_do(client: OpenAI, fields: Any, param: str) -> None:
+def test_chat_model_rejects_unsupported_completions_fields(
+    client: OpenAI, fields: Any, param: str
+) -> None:
     with pytest.raises(BadRequestError) as caught:
         client.completions.create(model="demo-openai/gpt-4.1", **{"prompt": "x", **fields})
     assert caught.value.param == param

@@ -115,7 +115,7 @@ def near(one: list[list[float]], other: list[list[float]]) -> bool:
 
 @every_way
 @every_target
-def test_every_sdk_gets_the_same_vectors(url: str, target: Target, ask: Ask) -> None:
+def test_embeddings_are_equal_for_all_sdks(url: str, target: Target, ask: Ask) -> None:
     short = ask(url, target, TEXTS, 8)
     assert [len(each) for each in short] == [8] * 3
     assert near(short, by_openai_as_numbers(url, OPENAI, TEXTS, 8))
@@ -125,12 +125,12 @@ def test_every_sdk_gets_the_same_vectors(url: str, target: Target, ask: Ask) -> 
 
 
 @pytest.mark.parametrize("ask", [by_openai, by_genai], ids=lambda way: way.__name__)
-def test_more_inputs_than_gemini_takes_at_once(url: str, ask: Ask) -> None:
+def test_more_inputs_than_gemini_batch_limit_are_split(url: str, ask: Ask) -> None:
     texts = [f"text {n}" for n in range(250)]
     assert near(ask(url, GEMINI, texts, 4), by_openai(url, OPENAI, texts, 4))
 
 
-def test_gemini_counts_where_its_model_does(url: str) -> None:
+def test_gemini_usage_is_counted_or_estimated_by_model(url: str) -> None:
     create = openai_client(url).embeddings.with_raw_response.create
     text = "all work and no play " * 20
     for target, source in ((GEMINI, "estimate"), (GEMINI_2, "upstream"), (OPENAI, None)):
@@ -140,7 +140,7 @@ def test_gemini_counts_where_its_model_does(url: str) -> None:
 
 
 @every_target
-def test_kinds_of_task_matter_to_gemini_alone(url: str, target: Target) -> None:
+def test_task_type_changes_gemini_embeddings_only(url: str, target: Target) -> None:
     def ask(task: str | None, title: str | None = None) -> Any:
         config = types.EmbedContentConfig(task_type=task, title=title, output_dimensionality=4)
         models = genai_client(url).models
@@ -153,7 +153,7 @@ def test_kinds_of_task_matter_to_gemini_alone(url: str, target: Target) -> None:
     assert len({tuple(each) for each in vectors}) == (3 if kept else 1)
 
 
-def test_images_become_vectors_where_the_model_sees(url: str) -> None:
+def test_images_are_embedded_by_multimodal_model(url: str) -> None:
     contents: Any = types.Content(parts=[types.Part(text="A picture"), part(PNG)])
     embed = genai_client(url).models.embed_content
     made = embed(model=GEMINI_2.model, contents=contents)
@@ -163,7 +163,7 @@ def test_images_become_vectors_where_the_model_sees(url: str) -> None:
         embed(model=OPENAI.model, contents=contents)
 
 
-def test_token_ids(url: str) -> None:
+def test_token_ids_are_embedded_by_openai_only(url: str) -> None:
     create = openai_client(url).embeddings.create
     made = create(model=OPENAI.model, input=[[1, 2, 3], [4]], dimensions=4)
     assert len(made.data) == 2
@@ -174,7 +174,7 @@ def test_token_ids(url: str) -> None:
 
 
 @every_target
-def test_errors_are_those_of_the_sdk(url: str, target: Target) -> None:
+def test_embedding_errors_are_sdk_exceptions(url: str, target: Target) -> None:
     # Each failure has a model of its own: the gateway remembers what failed with which.
     models = genai_client(url).models
     with pytest.raises(openai.RateLimitError) as limited:
@@ -195,7 +195,7 @@ def test_errors_are_those_of_the_sdk(url: str, target: Target) -> None:
 
 
 @pytest.mark.parametrize("model", ["gpt-5.1", "claude-sonnet-4-6", "gemini-2.5-flash"])
-def test_models_for_conversations_make_none(url: str, model: str) -> None:
+def test_chat_models_are_rejected_for_embeddings(url: str, model: str) -> None:
     with pytest.raises(openai.BadRequestError, match="text-embedding-3-small") as caught:
         openai_client(url).embeddings.create(model=model, input="x")
     assert caught.value.code == "model_not_supported"
@@ -204,12 +204,12 @@ def test_models_for_conversations_make_none(url: str, model: str) -> None:
 
 
 @pytest.mark.parametrize("upstream", ["demo-codeassist", "demo-anthropic"])
-def test_upstreams_without_vectors_say_who_has_some(url: str, upstream: str) -> None:
+def test_upstream_without_embeddings_names_alternatives(url: str, upstream: str) -> None:
     with pytest.raises(openai.NotFoundError, match="openai or gemini_api"):
         openai_client(url).embeddings.create(model=f"{upstream}/gemini-embedding-001", input="x")
 
 
-def test_the_lists_say_what_embeds(url: str) -> None:
+def test_model_list_marks_embedding_models(url: str) -> None:
     found = {model.name: model.supported_actions for model in genai_client(url).models.list()}
     for each in TARGETS:
         assert found[f"models/{each.bare_model}"] == ["embedContent"]

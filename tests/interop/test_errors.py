@@ -62,7 +62,9 @@ def fail_at_once(url: str, sdk: SdkDriver, modes: Sequence[Mode], text: str) -> 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 @pytest.mark.parametrize("mode", MODES)
-def test_an_upstreams_refusal(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+def test_upstream_rejection_is_sdk_exception(
+    url: str, sdk: SdkDriver, target: Target, mode: Mode
+) -> None:
     conversation = Conversation(sdk, url, fresh(target), mode)
     error = failing(conversation, "[[error 400 message=Oh no]]")
     assert status_of(error) == 400
@@ -70,20 +72,20 @@ def test_an_upstreams_refusal(url: str, sdk: SdkDriver, target: Target, mode: Mo
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_a_rate_limit(url: str, sdk: SdkDriver, target: Target) -> None:
+def test_rate_limit_is_429(url: str, sdk: SdkDriver, target: Target) -> None:
     # The gateway waits for an account that will soon be of use; this one will not.
     error = failing(Conversation(sdk, url, fresh(target)), "[[error 429 retry=300s]]")
     assert status_of(error) == 429
     assert "rate limit" in str(error)
 
 
-def test_a_server_that_fails(url: str, sdk: SdkDriver) -> None:
+def test_upstream_failure_is_server_error(url: str, sdk: SdkDriver) -> None:
     for error in fail_at_once(url, sdk, MODES, "[[error 503 message=Oh no]]"):
         assert status_of(error) in (502, 503, 529)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_a_rate_limit_says_when_to_come_back(url: str, target: Target) -> None:
+def test_rate_limit_has_retry_after(url: str, target: Target) -> None:
     prompt = [{"role": "user", "content": "[[error 429 retry=70s]]"}]
     with pytest.raises(openai.RateLimitError) as one:
         openai_client(url).chat.completions.create(model=fresh(target), messages=prompt)
@@ -95,7 +97,7 @@ def test_a_rate_limit_says_when_to_come_back(url: str, target: Target) -> None:
 
 @pytest.mark.sdks(*NEWER)
 @pytest.mark.parametrize("mode", MODES)
-def test_an_unknown_model(url: str, sdk: SdkDriver, mode: Mode) -> None:
+def test_unknown_model_is_404(url: str, sdk: SdkDriver, mode: Mode) -> None:
     error = failing(Conversation(sdk, url, "no-such-model", mode), "Hello?")
     assert status_of(error) == 404
     assert "no-such-model" in str(error)
@@ -103,14 +105,14 @@ def test_an_unknown_model(url: str, sdk: SdkDriver, mode: Mode) -> None:
 
 @pytest.mark.sdks(*NEWER)
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_a_model_that_the_upstream_does_not_know(url: str, sdk: SdkDriver, target: Target) -> None:
+def test_model_unknown_to_upstream_is_404(url: str, sdk: SdkDriver, target: Target) -> None:
     error = failing(Conversation(sdk, url, f"{target.upstream}/no-such-model"), "Hello?")
     assert status_of(error) == 404
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 @pytest.mark.parametrize("fault", ["cut 2", "garbage 2", "error 500 after=2"])
-def test_a_stream_that_breaks_is_never_taken_for_complete(
+def test_broken_stream_is_never_complete(
     url: str, sdk: SdkDriver, target: Target, fault: str
 ) -> None:
     if sdk.name == "generativeai" and "error" in fault and target.name in ("gemini", "codeassist"):
@@ -122,12 +124,12 @@ def test_a_stream_that_breaks_is_never_taken_for_complete(
 
 
 @pytest.mark.parametrize("fault", ["cut 2", "empty"])
-def test_a_whole_answer_that_breaks_is_an_error(url: str, sdk: SdkDriver, fault: str) -> None:
+def test_broken_response_is_an_error(url: str, sdk: SdkDriver, fault: str) -> None:
     for error in fail_at_once(url, sdk, ["whole"], f"[[say one two three]] [[{fault}]]"):
         assert status_of(error) in (500, 502, 503, 504, 529)
 
 
-def test_a_wrong_field_is_named(url: str) -> None:
+def test_invalid_field_is_named(url: str) -> None:
     model: Any = TARGETS[3].model
     with pytest.raises(openai.BadRequestError) as one:
         openai_client(url).chat.completions.create(
@@ -144,7 +146,7 @@ def test_a_wrong_field_is_named(url: str) -> None:
     assert "messages[0]" in str(three.value.body) or "messages.0" in str(three.value.body)
 
 
-def test_who_leaves_early_leaves_nothing_behind(url: str) -> None:
+def test_disconnected_stream_leaves_gateway_serving(url: str) -> None:
     """The log of the gateway is looked at when it stops; here it must still serve."""
     prompt = [{"role": "user", "content": "[[tokens 400]] [[chunks 200]] [[delay 20ms]]"}]
     for target in TARGETS:

@@ -17,7 +17,7 @@ FILLED = {"answer": "forty-two", "sure": True, "steps": [1, 2, 3]}
 @pytest.mark.sdks("chat", "responses", "anthropic", "genai")
 @pytest.mark.parametrize("target", EVERY, ids=name)
 @pytest.mark.parametrize("mode", MODES)
-def test_a_form_is_filled_in(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+def test_response_schema_is_honoured(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
     conversation = Conversation(sdk, url, target.model, mode, schema=FORM)
     given = conversation.say("Fill it in.")
     found = json.loads(given.text)
@@ -29,7 +29,7 @@ def test_a_form_is_filled_in(url: str, sdk: SdkDriver, target: Target, mode: Mod
 
 @pytest.mark.sdks("chat", "responses", "anthropic", "genai")
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_a_form_and_tools_together(url: str, sdk: SdkDriver, target: Target) -> None:
+def test_response_schema_and_tools_together(url: str, sdk: SdkDriver, target: Target) -> None:
     conversation = Conversation(sdk, url, target.model, schema=FORM, tools=[WEATHER])
     asked = conversation.say('[[tool get_weather {"city": "Ulm"}]]')
     assert [call.name for call in asked.calls] == ["get_weather"]
@@ -41,7 +41,9 @@ def test_a_form_and_tools_together(url: str, sdk: SdkDriver, target: Target) -> 
     "target", [each for each in TARGETS if each.name in ("chat", "gemini", "codeassist")], ids=name
 )
 @pytest.mark.parametrize("mode", MODES)
-def test_several_choices(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+def test_several_choices_from_native_models(
+    url: str, sdk: SdkDriver, target: Target, mode: Mode
+) -> None:
     answer = Conversation(sdk, url, target.model, mode, n=2).say("[[say one]]")
     assert answer.choices == ["one", "one (choice 2)"]
 
@@ -51,7 +53,7 @@ def test_several_choices(url: str, sdk: SdkDriver, target: Target, mode: Mode) -
     "target", [each for each in TARGETS if each.name in ("responses", "anthropic")], ids=name
 )
 @pytest.mark.parametrize("mode", MODES)
-def test_choices_from_models_that_give_one(
+def test_several_choices_from_single_choice_models(
     url: str, sdk: SdkDriver, target: Target, mode: Mode
 ) -> None:
     one = Conversation(sdk, url, target.model, mode).say("[[say one]]")
@@ -72,7 +74,7 @@ def test_choices_from_models_that_give_one(
         "demo-codeassist/gemini-2.5-flash",
     ],
 )
-def test_log_probabilities(url: str, sdk: SdkDriver, model: str, mode: Mode) -> None:
+def test_log_probabilities_are_returned(url: str, sdk: SdkDriver, model: str, mode: Mode) -> None:
     answer = Conversation(sdk, url, model, mode, logprobs=2).say("[[say one two three]]")
     assert "".join(answer.logprobs) == "one two three"
 
@@ -80,7 +82,9 @@ def test_log_probabilities(url: str, sdk: SdkDriver, model: str, mode: Mode) -> 
 @pytest.mark.sdks("chat", "responses", "anthropic", "genai")
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 @pytest.mark.parametrize("mode", MODES)
-def test_sources_from_the_web(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+def test_web_search_sources_are_returned(
+    url: str, sdk: SdkDriver, target: Target, mode: Mode
+) -> None:
     answer = Conversation(sdk, url, target.model, mode, search=True).say("[[cite]]")
     assert answer.text.startswith("Zürich is the largest city of Switzerland.")
     assert answer.sources == ["https://example.com/zurich", "https://example.org/cafe"]

@@ -112,7 +112,7 @@ def test_openai_responses_stream(url: str, target: Target) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_openai_conversations_that_are_kept(url: str, target: Target, stream: bool) -> None:
+def test_openai_stored_conversations(url: str, target: Target, stream: bool) -> None:
     """``previous_response_id`` goes on from what the gateway keeps."""
     responses = openai_client(url).responses
 
@@ -232,7 +232,7 @@ def test_gemini_runs_tools(url: str, target: Target) -> None:
     assert chat.send_message("[[say bye]]").text == "bye"
 
 
-def test_the_older_gemini_sdk_chats(url: str, target: Target) -> None:
+def test_older_gemini_sdk_chats(url: str, target: Target) -> None:
     calls = pytest.importorskip("tests.interop.generativeai_driver")
     calls.connect(url)
 

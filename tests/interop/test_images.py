@@ -44,7 +44,7 @@ def seen(picture: str | None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("model", DRAWING)
-def test_a_picture_is_drawn(client: OpenAI, model: str) -> None:
+def test_image_is_generated(client: OpenAI, model: str) -> None:
     answer = client.images.generate(model=model, prompt="a cat on a mat", size="1536x1024")
     [image] = answer.data or []
     note = seen(image.b64_json)
@@ -63,7 +63,7 @@ def test_a_picture_is_drawn(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", DRAWING)
-def test_several_pictures(client: OpenAI, model: str) -> None:
+def test_several_images_are_generated(client: OpenAI, model: str) -> None:
     answer = client.images.generate(model=model, prompt="[[delay 0.01]] cats", n=5)
     assert len(answer.data or []) == 5
     for image in answer.data or []:
@@ -71,7 +71,7 @@ def test_several_pictures(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", DRAWING)
-def test_a_stream(client: OpenAI, model: str) -> None:
+def test_image_stream(client: OpenAI, model: str) -> None:
     stream = client.images.generate(model=model, prompt="a dog", stream=True)
     events = list(stream)
     assert events[-1].type == "image_generation.completed"
@@ -80,19 +80,19 @@ def test_a_stream(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", TRANSLATED)
-def test_a_stream_of_several(client: OpenAI, model: str) -> None:
+def test_stream_of_several_images(client: OpenAI, model: str) -> None:
     stream = client.images.generate(model=model, prompt="dogs", stream=True, n=3)
     assert [event.type for event in stream] == ["image_generation.completed"] * 3
 
 
-def test_unfinished_pictures_pass(client: OpenAI) -> None:
+def test_partial_images_pass(client: OpenAI) -> None:
     stream = client.images.generate(model=OPENAI, prompt="x", stream=True, partial_images=2)
     types = [event.type.rpartition(".")[2] for event in stream]
     assert types == ["partial_image", "partial_image", "completed"]
 
 
 @pytest.mark.parametrize("model", EDITING)
-def test_pictures_are_edited(client: OpenAI, model: str) -> None:
+def test_images_are_edited(client: OpenAI, model: str) -> None:
     files = [("one.png", PNG, "image/png"), ("two.png", PNG, "image/png")]
     answer = client.images.edit(model=model, image=files, prompt="together", n=1)
     [image] = answer.data or []
@@ -104,7 +104,7 @@ def test_pictures_are_edited(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", EDITING)
-def test_a_mask(client: OpenAI, model: str) -> None:
+def test_image_edit_with_mask(client: OpenAI, model: str) -> None:
     raw = client.images.with_raw_response.edit(
         model=model, image=("a.png", PNG), mask=("m.png", PNG), prompt="a hat"
     )
@@ -117,13 +117,13 @@ def test_a_mask(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", EDITING)
-def test_a_stream_of_an_edit(client: OpenAI, model: str) -> None:
+def test_image_edit_stream(client: OpenAI, model: str) -> None:
     stream = client.images.edit(model=model, image=("a.png", PNG), prompt="x", stream=True)
     assert [event.type for event in stream] == ["image_edit.completed"]
 
 
 @pytest.mark.parametrize("model", TRANSLATED)
-def test_addresses(client: OpenAI, url: str, model: str) -> None:
+def test_image_as_url(client: OpenAI, url: str, model: str) -> None:
     answer = client.images.generate(model=model, prompt="a fish", response_format="url")
     [image] = answer.data or []
     assert image.b64_json is None
@@ -140,7 +140,7 @@ def test_addresses(client: OpenAI, url: str, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", [GEMINI, CODE_ASSIST])
-def test_sizes_by_field_and_by_name(client: OpenAI, model: str) -> None:
+def test_image_size_by_field_and_by_model_name(client: OpenAI, model: str) -> None:
     def frame(name: str, **fields: Any) -> tuple[int, int]:
         answer = client.images.generate(model=name, prompt="x", **fields)
         found: tuple[int, int] = seen((answer.data or [])[0].b64_json)["frame"]
@@ -156,7 +156,7 @@ def test_sizes_by_field_and_by_name(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", [GEMINI, CODE_ASSIST])
-def test_names_with_sizes_in_chats(client: OpenAI, model: str) -> None:
+def test_model_names_with_sizes_work_in_chat(client: OpenAI, model: str) -> None:
     answer: Any = client.chat.completions.create(
         model=f"{model}-9x16", messages=[{"role": "user", "content": "a tower"}]
     )
@@ -175,7 +175,7 @@ def test_names_with_sizes_in_chats(client: OpenAI, model: str) -> None:
         ({"n": 11}, "n", "10"),
     ],
 )
-def test_what_there_is_not_is_named(
+def test_unsupported_settings_are_named(
     client: OpenAI, fields: dict[str, Any], param: str, named: str
 ) -> None:
     with pytest.raises(BadRequestError) as refused:
@@ -184,7 +184,7 @@ def test_what_there_is_not_is_named(
     assert named in refused.value.message
 
 
-def test_models_that_do_not_draw(client: OpenAI) -> None:
+def test_model_without_image_output_is_rejected(client: OpenAI) -> None:
     with pytest.raises(BadRequestError) as refused:
         client.images.generate(model="demo-gemini_api/gemini-2.5-flash", prompt="x")
     assert "gemini-3.1-flash-image" in refused.value.message
@@ -192,27 +192,27 @@ def test_models_that_do_not_draw(client: OpenAI) -> None:
         client.images.edit(model=IMAGEN, image=("a.png", PNG), prompt="x")
 
 
-def test_a_model_that_nobody_named(client: OpenAI) -> None:
+def test_default_model_is_used(client: OpenAI) -> None:
     answer = client.images.generate(prompt="x")
     assert seen((answer.data or [])[0].b64_json)["prompt"] == "x"
 
 
 @pytest.mark.parametrize("model", DRAWING)
-def test_what_may_not_be_drawn(client: OpenAI, model: str) -> None:
+def test_filtered_image_prompt_is_rejected(client: OpenAI, model: str) -> None:
     with pytest.raises(BadRequestError) as refused:
         client.images.generate(model=model, prompt="[[finish safety]] something bad")
     assert refused.value.code == "moderation_blocked"
 
 
 @pytest.mark.parametrize("model", [GEMINI, CODE_ASSIST])
-def test_words_are_no_picture(client: OpenAI, model: str) -> None:
+def test_text_in_place_of_image_is_an_error(client: OpenAI, model: str) -> None:
     with pytest.raises(APIStatusError, match="I cannot draw") as failed:
         client.images.generate(model=model, prompt="[[say I cannot draw]]")
     assert failed.value.status_code == 502
 
 
 @pytest.mark.parametrize("model", [GEMINI, CODE_ASSIST, IMAGEN])
-def test_some_of_several_fail(client: OpenAI, model: str) -> None:
+def test_some_failed_images_leave_others(client: OpenAI, model: str) -> None:
     count = 8 if model == IMAGEN else 4  # Imagen draws four at a time
     prompt = f"[[error 400 times=1]] {uuid.uuid4()}"  # so often for each conversation
     raw = client.images.with_raw_response.generate(model=model, prompt=prompt, n=count)
@@ -225,24 +225,24 @@ def test_some_of_several_fail(client: OpenAI, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", DRAWING)
-def test_all_of_several_fail(client: OpenAI, model: str) -> None:
+def test_all_failed_images_are_an_error(client: OpenAI, model: str) -> None:
     with pytest.raises(BadRequestError, match="Simulated failure"):
         client.images.generate(model=model, prompt="[[error 400]]", n=5)
 
 
 @pytest.mark.parametrize("model", DRAWING)
-def test_passing_trouble_passes(client: OpenAI, model: str) -> None:
+def test_transient_failure_is_retried(client: OpenAI, model: str) -> None:
     prompt = f"[[error 503 times=1]] {uuid.uuid4()}"
     assert len(client.images.generate(model=model, prompt=prompt).data or []) == 1
 
 
-def test_a_stream_that_is_cut(client: OpenAI) -> None:
+def test_broken_image_stream_is_an_error(client: OpenAI) -> None:
     stream = client.images.generate(model=OPENAI, prompt="[[cut 1]]", stream=True, partial_images=2)
     with pytest.raises(APIError, match=r"broke off|lost"):
         list(stream)
 
 
-def test_an_upstream_without_images_serves_chats_on(client: OpenAI) -> None:
+def test_upstream_without_images_still_serves_chat(client: OpenAI) -> None:
     """The name has no picture behind it, and nobody is locked for that."""
     with pytest.raises(APIStatusError) as missing:
         client.images.generate(model="demo-openai/gpt-5.1", prompt="x")
@@ -253,7 +253,7 @@ def test_an_upstream_without_images_serves_chats_on(client: OpenAI) -> None:
     assert answer.choices[0].message.content == "hi"
 
 
-def test_models_that_draw_are_listed(client: OpenAI) -> None:
+def test_image_models_are_listed(client: OpenAI) -> None:
     listed = {model.id for model in client.models.list()}
     assert {
         "gpt-image-1",
@@ -277,7 +277,7 @@ def predict(url: str, model: str, prompt: str, **parameters: Any) -> list[dict[s
 
 
 @pytest.mark.parametrize("model", [IMAGEN, GEMINI, CODE_ASSIST])
-def test_predict(url: str, model: str) -> None:
+def test_predict_generates_images(url: str, model: str) -> None:
     """Imagen is passed on to; others are asked in their own way."""
     made = predict(url, model, "a bird", sampleCount=2, aspectRatio="16:9")
     assert len(made) == 2
@@ -289,13 +289,13 @@ def test_predict(url: str, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", [IMAGEN, GEMINI, CODE_ASSIST])
-def test_predict_says_why_there_is_none(url: str, model: str) -> None:
+def test_predict_reports_filter_reason(url: str, model: str) -> None:
     [made] = predict(url, model, "[[finish safety]] bad", sampleCount=1)
     assert made["raiFilteredReason"]
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_chats_with_imagen(client: OpenAI, stream: bool) -> None:
+def test_chat_with_imagen_generates_image(client: OpenAI, stream: bool) -> None:
     asked: Any = {"model": IMAGEN, "messages": [{"role": "user", "content": "a tree"}]}
     answer: Any = client.chat.completions.create(**asked, stream=stream)
     if stream:

@@ -22,7 +22,7 @@ def chat_warnings(url: str, target: Target, **settings: Any) -> str:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_nothing_is_lost_of_a_plain_request(url: str, target: Target) -> None:
+def test_plain_request_has_no_losses(url: str, target: Target) -> None:
     assert chat_warnings(url, target) == ""
 
 
@@ -42,14 +42,14 @@ def test_nothing_is_lost_of_a_plain_request(url: str, target: Target) -> None:
     ],
     ids=str,
 )
-def test_what_is_lost_is_named(
+def test_lost_setting_is_named(
     url: str, target: Target, settings: dict[str, Any], field: str
 ) -> None:
     assert field in chat_warnings(url, target, **settings)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_who_served_it_is_named(url: str, target: Target) -> None:
+def test_serving_upstream_is_named(url: str, target: Target) -> None:
     raw = anthropic_client(url).messages.with_raw_response.create(
         model=target.model, max_tokens=99, messages=[{"role": "user", "content": "Hello?"}]
     )

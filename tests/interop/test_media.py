@@ -14,14 +14,14 @@ MODES: tuple[Mode, ...] = ("whole", "stream")
 
 
 @pytest.mark.parametrize("target", EVERY, ids=name)
-def test_an_image_is_seen(url: str, sdk: SdkDriver, target: Target) -> None:
+def test_image_reaches_model(url: str, sdk: SdkDriver, target: Target) -> None:
     answer = Conversation(sdk, url, target.model).say("Look:", PNG)
     assert answer.text == f"Look:\n{SEEN_PNG}"
     assert answer.input_tokens > 200
 
 
 @pytest.mark.parametrize("target", EVERY, ids=name)
-def test_a_document_is_read(url: str, sdk: SdkDriver, target: Target) -> None:
+def test_document_reaches_model(url: str, sdk: SdkDriver, target: Target) -> None:
     conversation = Conversation(sdk, url, target.model)
     assert conversation.say("Read:", PDF, PNG).text == f"Read:\n{SEEN_PDF}\n{SEEN_PNG}"
     # It is still there later in the conversation.
@@ -39,7 +39,7 @@ def test_a_document_is_read(url: str, sdk: SdkDriver, target: Target) -> None:
         "demo-codeassist/gemini-3.1-flash-image",
     ],
 )
-def test_an_image_is_made(url: str, sdk: SdkDriver, model: str, mode: Mode) -> None:
+def test_model_returns_image(url: str, sdk: SdkDriver, model: str, mode: Mode) -> None:
     conversation = Conversation(sdk, url, model, mode, images=sdk.name != "generativeai")
     answer = conversation.say("[[image]]")
     [image] = answer.images
@@ -52,7 +52,7 @@ def test_an_image_is_made(url: str, sdk: SdkDriver, model: str, mode: Mode) -> N
 @pytest.mark.sdks("anthropic")
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_where_a_protocol_has_no_images_it_says_so(
+def test_image_becomes_note_where_protocol_has_none(
     url: str, sdk: SdkDriver, target: Target, mode: Mode
 ) -> None:
     answer = Conversation(sdk, url, target.model, mode).say("[[image]]")

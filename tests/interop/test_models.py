@@ -24,14 +24,14 @@ SOURCE = "x-token-count-source"
 SERVED = ("gpt-5.1", "claude-sonnet-4-6", "gemini-3-pro-preview")
 
 
-def test_the_openai_list(url: str) -> None:
+def test_openai_model_list(url: str) -> None:
     models = list(openai_client(url).models.list())
     assert {model.object for model in models} == {"model"}
     assert set(SERVED) <= {model.id for model in models}
     assert len({model.id for model in models}) == len(models)
 
 
-def test_the_anthropic_list(url: str) -> None:
+def test_anthropic_model_list(url: str) -> None:
     models = list(anthropic_client(url).models.list(limit=5))  # the SDK asks for page after page
     assert {model.type for model in models} == {"model"}
     assert set(SERVED) <= {model.id for model in models}
@@ -40,7 +40,7 @@ def test_the_anthropic_list(url: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["", "v1", "v1beta"])
-def test_the_gemini_list(url: str, version: str) -> None:
+def test_gemini_model_list(url: str, version: str) -> None:
     models = list(genai_client(url, version).models.list(config={"page_size": 7}))
     names = [model.name or "" for model in models]
     assert {f"models/{each}" for each in SERVED} <= set(names)
@@ -49,14 +49,14 @@ def test_the_gemini_list(url: str, version: str) -> None:
 
 
 @pytest.mark.parametrize("model", SERVED)
-def test_one_model(url: str, model: str) -> None:
+def test_single_model_is_retrieved(url: str, model: str) -> None:
     assert openai_client(url).models.retrieve(model).id == model
     assert anthropic_client(url).models.retrieve(model).id == model
     for asked in (model, f"models/{model}"):
         assert genai_client(url).models.get(model=asked).name == f"models/{model}"
 
 
-def test_a_model_that_is_not_there(url: str) -> None:
+def test_missing_model_is_404(url: str) -> None:
     with pytest.raises(openai.NotFoundError):
         openai_client(url).models.retrieve("no-such-model")
     with pytest.raises(anthropic.NotFoundError):
@@ -66,7 +66,7 @@ def test_a_model_that_is_not_there(url: str) -> None:
     assert caught.value.code == 404
 
 
-def test_the_older_gemini_sdk(url: str) -> None:
+def test_older_gemini_sdk_lists_and_counts(url: str) -> None:
     calls = pytest.importorskip("tests.interop.generativeai_driver")
     calls.connect(url)
     names = {model.name for model in calls.sdk.list_models()}
@@ -87,7 +87,7 @@ def counted(url: str, content: Any, target: Target, **more: Any) -> tuple[int, s
 
 
 @pytest.mark.parametrize("target", EVERY, ids=name)
-def test_anthropic_counts(url: str, target: Target) -> None:
+def test_anthropic_token_count(url: str, target: Target) -> None:
     few, source = counted(url, "one two three", target)
     assert few > 0
     # OpenAI can count, but most who speak its protocols cannot.
@@ -103,7 +103,7 @@ def test_anthropic_counts(url: str, target: Target) -> None:
 
 
 @pytest.mark.parametrize("target", EVERY, ids=name)
-def test_gemini_counts(url: str, target: Target) -> None:
+def test_gemini_token_count(url: str, target: Target) -> None:
     models = genai_client(url).models
     few = models.count_tokens(model=target.model, contents="one two three").total_tokens or 0
     assert few > 0
@@ -113,7 +113,7 @@ def test_gemini_counts(url: str, target: Target) -> None:
 
 
 @pytest.mark.parametrize("target", EVERY, ids=name)
-def test_responses_count(url: str, target: Target) -> None:
+def test_responses_token_count(url: str, target: Target) -> None:
     count = openai_client(url).responses.input_tokens.count
     few = count(model=target.model, input="one two three").input_tokens
     assert few > 0
@@ -123,7 +123,7 @@ def test_responses_count(url: str, target: Target) -> None:
 
 
 @pytest.mark.parametrize("target", EVERY, ids=name)
-def test_a_count_is_near_what_is_charged(url: str, target: Target) -> None:
+def test_token_count_is_near_usage(url: str, target: Target) -> None:
     from tests.interop.anthropic_driver import Messages
 
     text = "[[say one]] " + "all work and no play " * 20
@@ -132,6 +132,6 @@ def test_a_count_is_near_what_is_charged(url: str, target: Target) -> None:
     assert charged * 0.5 <= count <= charged * 2
 
 
-def test_health(url: str) -> None:
+def test_health_endpoint(url: str) -> None:
     with urllib.request.urlopen(f"{url}/healthz") as answer:
         assert answer.read() == b'{"status":"ok"}'

@@ -21,7 +21,7 @@ ASK = "import sys; from importlib.metadata import version; print(version(sys.arg
 @pytest.mark.skipif(
     os.environ.get("ANTIGRAVITY_TEST_URL") is not None, reason="this is the run for one generation"
 )
-def test_the_previous_generation(url: str, tmp_path: Path) -> None:
+def test_previous_sdks_pass(url: str, tmp_path: Path) -> None:
     python = PREVIOUS / "bin" / "python"
     if not python.exists():
         pytest.skip(f"there is no {PREVIOUS.name}; make environments makes it")

@@ -24,7 +24,7 @@ def texts(items: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_a_response_comes_back(client: OpenAI, target: Target) -> None:
+def test_stored_response_is_retrieved(client: OpenAI, target: Target) -> None:
     made = client.responses.create(model=target.model, input="[[say one]]", metadata={"a": "b"})
     found = client.responses.retrieve(made.id)
     assert found.model_dump() == made.model_dump()
@@ -38,14 +38,14 @@ def test_a_response_comes_back(client: OpenAI, target: Target) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_a_streamed_response_comes_back(client: OpenAI, target: Target) -> None:
+def test_stored_stream_is_retrieved(client: OpenAI, target: Target) -> None:
     events = list(client.responses.create(model=target.model, input="[[say one]]", stream=True))
     made = events[-1].response
     assert client.responses.retrieve(made.id).output_text == "one"
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_what_is_not_to_be_stored_is_not(client: OpenAI, target: Target) -> None:
+def test_response_with_store_false_is_not_stored(client: OpenAI, target: Target) -> None:
     made = client.responses.create(model=target.model, input="[[say one]]", store=False)
     with pytest.raises(NotFoundError) as caught:
         client.responses.retrieve(made.id)
@@ -54,7 +54,7 @@ def test_what_is_not_to_be_stored_is_not(client: OpenAI, target: Target) -> None
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_a_conversation_is_listed_page_by_page(client: OpenAI, target: Target) -> None:
+def test_input_items_are_listed_by_page(client: OpenAI, target: Target) -> None:
     previous: str | None = None
     for word in ("one", "two", "three"):
         made = client.responses.create(
@@ -75,7 +75,7 @@ def test_a_conversation_is_listed_page_by_page(client: OpenAI, target: Target) -
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_what_was_made_at_once_cannot_be_cancelled(client: OpenAI, target: Target) -> None:
+def test_finished_response_cannot_be_cancelled(client: OpenAI, target: Target) -> None:
     made = client.responses.create(model=target.model, input="[[say one]]")
     with pytest.raises(BadRequestError):
         client.responses.cancel(made.id)
@@ -83,7 +83,7 @@ def test_what_was_made_at_once_cannot_be_cancelled(client: OpenAI, target: Targe
 
 
 @pytest.mark.parametrize("target", TRANSLATED, ids=name)
-def test_what_only_openai_does_is_refused_elsewhere(client: OpenAI, target: Target) -> None:
+def test_native_features_are_rejected_elsewhere(client: OpenAI, target: Target) -> None:
     made = client.responses.create(model=target.model, input="[[say one]]")
     fields: Any
     for fields in ({"background": True}, {"conversation": "conv_1"}):
@@ -95,7 +95,7 @@ def test_what_only_openai_does_is_refused_elsewhere(client: OpenAI, target: Targ
     assert caught.value.param == "stream"
 
 
-def test_the_background_is_openais_own(client: OpenAI) -> None:
+def test_background_response_is_served_by_openai(client: OpenAI) -> None:
     made = client.responses.create(model=RESPONSES.model, input="[[say one]]", background=True)
     assert made.status == "queued"
     assert client.responses.retrieve(made.id).output_text == "one"
@@ -106,7 +106,7 @@ def test_the_background_is_openais_own(client: OpenAI) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_the_input_is_counted_with_what_came_before(client: OpenAI, target: Target) -> None:
+def test_token_count_includes_previous_responses(client: OpenAI, target: Target) -> None:
     first = client.responses.create(model=target.model, input="[[say one]] " + "word " * 400)
     alone = client.responses.input_tokens.count(model=target.model, input="And now?")
     behind = client.responses.input_tokens.count(
@@ -117,9 +117,7 @@ def test_the_input_is_counted_with_what_came_before(client: OpenAI, target: Targ
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_input_with_a_conversation_is_counted_where_it_can_be_created(
-    client: OpenAI, target: Target
-) -> None:
+def test_conversation_is_counted_where_it_can_be_created(client: OpenAI, target: Target) -> None:
     call: Any
     for call in (client.responses.input_tokens.count, client.responses.create):
         if target is RESPONSES:
@@ -141,7 +139,7 @@ def test_failed_count_of_a_conversation_is_an_error_and_no_estimate(client: Open
     assert caught.value.status_code == 400
 
 
-def test_nobody_knows_what_never_was(client: OpenAI) -> None:
+def test_unknown_response_is_404(client: OpenAI) -> None:
     calls: list[Any] = [
         client.responses.retrieve,
         client.responses.delete,

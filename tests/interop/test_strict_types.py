@@ -34,7 +34,7 @@ def strict_anthropic(url: str) -> anthropic.Anthropic:
 
 @PROMPTS
 @EVERY
-def test_responses(url: str, target: Target, messages: list[Any]) -> None:
+def test_responses_match_sdk_types(url: str, target: Target, messages: list[Any]) -> None:
     client = strict_openai(url).responses
     create: Any = client.create
     tools = [{"type": "function", "name": "look", "parameters": SCHEMA, "strict": False}]
@@ -47,7 +47,7 @@ def test_responses(url: str, target: Target, messages: list[Any]) -> None:
 
 @PROMPTS
 @EVERY
-def test_chat_completions(url: str, target: Target, messages: list[Any]) -> None:
+def test_chat_completions_match_sdk_types(url: str, target: Target, messages: list[Any]) -> None:
     create: Any = strict_openai(url).chat.completions.create
     tools = [{"type": "function", "function": {"name": "look", "parameters": SCHEMA}}]
     asked = {"model": target.model, "messages": messages, "tools": tools}
@@ -59,7 +59,7 @@ def test_chat_completions(url: str, target: Target, messages: list[Any]) -> None
 
 @PROMPTS
 @EVERY
-def test_messages(url: str, target: Target, messages: list[Any]) -> None:
+def test_messages_match_sdk_types(url: str, target: Target, messages: list[Any]) -> None:
     create: Any = strict_anthropic(url).messages.create
     tools = [{"name": "look", "input_schema": SCHEMA}]
     asked = {"model": target.model, "messages": messages, "tools": tools, "max_tokens": 99}
@@ -69,13 +69,13 @@ def test_messages(url: str, target: Target, messages: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_images(url: str, stream: bool) -> None:
+def test_images_match_sdk_types(url: str, stream: bool) -> None:
     generate: Any = strict_openai(url).images.generate
     found = generate(model="gemini-2.5-flash-image", prompt="[[image]]", stream=stream)
     image = list(found)[-1] if stream else found
     assert (image.background, image.quality) == ("opaque", "low")
 
 
-def test_models(url: str) -> None:
+def test_models_match_sdk_types(url: str) -> None:
     assert list(strict_openai(url).models.list())
     assert list(strict_anthropic(url).models.list())

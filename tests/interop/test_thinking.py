@@ -29,7 +29,7 @@ SENTINEL = "skip_thought_signature_validator"
 @pytest.mark.sdks(*NEWER)
 @pytest.mark.parametrize("target", EVERY, ids=name)
 @pytest.mark.parametrize("mode", MODES)
-def test_thinking_is_shown(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+def test_thinking_is_returned(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
     if native(sdk, target) and target in (ANTHROPIC_BUDGET, GEMINI_BUDGET):
         pytest.skip("passed on as it is, and the model knows budgets only")
     conversation = Conversation(sdk, url, target.model, mode, thinking="high")
@@ -42,7 +42,7 @@ def test_thinking_is_shown(url: str, sdk: SdkDriver, target: Target, mode: Mode)
 
 @pytest.mark.sdks("anthropic", "genai")
 @pytest.mark.parametrize("target", EVERY, ids=name)
-def test_a_budget_is_as_good_as_an_effort(url: str, sdk: SdkDriver, target: Target) -> None:
+def test_thinking_budget_enables_thinking(url: str, sdk: SdkDriver, target: Target) -> None:
     answer = Conversation(sdk, url, target.model, thinking=2000).say("Why?")
     assert answer.thinking.startswith("Thinking about")
     assert answer.text == "Why?"
@@ -50,7 +50,7 @@ def test_a_budget_is_as_good_as_an_effort(url: str, sdk: SdkDriver, target: Targ
 
 @pytest.mark.sdks(*NEWER)
 @pytest.mark.parametrize("target", EVERY, ids=name)
-def test_thinking_can_be_switched_off(url: str, sdk: SdkDriver, target: Target) -> None:
+def test_thinking_can_be_disabled(url: str, sdk: SdkDriver, target: Target) -> None:
     if sdk.name == "genai" and target.name == "gemini":
         pytest.skip("passed on as it is, to a model that cannot stop")
     answer = Conversation(sdk, url, target.model, thinking="off").say("Why?")
@@ -63,7 +63,7 @@ def test_thinking_can_be_switched_off(url: str, sdk: SdkDriver, target: Target) 
 @pytest.mark.sdks(*NEWER)
 @pytest.mark.parametrize("target", EVERY, ids=name)
 @pytest.mark.parametrize("mode", MODES)
-def test_thinking_survives_rounds_of_tools(
+def test_thinking_is_valid_in_tool_loop(
     url: str, sdk: SdkDriver, target: Target, mode: Mode
 ) -> None:
     """The upstream refuses thinking that is changed, unsigned or missing where it must be."""
@@ -99,7 +99,7 @@ def signed(value: Any) -> int:
 
 @pytest.mark.sdks(*NEWER)
 @pytest.mark.parametrize("target", [*TARGETS, CODE_ASSIST_CLAUDE], ids=name)
-def test_a_history_of_another_model_is_understood(url: str, sdk: SdkDriver, target: Target) -> None:
+def test_history_of_other_model_is_accepted(url: str, sdk: SdkDriver, target: Target) -> None:
     """A conversation can go on with any other model: what only one can read stays behind."""
     for other in (*TARGETS, CODE_ASSIST_CLAUDE):
         if other is target or native(sdk, other) or native(sdk, target):

@@ -17,7 +17,7 @@ TOKYO = '[[tool get_weather {"city": "Tōkyō", "days": 3}]]'
 
 @pytest.mark.parametrize("target", EVERY, ids=name)
 @pytest.mark.parametrize("mode", MODES)
-def test_a_call_and_its_result(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+def test_tool_call_and_result(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
     conversation = Conversation(sdk, url, target.model, mode, tools=[WEATHER, TIME])
     asked = conversation.say(f"Weather? {TOKYO}")
     assert asked.finish == "tools"
@@ -33,7 +33,7 @@ def test_a_call_and_its_result(url: str, sdk: SdkDriver, target: Target, mode: M
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 @pytest.mark.parametrize("mode", MODES)
-def test_equal_calls_at_once_stay_apart(
+def test_equal_parallel_calls_have_own_results(
     url: str, sdk: SdkDriver, target: Target, mode: Mode
 ) -> None:
     conversation = Conversation(sdk, url, target.model, mode, tools=[WEATHER])
@@ -47,7 +47,7 @@ def test_equal_calls_at_once_stay_apart(
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_text_and_several_rounds(url: str, sdk: SdkDriver, target: Target) -> None:
+def test_text_and_several_tool_rounds(url: str, sdk: SdkDriver, target: Target) -> None:
     conversation = Conversation(sdk, url, target.model, "stream", tools=[WEATHER, TIME])
     prompt = f'[[say Let me look.]] {TOKYO} [[then]] [[tool get_time {{"zone": "JST"}}]]'
     one = conversation.say(prompt)
@@ -60,7 +60,7 @@ def test_text_and_several_rounds(url: str, sdk: SdkDriver, target: Target) -> No
 
 @pytest.mark.parametrize("target", EVERY, ids=name)
 @pytest.mark.parametrize("choice", ["any", "get_time"])
-def test_a_forced_call(url: str, sdk: SdkDriver, target: Target, choice: str) -> None:
+def test_forced_tool_is_called(url: str, sdk: SdkDriver, target: Target, choice: str) -> None:
     conversation = Conversation(sdk, url, target.model, tools=[WEATHER, TIME], choice=choice)
     [call] = conversation.say("Just say something.").calls
     # Any of them will do: functions may go up in another order.
@@ -68,7 +68,7 @@ def test_a_forced_call(url: str, sdk: SdkDriver, target: Target, choice: str) ->
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_no_call_is_made_where_none_may_be(url: str, sdk: SdkDriver, target: Target) -> None:
+def test_choice_none_prevents_calls(url: str, sdk: SdkDriver, target: Target) -> None:
     conversation = Conversation(sdk, url, target.model, tools=[WEATHER], choice="none")
     answer = conversation.say("What is the weather?")
     assert answer.calls == []
@@ -78,7 +78,7 @@ def test_no_call_is_made_where_none_may_be(url: str, sdk: SdkDriver, target: Tar
 @pytest.mark.sdks("chat", "responses", "anthropic")
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 @pytest.mark.parametrize("mode", MODES)
-def test_one_call_at_a_time(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
+def test_parallel_false_limits_calls(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
     conversation = Conversation(sdk, url, target.model, mode, tools=[WEATHER], parallel=False)
     asked = conversation.say(f"{TOKYO} {TOKYO}")
     assert len(asked.calls) == 1
@@ -88,7 +88,7 @@ def test_one_call_at_a_time(url: str, sdk: SdkDriver, target: Target, mode: Mode
 
 @pytest.mark.sdks("chat", "responses", "anthropic", "genai")
 @pytest.mark.parametrize("target", EVERY, ids=name)
-def test_names_and_schemas_of_real_tools(url: str, sdk: SdkDriver, target: Target) -> None:
+def test_long_names_and_references_are_restored(url: str, sdk: SdkDriver, target: Target) -> None:
     """Names that are too long and schemas with references come back as the client knows them."""
     if native(sdk, target):
         pytest.skip("passed on as it is, and the upstream refuses such a name")
@@ -103,7 +103,7 @@ def test_names_and_schemas_of_real_tools(url: str, sdk: SdkDriver, target: Targe
 
 @pytest.mark.sdks("chat", "responses", "anthropic", "genai")
 @pytest.mark.parametrize("target", TARGETS, ids=name)
-def test_an_image_in_a_result(url: str, sdk: SdkDriver, target: Target) -> None:
+def test_image_in_tool_result(url: str, sdk: SdkDriver, target: Target) -> None:
     if sdk.name == target.name == "chat":
         pytest.skip("passed on as it is, and OpenAI takes text only")
     conversation = Conversation(sdk, url, target.model, tools=[WEATHER])
@@ -113,7 +113,7 @@ def test_an_image_in_a_result(url: str, sdk: SdkDriver, target: Target) -> None:
     assert SEEN_PNG in told.text
 
 
-def test_a_call_without_arguments(url: str, sdk: SdkDriver) -> None:
+def test_call_without_arguments_has_empty_object(url: str, sdk: SdkDriver) -> None:
     conversation = Conversation(sdk, url, GEMINI.model, "stream", tools=[TIME])
     asked = conversation.say("[[tool get_time {}]]")
     assert [call.arguments for call in asked.calls] == [{}]
