@@ -1,4 +1,4 @@
-"""Arguments of calls: JSON text in the representation, an object on the wire."""
+"""Arguments of calls: JSON text in the intermediate representation, an object on the wire."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RAW_KEY: Final = "_raw"
 
 
 def json_object(text: str) -> Raw | None:
-    """Return JSON text in a form for compact JSON, if it is an object, else ``None``.
+    """Return JSON text in compact form if it is an object, else ``None``.
 
     Numbers and the order of keys stay exactly as they are written.
     """

@@ -1,4 +1,4 @@
-"""Base64 as Gemini clients write it: either alphabet, padded or not."""
+"""Base64 as Gemini clients write it: either alphabet, with or without padding."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
-def standard(text: str) -> str | None:
-    """Return base64 text in the standard alphabet and padded, or ``None`` if it is none."""
+def to_standard(text: str) -> str | None:
+    """Return base64 text in the standard alphabet with padding, or ``None`` if it is invalid."""
     try:
         data = text.encode("ascii")
     except UnicodeEncodeError:
@@ -23,8 +23,8 @@ def standard(text: str) -> str | None:
 
 
 def decode(text: str) -> bytes | None:
-    """Return the bytes that base64 text stands for, or ``None`` if it is none."""
-    plain = standard(text)
+    """Return the decoded bytes of base64 text, or ``None`` if it is invalid."""
+    plain = to_standard(text)
     if plain is None:
         return None
     try:
@@ -38,8 +38,8 @@ def encode(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-def canonical(text: str) -> bool:
-    """Return whether strict readers take ``text``: no spaces, no stray bits, right padding."""
+def is_canonical(text: str) -> bool:
+    """Return whether strict decoders accept ``text``: no spaces, stray bits or wrong padding."""
     data = decode(text) if text else None
     if data is None:
         return False

@@ -1,4 +1,4 @@
-"""Ids of calls in a history: Gemini clients often leave them out, the others need them."""
+"""Ids of calls in a history: Gemini clients often omit them, other protocols need them."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Iterable
 
 
 class CallIds:
-    """Gives every call of one history an id, and finds the call that a response answers.
+    """The ids of the calls in one history.
 
-    Made-up ids are ``call_<name>_<n>``, the same each time the same history comes.
+    Generated ids are ``call_<name>_<n>``, always the same for the same history.
     """
 
     def __init__(self, given: Iterable[str]) -> None:
         self._used = set(given)
         self._counts: dict[str, int] = {}
-        self._turns: list[list[tuple[str, str]]] = []  # unanswered (name, id) of each model turn
+        self._turns: list[list[tuple[str, str]]] = []  # (name, id) of open calls, by model turn
 
     def begin_turn(self) -> None:
-        """Note that a model turn begins: its calls are answered before older ones."""
+        """Begin a model turn: responses match its calls before older ones."""
         self._turns.append([])
 
-    def called(self, name: str, given: str) -> str:
+    def add_call(self, name: str, given: str) -> str:
         """Return the id of a call."""
         identity = given or self._make(name)
         if not self._turns:
@@ -28,7 +28,7 @@ class CallIds:
         self._turns[-1].append((name, identity))
         return identity
 
-    def answered(self, name: str, given: str) -> str:
+    def match_response(self, name: str, given: str) -> str:
         """Return the id of the call that a response belongs to.
 
         That is the call with its id, else the first open call of its name, latest turn first.

@@ -1,4 +1,4 @@
-"""``generationConfig`` of a request, as Gemini takes it."""
+"""Encodes the settings of a request as ``generationConfig``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PENALTIES: Final = ("presencePenalty", "frequencyPenalty")
 def encode_config(
     request: Request, capabilities: Capabilities, extensions: dict[str, Any], losses: Losses
 ) -> dict[str, Any]:
-    """Return ``generationConfig``: what the client asked for and nothing else."""
+    """Return ``generationConfig`` with the settings of the client, and no defaults."""
     config: dict[str, Any] = {
         **_sampling(request, capabilities, losses),
         **_stop(request, losses),
@@ -49,29 +49,29 @@ def _sampling(request: Request, capabilities: Capabilities, losses: Losses) -> d
         wire_name: getattr(sampling, name) for name, wire_name in _SAMPLING_FIELDS.items()
     }
     if not capabilities.sampling and any(value is not None for value in fields.values()):
-        losses.add("sampling", "the model takes no sampling parameters; they were dropped")
+        losses.add("sampling", "the model does not accept sampling parameters; they were dropped")
         fields = {}
     elif not capabilities.penalties:
         for name in _PENALTIES:
             if fields.pop(name) is not None:
-                losses.add("sampling", "the model takes no penalties; they were dropped")
+                losses.add("sampling", "the model does not accept penalties; they were dropped")
     fields |= _logprobs(sampling, capabilities, losses)
     if sampling.n > 1:
         count = min(sampling.n, capabilities.max_choices)
         if count < sampling.n:
-            losses.add("sampling.n", f"the model gives at most {count} choices")
+            losses.add("sampling.n", f"the model returns at most {count} choices")
         fields["candidateCount"] = count
     return fields
 
 
 def _logprobs(sampling: Sampling, capabilities: Capabilities, losses: Losses) -> dict[str, Any]:
-    """Return the fields for log probabilities; their number counts only if they are requested."""
+    """Return the fields for log probabilities; their number matters only if they are requested."""
     if not sampling.logprobs:
         if sampling.top_logprobs:
-            losses.add("sampling.top_logprobs", "no log probabilities are asked for; dropped")
+            losses.add("sampling.top_logprobs", "dropped: log probabilities are not requested")
         return {"responseLogprobs": False} if sampling.logprobs is False else {}
     if not capabilities.logprobs:
-        losses.add("sampling.logprobs", "dropped: the model gives no log probabilities")
+        losses.add("sampling.logprobs", "dropped: the model does not return log probabilities")
         return {}
     return {"responseLogprobs": True, "logprobs": sampling.top_logprobs or None}
 

@@ -1,4 +1,4 @@
-"""Turns of a request, as Gemini takes them."""
+"""Encodes the turns of a request as ``contents``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _OPENING: Final = "(The conversation begins with the model's turn.)"
 def encode_contents(
     request: Request, capabilities: Capabilities, losses: Losses
 ) -> list[dict[str, Any]]:
-    """Return ``contents``: turns that alternate, the user's first, no turn empty."""
+    """Return ``contents``: alternating turns, the first from the user, none empty."""
     names = {
         part.id: part.name
         for message in request.messages
@@ -48,7 +48,7 @@ def encode_contents(
         if message.role == "assistant":
             role, parts = "model", _ModelTurn(capabilities, losses, at).encode(message)
             if all(part.get("thought") for part in parts):
-                waiting += parts  # it is refused unless something follows it in its turn
+                waiting += parts  # rejected unless something follows it in its turn
                 continue
             parts, waiting = waiting + parts, []
         else:
@@ -83,15 +83,15 @@ def _user_rank(part: WirePart) -> int:
 
 
 def _sign_first_call(parts: Iterable[WirePart], capabilities: Capabilities, losses: Losses) -> None:
-    """Give the first call of a turn the stand-in for a signature that is lost."""
+    """Replace a lost signature of the first call of a turn by the sentinel."""
     first = next((part for part in parts if "functionCall" in part), None)
     if first is None or "thoughtSignature" in first:
         return
     if capabilities.signature_sentinel is None:
-        losses.add("messages", "a tool call has lost its thought signature; it may be refused")
+        losses.add("messages", "a tool call without its thought signature may be rejected")
     else:
         first["thoughtSignature"] = capabilities.signature_sentinel
-        losses.add("messages", "a lost thought signature was replaced by its stand-in")
+        losses.add("messages", "a lost thought signature was replaced by a sentinel")
 
 
 def _is_empty(text: str) -> bool:
@@ -101,9 +101,9 @@ def _is_empty(text: str) -> bool:
 class _ModelTurn:
     """Encodes one message of the assistant.
 
-    A signature on thinking is that of the call behind it: this is how clients of other
-    protocols bring it back.  Thinking itself is not sent again but to carry a signature.
-    Claude behind the protocol is different: it signs the thinking, and wants it back.
+    A signature on thinking belongs to the call behind it: clients of other protocols return
+    it this way.  Thinking itself is sent again only to carry a signature.  Claude models
+    behind this protocol sign the thinking itself and need it back.
     """
 
     def __init__(self, capabilities: Capabilities, losses: Losses, at: str) -> None:
@@ -168,13 +168,13 @@ class _ModelTurn:
         self._add({"functionCall": call}, signature)
 
     def _release(self) -> None:
-        """Send the thinking whose signature no call has taken as a thought of its own."""
+        """Add the pending thinking as a thought of its own, if no call has its signature."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             self._add({"text": waiting.text, "thought": True}, waiting.signature)
 
     def _native(self, signature: Signature | None) -> Signature | None:
-        """Return a signature that the model can read; note the loss of any other."""
+        """Return a signature that the model can read; record the loss of any other."""
         if signature is None or signature.family == self._family:
             return signature
         self._losses.add("messages", f"a thought signature of {signature.family} was left out")
@@ -214,7 +214,7 @@ def _user_turn(
 
 
 def _opaque(part: Opaque, parts: list[WirePart], losses: Losses) -> None:
-    """Add a part that only Gemini knows, or the fields that one adds to the part before it."""
+    """Add a part that only Gemini knows, or its fields to the previous part."""
     if part.protocol != "gemini":
         detail = f"a part that only {part.protocol} knows was left out: {part.kind}"
         losses.add("messages", detail, content=True)
@@ -231,7 +231,7 @@ def _result(
     losses: Losses,
     at: str,
 ) -> Iterator[WirePart]:
-    """Yield a function's response, and its media behind it where they can't be inside."""
+    """Yield a function's response, and behind it the media that it cannot contain."""
     media = [part for part in result.parts if isinstance(part, Media)]
     response: dict[str, Any] = {
         "id": result.call_id,
@@ -244,14 +244,14 @@ def _result(
     yield {"functionResponse": response}
     if media:
         losses.add("messages", "media in a tool result were moved behind the results")
-        # Behind all results of the turn nothing else tells whose they are.
+        # Behind all results of the turn, only this text names their call.
         yield {"text": f"[Media that {response['name']} returned for {result.call_id}:]"}
     for each in media:
         yield media_part(each, capabilities, losses, f"{at}.parts")
 
 
 def _response(result: ToolResult) -> Any:
-    """Return what a function gave back, which must be an object."""
+    """Return the ``response`` of a function, which must be an object."""
     text = "\n".join(part.text for part in result.parts if isinstance(part, Text))
     if result.is_error:
         return {"error": text}

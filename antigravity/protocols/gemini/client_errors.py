@@ -1,6 +1,6 @@
-"""An upstream's errors: what they mean for the client, the credential and a retry.
+"""Decodes an upstream's errors.
 
-What Google's message says about the gateway's own key is never shown to a client.
+Secrets in Google's messages are never shown to a client.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ _SLOW: Final = (408, 504)
 _FULL: Final = (503, 529)
 _LONGEST_MESSAGE: Final = 2000
 _ADDRESS: Final = re.compile(r"https?://\S+")
-#: A link that can be shown to people: nothing in it that a terminal would not print.
+#: A link that is safe to show: printable characters only.
 _LINK: Final = re.compile(r"https://[!-~]{1,2000}")
 
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-    """Return the error in an answer with a status of 400 or more."""
+    """Return the error in a response with a status of 400 or more."""
     try:
         value = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -73,7 +73,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Gatewa
 def error_of_status(
     error: Any, http_status: int | None = None, headers: Mapping[str, str] | None = None
 ) -> GatewayError:
-    """Return the error that a ``google.rpc.Status`` describes, in a stream or in an answer."""
+    """Return the error that a ``google.rpc.Status`` describes, in a stream or a response."""
     fields = error if isinstance(error, dict) else {}
     found = fields.get("details")
     details = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
@@ -83,13 +83,13 @@ def error_of_status(
     if status is None:
         status = code if isinstance(code, int) and 400 <= code < 600 else http_status or 500
     if http_status is not None and (status != 400 or 400 <= http_status < 429):
-        status = http_status  # but a 429 or 500 around an INVALID_ARGUMENT is really a 400
+        status = http_status  # but a 429 or 500 with an INVALID_ARGUMENT is really a 400
     message = _message(fields.get("message", error), status)
     reasons = [str(reason) for each in details if (reason := each.get("reason"))]
     limit = read_limit(status, headers or {}, {"error": error})
     kind, reason = _classify(status, name, reasons, limit.kind, message)
     if kind is UpstreamCredentialError:
-        reason_given = _ADDRESS.sub("…", message)  # it may be the account's own
+        reason_given = _ADDRESS.sub("…", message)  # it can be specific to the account
         message = credential_refused(reason_given)
     return kind(
         message,
@@ -101,7 +101,7 @@ def error_of_status(
 
 
 def _help_url(details: list[dict[str, Any]]) -> str:
-    """Return where an account's owner can validate it, empty if the error does not say."""
+    """Return the URL where an account's owner can validate it, empty if there is none."""
     found: list[Any] = []
     for detail in details:
         metadata, links = detail.get("metadata"), detail.get("links")
@@ -117,13 +117,13 @@ def _message(value: Any, status: int) -> str:
     """Return the message without secrets, never empty."""
     text = value.strip() if isinstance(value, str) else ""
     text = _SECRET.sub("***", text)[:_LONGEST_MESSAGE]
-    return text or f"The upstream answered {status} without saying why."
+    return text or f"The upstream responded with status {status} and no message."
 
 
 def _classify(
     status: int, name: Any, reasons: list[str], limit: LimitKind, message: str
 ) -> tuple[type[GatewayError], str | None]:
-    """Return the kind of an error and its short word."""
+    """Return the class of an error and its code."""
     reason = reasons[0].lower() if reasons else None
     if "MODEL_CAPACITY_EXHAUSTED" in reasons:
         return OverloadedError, "model_capacity_exhausted"

@@ -1,4 +1,4 @@
-"""Media of a request, as Gemini takes them."""
+"""Encodes media of a request as parts."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from antigravity.ir.parts import Media
 from antigravity.protocols.gemini.youtube import is_youtube
 from antigravity.protocols.losses import Losses
 
-#: What the first bytes of a file look like in base64.
-_BEGINNINGS: Final = {
+#: The first bytes of a file in base64.
+_SIGNATURES: Final = {
     "iVBORw0KGgo": "image/png",
     "/9j/": "image/jpeg",
     "R0lGOD": "image/gif",
     "UklGR": "image/webp",
     "JVBERi": "application/pdf",
 }
-_USUAL: Final[dict[MediaKind, str]] = {
+_DEFAULT_TYPES: Final[dict[MediaKind, str]] = {
     "image": "image/png",
     "document": "application/pdf",
     "audio": "audio/wav",
     "video": "video/mp4",
 }
-#: How Google names the sounds that it takes; MP4 goes as what is in it.
-_SOUNDS: Final = {
+#: Google's names of audio types; MP4 is sent as the codec inside it.
+_AUDIO_TYPES: Final = {
     "audio/mpeg": "audio/mp3",
     "audio/x-mp3": "audio/mp3",
     "audio/mp4": "audio/aac",
@@ -47,9 +47,9 @@ _RESOLUTIONS: Final = {
 
 
 def media_fields(media: Media, param: str) -> dict[str, Any]:
-    """Return ``inlineData`` or ``fileData`` of a medium.
+    """Return ``inlineData`` or ``fileData`` for media.
 
-    :raises InvalidRequestError: if Google cannot get at it.
+    :raises InvalidRequestError: if Google cannot read it.
     """
     source = media.source
     if isinstance(source, InlineData):
@@ -57,8 +57,8 @@ def media_fields(media: Media, param: str) -> dict[str, Any]:
     if isinstance(source, FileReference):
         if source.provider != "google":
             raise InvalidRequestError(
-                f"The file {source.id!r} lies at {source.provider}, where this model cannot read"
-                " it. Send its content instead.",
+                f"The file {source.id!r} is stored at {source.provider}, where this model cannot"
+                " read it. Send its content instead.",
                 param=param,
             )
         return _file(source.id, media.mime_type)
@@ -72,19 +72,21 @@ def media_fields(media: Media, param: str) -> dict[str, Any]:
 def media_part(
     media: Media, capabilities: Capabilities, losses: Losses, param: str
 ) -> dict[str, Any]:
-    """Return a part that holds a medium.
+    """Return a part for media.
 
-    :raises InvalidRequestError: if Google cannot get at it.
+    :raises InvalidRequestError: if Google cannot read it.
     """
     part = media_fields(media, param)
     if media.title or media.context:
-        detail = "titles of media and notes on them have no place and were dropped"
+        detail = "titles and context of media were dropped"
         losses.add("messages", detail, content=bool(media.context))
     if media.detail in _RESOLUTIONS:
         if capabilities.media_resolution:
             part["mediaResolution"] = {"level": _RESOLUTIONS[media.detail]}
         else:
-            losses.add("messages", "the model takes no resolution of media; detail was dropped")
+            losses.add(
+                "messages", "the model does not accept a media resolution; detail was dropped"
+            )
     return part
 
 
@@ -94,10 +96,10 @@ def _file(uri: str, mime_type: str) -> dict[str, Any]:
 
 
 def _mime_type(media: Media, data: str) -> str:
-    """Return the MIME type, guessed from the first bytes or the kind where nobody said it."""
+    """Return the MIME type; if none is given, guess it from the first bytes or the kind."""
     if media.mime_type:
-        return _SOUNDS.get(media.mime_type, media.mime_type)
-    for beginning, mime_type in _BEGINNINGS.items():
+        return _AUDIO_TYPES.get(media.mime_type, media.mime_type)
+    for beginning, mime_type in _SIGNATURES.items():
         if data.startswith(beginning):
             return mime_type
-    return _USUAL[media.kind]
+    return _DEFAULT_TYPES[media.kind]

@@ -1,4 +1,4 @@
-"""Whole answers of an upstream: token counts, models and usage."""
+"""Decodes whole responses of an upstream: token counts, models and usage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from antigravity.ir.capabilities import Capabilities, Model
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.usage import Usage
 from antigravity.protocols import lenient
-from antigravity.protocols.gemini import token_counts, wire
+from antigravity.protocols.gemini import client_schema, token_counts
 
 
 class _Count(Struct, rename="camel"):
@@ -35,13 +35,13 @@ def _decode(body: bytes, kind: Any, what: str) -> Any:
     try:
         return lenient.decode(body, kind)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise UpstreamError(f"The upstream's {what} is malformed: {error}.") from error
+        raise UpstreamError(f"The upstream sent a malformed {what}: {error}.") from error
 
 
 def decode_count(body: bytes) -> int:
     """Return the tokens in a ``CountTokensResponse``.
 
-    :raises UpstreamError: if it holds none.
+    :raises UpstreamError: if it is malformed or has no count.
     """
     count: _Count = _decode(body, _Count, "token count")
     if count.total_tokens is None:
@@ -50,9 +50,9 @@ def decode_count(body: bytes) -> int:
 
 
 def decode_models(body: bytes) -> Sequence[Model]:
-    """Return the models in a list that can generate content, images or vectors.
+    """Return the listed models that can generate content, images or embeddings.
 
-    :raises UpstreamError: if it is no list.
+    :raises UpstreamError: if the list is malformed.
     """
     listed: _Models = _decode(body, _Models, "list of models")
     return [
@@ -75,19 +75,21 @@ def decode_models(body: bytes) -> Sequence[Model]:
 
 
 def _only_embeds(model: _Model) -> bool:
-    """Return whether vectors are what a model makes, and no content."""
+    """Return whether a model makes embeddings but no content."""
     methods = model.supported_generation_methods or ()
     return "embedContent" in methods and "generateContent" not in methods
 
 
 def decode_usage(body: bytes) -> Usage | None:
-    """Return the usage in a whole answer, or the last one in an array of chunks."""
+    """Return the usage in a whole response, or the last one in an array of chunks."""
     try:
-        answers = lenient.decode(body, list[wire.AnswerGlance] | wire.AnswerGlance)
+        responses = lenient.decode(
+            body, list[client_schema.ResponseSummary] | client_schema.ResponseSummary
+        )
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
-    listed = answers if isinstance(answers, list) else [answers]
-    for answer in reversed(listed):
-        if answer.usage_metadata is not None:
-            return token_counts.from_wire(answer.usage_metadata)
+    listed = responses if isinstance(responses, list) else [responses]
+    for response in reversed(listed):
+        if response.usage_metadata is not None:
+            return token_counts.from_wire(response.usage_metadata)
     return None

@@ -1,7 +1,7 @@
-"""From a request to the body of ``streamGenerateContent`` or ``countTokens``.
+"""Encodes a request as the body of ``streamGenerateContent`` or ``countTokens``.
 
-The order of keys is fixed and contents come last, so that a provider's cache of the
-beginning of a prompt holds from turn to turn.
+The order of keys is fixed and contents come last, so that a provider's prompt cache stays
+valid from turn to turn.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from antigravity.ir.request_features import has_cache_breakpoints, has_citations
 from antigravity.protocols.gemini.client_config import encode_config
 from antigravity.protocols.gemini.client_contents import encode_contents
 from antigravity.protocols.gemini.client_tools import encode_choice, encode_tools
-from antigravity.protocols.gemini.image_request import draws, fit_image_request
-from antigravity.protocols.gemini.speech_request import styled
+from antigravity.protocols.gemini.image_request import fit_image_request, outputs_images
+from antigravity.protocols.gemini.speech_request import with_speaking_style
 from antigravity.protocols.instructions import OPENING
 from antigravity.protocols.losses import Losses
 
@@ -31,9 +31,9 @@ _MERGED: Final = frozenset(
 
 
 def encode_body(request: Request, target: Target) -> EncodedRequest:
-    """Return the body of a request for an answer.
+    """Return the body of ``streamGenerateContent``.
 
-    :raises InvalidRequestError: for what the target cannot do and nobody should guess.
+    :raises InvalidRequestError: if the target cannot serve the request.
     """
     losses = Losses()
     body = _body(request, target, losses)
@@ -41,7 +41,7 @@ def encode_body(request: Request, target: Target) -> EncodedRequest:
 
 
 def encode_count_body(request: Request, target: Target) -> EncodedRequest:
-    """Return the body of a request to count tokens.
+    """Return the body of ``countTokens``.
 
     :raises InvalidRequestError: as :func:`encode_body`.
     """
@@ -53,14 +53,14 @@ def encode_count_body(request: Request, target: Target) -> EncodedRequest:
 def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     capabilities = target.capabilities
     if "codeassist" in target.quirks:
-        # It refuses the fields of raw JSON Schemas, and tools of its own beside functions.
+        # It rejects the fields for raw JSON Schemas, and hosted tools beside functions.
         capabilities = replace(
             capabilities,
             raw_schema=False,
             web_search_with_tools=False,
             hosted_tools_with_functions=False,
         )
-        if draws(capabilities):
+        if outputs_images(capabilities):
             request = fit_image_request(request, losses)
     extensions = request.extensions if request.protocol == "gemini" else {}
     has_tools = bool(request.tools or request.tool_choice or extensions)
@@ -73,7 +73,7 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
         losses.add("messages", "a user turn was added: the request had only instructions")
     if not contents:
         raise InvalidRequestError(
-            "There is nothing to answer: every message is empty.", param="$.messages"
+            "Every message is empty. Send at least one with content.", param="$.messages"
         )
     if has_cache_breakpoints(request):
         losses.add("cache", "dropped: Gemini caches on its own")
@@ -89,14 +89,16 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
         "generationConfig": encode_config(request, capabilities, extensions, losses) or None,
     }
     body |= {key: value for key, value in extensions.items() if key not in _MERGED}
-    body["contents"] = contents if request.speech is None else styled(contents, request.speech)
+    body["contents"] = (
+        contents if request.speech is None else with_speaking_style(contents, request.speech)
+    )
     return {key: value for key, value in body.items() if value is not None}
 
 
 def _drop_prefill(
     contents: list[dict[str, Any]], capabilities: Capabilities, losses: Losses
 ) -> None:
-    """Take out the beginning of an answer where the model goes on with none."""
+    """Drop the beginning of a response if the model does not continue one."""
     if capabilities.prefill or len(contents) < 2 or contents[-1]["role"] != "model":
         return
     losses.add("messages", "the assistant prefill was dropped: the model does not accept one")

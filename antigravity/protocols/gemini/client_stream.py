@@ -1,4 +1,4 @@
-"""Chunks of a ``streamGenerateContent`` answer to events."""
+"""Decodes the chunks of a ``streamGenerateContent`` response to events."""
 
 from __future__ import annotations
 
@@ -36,8 +36,14 @@ from antigravity.ir.signature import Signature
 from antigravity.ir.tools import FunctionTool
 from antigravity.ir.usage import Usage
 from antigravity.protocols.embedded_errors import error_in, error_in_event
-from antigravity.protocols.gemini import finish_reasons, grounding, logprobs, token_counts, wire
-from antigravity.protocols.gemini.base64_text import standard
+from antigravity.protocols.gemini import (
+    client_schema,
+    finish_reasons,
+    grounding,
+    logprobs,
+    token_counts,
+)
+from antigravity.protocols.gemini.base64_text import to_standard
 from antigravity.protocols.gemini.client_errors import decode_error, error_of_status
 from antigravity.protocols.gemini.json_schema.repair import Repair
 from antigravity.protocols.gemini.signatures import FAMILY
@@ -45,7 +51,7 @@ from antigravity.sse import ServerSentEvent
 
 
 class _Choice:
-    """What is known of one candidate."""
+    """The state of one candidate."""
 
     __slots__ = ("called", "citations", "finished", "grounding", "text")
 
@@ -59,7 +65,7 @@ class _Choice:
 
 @implementer(IStreamDecoder)
 class GeminiStreamDecoder:
-    """Decodes one streamed answer; ``family`` is whose signatures the model makes."""
+    """Decodes one streamed response; ``family`` is that of the model's signatures."""
 
     def __init__(self, request: Request, family: str = FAMILY) -> None:
         self._family = family
@@ -79,37 +85,37 @@ class GeminiStreamDecoder:
         self._failed = False
 
     def decode(self, event: ServerSentEvent) -> Sequence[Event]:
-        """Return what a chunk means.  Malformed data gives a ``StreamFailure``."""
+        """Return the events of a chunk; for malformed data a ``StreamFailure``."""
         data = event.data.strip()
         if self._failed or not data or data == b"[DONE]":
             return ()
         try:
             if data.startswith(b"["):
-                chunks = wire.decode_answers(data)
+                chunks = client_schema.decode_responses(data)
             else:
-                chunks = [wire.decode_answer(data)]
+                chunks = [client_schema.decode_response(data)]
         except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-            told = error_in_event(event.event, data, decode_error)
-            why = f"The upstream sent a malformed response: {error}."
-            return self._fail(told or UpstreamError(why, code="bad_answer"))
+            reported = error_in_event(event.event, data, decode_error)
+            malformed = f"The upstream sent a malformed response: {error}."
+            return self._fail(reported or UpstreamError(malformed, code="bad_answer"))
         events: list[Event] = []
         for chunk in chunks:
             if chunk.error is None and not chunk.candidates and not self._failed:
-                told = error_in_event(event.event, data, decode_error)
-                if told is not None:
-                    return [*events, *self._fail(told)]
+                reported = error_in_event(event.event, data, decode_error)
+                if reported is not None:
+                    return [*events, *self._fail(reported)]
             if not self._failed:
                 events += self._chunk(chunk)
         return events
 
     def close(self) -> Sequence[Event]:
-        """Return a ``StreamFailure`` unless every candidate has come to its end."""
+        """Return a ``StreamFailure`` unless every candidate has finished."""
         choices = self._choices.values()
         if self._failed or (choices and all(choice.finished for choice in choices)):
             return ()
         return self._fail(incomplete_response_error())
 
-    def _chunk(self, chunk: wire.Answer) -> list[Event]:
+    def _chunk(self, chunk: client_schema.GenerateResponse) -> list[Event]:
         events: list[Event] = []
         if not self._started:
             self._started = True
@@ -141,7 +147,7 @@ class GeminiStreamDecoder:
         yield RefusalDelta(message or f"The provider blocked the prompt ({reason}).")
         yield Finish("content_filter", native=reason)
 
-    def _candidate(self, candidate: wire.Candidate) -> list[Event]:
+    def _candidate(self, candidate: client_schema.Candidate) -> list[Event]:
         index = candidate.index or 0
         choice = self._choices.get(index)
         if choice is None:
@@ -169,7 +175,7 @@ class GeminiStreamDecoder:
             events.append(Finish(reason, native=native, choice=index))
         return events
 
-    def _part(self, part: wire.AnswerPart, choice: _Choice, index: int) -> Iterator[Event]:
+    def _part(self, part: client_schema.Part, choice: _Choice, index: int) -> Iterator[Event]:
         text, value = part.text, part.thought_signature
         if part.function_call is not None:
             yield from self._call(part.function_call, value, choice, index)
@@ -183,7 +189,7 @@ class GeminiStreamDecoder:
         signature = Signature(value, self._family) if value else None
         if part.inline_data is not None:
             mime_type = part.inline_data.mime_type or "application/octet-stream"
-            data = standard(part.inline_data.data)
+            data = to_standard(part.inline_data.data)
             if data:
                 yield MediaOutput(mime_type, InlineData(data), signature, choice=index)
             return
@@ -192,7 +198,7 @@ class GeminiStreamDecoder:
             source = FileReference(part.file_data.file_uri, "google")
             yield MediaOutput(mime_type, source, signature, choice=index)
             return
-        shown = text or _run_of_code(part)
+        shown = text or _code_as_markdown(part)
         if shown:
             choice.text.append(shown)
             yield TextDelta(shown, index)
@@ -200,7 +206,7 @@ class GeminiStreamDecoder:
             yield TextSignature(signature, index)
 
     def _call(
-        self, call: wire.Call, signature: str | None, choice: _Choice, index: int
+        self, call: client_schema.FunctionCall, signature: str | None, choice: _Choice, index: int
     ) -> Iterator[Event]:
         """Yield a whole call: Gemini never sends one in pieces."""
         choice.called = True
@@ -214,13 +220,13 @@ class GeminiStreamDecoder:
         yield ToolCallDelta(number, self._arguments(call), index)
         yield ToolCallEnd(number, index)
 
-    def _arguments(self, call: wire.Call) -> str:
+    def _arguments(self, call: client_schema.FunctionCall) -> str:
         """Return the arguments as JSON text, with the types that their schema declares."""
         raw = bytes(call.args)
         if not raw or raw == b"null":
             return "{}"
         text = msgspec.json.format(raw, indent=-1).decode()
-        repair = self._repair(call.name)
+        repair = self._repair_of(call.name)
         if repair is None or '"' not in text:
             return text
         value: Any = msgspec.json.decode(raw)
@@ -229,13 +235,13 @@ class GeminiStreamDecoder:
         repaired = repair.arguments(value)
         return text if repaired == value else msgspec.json.encode(repaired).decode()
 
-    def _repair(self, name: str) -> Repair | None:
+    def _repair_of(self, name: str) -> Repair | None:
         if name in self._schemas and name not in self._repairs:
             self._repairs[name] = Repair(self._schemas[name])
         return self._repairs.get(name)
 
     def _sources(self, choice: _Choice, index: int) -> Iterator[Event]:
-        """Yield the search behind an answer and what it cites; offsets need the whole text."""
+        """Yield the search and the citations of a candidate; offsets need the whole text."""
         text = "".join(choice.text)
         if choice.grounding is not None:
             search = grounding.search_of(choice.grounding, f"search_{secrets.token_hex(12)}")
@@ -245,7 +251,7 @@ class GeminiStreamDecoder:
             for citation in grounding.citations_of(choice.grounding, text):
                 yield CitationEvent(citation, index)
         if choice.citations is not None:
-            for citation in grounding.repeated_of(choice.citations, text):
+            for citation in grounding.recitations_of(choice.citations, text):
                 yield CitationEvent(citation, index)
 
     def _fail(self, error: GatewayError) -> list[Event]:
@@ -255,8 +261,8 @@ class GeminiStreamDecoder:
         return [*start, StreamFailure(error)]
 
 
-def _run_of_code(part: wire.AnswerPart) -> str:
-    """Return code that Google ran, or its output, as Markdown: other protocols have no word."""
+def _code_as_markdown(part: client_schema.Part) -> str:
+    """Return code that Google ran, or its output, as Markdown for other protocols."""
     if part.executable_code is not None and part.executable_code.code:
         language = (part.executable_code.language or "").lower()
         return f"\n```{language}\n{part.executable_code.code.rstrip()}\n```\n"

@@ -1,4 +1,4 @@
-"""Tools of a request, as Gemini takes them."""
+"""Encodes the tools of a request as ``tools`` and ``toolConfig``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HOSTED: Final = {"code_execution": "codeExecution", "url_context": "urlContext"
 def encode_tools(
     request: Request, capabilities: Capabilities, extensions: dict[str, Any], losses: Losses
 ) -> list[dict[str, Any]]:
-    """Return ``tools``: functions sorted by name, so that prompt caches hold, then the others."""
+    """Return ``tools``: functions sorted by name, for prompt caches, then the others."""
     more = extensions.get("functionDeclarations", {})
     budget = Budget()
     declarations: dict[str, dict[str, Any]] = {}
@@ -39,17 +39,19 @@ def encode_tools(
     for tool in request.tools:
         if isinstance(tool, WebSearchTool):
             if declarations and not capabilities.web_search_with_tools:
-                detail = "web search does not mix with functions here; it was dropped"
+                detail = "web search was dropped: the target does not accept it beside functions"
                 losses.add("tools", detail, content=True)
             elif not any("googleSearch" in each for each in tools):
                 tools.append({"googleSearch": _search(tool, extensions, losses)})
         elif isinstance(tool, HostedTool):
             wire = _hosted(tool)
             if wire is None:
-                detail = f"the hosted tool {tool.kind} is unknown here; it was dropped"
+                detail = f"the hosted tool {tool.kind} was dropped: Gemini does not have it"
                 losses.add("tools", detail, content=True)
             elif declarations and not capabilities.hosted_tools_with_functions:
-                detail = f"the hosted tool {tool.kind} does not mix with functions; it was dropped"
+                detail = (
+                    f"the hosted tool {tool.kind} was dropped: it cannot be used beside functions"
+                )
                 losses.add("tools", detail, content=True)
             else:
                 tools.append(wire)
@@ -73,7 +75,7 @@ def _function(
 
 
 def _without_raw_schema(fields: dict[str, Any], budget: Budget) -> dict[str, Any]:
-    """Return a declaration's other fields with a clean schema of what it returns."""
+    """Return a declaration's other fields with a clean schema of its response."""
     kept = {name: value for name, value in fields.items() if name not in _RAW_RESPONSES}
     raw = next((fields[name] for name in _RAW_RESPONSES if name in fields), None)
     if raw is not None:
@@ -86,7 +88,7 @@ def _listed(names: frozenset[str]) -> str:
 
 
 def _custom(tool: CustomTool, capabilities: Capabilities) -> dict[str, Any]:
-    """Return a function that takes the free text of a custom tool."""
+    """Return a function whose argument is the free text of a custom tool."""
     key = "parametersJsonSchema" if capabilities.raw_schema else "parameters"
     schema = {
         "type": "object",
@@ -102,7 +104,7 @@ def _search(tool: WebSearchTool, extensions: dict[str, Any], losses: Losses) -> 
     if isinstance(settings, dict):
         return settings
     if tool.allowed_domains or tool.blocked_domains or tool.max_uses or tool.user_location:
-        losses.add("tools", "web search takes no domains, limits or location; they were dropped")
+        losses.add("tools", "domains, limits and location of the web search were dropped")
     return {}
 
 
@@ -116,7 +118,7 @@ def _hosted(tool: HostedTool) -> dict[str, Any] | None:
 def encode_choice(
     request: Request, tools: list[dict[str, Any]], extensions: dict[str, Any], losses: Losses
 ) -> dict[str, Any]:
-    """Return ``toolConfig``, empty if there is nothing to say."""
+    """Return ``toolConfig``, empty without any setting."""
     given = extensions.get("toolConfig")
     config = dict(given) if isinstance(given, dict) else {}
     calling = dict(config.pop("functionCallingConfig", None) or {})
@@ -124,7 +126,7 @@ def encode_choice(
     mixed = any("functionDeclarations" not in tool for tool in tools)
     if not any("functionDeclarations" in tool for tool in tools):
         if choice is not None and choice.mode == "required":
-            losses.add("tool_choice", "there is no function to call; the demand was dropped")
+            losses.add("tool_choice", "dropped: there is no function to call")
         return config
     if choice is not None and choice.mode == "none":
         calling["mode"] = "NONE"
@@ -132,13 +134,13 @@ def encode_choice(
         if choice.mode == "required":
             calling["mode"] = "ANY"
         elif choice.names:
-            calling["mode"] = "VALIDATED"  # only ANY and VALIDATED take names
+            calling["mode"] = "VALIDATED"  # only ANY and VALIDATED accept names
         else:
             calling.setdefault("mode", "AUTO")
         if choice.names:
             calling["allowedFunctionNames"] = list(choice.names)
     if mixed:
-        # Google refuses tools of its own beside functions without it, and with it the mode AUTO.
+        # Google rejects hosted tools beside functions without it, and with it the mode AUTO.
         config.setdefault("includeServerSideToolInvocations", True)
         if calling.get("mode") == "AUTO":
             calling["mode"] = "VALIDATED"

@@ -1,8 +1,8 @@
-"""What older clients leave out of their histories, and newer models refuse to do without.
+"""Finds fields that older clients omit from their histories and newer models require.
 
-Only the names of fields are looked for: a body that is complete passes without being decoded.
-Inside of text the quotes around a name would be escaped.  A pattern that said so itself could
-not begin with plain text, and would look for it forty times as long.
+Only the names of fields are searched, so that a complete body is not decoded.  Inside text
+the quotes around a name are escaped; this is checked after a match, because a pattern that
+begins with plain text is forty times as fast.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from antigravity.ir.capabilities import Capabilities
-from antigravity.protocols.gemini.image_request import draws, may_pass
+from antigravity.protocols.gemini.image_request import can_pass_through, outputs_images
 
 _CALL: Final = re.compile(rb'"function(?:Call|_call)"\s*:')
 _RESPONSE: Final = re.compile(rb'"function(?:Response|_response)"\s*:')
@@ -21,14 +21,14 @@ _ID: Final = re.compile(rb'"id"\s*:\s*"[^"]')
 
 
 def is_complete(body: bytes, capabilities: Capabilities) -> bool:
-    """Return whether a request may pass as it is to a model of such ``capabilities``.
+    """Return whether a request can pass unchanged to a model with ``capabilities``.
 
-    One with calls may not where signatures are demanded and it has none, nor with fewer ids
-    than calls and responses where Claude stands behind the protocol.  One for a picture may not
-    hold what only other models take.
+    Calls need a signature if the model requires one; at Claude models, each call and response
+    needs an id.  A request to a model with image output must not have fields that Code Assist
+    rejects.
     """
-    if draws(capabilities):
-        return may_pass(body)
+    if outputs_images(capabilities):
+        return can_pass_through(body)
     if capabilities.requires_signatures:
         return not _count(_CALL, body) or bool(_count(_SIGNATURE, body))
     if capabilities.family == "claude":
@@ -38,5 +38,5 @@ def is_complete(body: bytes, capabilities: Capabilities) -> bool:
 
 
 def _count(pattern: re.Pattern[bytes], body: bytes) -> int:
-    """Return how often a name stands outside of text; no object begins with one."""
+    """Return how often a name occurs outside text."""
     return sum(body[match.start() - 1] != _BACKSLASH for match in pattern.finditer(body))

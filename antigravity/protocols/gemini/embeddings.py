@@ -1,4 +1,4 @@
-"""Both sides of Gemini's embeddings, as the rest of the gateway sees them."""
+"""Both sides of Gemini's embeddings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _peek(call: Call) -> Head:
     load_members(call.body)
     model = model_of(call)
     if not model:
-        raise InvalidRequestError("The path names no model.", param="$.model")
+        raise InvalidRequestError("The path does not name a model.", param="$.model")
     return Head(model, False)
 
 

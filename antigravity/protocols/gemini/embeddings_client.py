@@ -1,4 +1,4 @@
-"""From a request to the body of ``embedContent`` or ``batchEmbedContents``, and back."""
+"""Encodes the body of ``embedContent`` or ``batchEmbedContents``, and decodes its response."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from antigravity.ir.parts import Media
 from antigravity.ir.usage import Usage
 from antigravity.protocols import lenient
 from antigravity.protocols.gemini.client_media import media_fields
-from antigravity.protocols.gemini.embeddings_schema import Answer, Counted, Glance
+from antigravity.protocols.gemini.embeddings_schema import EmbedResponse, EmbedUsage, UsageOnly
 from antigravity.protocols.gemini.embeddings_server import NAME
 
 
@@ -28,7 +28,7 @@ def encode(
 ) -> EncodedEmbedding:
     """Return some of a request's inputs as an upstream's body.
 
-    :raises InvalidRequestError: for token ids, and for media that the model does not take.
+    :raises InvalidRequestError: for token ids, and for media that the model does not accept.
     """
     model = target.model if "/" in target.model else f"models/{target.model}"
     own = request.protocol == NAME
@@ -43,7 +43,7 @@ def encode(
 
 
 def _input(each: EmbeddingInput, target: Target) -> dict[str, Any]:
-    # The API has a newer place for these settings, too; this one everybody knows.
+    # The API also has a newer place for these settings; this one works everywhere.
     settings = {
         "taskType": each.task_type,
         "title": each.title,
@@ -58,16 +58,16 @@ def _input(each: EmbeddingInput, target: Target) -> dict[str, Any]:
 def _part(part: Any, param: str, target: Target) -> dict[str, Any]:
     if isinstance(part, TokenIds):
         raise InvalidRequestError(
-            f"`{param}` holds token ids, which mean nothing to {target.model}: its tokens are "
-            "others. Send the text.",
+            f"`{param}` holds token ids, but {target.model} has another tokenizer. Send the "
+            "text instead.",
             param=param,
         )
     if not isinstance(part, Media):
         return {"text": part.text}
     if part.kind not in target.capabilities.inputs:
         raise InvalidRequestError(
-            f"{target.model} makes no vectors of {part.kind} input; send text, or ask for a "
-            "model that does, such as gemini-embedding-2.",
+            f"{target.model} does not support {part.kind} input. Send text, or use another "
+            "model, such as gemini-embedding-2.",
             param=param,
         )
     return media_fields(part, param)
@@ -79,27 +79,27 @@ def decode(body: bytes, expected: int) -> EmbeddingResponse:
     :raises UpstreamError: if it is malformed.
     """
     try:
-        answer = lenient.decode(body, Answer)
+        response = lenient.decode(body, EmbedResponse)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise UpstreamError(f"The upstream's embeddings are malformed: {error}.") from error
-    found = answer.embeddings or []
-    if answer.embedding is not None:
-        found = [answer.embedding]
+        raise UpstreamError(f"The upstream sent malformed embeddings: {error}.") from error
+    found = response.embeddings or []
+    if response.embedding is not None:
+        found = [response.embedding]
     vectors = tuple(each.values for each in found)
     if len(vectors) != expected or not all(vectors):
-        raise UpstreamError(f"The upstream gave {len(vectors)} vectors where {expected} are due.")
-    return EmbeddingResponse(vectors, _usage(answer.usage_metadata))
+        raise UpstreamError(f"The upstream returned {len(vectors)} vectors for {expected} inputs.")
+    return EmbeddingResponse(vectors, _usage(response.usage_metadata))
 
 
 def decode_usage(body: bytes) -> Usage | None:
-    """Return the usage in an answer, if it has one."""
+    """Return the usage in a response, if it has any."""
     try:
-        return _usage(lenient.decode(body, Glance).usage_metadata)
+        return _usage(lenient.decode(body, UsageOnly).usage_metadata)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
 
 
-def _usage(counted: Counted | None) -> Usage | None:
+def _usage(counted: EmbedUsage | None) -> Usage | None:
     if counted is None or not counted.prompt_token_count:
         return None
     return Usage(input_total=counted.prompt_token_count)

@@ -32,27 +32,27 @@ class BatchRequest(Wire):
     requests: list[EmbedRequest] | UnsetType = UNSET
 
 
-class Values(Struct):
+class ContentEmbedding(Struct):
     """A vector."""
 
     values: tuple[float, ...] = ()
 
 
-class Counted(Struct, rename="camel"):
-    """What an answer cost."""
+class EmbedUsage(Struct, rename="camel"):
+    """The usage of a request."""
 
     prompt_token_count: int | None = None
 
 
-class Answer(Struct, rename="camel"):
-    """An answer, of either operation."""
+class EmbedResponse(Struct, rename="camel"):
+    """A response of either operation."""
 
-    embedding: Values | None = None
-    embeddings: list[Values] | None = None
-    usage_metadata: Counted | None = None
+    embedding: ContentEmbedding | None = None
+    embeddings: list[ContentEmbedding] | None = None
+    usage_metadata: EmbedUsage | None = None
 
 
-class Glance(Struct, rename="camel"):
-    """What of an answer matters that is passed through."""
+class UsageOnly(Struct, rename="camel"):
+    """The fields of a response that are read when it is passed through."""
 
-    usage_metadata: Counted | None = None
+    usage_metadata: EmbedUsage | None = None

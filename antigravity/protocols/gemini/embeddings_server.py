@@ -1,4 +1,4 @@
-"""From a client's ``embedContent`` or ``batchEmbedContents`` to a request, and to its reply."""
+"""Decodes a client's ``embedContent`` or ``batchEmbedContents``, and encodes the reply."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from antigravity.protocols.gemini.embeddings_schema import (
     EmbedRequest,
 )
 from antigravity.protocols.gemini.request_reader import (
-    extras,
-    normal,
+    normalize,
     read,
-    refused,
+    reject,
+    unknown_fields,
 )
 from antigravity.protocols.gemini.server_parts import decode_parts
 from antigravity.protocols.gemini.server_request import model_of
@@ -31,7 +31,7 @@ from antigravity.protocols.replies import json_reply
 NAME: Final = "gemini_embeddings"
 #: The tag of the routes for several inputs.
 BATCH: Final = "batch"
-#: Kinds of task; older clients give the number.
+#: Task types; older clients send the number.
 _TASKS: Final = (
     "TASK_TYPE_UNSPECIFIED",
     "RETRIEVAL_QUERY",
@@ -48,25 +48,25 @@ _TASKS: Final = (
 def decode(call: Call) -> EmbeddingRequest:
     """Return the request in a call.
 
-    :raises InvalidRequestError: naming the field at fault.
+    :raises InvalidRequestError: if a field is not valid; the error names it.
     """
     body = load_object(call.body)
     unknown: dict[str, Any] = {}
     if call.route.tag == BATCH:
-        raw = normal(body, BatchRequest)
+        raw = normalize(body, BatchRequest)
         read(raw, BatchRequest)
         requests = raw.get("requests") or []
         if not requests:
-            raise refused("$.requests", "at least one request is needed.")
+            raise reject("$.requests", "at least one request is required.")
         inputs = [_input(each, f"$.requests[{place}]") for place, each in enumerate(requests)]
-        unknown = {key: raw[key] for key in extras(raw, BatchRequest) if key != "model"}
+        unknown = {key: raw[key] for key in unknown_fields(raw, BatchRequest) if key != "model"}
     else:
-        inputs = [_input(normal(body, EmbedRequest), "$")]
+        inputs = [_input(normalize(body, EmbedRequest), "$")]
     return EmbeddingRequest(model_of(call), tuple(inputs), NAME, extensions=unknown)
 
 
 def count_inputs(call: Call) -> int:
-    """Return how many inputs a call seems to have; whether they are any is not looked at."""
+    """Return the number of inputs of a call, without checking them."""
     listed = load_members(call.body).get("requests") if call.route.tag == BATCH else None
     if listed is None or bytes(memoryview(listed)[:1]) != b"[":
         return 1
@@ -77,18 +77,21 @@ def _input(raw: Any, at: str) -> EmbeddingInput:
     """Return one input."""
     wire = read(raw, EmbedRequest, at)
     if wire.content is UNSET:
-        raise refused(f"{at}.content", "the content to embed is missing.")
+        raise reject(f"{at}.content", "the content to embed is missing.")
     found = decode_parts(wire.content, raw["content"], f"{at}.content")
     parts = tuple(part for part in found if isinstance(part, Text | Media))
     if not parts or len(parts) != len(found):
-        raise refused(f"{at}.content.parts", "text or media are needed, and nothing else.")
+        raise reject(
+            f"{at}.content.parts",
+            "only text and media are allowed, and at least one part is required.",
+        )
     given = wire.embed_content_config
     config = EmbedConfig() if given is UNSET else given
     dimensions = _first(config.output_dimensionality, wire.output_dimensionality)
     if dimensions is not None and dimensions < 1:
-        raise refused(f"{at}.outputDimensionality", "this must be at least 1.")
-    unknown = extras(raw, EmbedRequest)
-    if rest := extras(raw.get("embedContentConfig"), EmbedConfig):
+        raise reject(f"{at}.outputDimensionality", "this must be at least 1.")
+    unknown = unknown_fields(raw, EmbedRequest)
+    if rest := unknown_fields(raw.get("embedContentConfig"), EmbedConfig):
         unknown["embedContentConfig"] = rest
     return EmbeddingInput(
         parts,
@@ -108,13 +111,13 @@ def _first(*values: Any) -> Any:
 def _task(value: str | int | None, at: str) -> str | None:
     if isinstance(value, int):
         if not 0 <= value < len(_TASKS):
-            raise refused(at, f"{value} is no kind of task.")
+            raise reject(at, f"{value} is not a task type.")
         value = _TASKS[value]
     return None if value in (None, "", _TASKS[0]) else value.upper()
 
 
 def encode(response: EmbeddingResponse, request: EmbeddingRequest, call: Call) -> HttpReply:
-    """Return the reply: a list of vectors to a call for several, else the one."""
+    """Return the reply: a list of vectors for a batch, else one vector."""
     members: dict[str, Any] = {}
     if response.usage is not None:
         members["usageMetadata"] = _counted(response.usage)

@@ -47,7 +47,7 @@ def error_object(error: GatewayError) -> dict[str, Any]:
 
 
 def _details(error: GatewayError) -> list[dict[str, Any]]:
-    """Return what a machine may want to know."""
+    """Return the ``details``: the field, the error code and the delay before a retry."""
     details: list[dict[str, Any]] = []
     if error.param is not None:
         violation = {"field": dotted(error.param), "description": error.message}
@@ -64,9 +64,9 @@ def _details(error: GatewayError) -> list[dict[str, Any]]:
 def failed_chunk(error: GatewayError) -> bytes:
     """Return the error as the last chunk of a stream; it ends the candidate, too.
 
-    Some clients know no errors inside of a stream: they ask again, without any pause,
-    until they see a reason for its end that they know (``OTHER`` is none for them).
-    The others look for ``error`` at the very beginning.
+    Some clients do not support errors inside a stream: they retry at once until they see a
+    finish reason that they know (``OTHER`` is not one).  The others look for ``error`` at the
+    very beginning.
     """
     ended = {"finishReason": "MALFORMED_FUNCTION_CALL", "index": 0}  # read as an error
     return msgspec.json.encode({"error": error_object(error), "candidates": [ended]})

@@ -1,4 +1,4 @@
-"""Finish reasons of Gemini and of the representation."""
+"""Finish reasons of Gemini and of the intermediate representation."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _FROM_WIRE: Final[dict[str, FinishReason]] = {
     "NO_IMAGE": "stop",
     "OTHER": "stop",
 }
-#: Ends that the model came to by mistake: another attempt is worth while.
+#: Reasons that are mistakes of the model: another attempt can succeed.
 _FAILURES: Final = {
     "MALFORMED_FUNCTION_CALL": "The model wrote a function call that cannot be read.",
     "UNEXPECTED_TOOL_CALL": "The model called a function that was not offered.",
     "TOO_MANY_TOOL_CALLS": "The model made too many calls of hosted tools.",
     "MALFORMED_RESPONSE": "The model's response cannot be read.",
-    "MISSING_THOUGHT_SIGNATURE": "The upstream misses a thought signature in the history.",
+    "MISSING_THOUGHT_SIGNATURE": "The history lacks a required thought signature.",
 }
 
 
@@ -53,13 +53,13 @@ def to_wire(reason: FinishReason, native: str | None) -> str:
 
 
 def from_wire(native: str, *, called: bool) -> FinishReason:
-    """Return why a candidate ended; a function call beats any stop, but not the token limit."""
+    """Return the finish reason; with a function call it is ``tool_calls`` unless cut off."""
     reason = _FROM_WIRE.get(native, "stop")
     return "tool_calls" if called and reason == "stop" else reason
 
 
 def failure_of(native: str, message: str | None) -> UpstreamError | None:
-    """Return the error that a reason means, if a complete response cannot end with it."""
+    """Return the error for a reason with which no complete response ends, else ``None``."""
     if native == "PUP_LIMITED_DISABLED":
         return UpstreamCredentialError(
             "The upstream has limited or disabled the account.", code=native.lower()

@@ -12,7 +12,7 @@ from antigravity.sse import encode_data
 
 
 class Framer(Protocol):
-    """What writes the chunks of a stream; see :class:`IFramer`."""
+    """The type of both framers; see :class:`IFramer`."""
 
     content_type: str
 
@@ -20,10 +20,10 @@ class Framer(Protocol):
         """Return one chunk framed."""
 
     def end(self) -> bytes:
-        """Return what ends the stream."""
+        """Return the end of the stream."""
 
     def keepalive(self) -> bytes:
-        """Return bytes that are legal now and mean nothing, if there are any."""
+        """Return bytes that clients ignore at this point, or empty bytes."""
 
 
 @implementer(IFramer)
@@ -37,19 +37,19 @@ class SseFramer:
         return encode_data(data)
 
     def end(self) -> bytes:
-        """Return nothing: the connection's end is the end."""
+        """Return nothing: the stream ends with the connection."""
         return b""
 
     def keepalive(self) -> bytes:
-        """Return nothing: only a comment would do."""
+        """Return nothing: clients cannot read a comment."""
         return b""
 
 
 @implementer(IFramer)
 class ArrayFramer:
-    """One JSON array, an element for each chunk; for clients that ask for ``alt=json``.
+    """One JSON array, an element for each chunk; for clients that send ``alt=json``.
 
-    Some readers want ``[`` as the very first byte and nothing at all after ``]``.
+    Some parsers expect ``[`` as the very first byte and nothing after ``]``.
     """
 
     content_type = "application/json"
@@ -59,7 +59,7 @@ class ArrayFramer:
         self._ended = False
 
     def frame(self, data: bytes) -> bytes:
-        """Return one element, with what parts it from the element before."""
+        """Return one element, with the separator before it."""
         opening = b"\n," if self._begun else b"["
         self._begun = True
         return opening + data
@@ -77,7 +77,7 @@ class ArrayFramer:
 
 
 def wants_array(call: Call) -> bool:
-    """Return whether a call asks for its stream as a JSON array.
+    """Return whether a call requests its stream as a JSON array.
 
     Google's query parameter is written ``alt`` or ``$alt``, and may have options after a
     semicolon (``$alt=json;enum-encoding=int``).  Without it the stream is server-sent events.
@@ -87,10 +87,10 @@ def wants_array(call: Call) -> bool:
 
 
 def array_framer(call: Call) -> ArrayFramer | None:
-    """Return a framer for the array that a call asks for, if it does."""
+    """Return a framer if a call requests an array, else ``None``."""
     return ArrayFramer() if wants_array(call) else None
 
 
 def framer_for(call: Call) -> SseFramer | ArrayFramer:
-    """Return the framer that a call wants."""
+    """Return the framer for a call."""
     return array_framer(call) or SseFramer()

@@ -1,6 +1,6 @@
-"""``groundingMetadata``: what was searched, found and cited.
+"""``groundingMetadata``: searches, their results and citations.
 
-Offsets are UTF-8 bytes on the wire and characters in the representation.
+Offsets are UTF-8 bytes on the wire and characters in the intermediate representation.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Chunk(Struct, rename="camel"):
     maps: Page | None = None
 
     def page(self) -> Page:
-        """Return whatever the source is."""
+        """Return the page of whichever field is set."""
         return self.web or self.retrieved_context or self.maps or Page()
 
 
@@ -92,7 +92,7 @@ def citations_of(metadata: GroundingMetadata, text: str) -> Iterator[Citation]:
                 yield Citation(page.uri or "", page.title or "", segment.text or "", start, end)
 
 
-def repeated_of(metadata: CitationMetadata, text: str) -> Iterator[Citation]:
+def recitations_of(metadata: CitationMetadata, text: str) -> Iterator[Citation]:
     """Yield the sources that the text repeats."""
     data = text.encode()
     for source in (*(metadata.citation_sources or ()), *(metadata.citations or ())):
@@ -103,7 +103,7 @@ def repeated_of(metadata: CitationMetadata, text: str) -> Iterator[Citation]:
 
 
 def _characters(segment: Segment, text: str, data: bytes) -> tuple[int | None, int | None]:
-    """Return a stretch in characters; its text, where given, decides which reading is right."""
+    """Return a range in characters; a given text decides between bytes and characters."""
     if segment.end_index is None:
         return None, None
     first, last = segment.start_index or 0, segment.end_index

@@ -1,4 +1,4 @@
-"""Log probabilities: ``logprobsResult`` on the wire, OpenAI's ``content`` in the representation."""
+"""Log probabilities: ``logprobsResult`` on the wire, OpenAI's ``content`` inside."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from msgspec import Struct
 
 
 class TokenLogprob(Struct, rename="camel"):
-    """One token that was or could have been chosen."""
+    """A token that was chosen or considered."""
 
     token: str | None = None
     log_probability: float | None = None
 
 
 class TopCandidates(Struct, rename="camel"):
-    """The likeliest tokens at one place."""
+    """The most likely tokens at one position."""
 
     candidates: list[TokenLogprob] | None = None
 
 
 class LogprobsResult(Struct, rename="camel"):
-    """Chosen and likeliest tokens, place by place."""
+    """The chosen and the most likely tokens, by position."""
 
     chosen_candidates: list[TokenLogprob] | None = None
     top_candidates: list[TopCandidates] | None = None

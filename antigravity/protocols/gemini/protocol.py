@@ -47,7 +47,7 @@ _POSTS: tuple[tuple[str, Operation, str], ...] = (
 
 
 def _routes(version: str) -> tuple[Route, ...]:
-    """Return what is served under one version; the newest clients ask for ``/v1``."""
+    """Return the routes of one version of the API; the newest clients use ``/v1``."""
     return (
         Route("GET", f"{version}/models", "list_models"),
         Route("GET", f"{version}/models/{{model...}}", "get_model"),
@@ -62,7 +62,7 @@ def _peek(call: Call) -> Head:
     members_of(call)
     model = model_of(call)
     if not model:
-        raise InvalidRequestError("The path names no model.", param="$.model")
+        raise InvalidRequestError("The path does not name a model.", param="$.model")
     return Head(model, call.route.tag == "stream")
 
 
@@ -71,7 +71,7 @@ def _with_model(call: Call, model: str) -> Body:
 
 
 def _requested_choices(call: Call) -> RequestedChoices:
-    """Return how many candidates a request asks for."""
+    """Return the number of candidates that a request asks for."""
     return RequestedChoices(server_scan.choices(members_of(call)))
 
 

@@ -1,4 +1,4 @@
-"""Read a client's JSON: both spellings of every field, and errors that name the field."""
+"""Reads a client's JSON: both spellings of every field, and errors that name the field."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ W = TypeVar("W", bound=Struct)
 
 
 class _Field(NamedTuple):
-    """A field's name on the wire, and the messages inside it, if any."""
+    """A field's name on the wire, and the type of the messages inside it, if any."""
 
     wire: str
     message: type[Struct] | None
     listed: bool
 
 
-def refused(param: str, problem: str) -> InvalidRequestError:
-    """Return the error that refuses the field at ``param``."""
+def reject(param: str, problem: str) -> InvalidRequestError:
+    """Return an error about the field at ``param``."""
     return InvalidRequestError(f"Invalid value at '{dotted(param)}': {problem}", param=param)
 
 
@@ -34,7 +34,7 @@ def dotted(param: str) -> str:
     return param.removeprefix("$").removeprefix(".")
 
 
-def normal(value: Any, kind: type[Struct]) -> Any:
+def normalize(value: Any, kind: type[Struct]) -> Any:
     """Return a message with every known field under its camel-case name.
 
     ``null`` means absent, one message stands for a list of one, and text stands for a turn
@@ -50,42 +50,42 @@ def normal(value: Any, kind: type[Struct]) -> Any:
         if field is None:
             result[key] = item
         elif item is not None and (key == field.wire or field.wire not in result):
-            result[field.wire] = _inside(item, field)
+            result[field.wire] = _normalize_field(item, field)
     return result
 
 
 def read(value: Any, kind: type[W], at: str = "$") -> W:
-    """Return a :func:`normal` message as its struct.
+    """Return a message from :func:`normalize` as its struct.
 
-    :raises InvalidRequestError: naming the field at fault.
+    :raises InvalidRequestError: if a field is not valid; the error names it.
     """
     try:
         return msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError:
         found = find_mismatch(value, kind, strict=False)
-        raise refused(found.at(at), found.problem) from None
+        raise reject(found.at(at), found.problem) from None
 
 
-def extras(value: Any, kind: type[Struct]) -> dict[str, Any]:
-    """Return the fields of a :func:`normal` message that its struct does not know."""
+def unknown_fields(value: Any, kind: type[Struct]) -> dict[str, Any]:
+    """Return the fields of a message from :func:`normalize` that its struct does not know."""
     if not isinstance(value, dict):
         return {}
     known = _fields(kind)
     return {key: item for key, item in value.items() if key not in known and item is not None}
 
 
-def _inside(value: Any, field: _Field) -> Any:
-    """Return a field's value with the messages in it made normal."""
+def _normalize_field(value: Any, field: _Field) -> Any:
+    """Return a field's value with normalized messages."""
     if field.listed:
         items = value if isinstance(value, list) else [value]
         if field.message is None:
             return items
-        return [normal(item, field.message) for item in items]
-    return value if field.message is None else normal(value, field.message)
+        return [normalize(item, field.message) for item in items]
+    return value if field.message is None else normalize(value, field.message)
 
 
 def _coerce(value: Any, kind: type[Struct]) -> Any:
-    """Return what a shorthand stands for."""
+    """Return the message that a shorthand stands for."""
     if kind is Content:
         if isinstance(value, str):
             return {"parts": [value]}

@@ -1,4 +1,4 @@
-"""The fields of Gemini requests that the representation has words for.
+"""The fields of Gemini requests that the intermediate representation can express.
 
 Fields are declared once, in snake case; camel case is the other spelling.  User data (function
 arguments, schemas, responses) is ``Any``: nothing inside it is ever renamed or converted.
@@ -12,11 +12,11 @@ from msgspec import UNSET, Struct, UnsetType
 
 
 class Wire(Struct, rename="camel"):
-    """A message of the wire; fields that are absent or ``null`` are ``UNSET``."""
+    """A message on the wire; fields that are absent or ``null`` are ``UNSET``."""
 
 
 class Blob(Wire):
-    """Bytes in the request."""
+    """A file in the request itself."""
 
     mime_type: str = ""
     data: str = ""
@@ -24,7 +24,7 @@ class Blob(Wire):
 
 
 class FileData(Wire):
-    """A file somewhere else."""
+    """A reference to a file."""
 
     file_uri: str = ""
     mime_type: str = ""
@@ -32,7 +32,7 @@ class FileData(Wire):
 
 
 class FunctionCall(Wire):
-    """A call that the model made."""
+    """A function call of the model."""
 
     name: str = ""
     args: dict[str, Any] | str | UnsetType = UNSET
@@ -47,7 +47,7 @@ class ResponsePart(Wire):
 
 
 class FunctionResponse(Wire):
-    """What a function gave back."""
+    """The result of a function call."""
 
     name: str = ""
     response: Any = UNSET
@@ -79,7 +79,7 @@ class Content(Wire):
 
 
 class FunctionDeclaration(Wire):
-    """A function that the model may call."""
+    """A function that the model can call."""
 
     name: str
     description: str = ""
@@ -88,7 +88,7 @@ class FunctionDeclaration(Wire):
 
 
 class Tool(Wire):
-    """Functions, or tools that Google runs."""
+    """Functions that the client runs, or tools that Google runs."""
 
     function_declarations: list[FunctionDeclaration] | UnsetType = UNSET
     google_search: dict[str, Any] | UnsetType = UNSET
@@ -98,20 +98,20 @@ class Tool(Wire):
 
 
 class FunctionCallingConfig(Wire):
-    """How functions may be called."""
+    """Which functions the model can or must call."""
 
     mode: str | int | UnsetType = UNSET
     allowed_function_names: list[str] | UnsetType = UNSET
 
 
 class ToolConfig(Wire):
-    """How tools may be used."""
+    """Settings for the use of tools."""
 
     function_calling_config: FunctionCallingConfig | UnsetType = UNSET
 
 
 class ThinkingSettings(Wire):
-    """How much to think."""
+    """The budget or level of thinking."""
 
     include_thoughts: bool | UnsetType = UNSET
     thinking_budget: int | UnsetType = UNSET
@@ -119,7 +119,7 @@ class ThinkingSettings(Wire):
 
 
 class GenerationConfig(Wire):
-    """Sampling, limits and the form of the answer."""
+    """Sampling, limits and the format of the response."""
 
     temperature: float | UnsetType = UNSET
     top_p: float | UnsetType = UNSET

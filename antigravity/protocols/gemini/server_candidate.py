@@ -1,4 +1,4 @@
-"""Events become the parts of a candidate, streamed or in a whole response."""
+"""Encodes events as the parts of a candidate, streamed or whole."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from antigravity.protocols.event_sequencer import OrderedEvent
 from antigravity.protocols.gemini import finish_reasons, logprobs
 from antigravity.protocols.gemini.arguments import call_arguments, json_object
 from antigravity.protocols.gemini.grounding import GroundingBuilder
-from antigravity.protocols.gemini.signatures import of_redacted, to_wire, useful_alone
+from antigravity.protocols.gemini.signatures import is_useful_alone, of_redacted, to_wire
 
 WirePart = dict[str, Any]
 
 
 def shows_thoughts(request: Request) -> bool:
-    """Return whether the client asked for thoughts; Gemini omits them otherwise."""
+    """Return whether the client requested thoughts; Gemini omits them otherwise."""
     return request.thinking.include is True
 
 
 class Candidate:
     """One candidate; events come in the order of ``EventSequencer``.
 
-    :ivar finish: why the candidate ended, as soon as that is known.
+    :ivar finish: the finish reason, as soon as it is known.
     """
 
     def __init__(self, index: int, *, thoughts: bool, finish: Finish | None = None) -> None:
@@ -52,23 +52,23 @@ class Candidate:
         self._text: list[str] = []
         self._grounding = GroundingBuilder()
         self._logprobs: list[dict[str, Any]] = []
-        self._pending: Signature | None = None  # that waits for a part to be on
+        self._pending: Signature | None = None  # waits for a part to carry it
 
     def part(self, event: OrderedEvent) -> WirePart | None:
         """Return the part that an event completes, if it completes one."""
         write = _WRITERS.get(type(event))
         return None if write is None else write(self, event)
 
-    def wire(self, parts: list[WirePart]) -> dict[str, Any]:
+    def encode(self, parts: list[WirePart]) -> dict[str, Any]:
         """Return the candidate with some of its parts."""
         return {"content": {"parts": parts, "role": "model"}, "index": self._index}
 
-    def last(self, parts: list[WirePart]) -> dict[str, Any]:
-        """Return the candidate with its last parts, at least one, and all that is known of it."""
+    def encode_last(self, parts: list[WirePart]) -> dict[str, Any]:
+        """Return the candidate with its last parts, at least one, and its finish reason."""
         if self._pending is not None or not parts:
             parts.append(_text_part("", self._take_signature()))
         finish = self.finish
-        candidate = self.wire(parts)
+        candidate = self.encode(parts)
         candidate["finishReason"] = (
             "OTHER" if finish is None else finish_reasons.to_wire(finish.reason, finish.native)
         )
@@ -80,7 +80,7 @@ class Candidate:
         return candidate
 
     def _take_signature(self) -> Signature | None:
-        """Return the signature that waits for a part, and forget it."""
+        """Return the pending signature, and clear it."""
         pending, self._pending = self._pending, None
         return pending
 
@@ -108,10 +108,10 @@ class Candidate:
         return self._sign(of_redacted(event.data, event.family))
 
     def _sign(self, signature: Signature) -> WirePart | None:
-        """Return the part that a signature of thinking is on, or let it wait for one."""
+        """Return the part that carries a signature of thinking, or keep it pending."""
         if self._thoughts:
             return _thought_part("", signature)
-        if not useful_alone(signature):
+        if not is_useful_alone(signature):
             return None
         before, self._pending = self._pending, signature
         return None if before is None else _text_part("", before)
@@ -123,7 +123,7 @@ class Candidate:
         self._calls[event.call][2].append(event.arguments)
 
     def _call_end(self, event: ToolCallEnd) -> WirePart | None:
-        """Return a call, but none that the output limit cut off."""
+        """Return a call unless the output limit cut it off."""
         start, signature, pieces = self._calls.pop(event.call)
         arguments = "".join(pieces)
         limited = self.finish is not None and self.finish.reason == "length"
@@ -169,7 +169,7 @@ _WRITERS: Final[dict[type, Callable[[Candidate, Any], WirePart | None]]] = {
 
 
 def add_part(parts: list[WirePart], part: WirePart) -> None:
-    """Add a part; a signature alone goes onto the text or thought before it, if that has none."""
+    """Add a part; add a lone signature to the text or thought before it, if that has none."""
     before = parts[-1] if parts else {}
     same = before.get("text") and before.get("thought") == part.get("thought")
     if same and part.get("text") == "" and "thoughtSignature" not in before:

@@ -1,4 +1,4 @@
-"""``generationConfig`` of a client's request."""
+"""Decodes ``generationConfig`` of a client's request."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from msgspec import Struct, UnsetType
 from antigravity.ir.request import Effort, ResponseFormat, Sampling, ThinkingConfig
 from antigravity.protocols.gemini import schema
 from antigravity.protocols.gemini.json_schema.from_gemini import from_gemini, lower_types
-from antigravity.protocols.gemini.request_reader import extras, refused
+from antigravity.protocols.gemini.request_reader import reject, unknown_fields
 
 T = TypeVar("T")
 
 #: The values of the enums ``Modality`` and ``ThinkingLevel``, by number.
 _MODALITIES: Final = ("", "text", "image", "audio", "video")
 _LEVELS: Final = ("", "low", "medium", "high", "minimal")
-#: What Google takes.
-_MOST_CANDIDATES: Final = 8
+#: Google's limit.
+_MAX_CANDIDATES: Final = 8
 _EFFORTS: Final = frozenset({"minimal", "low", "medium", "high", "xhigh", "max"})
 
 
-class Decoded(Struct):
-    """What a request says about sampling, limits, thinking and the form of the answer."""
+class DecodedConfig(Struct):
+    """The decoded settings for sampling, limits, thinking and the response format."""
 
     sampling: Sampling = Sampling()
     stop: tuple[str, ...] = ()
@@ -35,14 +35,14 @@ class Decoded(Struct):
     extensions: dict[str, Any] = {}
 
 
-def decode_config(config: schema.GenerationConfig, raw: dict[str, Any], at: str) -> Decoded:
-    """Return the configuration in the representation's words."""
-    rest = extras(raw, schema.GenerationConfig)
+def decode_config(config: schema.GenerationConfig, raw: dict[str, Any], at: str) -> DecodedConfig:
+    """Return the configuration in the intermediate representation."""
+    rest = unknown_fields(raw, schema.GenerationConfig)
     form = _form(config, raw, rest)
     scalars = {name: _or_none(getattr(config, name)) for name in schema.SAMPLING_FIELDS}
     if scalars["top_k"] is not None:
         scalars["top_k"] = int(scalars["top_k"])
-    return Decoded(
+    return DecodedConfig(
         sampling=Sampling(
             **scalars,
             logprobs=_or_none(config.response_logprobs),
@@ -65,8 +65,8 @@ def decode_config(config: schema.GenerationConfig, raw: dict[str, Any], at: str)
 
 def _candidates(config: schema.GenerationConfig, at: str) -> int:
     count = max(1, config.candidate_count or 1)
-    if count > _MOST_CANDIDATES:
-        raise refused(f"{at}.candidateCount", f"must be between 1 and {_MOST_CANDIDATES}")
+    if count > _MAX_CANDIDATES:
+        raise reject(f"{at}.candidateCount", f"must be between 1 and {_MAX_CANDIDATES}")
     return count
 
 
@@ -77,7 +77,7 @@ def _or_none(value: T | UnsetType) -> T | None:
 def _form(
     config: schema.GenerationConfig, raw: dict[str, Any], rest: dict[str, Any]
 ) -> ResponseFormat:
-    """Return the form of the answer; forms that only Gemini knows go to ``rest``."""
+    """Return the response format; formats that only Gemini knows go to ``rest``."""
     mime_type = config.response_mime_type or ""
     if mime_type and mime_type not in ("application/json", "text/plain"):
         for key in ("responseMimeType", "responseSchema", "responseJsonSchema"):
@@ -117,7 +117,7 @@ def _effort(level: str | int | UnsetType, at: str) -> Effort | None:
     if name == "":
         return None
     if name not in _EFFORTS:
-        raise refused(at, f"{level!r} is no thinking level. Use MINIMAL, LOW, MEDIUM or HIGH.")
+        raise reject(at, f"{level!r} is not a thinking level. Use MINIMAL, LOW, MEDIUM or HIGH.")
     return cast(Effort, name)
 
 
@@ -126,4 +126,4 @@ def _modality(value: str | int, at: str) -> str:
         return value.lower().removeprefix("modality_")
     if 0 < value < len(_MODALITIES):
         return _MODALITIES[value]
-    raise refused(at, f"{value} is no modality. Use TEXT, IMAGE or AUDIO.")
+    raise reject(at, f"{value} is not a modality. Use TEXT, IMAGE or AUDIO.")

@@ -1,4 +1,4 @@
-"""Turns of a client's request: roles and parts."""
+"""Decodes the turns of a client's request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from antigravity.ir.signature import Signature
 from antigravity.protocols.gemini import base64_text, schema, signatures
 from antigravity.protocols.gemini.arguments import json_text
 from antigravity.protocols.gemini.call_ids import CallIds
-from antigravity.protocols.gemini.request_reader import extras, refused
+from antigravity.protocols.gemini.request_reader import reject, unknown_fields
 from antigravity.protocols.gemini.youtube import is_youtube
 from antigravity.protocols.tool_arguments import object_text
 
@@ -39,7 +39,7 @@ _DETAILS: Final = {
     "MEDIA_RESOLUTION_HIGH": "high",
     "MEDIA_RESOLUTION_ULTRA_HIGH": "ultra_high",
 }
-#: Where the one text of a response object stands, if it stands alone.
+#: Keys of a response object that holds nothing but text.
 _RESULT_KEYS: Final = ("result", "output")
 _EXTENSIONS: Final[dict[str, MediaKind]] = {
     "png": "image",
@@ -60,7 +60,7 @@ _EXTENSIONS: Final[dict[str, MediaKind]] = {
 
 
 def decode_messages(contents: Sequence[schema.Content], raw: Any, at: str) -> tuple[Message, ...]:
-    """Return the turns; ``raw`` are the same contents as JSON, with the fields nobody knows."""
+    """Return the turns; ``raw`` has the same contents as JSON, with unknown fields."""
     given = (
         part.function_call.id or ""
         for content in contents
@@ -73,7 +73,7 @@ def decode_messages(contents: Sequence[schema.Content], raw: Any, at: str) -> tu
         where = f"{at}.contents[{index}]"
         role = _ROLES.get(content.role.lower())
         if role is None:
-            raise refused(f"{where}.role", f"{content.role!r} is no role. Use user or model.")
+            raise reject(f"{where}.role", f"{content.role!r} is not a role. Use user or model.")
         if role == "assistant":
             ids.begin_turn()
         raw_parts = raw[index].get("parts", ()) if content.parts else ()
@@ -83,7 +83,7 @@ def decode_messages(contents: Sequence[schema.Content], raw: Any, at: str) -> tu
             for part in _decode(wire, whole, ids, f"{where}.parts[{place}]")
         )
         if messages and role == messages[-1].role == "assistant":
-            # Chats of official clients keep each piece of a stream as a content of its own.
+            # Chats of official clients keep each chunk of a stream as a separate content.
             messages[-1] = Message(role, _joined((*messages[-1].parts, *parts)))
         elif parts:
             messages.append(Message(role, _joined(parts)))
@@ -91,7 +91,7 @@ def decode_messages(contents: Sequence[schema.Content], raw: Any, at: str) -> tu
 
 
 def decode_parts(content: schema.Content, raw: Any, at: str) -> tuple[Part, ...]:
-    """Return the parts of a content that is no turn; ``raw`` is the same as JSON."""
+    """Return the parts of a content that is not a turn; ``raw`` is the same as JSON."""
     raw_parts = raw.get("parts", ()) if content.parts else ()
     return tuple(
         part
@@ -101,9 +101,9 @@ def decode_parts(content: schema.Content, raw: Any, at: str) -> tuple[Part, ...]
 
 
 def _joined(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """Return the parts with the pieces of one thought as one.
+    """Return the parts with the pieces of each thought joined.
 
-    A signature that comes without a text proves all that is before it.
+    A signature without text belongs to all of the thought before it.
     """
     joined: list[Part] = []
     for part in parts:
@@ -128,14 +128,14 @@ def decode_system(content: schema.Content, at: str) -> tuple[Text, ...]:
     for place, part in enumerate(content.parts):
         if part.text is UNSET:
             if part.inline_data is not UNSET or part.file_data is not UNSET:
-                raise refused(f"{at}.parts[{place}]", "a system instruction can hold text only.")
+                raise reject(f"{at}.parts[{place}]", "a system instruction can hold text only.")
         elif part.text:
             texts.append(Text(part.text))
     return tuple(texts)
 
 
 def _decode(part: schema.Part, whole: Any, ids: CallIds, at: str) -> Iterator[Part]:
-    """Yield what one part means."""
+    """Yield the decoded form of one part."""
     signature = _signature(part)
     if part.function_call is not UNSET:
         yield from _call(part.function_call, signature, ids, at)
@@ -164,7 +164,7 @@ def _decode(part: schema.Part, whole: Any, ids: CallIds, at: str) -> Iterator[Pa
         if text or own is not None:
             yield Text(text, signature=own)
     else:
-        unknown = extras(whole, schema.Part)
+        unknown = unknown_fields(whole, schema.Part)
         if unknown:
             yield Opaque("gemini", next(iter(unknown)), whole)
 
@@ -175,13 +175,13 @@ def _signature(part: schema.Part) -> Signature | None:
 
 
 def _own(signature: Signature | None) -> Signature | None:
-    """Return a signature if Gemini made it."""
+    """Return a signature if it is Gemini's, else ``None``."""
     native = signature is not None and signature.family == signatures.FAMILY
     return signature if native else None
 
 
 def _foreign(signature: Signature | None) -> Iterator[Part]:
-    """Yield the thinking that a foreign signature stands for: only Gemini signs other parts."""
+    """Yield the thinking for a signature of another family: only Gemini signs other parts."""
     if signature is not None and signature.family != signatures.FAMILY:
         yield signatures.thinking_of(signature)
 
@@ -190,10 +190,10 @@ def _call(
     call: schema.FunctionCall, signature: Signature | None, ids: CallIds, at: str
 ) -> Iterator[Part]:
     if not call.name:
-        raise refused(f"{at}.functionCall.name", "a function call needs a name.")
+        raise reject(f"{at}.functionCall.name", "a function call needs a name.")
     yield from _foreign(signature)
     yield ToolCall(
-        id=ids.called(call.name, call.id or ""),
+        id=ids.add_call(call.name, call.id or ""),
         name=call.name,
         arguments=_arguments(call.args, f"{at}.functionCall.args"),
         signature=_own(signature),
@@ -201,18 +201,18 @@ def _call(
 
 
 def _arguments(args: dict[str, Any] | str | UnsetType, at: str) -> str:
-    """Return the arguments of a call, which some clients write as text."""
+    """Return the arguments of a call, which some clients send as text."""
     if not isinstance(args, str):
         return json_text(args or {})
     found = object_text(args)
     if found is None:
-        raise refused(at, "Expected `object`, got `str`")
+        raise reject(at, "Expected `object`, got `str`")
     return found
 
 
 def _result(response: schema.FunctionResponse, ids: CallIds, at: str) -> ToolResult:
     if not response.name and not response.id:
-        raise refused(f"{at}.functionResponse.name", "a function response needs a name.")
+        raise reject(f"{at}.functionResponse.name", "a function response needs a name.")
     text, failed = _response_text(response.response)
     parts: list[Text | Media] = [Text(text)] if text else []
     for place, each in enumerate(response.parts or ()):
@@ -221,12 +221,12 @@ def _result(response: schema.FunctionResponse, ids: CallIds, at: str) -> ToolRes
             parts.append(_inline(each.inline_data, f"{where}.inlineData", None, None))
         elif each.file_data is not UNSET:
             parts.append(_file(each.file_data, f"{where}.fileData", None, None))
-    call_id = ids.answered(response.name, response.id or "")
+    call_id = ids.match_response(response.name, response.id or "")
     return ToolResult(call_id, tuple(parts), failed, response.name or None)
 
 
 def _response_text(response: Any) -> tuple[str, bool]:
-    """Return a response's text, and whether it tells of a failure."""
+    """Return a response's text, and whether it is an error."""
     if response is UNSET or response is None or response == {}:
         return "", False
     if isinstance(response, str):
@@ -241,11 +241,11 @@ def _response_text(response: Any) -> tuple[str, bool]:
 
 
 def _inline(blob: schema.Blob, at: str, detail: str | None, signature: Signature | None) -> Media:
-    data = base64_text.standard(blob.data)
+    data = base64_text.to_standard(blob.data)
     if not data:
-        raise refused(f"{at}.data", "this must be base64 text.")
+        raise reject(f"{at}.data", "this must be base64 text.")
     if not blob.mime_type:
-        raise refused(f"{at}.mimeType", "a MIME type is needed.")
+        raise reject(f"{at}.mimeType", "a MIME type is required.")
     return Media(
         kind_of(blob.mime_type),
         InlineData(data),
@@ -259,7 +259,7 @@ def _inline(blob: schema.Blob, at: str, detail: str | None, signature: Signature
 def _file(file: schema.FileData, at: str, detail: str | None, signature: Signature | None) -> Media:
     uri = file.file_uri
     if not uri:
-        raise refused(f"{at}.fileUri", "a URI is needed.")
+        raise reject(f"{at}.fileUri", "a URI is required.")
     on_the_web = uri.startswith(("http://", "https://")) and not _is_google_file(uri)
     source = UrlSource(uri) if on_the_web else FileReference(uri, "google")
     return Media(
@@ -285,15 +285,15 @@ def _kind_of_uri(uri: str) -> MediaKind:
 
 
 def _detail(part: schema.Part) -> str | None:
-    """Return the wanted resolution, if it is one of those that have a common name."""
+    """Return the requested resolution if other protocols have it too, else ``None``."""
     wanted = part.media_resolution
     level = wanted.get("level") if isinstance(wanted, dict) else wanted
     return _DETAILS.get(level) if isinstance(level, str) else None
 
 
 def _fields(part: schema.Part, whole: dict[str, Any]) -> Iterator[Part]:
-    """Yield the fields beside media that only Gemini knows, for Gemini alone."""
-    rest = extras(whole, schema.Part)
+    """Yield the fields beside media that only Gemini knows."""
+    rest = unknown_fields(whole, schema.Part)
     if part.video_metadata is not UNSET:
         rest["videoMetadata"] = part.video_metadata
     if part.media_resolution is not UNSET and _detail(part) is None:

@@ -1,4 +1,4 @@
-"""Whole responses, token counts and models."""
+"""Encodes whole responses, token counts and models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from antigravity.ir.capabilities import Capabilities, Model
 from antigravity.ir.events import Finish
 from antigravity.ir.response import Choice, Response, unfold
 from antigravity.protocols.gemini import token_counts
-from antigravity.protocols.gemini.request_reader import refused
+from antigravity.protocols.gemini.request_reader import reject
 from antigravity.protocols.gemini.server_candidate import (
     Candidate,
     WirePart,
@@ -20,7 +20,7 @@ from antigravity.protocols.gemini.server_candidate import (
 from antigravity.protocols.gemini.server_stream import identity
 from antigravity.protocols.replies import json_reply, page_number
 
-#: The most models on a page, and the default.
+#: The largest and default number of models on a page.
 _LARGEST_PAGE: Final = 1000
 _METHODS: Final = ("generateContent", "streamGenerateContent", "countTokens")
 _EMBEDDING_METHODS: Final = ("embedContent",)
@@ -48,7 +48,7 @@ def _candidate(choice: Choice, index: int, thoughts: bool) -> dict[str, Any]:
         part = candidate.part(event)
         if part is not None:
             add_part(parts, part)
-    return candidate.last(parts)
+    return candidate.encode_last(parts)
 
 
 def encode_count(count: TokenCount, call: Call) -> HttpReply:
@@ -72,13 +72,13 @@ def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
 
 
 def _number(call: Call, *names: str) -> int:
-    """Return the first of some query parameters that is given, as a number, else 0."""
+    """Return the first given query parameter as a number, else 0."""
     for name in names:
         value = call.query.get(name)
         if value:
             number = page_number(value)
             if number is None:
-                raise refused(f"$.{names[0]}", f"{value!r} is not a number.")
+                raise reject(f"$.{names[0]}", f"{value!r} is not a number.")
             return number
     return 0
 
@@ -89,7 +89,7 @@ def encode_model(model: Model, call: Call) -> HttpReply:
 
 
 def model_object(model: Model) -> dict[str, Any]:
-    """Return a ``Model``; its display name is the id, which is what people have to type."""
+    """Return a ``Model``; its display name is the id, because users type that."""
     capabilities = model.capabilities
     output_limit = model.output_token_limit or capabilities.max_output_tokens
     optional = {
@@ -109,7 +109,7 @@ def model_object(model: Model) -> dict[str, Any]:
 
 
 def _methods(capabilities: Capabilities) -> tuple[str, ...]:
-    """Return what can be asked of a model here; what draws is served as Imagen is, too."""
+    """Return the methods of a model; one with image output is also served as Imagen."""
     if capabilities.embedding:
         return _EMBEDDING_METHODS
     return (*_METHODS, "predict") if "image" in capabilities.outputs else _METHODS

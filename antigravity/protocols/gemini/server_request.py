@@ -1,4 +1,4 @@
-"""From a client's ``generateContent`` or ``countTokens`` call to a request."""
+"""Decodes a client's ``generateContent`` or ``countTokens`` call."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from msgspec import UNSET
 from antigravity.ir.call import Call
 from antigravity.ir.request import Request
 from antigravity.protocols.gemini import schema
-from antigravity.protocols.gemini.request_reader import extras, normal, read, refused
-from antigravity.protocols.gemini.server_config import Decoded, decode_config
+from antigravity.protocols.gemini.request_reader import normalize, read, reject, unknown_fields
+from antigravity.protocols.gemini.server_config import DecodedConfig, decode_config
 from antigravity.protocols.gemini.server_parts import decode_messages, decode_system
 from antigravity.protocols.gemini.server_tools import decode_choice, decode_tools
 from antigravity.protocols.json_body import load_object
 
 
 def model_of(call: Call) -> str:
-    """Return the model that a call's path names, without its ``models/``."""
+    """Return the model in the path of a call, without ``models/``."""
     model = call.arguments.get("model", "")
     while model.startswith("models/"):
         model = model.removeprefix("models/")
@@ -27,27 +27,29 @@ def model_of(call: Call) -> str:
 def decode_request(call: Call) -> Request:
     """Return the request.
 
-    :raises InvalidRequestError: naming the field at fault.
+    :raises InvalidRequestError: if a field is not valid; the error names it.
     """
     body, at = load_object(call.body), "$"
     if call.route.operation == "count_tokens":
-        wrapped = normal(body, schema.CountRequest).get("generateContentRequest")
+        wrapped = normalize(body, schema.CountRequest).get("generateContentRequest")
         if wrapped is not None:
             at = "$.generateContentRequest"
             if not isinstance(wrapped, dict):
-                raise refused(at, "this must be an object.")
+                raise reject(at, "this must be an object.")
             body = wrapped
     return _decode(body, call, at)
 
 
 def _decode(body: dict[str, Any], call: Call, at: str) -> Request:
-    raw = normal(body, schema.GenerateRequest)
+    raw = normalize(body, schema.GenerateRequest)
     wire = read(raw, schema.GenerateRequest, at)
     messages = decode_messages(wire.contents, raw.get("contents", []), at)
     if not messages:
-        raise refused(f"{at}.contents", "at least one turn with a part is needed.")
-    extensions = {key: raw[key] for key in extras(raw, schema.GenerateRequest) if key != "model"}
-    config = Decoded()
+        raise reject(f"{at}.contents", "at least one turn with a part is required.")
+    extensions = {
+        key: raw[key] for key in unknown_fields(raw, schema.GenerateRequest) if key != "model"
+    }
+    config = DecodedConfig()
     if wire.generation_config is not UNSET:
         config = decode_config(
             wire.generation_config, raw["generationConfig"], f"{at}.generationConfig"

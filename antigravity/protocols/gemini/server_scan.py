@@ -1,4 +1,4 @@
-"""Scans requests for what another model of the protocol may refuse or read differently.
+"""Scans requests for aspects that another Gemini model may reject or interpret differently.
 
 Clients may write every name in two spellings.
 """
@@ -37,7 +37,7 @@ def needs_translation(body: bytes, aspects: Aspects, capabilities: Capabilities)
 
 
 def choices(found: Members) -> int:
-    """Return how many candidates a request with these members asks for."""
+    """Return the number of candidates that a request with these members asks for."""
     return count(_with_config(found), "candidateCount", "candidate_count")
 
 

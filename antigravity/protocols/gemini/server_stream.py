@@ -1,8 +1,7 @@
-"""Events to the chunks of a ``streamGenerateContent`` response.
+"""Encodes events as the chunks of a ``streamGenerateContent`` response.
 
-A chunk always holds a candidate with a part: SDKs drop a whole turn from their history
-when one chunk of it has none.  Finish reasons wait for the last chunk, so that usage is
-beside them.
+A chunk always has a candidate with a part: SDKs drop a whole turn from their history if one
+chunk of it has none.  Finish reasons wait for the last chunk, which also has the usage.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class GeminiStreamEncoder(StreamEncoder):
         self._candidates: dict[int, Candidate] = {}
 
     def start(self, event: ResponseStart) -> bytes:
-        """Keep what each chunk repeats."""
+        """Store the fields that each chunk repeats."""
         self._identity = identity(event.id, event.model, self._context)
         return b""
 
@@ -51,7 +50,7 @@ class GeminiStreamEncoder(StreamEncoder):
         if isinstance(event, ToolCallEnd):
             candidate.finish = self.sequencer.finish_of(index)
         part = candidate.part(event)
-        return b"" if part is None else self._chunk([candidate.wire([part])], {})
+        return b"" if part is None else self._chunk([candidate.encode([part])], {})
 
     def keepalive(self) -> bytes:
         """Return white space in an open array, else nothing."""
@@ -59,7 +58,7 @@ class GeminiStreamEncoder(StreamEncoder):
 
     def complete(self) -> bytes:
         """Return the last chunk, with all finish reasons and the usage."""
-        last = [self._candidates[index].last([]) for index in sorted(self._candidates)]
+        last = [self._candidates[index].encode_last([]) for index in sorted(self._candidates)]
         usage = {"usageMetadata": token_counts.to_wire(self.usage)}
         return self._chunk(last, usage) + self._framer.end()
 
@@ -73,7 +72,7 @@ class GeminiStreamEncoder(StreamEncoder):
 
 
 def identity(response_id: str, model: str, context: ReplyContext) -> dict[str, str]:
-    """Return what names a response."""
+    """Return the fields that identify a response."""
     return {
         "modelVersion": model or context.model,
         "responseId": response_id or context.new_id(""),

@@ -1,4 +1,4 @@
-"""Tools of a client's request, and how they may be used."""
+"""Decodes the tools and the tool choice of a client's request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from antigravity.ir.tools import (
 )
 from antigravity.protocols.gemini import schema
 from antigravity.protocols.gemini.json_schema.from_gemini import from_gemini, lower_types
-from antigravity.protocols.gemini.request_reader import extras, refused
+from antigravity.protocols.gemini.request_reader import reject, unknown_fields
 
 #: The values of the enum ``FunctionCallingConfig.Mode``, by number.
 _MODES: Final = ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED")
@@ -32,7 +32,7 @@ def decode_tools(tools: Sequence[schema.Tool], raw: Any) -> tuple[tuple[Tool, ..
     for tool, whole in zip(tools, raw, strict=True):
         for place, declaration in enumerate(tool.function_declarations or ()):
             decoded.append(_function(declaration))
-            rest = extras(whole["functionDeclarations"][place], schema.FunctionDeclaration)
+            rest = unknown_fields(whole["functionDeclarations"][place], schema.FunctionDeclaration)
             if rest:
                 declared[declaration.name] = rest
         for name in _SEARCHES:
@@ -48,7 +48,7 @@ def decode_tools(tools: Sequence[schema.Tool], raw: Any) -> tuple[tuple[Tool, ..
             decoded.append(HostedTool("url_context", "gemini", {"urlContext": tool.url_context}))
         decoded += [
             HostedTool(key, "gemini", {key: value})
-            for key, value in extras(whole, schema.Tool).items()
+            for key, value in unknown_fields(whole, schema.Tool).items()
         ]
     if declared:
         extensions["functionDeclarations"] = declared
@@ -75,12 +75,12 @@ def _search(settings: dict[str, Any]) -> WebSearchTool:
 def decode_choice(
     config: schema.ToolConfig, raw: dict[str, Any], at: str
 ) -> tuple[ToolChoice | None, dict[str, Any]]:
-    """Return the tool choice, and what of ``toolConfig`` only Gemini knows."""
-    rest = extras(raw, schema.ToolConfig)
+    """Return the tool choice, and the fields of ``toolConfig`` that only Gemini knows."""
+    rest = unknown_fields(raw, schema.ToolConfig)
     calling = config.function_calling_config
     if calling is UNSET:
         return None, rest
-    more = extras(raw["functionCallingConfig"], schema.FunctionCallingConfig)
+    more = unknown_fields(raw["functionCallingConfig"], schema.FunctionCallingConfig)
     mode = _mode(calling.mode, f"{at}.functionCallingConfig.mode")
     if mode == "VALIDATED":
         more["mode"] = mode
@@ -103,4 +103,4 @@ def _mode(mode: str | int | UnsetType, at: str) -> str:
         return _MODES[mode]
     if isinstance(mode, str) and mode.upper() in (*_MODES, ""):
         return mode.upper() or "MODE_UNSPECIFIED"
-    raise refused(at, f"{mode!r} is no mode. Use one of {', '.join(_MODES[1:])}.")
+    raise reject(at, f"{mode!r} is not a mode. Use one of {', '.join(_MODES[1:])}.")

@@ -1,8 +1,8 @@
 """Thought signatures on the wire.
 
-``thoughtSignature`` is bytes, so its JSON must be base64: some SDKs refuse anything else.
+``thoughtSignature`` is bytes, so its JSON must be base64: some SDKs reject anything else.
 Signatures of another family are sealed and then written as base64 of the seal; redacted
-thinking travels the same way, under a family name of its own.
+thinking is transported the same way, under a family name of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from antigravity.ir.signature import Signature, seal, unseal
 from antigravity.protocols.gemini import base64_text
 
 FAMILY: Final = "gemini"
-#: Claude models behind the protocol sign as Claude does everywhere: the thought itself.
+#: Claude models behind this protocol sign the thought itself, as Claude does everywhere.
 CLAUDE: Final = "claude"
 _REDACTED: Final = "redacted-"
 _SEAL_START: Final = b"ag1."
@@ -24,15 +24,15 @@ _PEEK: Final = 8
 
 
 def family_of(capabilities: Capabilities) -> str:
-    """Return the family whose signatures a model makes, and takes back."""
+    """Return the family of the signatures that a model makes and accepts."""
     return CLAUDE if capabilities.family == CLAUDE else FAMILY
 
 
 def to_wire(signature: Signature) -> str:
     """Return the ``thoughtSignature`` that a client can carry."""
-    if signature.family == FAMILY and base64_text.canonical(signature.value):
+    if signature.family == FAMILY and base64_text.is_canonical(signature.value):
         return signature.value
-    # A native value that is no base64 is sealed too: no family is native to "".
+    # A native value that is not base64 is sealed too: no family is native to "".
     return base64_text.encode(seal(signature, "").encode())
 
 
@@ -47,18 +47,18 @@ def from_wire(text: str) -> Signature:
 
 
 def of_redacted(data: str, family: str) -> Signature:
-    """Return redacted thinking as a signature, so that it can travel like one."""
+    """Return redacted thinking in the form of a signature."""
     return Signature(data, _REDACTED + family)
 
 
 def thinking_of(signature: Signature, text: str = "") -> Thinking:
-    """Return the thinking that a signature proves; the inverse of :func:`of_redacted`."""
+    """Return the thinking for a signature; the inverse of :func:`of_redacted`."""
     if signature.family.startswith(_REDACTED):
         family = signature.family.removeprefix(_REDACTED)
         return Thinking(text, Signature("", family), redacted=signature.value)
     return Thinking(text, signature)
 
 
-def useful_alone(signature: Signature) -> bool:
-    """Return whether a signature is worth something without the thinking that it proves."""
+def is_useful_alone(signature: Signature) -> bool:
+    """Return whether a signature is of use without the thinking that it belongs to."""
     return signature.family != CLAUDE

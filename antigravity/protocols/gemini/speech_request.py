@@ -1,4 +1,4 @@
-"""Requests for speech, as Gemini's models that speak take them."""
+"""Requests for speech to Gemini models."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 from antigravity.ir.audio import SpeechOptions
 
 
-def styled(contents: list[dict[str, Any]], wish: SpeechOptions) -> list[dict[str, Any]]:
+def with_speaking_style(
+    contents: list[dict[str, Any]], options: SpeechOptions
+) -> list[dict[str, Any]]:
     """Return the contents with the manner of speaking beside each text."""
-    if not wish.manner:
+    if not options.manner:
         return contents
-    manner = {"speechMetadata": {"style": wish.manner}}
+    manner = {"speechMetadata": {"style": options.manner}}
     return [
         {
             **turn,

@@ -1,4 +1,4 @@
-"""How much a Gemini model is told to think: by a budget of tokens, or by a level."""
+"""The thinking of a Gemini model: a budget of tokens, or a level."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.request import Effort, Request, ThinkingConfig
 from antigravity.protocols.losses import Losses
 
-#: Room for the answer itself behind the thoughts.
+#: The number of tokens for the answer behind the thoughts.
 _ANSWER: Final = 8192
 _BUDGETS: Final[dict[Effort, int]] = {
     "minimal": 1024,
@@ -17,30 +17,30 @@ _BUDGETS: Final[dict[Effort, int]] = {
     "high": 24576,
 }
 _ORDER: Final[tuple[Effort, ...]] = ("minimal", "low", "medium", "high", "xhigh", "max")
-#: Up to these budgets a model that knows levels only is told the level.
+#: Below these budgets, a model that accepts only levels gets this level.
 _LOW_BELOW: Final = 2000
 _MEDIUM_BELOW: Final = 7000
 _DYNAMIC: Final = -1
 
 
 def thinking_fields(request: Request, capabilities: Capabilities, losses: Losses) -> dict[str, Any]:
-    """Return ``maxOutputTokens`` and ``thinkingConfig``, as far as there is something to say."""
+    """Return ``maxOutputTokens`` and ``thinkingConfig``, if they have values."""
     limit = _limit(request.max_output_tokens, capabilities, losses)
     fields: dict[str, Any] = {} if limit is None else {"maxOutputTokens": limit}
-    wish = _wish(request.thinking)
+    thinking = _normalized(request.thinking)
     if capabilities.thinking == "none":
-        if wish.mode in ("on", "adaptive"):
-            losses.add("thinking", "the model does not think; the wish was dropped")
+        if thinking.mode in ("on", "adaptive"):
+            losses.add("thinking", "dropped: the model does not think")
         return fields
     if capabilities.thinking == "level":
-        config = _level(wish, capabilities, losses)
+        config = _level(thinking, capabilities, losses)
     else:
-        config = _budget(wish, capabilities, losses)
+        config = _budget(thinking, capabilities, losses)
         budget = config.get("thinkingBudget", 0)
         if limit is not None and budget > 0 and limit <= budget:
             limit, config["thinkingBudget"] = _room(limit, budget, capabilities, losses)
             fields["maxOutputTokens"] = limit
-    include = _include(wish, request.protocol)
+    include = _include(thinking, request.protocol)
     if include is not None:
         config["includeThoughts"] = include
     if config:
@@ -48,18 +48,18 @@ def thinking_fields(request: Request, capabilities: Capabilities, losses: Losses
     return fields
 
 
-def _wish(thinking: ThinkingConfig) -> ThinkingConfig:
-    """Return the wish with everything that means ``off`` said the same way."""
+def _normalized(thinking: ThinkingConfig) -> ThinkingConfig:
+    """Return the thinking with everything that means ``off`` in one form."""
     if thinking.effort == "none" or (thinking.mode == "on" and thinking.budget == 0):
         return ThinkingConfig("off", include=thinking.include)
     return thinking
 
 
 def _limit(wanted: int | None, capabilities: Capabilities, losses: Losses) -> int | None:
-    """Return the output limit within what the model can do."""
+    """Return the output limit, within the model's own."""
     most = capabilities.max_output_tokens
     if wanted == 0:
-        losses.add("max_output_tokens", "raised to 1, the least that the protocol takes")
+        losses.add("max_output_tokens", "raised to 1, the minimum of the protocol")
         return 1
     if wanted is not None and most is not None and wanted > most:
         losses.add("max_output_tokens", f"lowered to the model's limit of {most}")
@@ -67,40 +67,42 @@ def _limit(wanted: int | None, capabilities: Capabilities, losses: Losses) -> in
     return wanted
 
 
-def _include(wish: ThinkingConfig, protocol: str) -> bool | None:
-    """Return whether thoughts are wanted; a Gemini client that says nothing wants none."""
-    if wish.mode == "off" or wish.include is False:
-        return None if wish.include is None else False
-    if wish.include is None and protocol == "gemini":
+def _include(thinking: ThinkingConfig, protocol: str) -> bool | None:
+    """Return whether to include thoughts; by default a Gemini client gets none."""
+    if thinking.mode == "off" or thinking.include is False:
+        return None if thinking.include is None else False
+    if thinking.include is None and protocol == "gemini":
         return None
     return True
 
 
-def _budget(wish: ThinkingConfig, capabilities: Capabilities, losses: Losses) -> dict[str, Any]:
-    """Return the configuration of a model that takes budgets."""
+def _budget(thinking: ThinkingConfig, capabilities: Capabilities, losses: Losses) -> dict[str, Any]:
+    """Return the configuration for a model with budgets."""
     least, most = capabilities.min_budget, capabilities.max_budget
-    if wish.mode == "default":
+    if thinking.mode == "default":
         return {}
-    if wish.mode == "off":
+    if thinking.mode == "off":
         if least > 0:
-            losses.add("thinking", f"the model always thinks; it got its least budget of {least}")
+            losses.add(
+                "thinking", f"the model always thinks; its minimum budget of {least} is used"
+            )
         return {"thinkingBudget": least}
-    if wish.budget is not None:
-        budget = max(least, wish.budget)
+    if thinking.budget is not None:
+        budget = max(least, thinking.budget)
         budget = max(budget, capabilities.smallest_budget) if budget > 0 else budget
         budget = min(budget, most) if most > 0 else budget
-        if budget != wish.budget:
-            losses.add("thinking.budget", f"brought to {budget}, which the model takes")
+        if budget != thinking.budget:
+            losses.add("thinking.budget", f"changed to {budget}, which the model accepts")
         return {"thinkingBudget": budget}
-    if wish.effort is not None:
-        budget = _BUDGETS.get(wish.effort, most or _BUDGETS["high"])
+    if thinking.effort is not None:
+        budget = _BUDGETS.get(thinking.effort, most or _BUDGETS["high"])
         budget = max(least, budget)
         return {"thinkingBudget": min(budget, most) if most > 0 else budget}
     return {"thinkingBudget": capabilities.default_budget or _DYNAMIC}
 
 
 def _room(limit: int, budget: int, capabilities: Capabilities, losses: Losses) -> tuple[int, int]:
-    """Return a limit that leaves room for an answer behind the thoughts, and the budget."""
+    """Return an output limit with room for an answer behind the thoughts, and the budget."""
     most = capabilities.max_output_tokens
     raised = budget + _ANSWER if most is None else min(budget + _ANSWER, most)
     if raised > budget:
@@ -111,28 +113,31 @@ def _room(limit: int, budget: int, capabilities: Capabilities, losses: Losses) -
     return raised, smaller
 
 
-def _level(wish: ThinkingConfig, capabilities: Capabilities, losses: Losses) -> dict[str, Any]:
-    """Return the configuration of a model that takes levels."""
+def _level(thinking: ThinkingConfig, capabilities: Capabilities, losses: Losses) -> dict[str, Any]:
+    """Return the configuration for a model with levels."""
     known = [effort for effort in _ORDER if effort in capabilities.efforts]
-    if wish.mode == "default":
+    if thinking.mode == "default":
         return {}
-    if wish.mode == "off":
+    if thinking.mode == "off":
         least = known[0] if known else "low"
-        losses.add("thinking", f"the model always thinks; it was told its least level, {least}")
+        losses.add("thinking", f"the model always thinks; its lowest level, {least}, is used")
         return {"thinkingLevel": least.upper()}
-    effort = wish.effort
-    if effort is None and wish.budget is not None:
-        effort = _effort_of(wish.budget)
+    effort = thinking.effort
+    if effort is None and thinking.budget is not None:
+        effort = _effort_of(thinking.budget)
     if effort is None:
         return {}
     nearest = _nearest(effort, known)
     if nearest != effort:
-        losses.add("thinking.effort", f"{effort} became {nearest}, the nearest that it knows")
+        losses.add(
+            "thinking.effort",
+            f"{effort} was replaced by {nearest}, the nearest that the model supports",
+        )
     return {"thinkingLevel": nearest.upper()}
 
 
 def _effort_of(budget: int) -> Effort:
-    """Return the effort that a budget amounts to."""
+    """Return the effort that corresponds to a budget."""
     if budget < _LOW_BELOW:
         return "low"
     return "medium" if budget < _MEDIUM_BELOW else "high"

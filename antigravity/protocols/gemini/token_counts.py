@@ -1,4 +1,4 @@
-"""``usageMetadata``, read and written."""
+"""Decodes and encodes ``usageMetadata``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from antigravity.ir.usage import Usage
 
 
 class ModalityCount(Struct, rename="camel"):
-    """A part of a count, by what it is."""
+    """The tokens of one modality."""
 
     modality: str | None = None
     token_count: int | None = None
@@ -28,7 +28,7 @@ class UsageMetadata(Struct, rename="camel"):
 
 
 def from_wire(counts: UsageMetadata, searches: int = 0) -> Usage:
-    """Return Gemini's counts with the one meaning that all protocols share."""
+    """Return Gemini's counts in the meaning that all protocols share."""
     tool_input = counts.tool_use_prompt_token_count or 0
     reasoning = counts.thoughts_token_count or 0
     return Usage(

@@ -1,6 +1,6 @@
-"""Put another model into a body, and change nothing else.
+"""Replaces the model in a body, and nothing else.
 
-The model stands in the path; only token counts and embeddings name it in the body too.
+The model is in the path; only token counts and embeddings name it in the body too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def with_model(body: bytes, model: str, members: Mapping[str, Raw] | None = None
         return body
     named = msgspec.json.encode(f"models/{model}")
     changes = []
-    for key, start, end in _places(body, members):
+    for key, start, end in _member_spans(body, members):
         if key == "model":
             changes.append((start, end, named))
         elif key in _WRAPPERS and body[start : start + 1] == b"{":
@@ -59,11 +59,11 @@ def _each_with_model(items: bytes, model: str) -> bytes:
     return b"".join([*pieces, items[copied:]])
 
 
-def _places(body: bytes, values: Mapping[str, Raw]) -> list[tuple[str, int, int]]:
-    """Return name, beginning and end of each member of an object.
+def _member_spans(body: bytes, values: Mapping[str, Raw]) -> list[tuple[str, int, int]]:
+    """Return name, start and end of each member of an object.
 
-    The decoder gives every value as a slice of the body, so a value's length is known and
-    nothing inside it is looked at.  An object with a name twice is left alone.
+    The decoder returns every value as a slice of the body, so its length is known without
+    parsing it.  An object with a duplicate name is not changed.
     """
     found: list[tuple[str, int, int]] = []
     place = body.index(b"{") + 1

@@ -1,4 +1,4 @@
-"""Addresses that Google fetches itself."""
+"""URLs of videos that Google fetches itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _HOSTS: Final = frozenset({"youtube.com", "www.youtube.com", "m.youtube.com", "y
 
 
 def is_youtube(url: str) -> bool:
-    """Return whether ``url`` is that of a video on YouTube."""
+    """Return whether ``url`` is that of a YouTube video."""
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and (parts.hostname or "") in _HOSTS

@@ -70,7 +70,7 @@ def test_it_is_served_under_both_versions() -> None:
     assert SERVER.operation(call({}, batch=True)) == "embed_batch"
     head = SERVER.peek(call({}, model="models/gemini-x"))
     assert (head.model, head.stream) == ("gemini-x", False)
-    with pytest.raises(InvalidRequestError, match="no model"):
+    with pytest.raises(InvalidRequestError, match="does not name a model"):
         SERVER.peek(call({}, model=""))
 
 
@@ -210,7 +210,7 @@ def encode(part: Any, target: Target) -> Any:
 def test_media_go_where_the_model_takes_them() -> None:
     media = Media("image", InlineData("AAAA"), "image/png")
     assert encode(media, EVERYTHING) == [PNG]
-    with pytest.raises(InvalidRequestError, match="no vectors of image") as caught:
+    with pytest.raises(InvalidRequestError, match="does not support image input") as caught:
         encode(media, TEXT_ONLY)
     assert caught.value.param == "input[3]"
 

@@ -1,4 +1,4 @@
-"""The keywords that Gemini's old ``parameters`` and ``responseSchema`` take, and no others."""
+"""The keywords that Gemini's old ``parameters`` and ``responseSchema`` accept."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def known_type(name: Any) -> str | None:
 
 
 def as_enum(values: list[Any]) -> list[str]:
-    """Return enum values as the non-empty, different strings that Gemini wants."""
+    """Return enum values as the distinct, non-empty strings that Gemini requires."""
     found: dict[str, None] = {}
     for value in values:
         if isinstance(value, str):
@@ -60,7 +60,7 @@ def as_enum(values: list[Any]) -> list[str]:
 
 
 def is_bare_map(schema: JsonSchema) -> bool:
-    """Return whether this is a map of properties that stands where a schema should stand."""
+    """Return whether this is a map of properties in place of a schema."""
     return bool(schema) and all(
         isinstance(value, dict) and key not in OBJECT_VALUED for key, value in schema.items()
     )

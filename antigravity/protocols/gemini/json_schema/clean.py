@@ -1,7 +1,7 @@
-"""Down-level a JSON Schema to what old Gemini endpoints take, keeping lost meaning as text.
+"""Reduces a JSON Schema to the keywords of old Gemini endpoints, and describes the others.
 
-Pure, total and bounded: any JSON value gives a schema, cleaning twice changes nothing, and
-neither cycles nor fans of references make the result large.
+Any JSON value gives a schema, cleaning twice changes nothing, and neither cycles nor many
+references make the result large.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from antigravity.protocols.gemini.json_schema.hints import (
     with_hint,
 )
 from antigravity.protocols.gemini.json_schema.positions import MAX_DEPTH, JsonSchema
-from antigravity.protocols.gemini.json_schema.unions import best, type_of
+from antigravity.protocols.gemini.json_schema.unions import most_specific, type_of
 
 #: Nodes per document; real tools have fewer than five hundred.
 _MAX_NODES: Final = 5_000
@@ -59,9 +59,9 @@ class Cleaned(NamedTuple):
 
 
 class Budget:
-    """What the schemas of one request may become together.
+    """The limit on the size of all schemas of one request.
 
-    References are written out, so that many small documents could become very many nodes.
+    References are expanded, so that many small documents could become very many nodes.
     """
 
     def __init__(self) -> None:
@@ -70,15 +70,15 @@ class Budget:
 
 
 def clean(schema: Any, budget: Budget | None = None) -> Cleaned:
-    """Return ``schema`` with no other keywords than :data:`ALLOWED`."""
+    """Return ``schema`` with the keywords in :data:`ALLOWED` only."""
     cleaner = _Cleaner(schema, budget or Budget())
     cleaned = cleaner.node(schema, Place())
-    cleaner.settle()
+    cleaner.charge_budget()
     return Cleaned(cleaned, frozenset(cleaner.dropped))
 
 
 def clean_parameters(schema: Any, budget: Budget | None = None) -> Cleaned:
-    """Return the clean schema of a function's arguments, which is always an object's."""
+    """Return the clean schema of a function's arguments, which always has the type object."""
     if isinstance(schema, dict) and not is_bare_map(schema):
         schema = {**schema, "type": "object"} if type_of(schema) in (None, "object") else schema
     result = clean(schema, budget)
@@ -93,19 +93,19 @@ class _Cleaner:
     def __init__(self, root: Any, budget: Budget) -> None:
         self._budget = budget
         self._folder = Folder(root, min(MAX_FOLDS, budget.folds))
-        self._left = min(_MAX_NODES, budget.nodes)
+        self._remaining = min(_MAX_NODES, budget.nodes)
         self.dropped: set[str] = set()
 
-    def settle(self) -> None:
-        """Take what this document has used from the budget."""
+    def charge_budget(self) -> None:
+        """Subtract the use of this document from the budget."""
         budget = self._budget
-        budget.nodes -= min(_MAX_NODES, budget.nodes) - max(0, self._left)
-        budget.folds -= min(MAX_FOLDS, budget.folds) - max(0, self._folder.left)
+        budget.nodes -= min(_MAX_NODES, budget.nodes) - max(0, self._remaining)
+        budget.folds -= min(MAX_FOLDS, budget.folds) - max(0, self._folder.remaining)
 
     def node(self, schema: Any, place: Place) -> JsonSchema:
         """Return one clean node with all that is below it."""
-        self._left -= 1
-        if self._left < 0 or place.depth > MAX_DEPTH:
+        self._remaining -= 1
+        if self._remaining < 0 or place.depth > MAX_DEPTH:
             return {"type": "object", "properties": {}}
         if isinstance(schema, str) and known_type(schema):
             schema = {"type": schema}
@@ -178,7 +178,7 @@ def _types(kind: Any) -> tuple[list[str], bool]:
 
 
 def _values(flat: JsonSchema) -> list[Any]:
-    """Return the only values that fit, or nothing."""
+    """Return the only valid values, or an empty list."""
     if "const" in flat:
         return [flat["const"]]
     enum = flat.get("enum")
@@ -186,7 +186,7 @@ def _values(flat: JsonSchema) -> list[Any]:
 
 
 def _kind(declared: str | None, flat: JsonSchema, enum: bool) -> str | None:
-    """Return the type of a node: the declared one unless its keywords prove it wrong."""
+    """Return the type of a node: the declared one unless its keywords contradict it."""
     properties = flat.get("properties")
     has_items = any(isinstance(flat.get(key), dict | list) for key in ("items", "prefixItems"))
     if declared == "object":
@@ -205,7 +205,7 @@ def _kind(declared: str | None, flat: JsonSchema, enum: bool) -> str | None:
 
 
 def _items(flat: JsonSchema) -> Any:
-    """Return the schema of an array's items; of several in a row, the one that says most."""
+    """Return the schema of an array's items; of several, the most specific."""
     for key in ("items", "prefixItems"):
         found = flat.get(key)
         if isinstance(found, dict):
@@ -213,7 +213,7 @@ def _items(flat: JsonSchema) -> Any:
         if isinstance(found, list):
             branches = [item for item in found if isinstance(item, dict)]
             if branches:
-                return best(branches)
+                return most_specific(branches)
     return True
 
 

@@ -1,6 +1,6 @@
-"""Fold references, ``allOf``, conditions and unions into one flat schema node.
+"""Folds references, ``allOf``, conditions and unions into one flat schema node.
 
-What remains has no combinators: only keywords that describe this node itself.
+The result has no combinators, only keywords that describe this node itself.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from antigravity.protocols.gemini.json_schema.hints import accepts_hint, with_hi
 from antigravity.protocols.gemini.json_schema.positions import JsonSchema
 from antigravity.protocols.gemini.json_schema.refs import References, definitions, name_of
 from antigravity.protocols.gemini.json_schema.unions import (
-    best,
     constants,
     is_null,
-    says_nothing,
+    most_specific,
+    only_constrains,
     type_of,
 )
 
 _CONDITIONS: Final = ("then", "else", "if")
 _UNIONS: Final = ("anyOf", "oneOf")
 _COMBINATORS: Final = ("$ref", "allOf", *_CONDITIONS, *_UNIONS)
-#: Folds per document; a schema that needs more is hostile, and what is left is cut.
+#: Folds per document; a schema that needs more is hostile, and its rest is cut off.
 MAX_FOLDS: Final = 20_000
 #: Of all documents of one request.
 MAX_FOLDS_IN_ALL: Final = 400_000
-#: To copy so many members takes as long as a fold.
+#: Copying this many members takes as long as a fold.
 _MEMBERS: Final = 64
-#: Values that are no texts are compared one by one; no schema lists more of them.
+#: The limit of values other than strings, which are compared one by one.
 _COMPARED: Final = 1000
 
 
 class Place(NamedTuple):
-    """Where a node stands: definitions in reach, references being followed, and how deep."""
+    """The position of a node: definitions in scope, references being resolved, and depth."""
 
     scopes: tuple[JsonSchema, ...] = ()
     active: frozenset[str] = frozenset()
@@ -49,19 +49,19 @@ class Folder:
 
     def __init__(self, root: Any, folds: int = MAX_FOLDS) -> None:
         self._references = References(root)
-        #: Folds that are left.
-        self.left = folds
+        #: The number of folds that are still allowed.
+        self.remaining = folds
 
     def flatten(self, schema: JsonSchema, place: Place) -> tuple[JsonSchema, Place]:
-        """Return ``schema`` without combinators, and the place that its children are seen from."""
+        """Return ``schema`` without combinators, and the place of its children."""
         flat = dict(schema)
         while True:
             self._count(flat)
-            if self.left < 0:
+            if self.remaining < 0:
                 return {k: v for k, v in flat.items() if k not in _COMBINATORS}, place
-            brought = definitions(flat)
-            if brought is not None and brought not in place.scopes:
-                place = place._replace(scopes=(*place.scopes, brought))
+            local = definitions(flat)
+            if local is not None and local not in place.scopes:
+                place = place._replace(scopes=(*place.scopes, local))
             if "$ref" in flat:
                 flat, place = self._dereference(flat, place)
             elif "allOf" in flat:
@@ -76,13 +76,13 @@ class Folder:
                 return flat, place
 
     def _count(self, schema: JsonSchema) -> None:
-        """Count a fold of a schema: the more it holds, the longer it takes."""
+        """Count a fold of a schema; a large schema counts more."""
         held = (schema.get("properties"), schema.get("required"))
         size = sum(len(each) for each in held if isinstance(each, dict | list))
-        self.left -= 1 + size // _MEMBERS
+        self.remaining -= 1 + size // _MEMBERS
 
     def _dereference(self, schema: JsonSchema, place: Place) -> tuple[JsonSchema, Place]:
-        """Put what a reference points to beneath the keywords beside it."""
+        """Merge the target of a reference; the keywords beside it take precedence."""
         siblings = dict(schema)
         pointer = siblings.pop("$ref")
         if not isinstance(pointer, str):
@@ -99,13 +99,13 @@ class Folder:
         return merge(siblings, target), place._replace(active=place.active | {pointer})
 
     def _all_of(self, schema: JsonSchema, place: Place) -> tuple[JsonSchema, Place]:
-        """Merge all branches, the first word on each keyword counting."""
+        """Merge all branches; the first value of each keyword takes precedence."""
         flat = dict(schema)
         branches = flat.pop("allOf")
         for branch in branches if isinstance(branches, list) else ():
             if isinstance(branch, dict):
                 self._count(flat)
-                if self.left < 0:
+                if self.remaining < 0:
                     break
                 if "$ref" in branch:
                     branch, place = self._dereference(branch, place)
@@ -113,7 +113,7 @@ class Folder:
         return flat, place
 
     def _union(self, key: str, schema: JsonSchema, place: Place) -> tuple[JsonSchema, Place]:
-        """Choose one branch, and say in the description what else would have been accepted."""
+        """Choose one branch, and list the alternatives in the description."""
         flat = dict(schema)
         found = flat.pop(key)
         branches = (
@@ -135,25 +135,25 @@ class Folder:
         if values is not None and "enum" not in flat and "const" not in flat:
             flat["enum"] = values
             return flat, place
-        telling = [(branch, seen) for branch, seen in kept if not says_nothing(seen)]
-        if not telling:
+        specific = [(branch, seen) for branch, seen in kept if not only_constrains(seen)]
+        if not specific:
             return flat, place
-        chosen = best([seen for _, seen in telling])
-        branch = next(branch for branch, seen in telling if seen is chosen)
+        chosen = most_specific([seen for _, seen in specific])
+        branch = next(branch for branch, seen in specific if seen is chosen)
         merged = merge(flat, branch)
-        hint = accepts_hint(_label(branch, seen) for branch, seen in telling)
+        hint = accepts_hint(_label(branch, seen) for branch, seen in specific)
         if hint:
             described = merged.get("description", chosen.get("description"))
             merged["description"] = with_hint(described if isinstance(described, str) else "", hint)
         return merged, place
 
     def _resolved(self, branch: JsonSchema, place: Place) -> JsonSchema:
-        """Return a branch with its own reference followed, to judge it by."""
+        """Return a branch with its own reference resolved."""
         seen: set[str] = set()
         while isinstance(pointer := branch.get("$ref"), str) and pointer not in seen:
             seen.add(pointer)
             self._count(branch)
-            if self.left < 0:
+            if self.remaining < 0:
                 break
             target = self._references.resolve(pointer, place.scopes)
             if not isinstance(target, dict) or pointer in place.active:
@@ -163,7 +163,7 @@ class Folder:
 
 
 def merge(first: JsonSchema, second: JsonSchema) -> JsonSchema:
-    """Return a schema that says what both say; where they differ, ``first`` counts."""
+    """Return the merger of two schemas; where they differ, ``first`` takes precedence."""
     result = dict(first)
     for key, value in second.items():
         mine = result.get(key)
@@ -181,14 +181,14 @@ def merge(first: JsonSchema, second: JsonSchema) -> JsonSchema:
 
 
 def _without(items: list[Any], others: list[Any]) -> list[Any]:
-    """Return the items that are not among ``others``; texts are looked up, not searched for."""
+    """Return the items that are not among ``others``; strings are looked up in a set."""
     texts = {item for item in others if isinstance(item, str)}
     rest = [item for item in others if not isinstance(item, str)][:_COMPARED]
     return [item for item in items if item not in (texts if isinstance(item, str) else rest)]
 
 
 def _conditions(schema: JsonSchema) -> JsonSchema:
-    """Merge what holds under conditions as optional."""
+    """Merge properties under conditions as optional."""
     flat = dict(schema)
     for key in _CONDITIONS:
         branch = flat.pop(key, None)
@@ -200,7 +200,7 @@ def _conditions(schema: JsonSchema) -> JsonSchema:
 
 
 def _hinted(schema: JsonSchema, kind: str, hint: str) -> JsonSchema:
-    """Return ``schema`` as a stand-in for something that can't be written out."""
+    """Return ``schema`` with a hint in place of something that cannot be expanded."""
     described = schema.get("description")
     text = with_hint(described if isinstance(described, str) else "", hint)
     return {"type": kind, **schema, "description": text}

@@ -1,4 +1,4 @@
-"""From Gemini's ``Schema`` message to plain JSON Schema, as every other protocol writes it."""
+"""Converts Gemini's ``Schema`` message to plain JSON Schema, which other protocols use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from antigravity.protocols.gemini.json_schema.positions import JsonSchema, trans
 _TYPES: Final = ("", "string", "number", "integer", "boolean", "array", "object", "null")
 _TYPE_NAMES: Final = {name.upper(): name for name in _TYPES if name}
 
-#: What clients write for keywords: snake case, and names without a dollar sign.
+#: Other spellings of keywords: snake case, and names without a dollar sign.
 _ALIASES: Final = {
     "any_of": "anyOf",
     "one_of": "oneOf",
@@ -46,7 +46,7 @@ def lower_types(schema: JsonSchema) -> JsonSchema:
 
 
 def _type_name(value: Any) -> Any:
-    """Return a type in JSON Schema's words; ``None`` where it says nothing."""
+    """Return the name of a type in JSON Schema, or ``None`` if it is unspecified."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -73,7 +73,7 @@ def _lower(node: JsonSchema) -> JsonSchema:
 
 
 def _plain(node: JsonSchema) -> JsonSchema:
-    """Return one schema without what only Gemini knows."""
+    """Return one schema without Gemini's own keywords."""
     if "type" in node and not isinstance(node["type"], dict):
         named = _type_name(node["type"])
         if named is None:
@@ -99,7 +99,7 @@ def _plain(node: JsonSchema) -> JsonSchema:
 
 
 def _allow_null(node: JsonSchema) -> None:
-    """Say ``nullable`` as JSON Schema does."""
+    """Allow ``null`` in the way of JSON Schema."""
     kind = node.get("type")
     if isinstance(kind, str) and kind != "null":
         node["type"] = [kind, "null"]

@@ -1,4 +1,4 @@
-"""Say in a description what Gemini's schema has no keyword for."""
+"""Hints in descriptions, for constraints that Gemini's schema has no keyword for."""
 
 from __future__ import annotations
 
@@ -55,5 +55,5 @@ def brief(value: Any) -> str:
 
 
 def _plain(value: Any) -> bool:
-    """Return whether a constraint's value can be said in a few words."""
+    """Return whether a constraint's value is a scalar other than false."""
     return isinstance(value, str | int | float) and value is not False

@@ -1,4 +1,4 @@
-"""Where sub-schemas stand inside a schema, and a walk over exactly these places."""
+"""The keywords that hold sub-schemas, and a walk over them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SINGLES: Final = frozenset(
 )
 #: Keywords whose value is a list of schemas; ``items`` may be one too.
 LISTS: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems", "items"})
-#: Keywords that may rightly hold an object.
+#: Keywords whose value can be an object.
 OBJECT_VALUED: Final = MAPS | SINGLES | {"dependentRequired", "dependencies", "default", "const"}
 
 #: Deeper schemas than this are cut; real ones have fewer than twenty levels.
@@ -44,7 +44,7 @@ def transform(
 ) -> JsonSchema:
     """Return ``schema`` with ``change`` applied to it and to every schema inside it.
 
-    ``aliases`` are other spellings of keywords; keys that are no keywords stay as they are.
+    ``aliases`` are other spellings of keywords; keys that are not keywords stay unchanged.
     """
     if depth > MAX_DEPTH:
         return {}

@@ -1,4 +1,4 @@
-"""Resolve ``$ref`` inside one schema document."""
+"""Resolves ``$ref`` inside one schema document."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def _is_index(segment: str, node: list[Any]) -> bool:
 
 
 class References:
-    """Finds what a ``$ref`` points to.
+    """The targets of the references in one document.
 
-    A pointer is followed from the root of the document.  Where that leads nowhere (a schema
-    that was pasted into another keeps pointers to its own root) the last segment is looked
-    up in the definitions around the reference, innermost first.
+    A pointer is resolved from the root of the document.  If that fails (a schema that was
+    pasted into another keeps pointers to its own root), the last segment is looked up in the
+    definitions around the reference, innermost first.
     """
 
     def __init__(self, root: Any) -> None:
@@ -51,12 +51,12 @@ class References:
 
 
 def name_of(pointer: str) -> str:
-    """Return the readable end of a pointer, for descriptions."""
+    """Return the last segment of a pointer, for descriptions."""
     return _unescape(pointer.rpartition("/")[2]).removeprefix("#")
 
 
 def definitions(schema: JsonSchema) -> JsonSchema | None:
-    """Return the definitions that ``schema`` brings along, if it has any."""
+    """Return the definitions in ``schema``, if it has any."""
     found: JsonSchema = {}
     for key in ("definitions", "$defs"):
         value = schema.get(key)

@@ -1,7 +1,7 @@
-"""Give arguments the types that their schema declares, where a model wrote them as strings.
+"""Converts arguments that a model wrote as strings to the types that their schema declares.
 
-Only strings change, and only where the schema allows no string: ``"42"`` becomes a number,
-``"true"`` a boolean.  Strings with a leading zero, and all else, stay as they are.
+Only strings change, and only where the schema does not allow a string: ``"42"`` becomes a
+number, ``"true"`` a boolean.  Strings with a leading zero, and everything else, do not change.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from antigravity.protocols.gemini.json_schema.refs import References, definition
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9]\d{0,300})")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d{0,300})(?:\.\d{1,300})?(?:[eE][+-]?\d{1,2})?")
 _HOPS: Final = 8
-#: Unions within unions have any number of branches, and may refer to themselves.
-_READINGS: Final = 64
+#: The limit for nested unions, which can have any number of branches or refer to themselves.
+_MAX_ALTERNATIVES: Final = 64
 
 
 class Repair:
@@ -46,28 +46,28 @@ class Repair:
         if isinstance(value, dict):
             return {key: self._member(key, item, schema, depth) for key, item in value.items()}
         if isinstance(value, list):
-            items = next((s["items"] for s in self._readings(schema) if "items" in s), None)
+            items = next((s["items"] for s in self._alternatives(schema) if "items" in s), None)
             return [self._fix(item, items, depth + 1) for item in value]
         if isinstance(value, str):
-            return _scalar(value, self._readings(schema))
+            return _scalar(value, self._alternatives(schema))
         return value
 
     def _member(self, key: str, item: Any, schema: Any, depth: int) -> Any:
         """Return one member of an object, repaired by the first schema that knows it."""
-        for reading in self._readings(schema):
-            properties = reading.get("properties")
+        for alternative in self._alternatives(schema):
+            properties = alternative.get("properties")
             if isinstance(properties, dict) and key in properties:
                 return self._fix(item, properties[key], depth + 1)
-        for reading in self._readings(schema):
-            if isinstance(reading.get("additionalProperties"), dict):
-                return self._fix(item, reading["additionalProperties"], depth + 1)
+        for alternative in self._alternatives(schema):
+            if isinstance(alternative.get("additionalProperties"), dict):
+                return self._fix(item, alternative["additionalProperties"], depth + 1)
         return item
 
-    def _readings(self, schema: Any) -> list[JsonSchema]:
-        """Return a schema and the branches of its unions, references followed; not too many."""
+    def _alternatives(self, schema: Any) -> list[JsonSchema]:
+        """Return a schema and the branches of its unions, with references resolved."""
         known = self._known.get(id(schema))
         if known is None:
-            known = list(islice(self._branches(schema), _READINGS))
+            known = list(islice(self._branches(schema), _MAX_ALTERNATIVES))
             self._known[id(schema)] = known
         return known
 
@@ -89,13 +89,13 @@ class Repair:
                 yield from self._branches(branch, depth + 1)
 
 
-def _scalar(value: str, readings: list[JsonSchema]) -> Any:
-    """Return a string as the type that is declared, if no reading takes a string."""
+def _scalar(value: str, alternatives: list[JsonSchema]) -> Any:
+    """Return a string as the type that is declared, unless a string is allowed."""
     kinds: set[str] = set()
-    for reading in readings:
-        kind = reading.get("type")
+    for alternative in alternatives:
+        kind = alternative.get("type")
         kinds.update(k for k in (kind if isinstance(kind, list) else [kind]) if isinstance(k, str))
-        values = [reading["const"]] if "const" in reading else reading.get("enum")
+        values = [alternative["const"]] if "const" in alternative else alternative.get("enum")
         if isinstance(values, list):
             if value in values:
                 return value

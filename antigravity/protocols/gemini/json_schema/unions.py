@@ -1,4 +1,4 @@
-"""Choose one schema out of several that may hold."""
+"""Chooses one schema of a union."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ALLOWED_BESIDE_CONST: Final = frozenset({"const", "enum", "type", "description"
 
 
 def type_of(schema: JsonSchema) -> str | None:
-    """Return the first type that ``schema`` says or shows, or ``None``."""
+    """Return the first type that ``schema`` declares or implies, or ``None``."""
     kind = schema.get("type")
     if isinstance(kind, list):
         kind = next((name for name in kind if isinstance(name, str) and name != "null"), None)
@@ -27,7 +27,7 @@ def type_of(schema: JsonSchema) -> str | None:
 
 
 def is_null(schema: Any) -> bool:
-    """Return whether only ``null`` fits ``schema``."""
+    """Return whether only ``null`` matches ``schema``."""
     if not isinstance(schema, dict):
         return False
     if schema.get("type") in ("null", "NULL", ["null"]):
@@ -52,7 +52,7 @@ def constants(branches: list[JsonSchema]) -> list[Any] | None:
     return values or None
 
 
-def says_nothing(branch: JsonSchema) -> bool:
+def only_constrains(branch: JsonSchema) -> bool:
     """Return whether a branch only constrains (``{"required": ["a"]}``) and names no type."""
     return type_of(branch) is None and not branch.keys() & {
         "$ref",
@@ -63,6 +63,6 @@ def says_nothing(branch: JsonSchema) -> bool:
     }
 
 
-def best(branches: list[JsonSchema]) -> JsonSchema:
-    """Return the branch that says most: object before array before scalar; first of equals."""
+def most_specific(branches: list[JsonSchema]) -> JsonSchema:
+    """Return the most specific branch: object before array before scalar; first of equals."""
     return max(branches, key=lambda branch: _SCORES.get(type_of(branch) or "", 1))

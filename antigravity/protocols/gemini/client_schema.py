@@ -1,4 +1,4 @@
-"""The fields of Gemini answers that mean something to the gateway."""
+"""The fields of Gemini responses that the gateway reads."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from antigravity.protocols.lenient import LenientDecoder
 
 
 class InlineBlob(Struct, rename="camel"):
-    """Bytes in the answer."""
+    """A file in the response itself."""
 
     mime_type: str | None = None
     data: str = ""
 
 
 class FileBlob(Struct, rename="camel"):
-    """A file that the answer points to."""
+    """A reference to a file."""
 
     mime_type: str | None = None
     file_uri: str = ""
 
 
-class Call(Struct):
-    """A function call; ``args`` stay raw, so that what the model wrote is what the client gets."""
+class FunctionCall(Struct):
+    """A function call; ``args`` stay raw, so that the client gets exactly what the model wrote."""
 
     name: str = ""
     id: str | None = None
@@ -43,36 +43,36 @@ class ExecutableCode(Struct):
 
 
 class CodeResult(Struct):
-    """What came out of it."""
+    """The output of executed code."""
 
     outcome: str | None = None
     output: str | None = None
 
 
-class AnswerPart(Struct, rename="camel"):
-    """One part of an answer."""
+class Part(Struct, rename="camel"):
+    """One part of a response."""
 
     text: str | None = None
     thought: bool | None = None
     thought_signature: str | None = None
-    function_call: Call | None = None
+    function_call: FunctionCall | None = None
     inline_data: InlineBlob | None = None
     file_data: FileBlob | None = None
     executable_code: ExecutableCode | None = None
     code_execution_result: CodeResult | None = None
 
 
-class AnswerContent(Struct):
+class Content(Struct):
     """The parts of a candidate."""
 
-    parts: list[AnswerPart] | None = None
+    parts: list[Part] | None = None
 
 
 class Candidate(Struct, rename="camel"):
-    """One of the answers."""
+    """One of the alternative responses."""
 
     index: int | None = None
-    content: AnswerContent | None = None
+    content: Content | None = None
     finish_reason: str | None = None
     finish_message: str | None = None
     grounding_metadata: GroundingMetadata | None = None
@@ -81,14 +81,14 @@ class Candidate(Struct, rename="camel"):
 
 
 class PromptFeedback(Struct, rename="camel"):
-    """Why a prompt was not answered."""
+    """The reason why a prompt was blocked."""
 
     block_reason: str | None = None
     block_reason_message: str | None = None
 
 
-class Answer(Struct, rename="camel"):
-    """A chunk of a stream, or a whole answer."""
+class GenerateResponse(Struct, rename="camel"):
+    """A chunk of a stream, or a whole response."""
 
     candidates: list[Candidate] | None = None
     prompt_feedback: PromptFeedback | None = None
@@ -98,22 +98,22 @@ class Answer(Struct, rename="camel"):
     error: Any = None
 
 
-class _Glance(Struct, rename="camel"):
-    """What a tap needs of a candidate."""
+class CandidateSummary(Struct, rename="camel"):
+    """The fields of a candidate that a tap reads."""
 
     finish_reason: str | None = None
 
 
-class AnswerGlance(Struct, rename="camel"):
-    """What a tap needs of a chunk."""
+class ResponseSummary(Struct, rename="camel"):
+    """The fields of a chunk that a tap reads."""
 
-    candidates: list[_Glance] | None = None
+    candidates: list[CandidateSummary] | None = None
     prompt_feedback: PromptFeedback | None = None
     usage_metadata: UsageMetadata | None = None
     error: Any = None
 
 
 #: Reused for every chunk: building a decoder costs more than using it.
-decode_answer = LenientDecoder[Answer](Answer).decode
-decode_answers = LenientDecoder[list[Answer]](list[Answer]).decode
-decode_glance = LenientDecoder[AnswerGlance](AnswerGlance).decode
+decode_response = LenientDecoder[GenerateResponse](GenerateResponse).decode
+decode_responses = LenientDecoder[list[GenerateResponse]](list[GenerateResponse]).decode
+decode_summary = LenientDecoder[ResponseSummary](ResponseSummary).decode
