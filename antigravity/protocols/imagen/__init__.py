@@ -1,1 +1,1 @@
-"""Google's ``predict`` for images, as Imagen models are asked: one prompt, whole answers."""
+"""Google's ``predict`` for images, the method of Imagen models: one prompt, no streams."""

@@ -1,4 +1,4 @@
-"""How to be a client of ``predict``: the last thing that was said is drawn."""
+"""The client side of ``predict``, whose prompt is the last turn."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
 from antigravity.protocols import lenient
 from antigravity.protocols.client_protocol import ClientProtocol
-from antigravity.protocols.imagen.wire import NAME, PredictAnswer
+from antigravity.protocols.imagen.schema import NAME, PredictResponse
 from antigravity.sse import ServerSentEvent
 
 _MALFORMED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-#: The configuration of an image in Gemini's words, and in these.
-_WORDS: Final = {"aspectRatio": "aspectRatio", "imageSize": "sampleImageSize"}
-_FILTERED: Final = "The provider's filter left nothing of the answer."
+#: The names of Gemini's image configuration in this protocol.
+_PARAMETER_NAMES: Final = {"aspectRatio": "aspectRatio", "imageSize": "sampleImageSize"}
+_FILTERED: Final = "The provider's filter removed the whole response."
 
 
 @implementer(ITap)
 class _IdleTap:
-    """Watches no stream: there is none."""
+    """A tap for a protocol without streams."""
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
@@ -55,7 +55,7 @@ class _IdleTap:
         self.failure: GatewayError | None = None
 
     def watch(self, event: ServerSentEvent) -> None:
-        """Learn nothing: no event is of a protocol without streams."""
+        """Do nothing: there are no events."""
 
 
 def imagen_client(google: IClientProtocol) -> ClientProtocol:
@@ -80,14 +80,14 @@ def imagen_client(google: IClientProtocol) -> ClientProtocol:
 def _encode(request: Request, target: Target) -> EncodedRequest:
     """Return the request.
 
-    :raises InvalidRequestError: if there are no words to draw by.
+    :raises InvalidRequestError: if there is no prompt.
     """
     prompt, losses = _prompt(request)
     config = dict(request.image_config or {})
     mime_type = config.pop("mimeType", None)
     parameters: dict[str, Any] = {
         "sampleCount": request.sampling.n,
-        **{_WORDS.get(key, key): value for key, value in config.items()},
+        **{_PARAMETER_NAMES.get(key, key): value for key, value in config.items()},
         "includeRaiReason": True,
     }
     if mime_type:
@@ -97,49 +97,51 @@ def _encode(request: Request, target: Target) -> EncodedRequest:
 
 
 def _prompt(request: Request) -> tuple[str, list[Loss]]:
-    """Return the words of the last turn, after those of the system."""
+    """Return the text of the last turn, after the system instructions."""
     losses: list[Loss] = []
-    asked = [message for message in request.messages if message.role == "user"]
-    last = asked[-1] if asked else None
+    turns = [message for message in request.messages if message.role == "user"]
+    last = turns[-1] if turns else None
     texts = [part.text for part in last.parts if isinstance(part, Text)] if last else []
     if len(request.messages) > 1:
-        detail = "only the last turn is drawn; the others were left out"
+        detail = "all turns but the last were left out"
         losses.append(Loss("messages", detail, content=True))
     if last is not None and len(texts) < len(last.parts):
         detail = "the model accepts text only; the rest was left out"
         losses.append(Loss("messages", detail, content=True))
-    words = "\n".join(text for text in (*(t.text for t in request.system), *texts) if text.strip())
-    if not words:
-        raise InvalidRequestError("There are no words to draw by.", param="$.messages")
-    return words, losses
+    prompt = "\n".join(text for text in (*(t.text for t in request.system), *texts) if text.strip())
+    if not prompt:
+        raise InvalidRequestError(
+            "The last turn has no text. Send a prompt for the image.", param="$.messages"
+        )
+    return prompt, losses
 
 
 @implementer(IStreamDecoder)
 class PredictDecoder:
-    """Decodes one whole answer; each image is a choice."""
+    """Decodes one whole response; each image is a choice."""
 
     def __init__(self, model: str) -> None:
         self._model = model
         self._seen = False
 
     def decode(self, event: ServerSentEvent) -> Sequence[Event]:
-        """Return what the body means."""
+        """Return the events for the body."""
         self._seen = True
         try:
-            answer = lenient.decode(event.data, PredictAnswer)
+            response = lenient.decode(event.data, PredictResponse)
         except _MALFORMED as error:
             problem = UpstreamError(f"The upstream sent a malformed response: {error}.")
             return [ResponseStart("", self._model), StreamFailure(problem)]
         events: list[Event] = [ResponseStart("", self._model)]
-        for index, prediction in enumerate(answer.predictions):
+        for index, prediction in enumerate(response.predictions):
             if prediction.bytes_base64_encoded:
                 kind = prediction.mime_type or "image/png"
                 source = InlineData(prediction.bytes_base64_encoded)
                 events += [MediaOutput(kind, source, choice=index), Finish("stop", choice=index)]
             else:
                 events += _filtered(prediction.rai_filtered_reason, index)
-        if not answer.predictions:
-            events += _filtered(answer.rai_filtered_reason, 0)
+        if not response.predictions:
+            events += _filtered(response.rai_filtered_reason, 0)
         return events
 
     def close(self) -> Sequence[Event]:

@@ -1,4 +1,4 @@
-"""How to be a server of ``predict``: whatever draws is served as Imagen is."""
+"""The server side of ``predict``, for all models with image output."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Text
 from antigravity.ir.request import Message, Request, Sampling
 from antigravity.ir.response import Response
-from antigravity.protocols.imagen.wire import DEFAULT_COUNT, NAME, Parameters, PredictRequest
+from antigravity.protocols.imagen.schema import DEFAULT_COUNT, NAME, Parameters, PredictRequest
 from antigravity.protocols.json_body import bad_field, convert, decode_object
 from antigravity.protocols.replies import json_reply
 from antigravity.protocols.server_protocol import ServerProtocol
 
 _KNOWN: Final = frozenset(Parameters.__struct_encode_fields__)
-#: Wishes about the answer's form, not about the image.
+#: Parameters of the response, not of the image.
 _IGNORED: Final = frozenset({"includeRaiReason", "includeSafetyAttributes"})
 
 
@@ -65,17 +65,17 @@ def _decode(call: Call) -> Request:
         protocol=NAME,
         modalities=("image",),
         sampling=Sampling(n=parameters.sample_count or DEFAULT_COUNT),
-        image=_wish(parameters),
+        image=_options(parameters),
         extensions={name: body.parameters[name] for name in sorted(unknown)},
     )
 
 
 def _refuse_stream(context: ReplyContext) -> NoReturn:
-    raise InvalidRequestError("predict has no streams.")
+    raise InvalidRequestError("predict cannot be streamed.")
 
 
 def _encode_response(response: Response, context: ReplyContext) -> HttpReply:
-    """Return the images, and why others are missing."""
+    """Return the images, and the reasons why others are missing."""
     predictions: list[dict[str, Any]] = []
     for choice in response.choices:
         images = [
@@ -83,17 +83,19 @@ def _encode_response(response: Response, context: ReplyContext) -> HttpReply:
             for part in choice.parts
             if isinstance(part, Media) and isinstance(part.source, InlineData)
         ]
-        said = choice.refusal or choice.text or f"The model ended with {choice.finish}."
-        predictions += images or [{"raiFilteredReason": said}]
+        reason = choice.refusal or choice.text or f"The model ended with {choice.finish}."
+        predictions += images or [{"raiFilteredReason": reason}]
     predictions += [{"raiFilteredReason": error.message} for error in response.failures]
     return json_reply({"predictions": predictions})
 
 
-def _wish(parameters: Parameters) -> ImageOptions:
+def _options(parameters: Parameters) -> ImageOptions:
     width, height = _ratio(parameters.aspect_ratio)
     size = (parameters.sample_image_size or parameters.image_size or "").upper()
     if size and size not in RESOLUTIONS:
-        raise bad_field("parameters.sampleImageSize", "is no resolution", tuple(RESOLUTIONS))
+        raise bad_field(
+            "parameters.sampleImageSize", "is not a known resolution", tuple(RESOLUTIONS)
+        )
     options = parameters.output_options
     return ImageOptions(
         width,

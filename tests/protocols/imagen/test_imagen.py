@@ -74,7 +74,7 @@ def test_last_turn_of_a_conversation_is_the_prompt() -> None:
     )
     assert body["instances"] == [{"prompt": "In oil.\na dog\nin a hat"}]
     assert len(losses) == 2
-    assert "only the last turn" in losses[0]
+    assert "all turns but the last" in losses[0]
 
 
 def test_request_without_text_is_refused() -> None:

@@ -7,25 +7,25 @@ from typing import Annotated, Any, Final
 from msgspec import Meta, Struct, field
 
 NAME: Final = "imagen"
-#: Images of a request that does not say how many.
+#: The default number of images.
 DEFAULT_COUNT: Final = 4
 
 
 class Instance(Struct, rename="camel"):
-    """What to draw."""
+    """A prompt."""
 
     prompt: str = ""
 
 
 class OutputOptions(Struct, rename="camel"):
-    """How an image is written."""
+    """The file format of an image."""
 
     mime_type: str | None = None
     compression_quality: int | None = None
 
 
 class Parameters(Struct, rename="camel"):
-    """What the images should be like; fields that are not here are named as lost."""
+    """The supported parameters of images; others are reported as losses."""
 
     sample_count: Annotated[int, Meta(ge=1, le=8)] | None = None
     aspect_ratio: str | None = None
@@ -42,15 +42,15 @@ class PredictRequest(Struct, rename="camel"):
 
 
 class Prediction(Struct, rename="camel"):
-    """One image, or why there is none."""
+    """One image, or the reason why there is none."""
 
     mime_type: str | None = None
     bytes_base64_encoded: str | None = None
     rai_filtered_reason: str | None = None
 
 
-class PredictAnswer(Struct, rename="camel"):
-    """The body of an answer; a filter leaves nothing of it."""
+class PredictResponse(Struct, rename="camel"):
+    """The body of a response; with a filter reason it has no images."""
 
     predictions: list[Prediction] = field(default_factory=list)
     rai_filtered_reason: str | None = None
