@@ -200,7 +200,7 @@ def test_recording_with_wrong_name_or_content_is_rejected(client: OpenAI) -> Non
     _, data = recording()
     for name, content, problem in (
         ("talk.mp3", data, "called mp3"),
-        ("talk.wav", b"words", "no recording"),
+        ("talk.wav", b"words", "not a recording"),
         ("talk.txt", data, "called txt"),
     ):
         with pytest.raises(BadRequestError, match=problem) as refused:
@@ -212,7 +212,7 @@ def test_recording_with_wrong_name_or_content_is_rejected(client: OpenAI) -> Non
 def test_too_large_recording_is_rejected(client: OpenAI) -> None:
     large = recording(seconds=1000)
     assert len(large[1]) > 15 * 1024 * 1024
-    with pytest.raises(APIStatusError, match=r"at most 15 MiB") as refused:
+    with pytest.raises(APIStatusError, match=r"limit for this model is 15 MiB") as refused:
         client.audio.transcriptions.create(model=GEMINI, file=large)
     assert refused.value.status_code == 413
     assert client.audio.transcriptions.create(model=WHISPER, file=large).text

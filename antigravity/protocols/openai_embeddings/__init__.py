@@ -1,1 +1,1 @@
-"""OpenAI's embeddings: how to serve them, and how to ask for them."""
+"""OpenAI's embeddings: server and client side."""

@@ -1,4 +1,4 @@
-"""From a request to an upstream's body, and from its answer to vectors."""
+"""Encodes the body of a request for embeddings, and decodes its response."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from antigravity.protocols import lenient
 from antigravity.protocols.openai_embeddings.server import NAME
 from antigravity.protocols.openai_embeddings.vectors import from_base64
 
-_SETTINGS: Final = {"task_type": "kind of task", "title": "title of a document"}
+_SETTINGS: Final = {"task_type": "task type", "title": "document title"}
 
 
 class _Usage(Struct):
@@ -35,13 +35,13 @@ class _Vector(Struct):
     index: int | None = None
 
 
-class _Answer(Struct):
+class _Response(Struct):
     data: list[_Vector]
     model: str | None = None
     usage: _Usage | None = None
 
 
-class _Counted(Struct):
+class _UsageOnly(Struct):
     usage: _Usage | None = None
 
 
@@ -50,10 +50,10 @@ def encode(
 ) -> EncodedEmbedding:
     """Return some of a request's inputs as an upstream's body.
 
-    :raises InvalidRequestError: for media, which OpenAI makes no vectors of.
+    :raises InvalidRequestError: for media, which OpenAI does not support.
     """
     values = [_input(each) for each in inputs]
-    # Not every compatible server knows base64, and every one knows numbers.
+    # All compatible servers support numbers, but not all base64.
     body: dict[str, Any] = {"model": target.model, "input": values, "encoding_format": "float"}
     if len(values) == 1:
         body["input"] = values[0]
@@ -67,15 +67,15 @@ def encode(
 
 
 def _input(each: EmbeddingInput) -> str | list[int]:
-    """Return one input; several texts of one are lines."""
+    """Return one input; several texts become lines."""
     texts: list[str] = []
     for part in each.parts:
         if isinstance(part, TokenIds):
             return list(part.ids)
         if isinstance(part, Media):
             raise InvalidRequestError(
-                f"This model makes no vectors of {part.kind} input; send text, or ask for a "
-                "model that does, such as gemini-embedding-2.",
+                f"This model does not support {part.kind} input. Send text, or use another model, "
+                "such as gemini-embedding-2.",
                 param=each.param,
             )
         texts.append(part.text)
@@ -84,7 +84,7 @@ def _input(each: EmbeddingInput) -> str | list[int]:
 
 def _losses(inputs: tuple[EmbeddingInput, ...]) -> tuple[Loss, ...]:
     return tuple(
-        Loss(field, f"the protocol has no {what}; it was left out")
+        Loss(field, f"dropped: the protocol has no {what}")
         for field, what in _SETTINGS.items()
         if any(getattr(each, field) for each in inputs)
     )
@@ -96,21 +96,21 @@ def decode(body: bytes, expected: int) -> EmbeddingResponse:
     :raises UpstreamError: if it is malformed.
     """
     try:
-        answer = lenient.decode(body, _Answer)
-        found = _in_order(answer.data)
+        response = lenient.decode(body, _Response)
+        found = _in_order(response.data)
         vectors = tuple(
             from_base64(each.embedding) if isinstance(each.embedding, str) else each.embedding
             for each in found
         )
     except (ValueError, RecursionError) as error:
-        raise UpstreamError(f"The upstream's embeddings are malformed: {error}.") from error
+        raise UpstreamError(f"The upstream sent malformed embeddings: {error}.") from error
     if len(vectors) != expected or not all(vectors):
-        raise UpstreamError(f"The upstream gave {len(vectors)} vectors where {expected} are due.")
-    return EmbeddingResponse(vectors, _usage(answer.usage), answer.model or "")
+        raise UpstreamError(f"The upstream returned {len(vectors)} vectors for {expected} inputs.")
+    return EmbeddingResponse(vectors, _usage(response.usage), response.model or "")
 
 
 def _in_order(data: list[_Vector]) -> list[_Vector]:
-    """Return the vectors by their index, where all of them tell it."""
+    """Return the vectors by their index, if all have one."""
     indices = sorted(each.index for each in data if each.index is not None)
     if indices != list(range(len(data))):
         return data
@@ -118,9 +118,9 @@ def _in_order(data: list[_Vector]) -> list[_Vector]:
 
 
 def decode_usage(body: bytes) -> Usage | None:
-    """Return the usage in an answer, if it has one."""
+    """Return the usage in a response, if it has any."""
     try:
-        return _usage(lenient.decode(body, _Counted).usage)
+        return _usage(lenient.decode(body, _UsageOnly).usage)
     except (ValueError, RecursionError):
         return None
 

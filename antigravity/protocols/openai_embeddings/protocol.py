@@ -1,4 +1,4 @@
-"""The two sides of OpenAI's embeddings, as the rest of the gateway sees them."""
+"""Both sides of OpenAI's embeddings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from antigravity.protocols.server_protocol import EmbeddingServer
 
 
 def _peek(call: Call) -> Head:
-    """Return the model; nothing is streamed here."""
+    """Return the model; embeddings are never streamed."""
     return Head(peek(call).model, False)
 
 

@@ -1,4 +1,4 @@
-"""From a client's call to a request, and from vectors to its reply."""
+"""Decodes a client's call, and encodes the reply."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ from antigravity.protocols.openai_embeddings.vectors import to_base64
 
 NAME: Final = "openai_embeddings"
 _FORMATS: Final = ("float", "base64")
-_FORMS: Final = "must be a text, a list of texts, a list of token ids, or a list of such lists"
+_INPUT_PROBLEM: Final = (
+    "must be a string, a list of strings, a list of token ids, or a list of such lists"
+)
 
 
 class _Body(Struct):
-    """The fields that the representation has words for."""
+    """The fields that the intermediate representation can express."""
 
     model: str
     input: Any
@@ -36,8 +38,8 @@ class _Body(Struct):
     user: str | None = None
 
 
-class _Glance(Struct):
-    """The one field that tells how much is asked for."""
+class _InputOnly(Struct):
+    """The field that is read to count the inputs."""
 
     input: Raw = Raw(b"null")
 
@@ -68,9 +70,9 @@ def decode(call: Call) -> EmbeddingRequest:
 
 
 def count_inputs(call: Call) -> int:
-    """Return how many inputs a call seems to have; whether they are any is not looked at."""
+    """Return the number of inputs of a call, without checking them."""
     try:
-        raw = decode_object(call.body, _Glance).input
+        raw = decode_object(call.body, _InputOnly).input
         value = msgspec.json.decode(raw, type=list[Raw]) if _first(raw) == b"[" else []
     except (InvalidRequestError, msgspec.MsgspecError):
         return 1
@@ -78,7 +80,7 @@ def count_inputs(call: Call) -> int:
 
 
 def _first(value: Raw) -> bytes:
-    """Return the character that a JSON value begins with."""
+    """Return the first character of a JSON value."""
     return bytes(memoryview(value)[:1])
 
 
@@ -95,7 +97,7 @@ def _parts(value: Any) -> list[tuple[str, Text | TokenIds]]:
     if isinstance(value, str):
         return [("input", _text(value, "input"))]
     if not isinstance(value, list):
-        raise bad_field("input", _FORMS)
+        raise bad_field("input", _INPUT_PROBLEM)
     if not value:
         raise bad_field("input", "must not be empty")
     if _is_id(value[0]):
@@ -108,7 +110,7 @@ def _one(item: Any, param: str) -> Text | TokenIds:
         return _text(item, param)
     if isinstance(item, list):
         return _tokens(item, param)
-    raise bad_field(param, "must be a text or a list of token ids")
+    raise bad_field(param, "must be a string or a list of token ids")
 
 
 def _text(text: str, param: str) -> Text:
@@ -133,7 +135,7 @@ def _is_id(value: Any) -> bool:
 def encode(response: EmbeddingResponse, request: EmbeddingRequest, call: Call) -> HttpReply:
     """Return the reply.
 
-    :raises UpstreamError: if a vector cannot be written as the client wants it.
+    :raises UpstreamError: if a vector cannot be encoded in the requested format.
     """
     tokens = response.usage.input_total if response.usage is not None else 0
     members = {
@@ -150,4 +152,4 @@ def encode(response: EmbeddingResponse, request: EmbeddingRequest, call: Call) -
     try:
         return HttpReply(200, encode_with_array(members, "data", data))
     except ValueError as error:
-        raise UpstreamError(f"The upstream's embedding is malformed: {error}.") from error
+        raise UpstreamError(f"The upstream sent malformed embeddings: {error}.") from error

@@ -1,4 +1,4 @@
-"""Vectors as OpenAI writes them: numbers, or base64 of little-endian 32-bit floats."""
+"""Vectors in base64, as OpenAI encodes them: little-endian 32-bit floats."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def to_base64(values: Sequence[float]) -> str:
 def from_base64(text: str) -> tuple[float, ...]:
     """Return the vector in base64 text.
 
-    :raises ValueError: if there is none.
+    :raises ValueError: if it is malformed.
     """
     data = base64.b64decode(text, validate=True)
     count, rest = divmod(len(data), _WIDTH)
     if rest:
-        raise ValueError("it is cut in the middle of a number")
+        raise ValueError("the last number is incomplete")
     values: tuple[float, ...] = struct.unpack(f"<{count}f", data)
     if not all(map(math.isfinite, values)):
-        raise ValueError("it holds something that is no number")
+        raise ValueError("a value is not a finite number")
     return values

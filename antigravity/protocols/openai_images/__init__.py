@@ -1,1 +1,1 @@
-"""OpenAI's images: drawn from words (``/v1/images/generations``) and from others (``…/edits``)."""
+"""OpenAI's images: generations (``/v1/images/generations``) and edits (``…/edits``)."""

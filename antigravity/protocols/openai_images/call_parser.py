@@ -1,4 +1,4 @@
-"""Reads a call, once: a JSON object, or a form with the images to edit."""
+"""Parses a call: a JSON object, or a form with the images to edit."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MEMO: Final = "images"
 
 
 class ParsedCall(Struct):
-    """What a call holds: its fields, and the names and values of those not known here."""
+    """The known fields of a call, and the names and values of the others."""
 
     body: ImagesBody
     unknown: dict[str, Any]
 
 
 def parse_call(call: Call) -> ParsedCall:
-    """Return what a call asks for.
+    """Return the fields of a call, parsed once.
 
     :raises InvalidRequestError: naming the field at fault.
     """
@@ -42,7 +42,7 @@ def parse_call(call: Call) -> ParsedCall:
 def _read(call: Call) -> ParsedCall:
     fields: dict[str, Any]
     if is_form(call.headers):
-        # An empty field of a form says nothing; all values are text.
+        # An empty field of a form counts as missing; all values are text.
         fields = {name: text for name, text in read_form(call).fields() if text != ""}
         if read_form(call).files(_MASK):
             fields[_MASK] = True
@@ -57,10 +57,10 @@ def _read(call: Call) -> ParsedCall:
     return ParsedCall(body, {name: v for name, v in unknown.items() if name not in _IMAGES})
 
 
-def references(call: Call) -> tuple[list[Media], Media | None]:
-    """Return the images to draw from, and the mask for the first of them.
+def images_to_edit(call: Call) -> tuple[list[Media], Media | None]:
+    """Return the images to edit, and the mask for the first of them.
 
-    :raises InvalidRequestError: if there is none, or something is no image.
+    :raises InvalidRequestError: if there is none, or a file is not an image.
     """
     body = parse_call(call).body
     if is_form(call.headers):
@@ -71,8 +71,8 @@ def references(call: Call) -> tuple[list[Media], Media | None]:
             items = [] if value is UNSET or value is None else value
             for place, item in enumerate(items if isinstance(items, list) else [items]):
                 where = f"{name}[{place}]" if isinstance(items, list) else name
-                images.append(_linked(item, where))
-        masks = [] if body.mask is UNSET or not body.mask else [_linked(body.mask, _MASK)]
+                images.append(_media_of(item, where))
+        masks = [] if body.mask is UNSET or not body.mask else [_media_of(body.mask, _MASK)]
     if not images:
         raise bad_field("image", "is required: an image to edit")
     return images, masks[-1] if masks else None
@@ -92,13 +92,13 @@ def _file(form: Form, part: Part) -> Media:
         raise bad_field(part.name, "is an empty file")
     found = sniff(bytes(data[:64])) or part.content_type
     if not found.startswith("image/"):
-        raise bad_field(part.name, f"is no image, but {found or 'something unknown'}")
+        raise bad_field(part.name, f"is not an image, but {found or 'an unknown format'}")
     encoded = binascii.b2a_base64(data, newline=False).decode("ascii")
     return Media("image", InlineData(encoded), found, title=None)
 
 
-def _linked(item: Any, where: str) -> Media:
-    """Return an image that JSON refers to."""
+def _media_of(item: Any, where: str) -> Media:
+    """Return the image that a JSON value contains or refers to."""
     url = item
     if isinstance(item, Mapping):
         url = item.get("image_url") or item.get("url")
@@ -107,13 +107,13 @@ def _linked(item: Any, where: str) -> Media:
         if not url and isinstance(item.get("file_id"), str):
             return Media("image", FileReference(item["file_id"], "openai"))
     if not isinstance(url, str) or not url:
-        raise bad_field(where, "must be an address, a data URL, or an object with `image_url`")
+        raise bad_field(where, "must be a URL, a data URL, or an object with `image_url`")
     inline = split_data_url(url)
     if inline is not None:
         mime_type, data = inline
         if not mime_type.startswith("image/"):
-            raise bad_field(where, f"is no image, but {mime_type}")
+            raise bad_field(where, f"is not an image, but {mime_type}")
         return Media("image", InlineData(data), mime_type)
     if not url.lower().startswith(("http://", "https://")):
-        raise bad_field(where, "must be an http or https address, or a base64 data URL")
+        raise bad_field(where, "must be an http or https URL, or a base64 data URL")
     return Media("image", UrlSource(url))

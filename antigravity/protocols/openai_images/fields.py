@@ -1,4 +1,4 @@
-"""Members that streams and whole responses have in common."""
+"""Fields of both streams and whole responses."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from antigravity.protocols.openai_shapes import model_text
 
 
 def image_fields(image: Media, context: ReplyContext) -> dict[str, Any] | None:
-    """Return one image in the form that the client wants, ``None`` if it cannot be sent.
+    """Return one image in the requested format, ``None`` if it cannot be sent.
 
-    A URL that only the upstream knows is passed on whatever form was wanted.
+    An upstream's URL is passed on in either case.
     """
     source = image.source
     if isinstance(source, UrlSource):
@@ -32,7 +32,7 @@ def image_fields(image: Media, context: ReplyContext) -> dict[str, Any] | None:
 
 
 def image_properties(image: Media, context: ReplyContext) -> dict[str, Any]:
-    """Return the properties of an image, never ``auto``; they are read from inline data."""
+    """Return the properties of an image, never ``auto``; those of inline data are read from it."""
     body = parse_call(context.call).body
     source = image.source
     if isinstance(source, InlineData):
@@ -48,7 +48,7 @@ def image_properties(image: Media, context: ReplyContext) -> dict[str, Any]:
 
 
 def usage_fields(usage: Usage) -> dict[str, Any]:
-    """Return counts of tokens; all but images counts as text."""
+    """Return token counts; everything but images counts as text."""
     return {
         "input_tokens": usage.input_total,
         "input_tokens_details": {
@@ -69,10 +69,10 @@ def missing_image(reasons: set[FinishReason], text: str) -> GatewayError:
     more = model_text(text)
     if reasons & {"content_filter", "refusal"}:
         return InvalidRequestError(
-            f"The model, or a filter of its provider, refused to draw this.{more}",
+            f"The model, or a filter of its provider, refused to generate the image.{more}",
             param="prompt",
             code="moderation_blocked",
         )
     if "length" in reasons:
-        return InvalidRequestError(f"The model's output limit left no room for an image.{more}")
-    return EmptyResponseError(f"The model responded without an image; try again.{more}")
+        return InvalidRequestError(f"The model reached its output limit before the image.{more}")
+    return EmptyResponseError(f"The model returned no image; try again.{more}")

@@ -1,4 +1,4 @@
-"""The size and transparency of an image, read from its first bytes."""
+"""The size and transparency of an image, from its first bytes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import binascii
 import struct
 from typing import Final
 
-#: Enough of an image for its head, in base64; some JPEGs begin with a long profile.
+#: Base64 characters that include an image's header; some JPEGs begin with a long profile.
 _HEAD: Final = 4 * 64 * 1024
 #: JPEG's markers of a frame; C4, C8 and CC mean something else.
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def size_of(data: str) -> tuple[int, int] | None:
-    """Return width and height of an image in base64; ``None`` where they can't be seen."""
+    """Return width and height of an image in base64, ``None`` if they are unknown."""
     try:
         head = base64.b64decode(data[:_HEAD])
         if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -30,7 +30,7 @@ def size_of(data: str) -> tuple[int, int] | None:
 
 
 def has_alpha(data: str) -> bool:
-    """Return whether an image in base64 has an alpha channel; ``False`` where it can't be seen."""
+    """Return whether an image in base64 has an alpha channel; ``False`` if unknown."""
     try:
         head = base64.b64decode(data[:_HEAD])
     except binascii.Error:

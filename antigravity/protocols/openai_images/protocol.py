@@ -1,4 +1,4 @@
-"""OpenAI's images, as the rest of the gateway sees them."""
+"""The server protocols of OpenAI's images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from antigravity.sse import KEEPALIVE_COMMENT
 
 
 def _peek(call: Call) -> Head:
-    """Return model and streaming switch; the model may be left to the gateway."""
+    """Return model and streaming switch; the model is optional."""
     body = parse_call(call).body
     return Head(body.model or "", bool(body.stream))
 
@@ -32,7 +32,7 @@ def _with_model(call: Call, model: str) -> Body:
 
 
 def _server(name: str, path: str, events: str) -> ServerProtocol:
-    """Return the protocol of one endpoint; ``events`` is how the names of its events begin."""
+    """Return the protocol of one endpoint; ``events`` is the prefix of its event names."""
 
     def decode_call(call: Call) -> Request:
         return decode(call, parse_call(call).body.model or "", edit=name == EDITS)

@@ -1,4 +1,4 @@
-"""Whole responses with images."""
+"""Encodes whole responses with images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from antigravity.protocols.openai_images.fields import (
 from antigravity.protocols.openai_shapes import error_object
 from antigravity.protocols.replies import json_reply
 
-#: Says how many of the images failed.
+#: The header with the number of images that failed.
 FAILED = "X-Images-Failed"
 
 

@@ -1,4 +1,4 @@
-"""A call becomes one user message: the images to draw from, then the words."""
+"""Decodes a call as one user message: the images to edit, then the prompt."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from antigravity.ir.call import Call
 from antigravity.ir.parts import Part, Text
 from antigravity.ir.request import Message, Request, Sampling
 from antigravity.protocols.json_body import bad_field
-from antigravity.protocols.openai_images.call_parser import parse_call, references
+from antigravity.protocols.openai_images.call_parser import images_to_edit, parse_call
 from antigravity.protocols.openai_images.schema import (
     EDITS,
     GENERATIONS,
@@ -16,7 +16,7 @@ from antigravity.protocols.openai_images.schema import (
     response_format_of,
 )
 
-#: No model of another protocol has a field for a mask; it is shown to it, and explained.
+#: Other protocols have no field for a mask; it is sent as an image with this explanation.
 _MASK_NOTE: Final = (
     "The second picture is a mask for the first one and of the same size. Change the first "
     "picture only where the mask is fully transparent, and leave all the rest as it is."
@@ -26,16 +26,16 @@ _MASK_NOTE: Final = (
 def decode(call: Call, model: str, *, edit: bool) -> Request:
     """Return the request in a call.
 
-    :raises InvalidRequestError: naming the field at fault in ``param``.
+    :raises InvalidRequestError: naming the field at fault.
     """
-    given = parse_call(call)
-    body = given.body
+    parsed = parse_call(call)
+    body = parsed.body
     if not body.prompt.strip():
         raise bad_field("prompt", "is required")
     response_format_of(body)
     parts: list[Part] = []
     if edit:
-        images, mask = references(call)
+        images, mask = images_to_edit(call)
         parts += images
         if mask is not None:
             parts[1:1] = [mask]
@@ -50,5 +50,5 @@ def decode(call: Call, model: str, *, edit: bool) -> Request:
         sampling=Sampling(n=body.n or 1),
         image=options_of(body),
         user=body.user,
-        extensions=given.unknown,
+        extensions=parsed.unknown,
     )

@@ -1,4 +1,4 @@
-"""What a call asks for, out of JSON and forms alike."""
+"""The fields of a call, in JSON and in forms."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ BACKGROUNDS: Final = ("auto", "opaque", "transparent")
 RESPONSE_FORMATS: Final = ("b64_json", "url")
 
 _PAIR: Final = re.compile(r"\s*(\d{1,5})\s*([x*:])\s*(\d{1,5})\s*", re.IGNORECASE)
-#: Nobody means so few pixels: it is a ratio.
+#: Smaller numbers are a ratio, not pixels.
 _FEW: Final = 64
 
 
 class ImagesBody(Struct):
-    """The fields of a call that mean something here; others are named as lost."""
+    """The supported fields of a call; others are reported as losses."""
 
     prompt: str = ""
     model: str | None = None
@@ -61,14 +61,14 @@ class ImagesBody(Struct):
     mask: Any | UnsetType = UNSET
 
 
-#: Names as they stand on the wire.
+#: Names on the wire.
 KNOWN: Final = frozenset(ImagesBody.__struct_encode_fields__)
 
 
 def options_of(body: ImagesBody) -> ImageOptions:
-    """Return what the image should be like.
+    """Return the options for the image.
 
-    :raises InvalidRequestError: naming the choices for what is none of them.
+    :raises InvalidRequestError: if a value is not allowed; the error names the allowed ones.
     """
     width, height, is_ratio, resolution = _size(body.size)
     if body.aspect_ratio and not width:
@@ -94,12 +94,12 @@ def options_of(body: ImagesBody) -> ImageOptions:
 def quality_of(body: ImagesBody, size: tuple[int, int] | None) -> str:
     """Return the quality that a response reports: one of OpenAI's, never ``auto``.
 
-    ``size`` is the width and height of the image that came, where they are known.
+    ``size`` is the width and height of the returned image, if they are known.
     """
-    asked = (body.quality or "auto").lower()
-    if asked in ("xhigh", "max"):
-        return asked
-    resolution = QUALITIES.get(asked, "")
+    requested = (body.quality or "auto").lower()
+    if requested in ("xhigh", "max"):
+        return requested
+    resolution = QUALITIES.get(requested, "")
     if not resolution and size is not None:
         longest = max(size)
         resolution = "1K" if longest <= _LONGEST_1K else "2K" if longest <= _LONGEST_2K else "4K"
@@ -107,9 +107,9 @@ def quality_of(body: ImagesBody, size: tuple[int, int] | None) -> str:
 
 
 def response_format_of(body: ImagesBody) -> str:
-    """Return how the client wants to get its images.
+    """Return the format in which the client requests its images.
 
-    :raises InvalidRequestError: if there is no such way.
+    :raises InvalidRequestError: if it is not a known format.
     """
     return _one_of("response_format", body.response_format or "b64_json", RESPONSE_FORMATS)
 
@@ -139,5 +139,5 @@ def _size(text: str | None, name: str = "size") -> tuple[int, int, bool, str]:
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         named = [choice for choice in choices if choice]
-        raise bad_field(name, f"is {value[:100]!r}, which there is not", named)
+        raise bad_field(name, f"has an unknown value: {value[:100]!r}", named)
     return value

@@ -1,4 +1,4 @@
-"""Streamed images: each image is one event, once it is complete."""
+"""Encodes streamed images: each complete image is one event."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _ORDER: Final = EventOrder(choices=None, parallel_calls=True, every_finish=False
 
 @implementer(IPartialFailures)
 class ImagesStreamEncoder(StreamEncoder):
-    """Writes the events of one response; ``kind`` is ``image_generation`` or ``image_edit``.
+    """Encodes the events of one response; ``kind`` is ``image_generation`` or ``image_edit``.
 
-    An image's event holds the usage, which upstreams report last; so an image waits for the
-    usage after its finish, for the next image or for the end of all.  The events report how much
-    the usage has grown, so that they add up.
+    An image's event contains the usage, which upstreams report last; so an image waits for the
+    usage after its finish, for the next image or for the end.  Each event reports how much the
+    usage has grown, so that the sum is correct.
     """
 
     def __init__(self, context: ReplyContext, kind: str) -> None:
@@ -55,7 +55,7 @@ class ImagesStreamEncoder(StreamEncoder):
         self._text: list[str] = []
 
     def write(self, event: OrderedEvent) -> bytes:
-        """Return the image before ``event``, if that is an image."""
+        """Return the event of the previous image, if ``event`` is an image."""
         match event:
             case MediaOutput() if kind_of(event.mime_type) == "image":
                 before = self._flush()
@@ -70,22 +70,22 @@ class ImagesStreamEncoder(StreamEncoder):
         return b""
 
     def write_usage(self) -> bytes:
-        """Return the image that waits for its usage."""
+        """Return the event of the image that waits for its usage."""
         return self._flush() if self._finished else b""
 
     def complete(self) -> bytes:
-        """Return the last image, or an error if there was none."""
+        """Return the event of the last image, or an error if there was none."""
         last = self._flush()
         return (
             last if self._images else self.fail(missing_image(self._reasons, "".join(self._text)))
         )
 
     def fail(self, error: GatewayError) -> bytes:
-        """Return the last image and an error."""
+        """Return the event of the last image, and an error."""
         return self._flush() + error_event(error)
 
     def failed(self, error: GatewayError) -> bytes:
-        """Return an event of our own: one that is named ``error`` ends the stream for clients."""
+        """Return the gateway's own event: for clients an ``error`` event would end the stream."""
         if self.sequencer.over:
             return b""
         name = f"{self._kind}.failed"

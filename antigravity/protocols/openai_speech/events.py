@@ -1,4 +1,4 @@
-"""The events of speech."""
+"""Encodes the events of speech."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from antigravity.sse import encode_data
 
 
 def delta(audio: bytes) -> bytes:
-    """Return the event for more audio, nothing for no audio."""
+    """Return the event for more audio, empty without audio."""
     if not audio:
         return b""
     text = binascii.b2a_base64(audio, newline=False)
-    # The text of base64 needs no escaping.
+    # Base64 needs no escaping.
     return encode_data(b'{"type":"speech.audio.delta","audio":"%s"}' % text)
 
 

@@ -1,4 +1,4 @@
-"""Samples to MP3, with LAME where it is installed."""
+"""Encodes samples as MP3, with LAME if it is installed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 try:
     import lameenc
-except ImportError:  # there are platforms that it is not built for
+except ImportError:  # not available on every platform
     lameenc = None
 
 #: Bits per second: enough for speech in one channel.
@@ -16,12 +16,12 @@ _QUALITY = 4
 
 
 def available() -> bool:
-    """Return whether MP3 can be written."""
+    """Return whether MP3 can be encoded."""
     return lameenc is not None
 
 
 class Mp3Writer:
-    """Writes one stream; to be used by one thread at a time."""
+    """An encoder of one stream, for one thread at a time."""
 
     def __init__(self) -> None:
         self._lame: Any = None
@@ -29,7 +29,7 @@ class Mp3Writer:
         self._frame = 2
 
     def write(self, data: bytes, rate: int, channels: int) -> bytes:
-        """Return the frames that these samples complete; the first ones say what all are like."""
+        """Return the frames that these samples complete; all need the first rate and channels."""
         if self._lame is None:
             self._frame = 2 * channels
             self._lame = lame = lameenc.Encoder()

@@ -1,4 +1,4 @@
-"""OpenAI's speech, as the rest of the gateway sees it."""
+"""The server protocol of OpenAI's speech."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def _peek(call: Call) -> Head:
 
 
 def _decode(call: Call) -> Request:
-    told = parse_call(call)
-    check(told, ("mp3", "wav", "pcm") if available() else ("wav", "pcm"))
+    parsed = parse_call(call)
+    check(parsed, ("mp3", "wav", "pcm") if available() else ("wav", "pcm"))
     return Request(
-        told.body.model or "",
-        (Message("user", (Text(told.body.input),)),),
+        parsed.body.model or "",
+        (Message("user", (Text(parsed.body.input),)),),
         SPEECH,
         stream=True,
         modalities=("audio",),
-        speech=options_of(told.body),
-        extensions=told.unknown,
+        speech=options_of(parsed.body),
+        extensions=parsed.unknown,
     )
 
 
@@ -42,8 +42,8 @@ def _with_model(call: Call, model: str) -> Body:
 
 
 def _encode_response(response: Response, context: ReplyContext) -> HttpReply:
-    """Refuse: audio is never collected."""
-    raise UpstreamError("Speech is passed on as it comes, and not gathered.")
+    """Refuse: speech is always streamed."""
+    raise UpstreamError("Speech is always streamed.")
 
 
 OPENAI_SPEECH_SERVER: Final = ServerProtocol(

@@ -1,4 +1,4 @@
-"""The fields of a call for speech, and what they may be."""
+"""The fields of a call for speech, and their allowed values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from antigravity.protocols.json_body import bad_field, convert, load_object
 
 SPEECH: Final = "openai_speech"
 
-#: All formats of the endpoint, and what their answers are called.
+#: All formats of the endpoint, with the content types of their responses.
 TYPES: Final = {
     "mp3": "audio/mpeg",
     "opus": "audio/ogg",
@@ -26,7 +26,7 @@ _MEMO: Final = "speech"
 
 
 class SpeechBody(Struct):
-    """The fields of a call that mean something here; others are named as lost."""
+    """The supported fields of a call; others are reported as losses."""
 
     input: str = ""
     model: str | None = None
@@ -37,29 +37,29 @@ class SpeechBody(Struct):
     stream_format: str | None = None
 
 
-#: Names as they stand on the wire.
+#: Names on the wire.
 _KNOWN: Final = frozenset(SpeechBody.__struct_encode_fields__)
 
 
 class ParsedCall(Struct):
-    """What a call asks for: its fields, and the names and values of those not known here."""
+    """The known fields of a call, and the names and values of the others."""
 
     body: SpeechBody
     unknown: dict[str, Any]
 
     @property
     def format(self) -> str:
-        """How the sound is to be written."""
+        """The audio format."""
         return self.body.response_format or "mp3"
 
     @property
     def events(self) -> bool:
-        """Whether it is to come in events."""
+        """Whether the client requests events instead of bare audio."""
         return self.body.stream_format == "sse"
 
 
 def parse_call(call: Call) -> ParsedCall:
-    """Return what a call asks for.
+    """Return the fields of a call, parsed once.
 
     :raises InvalidRequestError: naming the field at fault.
     """
@@ -72,33 +72,32 @@ def parse_call(call: Call) -> ParsedCall:
     return known
 
 
-def check(told: ParsedCall, writable: tuple[str, ...]) -> None:
-    """Look whether what is asked for can be had where the gateway writes the sound itself.
+def check(parsed: ParsedCall, writable: tuple[str, ...]) -> None:
+    """Check a call for which the gateway itself encodes the audio.
 
-    ``writable`` are the formats that it can.
-
-    :raises InvalidRequestError: naming the choices for what cannot.
+    :param writable: the formats that it can encode.
+    :raises InvalidRequestError: if a value is not allowed; the error names the allowed ones.
     """
-    body = told.body
+    body = parsed.body
     if not body.input.strip():
         raise bad_field("input", "is required: the text to speak")
-    if told.format not in TYPES:
-        problem = f"is {told.format[:100]!r}, which there is not"
+    if parsed.format not in TYPES:
+        problem = f"has an unknown value: {parsed.format[:100]!r}"
         raise bad_field("response_format", problem, writable)
-    if told.format not in writable:
-        problem = f"is {told.format}, which the gateway cannot write for this model"
-        if told.format == "mp3":
-            problem += " (it can with the package lameenc, or antigravity-gateway[mp3])"
+    if parsed.format not in writable:
+        problem = f"is {parsed.format}, which the gateway cannot encode for this model"
+        if parsed.format == "mp3":
+            problem += " (to enable it, install antigravity-gateway[mp3])"
         raise bad_field("response_format", problem, writable)
     if body.stream_format not in (None, *STREAM_FORMATS):
-        problem = f"is {body.stream_format[:100]!r}, which there is not"
+        problem = f"has an unknown value: {body.stream_format[:100]!r}"
         raise bad_field("stream_format", problem, STREAM_FORMATS)
 
 
 def options_of(body: SpeechBody) -> SpeechOptions:
-    """Return how the text is to be spoken.
+    """Return the options for speaking the text.
 
-    :raises InvalidRequestError: for a voice that is no name.
+    :raises InvalidRequestError: if the voice is not a name.
     """
     voice = body.voice
     if isinstance(voice, dict):

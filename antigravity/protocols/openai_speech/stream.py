@@ -1,4 +1,4 @@
-"""Streamed speech: bare samples and WAV are written here, MP3 by a converter."""
+"""Encodes streamed speech: samples and WAV here, MP3 with a converter."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from antigravity.protocols.stream_encoder import StreamEncoder
 
 @implementer(IDeliberateEncoder, IConverted)
 class SpeechStreamEncoder(StreamEncoder):
-    """Writes one response; until it has audio, it has not begun.
+    """Encodes one response, which begins with the first audio.
 
-    Audio for a converter is written as bare samples.
+    A converter gets bare samples.
     """
 
     def __init__(self, context: ReplyContext) -> None:
         super().__init__(EventOrder(parallel_calls=True))
-        wanted = parse_call(context.call)
-        self._format = wanted.format
-        self._events = wanted.events
-        self.content_type = "text/event-stream" if wanted.events else TYPES[wanted.format]
+        parsed = parse_call(context.call)
+        self._format = parsed.format
+        self._events = parsed.events
+        self.content_type = "text/event-stream" if parsed.events else TYPES[parsed.format]
         self._converted = False
         self.begun = False
         self.failure: GatewayError | None = None
@@ -56,7 +56,7 @@ class SpeechStreamEncoder(StreamEncoder):
 
     @property
     def _framed(self) -> bool:
-        """Whether events are written here, and not by the converter."""
+        """Whether events are encoded here, and not by the converter."""
         return self._events and not self._converted
 
     def converter(self) -> IConverter | None:
@@ -105,7 +105,7 @@ class SpeechStreamEncoder(StreamEncoder):
     def _samples(self, event: MediaOutput) -> Samples:
         """Return the samples in a piece of audio.
 
-        :raises UpstreamError: if it holds none, or their rate or channels differ from those before.
+        :raises UpstreamError: if it has none, or another rate or number of channels than before.
         """
         if not isinstance(event.source, InlineData):
             raise UpstreamError("The upstream sent a reference to audio, which cannot be fetched.")
@@ -117,32 +117,34 @@ class SpeechStreamEncoder(StreamEncoder):
             raise UpstreamError(f"The upstream sent audio as {event.mime_type}, not as samples.")
         known = self.samples if self.begun else samples
         if (samples.rate, samples.channels) != (known.rate, known.channels):
-            raise UpstreamError("The upstream changed the rate of its audio in the middle.")
+            raise UpstreamError(
+                "The upstream changed the sample rate or channels within a response."
+            )
         if self._format == "pcm" and (samples.rate, samples.channels) != (RATE, 1):
             raise UpstreamError(
                 f"The upstream sends audio at {samples.rate} Hz in {samples.channels} channel(s), "
-                f"but pcm is {RATE} Hz in one; ask for wav or mp3."
+                f"but pcm is {RATE} Hz in one. Use wav or mp3."
             )
         return samples
 
     def _incomplete(self) -> GatewayError | None:
-        """Return the error for audio that is not complete, ``None`` if it is."""
+        """Return the error for incomplete audio, ``None`` if it is complete."""
         reason = (self.sequencer.finish_of() or Finish("stop")).reason
         more = model_text("".join(self._text))
         if reason in ("content_filter", "refusal"):
             return InvalidRequestError(
-                f"The model, or a filter of its provider, refused to speak this.{more}",
+                f"The model, or a filter of its provider, refused to speak the text.{more}",
                 param="input",
                 code="content_filter",
             )
         if reason == "length":
             return InvalidRequestError(
-                "The text is longer than the model can speak in one response; cut it into pieces.",
+                "The text is longer than the model can speak in one response. Send it in parts.",
                 param="input",
                 code="input_too_long",
             )
         if not self.begun:
-            return EmptyResponseError(f"The model responded without any audio; try again.{more}")
+            return EmptyResponseError(f"The model returned no audio; try again.{more}")
         return None
 
 

@@ -1,4 +1,4 @@
-"""Which kind of recording a file is, by its name and by its first bytes, which must agree."""
+"""The type of an audio file, by its name and by its first bytes, which must agree."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MP4: Final = frozenset(("audio/mp4", "video/mp4", "video/quicktime"))
 _MPEG: Final = frozenset(("audio/mpeg",))
 _OGG: Final = frozenset(("audio/ogg",))
 _AIFF: Final = frozenset(("audio/aiff",))
-#: What files of an extension begin like.
+#: The content types of files with an extension.
 CONTENTS: Final = {
     "mp3": _MPEG,
     "wav": frozenset(("audio/wav",)),
@@ -31,17 +31,17 @@ CONTENTS: Final = {
     "opus": _OGG,
 }
 _KNOWN: Final = frozenset().union(*CONTENTS.values())
-#: Enough of a file to know it.
+#: The number of bytes by which a file is recognised.
 _HEAD: Final = 4096
-#: How MP4 says that it holds a video.
+#: Matches an MP4 file with video.
 _VIDEO: Final = re.compile(rb"hdlr.{8}vide", re.DOTALL)
 _EXTENSION: Final = re.compile(r"\.([A-Za-z0-9]{1,8})\s*\Z")
 
 
-def sound_type(filename: str, body: bytes, start: int, end: int) -> str:
-    """Return the MIME type of the recording that lies in ``body`` from ``start`` to ``end``.
+def audio_type(filename: str, body: bytes, start: int, end: int) -> str:
+    """Return the MIME type of the recording in ``body`` from ``start`` to ``end``.
 
-    :raises InvalidRequestError: for what is none, or not what its name says.
+    :raises InvalidRequestError: if it is not a recording, or does not match its file name.
     """
     head = body[start : min(end, start + _HEAD)]
     if not head:
@@ -50,12 +50,12 @@ def sound_type(filename: str, body: bytes, start: int, end: int) -> str:
     extension = _EXTENSION.search(filename)
     named = extension[1].lower() if extension else ""
     if found not in _KNOWN:
-        what = found or "nothing that is known here"
-        raise _unknown(f"is no recording, by its content it is {what}")
+        what = found or "unknown"
+        raise _unknown(f"is not a recording; its content is {what}")
     if named in CONTENTS and found not in CONTENTS[named]:
-        raise _unknown(f"is called {named}, but its content is {found}")
+        raise _unknown(f"has the extension {named}, but its content is {found}")
     if named and named not in CONTENTS:
-        raise _unknown(f"is called {named}, which is no format for recordings")
+        raise _unknown(f"has the extension {named}, which is not an audio format")
     if found in _MP4:
         return "video/mp4" if _VIDEO.search(body, start, end) else "audio/mp4"
     return "audio/webm" if found == "video/webm" else found

@@ -1,4 +1,4 @@
-"""Reads the form of a call, once; the recording stays where it is."""
+"""Parses the form of a call; the recording is not copied."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ _MEMO = "transcript"
 
 
 class ParsedCall(Struct):
-    """What a call asks for: its fields, and the names and values of those not known here."""
+    """The known fields of a call, and the names and values of the others."""
 
     body: TranscriptBody
     unknown: dict[str, Any]
 
     @property
     def timed(self) -> bool:
-        """Whether the answer has to say when something was said."""
+        """Whether the transcript needs the times of segments."""
         return self.body.response_format in TIMED
 
     @property
     def words(self) -> bool:
-        """Whether that is wanted of every word."""
-        told = self.body.timestamp_granularities
-        return self.body.response_format == "verbose_json" and "word" in told
+        """Whether the transcript needs the times of words."""
+        granularities = self.body.timestamp_granularities
+        return self.body.response_format == "verbose_json" and "word" in granularities
 
     @property
     def speakers(self) -> bool:
-        """Whether the answer has to say who speaks."""
+        """Whether the transcript needs the speakers."""
         return self.body.response_format == "diarized_json"
 
 
 def parse_call(call: Call) -> ParsedCall:
-    """Return what a call asks for.
+    """Return the fields of a call, parsed once.
 
     :raises InvalidRequestError: naming the field at fault.
     """
@@ -61,7 +61,7 @@ def _read(form: Form) -> ParsedCall:
     fields: dict[str, Any] = {}
     for wire_name, text in form.fields():
         name = wire_name.removesuffix("[]")
-        if text == "":  # an empty field of a form says nothing
+        if text == "":  # counts as missing
             continue
         if name in LISTS or wire_name.endswith("[]"):
             fields.setdefault(name, []).append(text)
@@ -73,29 +73,29 @@ def _read(form: Form) -> ParsedCall:
     return ParsedCall(body, unknown)
 
 
-def check(told: ParsedCall, protocol: str) -> None:
-    """Look whether what is asked for can be had where models follow instructions.
+def check(parsed: ParsedCall, protocol: str) -> None:
+    """Check a call that a model serves by an instruction.
 
-    :raises InvalidRequestError: naming the choices for what cannot.
+    :raises InvalidRequestError: if a value is not allowed; the error names the allowed ones.
     """
-    body = told.body
+    body = parsed.body
     if body.response_format not in FORMATS[protocol]:
         raise bad_field(
             "response_format",
-            f"is {body.response_format[:100]!r}, which there is not",
+            f"has an unknown value: {body.response_format[:100]!r}",
             FORMATS[protocol],
         )
     if body.stream and body.response_format not in STREAMED:
         raise bad_field(
             "response_format",
-            f"is {body.response_format}, which cannot be streamed: the events hold text",
+            f"is {body.response_format}, which cannot be streamed",
             [name for name in FORMATS[protocol] if name in STREAMED],
         )
     for name in body.timestamp_granularities:
         if name not in GRANULARITIES:
             raise bad_field(
                 "timestamp_granularities",
-                f"holds {name[:100]!r}, which there is not",
+                f"has an unknown value: {name[:100]!r}",
                 GRANULARITIES,
             )
 
@@ -112,5 +112,5 @@ def recording(call: Call) -> tuple[Form, Part]:
         problem = "must be a file: give its part a file name" if named else "is required"
         raise bad_field(FILE, f"{problem}; it holds the recording")
     if len(files) > 1:
-        raise bad_field(FILE, "must be one recording; send others in requests of their own")
+        raise bad_field(FILE, "must be one recording; send others in separate requests")
     return form, files[0]

@@ -1,4 +1,4 @@
-"""Writes transcripts as captions: SubRip and WebVTT."""
+"""Encodes transcripts as captions: SubRip and WebVTT."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from antigravity.protocols.openai_transcriptions.segments import Segment
 
-#: No cue is shorter: WebVTT demands that its end comes after its start.
+#: The minimum of a cue in milliseconds: WebVTT requires that it ends after its start.
 _SHORTEST = 1
 
 
 def srt(segments: Sequence[Segment]) -> str:
-    """Return captions in SubRip's format."""
+    """Return captions in the SubRip format."""
     blocks = [
         f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{text}\n"
         for number, (start, end, text) in enumerate(_cues(segments), 1)
@@ -20,7 +20,7 @@ def srt(segments: Sequence[Segment]) -> str:
 
 
 def vtt(segments: Sequence[Segment]) -> str:
-    """Return captions in the format WebVTT."""
+    """Return captions in the WebVTT format."""
     blocks = [
         f"{_clock(start, '.')} --> {_clock(end, '.')}\n{_escaped(text)}\n"
         for start, end, text in _cues(segments)

@@ -1,6 +1,6 @@
-"""How long a recording is, as its own headers say; for MP3 with one bit rate, as its size says.
+"""The duration of a recording, by its headers; for MP3 with a constant bit rate, by its size.
 
-Nothing is decoded.  A duration that needs decoding, or of a malformed file, is ``None``.
+Nothing is decoded.  A duration that is unknown without decoding, or implausible, is ``None``.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-#: No recording that anybody sends is longer: a header with more is broken.
+#: A header with a longer duration is broken.
 _LONGEST: Final = 30 * 86400.0
 _OPUS_RATE: Final = 48000
-#: What says how long a recording is stands before any such number of other chunks.
+#: The number of chunks that are searched for the duration.
 _MOST_CHUNKS: Final = 1000
 #: Bit rates of layer III in kbit/s, of MPEG 1 and of 2 and 2.5.
 _RATES_1: Final = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
@@ -22,7 +22,7 @@ _SAMPLES: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025
 
 
 def duration_of(mime_type: str, body: bytes, start: int, end: int) -> float | None:
-    """Return the seconds of the recording that lies in ``body`` from ``start`` to ``end``."""
+    """Return the seconds of the recording in ``body`` from ``start`` to ``end``."""
     measure = _MEASURES.get(mime_type)
     if measure is None:
         return None
@@ -45,7 +45,7 @@ def _wav(body: bytes, start: int, end: int) -> float | None:
         if name == b"fmt ":
             (rate,) = struct.unpack_from("<I", body, place + 8)
         elif name == b"data":
-            # A size that was not known yet when it was written says nothing.
+            # Streamed files have a placeholder as their size.
             return float(min(size, end - place) / rate)
         place += size + size % 2
     return None

@@ -1,4 +1,4 @@
-"""Members that streams and whole responses have in common."""
+"""Fields of both streams and whole responses."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def incomplete_transcript(reason: FinishReason, refusal: str = "") -> GatewayErr
     """Return the error for a response that is not a complete transcript, ``None`` if it is one."""
     if reason == "length":
         return InvalidRequestError(
-            "The transcript is longer than the model can write in one response. Cut the recording "
-            "into pieces, or ask a model with a larger output limit.",
+            "The transcript is longer than the model can write in one response. Send the recording "
+            "in parts, or use a model with a larger output limit.",
             param="file",
             code="transcript_too_long",
         )
     if refusal or reason in ("content_filter", "refusal"):
         return InvalidRequestError(
-            f"The model, or a filter of its provider, refused to transcribe this."
+            f"The model, or a filter of its provider, refused to transcribe the recording."
             f"{model_text(refusal)}",
             param="file",
             code="content_filter",
@@ -42,7 +42,7 @@ def incomplete_transcript(reason: FinishReason, refusal: str = "") -> GatewayErr
 
 
 def token_fields(usage: Usage) -> dict[str, Any]:
-    """Return counts of tokens; all but audio counts as text."""
+    """Return token counts; everything but audio counts as text."""
     return {
         "type": "tokens",
         "input_tokens": usage.input_total,

@@ -1,4 +1,4 @@
-"""What a model that follows instructions is told, and the form that its answer must have."""
+"""The instruction for a model without a transcription endpoint, and its response format."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 from antigravity.ir.request import ResponseFormat
 from antigravity.protocols.openai_transcriptions.call_parser import ParsedCall
 
-#: What a model says where nobody speaks: an empty answer would look like a failure.
+#: A model's response to silence: an empty response would look like a failure.
 SILENCE: Final = "[no speech]"
 
 _EXACT: Final = "Write down exactly what is said, in the language in which it is said."
@@ -28,23 +28,23 @@ _SPEAKERS: Final = (
 )
 
 
-def instruction(told: ParsedCall, operator: str, *, english: bool, seconds: float | None) -> str:
-    """Return the words, the operator's first."""
-    body = told.body
+def instruction(parsed: ParsedCall, operator: str, *, english: bool, seconds: float | None) -> str:
+    """Return the instruction, the operator's part first."""
+    body = parsed.body
     lines = [operator.strip(), _ENGLISH if english else _EXACT]
     languages = [*([body.language] if body.language else []), *body.languages]
     if languages:
         codes = ", ".join(language[:35] for language in languages)
         lines.append(f"The speech is in the language with this code (ISO 639): {codes}.")
-    if told.timed:
+    if parsed.timed:
         lines.append(_TIMED)
         if seconds is not None:
             lines.append(f"The recording is {seconds:g} seconds long.")
     else:
         lines.append(_PLAIN)
-    if told.words:
+    if parsed.words:
         lines.append(_WORDS)
-    if told.speakers:
+    if parsed.speakers:
         lines.append(_SPEAKERS)
     if body.keywords:
         lines.append(f"These words may occur in it: {', '.join(body.keywords)}.")
@@ -56,9 +56,9 @@ def instruction(told: ParsedCall, operator: str, *, english: bool, seconds: floa
     return "\n".join(line for line in lines if line)
 
 
-def answer_format(told: ParsedCall) -> ResponseFormat:
-    """Return the form of the answer: text, or segments with times."""
-    if not told.timed:
+def response_format_for(parsed: ParsedCall) -> ResponseFormat:
+    """Return the response format: text, or segments with times."""
+    if not parsed.timed:
         return ResponseFormat()
     schema = _object(
         {
@@ -66,10 +66,10 @@ def answer_format(told: ParsedCall) -> ResponseFormat:
                 "type": "string",
                 "description": "English name of the language that is spoken, in lower case",
             },
-            "segments": {"type": "array", "items": _segment(speakers=told.speakers)},
+            "segments": {"type": "array", "items": _segment(speakers=parsed.speakers)},
         }
     )
-    if told.words:
+    if parsed.words:
         schema["properties"]["words"] = {"type": "array", "items": _timed("word")}
         schema["required"].append("words")
     return ResponseFormat("schema", "transcript", "The transcript with its times.", schema)

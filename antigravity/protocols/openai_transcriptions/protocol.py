@@ -1,4 +1,4 @@
-"""OpenAI's transcripts and translations, as the rest of the gateway sees them."""
+"""The server protocols of OpenAI's transcriptions and translations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from antigravity.sse import KEEPALIVE_COMMENT
 
 
 def _peek(call: Call) -> Head:
-    """Return model and streaming switch; the model may be left to the gateway."""
+    """Return model and streaming switch; the model is optional."""
     body = parse_call(call).body
     return Head(body.model or "", body.stream)
 

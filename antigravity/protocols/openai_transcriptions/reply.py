@@ -1,4 +1,4 @@
-"""Whole transcripts, in JSON, as text or as captions."""
+"""Encodes whole transcripts, in JSON, as text or as captions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from antigravity.protocols.openai_transcriptions.fields import (
     token_fields,
     transcript_text,
 )
-from antigravity.protocols.openai_transcriptions.request import length_of
+from antigravity.protocols.openai_transcriptions.request import seconds_of
 from antigravity.protocols.openai_transcriptions.schema import TRANSLATIONS
 from antigravity.protocols.openai_transcriptions.segments import Segment, Transcript, parse
 from antigravity.protocols.replies import json_reply
@@ -25,32 +25,32 @@ _TEXT = "text/plain; charset=utf-8"
 
 
 def encode_response(response: Response, context: ReplyContext, protocol: str) -> HttpReply:
-    """Return the transcript in the form that the client wants.
+    """Return the transcript in the requested format.
 
-    :raises GatewayError: if there is none, or not all of it.
+    :raises GatewayError: if it is missing or incomplete.
     """
     choice = response.choices[0]
     failure = incomplete_transcript(choice.finish, choice.refusal or "")
     if failure is not None:
         raise failure
-    wanted = parse_call(context.call)
-    if not wanted.timed:
-        return _plain(response, wanted)
-    transcript = parse(choice.text, length_of(context.call))
-    match wanted.body.response_format:
+    parsed = parse_call(context.call)
+    if not parsed.timed:
+        return _plain(response, parsed)
+    transcript = parse(choice.text, seconds_of(context.call))
+    match parsed.body.response_format:
         case "srt":
             return _text(srt(transcript.segments))
         case "vtt":
             return _text(vtt(transcript.segments))
         case "diarized_json":
             return json_reply({**_diarized(transcript), "usage": token_fields(response.usage)})
-    return json_reply(_verbose(transcript, wanted, protocol))
+    return json_reply(_verbose(transcript, parsed, protocol))
 
 
-def _plain(response: Response, wanted: ParsedCall) -> HttpReply:
+def _plain(response: Response, parsed: ParsedCall) -> HttpReply:
     choice = response.choices[0]
     text = transcript_text(choice.text)
-    if wanted.body.response_format == "text":
+    if parsed.body.response_format == "text":
         return _text(f"{text}\n")
     body: dict[str, Any] = {"text": text, "usage": token_fields(response.usage)}
     if choice.logprobs is not None:
@@ -73,7 +73,7 @@ def _diarized(transcript: Transcript) -> dict[str, Any]:
     }
 
 
-def _verbose(transcript: Transcript, wanted: ParsedCall, protocol: str) -> dict[str, Any]:
+def _verbose(transcript: Transcript, parsed: ParsedCall, protocol: str) -> dict[str, Any]:
     english = protocol == TRANSLATIONS
     body: dict[str, Any] = {
         "task": "translate" if english else "transcribe",
@@ -82,9 +82,9 @@ def _verbose(transcript: Transcript, wanted: ParsedCall, protocol: str) -> dict[
         "text": transcript.text,
         "usage": {"type": "duration", "seconds": transcript.seconds},
     }
-    granularities = wanted.body.timestamp_granularities or ["segment"]
+    granularities = parsed.body.timestamp_granularities or ["segment"]
     if "segment" in granularities:
-        temperature = wanted.body.temperature or 0.0
+        temperature = parsed.body.temperature or 0.0
         body["segments"] = [
             _segment(number, segment, temperature)
             for number, segment in enumerate(transcript.segments)
@@ -97,7 +97,7 @@ def _verbose(transcript: Transcript, wanted: ParsedCall, protocol: str) -> dict[
 
 
 def _segment(number: int, segment: Segment, temperature: float) -> dict[str, Any]:
-    """Return a segment with neutral values for what only Whisper knows but clients require."""
+    """Return a segment, with neutral values for fields of Whisper that clients require."""
     raw = segment.text.encode()
     return {
         "id": number,

@@ -1,4 +1,4 @@
-"""The fields of a call for a transcript, and what they may be."""
+"""The fields of a call for a transcript, and their allowed values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 TRANSCRIPTIONS: Final = "openai_transcriptions"
 TRANSLATIONS: Final = "openai_translations"
 
-#: Those whose answer says when something was said.
+#: The formats with times.
 TIMED: Final = ("verbose_json", "srt", "vtt", "diarized_json")
 STREAMED: Final = ("json", "text", "diarized_json")
 FORMATS: Final = {
@@ -20,12 +20,12 @@ GRANULARITIES: Final = ("segment", "word")
 
 #: The part of the form that holds the recording.
 FILE: Final = "file"
-#: Fields that may come several times, with brackets behind their name or without.
+#: Fields that can occur several times, with or without brackets after their name.
 LISTS: Final = ("timestamp_granularities", "include", "languages", "keywords")
 
 
 class TranscriptBody(Struct):
-    """The fields of a form that mean something here; others are named as lost."""
+    """The supported fields of a form; others are reported as losses."""
 
     model: str | None = None
     language: str | None = None
@@ -39,5 +39,5 @@ class TranscriptBody(Struct):
     include: list[str] = []
 
 
-#: Names as they stand on the wire.
+#: Names on the wire.
 KNOWN: Final = frozenset(TranscriptBody.__struct_encode_fields__)

@@ -1,4 +1,4 @@
-"""Reads what a model says of the times, and puts it right: models guess, and miss."""
+"""Parses a model's transcript with times, and corrects the times, which models estimate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PLAIN: Final = re.compile(r"(\d+(?:[.,]\d+)?)\s*s?")
 
 
 class Segment(Struct, frozen=True):
-    """A stretch of speech, or a word; times are in seconds."""
+    """A segment of speech, or a word; times are in seconds."""
 
     start: float
     end: float
@@ -27,7 +27,7 @@ class Segment(Struct, frozen=True):
 
 
 class Transcript(Struct, frozen=True):
-    """All that was said; ``seconds`` is how long the recording is, or its last word's end."""
+    """A whole transcript; ``seconds`` is the length of the recording, or the last end."""
 
     segments: tuple[Segment, ...]
     words: tuple[Segment, ...] = ()
@@ -37,27 +37,27 @@ class Transcript(Struct, frozen=True):
     @property
     def text(self) -> str:
         """The whole text."""
-        return joined([segment.text for segment in self.segments])
+        return join_texts([segment.text for segment in self.segments])
 
 
 def parse(text: str, seconds: float | None) -> Transcript:
-    """Return the transcript in a model's answer, its times in order and within the recording.
+    """Return the transcript in a model's response, its times in order and within the recording.
 
-    :raises UpstreamError: if it has not the form that was asked for.
+    :raises UpstreamError: if it does not have the requested format.
     """
     fenced = _FENCE.match(text)
     try:
-        answer = msgspec.json.decode(fenced[1] if fenced else text)
-        if not isinstance(answer, dict):
-            raise ValueError("it is no object")
-        segments = _ordered(_items(answer.get("segments"), "text"), seconds)
-        words = _ordered(_items(answer.get("words", []), "word"), seconds)
+        response = msgspec.json.decode(fenced[1] if fenced else text)
+        if not isinstance(response, dict):
+            raise ValueError("it is not an object")
+        segments = _ordered(_items(response.get("segments"), "text"), seconds)
+        words = _ordered(_items(response.get("words", []), "word"), seconds)
     except (ValueError, RecursionError) as error:
         raise UpstreamError(
-            f"The model's transcript has not the form that it was asked for ({error}); try again.",
+            f"The model's transcript does not have the requested format ({error}); try again.",
             code="bad_transcript",
         ) from error
-    language = answer.get("language")
+    language = response.get("language")
     last = max((segment.end for segment in segments), default=0.0)
     return Transcript(
         segments,
@@ -68,9 +68,9 @@ def parse(text: str, seconds: float | None) -> Transcript:
 
 
 def _items(items: Any, name: str) -> list[Segment]:
-    """Return what a list holds; what says nothing is left out.
+    """Return the segments in a list, without empty ones.
 
-    :raises ValueError: if it is no such list.
+    :raises ValueError: if the list is malformed.
     """
     if not isinstance(items, list):
         raise ValueError("a list is missing")
@@ -78,19 +78,19 @@ def _items(items: Any, name: str) -> list[Segment]:
     for item in items:
         if not isinstance(item, dict) or not isinstance(item.get(name), str):
             raise ValueError(f"an entry has no {name}")
-        said = " ".join(item[name].split())
+        text = " ".join(item[name].split())
         speaker = item.get("speaker")
-        if said:
+        if text:
             start, end = to_seconds(item.get("start")), to_seconds(item.get("end"))
             speaker = speaker.strip() if isinstance(speaker, str) else ""
-            found.append(Segment(start, end, said, speaker))
+            found.append(Segment(start, end, text, speaker))
     return found
 
 
 def to_seconds(value: Any) -> float:
     """Return a time as seconds; models also write ``01:05.5``.
 
-    :raises ValueError: if it is no time.
+    :raises ValueError: if it is not a time.
     """
     if isinstance(value, str):
         clock, plain = _CLOCK.fullmatch(value.strip()), _PLAIN.fullmatch(value.strip())
@@ -103,11 +103,11 @@ def to_seconds(value: Any) -> float:
         number = float(value)
         if math.isfinite(number) and number >= 0:
             return number
-    raise ValueError(f"{str(value)[:40]!r} is no time")
+    raise ValueError(f"{str(value)[:40]!r} is not a time")
 
 
 def _ordered(items: list[Segment], seconds: float | None) -> tuple[Segment, ...]:
-    """Return the items with times that never go back, and that end with the recording."""
+    """Return the items with ascending times within the recording."""
     ordered, before = [], 0.0
     most = math.inf if seconds is None else seconds
     for item in items:
@@ -118,8 +118,8 @@ def _ordered(items: list[Segment], seconds: float | None) -> tuple[Segment, ...]
     return tuple(ordered)
 
 
-def joined(texts: list[str]) -> str:
-    """Return texts as one, with a space between them where their script has spaces."""
+def join_texts(texts: list[str]) -> str:
+    """Return joined texts, with a space between them if their script has spaces."""
     pieces: list[str] = []
     for text in texts:
         if pieces and not (_unspaced(pieces[-1][-1]) and _unspaced(text[0])):

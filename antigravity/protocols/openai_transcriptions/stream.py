@@ -1,4 +1,4 @@
-"""Streamed transcripts: text as it comes, and at the end all of it."""
+"""Encodes streamed transcripts: text as it arrives, and at the end the whole text."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from antigravity.protocols.openai_transcriptions.fields import (
     transcript_text,
 )
 from antigravity.protocols.openai_transcriptions.instruction import SILENCE
-from antigravity.protocols.openai_transcriptions.request import length_of
+from antigravity.protocols.openai_transcriptions.request import seconds_of
 from antigravity.protocols.openai_transcriptions.segments import parse
 from antigravity.protocols.stream_encoder import StreamEncoder
 from antigravity.sse import encode_data
 
 
 class TranscriptStreamEncoder(StreamEncoder):
-    """Writes the events of one response.
+    """Encodes the events of one response.
 
-    Text waits as long as it may be the model's word for silence.  Of segments with speakers
-    none is written before all have come, as they are corrected together.
+    Text waits as long as it can be the model's marker for silence.  Segments with speakers wait
+    for the end, because they are corrected together.
     """
 
     def __init__(self, context: ReplyContext) -> None:
         super().__init__(EventOrder(parallel_calls=True))
-        self._asked = parse_call(context.call)
-        self._seconds = length_of(context.call)
+        self._parsed = parse_call(context.call)
+        self._seconds = seconds_of(context.call)
         self._text: list[str] = []
         self._held = ""
         self._open = False
@@ -71,7 +71,7 @@ class TranscriptStreamEncoder(StreamEncoder):
 
     def _add(self, text: str) -> bytes:
         self._text.append(text)
-        if self._asked.timed:
+        if self._parsed.timed:
             return b""
         if self._open:
             return _delta(text)
@@ -84,7 +84,7 @@ class TranscriptStreamEncoder(StreamEncoder):
     def _done(self) -> bytes:
         out = b""
         whole = "".join(self._text)
-        if self._asked.timed:
+        if self._parsed.timed:
             transcript = parse(whole, self._seconds)
             whole = transcript.text
             for number, segment in enumerate(transcript.segments):

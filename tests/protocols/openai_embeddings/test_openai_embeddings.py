@@ -183,7 +183,7 @@ def test_several_texts_of_one_input_are_lines() -> None:
 
 def test_media_are_refused() -> None:
     media = Media("image", InlineData("AA=="), "image/png")
-    with pytest.raises(InvalidRequestError, match="no vectors of image") as caught:
+    with pytest.raises(InvalidRequestError, match="does not support image") as caught:
         encoded(media)
     assert caught.value.param == "input"
 

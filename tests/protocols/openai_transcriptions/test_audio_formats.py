@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.ir.errors import InvalidRequestError
-from antigravity.protocols.openai_transcriptions.audio_file import CONTENTS, sound_type
+from antigravity.protocols.openai_transcriptions.audio_file import CONTENTS, audio_type
 from antigravity.protocols.openai_transcriptions.duration import duration_of
 from tests.protocols.openai_transcriptions.builders import wav
 
@@ -41,7 +41,7 @@ TYPES = {
 
 
 def found(filename: str, data: bytes) -> str:
-    return sound_type(filename, b"before" + data + b"after", 6, 6 + len(data))
+    return audio_type(filename, b"before" + data + b"after", 6, 6 + len(data))
 
 
 def test_every_format_has_a_file_here() -> None:
@@ -60,7 +60,9 @@ def test_formats_by_name_and_content(name: str) -> None:
 def test_names_that_contradict_the_content(name: str, other: str) -> None:
     if TYPES[name] == TYPES[other]:
         return
-    with pytest.raises(InvalidRequestError, match=r"is called .* but its content") as refused:
+    with pytest.raises(
+        InvalidRequestError, match=r"has the extension .* but its content"
+    ) as refused:
         found(f"talk.{name}", FILES[other])
     assert "mp3, wav, m4a, ogg, flac, aiff" in refused.value.message
     assert refused.value.param == "file"
@@ -69,10 +71,10 @@ def test_names_that_contradict_the_content(name: str, other: str) -> None:
 @pytest.mark.parametrize(
     ("filename", "data", "problem"),
     [
-        ("a.txt", b"hello", "is no recording"),
-        ("a.mp3", b"hello", "is no recording"),
+        ("a.txt", b"hello", "is not a recording"),
+        ("a.mp3", b"hello", "is not a recording"),
         ("a.png", b"\x89PNG\r\n\x1a\n", "image/png"),
-        ("a.wma", FILES["wav"], "no format for recordings"),
+        ("a.wma", FILES["wav"], "not an audio format"),
         ("a.wav", b"", "is empty"),
     ],
 )
@@ -83,7 +85,7 @@ def test_what_is_no_recording(filename: str, data: bytes, problem: str) -> None:
 
 def test_a_film_is_told_from_sound() -> None:
     assert found("a.mp4", FILM) == "video/mp4"
-    assert sound_type("a.mp4", MP4 + FILM, 0, len(MP4)) == "audio/mp4"
+    assert audio_type("a.mp4", MP4 + FILM, 0, len(MP4)) == "audio/mp4"
 
 
 def length(mime_type: str, data: bytes) -> float | None:

@@ -154,7 +154,7 @@ def test_the_limit_is_explained() -> None:
 
 def test_the_default_limit_is_fifteen_mebibytes() -> None:
     data = wav() + bytes(15 * 1024 * 1024)
-    with pytest.raises(RequestTooLargeError, match="at most 15 MiB"):
+    with pytest.raises(RequestTooLargeError, match="limit for this model is 15 MiB"):
         TRANSCRIBE.decode(call(data=data, rules=RULES))
 
 

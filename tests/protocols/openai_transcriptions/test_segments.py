@@ -15,7 +15,7 @@ from antigravity.ir.errors import UpstreamError
 from antigravity.protocols.openai_transcriptions.captions import srt, vtt
 from antigravity.protocols.openai_transcriptions.segments import (
     Segment,
-    joined,
+    join_texts,
     parse,
     to_seconds,
 )
@@ -71,7 +71,7 @@ def test_times_in_all_spellings(value: Any, seconds: float) -> None:
 
 @pytest.mark.parametrize("value", [None, -1, True, "soon", "1:2:3:4", [], float("inf"), "NaN"])
 def test_what_is_no_time(value: Any) -> None:
-    with pytest.raises(ValueError, match="no time"):
+    with pytest.raises(ValueError, match="not a time"):
         to_seconds(value)
 
 
@@ -122,10 +122,10 @@ def test_silence() -> None:
 
 
 def test_texts_are_joined_as_their_script_wants_it() -> None:
-    assert joined(["Hello", "world."]) == "Hello world."
-    assert joined(["今日は", "いい天気"]) == "今日はいい天気"
-    assert joined(["오늘은", "날씨가"]) == "오늘은 날씨가"
-    assert joined([]) == ""
+    assert join_texts(["Hello", "world."]) == "Hello world."
+    assert join_texts(["今日は", "いい天気"]) == "今日はいい天気"
+    assert join_texts(["오늘은", "날씨가"]) == "오늘은 날씨가"
+    assert join_texts([]) == ""
 
 
 def milliseconds(groups: tuple[str, ...]) -> int:
