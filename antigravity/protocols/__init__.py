@@ -1,1 +1,1 @@
-"""One package per wire protocol: how to serve it, and how to be a client of it.  Sans-IO."""
+"""One package per wire protocol, with its server and client sides.  Sans-IO."""

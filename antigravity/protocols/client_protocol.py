@@ -1,4 +1,4 @@
-"""Clients of protocols as structs of functions; what is left out is not supported."""
+"""Clients of protocols as structs of functions; functions with defaults are optional."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DecodingTap:
         self.failure: GatewayError | None = None
 
     def watch(self, event: ServerSentEvent) -> None:
-        """Look at one event."""
+        """Examine one event."""
         for each in self._decoder.decode(event):
             if isinstance(each, UsageUpdate):
                 self.usage = each.usage
@@ -48,21 +48,21 @@ def no_count_request(request: Request, target: Target) -> EncodedRequest | None:
 
 
 def no_count(body: bytes) -> int:
-    """Refuse: upstreams of this protocol count no tokens.
+    """Refuse: upstreams of this protocol cannot count tokens.
 
     :raises UpstreamError: always.
     """
-    raise UpstreamError("Upstreams of this protocol can't count tokens.")
+    raise UpstreamError("Upstreams of this protocol cannot count tokens.")
 
 
 def no_usage(body: bytes) -> Usage | None:
-    """Return ``None``: whole responses hold no usage."""
+    """Return ``None``: whole responses have no usage."""
     return None
 
 
 @implementer(IClientProtocol)
 class ClientProtocol(Struct, frozen=True, kw_only=True, eq=False):
-    """One client protocol; ``IClientProtocol`` says what each function does.
+    """A client protocol; ``IClientProtocol`` describes each function.
 
     Without ``make_tap`` a stream that is passed through is decoded to watch it.
     """
@@ -85,13 +85,13 @@ class ClientProtocol(Struct, frozen=True, kw_only=True, eq=False):
         return DecodingTap(self.decoder(Request("", (), self.name), Target("")))
 
     def __repr__(self) -> str:
-        """Return the name; the functions would fill a page."""
+        """Return the name without the functions."""
         return f"<ClientProtocol {self.name}>"
 
 
 @implementer(IEmbeddingClient)
 class EmbeddingClient(Struct, frozen=True, kw_only=True, eq=False):
-    """One client protocol for vectors; ``IEmbeddingClient`` says what each function does."""
+    """A client protocol for embeddings; ``IEmbeddingClient`` describes each function."""
 
     name: str
     traits: Traits

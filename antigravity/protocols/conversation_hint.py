@@ -1,6 +1,6 @@
 """The key of the conversation that a body belongs to, read from its raw members.
 
-Only the turns up to the user's first text are looked into; nothing of them is translated.
+Only the turns up to the user's first text are decoded.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def conversation_key(
 
     :param members: those of the body.
     :param turns: a list of turns, or the text of the only one.
-    :param default_role: the role of turns that name none.
+    :param default_role: the role of turns without one.
     """
     metadata = _value(members, "metadata")
     user_id = metadata.get("user_id") if isinstance(metadata, dict) else None
@@ -115,7 +115,7 @@ def _texts(content: list[Raw]) -> Iterator[str]:
 
 
 def _stable(content: list[Raw]) -> Iterator[bytes]:
-    """Return what stays the same of parts from turn to turn."""
+    """Return what of the parts stays the same from turn to turn."""
     for each in map(bytes, content):
         if _CACHE_CONTROL.encode() not in each or not each.startswith(b"{"):
             yield each

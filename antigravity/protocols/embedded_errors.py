@@ -1,8 +1,8 @@
-"""Errors in answers whose status says success.
+"""Finds errors in responses whose status is a success.
 
-Gateways, proxies and providers answer 200 and put what went wrong into the body, or into the first
-event of a stream, each in a shape of its own.  Here such a body is told from an answer, and
-becomes the error body that all protocols read, with the status that it should have had.
+Some gateways, proxies and providers respond with 200 and an error in the body or in the first
+event of a stream, each in its own format.  Such a body is converted to the error body that all
+protocols read, with the status that it should have had.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from msgspec import Struct
 from antigravity.ir.errors import GatewayError
 from antigravity.protocols.rate_limits import read_limit
 
-#: Longer bodies are answers.
+#: Longer bodies are not errors.
 LARGEST: Final = 64 * 1024
 
-#: Members that only an answer has (if they hold anything).
+#: Members that, unless empty, only successful responses have.
 _CONTENT: Final = (
     "choices", "candidates", "content", "output", "data", "text", "predictions", "response",
     "delta", "content_block", "item", "part", "usageMetadata", "promptFeedback", "embedding",
@@ -36,8 +36,8 @@ _CODES: Final = (
 )  # fmt: skip
 _NO_ERROR: Final = frozenset(("", "0", "200", "201", "ok", "success", "succeeded", "none", "null"))
 
-#: What codes, types and names of statuses mean, in lower case without separators.
-_WORDS: Final[Mapping[str, int]] = {
+#: The statuses of codes and types of errors, in lower case without separators.
+_STATUSES: Final[Mapping[str, int]] = {
     **dict.fromkeys(
         ("invalidapikey", "apikeyinvalid", "authenticationerror", "unauthenticated",
          "unauthorized", "invalidauthentication", "invalidauthenticationerror", "authfailed",
@@ -69,7 +69,7 @@ _WORDS: Final[Mapping[str, int]] = {
         ("apierror", "servererror", "internalerror", "internal", "internalservererror",
          "unknown", "upstreamerror"), 500),
 }  # fmt: skip
-#: Numbers that are no HTTP statuses: those of z.ai, and of MiniMax (whose stand in ``base_resp``).
+#: Codes that are not HTTP statuses: those of z.ai, and of MiniMax (in ``base_resp``).
 _NUMBERS: Final[Mapping[int, int]] = {
     **dict.fromkeys((1000, 1001, 1002, 1003, 1004, 1110, 1111, 1112), 401),
     1113: 402,
@@ -84,7 +84,7 @@ _BASE_NUMBERS: Final[Mapping[int, int]] = {
     1001: 504, 1002: 429, 1004: 401, 1008: 402, 1026: 400, 1027: 400, 1039: 400, 1041: 429,
     2013: 400, 2049: 401, 2056: 429,
 }  # fmt: skip
-#: What messages say, for bodies with nothing but a message; the first that matches counts.
+#: The statuses of phrases, for bodies with only a message; the first match counts.
 _PHRASES: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), status)
     for pattern, status in (
@@ -104,25 +104,25 @@ _PHRASES: Final = tuple(
 )
 _SEPARATORS: Final = re.compile(r"[^a-z0-9]")
 
-#: Reads an error body; see ``IClientSide.decode_error``.
+#: Decodes an error body; see ``IClientProtocol.decode_error``.
 DecodeError = Callable[[int, Mapping[str, str], bytes], GatewayError]
 
 
 class _Embedded(Struct, frozen=True):
-    """An error as its body tells it; ``numbers`` are its codes, ``words`` its names.
+    """An error in a body; ``numbers`` are its numeric codes, ``names`` the others.
 
-    ``fields`` are its members as they came: some of them say when a retry makes sense.
+    ``fields`` are its raw members: some of them say when to retry.
     """
 
     message: str
-    words: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
     fields: Mapping[str, Any] = {}
     of_base: bool = False
 
 
 def error_in(data: bytes, decode_error: DecodeError) -> GatewayError | None:
-    """Return the error that a body, or the data of an event, tells; ``None`` if it is none.
+    """Return the error in a body, or in the data of an event; ``None`` if there is none.
 
     ``decode_error`` is the protocol's own.
     """
@@ -133,26 +133,26 @@ def error_in(data: bytes, decode_error: DecodeError) -> GatewayError | None:
         return None
     status = _status(found)
     fields: dict[str, Any] = {**found.fields, "message": found.message}
-    if found.words:
-        fields["type"] = found.words[0]
-        names = [word for word in found.words if word.isupper()]
+    if found.names:
+        fields["type"] = found.names[0]
+        names = [name for name in found.names if name.isupper()]
         fields |= {"status": names[0]} if names else {}
     elif not isinstance(fields.get("type"), str):
         fields.pop("type", None)
-    if not fields.get("code") and found.words:
-        fields["code"] = found.words[0]
+    if not fields.get("code") and found.names:
+        fields["code"] = found.names[0]
     fields.pop("error", None)
     return decode_error(status, {}, msgspec.json.encode({"error": fields}))
 
 
 def error_in_event(name: str, data: bytes, decode_error: DecodeError) -> GatewayError | None:
-    """Return the error in an event; one that is named ``error`` is one, whatever it holds."""
+    """Return the error in an event; any event named ``error`` is one."""
     found = error_in(data, decode_error)
     if found is None and name == "error":
         message = data[:LARGEST].decode("utf-8", "replace").strip()
-        said = _Embedded("" if message.startswith(("{", "[", "<")) else message)
-        body = msgspec.json.encode({"error": {"message": said.message}})
-        found = decode_error(_status(said), {}, body)
+        parsed = _Embedded("" if message.startswith(("{", "[", "<")) else message)
+        body = msgspec.json.encode({"error": {"message": parsed.message}})
+        found = decode_error(_status(parsed), {}, body)
     return found
 
 
@@ -169,7 +169,7 @@ def _find(data: bytes) -> _Embedded | None:
 
 
 def _by_error(wire: dict[str, Any]) -> _Embedded | None:
-    """Return what the member ``error`` (or the first of ``errors``) says, if there is one."""
+    """Return the error in the member ``error``, or the first of ``errors``, if there is one."""
     errors = wire.get("errors")
     error = wire.get("error") or (errors[0] if isinstance(errors, list) and errors else errors)
     if isinstance(error, str):
@@ -179,7 +179,7 @@ def _by_error(wire: dict[str, Any]) -> _Embedded | None:
             error = error["error"]
         outer = {"code": wire["code"]} if "code" in wire and "code" not in error else {}
         found = _read({**outer, **error})
-        return found if found.message or found.words or found.numbers else None
+        return found if found.message or found.names or found.numbers else None
     return _read(wire) if error is True else None
 
 
@@ -193,7 +193,7 @@ def _by_base(wire: dict[str, Any]) -> _Embedded | None:
 
 
 def _by_shape(wire: dict[str, Any]) -> _Embedded | None:
-    """Return what an object without content says, if it is an error by its other members."""
+    """Return the error in an object without content, if its other members show one."""
     if any(wire.get(name) for name in _CONTENT):
         return None
     marked = wire.get("type") == "error" or wire.get("object") == "error"
@@ -202,25 +202,25 @@ def _by_shape(wire: dict[str, Any]) -> _Embedded | None:
     if marked or _is_bad(found):
         return found
     typed = isinstance(wire.get("type"), str) or isinstance(wire.get("object"), str)
-    known = found.numbers or found.words or _says_it_went_well(wire)
+    known = found.numbers or found.names or _reports_success(wire)
     return found if found.message and not typed and not known and "id" not in wire else None
 
 
-def _says_it_went_well(wire: Mapping[str, Any]) -> bool:
+def _reports_success(wire: Mapping[str, Any]) -> bool:
     codes = (wire.get(name) for name in _CODES)
     return any(code is not None and str(code).lower() in _NO_ERROR for code in codes)
 
 
 def _is_bad(found: _Embedded) -> bool:
-    """Return whether the codes of a message are those of an error."""
-    return bool(found.message and (found.numbers or found.words))
+    """Return whether there is a message with the code of an error."""
+    return bool(found.message and (found.numbers or found.names))
 
 
-def _read(fields: Mapping[str, Any], word: str = "") -> _Embedded:
-    """Return what the members of an error say."""
+def _read(fields: Mapping[str, Any], name: str = "") -> _Embedded:
+    """Return the error in its members."""
     codes = [fields.get(name) for name in _CODES]
     kind = fields.get("type")
-    words = [word] if re.fullmatch(r"[\w.-]{3,60}", word) else []
+    names = [name] if re.fullmatch(r"[\w.-]{3,60}", name) else []
     numbers: list[int] = []
     for code in [*codes, kind if kind != "error" else None]:
         text = str(code).strip() if isinstance(code, str | int) else ""
@@ -229,8 +229,8 @@ def _read(fields: Mapping[str, Any], word: str = "") -> _Embedded:
         if re.fullmatch(r"-?\d{1,9}", text):
             numbers.append(int(text))
         else:
-            words.append(text)
-    return _Embedded(_message(fields), tuple(words), tuple(numbers), fields)
+            names.append(text)
+    return _Embedded(_message(fields), tuple(names), tuple(numbers), fields)
 
 
 def _message(fields: Mapping[str, Any]) -> str:
@@ -248,24 +248,24 @@ def _message(fields: Mapping[str, Any]) -> str:
 def _status(found: _Embedded) -> int:
     """Return the status that an error should have had."""
     if isinstance(found.fields.get("detail"), list):
-        return 422  # FastAPI lists what is wrong with a request
+        return 422  # FastAPI's list of invalid fields
     table = _BASE_NUMBERS if found.of_base else _NUMBERS
-    words = [_SEPARATORS.sub("", word.lower()) for word in found.words]
-    named = [_WORDS[word] for word in words if word in _WORDS]
-    named += [_WORDS[head] for word in found.words if (head := _head(word)) in _WORDS]
+    names = [_SEPARATORS.sub("", name.lower()) for name in found.names]
+    named = [_STATUSES[name] for name in names if name in _STATUSES]
+    named += [_STATUSES[head] for name in found.names if (head := _head(name)) in _STATUSES]
     numbers = [n for n in found.numbers if 400 <= n < 600]
     numbers += [table[n] for n in found.numbers if n in table]
     numbers += [n // 100 for n in found.numbers if 40_000 <= n < 60_000]
     if numbers and numbers[0] not in (400, 500):
         return numbers[0]
-    said = [*named, *numbers]
-    if said and said[0] != 500:
-        return said[0]
+    statuses = [*named, *numbers]
+    if statuses and statuses[0] != 500:
+        return statuses[0]
     if read_limit(None, {}, {"error": found.fields} if found.fields else found.message).kind:
         return 429
     return next((s for pattern, s in _PHRASES if pattern.search(found.message)), 500)
 
 
-def _head(word: str) -> str:
-    """Return the first of the words that dots part: ``Throttling.RateQuota``."""
-    return _SEPARATORS.sub("", word.partition(".")[0].lower())
+def _head(name: str) -> str:
+    """Return a name up to its first dot, as in ``Throttling.RateQuota``."""
+    return _SEPARATORS.sub("", name.partition(".")[0].lower())

@@ -1,4 +1,4 @@
-"""Puts the events of a response in an order that a protocol can write.  Sans-IO."""
+"""Puts the events of a response in an order that a protocol allows.  Sans-IO."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from antigravity.ir.events import (
 class EventOrder(Struct, frozen=True):
     """The order that a protocol allows.
 
-    :ivar choices: how many choices a stream has, which begin in ascending order; events of
-        others are dropped.  ``None``: any, which begin as they come.
-    :ivar parallel_calls: whether several tool calls may be open at a time, with content between
-        their deltas.  If not, whatever belongs to something else waits until a call has ended.
-    :ivar every_finish: whether a stream is complete only if all its choices have finished; one is
-        enough otherwise.
+    :ivar choices: the number of choices in a stream, which start in ascending order; events of
+        other choices are dropped.  ``None``: any number, in any order.
+    :ivar parallel_calls: whether several tool calls can be open at a time, with content between
+        their deltas.  If not, other events wait until the open call has ended.
+    :ivar every_finish: whether all choices must finish before a stream is complete; otherwise
+        one is enough.
     """
 
     choices: int | None = 1
@@ -38,7 +38,7 @@ class EventOrder(Struct, frozen=True):
 
 
 class ChoiceStart(Struct, frozen=True, gc=False):
-    """A choice begins; the sequencer adds it before the choice's first event."""
+    """The start of a choice; the sequencer adds it before the choice's first event."""
 
     choice: int = 0
 
@@ -47,7 +47,7 @@ class ChoiceStart(Struct, frozen=True, gc=False):
 OrderedEvent = ChoiceStart | ChoiceEvent
 SequencedEvent = ChoiceStart | Event
 
-#: Events that open nothing and end nothing.
+#: Events that neither open nor end anything.
 _CONTENT: Final = frozenset(get_args(ChoiceEvent)) - {
     ToolCallStart,
     ToolCallDelta,
@@ -66,15 +66,15 @@ class _Choice:
         self.finish: Finish | None = None
         self.known_calls: set[int] = set()
         self.open_calls: list[int] = []
-        #: What waits for the open call to end: the events of a call, or content between calls.
+        #: Events that wait for the end of the open call: those of a call, or content between calls.
         self.waiting: deque[list[SequencedEvent]] = deque()
         self.waiting_calls: dict[int, list[SequencedEvent]] = {}
 
 
 class EventSequencer:
-    """Puts events in order, whatever comes in.
+    """Puts events in order, in whichever order they arrive.
 
-    What it returns has
+    The returned events have
 
     * one :class:`ResponseStart` before everything but usage;
     * a :class:`ChoiceStart` for each choice before its first event;
@@ -83,7 +83,7 @@ class EventSequencer:
     * one :class:`Finish` for a choice, and nothing of that choice after it;
     * :class:`UsageUpdate` at any time.
 
-    For speed, some events of choice 0 may be written without feeding them:
+    For speed, some events of choice 0 can be written without feeding them:
 
     :ivar passing: the types of such events.
     :ivar passing_calls: the calls whose deltas are such events.
@@ -102,14 +102,14 @@ class EventSequencer:
         self.over = False
 
     def finish_of(self, choice: int = 0) -> Finish | None:
-        """Return the ``Finish`` of a choice; it is known before the calls that it ends end."""
+        """Return the ``Finish`` of a choice, which is known before its open calls are ended."""
         state = self._choices.get(choice)
         return None if state is None else state.finish
 
     def feed(self, event: Event) -> Sequence[SequencedEvent]:
-        """Return what has to be written after ``event`` came in.
+        """Return the events to write after ``event`` has arrived.
 
-        A ``StreamFailure`` ends the stream and is returned as it is.
+        A ``StreamFailure`` ends the stream and is returned unchanged.
         """
         if self.over:
             return ()
@@ -134,7 +134,7 @@ class EventSequencer:
         return out
 
     def open(self, index: int = 0) -> list[SequencedEvent]:
-        """Return what begins the response and a choice, as far as they have not begun."""
+        """Return the events that start the response and a choice, unless they have started."""
         wanted = self._order.choices
         if index in self._choices or (wanted is not None and index >= wanted):
             return []
@@ -155,7 +155,7 @@ class EventSequencer:
         return any(finished) and (all(finished) or not self._order.every_finish)
 
     def _add(self, choice: _Choice, event: ChoiceEvent, out: list[SequencedEvent]) -> None:
-        """Add to ``out`` what an event of an unfinished choice allows to be written."""
+        """Add to ``out`` the events to write after an event of an unfinished choice."""
         match event:
             case Finish():
                 choice.finish = event
@@ -182,7 +182,7 @@ class EventSequencer:
                 out.append(event)
 
     def _hold(self, choice: _Choice, event: ChoiceEvent) -> None:
-        """Keep an event until the open call has ended."""
+        """Hold an event until the open call has ended."""
         match event:
             case ToolCallStart():
                 choice.known_calls.add(event.call)
@@ -199,7 +199,7 @@ class EventSequencer:
                 choice.waiting[-1].append(event)
 
     def _release(self, choice: _Choice, out: list[SequencedEvent]) -> None:
-        """Write what waited, up to a call that is still open."""
+        """Add the waiting events to ``out``, up to a call that is still open."""
         while choice.waiting and not choice.open_calls:
             held = choice.waiting.popleft()
             out += held

@@ -32,18 +32,18 @@ def tool_instruction(choice: ToolChoice) -> str:
     return f"Answer with a call of the tool {' or '.join(choice.names)}."
 
 
-def says_json(request: Request, *, instructions: bool) -> bool:
-    """Return whether the word JSON stands in the messages, or in the instructions if they count."""
+def mentions_json(request: Request, *, instructions: bool) -> bool:
+    """Return whether the messages, or with ``instructions`` the system, contain the word JSON."""
     if instructions and any("json" in text.text.lower() for text in request.system):
         return True
-    return any(_says_json(message.parts) for message in request.messages)
+    return any(_mentions_json(message.parts) for message in request.messages)
 
 
-def _says_json(parts: Iterable[Part]) -> bool:
+def _mentions_json(parts: Iterable[Part]) -> bool:
     for part in parts:
         if isinstance(part, Text) and "json" in part.text.lower():
             return True
-        if isinstance(part, ToolResult) and _says_json(part.parts):
+        if isinstance(part, ToolResult) and _mentions_json(part.parts):
             return True
     return False
 

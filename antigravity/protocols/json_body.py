@@ -1,4 +1,4 @@
-"""JSON bodies of requests, for any protocol: decode with good errors, peek, change the model."""
+"""JSON bodies of requests: decoding with errors that name fields, peeking, changing the model."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from antigravity.ir.mismatch import find_mismatch
 
 T = TypeVar("T")
 
-#: Which values a field may have: a pattern for its whole path, and the values.
+#: The allowed values of fields: a pattern for the whole path, and the values.
 Allowed = Sequence[tuple[re.Pattern[str], tuple[str, ...]]]
 
 _KEY: Final = re.compile(rb'\s*[,{]\s*("(?:[^"\\]|\\.)*")\s*:\s*', re.DOTALL)
 _END: Final = re.compile(rb"\s*}\s*\Z")
 
 
-#: Where the members of a body are kept in the memo of its call.
+#: The key of a body's members in the memo of its call.
 _MEMO: Final = "members"
 
 
@@ -35,7 +35,7 @@ class _HeadBody(Struct):
 def load_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object in ``body``.
 
-    :raises InvalidRequestError: if there is none.
+    :raises InvalidRequestError: if it is not a JSON object.
     """
     return decode_object(body, dict[str, Any])
 
@@ -43,7 +43,7 @@ def load_object(body: bytes) -> dict[str, Any]:
 def load_members(body: bytes) -> dict[str, Raw]:
     """Return the members of the JSON object in ``body``; their values are not decoded.
 
-    :raises InvalidRequestError: if there is none.
+    :raises InvalidRequestError: if it is not a JSON object.
     """
     return decode_object(body, dict[str, Raw])
 
@@ -51,7 +51,7 @@ def load_members(body: bytes) -> dict[str, Raw]:
 def decode_object(body: bytes, kind: type[T]) -> T:
     """Return the JSON object in ``body`` as ``kind``.
 
-    :raises InvalidRequestError: if there is none, or naming the field at fault.
+    :raises InvalidRequestError: if it is not a JSON object, or naming the field at fault.
     """
     try:
         try:
@@ -63,9 +63,9 @@ def decode_object(body: bytes, kind: type[T]) -> T:
 
 
 def members_of(call: Call) -> Mapping[str, Raw]:
-    """Return the members of a call's body; they are found once for each body.
+    """Return the members of a call's body; each body is parsed once.
 
-    :raises InvalidRequestError: if the body is no JSON object.
+    :raises InvalidRequestError: if the body is not a JSON object.
     """
     known = call.memo.get(_MEMO)
     if known is None or known[0] is not call.body:
@@ -79,10 +79,10 @@ def convert(
 ) -> Any:
     """Return a decoded JSON value as the type ``kind``.
 
-    ``at`` is the path of ``value`` in the body.  Without ``strict`` text may be a number or a
-    truth value, as it must be in forms.
+    ``at`` is the path of ``value`` in the body.  Without ``strict``, text can stand for a number
+    or a boolean, as in forms.
 
-    :raises InvalidRequestError: naming the field at fault, with the values that it may have.
+    :raises InvalidRequestError: naming the field at fault and its allowed values.
     """
     try:
         return msgspec.convert(value, kind, strict=strict)
@@ -93,7 +93,7 @@ def convert(
 def invalid(
     value: object, kind: Any, at: str = "", allowed: Allowed = (), *, strict: bool = True
 ) -> InvalidRequestError:
-    """Return the error for the client about a value, at ``at``, that is not of ``kind``."""
+    """Return the error for a value at ``at`` that is not of ``kind``."""
     found = find_mismatch(value, kind, strict=strict)
     path = found.at(at)
     if found.is_missing:
@@ -104,13 +104,13 @@ def invalid(
 
 
 def bad_field(path: str, problem: str, values: Sequence[str] = ()) -> InvalidRequestError:
-    """Return an error about one field, naming the values that it may have."""
+    """Return an error about one field, with its allowed values."""
     hint = f" Allowed values: {', '.join(values)}." if values else ""
     return InvalidRequestError(f"`{path}` {problem}.{hint}", param=path)
 
 
 def join(at: str, path: str) -> str:
-    """Return the path of something inside ``at``."""
+    """Return the path of ``path`` inside ``at``."""
     if not at or not path:
         return at or path
     return at + path if path.startswith("[") else f"{at}.{path}"
@@ -124,9 +124,9 @@ def _values(path: str, allowed: Allowed) -> tuple[str, ...]:
 
 
 def peek(call: Call) -> Head:
-    """Return what routing must know of a call whose body names the model.
+    """Return model and streaming switch of a call whose body names the model.
 
-    :raises InvalidRequestError: if the body is no JSON object or names no model.
+    :raises InvalidRequestError: if the body is not a JSON object or does not name a model.
     """
     head = decode_object(beginning(members_of(call)), _HeadBody)
     if not head.model:
@@ -135,25 +135,25 @@ def peek(call: Call) -> Head:
 
 
 def beginning(members: Mapping[str, Raw]) -> bytes:
-    """Return a small object that has what routing must know, and nothing else."""
+    """Return a small object with the fields that routing needs."""
     wanted = ("model", "stream")
     return msgspec.json.encode({name: members[name] for name in wanted if name in members})
 
 
 def with_model(call: Call, model: str) -> bytes:
-    """Return a call's body with another top-level ``model``, otherwise as it came.
+    """Return a call's body with another top-level ``model``, otherwise unchanged.
 
-    :raises InvalidRequestError: if it is no JSON object.
+    :raises InvalidRequestError: if it is not a JSON object.
     """
     return replace_model(call.body, model, members_of(call))
 
 
 def replace_model(body: bytes, model: str, members: Mapping[str, Raw] | None = None) -> bytes:
-    """Return ``body`` with another top-level ``model``, otherwise byte for byte as it is.
+    """Return ``body`` with another top-level ``model``, otherwise byte for byte the same.
 
     ``members`` are those of the body, if they are known.
 
-    :raises InvalidRequestError: if it is no JSON object.
+    :raises InvalidRequestError: if it is not a JSON object.
     """
     name = msgspec.json.encode(model)
     place = 0
@@ -176,5 +176,5 @@ def replace_model(body: bytes, model: str, members: Mapping[str, Raw] | None = N
 
 
 def _rebuilt(body: bytes, model: str) -> bytes:
-    """Return the body written anew: it lacks a model, or has a key twice."""
+    """Return the body encoded again: it has no model, or a duplicate key."""
     return msgspec.json.encode({**load_object(body), "model": model})

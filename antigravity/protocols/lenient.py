@@ -1,13 +1,13 @@
 """Decodes the JSON of upstreams; ``null`` is read like a missing member.
 
-Whatever a type declares is read at full speed first.  Only what does not fit is looked through, by
-the type, so that what is the model's own (arguments of tools, say) stays as it is.  Besides
-``null``, these are read as what they mean:
+Data is decoded strictly first.  Only if that fails, it is corrected by the declared type, so that
+data of any type, such as arguments of tools, stays unchanged.  Besides ``null``, these are
+corrected:
 
-* numbers that are written as text, and texts that are written as numbers or objects;
+* numbers that are written as strings, and strings that are written as numbers or objects;
 * one object where a list of objects is declared;
-* an empty list, object or text where something else is declared: it is missing;
-* bytes that are no UTF-8: each becomes U+FFFD.
+* an empty list, object or string where something else is declared counts as missing;
+* bytes that are not UTF-8 become U+FFFD each.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _LIST: Final = msgspec.json.Decoder(list[Raw])
 
 
 class LenientDecoder(Generic[T]):
-    """Decodes one type.  Make it once: building it costs more than using it.
+    """A decoder of one type, to be reused: building it costs more than using it.
 
-    Without ``strict`` numbers may also be written as text.
+    Without ``strict``, numbers can also be strings.
     """
 
     def __init__(self, kind: Any, *, strict: bool = True) -> None:
@@ -43,7 +43,7 @@ class LenientDecoder(Generic[T]):
     def decode(self, data: bytes | Raw) -> T:
         """Return the value in a JSON text.
 
-        :raises msgspec.DecodeError: if it is none, or does not fit.
+        :raises msgspec.DecodeError: if it is not JSON, or not of the type.
         """
         try:
             try:
@@ -70,7 +70,7 @@ def _decoder(kind: Any, *, strict: bool = True) -> LenientDecoder[Any]:
 def decode(data: bytes | Raw, kind: Any, *, strict: bool = True) -> Any:
     """Return the value of type ``kind`` in a JSON text.
 
-    :raises msgspec.DecodeError: if it is none, or does not fit.
+    :raises msgspec.DecodeError: if it is not JSON, or not of the type.
     """
     return _decoder(kind, strict=strict).decode(data)
 
@@ -78,7 +78,7 @@ def decode(data: bytes | Raw, kind: Any, *, strict: bool = True) -> Any:
 def convert(value: Any, kind: Any) -> Any:
     """Return a decoded JSON value as the type ``kind``.
 
-    :raises msgspec.DecodeError: if it does not fit.
+    :raises msgspec.DecodeError: if it is not of the type.
     """
     try:
         return msgspec.convert(value, kind)
@@ -87,7 +87,7 @@ def convert(value: Any, kind: Any) -> Any:
 
 
 def _pruned(data: bytes, kind: Any) -> bytes:
-    """Return JSON text without the members and items that are ``null`` against their type."""
+    """Return JSON text without members and items that are ``null`` against their type."""
     options = _options(kind)
     start = data.lstrip()[:1]
     if start == b"[":
@@ -99,7 +99,7 @@ def _pruned(data: bytes, kind: Any) -> bytes:
     if structs:
         return _pruned_object(data, structs)
     values = next((get_args(each)[1] for each in options if get_origin(each) is dict), None)
-    if values is None or not _may_have_members(values):
+    if values is None or not _has_members(values):
         return data
     members = _DICT.decode(data)
     return msgspec.json.encode(
@@ -112,26 +112,26 @@ def _pruned(data: bytes, kind: Any) -> bytes:
 
 
 def _fitted(text: bytes, kind: Any) -> bytes | None:
-    """Return a member's value as ``kind`` wants it; ``None`` if it is as good as missing."""
+    """Return a member's value corrected for ``kind``; ``None`` if it counts as missing."""
     options = _options(kind)
     if Any in options or Raw in options:
         return text
     begin = text[:1]
     if begin not in (b"{", b"["):
         return _fitted_scalar(text, kind, options)
-    takes_lists = any(get_origin(each) in _LISTS for each in options)
-    takes_objects = any(map(_is_object, options))
-    if takes_lists if begin == b"[" else takes_objects:
+    allows_lists = any(get_origin(each) in _LISTS for each in options)
+    allows_objects = any(map(_is_object, options))
+    if allows_lists if begin == b"[" else allows_objects:
         return _pruned(text, kind)
     if not text[1:-1].strip():
         return None
-    if begin == b"{" and takes_lists:
+    if begin == b"{" and allows_lists:
         return _pruned(b"[%b]" % text, kind)
     return msgspec.json.encode(text.decode()) if str in options else text
 
 
 def _fitted_scalar(text: bytes, kind: Any, options: tuple[Any, ...]) -> bytes | None:
-    """Return a text, number or truth value as ``kind`` wants it, if it can be that."""
+    """Return a string, number or boolean corrected for ``kind``, if possible."""
     try:
         _decoder(kind).decode(text)
     except msgspec.ValidationError:
@@ -158,14 +158,14 @@ def _is_object(kind: Any) -> bool:
 
 
 def _pruned_list(data: bytes, kind: Any) -> bytes:
-    if not _may_have_members(kind):
+    if not _has_members(kind):
         return data
     items = [bytes(item) for item in _LIST.decode(data)]
     return msgspec.json.encode([Raw(_pruned(item, kind)) for item in items if item != _NULL])
 
 
 def _pruned_object(data: bytes, structs: list[type[Struct]]) -> bytes:
-    """Return an object of one of several types; what a member is, the first that has it says."""
+    """Return an object of one of several types; the first with a member determines its type."""
     known: dict[str, Any] = {}
     for each in reversed(structs):
         known.update(_members(each))
@@ -187,18 +187,18 @@ def _members(kind: type[Struct]) -> Mapping[str, Any]:
 
 
 def _options(kind: Any) -> tuple[Any, ...]:
-    """Return the types of a union, or the one type that it is."""
+    """Return the types of a union, or the type itself."""
     arguments = get_args(kind)
     if arguments and get_origin(kind) not in (*_LISTS, dict):
         return arguments
     return (kind,)
 
 
-def _may_have_members(kind: Any) -> bool:
-    """Return whether there are declared members somewhere in a type."""
+def _has_members(kind: Any) -> bool:
+    """Return whether a type has declared members anywhere."""
     for each in _options(kind):
         if isinstance(each, type) and issubclass(each, Struct):
             return True
-        if get_origin(each) in (*_LISTS, dict) and any(map(_may_have_members, get_args(each))):
+        if get_origin(each) in (*_LISTS, dict) and any(map(_has_members, get_args(each))):
             return True
     return False

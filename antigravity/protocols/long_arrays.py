@@ -1,6 +1,6 @@
-"""JSON with a very long array, written one item at a time.
+"""JSON with a very long array, encoded one item at a time.
 
-To encode millions of numbers at once takes half a second in which no other thread goes on.
+Encoding millions of numbers at once would block all other threads for half a second.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Collects what a request asks for and its target cannot get."""
+"""Collects the losses of a translation."""
 
 from __future__ import annotations
 

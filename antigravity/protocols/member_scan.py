@@ -1,7 +1,7 @@
-"""Scans the members of a body without decoding them: for bodies that may be passed through.
+"""Scans the members of a body without decoding them, for native pass-through.
 
-Inside of a member only marks (byte strings) are searched.  A mark that is part of a text is a false
-alarm, which costs a translation and nothing else.
+Inside a member only marks (byte strings) are searched.  A mark in a text is a false alarm, which
+only costs a translation.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from antigravity.ir.aspects import Aspect, Aspects
 from antigravity.ir.capabilities import Capabilities
 
 Members = Mapping[str, Raw]
-#: Returns whether members have something that a model with such capabilities may refuse.
+#: Returns whether members have something that a model with these capabilities may reject.
 Check = Callable[[Members, Capabilities], bool]
 
 
 def members(data: Raw | bytes) -> dict[str, Raw]:
-    """Return the members of an object; they are empty if it is none."""
+    """Return the members of an object, or an empty dict if it is not one."""
     try:
         return msgspec.json.decode(data, type=dict[str, Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -29,7 +29,7 @@ def members(data: Raw | bytes) -> dict[str, Raw]:
 
 
 def elements(data: Raw | bytes) -> list[Raw]:
-    """Return the elements of an array; they are empty if it is none."""
+    """Return the elements of an array, or an empty list if it is not one."""
     try:
         return msgspec.json.decode(data, type=list[Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,6 +1,6 @@
-"""Bodies of the type ``multipart/form-data`` (RFC 7578): fields and files, none of them copied.
+"""Bodies of the type ``multipart/form-data`` (RFC 7578): fields and files, without copies.
 
-The grammar is python-multipart's; limits, names and errors are decided here.
+The parser is python-multipart's; limits, names and errors are handled here.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from antigravity.protocols.json_body import bad_field
 MAX_PARTS: Final = 128
 MAX_HEADERS: Final = 8
 MAX_HEADER: Final = 4096
-#: Bytes of a field that is no file.
+#: Bytes of a field that is not a file.
 MAX_FIELD: Final = 1024 * 1024
 
 _FORM: Final = "multipart/form-data"
-#: What a boundary may be made of (RFC 2046, section 5.1.1).
+#: A valid boundary (RFC 2046, section 5.1.1).
 _BOUNDARY: Final = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,199}[0-9A-Za-z'()+_,./:=?-]")
 _CONTROLS: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _NAME: Final = re.compile(rb";\s*(name|filename)(\*?)[^=;]*=", re.IGNORECASE)
 _PLAIN_ENCODINGS: Final = (b"", b"7bit", b"8bit", b"binary")
-#: The parser tells its log what it raises anyway.
+#: The parser logs what it also raises.
 _SILENT: Final = logging.Logger("multipart", logging.CRITICAL + 1)
 
 
 class Part(Struct, frozen=True):
-    """One part; ``start`` and ``end`` say where in the body its content is.
+    """One part; its content is in the body from ``start`` to ``end``.
 
-    ``filename`` is ``None`` for what is no file.
+    ``filename`` is ``None`` for a field that is not a file.
     """
 
     name: str
@@ -61,9 +61,9 @@ class Form:
         return memoryview(self._body)[part.start : part.end]
 
     def fields(self) -> Iterator[tuple[str, str]]:
-        """Yield name and text of what is no file, in order.
+        """Yield name and text of each field that is not a file, in order.
 
-        :raises InvalidRequestError: naming the field that is no text, or too long for one.
+        :raises InvalidRequestError: if a field is not text, or too long; the error names it.
         """
         for part in self.parts:
             if part.filename is None:
@@ -82,15 +82,15 @@ class Form:
         return [part for part in self.parts if part.name in names and part.filename is not None]
 
     def with_field(self, name: str, value: str) -> Body:
-        """Return the body with another value of one field, otherwise byte for byte as it is.
+        """Return the body with another value of one field, otherwise byte for byte the same.
 
-        It comes in pieces, most of which are views of the body as it was.
+        The result is in pieces, most of which are views of the original body.
 
-        :raises InvalidRequestError: if the field is a file, which others might read all the same.
+        :raises InvalidRequestError: if there is a file of that name, which an upstream could read.
         """
         body, new = memoryview(self._body), value.encode()
         if self.files(name):
-            raise bad_field(name, "must be text, and no file")
+            raise bad_field(name, "must be text, not a file")
         if [self.data(part) for part in self.parts if part.name == name] == [new]:
             return self._body
         pieces: list[bytes | memoryview] = []
@@ -118,14 +118,14 @@ class Form:
 
 
 def is_form(headers: Mapping[str, str]) -> bool:
-    """Return whether a body is a form, as its ``Content-Type`` says."""
+    """Return whether a body is a form, by its ``Content-Type``."""
     return headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM
 
 
 def read_form(call: Call) -> Form:
     """Return the form in a call, which is parsed once.
 
-    :raises InvalidRequestError: if it is none, or has too many parts.
+    :raises InvalidRequestError: as :func:`parse_form`.
     """
     known = call.memo.get("form")
     if not isinstance(known, Form):
@@ -136,26 +136,26 @@ def read_form(call: Call) -> Form:
 def parse_form(body: bytes, content_type: str) -> Form:
     """Return the form in ``body``.
 
-    :raises InvalidRequestError: if it is none, has too many parts, or could be read in another
-        way: whoever it is passed on to must see what was seen here.
+    :raises InvalidRequestError: if it is not a form, has too many parts, or is ambiguous: the
+        upstream must read the same as the gateway.
     """
     boundary = _boundary_of(content_type)
     delimiters = _delimiters(body, boundary)
-    if delimiters > MAX_PARTS + 1:  # before the parser stumbles over each of them
+    if delimiters > MAX_PARTS + 1:  # the parser would be slow
         raise InvalidRequestError(f"The multipart body has more than {MAX_PARTS} parts.")
-    reading = _Reading(body)
+    collector = _FormCollector(body)
     try:
         parser = MultipartParser(
             boundary,
             {
-                "on_part_begin": reading.part_begin,
-                "on_header_begin": reading.header_begin,
-                "on_header_field": reading.header_field,
-                "on_header_value": reading.header_value,
-                "on_header_end": reading.header_end,
-                "on_part_data": reading.part_data,
-                "on_part_end": reading.part_end,
-                "on_end": reading.end,
+                "on_part_begin": collector.part_begin,
+                "on_header_begin": collector.header_begin,
+                "on_header_field": collector.header_field,
+                "on_header_value": collector.header_value,
+                "on_header_end": collector.header_end,
+                "on_part_data": collector.part_data,
+                "on_part_end": collector.part_end,
+                "on_end": collector.end,
             },
             max_header_count=MAX_HEADERS,
             max_header_size=MAX_HEADER,
@@ -163,21 +163,21 @@ def parse_form(body: bytes, content_type: str) -> Form:
         parser.logger = _SILENT
         parser.write(body)
     except FormParserError as error:
-        raise InvalidRequestError(f"The multipart body cannot be read: {error}.") from error
-    if not reading.ended:
+        raise InvalidRequestError(f"The multipart body is malformed: {error}.") from error
+    if not collector.ended:
         raise InvalidRequestError("The multipart body ends before its closing boundary.")
-    if delimiters != len(reading.parts) + 1:
+    if delimiters != len(collector.parts) + 1:
         raise InvalidRequestError(
-            "The boundary of the multipart body stands where no part begins: before the first "
-            "part, inside of one, or behind the last."
+            "The multipart body contains its boundary outside the start of a part: before the "
+            "first part, inside one, or after the last."
         )
-    return Form(body, boundary, tuple(reading.parts))
+    return Form(body, boundary, tuple(collector.parts))
 
 
 def _boundary_of(content_type: str) -> bytes:
-    """Return the boundary that a ``Content-Type`` names.
+    """Return the boundary in a ``Content-Type``.
 
-    :raises InvalidRequestError: if it names none that everybody reads alike.
+    :raises InvalidRequestError: if it is missing, invalid or ambiguous.
     """
     try:
         kind, options = parse_options_header(content_type)
@@ -192,20 +192,20 @@ def _boundary_of(content_type: str) -> bytes:
         raise InvalidRequestError("The Content-Type names more than one boundary.")
     if not _BOUNDARY.fullmatch(boundary):
         raise InvalidRequestError(
-            "The boundary in the Content-Type is none: it is up to 200 characters long, and has "
-            "none but letters, digits, spaces and '()+_,-./:=? in it."
+            "The boundary in the Content-Type is invalid. Use up to 200 letters, digits, spaces "
+            "and '()+_,-./:=?."
         )
     return boundary
 
 
 def _delimiters(body: bytes, boundary: bytes) -> int:
-    """Return how many lines begin with the boundary, whatever ends a line for who reads them."""
+    """Return how many lines begin with the boundary, with any kind of line end."""
     line = b"--" + boundary
     return body.startswith(line) + body.count(b"\n" + line) + body.count(b"\r" + line)
 
 
-class _Reading:
-    """Notes what the parser finds; the whole body is one chunk, so offsets are in the body."""
+class _FormCollector:
+    """Collects the parts from the parser's callbacks; offsets are in the whole body."""
 
     def __init__(self, body: bytes) -> None:
         self.parts: list[Part] = []
@@ -235,7 +235,7 @@ class _Reading:
     def header_end(self) -> None:
         name = self._field.lower()
         if name in self._headers or _CONTROLS.search(self._value):
-            raise self._doubtful(f"its header {name.decode('ascii')}")
+            raise self._ambiguous(f"its header {name.decode('ascii')}")
         self._headers[name] = self._value
 
     def part_data(self, data: bytes, start: int, end: int) -> None:
@@ -253,12 +253,12 @@ class _Reading:
             )
         named = [(found[1].lower(), found[2]) for found in _NAME.finditer(disposition)]
         if len(named) > len(set(named)) or (b"name", b"*") in named or b"\\" in name:
-            raise self._doubtful("its name")
+            raise self._ambiguous("its name")
         if self._headers.get(b"content-transfer-encoding", b"").strip().lower() not in (
             _PLAIN_ENCODINGS
         ):
-            raise self._doubtful("its Content-Transfer-Encoding")
-        if self._start == self._end:  # nothing in it, and nobody told where
+            raise self._ambiguous("its Content-Transfer-Encoding")
+        if self._start == self._end:  # an empty part: the parser gives no offsets
             self._start = self._end = self._body.index(b"\r\n\r\n", self._head_end) + 4
         filename = options.get(b"filename")
         content_type = _text(self._headers.get(b"content-type", b""))
@@ -275,19 +275,18 @@ class _Reading:
     def end(self) -> None:
         self.ended = True
 
-    def _doubtful(self, what: str) -> InvalidRequestError:
-        """Return the error for what servers read in different ways."""
+    def _ambiguous(self, what: str) -> InvalidRequestError:
+        """Return the error for a part that servers read in different ways."""
         return InvalidRequestError(
-            f"Part {len(self.parts) + 1} of the multipart body can be understood in more than one "
-            f"way, by {what}."
+            f"Part {len(self.parts) + 1} of the multipart body is ambiguous because of {what}."
         )
 
 
 def _text(value: bytes) -> str:
-    """Return a header's value; what it means is decided once it is taken apart."""
+    """Return a header's value as text that can be encoded back."""
     return value.decode("latin-1")
 
 
 def _utf8(value: bytes) -> str:
-    """Return a name; clients send UTF-8 as it is (RFC 7578, section 4.2)."""
+    """Return a name; clients send plain UTF-8 (RFC 7578, section 4.2)."""
     return value.decode("utf-8", "replace")

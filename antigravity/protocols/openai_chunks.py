@@ -1,4 +1,4 @@
-"""The frame of chunks and of whole completions, for chat and legacy completions."""
+"""Chunks and whole completions, for chat and legacy completions."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ FINISH_REASONS: Final[dict[FinishReason, str]] = {
     "tool_calls": "tool_calls",
     "content_filter": "content_filter",
     "refusal": "content_filter",
-    "pause": "length",  # the turn goes on, and the protocols have no reason for that
+    "pause": "length",  # the turn continues; the protocols have no such reason
 }
 
 encode_json = msgspec.json.encode
 
 
 class ChunkEncoder(StreamEncoder):
-    """Encodes a stream of chunks: the usage, if it was asked for, and ``[DONE]`` end it.
+    """Encodes a stream of chunks, with the usage, if requested, and ``[DONE]`` at the end.
 
     :ivar head: the beginning of each chunk, up to its choices.
     :ivar tail: the end of each chunk, after its choices.

@@ -1,4 +1,4 @@
-"""Reads errors: which kind they are, what they say, and when a retry makes sense.
+"""Decodes errors of upstreams with OpenAI's protocols.
 
 Bodies are OpenAI's (``{"error": {...}}``), Google's (the same with a numeric code and
 details, sometimes in a list), those of other servers (``message`` or ``detail``), or text.
@@ -45,59 +45,59 @@ _LENGTH_PHRASES: Final = (
 )
 
 
-class _Said(Struct, frozen=True):
-    """What a body says.  ``words`` are its codes, types and reasons in lower case."""
+class _ParsedError(Struct, frozen=True):
+    """The error in a body.  ``names`` are its codes, types and reasons in lower case."""
 
     message: str = ""
     param: str | None = None
     code: str | None = None
-    words: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
     number: int | None = None
     details: tuple[dict[str, Any], ...] = ()
 
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-    """Return the error in an answer with a status of 400 or more."""
+    """Return the error in a response with a status of 400 or more."""
     value = _decoded(body)
     return _error(status, _read(value), read_limit(status, headers, value))
 
 
-def _error(status: int, said: _Said, limit: Limit) -> GatewayError:
-    kind = _kind(status, said, limit)
-    message = said.message or f"The upstream responded with status {status} and no message."
-    code = said.code
+def _error(status: int, parsed: _ParsedError, limit: Limit) -> GatewayError:
+    kind = _kind(status, parsed, limit)
+    message = parsed.message or f"The upstream responded with status {status} and no message."
+    code = parsed.code
     if issubclass(kind, UpstreamCredentialError):
-        # The upstream's own words may repeat a part of the credential.
+        # The upstream's message may contain a part of the credential.
         message, code = credential_refused(), None
     elif issubclass(kind, QuotaExhaustedError) and limit.kind == "billing":
         code = BILLING_CODE
     elif code == BILLING_CODE:
-        code = "rate_limit_exceeded"  # some say so of any limit
+        code = "rate_limit_exceeded"  # some upstreams use it for any limit
     elif issubclass(kind, NotFoundError):
         code = code or "model_not_found"
     elif issubclass(kind, ContextLengthError):
         code = "context_length_exceeded"
     return kind(
         message,
-        param=said.param if issubclass(kind, InvalidRequestError) else None,
+        param=parsed.param if issubclass(kind, InvalidRequestError) else None,
         code=code,
         retry_after=limit.retry_after,
         upstream_status=status,
     )
 
 
-def _kind(status: int, said: _Said, limit: Limit) -> type[GatewayError]:
+def _kind(status: int, parsed: _ParsedError, limit: Limit) -> type[GatewayError]:
     if status in (400, 403) and limit.kind == "billing":
         return QuotaExhaustedError
     if status == 403 and limit.kind:
         return QuotaExhaustedError
-    if status in (401, 403) or (status == 400 and not said.words.isdisjoint(_KEY_WORDS)):
+    if status in (401, 403) or (status == 400 and not parsed.names.isdisjoint(_KEY_WORDS)):
         return UpstreamCredentialError
     if status == 402:
         return QuotaExhaustedError
     if status == 429:
         return QuotaExhaustedError if limit.kind else RateLimitedError
-    if status in (400, 413, 422) and _too_long(said):
+    if status in (400, 413, 422) and _too_long(parsed):
         return ContextLengthError
     if status in _KINDS:
         return _KINDS[status]
@@ -117,46 +117,46 @@ _KINDS: Final[dict[int, type[GatewayError]]] = {
 }
 
 
-def _too_long(said: _Said) -> bool:
-    if not said.words.isdisjoint(_LENGTH_WORDS):
+def _too_long(parsed: _ParsedError) -> bool:
+    if not parsed.names.isdisjoint(_LENGTH_WORDS):
         return True
-    text = said.message.lower()
+    text = parsed.message.lower()
     return any(phrase in text for phrase in _LENGTH_PHRASES)
 
 
 def _decoded(body: bytes) -> Any:
-    """Return what the JSON body holds; if it is no JSON, its text."""
+    """Return the JSON value of a body, or its text if it is not JSON."""
     try:
         return msgspec.json.decode(body)
     except (ValueError, RecursionError):
         return _plain(body)
 
 
-def _read(wire: Any) -> _Said:
+def _read(wire: Any) -> _ParsedError:
     if isinstance(wire, list) and wire:
         wire = wire[0]
     inner = wire.get("error", wire) if isinstance(wire, dict) else wire
     if not isinstance(inner, dict):
-        return _Said(_short(inner) if isinstance(inner, str) else "")
-    return _said(inner)
+        return _ParsedError(_short(inner) if isinstance(inner, str) else "")
+    return _parsed_error(inner)
 
 
-def _said(inner: dict[str, Any]) -> _Said:
+def _parsed_error(inner: dict[str, Any]) -> _ParsedError:
     details = inner.get("details")
     found = (
         [item for item in details if isinstance(item, dict)] if isinstance(details, list) else []
     )
-    words = [inner.get(name) for name in ("code", "type", "status")]
-    words += [detail.get("reason") for detail in found]
+    names = [inner.get(name) for name in ("code", "type", "status")]
+    names += [detail.get("reason") for detail in found]
     code, param = inner.get("code"), inner.get("param")
     number = code
     if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) < 10:
         number, code = int(code), None
-    return _Said(
+    return _ParsedError(
         _short(_message(inner)),
         param if isinstance(param, str) else None,
         code if isinstance(code, str) else None,
-        frozenset(word.lower() for word in words if isinstance(word, str)),
+        frozenset(name.lower() for name in names if isinstance(name, str)),
         number if isinstance(number, int) else None,
         tuple(found),
     )
@@ -167,14 +167,14 @@ def _message(inner: dict[str, Any]) -> str:
         value = inner.get(name)
         if isinstance(value, str) and value:
             return value
-        if isinstance(value, list | dict) and value:  # FastAPI lists what is wrong
+        if isinstance(value, list | dict) and value:  # FastAPI's list of invalid fields
             return msgspec.json.encode(value).decode()
     return ""
 
 
 def _plain(body: bytes) -> str:
     text = body[: 4 * _LONGEST].decode("utf-8", "replace").strip()
-    return "" if text.startswith("<") else _short(text)  # nobody wants to read HTML
+    return "" if text.startswith("<") else _short(text)  # HTML is of no use in a message
 
 
 def _short(text: str) -> str:

@@ -1,7 +1,7 @@
-"""Reads responses of OpenAI's image and audio endpoints that come in another form than asked for.
+"""Decodes responses of OpenAI's image and audio endpoints that are not in the requested form.
 
-They are passed on as they are wherever they can be; this is for one whole object in place of a
-stream, and the other way round.
+Responses are passed through if possible; this is for a whole object in place of a stream, and
+for a stream in place of a whole object.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ _MALFORMED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def count(usage: Any, name: str) -> int:
-    """Return one of the counts in a ``usage``, 0 if it is not there."""
+    """Return a count in a ``usage``, 0 if it is missing."""
     value = usage.get(name) if isinstance(usage, dict) else None
     return int(value) if isinstance(value, int | float) and value > 0 else 0
 
 
 @implementer(IStreamDecoder)
 class NativeOnlyDecoder:
-    """Decodes images and transcripts, whole ones and events; ``decode_error`` reads errors."""
+    """Decodes images and transcripts, whole or in events."""
 
     def __init__(self, decode_error: DecodeError) -> None:
         self._decode_error = decode_error
         self._started = False
         self._images = 0
-        self._said = False
+        self._has_text = False
         self._ended = False
         self._failed = False
 
     def decode(self, event: ServerSentEvent) -> Sequence[Event]:
-        """Return what ``event`` means."""
+        """Return the events for ``event``."""
         if self._failed or event.data.strip() in (b"", b"[DONE]"):
             return ()
         error = error_in_event(event.event, event.data, self._decode_error)
@@ -59,7 +59,9 @@ class NativeOnlyDecoder:
         try:
             wire = msgspec.json.decode(event.data, type=dict[str, Any])
         except _MALFORMED:
-            return self._fail(UpstreamError("The upstream sent an event that is no JSON object."))
+            return self._fail(
+                UpstreamError("The upstream sent an event that is not a JSON object.")
+            )
         events = list(self._read(str(wire.get("type") or event.event), wire))
         if events and not self._started:
             self._started = True
@@ -67,7 +69,7 @@ class NativeOnlyDecoder:
         return events
 
     def close(self) -> Sequence[Event]:
-        """Return what the end of the body means."""
+        """Return the events for the end of the body."""
         if self._ended or self._failed:
             return ()
         return self._fail(incomplete_response_error())
@@ -88,12 +90,12 @@ class NativeOnlyDecoder:
         elif kind == "transcript.text.delta":
             yield from self._text(wire.get("delta"))
         elif kind == "transcript.text.done" or isinstance(wire.get("text"), str):
-            if not self._said:
+            if not self._has_text:
                 yield from self._text(wire.get("text"))
             yield from self._end(wire)
 
     def _image(self, wire: dict[str, Any]) -> Iterator[Event]:
-        """Give one image; each is a choice of its own."""
+        """Yield the events of one image, which is a choice of its own."""
         index, self._images = self._images, self._images + 1
         form = wire.get("output_format")
         mime_type = f"image/{form}" if form and isinstance(form, str) else "image/png"
@@ -109,7 +111,7 @@ class NativeOnlyDecoder:
 
     def _text(self, text: object) -> Iterator[Event]:
         if isinstance(text, str) and text:
-            self._said = True
+            self._has_text = True
             yield TextDelta(text)
 
     def _end(self, wire: dict[str, Any], index: int = 0) -> Iterator[Event]:

@@ -1,7 +1,7 @@
-"""The client side of OpenAI's endpoints that are passed on and never translated to.
+"""The client side of OpenAI's endpoints with native pass-through only.
 
-That is what legacy completions, images, image edits, speech and transcriptions have in common: an
-upstream either has the very endpoint, or is asked in another protocol.
+Legacy completions, images, image edits, speech and transcriptions are passed through to upstreams
+that have the same endpoint.  For other upstreams they are translated to another protocol.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Typed(Struct, frozen=True):
 
 
 def usage_of(counts: _Counts) -> Usage | None:
-    """Return the counts of tokens, ``None`` where something else is counted (seconds, say)."""
+    """Return the token counts, ``None`` if something else is counted, such as seconds."""
     if counts.input_tokens is None and counts.output_tokens is None:
         return None
     read, written = counts.input_tokens_details, counts.output_tokens_details
@@ -71,7 +71,7 @@ def usage_of(counts: _Counts) -> Usage | None:
 
 @implementer(ITap)
 class EventTap:
-    """Watches a stream of named events: ``….delta`` and the like, then ``….done`` or so."""
+    """Watches a stream of named events, such as ``….delta`` and at the end ``….done``."""
 
     def __init__(self, decode_error: DecodeError) -> None:
         self.usage: Usage | None = None
@@ -81,7 +81,7 @@ class EventTap:
         self._decode_error = decode_error
 
     def watch(self, event: ServerSentEvent) -> None:
-        """Look at one event."""
+        """Examine one event."""
         if event.data == b"[DONE]":
             self.finished = True
             return
@@ -92,7 +92,7 @@ class EventTap:
         try:
             typed = lenient.decode(event.data, _Typed)
         except _MALFORMED:
-            self.failure = UpstreamError("The upstream sent an event that is no JSON.")
+            self.failure = UpstreamError("The upstream sent an event that is not JSON.")
             return
         if not name or name in ("message", "error"):
             name = typed.type or name
@@ -120,10 +120,10 @@ def _usage(counts: Any) -> Usage | None:
 def native_only_client(
     name: str, client: IClientProtocol, *, same_responses: bool = False
 ) -> ClientProtocol:
-    """Return the client of one endpoint that nothing is translated to.
+    """Return the client of one endpoint with native pass-through only.
 
-    :param client: the protocol that reads the same upstream's errors and lists.
-    :param same_responses: whether responses end, and count tokens, as those of ``client`` do.
+    :param client: the protocol that decodes errors and lists of the same upstream.
+    :param same_responses: whether ``client`` also decodes the responses.
     """
 
     def decoder(request: Request, target: Target) -> IStreamDecoder:
@@ -132,8 +132,8 @@ def native_only_client(
 
     def encode(request: Request, target: Target) -> EncodedRequest:
         raise InvalidRequestError(
-            f"{target.model} is asked at an endpoint of its own ({name}), which this request "
-            "cannot be put into."
+            f"{target.model} is served at its own endpoint ({name}), to which this request "
+            "cannot be translated."
         )
 
     return ClientProtocol(

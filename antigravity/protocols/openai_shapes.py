@@ -1,4 +1,4 @@
-"""Errors, token counts and models, as all of OpenAI's protocols write them."""
+"""Errors, token counts and models in the format of all OpenAI protocols."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def error_object(error: GatewayError) -> dict[str, Any]:
 
 
 def _kind(error: GatewayError) -> tuple[str, str | None]:
-    """Return OpenAI's type of an error, and its code where the error has none of its own."""
+    """Return OpenAI's type of an error, and the code for an error without one."""
     match error:
         case ContextLengthError():
             return "invalid_request_error", "context_length_exceeded"
@@ -65,13 +65,13 @@ def encode_error(error: GatewayError, request_id: str) -> HttpReply:
 
 
 def error_event(error: GatewayError) -> bytes:
-    """Return the event that ends a stream of named events which failed."""
+    """Return the last event of a failed stream of named events."""
     body = {"type": "error", "error": error_object(error)}
     return encode_event(b"error", msgspec.json.encode(body))
 
 
 def completion_usage(usage: Usage) -> dict[str, Any]:
-    """Return token counts as both completion protocols write them."""
+    """Return token counts for both completion protocols."""
     prompt = {"cached_tokens": usage.cached, "audio_tokens": usage.audio_input}
     if usage.cache_write:
         prompt["cache_write_tokens"] = usage.cache_write
@@ -108,7 +108,7 @@ def encode_model(model: Model, call: Call) -> HttpReply:
 
 
 def model_text(text: str) -> str:
-    """Return what a model wrote in place of the output that was wanted, for an error message."""
+    """Return text of a model in place of the requested output, for an error message."""
     text = text.strip()
     if len(text) > _MODEL_TEXT:
         text = text[:_MODEL_TEXT] + "…"

@@ -1,6 +1,6 @@
-"""Find out what an upstream's error says about limits: which kind of limit, and when it ends.
+"""Finds the kind of limit in an upstream's error, and when it ends.
 
-Spellings are data, in ``rate_limits.toml`` beside this module.  Pure.
+The patterns are in ``rate_limits.toml`` beside this module.
 """
 
 from __future__ import annotations
@@ -26,14 +26,13 @@ from antigravity.protocols.reset_times import (
 
 #: The code of an error that ends only with a payment.
 BILLING_CODE: Final = "insufficient_quota"
-#: A delay that stands in a header beside a billing error, and is shorter than this, is what a
-#: proxy puts there whatever has happened.
+#: A shorter delay in a header of a billing error was added by a proxy and has no meaning.
 _SHORTEST_BILLING_DELAY: Final = 600.0
-#: Objects of a body that are looked at, members of each, and characters of each text.
-_MOST_OBJECTS: Final = 200
-_MOST_MEMBERS: Final = 100
-_MOST_TEXT: Final = 4000
-_LONGEST_JSON: Final = 65_536
+#: Limits on objects of a body, members of each, and characters of each text.
+_MAX_OBJECTS: Final = 200
+_MAX_MEMBERS: Final = 100
+_MAX_TEXT: Final = 4000
+_MAX_JSON: Final = 65_536
 _CODES: Final = frozenset(
     {"code", "type", "status", "reason", "errortype", "errorcode", "statuscode", "limitsource"}
 )
@@ -44,10 +43,10 @@ LimitKind = Literal["", "quota", "billing"]
 
 
 class Limit(Struct, frozen=True):
-    """What an error says about limits.
+    """The limit that an error reports.
 
-    ``kind`` is ``quota`` for a quota that is used up, ``billing`` where somebody has to pay, and
-    empty otherwise.  ``retry_after`` is in seconds, ``None`` where nothing is said.
+    ``kind`` is ``quota`` for an exhausted quota, ``billing`` if a payment is required, and empty
+    otherwise.  ``retry_after`` is in seconds, ``None`` if it is unknown.
     """
 
     kind: LimitKind = ""
@@ -55,7 +54,7 @@ class Limit(Struct, frozen=True):
 
 
 class Source(Struct, frozen=True, forbid_unknown_fields=True):
-    """One place where the end of a limit may be; the data file says what the fields mean."""
+    """One place where the end of a limit can be; the data file describes the fields."""
 
     member: str = ""
     header: str = ""
@@ -74,10 +73,10 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
     uncertain: Literal["", "unknown", "all"] = ""
 
 
-class Words(Struct, frozen=True, forbid_unknown_fields=True):
+class LimitPatterns(Struct, frozen=True, forbid_unknown_fields=True):
     """Codes (in lower case) and regular expressions that show one kind of limit.
 
-    ``unless`` are regular expressions that show another kind, whatever the code.
+    A match of ``unless`` means another kind, whatever the code.
     """
 
     codes: frozenset[str]
@@ -85,39 +84,39 @@ class Words(Struct, frozen=True, forbid_unknown_fields=True):
     unless: tuple[str, ...] = ()
 
     def match(self, body: _Body) -> bool:
-        """Return whether a body has one of the codes, or words that match."""
+        """Return whether a code or a text of a body matches."""
         return self.match_code(body) or self.match_text(body)
 
     def match_code(self, body: _Body) -> bool:
-        """Return whether a body has one of the codes, and no words that say otherwise."""
+        """Return whether a body has one of the codes, and no text matches ``unless``."""
         return not self.codes.isdisjoint(body.codes) and not _found(self.unless, body)
 
     def match_text(self, body: _Body) -> bool:
-        """Return whether a text of the body matches, and none says otherwise."""
+        """Return whether a text of the body matches, and none matches ``unless``."""
         return _found(self.patterns, body) and not _found(self.unless, body)
 
 
-class Spellings(Struct, frozen=True, forbid_unknown_fields=True):
-    """The data file."""
+class LimitTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """The contents of the data file."""
 
     source: tuple[Source, ...]
-    quota: Words
-    billing: Words
+    quota: LimitPatterns
+    billing: LimitPatterns
 
 
-def parse_spellings(text: str) -> Spellings:
-    """Return the spellings in a TOML text of the data file's form.
+def parse_table(text: str) -> LimitTable:
+    """Return the table in a TOML text with the format of the data file.
 
-    :raises msgspec.ValidationError: if it is not of that form.
+    :raises msgspec.ValidationError: if the format is invalid.
     """
-    return msgspec.convert(tomllib.loads(text), Spellings)
+    return msgspec.convert(tomllib.loads(text), LimitTable)
 
 
 @cache
-def shipped_spellings() -> Spellings:
-    """Return the spellings that come with the gateway."""
+def default_table() -> LimitTable:
+    """Return the table that comes with the gateway."""
     path = files("antigravity.protocols").joinpath("rate_limits.toml")
-    return parse_spellings(path.read_text("utf-8"))
+    return parse_table(path.read_text("utf-8"))
 
 
 def read_limit(
@@ -125,27 +124,27 @@ def read_limit(
     headers: Mapping[str, str],
     body: Any,
     *,
-    spellings: Spellings | None = None,
+    table: LimitTable | None = None,
     clock: float | None = None,
 ) -> Limit:
-    """Return what an error says about limits.
+    """Return the limit that an error reports.
 
     :param status: of the response; ``None`` for errors inside streams.
     :param headers: with names in lower case.
-    :param body: what the JSON body holds, or a text.
-    :param clock: seconds since 1970; without it, the ``Date`` header tells, or our own clock.
+    :param body: the decoded JSON body, or a text.
+    :param clock: seconds since 1970; by default the ``Date`` header, or the local clock.
     """
-    known = spellings or shipped_spellings()
+    known = table or default_table()
     found = _Body(body)
     now = clock
     if now is None:
         now = http_date(headers.get("date", ""))
     if now is None:
         now = time.time()
-    every = {**{name.lower(): value for name, value in found.headers.items()}, **headers}
+    all_headers = {**{name.lower(): value for name, value in found.headers.items()}, **headers}
     by_code = known.billing.match_code(found)
     is_quota = known.quota.match(found)
-    reader = _Reader(found, every, now, limited=status == 429 or by_code or is_quota)
+    reader = _Reader(found, all_headers, now, limited=status == 429 or by_code or is_quota)
     delay, origin = reader.delay(known.source)
     in_header = origin is None or bool(origin.header)
     if by_code or (known.billing.match_text(found) and (not delay or in_header)):
@@ -159,7 +158,7 @@ def read_limit(
 
 
 class _Body:
-    """An error's body, taken apart: objects, codes, texts, names of quotas, and headers."""
+    """The objects, codes, texts, names of quotas, and headers in an error's body."""
 
     def __init__(self, body: Any) -> None:
         self.objects: list[dict[str, Any]] = []
@@ -168,12 +167,12 @@ class _Body:
         self.quotas: list[str] = []
         self.headers: dict[str, str] = {}
         for each in _objects(body):
-            self._take(each)
+            self._collect(each)
         if isinstance(body, str):
-            self.texts.append(body[:_MOST_TEXT])
+            self.texts.append(body[:_MAX_TEXT])
 
-    def _take(self, fields: Mapping[str, Any]) -> None:
-        plain = {_plain(name): value for name, value in list(fields.items())[:_MOST_MEMBERS]}
+    def _collect(self, fields: Mapping[str, Any]) -> None:
+        plain = {_plain(name): value for name, value in list(fields.items())[:_MAX_MEMBERS]}
         self.objects.append(plain)
         for name, value in plain.items():
             if name == "headers" and isinstance(value, dict):
@@ -185,11 +184,11 @@ class _Body:
             elif name in _QUOTAS:
                 self.quotas.append(str(value)[:200])
             if name in _TEXTS:
-                self.texts.append(str(value)[:_MOST_TEXT])
+                self.texts.append(str(value)[:_MAX_TEXT])
 
 
 class _Reader:
-    """Looks for the end of a limit in one error."""
+    """Finds the end of a limit in one error."""
 
     def __init__(
         self, body: _Body, headers: Mapping[str, str], now: float, *, limited: bool
@@ -200,7 +199,7 @@ class _Reader:
         self._limited = limited
 
     def delay(self, sources: Iterable[Source]) -> tuple[float | None, Source | None]:
-        """Return the first delay that is more than nothing, and where it comes from."""
+        """Return the first delay above zero, and its source."""
         nothing: float | None = None
         for source in sources:
             if source.limited and not self._limited:
@@ -251,7 +250,7 @@ class _Reader:
         return None if zone is None else next_midnight(self._now, zone)
 
     def _in_headers(self, source: Source) -> float | None:
-        """Return when the limits end that were reached; of several, the latest."""
+        """Return the latest end of the limits that were reached."""
         reached: list[float | None] = []
         others: list[float | None] = []
         for name, limit in self._named(source):
@@ -265,35 +264,35 @@ class _Reader:
         return _latest(others) if found is None else found
 
     def _in_value(self, value: str, source: Source) -> float | None:
-        """Return what a header's value says; of several values, such as ``30, 45``, the latest."""
+        """Return the delay in a header's value; of several, such as ``30, 45``, the latest."""
         if source.value:
-            found = _compiled(source.value).finditer(value[:_MOST_TEXT])
+            found = _compiled(source.value).finditer(value[:_MAX_TEXT])
             return _latest(self._read(match["time"], source) for match in found)
         delay = self._read(value, source)
         if delay is None and "," in value:
-            parts = value[:_MOST_TEXT].split(",")[:_MOST_MEMBERS]
+            parts = value[:_MAX_TEXT].split(",")[:_MAX_MEMBERS]
             return _latest(self._read(part, source) for part in parts)
         return delay
 
     def _named(self, source: Source) -> Iterator[tuple[str, str]]:
-        """Yield the headers that a source is about, each with its limit's name."""
+        """Yield the headers that a source matches, each with its limit's name."""
         if not source.pattern:
             if source.header in self._headers:
                 yield source.header, ""
             return
         pattern = _compiled(source.header)
-        for name in list(self._headers)[:_MOST_MEMBERS]:
+        for name in list(self._headers)[:_MAX_MEMBERS]:
             match = pattern.fullmatch(name)
             if match is not None:
                 yield name, match["limit"]
 
     def _is_reached(self, source: Source, limit: str) -> bool | None:
-        """Return whether a limit was reached, ``None`` where no header tells."""
+        """Return whether a limit was reached, ``None`` if no header says so."""
 
-        def told(name: str) -> str | None:
+        def header_for(name: str) -> str | None:
             return self._headers.get(name.format(limit=limit)) if name else None
 
-        status, remaining, used = map(told, (source.status, source.remaining, source.used))
+        status, remaining, used = map(header_for, (source.status, source.remaining, source.used))
         if status is not None:
             return not status.startswith("allowed")
         try:
@@ -311,7 +310,7 @@ def _found(patterns: Iterable[str], body: _Body) -> bool:
 
 
 def _field_value(value: Any) -> str:
-    """Return the value of a header that a body repeats, perhaps as a list of its values."""
+    """Return the value of a header in a body, where it can be a list."""
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -331,17 +330,17 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _objects(body: Any) -> Iterator[dict[str, Any]]:
-    """Yield the objects in a body, the outermost first; also those in texts that hold JSON."""
+    """Yield the objects in a body, the outermost first, also those in texts with JSON."""
     waiting = [body]
-    for _ in range(_MOST_OBJECTS):
+    for _ in range(_MAX_OBJECTS):
         if not waiting:
             return
         value = waiting.pop(0)
         if isinstance(value, dict):
             yield value
-            inner = list(value.values())[:_MOST_MEMBERS]
+            inner = list(value.values())[:_MAX_MEMBERS]
         else:
-            inner = value[:_MOST_MEMBERS] if isinstance(value, list) else [value]
+            inner = value[:_MAX_MEMBERS] if isinstance(value, list) else [value]
         for each in inner:
             if isinstance(each, str):
                 each = _json_in(each)
@@ -350,10 +349,10 @@ def _objects(body: Any) -> Iterator[dict[str, Any]]:
 
 
 def _json_in(text: str) -> Any:
-    """Return the JSON object at the end of a text, as gateways repeat an upstream's error."""
+    """Return the JSON object at the end of a text, where gateways quote an upstream's error."""
     start = text.find("{", 0, 500)
     end = text.rfind("}")
-    if start < 0 or end < start or end - start > _LONGEST_JSON:
+    if start < 0 or end < start or end - start > _MAX_JSON:
         return None
     try:
         return msgspec.json.decode(text[start : end + 1].encode("utf-8", "surrogatepass"))

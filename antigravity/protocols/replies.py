@@ -1,4 +1,4 @@
-"""Whole replies, as the servers of all protocols write them."""
+"""Whole replies, for the servers of all protocols."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def error_reply(error: GatewayError, body: Any) -> HttpReply:
 
 
 def list_page(items: Sequence[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
-    """Return a page of a list whose items have ids, which the next request names."""
+    """Return a page of a list; the next request names an id of its items."""
     return {
         "object": "list",
         "data": items,

@@ -1,7 +1,7 @@
-"""How much one request may hold, counted before anything is built from it.
+"""Limits on the size of a request, checked before it is decoded.
 
 Each value of a body becomes objects, so that a body of one megabyte can take a hundred times as
-much memory, and minutes.  What is counted here is counted in the bytes, at the speed of a scan.
+much memory, and minutes.  Values are counted by a fast scan of the bytes.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from msgspec import Raw, Struct
 
 from antigravity.ir.errors import GatewayError, InvalidRequestError, RequestTooLargeError
 
-#: Bytes that are looked at in one step.
+#: Bytes that are scanned in one step.
 _SLICE: Final = 256 * 1024
-#: So many values are many, whatever else there is.
+#: From this number of values on, a request counts as large.
 _MANY: Final = 4096
-#: From so many references on a schema can become any number of nodes.
+#: With this number of references, a schema can become any number of nodes.
 _MANY_REFERENCES: Final = 2
-#: What a node of a schema costs more than other values.
+#: The additional cost of a node of a schema, in values.
 _SCHEMA_COST: Final = 2
-#: How deep requests within requests are looked into.
+#: The maximum depth of requests within requests.
 _DEPTH: Final = 3
 
 #: Members that hold the turns of a conversation, or as many inputs of another kind.
@@ -44,7 +44,7 @@ _SCHEMAS: Final = _TOOLS | {
     "response_format",
     "text",
 }
-#: Members that hold text for the model in other places than its turns.
+#: Members that hold text for the model outside its turns.
 _SYSTEM: Final = frozenset(("system", "instructions", "systemInstruction", "system_instruction"))
 #: Members that hold a request of the same kind.
 _REQUESTS: Final = frozenset(("generateContentRequest", "generate_content_request"))
@@ -54,7 +54,7 @@ _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 class RequestLimits(Struct, frozen=True):
-    """The most that one request may hold; see ``[limits]`` in the configuration."""
+    """The limits of one request; see ``[limits]`` in the configuration."""
 
     max_values: int
     max_messages: int
@@ -77,9 +77,9 @@ class RequestLimits(Struct, frozen=True):
 
 
 def rough_count(data: bytes) -> int:
-    """Return about how many values JSON holds, at the least cost: each request is counted.
+    """Return the approximate number of values in JSON; cheap, because every request is counted.
 
-    Text counts as if it were JSON, too.
+    JSON in strings counts too.
     """
     count = 1 + data.count(b",")
     if count <= _MANY:
@@ -88,9 +88,9 @@ def rough_count(data: bytes) -> int:
 
 
 def rough_schema_cost(data: bytes) -> int:
-    """Return about what schemas in JSON cost more than other values, in values.
+    """Return the approximate additional cost of schemas in JSON, in values.
 
-    References are written out: a few of them can become thousands of nodes.
+    References are expanded: a few of them can become thousands of nodes.
     """
     if data.count(b'"$ref"') >= _MANY_REFERENCES:
         return _MANY
@@ -98,9 +98,9 @@ def rough_schema_cost(data: bytes) -> int:
 
 
 def is_larger(data: bytes, values: int) -> bool:
-    """Return whether JSON may hold more than ``values`` values.
+    """Return whether JSON can have more than ``values`` values.
 
-    It cannot hold more if this says no; text counts as if it were JSON, too.
+    ``False`` is certain; ``True`` is not, because JSON in strings counts too.
     """
     if len(data) <= values:
         return False
@@ -113,7 +113,7 @@ def is_larger(data: bytes, values: int) -> bool:
 
 
 def count_values(data: bytes, most: int) -> int:
-    """Return how many values JSON holds, or a number above ``most`` if they are more.
+    """Return the number of values in JSON, or a number above ``most`` if there are more.
 
     An empty array counts as two.
     """
@@ -125,7 +125,7 @@ def count_values(data: bytes, most: int) -> int:
 
 
 def running_count(data: bytes) -> Iterator[int]:
-    """Yield how many values have been found so far, about once in a millisecond."""
+    """Yield the number of values so far, about once per millisecond."""
     count = 1
     for structure in _structure(data):
         count += structure.count(b",") + structure.count(b"{") + structure.count(b"[")
@@ -133,7 +133,7 @@ def running_count(data: bytes) -> Iterator[int]:
 
 
 def _structure(data: bytes) -> Iterator[bytes]:
-    """Yield what of ``data`` stands outside of strings, slice by slice."""
+    """Yield the parts of ``data`` outside strings, slice by slice."""
     inside, start = 0, 0
     while start < len(data):
         stop = start + _SLICE
@@ -150,11 +150,9 @@ def _structure(data: bytes) -> Iterator[bytes]:
 
 
 def check_request(body: bytes, limits: RequestLimits) -> None:
-    """Refuse a request that holds too much.
+    """Check a request against the limits; a body that is not a JSON object passes.
 
-    What is no JSON object is for others to refuse.
-
-    :raises RequestTooLargeError: if it holds too many values in all.
+    :raises RequestTooLargeError: if it has too many values in all.
     :raises InvalidRequestError: if it has too many messages, parts, tools or schema nodes.
     """
     if not is_larger(body, limits.lowest):
@@ -241,13 +239,13 @@ def _elements(data: Raw | bytes) -> list[Raw]:
 
 
 def _too_many_values(body: bytes, most: int) -> GatewayError:
-    """Return the error that names the member which is the longest."""
+    """Return the error, which names the longest member."""
     members = _members(body)
     longest = max(members, key=lambda name: memoryview(members[name]).nbytes, default="")
     where = f", most of them in `{longest[:100]}`" if longest else ""
     return RequestTooLargeError(
         f"The request contains more than {most} JSON values{where}: messages, parts, tools, schema "
-        f"nodes and what they are made of. {_remedy('max_values')}",
+        f"nodes and all values in them. {_remedy('max_values')}",
         param=longest[:100] or None,
         code="too_many_values",
     )

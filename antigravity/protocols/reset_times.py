@@ -1,4 +1,4 @@
-"""Read the times at which limits end, in the forms in which upstreams write them: pure.
+"""Parses the times at which limits end, in the formats of upstreams.
 
 A value is relative (``6m0s``, ``1 hour 5 minutes``, ``PT36S``, ``39.5``) or absolute (RFC 3339, an
 HTTP date, seconds or milliseconds since 1970, ``8pm (America/New_York)``).  Everything becomes
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from antigravity.ir.delays import LONGEST_DELAY
 
-#: No limit lasts longer than this, whatever an upstream says; in seconds.
+#: The maximum of a delay in seconds; longer ones are cut.
 LONGEST: Final = LONGEST_DELAY
 #: A larger number of seconds is a time since 1970, not a delay.
 _EPOCH: Final = 1e9
@@ -71,7 +71,7 @@ _FULL_MOMENT: Final = re.compile(
 )
 _TIME_OF_DAY: Final = re.compile(rf"(?P<clock>{_CLOCK}) ?(?P<zone>{_ZONE})", re.IGNORECASE)
 
-#: What patterns over texts may name in angle brackets.
+#: Placeholders in patterns for texts.
 MACROS: Final[Mapping[str, str]] = {
     "<duration>": (
         rf"(?:{_AMOUNT}[ -]?{_UNIT}(?:(?:,|,? and)? ?{_AMOUNT}[ -]?{_UNIT})*"
@@ -86,11 +86,11 @@ MACROS: Final[Mapping[str, str]] = {
 def seconds_until(
     value: Any, now: float, *, unit: float = 1.0, zone: tzinfo | None = UTC
 ) -> float | None:
-    """Return the seconds from ``now`` to what ``value`` says; ``None`` if it says no time.
+    """Return the seconds from ``now`` to the time in ``value``; ``None`` if it has no time.
 
-    :param now: seconds since 1970, by the upstream's clock where that is known.
-    :param unit: the seconds that a bare number counts in.
-    :param zone: where absolute times are that name no zone.
+    :param now: seconds since 1970, by the upstream's clock if it is known.
+    :param unit: the unit of a bare number, in seconds.
+    :param zone: the time zone of absolute times that do not name one.
     """
     if isinstance(value, bool):
         return None
@@ -146,7 +146,7 @@ def next_midnight(now: float, zone: tzinfo) -> float:
 def zone_of(name: str) -> tzinfo | None:
     """Return a time zone: ``UTC``, ``GMT-3``, ``+08:00``, or a name such as ``Europe/Berlin``.
 
-    Names take the platform's data; where it has none, ``None`` is returned.
+    Names need the platform's time zone data; without it, ``None`` is returned.
     """
     name = name.strip("() ")
     if name.upper() in ("Z", "UTC", "GMT"):
@@ -177,7 +177,7 @@ def _bounded(seconds: float) -> float:
 
 
 def _number(number: float, now: float, unit: float) -> float | None:
-    """Return the seconds that a number says: a delay, or a time since 1970 in any unit."""
+    """Return the seconds for a number: a delay, or a time since 1970 in any unit."""
     try:
         value = float(number) * unit
     except OverflowError:
@@ -226,7 +226,7 @@ def _moment(text: str, now: float, zone: tzinfo | None) -> float | None:
 
 
 def _next(clock: str, zone: tzinfo | None, now: float) -> float | None:
-    """Return when it is this time of day next, in seconds since 1970."""
+    """Return the next occurrence of a time of day, in seconds since 1970."""
     seconds = _clock(clock)
     if zone is None or seconds is None:
         return None

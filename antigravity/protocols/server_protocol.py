@@ -1,4 +1,4 @@
-"""Servers of protocols as structs of functions; what is left out is refused or empty."""
+"""Servers of protocols as structs of functions; functions with defaults are optional."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from antigravity.ir.response import Response
 
 
 def same_body(call: Call, model: str) -> Body:
-    """Return a call's body, for a protocol whose bodies name no model."""
+    """Return a call's body, for a protocol whose bodies do not name the model."""
     return call.body
 
 
 def _no_operation(name: str) -> NoReturn:
-    raise NotFoundError(f"This protocol has no operation {name}.", code="no_such_operation")
+    raise NotFoundError(f"This protocol does not support {name}.", code="no_such_operation")
 
 
 def _no_count(count: TokenCount, call: Call) -> HttpReply:
@@ -42,7 +42,7 @@ def _no_model(model: Model, call: Call) -> HttpReply:
 
 @implementer(IServerProtocol)
 class ServerProtocol(Struct, frozen=True, kw_only=True, eq=False):
-    """One server protocol; ``IServerProtocol`` says what each function does."""
+    """A server protocol; ``IServerProtocol`` describes each function."""
 
     name: str
     routes: tuple[Route, ...]
@@ -59,13 +59,13 @@ class ServerProtocol(Struct, frozen=True, kw_only=True, eq=False):
     traits: ServerTraits = ServerTraits()
 
     def __repr__(self) -> str:
-        """Return the name; the functions would fill a page."""
+        """Return the name without the functions."""
         return f"<ServerProtocol {self.name}>"
 
 
 @implementer(IEmbeddingServer)
 class EmbeddingServer(Struct, frozen=True, kw_only=True, eq=False):
-    """One server protocol for vectors; ``IEmbeddingServer`` says what each function does."""
+    """A server protocol for embeddings; ``IEmbeddingServer`` describes each function."""
 
     name: str
     routes: tuple[Route, ...]

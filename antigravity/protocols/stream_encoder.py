@@ -20,16 +20,16 @@ from antigravity.protocols.event_sequencer import (
 )
 from antigravity.sse import KEEPALIVE_COMMENT
 
-#: One choice, in which nothing may come between the deltas of a tool call.
+#: One choice, with nothing between the deltas of a tool call.
 SEQUENTIAL = EventOrder()
 
 
 @implementer(IStreamEncoder)
 class StreamEncoder(ABC):
-    """Encodes one streamed response; events reach :meth:`write` in an order that is legal.
+    """Encodes one streamed response; events reach :meth:`write` in a legal order.
 
-    A subclass writes events, the end and a failure; :class:`EventSequencer` says in which order
-    they come.  Callers see :class:`IStreamEncoder`.
+    A subclass encodes events, the end and a failure; :class:`EventSequencer` puts them in order.
+    Callers use :class:`IStreamEncoder`.
 
     :ivar usage: the last usage that was reported.
     """
@@ -91,11 +91,11 @@ class StreamEncoder(ABC):
                 return self.write(event)
 
     def keepalive(self) -> bytes:
-        """Return bytes that are legal now and mean nothing, or ``b""`` where there are none."""
+        """Return bytes that clients ignore at this point, or ``b""`` if there are none."""
         return b"" if self.sequencer.over else self.keepalive_bytes
 
     def abort(self, error: GatewayError) -> bytes:
-        """End the stream with an error that the encoder has found itself."""
+        """End the stream with an error that the encoder itself has found."""
         self.sequencer.close()
         return self.fail(error)
 

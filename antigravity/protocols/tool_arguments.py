@@ -1,4 +1,4 @@
-"""Arguments of tool calls as JSON objects, also where a model wrote something else."""
+"""Arguments of tool calls as JSON objects, with corrections of models' mistakes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from antigravity.ir.surrogates import repair_surrogates_in_json, repair_surrogates_in_text
 
-#: How often an object may have been written as text within a text.
+#: How often an object can be encoded as text within text.
 _MOST_LAYERS: Final = 3
 
 _CONTROL: Final = re.compile("[\x00-\x1f]")
@@ -19,11 +19,11 @@ _SPECIAL: Final = re.compile(r"\\.|[\"\\\x00-\x1f]", re.DOTALL)
 
 
 def object_text(arguments: str) -> str | None:
-    """Return the JSON object that ``arguments`` mean, as text; ``None`` if they mean none.
+    """Return ``arguments`` as the text of a JSON object; ``None`` if they are not one.
 
-    Nothing, ``null`` and ``""`` mean an empty object.  An object that was encoded twice, as the
-    text of itself, is that object.  What is an object already is returned as it is written, but
-    for halves of characters, and for control characters in its texts, which are escaped.
+    Nothing, ``null`` and ``""`` become an empty object.  An object that was encoded twice is
+    decoded once.  An object is returned unchanged, but for lone surrogates, and for control
+    characters in its texts, which are escaped.
     """
     text = arguments
     for _ in range(_MOST_LAYERS + 1):
@@ -60,9 +60,9 @@ def _decoded(text: str) -> Any:
 
 
 def begins_object(arguments: str) -> bool | None:
-    """Return whether arguments that are still coming are an object, ``None`` if it is too early.
+    """Return whether incomplete arguments are an object, ``None`` if it is too early to say.
 
-    Behind its brace an object goes on with a name in double quotes, or it ends.
+    After its brace an object continues with a name in double quotes, or ends.
     """
     text = arguments.lstrip()
     if not text:
@@ -74,10 +74,9 @@ def begins_object(arguments: str) -> bool | None:
 
 
 class ControlEscaper:
-    """Escapes control characters within the texts of a JSON value that comes in pieces.
+    """Escapes control characters in the texts of a JSON value that arrives in pieces.
 
-    JSON allows them between its values only, but models that write JSON by themselves break
-    lines within texts.
+    JSON allows them only between values, but models that write JSON break lines in texts.
     """
 
     __slots__ = ("_escaped", "_inside")
@@ -87,7 +86,7 @@ class ControlEscaper:
         self._escaped = False  # the next character
 
     def feed(self, piece: str) -> str:
-        """Return a piece, mostly as it came."""
+        """Return a piece, in most cases unchanged."""
         if "\\" not in piece and not self._escaped and not _CONTROL.search(piece):
             if piece.count('"') & 1:
                 self._inside = not self._inside
@@ -103,7 +102,7 @@ class ControlEscaper:
         if text == '"':
             self._inside = not self._inside
         elif text == "\\":
-            self._escaped = True  # what it escapes is in the next piece
+            self._escaped = True  # the escaped character is in the next piece
         elif self._inside and text < " ":
             return json.dumps(text)[1:-1]
         return text

@@ -182,7 +182,7 @@ def test_garbage_ends_passed_stream_with_error_after_valid_events(
     assert stream.failure is not None
     assert out.startswith(first + blank)
     assert garbage not in out
-    with pytest.raises(GatewayError, match="no JSON"):
+    with pytest.raises(GatewayError, match="not JSON"):
         read(name, out)
 
 

@@ -25,7 +25,7 @@ from antigravity.protocols.gemini import client_errors as gemini_errors
 from antigravity.protocols.json_events import upstream_error
 from antigravity.protocols.openai_errors import decode_error as openai_error
 from antigravity.protocols.openai_responses import client_reply
-from antigravity.protocols.rate_limits import Limit, parse_spellings, read_limit
+from antigravity.protocols.rate_limits import Limit, parse_table, read_limit
 from antigravity.protocols.reset_times import LONGEST, next_midnight, seconds_until, zone_of
 
 #: Sunday, 11:00 in California, 19:00 in London, 03:00 on Monday in Beijing.
@@ -440,7 +440,7 @@ def test_a_platform_without_zones_uses_the_fallback(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_table_can_be_another_one() -> None:
-    own = parse_spellings(
+    own = parse_table(
         """
         [[source]]
         text = '(?i)sleeps (?P<time><duration>)'
@@ -451,7 +451,7 @@ def test_the_table_can_be_another_one() -> None:
         """
     )
     found = read_limit(
-        429, {}, {"error": {"code": "TIRED", "message": "It sleeps 2 hours"}}, spellings=own
+        429, {}, {"error": {"code": "TIRED", "message": "It sleeps 2 hours"}}, table=own
     )
     assert found == Limit("quota", 7200.0)
 

@@ -55,7 +55,7 @@ def check_json(data: bytes) -> None:
     if end.isspace():
         end = data.rstrip()[-1:]
     if not begin or begin not in _JSON_STARTS or (begin == b"{") is not (end == b"}"):
-        raise msgspec.DecodeError("an event is no JSON")
+        raise msgspec.DecodeError("an event is not JSON")
 
 
 class _TappedStream(ABC):

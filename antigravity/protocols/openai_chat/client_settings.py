@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from antigravity.ir.capabilities import Target
 from antigravity.ir.request import Request, ResponseFormat
-from antigravity.protocols.instructions import json_instruction, says_json
+from antigravity.protocols.instructions import json_instruction, mentions_json
 from antigravity.protocols.losses import Losses
 from antigravity.protocols.openai_chat.client_thinking_fields import is_thinking_off
 from antigravity.protocols.openai_chat.schema import SAMPLING_FIELDS
@@ -95,7 +95,7 @@ def format_fields(request: Request, target: Target, losses: Losses) -> tuple[dic
             hint = json_instruction(wanted)
         if target.takes("json_object", usual=True):
             fields["response_format"] = {"type": "json_object"}
-            if not hint and not says_json(request, instructions=True):
+            if not hint and not mentions_json(request, instructions=True):
                 hint = json_instruction(wanted)
         elif wanted.kind == "json":
             losses.add("response_format", "the response format became an instruction")

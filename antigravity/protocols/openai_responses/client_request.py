@@ -19,8 +19,8 @@ from antigravity.protocols.identifiers import OPENAI_MAX, short_identifier
 from antigravity.protocols.instructions import (
     OPENING,
     json_instruction,
+    mentions_json,
     needs_opening,
-    says_json,
     tool_instruction,
 )
 from antigravity.protocols.losses import Losses
@@ -90,7 +90,7 @@ def _with_words(request: Request, target: Target, losses: Losses) -> Request:
     """Return the request with the added instruction, and with an input."""
     messages = request.messages
     form, choice = request.response_format, request.tool_choice
-    if form.kind == "json" and not says_json(request, instructions=False):
+    if form.kind == "json" and not mentions_json(request, instructions=False):
         messages = (_told(json_instruction(form)), *messages)
     if choice is not None and choice.mode == "required" and not _forces(target):
         losses.add("tool_choice", "the forced tool call became an instruction")

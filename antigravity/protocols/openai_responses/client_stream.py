@@ -50,7 +50,7 @@ class ResponsesDecoder:
             wire = msgspec.json.decode(event.data, type=WireEvent)
         except MALFORMED:
             told = error_in_event(event.event, event.data, decode_error)
-            why = "The upstream sent an event that is no JSON object."
+            why = "The upstream sent an event that is not a JSON object."
             self._fail(told or UpstreamError(why))
             return self._take()
         if wire.output is not None and wire.type is None and wire.response is None:

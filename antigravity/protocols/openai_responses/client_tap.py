@@ -154,7 +154,7 @@ class ResponsesTap:
         try:
             answer = lenient.decode(data, _Terminal).response
         except MALFORMED:
-            self.failure = UpstreamError("The upstream sent an event that is no JSON.")
+            self.failure = UpstreamError("The upstream sent an event that is not JSON.")
             return
         self._named(answer)
         self.usage = decode_usage(answer.usage)
@@ -170,7 +170,7 @@ class ResponsesTap:
         try:
             failed = lenient.decode(data, _Failed)
         except MALFORMED:
-            self.failure = UpstreamError("The upstream sent an error that is no JSON.")
+            self.failure = UpstreamError("The upstream sent an error that is not JSON.")
             return
         self.failure = failure_of(failed.response, failed.error, msgspec.structs.asdict(failed))
 

@@ -100,13 +100,13 @@ def test_names_are_utf8() -> None:
         (form(("a", None, b"1")), "application/json", "multipart/form-data"),
         (form(("a", None, b"1")), "multipart/form-data", "boundary"),
         (form(("a", None, b"1")), "multipart/form-data; boundary=ü洗", "boundary"),
-        (form(("a", None, b"1")), f"{TYPE}z", "cannot be read"),
+        (form(("a", None, b"1")), f"{TYPE}z", "is malformed"),
         (form(("a", None, b"1"))[:-6], TYPE, "closing boundary"),
         (b"", TYPE, "closing boundary"),
         (form(("a", None, b"1")).replace(b'; name="a"', b""), TYPE, "Part 1"),
         (form(*[("a", None, b"1")] * (MAX_PARTS + 1)), TYPE, f"more than {MAX_PARTS}"),
         (form(("a" * MAX_HEADER, None, b"1")), TYPE, "header"),
-        (form(("a", None, b"1")), f"multipart/form-data; boundary={'b' * 201}", "200 characters"),
+        (form(("a", None, b"1")), f"multipart/form-data; boundary={'b' * 201}", "up to 200"),
     ],
 )
 def test_what_is_no_form(body: bytes, content_type: str, said: str) -> None:
@@ -153,7 +153,7 @@ def test_parts_that_only_others_would_see(body: bytes) -> None:
     ],
 )
 def test_heads_that_can_be_read_in_two_ways(head: bytes) -> None:
-    with pytest.raises(InvalidRequestError, match="more than one way"):
+    with pytest.raises(InvalidRequestError, match="is ambiguous"):
         parse_form(with_head(head), "multipart/form-data; boundary=B")
 
 
@@ -193,7 +193,7 @@ def test_every_model_is_changed_and_none_may_be_a_file() -> None:
     once = form(("model", None, b"good"))
     assert parse_form(once, TYPE).with_field("model", "good") is once
     file = parse_form(form(("model", "", b"evil"), ("model", None, b"good")), TYPE)
-    with pytest.raises(InvalidRequestError, match="no file"):
+    with pytest.raises(InvalidRequestError, match="not a file"):
         file.with_field("model", "good")
 
 
