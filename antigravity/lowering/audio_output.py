@@ -1,7 +1,7 @@
 """Translates settings of audio output for the target, and audio output for the client.
 
-OpenAI names a voice and a file format; Gemini's ``speechConfig`` a voice of its own, and it gives
-bare samples.  A target that does not speak is not asked to.
+OpenAI's ``audio`` has a voice and a file format; Gemini's ``speechConfig`` has a voice, and its
+output is raw samples.  Audio is not requested from a target that cannot return it.
 See https://platform.openai.com/docs/guides/audio and https://ai.google.dev/gemini-api/docs/speech-generation.
 """
 
@@ -23,9 +23,9 @@ from antigravity.ir.request import Request
 
 _AUDIO: Final = "audio"
 #: The client protocols with audio output settings of OpenAI or Gemini, by family.
-_WORDS: Final = {"openai_chat": "openai", "gemini": "gemini"}
+_FAMILIES: Final = {"openai_chat": "openai", "gemini": "gemini"}
 _FALLBACK_VOICE: Final = "alloy"
-_BARE: Final = "pcm16"
+_RAW: Final = "pcm16"
 
 
 def fit_audio_output(
@@ -35,7 +35,7 @@ def fit_audio_output(
 
     The third item is the pass that converts the audio for the client, if one is needed.
 
-    :raises InvalidRequestError: if nothing but sound is wanted, and the model gives none.
+    :raises InvalidRequestError: if only audio is requested, and the model cannot return any.
     """
     config = request.audio_config
     if request.speech is not None or (_AUDIO not in request.modalities and config is None):
@@ -43,19 +43,19 @@ def fit_audio_output(
     if not _produces_audio(request, traits, target.capabilities):
         return _without_audio(request, target)
     losses: list[Loss] = []
-    words = _WORDS.get(request.protocol, "")
-    form = _form(config or {}, losses) if words == "openai" else None
+    family = _FAMILIES.get(request.protocol, "")
+    form = _form(config or {}, losses) if family == "openai" else None
     if traits.family == "openai":
-        told = dict(config or {}) if words == "openai" else _to_openai(config, target, losses)
-        told["format"] = _BARE  # a stream can have no other
+        fields = dict(config or {}) if family == "openai" else _to_openai(config, target, losses)
+        fields["format"] = _RAW  # a stream can have no other
         modalities: tuple[str, ...] = ("text", _AUDIO)
-        form = form if words == "openai" else AudioFormat(wav=False)
+        form = form if family == "openai" else AudioFormat(wav=False)
     else:
-        told = dict(config or {}) if words == "gemini" else _to_gemini(config, target, losses)
+        fields = dict(config or {}) if family == "gemini" else _to_gemini(config, target, losses)
         only = target.capabilities.outputs == (_AUDIO,)
-        modalities = (_AUDIO,) if only or words != "gemini" else request.modalities
+        modalities = (_AUDIO,) if only or family != "gemini" else request.modalities
     return (
-        replace(request, audio_config=told or None, modalities=modalities),
+        replace(request, audio_config=fields or None, modalities=modalities),
         tuple(losses),
         form,
     )
@@ -64,13 +64,13 @@ def fit_audio_output(
 def _produces_audio(request: Request, traits: Traits, capabilities: Capabilities) -> bool:
     """Return whether the target produces audio.
 
-    An unknown model is trusted to, if the request is in its own protocol, or asks for audio only.
+    An unknown model is assumed to, if the request is in its own protocol, or asks for audio only.
     """
-    if _AUDIO not in traits.outputs or traits.family not in _WORDS.values():
+    if _AUDIO not in traits.outputs or traits.family not in _FAMILIES.values():
         return False
     if capabilities.family == "other":
         sole = request.modalities == (_AUDIO,)
-        return sole or _WORDS.get(request.protocol) == traits.family
+        return sole or _FAMILIES.get(request.protocol) == traits.family
     return _AUDIO in capabilities.outputs
 
 
@@ -78,25 +78,25 @@ def _without_audio(request: Request, target: Target) -> tuple[Request, tuple[Los
     others = tuple(kind for kind in request.modalities if kind != _AUDIO)
     if request.modalities and not others:
         raise InvalidRequestError(
-            f"{target.model} does not answer with sound. Ask for text, or choose a model that "
-            "speaks.",
+            f"{target.model} cannot return audio. Request text, or choose a model with audio "
+            "output.",
             param="modalities",
             code="model_not_supported",
         )
-    heard = _AUDIO in request.modalities
-    detail = "left out: the model does not speak, and answers with text"
-    loss = Loss("modalities" if heard else "audio_config", detail, content=heard)
+    requested = _AUDIO in request.modalities
+    detail = "dropped: the model cannot return audio; it returns text"
+    loss = Loss("modalities" if requested else "audio_config", detail, content=requested)
     modalities = () if others == ("text",) else others
     return replace(request, audio_config=None, modalities=modalities), (loss,), None
 
 
 def _form(config: dict[str, Any], losses: list[Loss]) -> AudioFormat | None:
-    """Return the pass for the format that a client of OpenAI's wants."""
+    """Return the pass for the audio format of an OpenAI request."""
     wanted = config.get("format", "wav")
-    if wanted == _BARE:
+    if wanted == _RAW:
         return None
     if wanted != "wav":
-        losses.append(Loss("audio.format", "sent as WAV: the model gives bare samples"))
+        losses.append(Loss("audio.format", "sent as WAV: the model returns raw samples"))
     return AudioFormat(wav=True)
 
 
@@ -105,14 +105,16 @@ def _to_gemini(config: dict[str, Any] | None, target: Target, losses: list[Loss]
     wanted = (config or {}).get("voice")
     if not isinstance(wanted, str) or not wanted:
         if wanted:
-            losses.append(Loss("audio.voice", "left out: the model has no custom voices"))
+            losses.append(Loss("audio.voice", "dropped: the model has no custom voices"))
         return {}
     capabilities = target.capabilities
     own = {name.lower(): name for name in capabilities.voices}
     others = {name.lower(): voice for name, voice in capabilities.voice_names.items()}
     voice = own.get(wanted.lower()) or others.get(wanted.lower())
     if voice is None:
-        losses.append(Loss("audio.voice", "the model has no such voice, and uses its own"))
+        losses.append(
+            Loss("audio.voice", "dropped: the model has no such voice and uses its default")
+        )
         return {}
     return {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": voice}}}
 
@@ -126,10 +128,10 @@ def _to_openai(config: dict[str, Any] | None, target: Target, losses: list[Loss]
     own = {name.lower(): name for name in target.capabilities.voices}
     first = next(iter(target.capabilities.voices), _FALLBACK_VOICE)
     if wanted and wanted not in own:
-        losses.append(Loss("audio.voice", "the model has no such voice: another one speaks"))
+        losses.append(Loss("audio.voice", "replaced: the model has no such voice"))
     more = set(config) - {"voiceConfig", "voice_config"}
     if more:
-        losses.append(Loss("audio_config", "left out: only one voice can be chosen"))
+        losses.append(Loss("audio_config", "dropped: only one voice can be chosen"))
     return {"voice": own.get(wanted, first)}
 
 

@@ -37,20 +37,22 @@ def fit_call_ids(
         for part in message.parts
         if (identifier := _id_of(part)) is not None
     }
-    taken = {identifier for identifier in ids if legal(identifier)}
-    if len(taken) == len(ids):
+    legal_ids = {identifier for identifier in ids if legal(identifier)}
+    if len(legal_ids) == len(ids):
         return request, ()
     fitted: dict[str, str] = {}
     for identifier in ids:
-        if identifier not in taken:
-            fitted[identifier] = _replacement(identifier, taken, nine=target.takes("call_ids_9"))
-            taken.add(fitted[identifier])
+        if identifier not in legal_ids:
+            fitted[identifier] = _replacement(
+                identifier, legal_ids, nine=target.takes("call_ids_9")
+            )
+            legal_ids.add(fitted[identifier])
     messages = tuple(_with_ids(message, fitted) for message in request.messages)
     return replace(request, messages=messages), ()
 
 
 def _legal(traits: Traits, target: Target) -> Callable[[str], bool] | None:
-    """Return what tells whether the target takes an id, ``None`` if it takes any."""
+    """Return a check of ids for the target; ``None`` if it accepts any id."""
     if target.takes("call_ids_9"):
         return lambda identifier: _NINE.fullmatch(identifier) is not None
     pattern, most = traits.id_pattern, traits.id_max
@@ -62,13 +64,13 @@ def _legal(traits: Traits, target: Target) -> Callable[[str], bool] | None:
     )
 
 
-def _replacement(identifier: str, taken: set[str], *, nine: bool) -> str:
+def _replacement(identifier: str, legal_ids: set[str], *, nine: bool) -> str:
     """Return a legal id that no other call has."""
     for attempt in range(1000):
         text = identifier if attempt == 0 else f"{identifier}\0{attempt}"
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
         found = _nine_of(digest) if nine else f"{_PREFIX}{digest.hex()[:_HASH]}"
-        if found not in taken:
+        if found not in legal_ids:
             return found
     raise AssertionError("hashes do not collide a thousand times")
 

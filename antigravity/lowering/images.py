@@ -42,11 +42,11 @@ def fit_image(request: Request, target: Target) -> tuple[Request, tuple[Loss, ..
     image_options = (request.image or NO_IMAGE_OPTIONS).over(target.image_options)
     losses: list[Loss] = []
     config: dict[str, Any] = dict(request.image_config or {})
-    told = {key: config.pop(key) for key in (*_RATIO, *_SIZE) if config.get(key)}
-    ratio = next((told[key] for key in _RATIO if key in told), "")
+    options = {key: config.pop(key) for key in (*_RATIO, *_SIZE) if config.get(key)}
+    ratio = next((options[key] for key in _RATIO if key in options), "")
     if not ratio:
         ratio = _ratio(image_options, capabilities, target.model, losses)
-    size = next((told[key] for key in _SIZE if key in told), "")
+    size = next((options[key] for key in _SIZE if key in options), "")
     if not size:
         size = _resolution(image_options, capabilities, target.model, losses)
     config |= {key: value for key, value in ((_RATIO[0], ratio), (_SIZE[0], size)) if value}
@@ -59,12 +59,12 @@ def fit_image(request: Request, target: Target) -> tuple[Request, tuple[Loss, ..
 
 
 def nearest_ratio(width: int, height: int, ratios: Sequence[str]) -> tuple[str, float]:
-    """Return the nearest of ``ratios``, and the relative deviation of the wanted one from it."""
-    wanted = math.log(width / height)
+    """Return the nearest of ``ratios`` to a size, and the relative deviation from it."""
+    target = math.log(width / height)
 
     def distance(ratio: str) -> float:
         across, _, down = ratio.partition(":")
-        return abs(math.log(int(across) / int(down)) - wanted)
+        return abs(math.log(int(across) / int(down)) - target)
 
     best = min(ratios, key=distance)
     return best, math.exp(distance(best)) - 1
@@ -77,13 +77,15 @@ def _ratio(
         return ""
     ratios = capabilities.image_ratios
     if not ratios:
-        losses.append(Loss("size", f"the shapes of {model} are not known here; it was left out"))
+        losses.append(Loss("size", f"dropped: the aspect ratios of {model} are unknown"))
         return ""
     best, off = nearest_ratio(image_options.width, image_options.height, ratios)
     if off > TOLERANCE:
         separator = ":" if image_options.is_ratio else "x"
-        wanted = f"{image_options.width}{separator}{image_options.height}"
-        losses.append(Loss("size", f"{wanted} became {best}, the nearest shape of {model}"))
+        size = f"{image_options.width}{separator}{image_options.height}"
+        losses.append(
+            Loss("size", f"{size} was replaced by {best}, the nearest aspect ratio of {model}")
+        )
     return best
 
 
@@ -97,7 +99,7 @@ def _resolution(
             return image_options.resolution
         choices = f"it has {', '.join(sizes)}" if sizes else "it has one resolution only"
         raise InvalidRequestError(
-            f"{model} makes no images of the size {image_options.resolution}; {choices}.",
+            f"{model} does not support the size {image_options.resolution}; {choices}.",
             param="image_size",
         )
     if image_options.quality:
@@ -110,24 +112,26 @@ def _resolution(
 
 
 def _at_most(wanted: str, sizes: Sequence[str], model: str, losses: list[Loss]) -> str:
-    """Return a resolution that will do for a quality: a image_options, which may be met in part."""
+    """Return the wanted resolution, or the largest smaller one that the model has."""
     if wanted in sizes:
         return wanted
     smaller = [size for size in sizes if RESOLUTIONS[size] <= RESOLUTIONS[wanted]]
     best = max(smaller, key=RESOLUTIONS.__getitem__, default="")
     if RESOLUTIONS[wanted] > RESOLUTIONS["1K"]:
-        losses.append(Loss("quality", f"{model} gives {best or 'one resolution only'}"))
+        losses.append(Loss("quality", f"{model} returns {best or 'one resolution only'}"))
     return best
 
 
 def _check_references(request: Request, capabilities: Capabilities, model: str) -> None:
     count = sum(isinstance(part, Media) for m in request.messages for part in m.parts)
     if count and "image" not in capabilities.inputs:
-        raise InvalidRequestError(f"{model} edits no images; it draws new ones.", param="image")
+        raise InvalidRequestError(
+            f"{model} cannot edit images; it only generates new ones.", param="image"
+        )
     most = capabilities.image_references
     if most and count > most:
         raise InvalidRequestError(
-            f"{model} takes at most {most} images (mask included); there are {count}.",
+            f"{model} accepts at most {most} images (mask included); the request has {count}.",
             param="image",
         )
 
@@ -137,16 +141,19 @@ def _check_looks(
 ) -> None:
     if image_options.background == "transparent":
         raise InvalidRequestError(
-            f"{model} makes no transparent images. `background` may be: auto, opaque.",
+            f"{model} cannot generate transparent images. Set `background` to auto or opaque.",
             param="background",
         )
     if image_options.format and image_options.format not in capabilities.image_formats:
         losses.append(
-            Loss("output_format", f"{model} chooses it; output_format in the answer says which")
+            Loss(
+                "output_format",
+                f"{model} chooses the format; output_format of the response names it",
+            )
         )
     if image_options.mask:
         losses.append(
-            Loss("mask", f"{model} knows none; it is shown to it with words, and not enforced")
+            Loss("mask", f"{model} has no masks; the mask is sent as an image with an instruction")
         )
     if image_options.compression is not None:
         losses.append(Loss("output_compression", f"{model} has no such setting"))

@@ -45,8 +45,8 @@ def move_instructions(request: Request) -> Request:
     """Return the request with its instructions as the first user message."""
     if not request.system:
         return request
-    said = Message("user", tuple(request.system))
-    return replace(request, system=(), messages=(said, *request.messages))
+    instructions = Message("user", tuple(request.system))
+    return replace(request, system=(), messages=(instructions, *request.messages))
 
 
 def _fold(message: Message) -> Message:

@@ -60,8 +60,7 @@ def with_fetched(request: Request, fetched: Mapping[str, tuple[str, str]]) -> Re
         mime_type, data = fetched[media.source.url]
         if media.kind != "document" and mime_type.startswith(_TEXTS):
             raise UnreadablePartError(
-                f"{_A_KIND[media.kind]} is given by a URL that returns something else "
-                f"({mime_type}).",
+                f"{_A_KIND[media.kind]} was expected at a URL that returns {mime_type}.",
                 value=media.source.url,
                 param="messages",
                 code="unsupported_media",

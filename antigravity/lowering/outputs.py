@@ -14,12 +14,12 @@ def check_outputs(request: Request, traits: Traits, capabilities: Capabilities, 
 
     :raises InvalidRequestError: if it can return none.
     """
-    wanted = request.modalities
-    if not wanted or not traits.outputs.isdisjoint(wanted):
+    requested = request.modalities
+    if not requested or not traits.outputs.isdisjoint(requested):
         return
     raise InvalidRequestError(
-        f"{model} cannot return {' and '.join(wanted)}: the protocol of its upstream carries "
-        f"{', '.join(sorted(traits.outputs))} only. Choose a model of another upstream.",
+        f"{model} cannot return {' and '.join(requested)}: the protocol of its upstream only "
+        f"supports {', '.join(sorted(traits.outputs))}. Choose a model of another upstream.",
         param="modalities",
         code="model_not_supported",
     )

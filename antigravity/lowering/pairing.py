@@ -23,8 +23,7 @@ INTERRUPTED: Final = "The tool call was interrupted; there is no result."
 def pair_tools(request: Request) -> tuple[Request, tuple[Loss, ...]]:
     """Return the request with paired tool calls and results, and the losses.
 
-    A request that is in order already comes back as it is, but for the tool names that
-    results lack.
+    Of a request that is in order already, only tool names are added to results that lack them.
     """
     if not any(isinstance(p, ToolCall | ToolResult) for m in request.messages for p in m.parts):
         return request, ()
@@ -44,16 +43,16 @@ class _Pairing:
         self.seen: set[str] = set()
         self.numbers: dict[str, int] = {}
         self.waiting: list[ToolCall] = []
-        #: The names of the tools that those call, by the calls' ids.
+        #: The names of the tools of these calls, by call id.
         self.names: dict[str, str] = {}
-        #: The ids of those that have no result yet, by the ids that they came with.
+        #: The ids of the calls without a result, by their original ids.
         self.open: dict[str, deque[str]] = {}
         self.results: dict[str, ToolResult] = {}
         self.after: list[Message] = []
 
     def add(self, message: Message) -> None:
         if message.role == "assistant":
-            # Calls of one turn may come in several adjacent assistant messages.
+            # The calls of one turn can be in several adjacent assistant messages.
             if self.results or self.after:
                 self.settle()
             self.assistant(message)
@@ -97,7 +96,10 @@ class _Pairing:
             if identity is None:
                 others.extend(_inert(part))
                 self.losses.append(
-                    Loss("messages", f"a result without a call ({part.call_id}) became text")
+                    Loss(
+                        "messages",
+                        f"the result of the unknown call {part.call_id} was sent as text",
+                    )
                 )
             else:
                 self.results[identity] = replace(part, call_id=identity, name=self.names[identity])
@@ -105,7 +107,7 @@ class _Pairing:
             self.after.append(replace(message, parts=tuple(others)))
 
     def settle(self) -> None:
-        """End the turn: results in the order of their calls, then what else was said."""
+        """End the turn: add results in the order of their calls, then the other messages."""
         if self.waiting:
             results = [self.results.get(call.id) or self.missing(call) for call in self.waiting]
             self.messages.append(Message("user", tuple(results)))
@@ -114,7 +116,9 @@ class _Pairing:
         self.names, self.open = {}, {}
 
     def missing(self, call: ToolCall) -> ToolResult:
-        self.losses.append(Loss("messages", f"the call {call.id} had no result; one was made up"))
+        self.losses.append(
+            Loss("messages", f"the call {call.id} had no result; a placeholder was added")
+        )
         return ToolResult(call.id, (Text(INTERRUPTED),), True, call.name, call.kind)
 
 

@@ -77,7 +77,7 @@ class EventPipeline:
         return self._stops is not None and self._stops.done
 
     def feed(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Return what comes out for ``events``."""
+        """Return the events that replace ``events``."""
         for each in self._passes:
             if any(isinstance(event, StreamFailure) for event in events):
                 return events
@@ -102,20 +102,21 @@ class EventPipeline:
 
 
 class Lowered(Struct, frozen=True):
-    """A request in the target's words, what was lost, and the way back for the answer."""
+    """A request fit for the target, its losses, and the passes for the response."""
 
     request: Request
     losses: tuple[Loss, ...]
-    pipeline: Any  # EventPipeline: it is mutable and made for one answer
+    pipeline: Any  # EventPipeline: it is mutable and made for one response
 
 
 def lower(request: Request, traits: Traits, target: Target, protocol: str = "") -> Lowered:
     """Adapt ``request`` to the ``traits`` and capabilities of a target.
 
-    ``protocol`` names the target's: a request in its own protocol is not held to what others
-    can say.
+    ``protocol`` is the target's; a request in this protocol may hold fields and references that
+    only this protocol has.
 
-    :raises InvalidRequestError: for what the target cannot do and nobody should guess.
+    :raises InvalidRequestError: if the target does not support the request, and there is no
+        replacement for it.
     """
     lowering = _Lowering(request, traits, target)
     lowering.fit_content(is_foreign=request.protocol != protocol)
@@ -128,7 +129,7 @@ def lower(request: Request, traits: Traits, target: Target, protocol: str = "") 
 
 
 class _Lowering:
-    """A request on its way through the passes, what was lost, and the passes of its response.
+    """A request between passes, its losses, and the passes for its response.
 
     A pass is only called for a request that has what it changes.
     """
@@ -152,7 +153,7 @@ class _Lowering:
         capabilities = self._capabilities
         if not traits.names and any(message.name for message in request.messages):
             self.losses.append(
-                Loss("messages.name", "left out: the protocol has no names of speakers")
+                Loss("messages.name", "dropped: the protocol of the upstream has no such field")
             )
         if is_foreign:
             if self._has_media:
@@ -182,7 +183,7 @@ class _Lowering:
         self.request = request
 
     def fit_output(self) -> None:
-        """Fit the images and the audio that are wanted, and leave out media that are not read."""
+        """Fit the requested images and audio, and replace media that the model cannot read."""
         request, target = self.request, self._target
         if "image" in self._capabilities.outputs:
             request = self._note(fit_image(request, target))
@@ -199,18 +200,18 @@ class _Lowering:
             )
         if request.tools and not self._capabilities.tools:
             self.losses.append(
-                Loss("tools", f"{target.model} takes no tools; they were left out", content=True)
+                Loss("tools", f"dropped: {target.model} does not support tools", content=True)
             )
             request = replace(request, tools=(), tool_choice=None)
         self.request = request
 
     def fit_response_schema(self) -> None:
-        """Fit the schema that the response has to follow."""
+        """Fit the schema of the response."""
         request = self.request
         if needs_emulation(request, self._capabilities):
             if must_call_tool(request):
                 self.losses.append(
-                    Loss("response_format", "dropped: the answer has to be a tool call")
+                    Loss("response_format", "dropped: the tool choice requires a tool call")
                 )
                 request = replace(request, response_format=ResponseFormat())
             else:
@@ -243,7 +244,7 @@ class _Lowering:
         self.request = request
 
     def fit_limits(self) -> None:
-        """Fit parallel calls, stop sequences and choices to what the target takes."""
+        """Fit parallel calls, stop sequences and choices to the target's limits."""
         request, traits, target = self.request, self._traits, self._target
         capabilities = self._capabilities
         if request.parallel_tool_calls is False and not target.takes(
@@ -261,12 +262,12 @@ class _Lowering:
                 request = replace(request, stop=request.stop[:most])
         limit = min(traits.max_choices, capabilities.max_choices)
         if request.sampling.n > limit:
-            self.losses.append(Loss("n", f"{target.model} gives at most {limit} choice(s) here"))
+            self.losses.append(Loss("n", f"reduced to {limit}, the limit of {target.model}"))
             request = replace(request, sampling=replace(request.sampling, n=limit))
         self.request = request
 
     def _note(self, result: tuple[Request, tuple[Loss, ...]]) -> Request:
-        """Return the request that a pass made, and note what it lost."""
+        """Return the request that a pass returned, and record its losses."""
         request, losses = result
         self.losses += losses
         return request

@@ -63,16 +63,16 @@ def _names(schema: JsonObject, legal: re.Pattern[str]) -> Names:
     properties = schema.get("properties")
     if not isinstance(properties, dict):
         return {}
-    taken = {name for name in properties if legal.fullmatch(name)}
+    used = {name for name in properties if legal.fullmatch(name)}
     fitted: dict[str, str] = {}
     for name in properties:
-        if name in taken:
+        if name in used:
             continue
         found = _UNSAFE.sub("_", name) or "_"
-        if found in taken or not legal.fullmatch(found):
+        if found in used or not legal.fullmatch(found):
             digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
             found = f"{found[:_STEM]}_{digest[:_HASH]}"
-        taken.add(found)
+        used.add(found)
         fitted[name] = found
     return fitted
 

@@ -107,7 +107,7 @@ def foreign_extensions(request: Request, protocol: str) -> tuple[Loss, ...]:
     return tuple(
         Loss(
             name.removeprefix(own),
-            f"only {request.protocol} knows this; it was left out",
+            f"dropped: only {request.protocol} has this field",
             content=name in _CONTENT,
         )
         for name, value in request.extensions.items()

@@ -153,7 +153,7 @@ def _type(value: Any) -> Any:
 
 def _required(value: Any) -> Any:
     if not isinstance(value, list):
-        return _GONE  # true on a property is said by the object instead, see `_adjust`
+        return _GONE  # `required: true` of a property moves to the object, see `_adjust`
     names = list(dict.fromkeys(name for name in value if isinstance(name, str)))
     return value if names == value else names
 
@@ -250,14 +250,14 @@ def _fit_patterns(fitted: JsonSchema) -> bool:
         changed = True
     patterns = fitted.get("patternProperties")
     if isinstance(patterns, dict):
-        kept = {name: inner for name, inner in patterns.items() if _is_regular(name)}
-        if len(kept) == 1 and "additionalProperties" not in fitted and _ALL_NAMES & kept.keys():
-            (fitted["additionalProperties"],) = kept.values()
-            kept = {}
-        if len(kept) < len(patterns):
+        valid = {name: inner for name, inner in patterns.items() if _is_regular(name)}
+        if len(valid) == 1 and "additionalProperties" not in fitted and _ALL_NAMES & valid.keys():
+            (fitted["additionalProperties"],) = valid.values()
+            valid = {}
+        if len(valid) < len(patterns):
             changed = True
-            if kept:
-                fitted["patternProperties"] = kept
+            if valid:
+                fitted["patternProperties"] = valid
             else:
                 del fitted["patternProperties"]
     return changed
@@ -275,5 +275,7 @@ def _is_regular(pattern: Any) -> bool:
 
 def _describe(schema: JsonSchema, words: str) -> None:
     """Add a sentence to the description of a schema."""
-    said = schema.get("description")
-    schema["description"] = f"{said} [{words}]" if isinstance(said, str) and said else f"[{words}]"
+    description = schema.get("description")
+    schema["description"] = (
+        f"{description} [{words}]" if isinstance(description, str) and description else f"[{words}]"
+    )

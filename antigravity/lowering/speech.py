@@ -1,4 +1,4 @@
-"""Fit the wish for speech to the target: its voices, and where it is told how to speak."""
+"""Fits speech options to the target: voice, speed and instructions."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ def fit_speech(request: Request, target: Target) -> tuple[Request, tuple[Loss, .
     else:
         config = {"voice": voice or "alloy", "format": "pcm16"}
     if "text" in capabilities.outputs:  # a model that talks: it would answer
-        said = tuple(Text(each) for each in (_ALOUD, manner) if each)
-        request = replace(request, system=(*request.system, *said), modalities=("text", "audio"))
+        instructions = tuple(Text(each) for each in (_ALOUD, manner) if each)
+        request = replace(
+            request, system=(*request.system, *instructions), modalities=("text", "audio")
+        )
         manner = ""
     elif manner and not capabilities.speech_manner:
         request = replace(request, messages=_with_instructions(request.messages, manner))
@@ -56,11 +58,11 @@ def _voice(wanted: str, capabilities: Capabilities, model: str, losses: list[Los
         return own[wanted.lower()]
     if wanted.lower() in others:
         voice = capabilities.voice_names[others[wanted.lower()]]
-        losses.append(Loss("voice", f"{model} speaks with its voice {voice} for it"))
+        losses.append(Loss("voice", f"{wanted} was replaced by {voice}, a voice of {model}"))
         return voice
     named = ", ".join((*voices, *capabilities.voice_names))
     raise InvalidRequestError(
-        f"{model} has no voice {wanted[:100]!r}. `voice` may be: {named}.", param="voice"
+        f"{model} has no voice {wanted[:100]!r}. Choose one of: {named}.", param="voice"
     )
 
 
@@ -68,7 +70,7 @@ def _instructions(wish: SpeechOptions, losses: list[Loss]) -> str:
     """Return the instructions how to speak."""
     if wish.speed == 1.0:
         return wish.manner
-    losses.append(Loss("speed", "said to the model in words; how well it keeps to it is its own"))
+    losses.append(Loss("speed", "sent as an instruction, which the model may follow inexactly"))
     pace = f"Speak at {wish.speed:g} times the usual pace."
     return f"{wish.manner.strip()} {pace}" if wish.manner.strip() else pace
 

@@ -103,4 +103,4 @@ class StopSequences:
 
 
 def _refused(problem: str) -> InvalidRequestError:
-    return InvalidRequestError(f"{problem} The gateway looks for them itself.", param="stop")
+    return InvalidRequestError(f"{problem} The gateway itself detects them.", param="stop")

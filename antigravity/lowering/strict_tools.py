@@ -56,7 +56,7 @@ def fit_strict_tools(
         return request, (), None
     if not target.takes("strict", usual=True):
         losses = tuple(
-            _lost(tool, "the target has no strict functions")
+            _lost(tool, "the upstream has no strict functions")
             for tool in request.tools
             if _is_strict(tool)
         )
@@ -84,7 +84,7 @@ def fit_strict_tools(
 
 def _lost(tool: Tool, reason: str) -> Loss:
     name = getattr(tool, "name", "")
-    return Loss(f"tools.{name}.strict", f"left out: {reason}", content=True)
+    return Loss(f"tools.{name}.strict", f"dropped: {reason}", content=True)
 
 
 def _is_strict(tool: Tool) -> bool:
@@ -118,10 +118,10 @@ def _strict(schema: Any, depth: int) -> Any:
     if refused is not None:
         raise _UnfitError(f"strict schemas do not allow {refused}")
     fitted: JsonObject = {}
-    told: list[str] = []
+    moved: list[str] = []
     for name, value in schema.items():
         if name in _TOLD or (name == "format" and value not in _FORMATS):
-            told.append(f"{name}: {msgspec.json.encode(value).decode()}")
+            moved.append(f"{name}: {msgspec.json.encode(value).decode()}")
         elif name in _NAMED and isinstance(value, dict):
             fitted[name] = {key: _strict(inner, depth + 1) for key, inner in value.items()}
         elif name == "anyOf" and isinstance(value, list):
@@ -130,9 +130,11 @@ def _strict(schema: Any, depth: int) -> Any:
             fitted[name] = _strict(value, depth + 1)
         else:
             fitted[name] = value
-    if told:
-        said = schema.get("description")
-        fitted["description"] = " ".join([*([said] if said else []), f"[{'; '.join(told)}]"])
+    if moved:
+        description = schema.get("description")
+        fitted["description"] = " ".join(
+            [*([description] if description else []), f"[{'; '.join(moved)}]"]
+        )
     if is_object(schema):
         _close(schema, fitted)
     return fitted
@@ -210,14 +212,14 @@ def without_nulls(value: Any, schema: Any, root: JsonObject, depth: int = 0) -> 
         return value
     schema = _branch(value, schema, root)
     properties, required = schema.get("properties") or {}, schema.get("required") or ()
-    kept: JsonObject = {}
+    members: JsonObject = {}
     for name, inner in value.items():
         known = properties.get(name)
         optional = name in properties and name not in required
         if inner is None and optional and not is_nullable(_resolved(known, root)):
             continue
-        kept[name] = without_nulls(inner, known, root, depth + 1)
-    return kept
+        members[name] = without_nulls(inner, known, root, depth + 1)
+    return members
 
 
 def _resolved(schema: Any, root: JsonObject) -> Any:

@@ -1,7 +1,7 @@
-"""Answers that fit a schema, for targets that cannot be told one.
+"""Emulates response schemas for targets that do not support them.
 
-The schema becomes the parameters of a function that the model has to call; its arguments
-are the answer.
+The schema becomes the parameters of a function that the model must call; the arguments of
+the call are the response.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def must_call_tool(request: Request) -> bool:
 def emulate_schema(request: Request) -> tuple[Request, StructuredOutputPass]:
     """Return the request with its schema as a tool, and the pass that reverts this."""
     form = request.response_format
-    taken = {tool.name for tool in request.tools if isinstance(tool, FunctionTool)}
+    used = {tool.name for tool in request.tools if isinstance(tool, FunctionTool)}
     name = "structured_response"
-    while name in taken:
+    while name in used:
         name += "_"
     schema = form.schema or {"type": "object"}
     wrapped = schema.get("type") != "object"
@@ -61,8 +61,8 @@ def emulate_schema(request: Request) -> tuple[Request, StructuredOutputPass]:
         parameters=_wrap(schema) if wrapped else schema,
     )
     only = not request.tools or (request.tool_choice or ToolChoice()).mode == "none"
-    wanted = request.tool_choice or ToolChoice()
-    names = (name,) if only else (*wanted.names, name) if wanted.names else ()
+    original = request.tool_choice or ToolChoice()
+    names = (name,) if only else (*original.names, name) if original.names else ()
     choice = ToolChoice("required", names)
     lowered = replace(
         request,
@@ -133,7 +133,7 @@ class StructuredOutputPass:
                 return self._end(event)
             case ToolCallStart():
                 self._others = True
-                return (*self._release(), event)  # what was said before a call stays there
+                return (*self._release(), event)  # text before a call stays before it
             case Finish():
                 return self._finish(event)
         return (event,)

@@ -51,10 +51,10 @@ def _repaired(tool: Tool) -> Tool:
 
 
 def fit_tool_schemas(request: Request, traits: Traits) -> tuple[Request, tuple[Loss, ...]]:
-    """Return the request with functions whose schemas are of objects, plainly.
+    """Return the request with functions whose schemas are plain objects.
 
-    ``traits.top_schema`` are the keywords that the target refuses there.  What alternatives there
-    were is told in the description; a strict function is strict no more where that is all.
+    ``traits.top_schema`` are the keywords that the target refuses at the top level.  They move to
+    the description, and the function is then no longer strict.
     """
     losses: list[Loss] = []
     tools: list[Tool] = []
@@ -73,26 +73,26 @@ def fit_tool_schemas(request: Request, traits: Traits) -> tuple[Request, tuple[L
 
 def _loss(tool: FunctionTool, lost: tuple[str, ...]) -> Loss:
     names = ", ".join(lost)
-    detail = f"{names} at the top became words: the target takes none there"
+    detail = f"{names} moved to the description: the upstream does not allow them at the top level"
     if tool.strict:
-        return Loss(f"tools.{tool.name}.strict", f"left out: {detail}", content=True)
+        return Loss(f"tools.{tool.name}.strict", f"dropped: {detail}", content=True)
     return Loss(f"tools.{tool.name}.parameters", detail)
 
 
 def object_schema(
     schema: JsonObject, refused: frozenset[str] = frozenset()
 ) -> tuple[JsonObject, tuple[str, ...]]:
-    """Return a schema as one of an object, and the keywords that are told in words only.
+    """Return an object schema, and the keywords that moved to its description.
 
-    A schema that is in order comes back as it is.
+    A schema that is in order is returned unchanged.
     """
     kind = schema.get("type")
     whole = kind == "object" and (isinstance(schema.get("properties"), dict) or not refused)
     if whole and refused.isdisjoint(schema):
         return schema, ()
     fitted = dict(schema)
-    told: dict[str, Any] = {}
-    for _ in range(_STEPS):  # what is merged brings more of it
+    moved: dict[str, Any] = {}
+    for _ in range(_STEPS):  # merged schemas can hold more of these keywords
         if "$ref" in refused:
             fitted = _dereferenced(fitted, schema)
         found = [name for name in fitted if name in refused]
@@ -101,7 +101,7 @@ def object_schema(
             if name == "allOf" and isinstance(value, list):
                 fitted = join_schemas(fitted, _branches(value, schema))
                 continue
-            told[name] = [told[name], value] if name in told else value
+            moved[name] = [moved[name], value] if name in moved else value
             if name in _ALTERNATIVES and isinstance(value, list):
                 fitted = _alternatives(fitted, _branches(value, schema))
         if not found:
@@ -111,16 +111,16 @@ def object_schema(
     if refused and not isinstance(fitted.get("properties"), dict):
         fitted["properties"] = {}
     first: JsonObject = {"type": "object", **fitted}
-    if told:
-        text = msgspec.json.encode(told).decode()
-        words = text if len(text) <= _LONGEST else ", ".join(told)
-        said = first.get("description")
-        first["description"] = f"{said} {words}" if said else words
-    return first, tuple(told)
+    if moved:
+        text = msgspec.json.encode(moved).decode()
+        words = text if len(text) <= _LONGEST else ", ".join(moved)
+        description = first.get("description")
+        first["description"] = f"{description} {words}" if description else words
+    return first, tuple(moved)
 
 
 def _dereferenced(schema: JsonObject, root: JsonObject) -> JsonObject:
-    """Return a schema with what its reference within ``root`` leads to in its place."""
+    """Return a schema with its reference within ``root`` replaced by the schema there."""
     fitted = dict(schema)
     for _ in range(_STEPS):
         if "$ref" not in fitted:
@@ -151,14 +151,14 @@ def _branches(value: list[Any], root: JsonObject) -> list[JsonObject]:
         branch = _dereferenced(each, root) if "$ref" in each else each
         inner = branch.get("allOf")
         if isinstance(inner, list):
-            rest = {name: said for name, said in branch.items() if name != "allOf"}
+            rest = {name: inner for name, inner in branch.items() if name != "allOf"}
             branch = join_schemas(rest, [more for more in inner if isinstance(more, dict)])
         found.append(branch)
     return found
 
 
 def join_schemas(schema: JsonObject, others: list[JsonObject]) -> JsonObject:
-    """Return a schema that says also what all others say; its own words come first."""
+    """Return a schema merged with others; its own keywords take precedence."""
     joined = dict(schema)
     maps: dict[str, JsonObject] = {}
     required: dict[str, None] = {}

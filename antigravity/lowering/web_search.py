@@ -28,7 +28,7 @@ def without_live_search(request: Request, traits: Traits) -> tuple[Request, tupl
         choice = None
     loss = Loss(
         "tools.web_search",
-        "left out: access to the live web is forbidden, and the target has no other search",
+        "dropped: access to the live web is not allowed, and the upstream has no other search",
         content=True,
     )
     return replace(request, tools=left, tool_choice=choice), (loss,)

@@ -188,7 +188,7 @@ def test_model_without_image_output_is_rejected(client: OpenAI) -> None:
     with pytest.raises(BadRequestError) as refused:
         client.images.generate(model="demo-gemini_api/gemini-2.5-flash", prompt="x")
     assert "gemini-3.1-flash-image" in refused.value.message
-    with pytest.raises(BadRequestError, match="edits no images"):
+    with pytest.raises(BadRequestError, match="cannot edit images"):
         client.images.edit(model=IMAGEN, image=("a.png", PNG), prompt="x")
 
 

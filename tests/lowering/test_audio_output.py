@@ -46,7 +46,7 @@ def gemini(client: Any, model: str, config: dict[str, Any] | None = None) -> Low
     return fitted(client, model, "gemini", modalities=("audio",), audio_config=config)
 
 
-def test_voice_of_openais_becomes_the_one_that_stands_for_it() -> None:
+def test_openai_voice_becomes_its_gemini_equivalent() -> None:
     lowered = chat(GEMINI, TTS, voice="alloy", format="pcm16")
     assert lowered.request.audio_config == {
         "voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}
@@ -58,13 +58,13 @@ def test_voice_of_openais_becomes_the_one_that_stands_for_it() -> None:
 
 
 @pytest.mark.parametrize("voice", ["nobody", {"id": "voice_1"}, None])
-def test_voice_that_the_model_has_not_gives_way_to_its_own(voice: Any) -> None:
+def test_unknown_voice_is_replaced_by_default(voice: Any) -> None:
     lowered = chat(GEMINI, TTS, voice=voice, format="pcm16")
     assert lowered.request.audio_config is None
     assert names(lowered) == (["audio.voice"] if voice else [])
 
 
-def test_speech_config_becomes_audio_with_a_voice_of_openais() -> None:
+def test_speech_config_becomes_openai_audio() -> None:
     lowered = gemini(CHAT, TALKS, SPEECH | {"languageCode": "de-DE"})
     assert lowered.request.audio_config == {"voice": "alloy", "format": "pcm16"}
     assert lowered.request.modalities == ("text", "audio")
@@ -74,7 +74,7 @@ def test_speech_config_becomes_audio_with_a_voice_of_openais() -> None:
 
 
 @pytest.mark.parametrize("client", [GEMINI, *SILENT])
-def test_targets_that_do_not_speak_are_not_asked_to(client: Any) -> None:
+def test_audio_is_not_requested_from_text_models(client: Any) -> None:
     for model in ("gemini-3-flash", "claude-sonnet-5", "gpt-5.1", "unheard-of"):
         lowered = chat(client, model, voice="alloy", format="wav")
         assert lowered.request.audio_config is None
@@ -85,18 +85,18 @@ def test_targets_that_do_not_speak_are_not_asked_to(client: Any) -> None:
         assert b"speechConfig" not in body
 
 
-def test_speech_config_without_the_wish_to_hear_is_only_left_out() -> None:
+def test_speech_config_without_audio_modality_is_dropped() -> None:
     lowered = fitted(CHAT, "gpt-5.1", "gemini", audio_config=SPEECH)
     assert lowered.request.audio_config is None
     assert names(lowered) == ["audio_config"]
 
 
-def test_nothing_but_sound_from_a_model_that_does_not_speak_is_refused() -> None:
-    with pytest.raises(InvalidRequestError, match="does not answer with sound"):
+def test_audio_only_request_to_text_model_is_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="cannot return audio"):
         gemini(CHAT, "gpt-5.1", SPEECH)
 
 
-def test_own_words_stay_for_models_that_speak_and_that_nobody_knows() -> None:
+def test_settings_stay_for_unknown_models_of_same_protocol() -> None:
     for model in (TTS, "unheard-of"):
         lowered = gemini(GEMINI, model, SPEECH | {"languageCode": "de-DE"})
         assert lowered.request.audio_config == SPEECH | {"languageCode": "de-DE"}
@@ -104,7 +104,7 @@ def test_own_words_stay_for_models_that_speak_and_that_nobody_knows() -> None:
     assert chat(CHAT, "unheard-of", **custom).request.audio_config == custom
 
 
-def test_requests_without_a_wish_for_sound_are_not_touched() -> None:
+def test_requests_without_audio_are_unchanged() -> None:
     asked = Request("m", (Message("user", (Text("hi"),)),), "openai_chat", modalities=("text",))
     assert lower(asked, CHAT.traits, Target("m", Capabilities())).request.modalities == ("text",)
 
@@ -122,7 +122,7 @@ def samples(event: Event) -> Samples | None:
     return samples_of(event.mime_type, base64.b64decode(event.source.data))
 
 
-def test_bare_samples_become_one_wav_file() -> None:
+def test_raw_samples_become_one_wav_file() -> None:
     piece = MediaOutput("audio/L16;codec=pcm;rate=16000", InlineData(PCM), transcript="a")
     found = run(chat(GEMINI, TTS, voice="alloy", format="wav"), piece, piece, Finish("stop"))
     assert len(found) == 2
@@ -132,27 +132,27 @@ def test_bare_samples_become_one_wav_file() -> None:
     assert found[0].transcript == "aa"
 
 
-def test_other_formats_are_wav_too_and_that_is_named() -> None:
+def test_other_formats_become_wav_with_warning() -> None:
     lowered = chat(GEMINI, TTS, voice="alloy", format="mp3")
     assert names(lowered) == ["audio.format"]
     piece = MediaOutput("audio/L16", InlineData(PCM))
     assert samples(run(lowered, piece, Finish("stop"))[0]) == Samples(b"\1\2\3\4")
 
 
-def test_bare_samples_pass_where_they_are_wanted() -> None:
+def test_raw_samples_pass_if_requested() -> None:
     piece = MediaOutput("audio/L16;codec=pcm;rate=24000", InlineData(PCM))
     lowered = chat(GEMINI, TTS, voice="alloy", format="pcm16")
     assert run(lowered, piece, Finish("stop")) == [piece, Finish("stop")]
 
 
-def test_gemini_clients_hear_bare_samples_under_their_name() -> None:
+def test_gemini_clients_receive_raw_samples_with_their_mime_type() -> None:
     lowered = gemini(CHAT, TALKS, SPEECH)
     found = run(lowered, TextDelta("x"), MediaOutput("audio/pcm", InlineData(PCM)), Finish("stop"))
     assert isinstance(found[1], MediaOutput)
     assert found[1].mime_type == "audio/L16;codec=pcm;rate=24000"
 
 
-def test_sound_that_is_not_bare_stays_as_it_is() -> None:
+def test_encoded_audio_is_unchanged() -> None:
     lowered = chat(GEMINI, TTS, voice="alloy", format="wav")
     for source in (InlineData("SUQz"), InlineData("!")):
         piece = MediaOutput("audio/mpeg", source)

@@ -34,7 +34,7 @@ def ids_of(request: Request) -> tuple[list[str], list[str]]:
     return calls, [part.call_id for part in parts if isinstance(part, ToolResult)]
 
 
-def test_long_ids_give_way_to_stable_short_ones() -> None:
+def test_long_ids_become_stable_short_ids() -> None:
     lowered, losses = fit_call_ids(history(LONG, "call_1"), CHAT, TARGET)
     calls, results = ids_of(lowered)
     assert calls == results
@@ -45,20 +45,20 @@ def test_long_ids_give_way_to_stable_short_ones() -> None:
     assert ids_of(later)[0][1] == calls[0]  # wherever it stands: caches of prompts hold
 
 
-def test_legal_ids_leave_the_request_as_it_is() -> None:
+def test_legal_ids_leave_request_unchanged() -> None:
     asked = history("call_1", "x" * 40)
     assert fit_call_ids(asked, CHAT, TARGET)[0] is asked
     assert fit_call_ids(history(LONG), Traits("gemini"), TARGET)[0] == history(LONG)
 
 
-def test_pattern_of_the_target_is_kept() -> None:
+def test_ids_match_pattern_of_target() -> None:
     traits = Traits("openai", id_pattern=re.compile(r"[a-z0-9_]+"))
     calls, _ = ids_of(fit_call_ids(history("a.b", "ok"), traits, TARGET)[0])
     assert re.fullmatch(r"[a-z0-9_]+", calls[0])
     assert calls[1] == "ok"
 
 
-def test_mistral_gets_nine_letters_and_digits() -> None:
+def test_mistral_ids_have_nine_letters_and_digits() -> None:
     calls, results = ids_of(fit_call_ids(history("call_1", "D681PevKs", LONG), CHAT, MISTRAL)[0])
     assert calls == results
     assert all(re.fullmatch(r"[a-zA-Z0-9]{9}", identifier) for identifier in calls)

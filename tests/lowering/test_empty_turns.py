@@ -40,7 +40,7 @@ def turns(name: str, *said: tuple[Part, ...]) -> list[Any]:
 
 @pytest.mark.parametrize("name", CLIENTS)
 @pytest.mark.parametrize("signed", [True, False])
-def test_turn_of_thinking_alone_is_left_out(name: str, signed: bool) -> None:
+def test_thinking_only_turn_is_dropped(name: str, signed: bool) -> None:
     signature = Signature("c2ln", FAMILIES[name]) if signed else None
     found = turns(name, (Thinking("hm", signature),))
     assert "hm" not in json.dumps(found)
@@ -51,13 +51,13 @@ def test_turn_of_thinking_alone_is_left_out(name: str, signed: bool) -> None:
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_empty_turn_is_left_out(name: str) -> None:
+def test_empty_turn_is_dropped(name: str) -> None:
     assert {each.get("role") for each in turns(name, (Text(""),))} == {"user"}
     assert {each.get("role") for each in turns(name, ())} == {"user"}
 
 
 @pytest.mark.parametrize("name", ["responses", "anthropic", "gemini"])
-def test_thinking_before_an_answer_in_a_turn_of_its_own_is_kept(name: str) -> None:
+def test_thinking_turn_before_answer_is_kept(name: str) -> None:
     thinking = Thinking("hm", Signature("c2ln", FAMILIES[name]))
     for said in (
         ((thinking,), (Text("so"),)),

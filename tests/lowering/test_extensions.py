@@ -6,7 +6,7 @@ from antigravity.ir.request import Request
 from antigravity.lowering.provider_content import foreign_extensions
 
 
-def test_unknown_fields_are_named_for_other_protocols_only() -> None:
+def test_unknown_fields_are_warned_only_for_other_protocols() -> None:
     request = Request(
         "m",
         (),

@@ -20,7 +20,7 @@ def request(kind: MediaKind) -> Request:
 
 @pytest.mark.parametrize("kind", ["image", "audio", "video"])
 @pytest.mark.parametrize("mime_type", ["text/html", "text/plain", "application/json"])
-def test_a_text_in_the_place_of_a_medium_is_refused(kind: MediaKind, mime_type: str) -> None:
+def test_text_at_media_url_is_refused(kind: MediaKind, mime_type: str) -> None:
     with pytest.raises(UnreadablePartError) as refused:
         with_fetched(request(kind), {URL: (mime_type, "AAAA")})
     assert mime_type in refused.value.message
@@ -28,11 +28,11 @@ def test_a_text_in_the_place_of_a_medium_is_refused(kind: MediaKind, mime_type: 
 
 
 @pytest.mark.parametrize("mime_type", ["text/html", "text/plain", "application/pdf"])
-def test_a_document_may_be_any_text(mime_type: str) -> None:
+def test_document_can_be_any_text(mime_type: str) -> None:
     fetched = with_fetched(request("document"), {URL: (mime_type, "AAAA")})
     assert fetched.messages[0].parts == (Media("document", InlineData("AAAA"), mime_type),)
 
 
-def test_an_image_that_is_a_document_becomes_one() -> None:
+def test_image_with_document_content_becomes_document() -> None:
     fetched = with_fetched(request("image"), {URL: ("application/pdf", "AAAA")})
     assert fetched.messages[0].parts == (Media("document", InlineData("AAAA"), "application/pdf"),)

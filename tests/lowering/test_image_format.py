@@ -56,7 +56,7 @@ def test_usual_sizes(width: int, height: int, ratio: str) -> None:
 
 
 @given(st.integers(1, 9999), st.integers(1, 9999))
-def test_no_other_shape_is_nearer(width: int, height: int) -> None:
+def test_no_other_ratio_is_nearer(width: int, height: int) -> None:
     best, off = nearest_ratio(width, height, RATIOS)
 
     def distance(ratio: str) -> float:
@@ -67,7 +67,7 @@ def test_no_other_shape_is_nearer(width: int, height: int) -> None:
     assert off == pytest.approx(math.exp(distance(best)) - 1)
 
 
-def test_a_size_becomes_shape_and_resolution() -> None:
+def test_size_becomes_ratio_and_resolution() -> None:
     assert fit(PRO, ImageOptions(1792, 1024)) == ({"aspectRatio": "16:9", "imageSize": "1K"}, ())
     config, _ = fit(PRO, ImageOptions(3840, 2160))
     assert config == {"aspectRatio": "16:9", "imageSize": "4K"}
@@ -79,15 +79,15 @@ def test_a_size_becomes_shape_and_resolution() -> None:
     assert fit(PRO) == (None, ())
 
 
-def test_a_shape_that_is_far_off_is_named() -> None:
+def test_distant_ratio_is_warned() -> None:
     config, (loss,) = fit(PRO, ImageOptions(3000, 1000))
     assert config is not None
     assert config["aspectRatio"] == "21:9"
     assert loss.field == "size"
-    assert "3000x1000 became 21:9" in loss.detail
+    assert "3000x1000 was replaced by 21:9" in loss.detail
 
 
-def test_what_was_named_outright_is_refused_where_there_is_not() -> None:
+def test_explicit_unsupported_resolution_is_refused() -> None:
     assert fit(PRO, ImageOptions(resolution="4K"))[0] == {"imageSize": "4K"}
     with pytest.raises(InvalidRequestError, match="it has 1K, 2K, 4K") as refused:
         fit(PRO, ImageOptions(resolution="512"))
@@ -96,16 +96,16 @@ def test_what_was_named_outright_is_refused_where_there_is_not() -> None:
         fit(OLD, ImageOptions(resolution="2K"))
 
 
-def test_a_quality_is_met_as_far_as_can_be() -> None:
+def test_quality_becomes_largest_possible_resolution() -> None:
     assert fit(PRO, ImageOptions(quality="4K")) == ({"imageSize": "4K"}, ())
     config, (loss,) = fit(IMAGEN, ImageOptions(quality="4K"))
     assert config == {"imageSize": "2K"}
-    assert loss == Loss("quality", f"{IMAGEN} gives 2K")
+    assert loss == Loss("quality", f"{IMAGEN} returns 2K")
     assert fit(OLD, ImageOptions(quality="1K")) == (None, ())
     assert fit(OLD, ImageOptions(quality="2K"))[1][0].field == "quality"
 
 
-def test_what_goes_before_what() -> None:
+def test_precedence_of_image_options() -> None:
     suffix = ImageOptions(16, 9, is_ratio=True, resolution="4K")
     assert fit(PRO, suffix=suffix)[0] == {"aspectRatio": "16:9", "imageSize": "4K"}
     said = ImageOptions(1024, 1024, quality="1K")
@@ -119,8 +119,8 @@ def test_what_goes_before_what() -> None:
     }
 
 
-def test_looks() -> None:
-    with pytest.raises(InvalidRequestError, match="auto, opaque"):
+def test_background_and_format() -> None:
+    with pytest.raises(InvalidRequestError, match="auto or opaque"):
         fit(PRO, ImageOptions(background="transparent"))
     assert fit(PRO, ImageOptions(format="webp"))[1][0].field == "output_format"
     assert fit(IMAGEN, ImageOptions(format="jpeg")) == ({"mimeType": "image/jpeg"}, ())
@@ -128,17 +128,17 @@ def test_looks() -> None:
     assert fit(PRO, ImageOptions(mask=True), images=2)[1][0].field == "mask"
 
 
-def test_references() -> None:
+def test_limits_of_reference_images() -> None:
     assert fit(PRO, images=14) == (None, ())
     with pytest.raises(InvalidRequestError, match="at most 14 images"):
         fit(PRO, images=15)
     with pytest.raises(InvalidRequestError, match="at most 3"):
         fit(OLD, images=4)
-    with pytest.raises(InvalidRequestError, match="draws new ones"):
+    with pytest.raises(InvalidRequestError, match="only generates new ones"):
         fit(IMAGEN, images=1)
 
 
-def test_other_models_are_left_alone() -> None:
+def test_other_models_are_unchanged() -> None:
     config = {"aspect_ratio": "1:1"}
     assert fit("gpt-5", ImageOptions(7, 1), image_config=config) == (config, ())
 

@@ -72,7 +72,7 @@ def test_results_follow_their_calls_in_order() -> None:
     assert first.role == "assistant"
 
 
-def test_a_missing_result_is_made_up_and_said() -> None:
+def test_missing_result_gets_placeholder_and_warning() -> None:
     paired, losses = pair_tools(request(assistant(call("a"), call("b")), user(result("a"))))
     last = paired.messages[-1].parts[-1]
     assert isinstance(last, ToolResult)
@@ -80,14 +80,14 @@ def test_a_missing_result_is_made_up_and_said() -> None:
     assert [loss.field for loss in losses] == ["messages"]
 
 
-def test_an_orphan_result_becomes_text_and_order_is_kept() -> None:
+def test_result_without_call_becomes_text_in_order() -> None:
     paired, losses = pair_tools(request(user(result("x", "lost")), user(Text("then"))))
     texts = [p.text for m in paired.messages for p in m.parts if isinstance(p, Text)]
     assert texts[-2:] == ["lost", "then"]
     assert len(losses) == 1
 
 
-def test_equal_ids_are_told_apart() -> None:
+def test_equal_ids_become_unique() -> None:
     paired, _ = pair_tools(
         request(
             assistant(call("a"), call("a")),
@@ -220,7 +220,7 @@ def test_namespaces_and_custom_tools_come_back() -> None:
     assert (second.name, second.kind, second.arguments) == ("apply", "custom", "a\nb")
 
 
-def test_what_the_target_knows_is_left_alone() -> None:
+def test_supported_tools_are_unchanged() -> None:
     original = request(tools=(CustomTool("p"), FunctionTool("g", namespace="n")))
     lowered = lower(original, CODEX, Target("m"))
     assert lowered.request is original
@@ -236,7 +236,7 @@ def test_custom_input_never_loses_text(text: str) -> None:
     st.lists(st.text("abx", max_size=6), max_size=8),
     st.lists(st.text("abx", min_size=1, max_size=3), min_size=1, max_size=3),
 )
-def test_stop_sequences_cut_at_the_first_hit(chunks: list[str], stop: list[str]) -> None:
+def test_text_ends_at_first_stop_sequence(chunks: list[str], stop: list[str]) -> None:
     stopping = StopSequences(stop)
     events: list[Event] = []
     for chunk in chunks:
@@ -257,7 +257,7 @@ def test_stop_sequences_cut_at_the_first_hit(chunks: list[str], stop: list[str])
         assert whole.startswith(text)
 
 
-def test_a_schema_becomes_a_tool_and_its_call_the_answer() -> None:
+def test_schema_becomes_tool_and_call_becomes_text() -> None:
     form = ResponseFormat("schema", schema={"type": "array", "items": {"type": "integer"}})
     lowered, structured = emulate_schema(request(response_format=form))
     (tool,) = lowered.tools
@@ -282,7 +282,7 @@ def test_a_schema_becomes_a_tool_and_its_call_the_answer() -> None:
     assert (choice.text, choice.finish, choice.tool_calls) == ("[1, 2]", "stop", ())
 
 
-def test_only_one_call_where_the_client_wants_no_more() -> None:
+def test_single_call_without_parallel_calls() -> None:
     lowered = lower(
         request(tools=(FunctionTool("f"),), parallel_tool_calls=False), GEMINI, Target("m")
     )
@@ -299,7 +299,7 @@ def test_only_one_call_where_the_client_wants_no_more() -> None:
     assert [c.id for c in fold(out).choices[0].tool_calls] == ["a"]
 
 
-def test_media_is_fetched_only_where_the_target_does_not() -> None:
+def test_media_is_fetched_only_if_target_does_not() -> None:
     image = Media("image", UrlSource("https://x.test/a.png"))
     inner = ToolResult("1", (Media("image", UrlSource("https://x.test/b.png")),))
     original = request(assistant(call("1")), user(inner, image))
@@ -322,7 +322,7 @@ def test_unreadable_media_becomes_a_note() -> None:
     assert unknown == (original, ())
 
 
-def test_too_many_choices_are_named() -> None:
+def test_too_many_choices_are_warned() -> None:
     lowered = lower(request(sampling=Sampling(n=3)), Traits("claude"), Target("m"))
     assert lowered.request.sampling.n == 1
     assert [loss.field for loss in lowered.losses] == ["n"]

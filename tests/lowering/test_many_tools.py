@@ -80,7 +80,7 @@ def test_results_in_messages_of_their_own_and_in_opposite_order_are_paired() -> 
 
 
 @pytest.mark.parametrize("name", ["f0", "f19999", "unknown"])
-def test_results_find_their_tool_among_very_many(name: str) -> None:
+def test_results_are_paired_among_very_many_calls(name: str) -> None:
     tools = tuple(FunctionTool(f"f{n}", "", {}) for n in range(MANY))
     turns = [Message("user", (ToolResult(f"t{n}", (Text("ok"),), name=name),)) for n in range(MANY)]
     lowered, table = lower_tools(

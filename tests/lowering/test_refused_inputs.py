@@ -64,7 +64,9 @@ def sent(client: Any, model: str, *parts: Part, base: str = "", **fields: Any) -
         ("new-model", "https://api.cerebras.ai/v1", PICTURE, False),
     ],
 )
-def test_media_go_only_to_who_reads_them(model: str, base: str, media: Media, taken: bool) -> None:
+def test_media_go_only_to_models_that_read_them(
+    model: str, base: str, media: Media, taken: bool
+) -> None:
     body, losses = sent(CHAT, model, Text("What is it?"), media, base=base)
     content = json.dumps(body["messages"][-1]["content"])
     assert (media.source.data in content) is taken  # type: ignore[union-attr]
@@ -81,7 +83,7 @@ def test_document_of_text_is_sent_as_text_to_models_that_read_no_documents() -> 
     assert not any(loss.content for loss in losses)
 
 
-def test_image_counts_as_a_difference_where_the_other_model_is_known_to_read_none() -> None:
+def test_image_input_is_an_aspect_only_if_model_cannot_read_it() -> None:
     asked, served = TABLE.capabilities("gpt-4o"), TABLE.capabilities("deepseek-v4")
     assert "media" in differences(asked, served)
     assert "media" not in differences(asked, Capabilities(tools=False))
@@ -98,9 +100,7 @@ def test_image_counts_as_a_difference_where_the_other_model_is_known_to_read_non
         ("https://llm.example.com/v1", "gpt-5.1", False),
     ],
 )
-def test_texts_of_a_message_are_joined_where_one_must_be_a_string(
-    base: str, model: str, joined: bool
-) -> None:
+def test_texts_are_joined_if_content_must_be_a_string(base: str, model: str, joined: bool) -> None:
     system = (Text("You help."), Text("Be brief."))
     body, _ = sent(CHAT, model, Text("a"), Text("b"), base=base, system=system)
     contents = [message["content"] for message in body["messages"]]
@@ -112,7 +112,7 @@ def test_texts_of_a_message_are_joined_where_one_must_be_a_string(
     ("model", "taken"),
     [("gemini-2.0-flash", True), ("gemini-2.5-pro", False), ("gemini-3.1-pro", False)],
 )
-def test_penalties_go_only_to_gemini_models_that_take_them(model: str, taken: bool) -> None:
+def test_penalties_go_only_to_gemini_models_that_support_them(model: str, taken: bool) -> None:
     sampling = Sampling(presence_penalty=0.5, frequency_penalty=0.5, temperature=1)
     body, losses = sent(GEMINI, model, Text("hi"), sampling=sampling)
     assert body["generationConfig"]["temperature"] == 1
@@ -122,7 +122,7 @@ def test_penalties_go_only_to_gemini_models_that_take_them(model: str, taken: bo
 
 
 @pytest.mark.parametrize("client", [GEMINI, CHAT], ids=["gemini", "chat"])
-def test_instructions_are_said_by_the_user_where_the_model_takes_none(client: Any) -> None:
+def test_instructions_become_user_turn_if_unsupported(client: Any) -> None:
     body, _ = sent(client, "gemma-3-27b-it", Text("hi"), system=(Text("You help."),))
     assert "systemInstruction" not in body
     turns = body.get("contents") or body["messages"]

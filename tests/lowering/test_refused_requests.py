@@ -36,7 +36,7 @@ def lowered(request: Request, traits: Traits, family: Any = "other", **more: Any
 
 
 @pytest.mark.parametrize("traits", [CHAT, RESPONSES, GEMINI], ids=["chat", "responses", "gemini"])
-def test_attribution_block_is_left_out_for_other_protocols(traits: Traits) -> None:
+def test_attribution_block_is_dropped_for_other_protocols(traits: Traits) -> None:
     request = asked(system=(BLOCK, Text("You help.")))
     assert lowered(request, traits).request.system == (Text("You help."),)
     assert lowered(asked(system=(BLOCK,)), traits).request.system == ()
@@ -56,7 +56,7 @@ def test_attribution_block_goes_to_anthropic() -> None:
     ],
     ids=["not first", "not alone", "not at the beginning"],
 )
-def test_other_instructions_are_left_alone(system: tuple[Text, ...]) -> None:
+def test_other_instructions_are_unchanged(system: tuple[Text, ...]) -> None:
     assert lowered(asked(system=system), CHAT).request.system == system
 
 
@@ -82,7 +82,7 @@ FILES: dict[str, MediaSource] = {
         (GEMINI, "claude", {"gs"}),
     ],
 )
-def test_files_are_readable_where_they_lie_only(
+def test_files_are_readable_only_at_their_provider(
     traits: Traits, family: str, readable: set[str]
 ) -> None:
     for name, source in FILES.items():
@@ -113,7 +113,7 @@ def test_image_by_id_is_not_readable_over_chat() -> None:
     lowered(asked(Text("look"), image), RESPONSES, "openai")
 
 
-def test_files_in_the_targets_own_protocol_are_the_upstreams_business() -> None:
+def test_files_in_protocol_of_target_are_not_checked() -> None:
     file = Media("document", FileReference("file-1", "openai"))
     lower(asked(file), CHAT, Target("m"), "elsewhere")
 
@@ -175,7 +175,7 @@ def test_document_of_text_can_be_sent_whatever_its_type() -> None:
         lowered(asked(word), ANTHROPIC)
 
 
-def test_responses_take_sound_as_mp3_and_wav_only() -> None:
+def test_responses_accept_only_mp3_and_wav() -> None:
     assert lowered(asked(Text("?"), SOUND), RESPONSES).losses == ()
     ogg = Media("audio", InlineData("T2dnUw=="), "audio/ogg")
     (loss,) = lowered(asked(Text("?"), ogg), RESPONSES).losses
@@ -186,7 +186,7 @@ def test_responses_take_sound_as_mp3_and_wav_only() -> None:
 
 
 @pytest.mark.parametrize("traits", [ANTHROPIC, RESPONSES], ids=["anthropic", "responses"])
-def test_output_that_the_protocol_has_not_is_refused(traits: Traits) -> None:
+def test_output_modality_of_other_protocol_is_refused(traits: Traits) -> None:
     for kind in ("image", "audio"):
         with pytest.raises(InvalidRequestError, match=kind):
             lowered(asked(modalities=(kind,)), traits)
@@ -194,7 +194,7 @@ def test_output_that_the_protocol_has_not_is_refused(traits: Traits) -> None:
         lowered(asked(modalities=(kind,)), CHAT)
 
 
-def test_content_that_google_caches_is_refused_elsewhere() -> None:
+def test_google_cached_content_is_refused_elsewhere() -> None:
     request = asked(extensions={"cachedContent": "cachedContents/a"})
     with pytest.raises(InvalidRequestError) as caught:
         lowered(request, CHAT)
@@ -215,7 +215,7 @@ def test_content_that_google_caches_is_refused_elsewhere() -> None:
     ],
     ids=["upload", "item", "container"],
 )
-def test_content_that_is_named_by_its_id_alone_is_refused_elsewhere(
+def test_content_by_id_is_refused_elsewhere(
     part: Part, tools: tuple[HostedTool, ...], value: str
 ) -> None:
     request = asked(Text("hi"), part, tools=tools)
@@ -237,7 +237,7 @@ def test_summary_of_a_compacted_history_becomes_text() -> None:
     assert own.messages[1].parts == parts
 
 
-def test_name_of_a_speaker_is_noted_where_there_is_no_place_for_it() -> None:
+def test_message_name_is_warned_if_unsupported() -> None:
     request = Request("m", (Message("user", (Text("hi"),), "Ann"),), "elsewhere")
     assert [loss.field for loss in lowered(request, ANTHROPIC).losses] == ["messages.name"]
     assert lowered(request, CHAT).losses == ()
@@ -247,7 +247,7 @@ def test_name_of_a_speaker_is_noted_where_there_is_no_place_for_it() -> None:
 
 
 @pytest.mark.parametrize("traits", [CHAT, ANTHROPIC, GEMINI], ids=["chat", "anthropic", "gemini"])
-def test_search_without_the_live_web_is_left_out_and_named(traits: Traits) -> None:
+def test_search_without_live_web_is_dropped_with_warning(traits: Traits) -> None:
     function = FunctionTool("f")
     request = asked(
         tools=(WebSearchTool(live=False), function),
@@ -261,7 +261,7 @@ def test_search_without_the_live_web_is_left_out_and_named(traits: Traits) -> No
     assert lowered(live, traits, web_search=True).request.tools == (WebSearchTool(),)
 
 
-def test_search_without_the_live_web_stays_one_at_openai() -> None:
+def test_search_without_live_web_is_kept_for_openai() -> None:
     request = asked(tools=(WebSearchTool(live=False),))
     found = lowered(request, RESPONSES, "openai")
     body = OPENAI_RESPONSES_CLIENT.encode(found.request, Target("m")).body

@@ -41,7 +41,7 @@ OPENAI = Target("m", Capabilities("openai"))
         {"$ref": "#/$defs/T", "$defs": {"T": OBJECT}},
     ],
 )
-def test_schema_of_no_object_is_wrapped_for_openai(schema: dict[str, Any], traits: Any) -> None:
+def test_non_object_schema_is_wrapped_for_openai(schema: dict[str, Any], traits: Any) -> None:
     found = lowered(schema, traits, OPENAI).request.response_format.schema
     assert found is not None
     assert found["type"] == "object"
@@ -67,13 +67,13 @@ def test_wrapper_of_strict_schema_is_closed() -> None:
     ],
     ids=["object", "another server", "quirk", "anthropic"],
 )
-def test_schema_that_is_taken_stays(schema: dict[str, Any], traits: Any, target: Target) -> None:
+def test_supported_schema_is_unchanged(schema: dict[str, Any], traits: Any, target: Target) -> None:
     found = lowered(schema, traits, target)
     assert found.request.response_format.schema == schema
     assert found.pipeline.empty
 
 
-def test_upstreams_by_address_can_want_objects() -> None:
+def test_custom_upstreams_can_require_objects() -> None:
     target = Target("m", Capabilities(), frozenset({"object_schemas"}))
     assert lowered(LIST, CHAT, target).request.response_format.schema != LIST
 
@@ -103,5 +103,5 @@ def test_answer_is_unwrapped_choice_by_choice() -> None:
 
 
 @pytest.mark.parametrize("text", ['{"value": ["x"', "I cannot.", "[]", '{"other": 1}'])
-def test_answer_that_is_not_wrapped_comes_as_it_is(text: str) -> None:
+def test_answer_without_wrapper_is_unchanged(text: str) -> None:
     assert answer(TextDelta(text), Finish("length")) == [TextDelta(text), Finish("length")]

@@ -29,13 +29,13 @@ def words(request: Request) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["Kore", "kore", "KORE"])
-def test_a_voice_of_the_models_own(name: str) -> None:
+def test_voice_of_model_is_kept(name: str) -> None:
     fitted, losses = fit(NEW, SpeechOptions(name))
     assert fitted.audio_config == {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}}
     assert losses == []
 
 
-def test_a_voice_of_others_is_stood_in_for() -> None:
+def test_voice_of_other_provider_is_replaced() -> None:
     fitted, losses = fit(NEW, SpeechOptions("alloy"))
     own = TABLE.capabilities(NEW)
     name = own.voice_names["alloy"]
@@ -43,23 +43,23 @@ def test_a_voice_of_others_is_stood_in_for() -> None:
     assert losses == ["voice"]
 
 
-def test_every_stand_in_is_a_voice_of_the_models() -> None:
+def test_every_replacement_is_a_voice_of_its_model() -> None:
     own = TABLE.capabilities(NEW)
     assert set(own.voice_names.values()) <= set(own.voices)
     assert len(own.voices) == 30
 
 
-def test_unknown_voices_are_refused_with_those_that_there_are() -> None:
+def test_unknown_voice_error_lists_voices() -> None:
     with pytest.raises(InvalidRequestError, match=r"Zephyr.*alloy") as refused:
         fit(NEW, SpeechOptions("nobody"))
     assert refused.value.param == "voice"
 
 
-def test_no_voice_is_the_models_choice() -> None:
+def test_empty_voice_is_unchanged() -> None:
     assert fit(NEW, SpeechOptions())[0].audio_config is None
 
 
-def test_where_the_manner_is_told() -> None:
+def test_place_of_speech_instructions() -> None:
     wish = SpeechOptions("Kore", "Softly.", 1.5)
     beside, losses = fit(NEW, wish)
     assert beside.speech is not None
@@ -72,7 +72,7 @@ def test_where_the_manner_is_told() -> None:
     assert words(inside) == ["Softly. Speak at 1.5 times the usual pace:", "Hello."]
 
 
-def test_a_model_that_talks_is_told_to_read() -> None:
+def test_chat_model_gets_instruction_to_read_aloud() -> None:
     fitted, losses = fit(TALKER, SpeechOptions("verse", "Softly."))
     assert fitted.audio_config == {"voice": "verse", "format": "pcm16"}
     assert fitted.modalities == ("text", "audio")
@@ -82,7 +82,7 @@ def test_a_model_that_talks_is_told_to_read() -> None:
     assert losses == []
 
 
-def test_other_requests_are_left_alone() -> None:
+def test_other_requests_are_unchanged() -> None:
     fitted, losses = fit(NEW, None)
     assert fitted.audio_config is None
     assert losses == []

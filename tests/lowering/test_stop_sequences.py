@@ -14,9 +14,7 @@ TEXT = st.text("abc", max_size=8)
 
 
 @given(st.lists(TEXT, max_size=5), st.lists(TEXT, max_size=8))
-def test_text_ends_before_the_first_sequence_however_it_is_cut(
-    stop: list[str], pieces: list[str]
-) -> None:
+def test_text_ends_before_first_sequence_for_any_chunks(stop: list[str], pieces: list[str]) -> None:
     passes = StopSequences(stop)
     events = [event for piece in pieces for event in passes.feed(TextDelta(piece))]
     events += passes.close()
@@ -38,7 +36,7 @@ def test_too_many_sequences_are_refused() -> None:
     assert got.value.param == "stop"
 
 
-def test_sequence_that_is_too_long_is_refused() -> None:
+def test_too_long_sequence_is_refused() -> None:
     StopSequences(["s" * LONGEST])
     with pytest.raises(InvalidRequestError) as got:
         StopSequences(["s" * (LONGEST + 1)])

@@ -62,7 +62,7 @@ def test_optional_properties_become_nullable_and_required() -> None:
     assert strict_schema(found) == found
 
 
-def test_keywords_that_strict_schemas_refuse_are_told_in_the_description() -> None:
+def test_unsupported_keywords_move_to_description() -> None:
     schema = obj(
         {
             "name": {"type": "string", "minLength": 1, "default": "x", "description": "Whose."},
@@ -102,7 +102,7 @@ def test_functions_without_parameters_get_a_closed_empty_object(schema: Any) -> 
         {"type": "object", "patternProperties": {"x": {}}},
     ],
 )
-def test_schemas_that_no_strict_function_can_have_are_left_as_they_are(inner: Any) -> None:
+def test_schemas_without_strict_equivalent_are_unchanged(inner: Any) -> None:
     tool = FunctionTool("f", "", obj({"a": inner}), strict=True)
     other = FunctionTool("g", "", obj({"a": {"type": "string"}}, "a"), strict=True)
     lowered, losses, restorer = fit_strict_tools(request(tool, other), OPENAI, TARGET)
@@ -112,11 +112,11 @@ def test_schemas_that_no_strict_function_can_have_are_left_as_they_are(inner: An
     assert (first.parameters, first.strict) == (tool.parameters, None)
     assert second.strict is True
     assert [loss.field for loss in losses] == ["tools.f.strict"]
-    assert "left out" in losses[0].detail
+    assert "dropped" in losses[0].detail
     assert restorer is not None
 
 
-def test_other_targets_and_other_functions_are_not_touched() -> None:
+def test_other_targets_and_functions_are_unchanged() -> None:
     asked = request(FunctionTool("f", "", obj({"a": {}}), strict=True))
     assert fit_strict_tools(asked, Traits("claude"), TARGET) == (asked, (), None)
     plain = request(FunctionTool("f", "", obj({"a": {}})))
@@ -129,7 +129,7 @@ def test_other_targets_and_other_functions_are_not_touched() -> None:
     assert (losses, restorer) == ((), None)
 
 
-def test_targets_without_strict_functions_get_plain_ones_and_say_so() -> None:
+def test_strict_is_dropped_with_warning_if_unsupported() -> None:
     asked = request(FunctionTool("f", "", obj({"a": {}}), strict=True))
     target = Target("m", Capabilities(), frozenset(("no_strict",)))
     lowered, losses, restorer = fit_strict_tools(asked, OPENAI, target)
@@ -138,7 +138,7 @@ def test_targets_without_strict_functions_get_plain_ones_and_say_so() -> None:
     assert restorer is None
 
 
-def test_nulls_are_taken_out_only_where_the_client_takes_none() -> None:
+def test_nulls_are_removed_only_if_not_nullable() -> None:
     schema = obj(
         {
             "a": {"type": "string"},
@@ -239,7 +239,7 @@ def closed(schema: Any) -> bool:
 
 
 @given(st.dictionaries(st.sampled_from("abcd"), schemas, max_size=4))
-def test_strict_schemas_are_closed_everywhere_and_nothing_given_is_lost(
+def test_strict_schemas_are_closed_and_keep_all_arguments(
     properties: dict[str, Any],
 ) -> None:
     schema = obj(properties)

@@ -92,14 +92,14 @@ def test_schema_of_function_is_plain_object_at_top(schema: dict[str, Any], trait
 
 @pytest.mark.parametrize("traits", [CHAT, RESPONSES], ids=["chat", "responses"])
 @pytest.mark.parametrize("name", ["enum", "not"])
-def test_keywords_that_openai_refuses_at_top_become_words(name: str, traits: Traits) -> None:
+def test_keywords_refused_at_top_move_to_description(name: str, traits: Traits) -> None:
     value: Any = [{"a": "x"}] if name == "enum" else {"required": ["b"]}
     found = lowered(obj({"a": TEXT}, **{name: value}), traits, Capabilities())
     assert name not in schema_of(found)
     assert json.loads(schema_of(found)["description"]) == {name: value}
 
 
-def test_alternatives_keep_all_properties_and_what_all_require() -> None:
+def test_alternatives_keep_all_properties_and_common_required() -> None:
     found, told = object_schema(TAGGED, ANTHROPIC.top_schema)
     assert found["properties"] == {
         "kind": {"enum": ["a", "b"]},
@@ -118,13 +118,13 @@ def test_all_of_is_merged_without_loss() -> None:
     assert found.losses == ()
 
 
-def test_alternatives_at_top_are_named_in_the_warnings() -> None:
+def test_alternatives_at_top_are_warned() -> None:
     (loss,) = lowered(REQUIRED_EITHER).losses
     assert loss.field == "tools.f.parameters"
     assert not loss.content
 
 
-def test_strict_function_with_alternatives_at_top_is_strict_no_more_for_claude() -> None:
+def test_strict_is_dropped_for_claude_with_alternatives_at_top() -> None:
     found = lowered(REQUIRED_EITHER, strict=True)
     (tool,) = found.request.tools
     assert isinstance(tool, FunctionTool)
@@ -234,7 +234,7 @@ ODD = obj(
 )
 
 
-def test_property_names_that_claude_refuses_are_changed_and_changed_back() -> None:
+def test_property_names_invalid_for_claude_are_renamed_and_restored() -> None:
     call = ToolCall("c", "f", '{"$top":1,"filter_id_":"x"}')
     found = lowered(ODD, ANTHROPIC, CLAUDE, Message("assistant", (call,)))
     schema = schema_of(found)
@@ -256,15 +256,15 @@ def test_property_names_that_claude_refuses_are_changed_and_changed_back() -> No
     assert json.loads(text) == {"$top": 2, "filter[id]": "y", "a" * 70: {"$top": 1}}
 
 
-def test_property_names_stay_for_models_that_take_any() -> None:
+def test_property_names_are_unchanged_for_other_models() -> None:
     assert schema_of(lowered(ODD, CHAT, Capabilities()))["properties"] == ODD["properties"]
 
 
-def test_plain_property_names_need_no_way_back() -> None:
+def test_valid_property_names_need_no_restorer() -> None:
     assert lowered(obj({"a.b-c_1": TEXT})).pipeline.empty
 
 
-def test_many_alternatives_by_reference_all_arrive() -> None:
+def test_many_referenced_alternatives_are_kept() -> None:
     count = 2000
     definitions = {f"d{n}": obj({f"p{n}": TEXT}) for n in range(count)}
     schema = {"$defs": definitions, "anyOf": [{"$ref": f"#/$defs/d{n}"} for n in range(count)]}

@@ -68,7 +68,7 @@ def test_recursive_schema_ends() -> None:
     assert is_typed(found)
 
 
-def test_schema_that_grows_without_end_is_cut() -> None:
+def test_infinite_schema_is_truncated() -> None:
     definitions = {
         f"d{n}": obj({name: {"$ref": f"#/$defs/d{n + 1}"} for name in "abcd"}) for n in range(30)
     }
@@ -84,7 +84,7 @@ def test_schema_that_grows_without_end_is_cut() -> None:
         (Target("m", Capabilities()), False),
     ],
 )
-def test_schemas_are_typed_where_that_is_wanted(target: Target, typed: bool) -> None:
+def test_schemas_are_typed_if_required(target: Target, typed: bool) -> None:
     tool = FunctionTool("f", parameters=obj({"a": {"description": "A task."}}))
     request = Request("m", (Message("user", (Text("hi"),)),), "other", tools=(tool,))
     (found,) = lower(request, OPENAI_CHAT_CLIENT.traits, target).request.tools

@@ -252,11 +252,11 @@ class ValidUpstreamRequestTests(DispatchCase):
         )
         self.assertNotIn("strict", self.sent()["tools"][0])
         self.assertEqual(self.sent()["tools"][0]["input_schema"], tree)
-        self.assertIn("tools.lookup.strict: left out", answer.headers["x-antigravity-warnings"])
+        self.assertIn("tools.lookup.strict: dropped", answer.headers["x-antigravity-warnings"])
         wire = {"name": "lookup", "input_schema": tree, "strict": True}
         answer = await self.write("chat/gpt-4.1", tools=[wire])
         self.assertNotIn("strict", self.sent()["tools"][0]["function"])
-        self.assertIn("tools.lookup.strict: left out", answer.headers["x-antigravity-warnings"])
+        self.assertIn("tools.lookup.strict: dropped", answer.headers["x-antigravity-warnings"])
 
     async def test_null_optional_argument_is_removed_from_call(self) -> None:
         await self.begin()

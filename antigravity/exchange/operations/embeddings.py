@@ -214,6 +214,6 @@ def _unsupported(request: EmbeddingRequest, option: RoutingOption) -> tuple[Loss
     """Return the losses of fields that only the client's protocol has."""
     if option.native:
         return ()
-    detail = f"only {request.protocol} knows this; it was left out"
+    detail = f"dropped: only {request.protocol} has this field"
     each = (name for given in request.inputs for name in given.extensions)
     return tuple(Loss(name, detail) for name in dict.fromkeys((*request.extensions, *each)))
