@@ -106,7 +106,7 @@ class CandidateFinder:
         stamp = partial(secret_stamp, credential)
         lock = self._locks.longest_lock(*locked, stamp)
         locked_for, kind = self._locked_for(lock, facts.protection)
-        load, load_of_others, last_used = self._in_flight.of(name, request.session)
+        load, load_of_others, last_used = self._in_flight.activity_of(name, request.session)
         return Candidate(
             rank=rank,
             upstream_model=upstream_model,

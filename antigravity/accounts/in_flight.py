@@ -52,7 +52,7 @@ class InFlightCounts:
         """Return the number of requests that an account serves."""
         return self._loads[credential]
 
-    def of(self, credential: str, session: str) -> tuple[int, int, float]:
+    def activity_of(self, credential: str, session: str) -> tuple[int, int, float]:
         """Return an account's requests, those of other sessions, and when it was last used."""
         load = self._loads[credential]
         own = self._session_loads[session, credential] if session else 0

@@ -79,7 +79,7 @@ class EventPipeline:
     def feed(self, events: Sequence[Event]) -> Sequence[Event]:
         """Return the events that replace ``events``."""
         for each in self._passes:
-            if any(isinstance(event, StreamFailure) for event in events):
+            if StreamFailure in map(type, events):
                 return events
             changed: list[Event] = []
             for event in events:

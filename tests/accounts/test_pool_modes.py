@@ -288,6 +288,11 @@ def test_policy_of_a_plugin_is_selected_by_name() -> None:
     assert waits(kit.ask())  # whatever a policy says, nobody is leased who is not free
 
 
+def test_policy_of_plugin_decides_about_only_account() -> None:
+    kit = PoolFixture(ALL[:1], policies={"Never": Broken(Selection())}, mode="Never")
+    assert waits(kit.ask())
+
+
 class Broken:
     """A policy that goes wrong in a way that can be chosen."""
 
