@@ -24,6 +24,8 @@ async def split_choices(context: RequestContext, plan: Plan) -> tuple[Plan, tupl
     :raises GatewayError: if the request, which may have to be decoded, is not valid.
     """
     traits, options = context.traits, plan.decision.options
+    if all(choices_limit(option) == _NO_LIMIT for option in options):
+        return plan, ()
     if traits.requested_choices is not None:
         requested = traits.requested_choices(context.call)
     elif all(option.native for option in options):

@@ -82,12 +82,13 @@ class Pump(Protocol):
         out = self._translated(self.translator.feed, data)
         if out:
             self._write(out)
-        if self._consumer is None and not self.translator.meaningful:
+        has_content = self._consumer is None and self.translator.meaningful
+        if self._consumer is None and not has_content:
             self._check_beginning(len(data))
         if self.translator.over or self.error is not None:
             self._end()
             self._stop_upstream()
-        elif self._consumer is None and self.translator.meaningful:
+        elif has_content:
             self._upstream("pauseProducing")
             self._begin()
 
