@@ -38,9 +38,9 @@ def test_install_options_are_documented() -> None:
 def test_tunnel_times_are_correct() -> None:
     assert "tried again after 2 seconds, then 4, 8 and so on up to 5 minutes" in TEXT
     assert (service.FIRST_PAUSE, service.LONGEST_PAUSE) == (2.0, 300.0)
-    assert "stood for a minute" in TEXT
+    assert "was up for a minute" in TEXT
     assert service.STABLE_AFTER == 60.0
-    assert "killed if it has not after 5 seconds" in TEXT
+    assert "is killed after 5 seconds" in TEXT
     assert guarded.GRACE == 5.0
 
 
