@@ -86,7 +86,7 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     model of another protocol must accept and produce.  Its requests belong to no conversation.  A
     404 does not lock the account, because not every upstream has a path for it.
 
-    ``may_answer_with_files`` says that a response may be text or a file: a response that is
+    ``can_respond_with_files`` says that a response may be text or a file: a response that is
     neither JSON nor a stream of events is passed on byte for byte.
 
     ``conversation_hint`` returns a key of the conversation that a call belongs to: the id that
@@ -113,7 +113,7 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     """
 
     required_modalities: RequiredModalities | None = None
-    may_answer_with_files: bool = False
+    can_respond_with_files: bool = False
     drops_reasoning: bool = False
     conversation_hint: Callable[[Call], str | None] | None = None
     needs_translation: Callable[[bytes, Aspects, Capabilities], bool] | None = None

@@ -159,7 +159,7 @@ class Target(Struct, frozen=True):
     quirks: frozenset[str] = frozenset()
     image_options: ImageOptions = NO_IMAGE_OPTIONS
 
-    def takes(self, name: str, usual: bool = False) -> bool:
+    def accepts(self, name: str, usual: bool = False) -> bool:
         """Return whether the target accepts the feature called ``name``.
 
         The upstream's quirks decide, then the model's ``fields``, then ``usual``.
@@ -171,16 +171,16 @@ class Target(Struct, frozen=True):
             return False
         return usual or name in fields
 
-    def refuses(self) -> frozenset[str]:
+    def refused_features(self) -> frozenset[str]:
         """Return the names of the features that the target refuses."""
         said = (*self.quirks, *self.capabilities.fields)
         names = (each.removeprefix("no_") for each in said if each.startswith("no_"))
         return frozenset(name for name in names if name not in self.quirks)
 
-    def takes_otherwise(self) -> frozenset[str]:
+    def restricted_fields(self) -> frozenset[str]:
         """Return the fields of a body that the target refuses, or accepts only in some forms."""
         fields = (_FIELDS_OF[quirk] for quirk in self.quirks if quirk in _FIELDS_OF)
-        return self.refuses().union(fields)
+        return self.refused_features().union(fields)
 
     @property
     def wants_reasoning(self) -> bool:
@@ -262,7 +262,7 @@ class Traits(Struct, frozen=True):
     json_lines: bool = False
     native_only: bool = False
 
-    def takes(self, media: Media) -> bool:
+    def accepts(self, media: Media) -> bool:
         """Return whether a user message can contain the medium; its source does not matter."""
         if media.kind not in self.media:
             return False

@@ -44,7 +44,7 @@ def fit_call_ids(
     for identifier in ids:
         if identifier not in legal_ids:
             fitted[identifier] = _replacement(
-                identifier, legal_ids, nine=target.takes("call_ids_9")
+                identifier, legal_ids, nine=target.accepts("call_ids_9")
             )
             legal_ids.add(fitted[identifier])
     messages = tuple(_with_ids(message, fitted) for message in request.messages)
@@ -53,7 +53,7 @@ def fit_call_ids(
 
 def _legal(traits: Traits, target: Target) -> Callable[[str], bool] | None:
     """Return a check of ids for the target; ``None`` if it accepts any id."""
-    if target.takes("call_ids_9"):
+    if target.accepts("call_ids_9"):
         return lambda identifier: _NINE.fullmatch(identifier) is not None
     pattern, most = traits.id_pattern, traits.id_max
     if pattern is None and most is None:

@@ -176,7 +176,7 @@ def _why_not(media: Media, traits: Traits, capabilities: Capabilities, model: st
     """Return why a target does not take a medium, empty if it does."""
     if not capabilities.reads(media.kind):
         return "" if _text_of(media) is not None else f"{model} does not accept {media.kind}"
-    if not traits.takes(media) and not _is_text(media):
+    if not traits.accepts(media) and not _is_text(media):
         what = media.kind if media.kind not in traits.media else f"{media.kind} of this type"
         return f"the protocol of the upstream that serves {model} cannot carry {what}"
     return ""

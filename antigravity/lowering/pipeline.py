@@ -175,7 +175,7 @@ class _Lowering:
         if not capabilities.instructions:
             request = move_instructions(request)
         if self._has_system_turns and not (
-            capabilities.instructions and target.takes("system_turns", traits.system_turns)
+            capabilities.instructions and target.accepts("system_turns", traits.system_turns)
         ):
             request = fold_system_turns(request)
         if self._has_calls:
@@ -247,15 +247,15 @@ class _Lowering:
         """Fit parallel calls, stop sequences and choices to the target's limits."""
         request, traits, target = self.request, self._traits, self._target
         capabilities = self._capabilities
-        if request.parallel_tool_calls is False and not target.takes(
+        if request.parallel_tool_calls is False and not target.accepts(
             "parallel_tool_calls", usual=traits.parallel_switch
         ):
             self.passes.append(SingleToolCall())
         if request.stop:
             most = traits.max_stop
-            if not capabilities.stop_sequences or not target.takes("stop", True):
+            if not capabilities.stop_sequences or not target.accepts("stop", True):
                 most = 0
-            elif target.takes("single_stop"):
+            elif target.accepts("single_stop"):
                 most = min(most, 1)
             if len(request.stop) > most:
                 self.passes.append(StopSequences(request.stop, request.sampling.n))

@@ -54,7 +54,7 @@ def fit_strict_tools(
     """
     if traits.strict != "openai" or not any(_is_strict(tool) for tool in request.tools):
         return request, (), None
-    if not target.takes("strict", usual=True):
+    if not target.accepts("strict", usual=True):
         losses = tuple(
             _lost(tool, "the upstream has no strict functions")
             for tool in request.tools

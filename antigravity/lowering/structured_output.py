@@ -78,7 +78,7 @@ def needs_object(request: Request, target: Target) -> bool:
     schema = request.response_format.schema
     if request.response_format.kind != "schema" or schema is None:
         return False
-    if not target.takes("object_schemas", usual=target.capabilities.family == "openai"):
+    if not target.accepts("object_schemas", usual=target.capabilities.family == "openai"):
         return False
     return schema.get("type") != "object" or not _NOT_AT_TOP.isdisjoint(schema)
 

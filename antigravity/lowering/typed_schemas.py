@@ -29,7 +29,7 @@ _TYPES: Final = {str: "string", bool: "boolean", int: "integer", float: "number"
 
 def fit_typed_schemas(request: Request, target: Target) -> Request:
     """Return the request with a type on every schema of its functions, if required."""
-    if not request.tools or not target.takes("typed_schemas"):
+    if not request.tools or not target.accepts("typed_schemas"):
         return request
     return replace(request, tools=tuple(map(_typed_tool, request.tools)))
 

@@ -207,7 +207,7 @@ class Router:
             return option
         capabilities = option.target.capabilities
         differing = differences(self._table.capabilities(name), capabilities)
-        refused = option.target.takes_otherwise()
+        refused = option.target.restricted_fields()
         if not differing and not refused:
             return option
         return replace(option, differing=differing, refused=refused)

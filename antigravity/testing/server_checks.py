@@ -158,7 +158,7 @@ def _check_encoder(protocol: Any, route: Route) -> Problems:
     failed, goes_on = written(_START, TextDelta(_TEXT), error, ends=False)
     if goes_on:
         yield f"{where} continues after an error"
-    if demanding or protocol.traits.may_answer_with_files:
+    if demanding or protocol.traits.can_respond_with_files:
         return  # its responses contain more than text
     if _TEXT.encode() not in whole:
         yield f"{where} does not contain the text"

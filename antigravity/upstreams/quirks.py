@@ -1,7 +1,7 @@
 """Quirks of upstreams: from a data file by address, and from the settings.
 
 A quirk ``X`` says that an upstream accepts something, ``no_X`` that it refuses it.  Encoders read
-them with :meth:`antigravity.ir.capabilities.Target.takes`.
+them with :meth:`antigravity.ir.capabilities.Target.accepts`.
 """
 
 from __future__ import annotations

@@ -48,8 +48,8 @@ def test_table_names_every_quirk_it_uses_and_cites_a_source() -> None:
 )
 def test_address_says_what_is_taken_and_refused(url: str, taken: str, refused: str) -> None:
     target = Target("m", Capabilities(), at(url))
-    assert target.takes(taken)
-    assert not target.takes(refused)
+    assert target.accepts(taken)
+    assert not target.accepts(refused)
 
 
 def test_unknown_addresses_have_no_quirks() -> None:

@@ -82,7 +82,7 @@ async def attempt_native(attempt: Attempt) -> Reply:
     tap = _tap(attempt)
     content_type = response.headers().get("content-type", "")
     is_plain = not is_events(content_type) and not is_json(content_type)
-    if is_plain and context.traits.may_answer_with_files:
+    if is_plain and context.traits.can_respond_with_files:
         if is_html(content_type):
             response.abort()
             raise attempt.source(response).unusable("html")

@@ -145,7 +145,7 @@ async def _stream(
     converted = IConverted(encoder, None)
     converter: IConverter | None = None if converted is None else converted.converter()
     # Files have no form for an error, and neither has what is to be converted.
-    bare = context.traits.may_answer_with_files and not is_events(encoder.content_type)
+    bare = context.traits.can_respond_with_files and not is_events(encoder.content_type)
     abort_on_error = converter is not None or bare
     translator = TranslatedStream(source, encoder)
     pump = await begin(

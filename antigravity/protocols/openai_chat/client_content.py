@@ -20,8 +20,10 @@ class ContentWriter:
 
     def __init__(self, target: Target, losses: Losses) -> None:
         self.losses = losses
-        self._cache = target.takes("cache_control")
-        self._text_parts = target.takes("text_parts", usual=target.capabilities.family == "openai")
+        self._cache = target.accepts("cache_control")
+        self._text_parts = target.accepts(
+            "text_parts", usual=target.capabilities.family == "openai"
+        )
 
     def content(self, parts: list[Text | Media]) -> str | list[dict[str, Any]]:
         """Return the content of a message: a string if it is plain text, else a list of parts."""

@@ -54,9 +54,9 @@ class _Ending:
 
     def __init__(self, target: Target, losses: Losses) -> None:
         self._losses = losses
-        self._user_after_tool = target.takes("user_after_tool", usual=True)
-        self._prefill = target.capabilities.prefill and target.takes("prefill", usual=True)
-        self._mark = next((mark for mark in _PREFILL_MARKS if target.takes(mark)), None)
+        self._user_after_tool = target.accepts("user_after_tool", usual=True)
+        self._prefill = target.capabilities.prefill and target.accepts("prefill", usual=True)
+        self._mark = next((mark for mark in _PREFILL_MARKS if target.accepts(mark)), None)
 
     def apply(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the messages with an order and an end that the target accepts."""
@@ -92,11 +92,13 @@ class MessageWriter:
     def __init__(self, target: Target, losses: Losses) -> None:
         self._content = ContentWriter(target, losses)
         self._losses = losses
-        self._system = "developer" if target.takes("developer_role") else "system"
-        self._names = target.takes("message_name", usual=True)
+        self._system = "developer" if target.accepts("developer_role") else "system"
+        self._names = target.accepts("message_name", usual=True)
         self._sends_thinking = target.wants_reasoning
         self._needs_thinking = target.reasoning_history == "demanded"
-        self._any_arguments = target.takes("any_arguments", target.capabilities.family == "openai")
+        self._any_arguments = target.accepts(
+            "any_arguments", target.capabilities.family == "openai"
+        )
         self._ending = _Ending(target, losses)
         self._gemini = target.capabilities.family == "gemini"
         self._turns: list[_Turn] = []

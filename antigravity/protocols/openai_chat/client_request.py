@@ -55,7 +55,7 @@ def encode(request: Request, target: Target) -> EncodedRequest:
         **_about_client(request, target, losses),
         "stream": True,
     }
-    if target.takes("stream_options", usual=True):
+    if target.accepts("stream_options", usual=True):
         body["stream_options"] = {"include_usage": True}
     _extend(body, request, losses)
     _drop_refused(body, target, losses)
@@ -79,7 +79,7 @@ def _add_instructions(
     if added:
         request = replace(request, system=(*request.system, *added))
     usual = target.capabilities.family != "openai"
-    if needs_opening(request.messages) and target.takes("user_turn", usual=usual):
+    if needs_opening(request.messages) and target.accepts("user_turn", usual=usual):
         losses.add("messages", "a user turn was added: the request had only instructions")
         opening = Message("user", (Text(OPENING),))
         request = replace(request, messages=(*request.messages, opening))
@@ -94,19 +94,19 @@ def _about_client(request: Request, target: Target, losses: Losses) -> dict[str,
         value = getattr(request, name)
         if value is None:
             continue
-        if target.takes(name, usual=name == "user" and not foreign):
+        if target.accepts(name, usual=name == "user" and not foreign):
             fields[name] = short_identifier(value, longest)
         elif foreign:
             losses.add(name, "dropped: only OpenAI accepts it")
     for name in ("service_tier", "verbosity"):
         value = getattr(request, name)
-        if value is not None and target.takes(name):
+        if value is not None and target.accepts(name):
             fields[name] = value
         elif value not in (None, "auto", "default"):
             losses.add(name, "dropped: the target is not known to accept it")
     if request.metadata:
         stored = request.protocol == NAME and request.extensions.get("store") is True
-        if stored and target.takes("metadata") and target.takes("store"):
+        if stored and target.accepts("metadata") and target.accepts("store"):
             fields["metadata"] = request.metadata
         elif request.protocol.startswith("openai"):
             losses.add("metadata", "dropped: it is accepted only for stored responses")
@@ -131,7 +131,7 @@ def _extend(body: dict[str, Any], request: Request, losses: Losses) -> None:
 
 def _drop_refused(body: dict[str, Any], target: Target, losses: Losses) -> None:
     """Remove the fields that the target refuses."""
-    for name in sorted(target.refuses().intersection(body) - _REQUIRED):
+    for name in sorted(target.refused_features().intersection(body) - _REQUIRED):
         value = body.pop(name)
         if value not in (None, False) and name not in _HINTS:
             losses.add(name, "dropped: the target refuses it")

@@ -32,14 +32,14 @@ def sampling_fields(request: Request, target: Target, losses: Losses) -> dict[st
         supported = capabilities.penalties or name not in _PENALTIES
         if field.randomness and not (accepted and supported):
             losses.add(f"sampling.{name}", "dropped: the model accepts no sampling parameters")
-        elif not field.usual and not target.takes(name):
+        elif not field.usual and not target.accepts(name):
             losses.add(f"sampling.{name}", "dropped: the target has no such field")
         else:
             fields[name] = value
-    if fields.get("temperature", 0) > 1 and target.takes("low_temperature"):
+    if fields.get("temperature", 0) > 1 and target.accepts("low_temperature"):
         losses.add("sampling.temperature", "the temperature was cut to 1")
         fields["temperature"] = 1.0
-    if "seed" in fields and target.takes("random_seed"):
+    if "seed" in fields and target.accepts("random_seed"):
         fields["random_seed"] = fields.pop("seed")
     fields |= _logprobs(request, target, losses)
     if sampling.n > 1:
@@ -57,7 +57,7 @@ def _logprobs(request: Request, target: Target, losses: Losses) -> dict[str, Any
             losses.add("sampling.top_logprobs", "dropped: log probabilities were not requested")
         known = wanted is False and target.capabilities.logprobs
         return {"logprobs": False} if known else {}
-    if not target.capabilities.logprobs or not target.takes("logprobs", usual=True):
+    if not target.capabilities.logprobs or not target.accepts("logprobs", usual=True):
         losses.add("sampling.logprobs", "dropped: the target has no log probabilities")
         return {}
     return {"logprobs": True} if top is None else {"logprobs": True, "top_logprobs": top}
@@ -78,7 +78,7 @@ def limit_fields(request: Request, target: Target, losses: Losses) -> dict[str, 
         losses.add("max_output_tokens", "raised to 1, the protocol's minimum")
         limit = 1
     if limit is not None:
-        new = "max_tokens" not in target.quirks and target.takes("max_completion_tokens")
+        new = "max_tokens" not in target.quirks and target.accepts("max_completion_tokens")
         fields["max_completion_tokens" if new else "max_tokens"] = limit
     return fields
 
@@ -87,13 +87,13 @@ def format_fields(request: Request, target: Target, losses: Losses) -> tuple[dic
     """Return the fields for the response format, and the instruction to add, if any."""
     fields: dict[str, Any] = {}
     wanted, hint = request.response_format, ""
-    if wanted.kind == "schema" and target.takes("json_schema", usual=True):
+    if wanted.kind == "schema" and target.accepts("json_schema", usual=True):
         fields["response_format"] = {"type": "json_schema", "json_schema": _named_schema(wanted)}
     elif wanted.kind != "text":
         if wanted.kind == "schema":
             losses.add("response_format", "the schema became an instruction")
             hint = json_instruction(wanted)
-        if target.takes("json_object", usual=True):
+        if target.accepts("json_object", usual=True):
             fields["response_format"] = {"type": "json_object"}
             if not hint and not mentions_json(request, instructions=True):
                 hint = json_instruction(wanted)
@@ -101,7 +101,7 @@ def format_fields(request: Request, target: Target, losses: Losses) -> tuple[dic
             losses.add("response_format", "the response format became an instruction")
             hint = json_instruction(wanted)
     if request.image_config is not None:
-        if target.takes("image_config"):
+        if target.accepts("image_config"):
             fields["image_config"] = request.image_config
         else:
             losses.add("image_config", "dropped: the target has no such field")

@@ -18,11 +18,11 @@ def thinking_fields(request: Request, target: Target, losses: Losses) -> dict[st
     wanted = wanted_effort(request)
     thinks = target.capabilities.thinking != "none"
     fields: dict[str, Any] = {}
-    if thinks and target.takes("thinking_switch"):
+    if thinks and target.accepts("thinking_switch"):
         fields = _switch(request, target, losses)
         if wanted in (None, "none") or not target.capabilities.efforts:
             return fields
-    elif thinks and target.takes("enable_thinking"):
+    elif thinks and target.accepts("enable_thinking"):
         return _enabled(request, losses)
     return {**fields, **_effort(wanted, request, target, losses)}
 
@@ -87,14 +87,14 @@ def _effort(
     elsewhere = capabilities.tools_protocol not in ("", NAME)
     if elsewhere and "xhigh" in allowed:
         allowed = tuple(name for name in allowed if name != "max")  # only that protocol has it
-    if not allowed and capabilities.thinking != "none" and target.takes("reasoning_effort"):
+    if not allowed and capabilities.thinking != "none" and target.accepts("reasoning_effort"):
         if wanted == "none":
             return _switched_off(target, losses)
         allowed = _USUAL
     usual = capabilities.family != "other"
-    if wanted == "none" and not usual and target.takes("effort_none"):
+    if wanted == "none" and not usual and target.accepts("effort_none"):
         return _switched_off(target, losses)
-    if not allowed or not target.takes("reasoning_effort", usual=usual):
+    if not allowed or not target.accepts("reasoning_effort", usual=usual):
         if wanted not in (None, "none"):
             losses.add("thinking", "dropped: the target accepts no efforts")
         return {}
@@ -115,7 +115,7 @@ def _switched_off(target: Target, losses: Losses) -> dict[str, Any]:
     if target.capabilities.min_budget > 0:
         losses.add("thinking", "thinking cannot be switched off for this model")
         return {"reasoning_effort": _USUAL[0]}
-    if target.takes("effort_none"):
+    if target.accepts("effort_none"):
         return {"reasoning_effort": "none"}
     losses.add("thinking", "dropped: the target has no field to switch thinking off")
     return {}

@@ -28,13 +28,17 @@ def write_tools(request: Request, target: Target, losses: Losses) -> tuple[dict[
         if choice is not None and choice.mode == "required":
             losses.add("tool_choice", "dropped: no tool is left")
         return fields, ""
-    if choice is not None and choice.mode == "none" and not target.takes("tool_choice_none", True):
+    if (
+        choice is not None
+        and choice.mode == "none"
+        and not target.accepts("tool_choice_none", True)
+    ):
         return {name: value for name, value in fields.items() if name != "tools"}, ""
     instruction = ""
     if choice is not None:
         forced = choice.mode == "required"
         if forced and not (
-            target.capabilities.forced_tools and target.takes("tool_choice_required", usual=True)
+            target.capabilities.forced_tools and target.accepts("tool_choice_required", usual=True)
         ):
             losses.add("tool_choice", "the forced tool call became an instruction")
             fields["tool_choice"], instruction = "auto", tool_instruction(choice)
@@ -50,10 +54,10 @@ def _allowed(request: Request, target: Target) -> tuple[Tool, ...]:
     choice = request.tool_choice
     if choice is None or not choice.names or choice.mode == "none":
         return request.tools
-    if target.takes("allowed_tools") or (
+    if target.accepts("allowed_tools") or (
         choice.mode == "required"
         and len(choice.names) == 1
-        and target.takes("tool_choice_required", usual=True)
+        and target.accepts("tool_choice_required", usual=True)
     ):
         return request.tools
     named = tuple(tool for tool in request.tools if getattr(tool, "name", "") in choice.names)
@@ -141,6 +145,6 @@ def _choice(request: Request, target: Target) -> str | dict[str, Any]:
         named.append({"type": kind, kind: {"name": name}})
     if choice.mode == "required" and len(named) == 1:
         return named[0]
-    if not target.takes("allowed_tools"):
+    if not target.accepts("allowed_tools"):
         return choice.mode  # only the allowed tools are declared
     return {"type": "allowed_tools", "allowed_tools": {"mode": choice.mode, "tools": named}}

@@ -96,7 +96,7 @@ def _with_words(request: Request, target: Target, losses: Losses) -> Request:
         losses.add("tool_choice", "the forced tool call became an instruction")
         messages = (_told(tool_instruction(choice)), *messages)
         request = replace(request, tool_choice=ToolChoice("auto", choice.names))
-    wants_user = target.takes("user_turn", usual=target.capabilities.family != "openai")
+    wants_user = target.accepts("user_turn", usual=target.capabilities.family != "openai")
     if not messages or (wants_user and needs_opening(messages)):
         losses.add("messages", "a user turn was added: the request had only instructions")
         messages = (*messages, Message("user", (Text(OPENING),)))
@@ -109,12 +109,12 @@ def _told(words: str) -> Message:
 
 def _forces(target: Target) -> bool:
     """Return whether the model can be made to call a tool."""
-    return target.capabilities.forced_tools and target.takes("tool_choice_required", usual=True)
+    return target.capabilities.forced_tools and target.accepts("tool_choice_required", usual=True)
 
 
 def _leave_out(body: JsonObject, target: Target, losses: Losses) -> None:
     """Take out the fields that the target refuses."""
-    for name in sorted(target.refuses().intersection(body) - _KEPT):
+    for name in sorted(target.refused_features().intersection(body) - _KEPT):
         del body[name]
         if name not in _HINTS:
             losses.add(name, "left out: the target refuses it")
@@ -186,7 +186,7 @@ def _include(request: Request, capabilities: Capabilities) -> list[str]:
 
 def _text(request: Request, target: Target, losses: Losses) -> JsonObject | None:
     wanted, verbosity = request.response_format, request.verbosity
-    if verbosity is not None and not target.takes("verbosity", usual=True):
+    if verbosity is not None and not target.accepts("verbosity", usual=True):
         losses.add("verbosity", "left out: the model or its upstream does not take it")
         verbosity = None
     text: JsonObject = {"verbosity": verbosity}

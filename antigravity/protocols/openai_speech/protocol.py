@@ -50,7 +50,7 @@ OPENAI_SPEECH_SERVER: Final = ServerProtocol(
     name=SPEECH,
     routes=(Route("POST", "/v1/audio/speech", "generate"),),
     traits=ServerTraits(
-        required_modalities=RequiredModalities(output="audio"), may_answer_with_files=True
+        required_modalities=RequiredModalities(output="audio"), can_respond_with_files=True
     ),
     peek=_peek,
     decode=_decode,

@@ -42,7 +42,7 @@ def _server(name: str, path: str) -> ServerProtocol:
         name=name,
         routes=(Route("POST", path, "generate"),),
         traits=ServerTraits(
-            required_modalities=RequiredModalities(input="audio"), may_answer_with_files=True
+            required_modalities=RequiredModalities(input="audio"), can_respond_with_files=True
         ),
         keepalive=KEEPALIVE_COMMENT,
         peek=_peek,
