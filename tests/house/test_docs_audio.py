@@ -69,7 +69,7 @@ def test_speech_formats_are_documented() -> None:
 
 def test_voice_replacements_are_documented() -> None:
     own = load_table(()).capabilities(AudioSettings().speech_model)
-    assert rows("Asked for") == own.voice_names
+    assert rows("OpenAI's voice") == own.voice_names
 
 
 def test_default_audio_models_have_capabilities() -> None:
