@@ -38,7 +38,7 @@ from antigravity.upstreams.openai import (
 
 @hookimpl
 def register_protocols(register: Callable[[object], None]) -> None:
-    """Register both sides of each; what nothing is translated to gets a native-only client."""
+    """Register both sides of each protocol; some have a client for native pass-through only."""
     for protocol in (
         OPENAI_IMAGES_SERVER,
         OPENAI_IMAGE_EDITS_SERVER,

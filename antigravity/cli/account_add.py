@@ -91,7 +91,7 @@ def add(
 def save_all(
     saver: AccountSaver, fresh: Sequence[AccountRecord], *, quiet: bool
 ) -> tuple[list[RegisteredAccount], list[SkippedItem]]:
-    """Save accounts, showing progress on a terminal; return the saved and the skipped ones."""
+    """Save accounts with a progress bar on terminals; return the saved and the skipped ones."""
     saved: list[RegisteredAccount] = []
     skipped: list[SkippedItem] = []
     hidden = quiet or not sys.stderr.isatty()
@@ -117,7 +117,7 @@ def report(
     lines: Sequence[str] = (),
     empty_fails: bool = True,
 ) -> None:
-    """Print which accounts were added and which were not, and ``lines``."""
+    """Print the added and the skipped accounts, and ``lines``."""
     counts = {
         outcome: sum(each.outcome == outcome for each in saved)
         for outcome in ("added", "updated", "unchanged")
@@ -141,14 +141,14 @@ def report(
 
 
 def warn(saver: AccountSaver, upstreams: Sequence[str]) -> None:
-    """Print what upstreams still lack."""
+    """Print the problems of upstreams."""
     for upstream in upstreams:
         for problem in saver.problems(upstream):
             note(f"antigravity: {problem}")
 
 
 def stays_disabled(record: AccountRecord) -> str:
-    """Return why an account is not used although it was added; empty if it is used."""
+    """Return the reason why an added account is not used; empty if it is used."""
     if record.enabled:
         return ""
     return f"it stays {state(record)}; 'antigravity accounts enable {record.id}' uses it again"
@@ -184,7 +184,7 @@ def _add_one(invocation: Invocation, record: AccountRecord, secret: str | None) 
 
 
 def _doubt(record: AccountRecord, upstream: UpstreamSettings | None) -> str:
-    """Return why an account may be for another upstream; empty if it seems right."""
+    """Return the reason why an account may belong to another upstream, or ``""``."""
     seen = kind_of(record.secret.reveal())
     elsewhere = record.base_url or (upstream and (upstream.base_url or upstream.base_urls))
     if not seen or elsewhere or record.kind in (seen, "zai") or record.kind not in ACCOUNT_KINDS:

@@ -36,7 +36,7 @@ KIND = "codeassist"
 @click.option("--upstream", default="", help="The upstream to log in for (kind codeassist).")
 @click.option("--label", default="", help="A name for the account (default: its e-mail address).")
 @click.option(
-    "--no-browser", is_flag=True, help="Open no browser; paste the address at which it ends."
+    "--no-browser", is_flag=True, help="Do not open a browser; paste the address at which it ends."
 )
 @click.option(
     "--port",
@@ -120,7 +120,7 @@ def _check_client(name: str, oauth: OAuthSettings) -> None:
         )
 
 
-#: Seconds to wait for a redirect that the browser already shows.
+#: Seconds to wait for a redirect that the browser has already reached.
 _REDIRECT_DELAY = 1.0
 
 
@@ -128,7 +128,7 @@ def _code(oauth: OAuthSettings, port: int, timeout: float, *, browser: bool) -> 
     """Return a login attempt and its code, from the redirect or pasted."""
     attempt: list[Consent] = []
     callback = LoginCallback(
-        CALLBACK_PATH, lambda query: _judged(query, attempt[0]), _NotOursError, port
+        CALLBACK_PATH, lambda query: _check_redirect(query, attempt[0]), _ForeignRedirectError, port
     )
     consent = ask_consent(oauth, callback.address)
     attempt.append(consent)
@@ -139,13 +139,13 @@ def _code(oauth: OAuthSettings, port: int, timeout: float, *, browser: bool) -> 
             if answer is None:
                 raise ConsentError(f"no login within {timeout:g} seconds")
             return consent, code_in(answer, consent)
-        pasted = _pasted(consent)
+        pasted = _read_pasted_query(consent)
         answer = None if pasted else callback.wait(_REDIRECT_DELAY)
     return consent, code_in(answer, consent) if answer else code_in_text(pasted, consent)
 
 
-def _pasted(consent: Consent) -> str:
-    """Return what the user pastes; empty if the browser was redirected to this machine."""
+def _read_pasted_query(consent: Consent) -> str:
+    """Return the pasted address; empty if the browser was redirected to this machine."""
     note(
         f"Open this address in a browser, on any machine:\n\n{consent.url}\n\n"
         "After the login the browser ends at an address that it cannot reach, beginning with "
@@ -155,18 +155,18 @@ def _pasted(consent: Consent) -> str:
     return str(click.prompt("Paste it here", default="", show_default=False, err=True)).strip()
 
 
-class _NotOursError(Exception):
+class _ForeignRedirectError(Exception):
     """A redirect does not belong to this login."""
 
 
-def _judged(query: str, consent: Consent) -> str:
-    """Return a query that belongs to this login, whether the user has agreed or not.
+def _check_redirect(query: str, consent: Consent) -> str:
+    """Return ``query`` if it belongs to this login, even if the user has refused.
 
-    :raises _NotOursError: if it does not.
+    :raises _ForeignRedirectError: if it does not.
     """
     try:
         code_in(query, consent)
     except ConsentError as error:
         if not error.final:
-            raise _NotOursError from None
+            raise _ForeignRedirectError from None
     return query

@@ -19,7 +19,7 @@ from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.accounts.quota_monitor import QuotaMonitor
 from antigravity.accounts.records import AccountRecord
 from antigravity.app.build import build_upstreams
-from antigravity.cli.account_view import when
+from antigravity.cli.account_view import format_time
 from antigravity.cli.invocation import Invocation, command_options, note, table
 from antigravity.cli.reactor import run
 from antigravity.config.settings import Settings
@@ -138,7 +138,7 @@ def _data(check: AccountCheck) -> dict[str, Any]:
             "tier": quota.tier,
             "plan": quota.plan,
             "models": {
-                name: {"remaining": each.fraction, "reset": when(each.reset or 0.0) or None}
+                name: {"remaining": each.fraction, "reset": format_time(each.reset or 0.0) or None}
                 for name, each in quota.models.items()
             },
         }
@@ -173,7 +173,7 @@ def _models(quota: Quota) -> str:
         (
             name,
             "-" if each.fraction is None else f"{each.fraction:.0%}",
-            when(each.reset or 0.0) or "-",
+            format_time(each.reset or 0.0) or "-",
         )
         for name, each in sorted(quota.models.items())
     ]

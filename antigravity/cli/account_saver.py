@@ -26,7 +26,7 @@ from antigravity.config.spelling import closest
 
 
 class AccountSaver:
-    """Saves accounts in a home directory, which is created with the first one."""
+    """A writer of accounts to a home directory, which is created with the first one."""
 
     def __init__(self, invocation: Invocation, settings: Settings) -> None:
         self._invocation = invocation
@@ -54,10 +54,10 @@ class AccountSaver:
         return structs.replace(fresh, upstream=name)
 
     def save(self, fresh: AccountRecord) -> RegisteredAccount:
-        """Save an account with its upstream; it may be known already.
+        """Save an account with its upstream, or update a known account.
 
         :raises AccountError: if it cannot be saved.
-        :raises UnclearAccountError: if the other accounts of its upstream are elsewhere.
+        :raises UnclearAccountError: if the other accounts of its upstream have another address.
         """
         registered = register_account(fresh, self._records.values(), time.time())
         record = registered.record

@@ -95,7 +95,7 @@ def import_accounts(invocation: Invocation, path: Path, upstream: str, replace: 
         try:
             known = find_registered(saver.with_upstream(account), saver.known())
         except (AccountError, UnclearAccountError):
-            known = None  # saving it says why it cannot be
+            known = None  # save() reports why it cannot be used
         if known is None or replace:
             fresh.append(account)
         elif known.secret == account.secret:

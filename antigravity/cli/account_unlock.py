@@ -26,7 +26,7 @@ def unlock(invocation: Invocation, account: str, model: str) -> None:
     identifier, unknown = "", ""
     try:
         identifier = files.find(account).id
-    except AccountError as error:  # it may be one of the configuration, which the gateway knows
+    except AccountError as error:  # it may be in the configuration; the gateway knows those
         unknown = str(error)
     body = {"model": model} if model else None
     try:

@@ -10,7 +10,7 @@ from antigravity.config.display import foreign
 
 
 def view(record: AccountRecord) -> dict[str, Any]:
-    """Return an account as JSON, its secret masked."""
+    """Return an account as JSON with a masked secret."""
     return {
         "id": record.id,
         "kind": record.kind,
@@ -19,25 +19,25 @@ def view(record: AccountRecord) -> dict[str, Any]:
         "secret": record.secret.masked(),
         "enabled": record.enabled,
         "disabled_reason": record.disabled_reason,
-        "disabled_at": when(record.disabled_at),
-        "created": when(record.created),
+        "disabled_at": format_time(record.disabled_at),
+        "created": format_time(record.created),
         "base_url": record.base_url,
         "extra": foreign(record.extra),
     }
 
 
-def when(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Return a time in ISO 8601; empty for none."""
     if not seconds:
         return ""
     try:
         moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
     except (ValueError, OverflowError, OSError):
-        return "unknown"  # the file is edited by hand
+        return "unknown"  # the file was edited by hand
     return moment.isoformat(timespec="seconds")
 
 
-def written(value: object) -> str:
+def format_value(value: object) -> str:
     """Return a value as text."""
     if isinstance(value, bool):
         return "yes" if value else "no"

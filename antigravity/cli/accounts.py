@@ -13,7 +13,7 @@ from antigravity.cli.account_login import login
 from antigravity.cli.account_refresh import refresh
 from antigravity.cli.account_transfer import export_accounts, import_accounts
 from antigravity.cli.account_unlock import unlock
-from antigravity.cli.account_view import state, view, written
+from antigravity.cli.account_view import format_value, state, view
 from antigravity.cli.account_warmup import warmup
 from antigravity.cli.invocation import Invocation, command_options, note, table
 
@@ -29,7 +29,7 @@ def accounts() -> None:
 @accounts.command("list")
 @command_options
 def list_accounts(invocation: Invocation) -> None:
-    """List all accounts, secrets masked."""
+    """List all accounts with masked secrets."""
     records, broken = AccountFiles(invocation.home).load()
     data = {
         "accounts": [view(record) for record in records],
@@ -57,10 +57,10 @@ def list_accounts(invocation: Invocation) -> None:
 @click.argument("account")
 @command_options
 def show(invocation: Invocation, account: str) -> None:
-    """Show one ACCOUNT, its secret masked."""
+    """Show one ACCOUNT with a masked secret."""
     data = view(AccountFiles(invocation.home).find(account))
     width = max(map(len, data))
-    lines = [f"{name:{width}}  {written(value)}" for name, value in data.items()]
+    lines = [f"{name:{width}}  {format_value(value)}" for name, value in data.items()]
     invocation.show(data, "\n".join(lines))
 
 

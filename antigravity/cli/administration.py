@@ -9,7 +9,7 @@ from urllib.parse import quote
 import click
 
 from antigravity.accounts.pool_status import percent
-from antigravity.cli.account_view import when
+from antigravity.cli.account_view import format_time
 from antigravity.cli.gateway_client import DOCTOR, NoGatewayError, gateway_address, get_json
 from antigravity.cli.invocation import Invocation, command_options, table
 
@@ -39,7 +39,7 @@ def status(invocation: Invocation) -> None:
         if each["help"]
     ]
     if count := data.get("wrong_keys"):
-        lines += ["", f"{count} requests had a wrong key since the start of the gateway."]
+        lines += ["", f"{count} requests had a wrong key since the gateway started."]
     if problem := data["configuration"]["problem"]:
         lines += ["", f"The newest configuration is not in use: {problem}"]
     if pool["protected"]:
@@ -58,7 +58,7 @@ def status(invocation: Invocation) -> None:
 @click.option("--protocol", default="openai_chat", show_default=True, help="the client's protocol")
 @command_options
 def explain(invocation: Invocation, model: str, protocol: str) -> None:
-    """Show which accounts would serve MODEL, and why no others."""
+    """Show which accounts would serve MODEL, and why others would not."""
     data = request_admin(
         invocation, f"/admin/explain?model={quote(model)}&protocol={quote(protocol)}"
     )
@@ -92,19 +92,19 @@ def explain(invocation: Invocation, model: str, protocol: str) -> None:
 @click.command()
 @command_options
 def reload(invocation: Invocation) -> None:
-    """Let the running gateway read its configuration again."""
+    """Reload the configuration of the running gateway."""
     data = request_admin(invocation, "/admin/reload", "POST")
     invocation.show(data, "The gateway has reloaded its configuration.")
 
 
 def _locked(each: dict[str, Any]) -> tuple[str, ...]:
-    until = "-" if each["free_in"] is None else when(time.time() + each["free_in"])
+    until = "-" if each["free_in"] is None else format_time(time.time() + each["free_in"])
     who, model = each["account"] or "all accounts", each["model"] or "all models"
     return who, each["upstream"], model, each["reason"], until
 
 
 def _protected(each: dict[str, Any]) -> tuple[str, ...]:
-    until = "-" if each["free_in"] is None else when(time.time() + each["free_in"])
+    until = "-" if each["free_in"] is None else format_time(time.time() + each["free_in"])
     remaining, threshold = percent(each["remaining"]), percent(each["threshold"])
     return (each["account"], each["models"], remaining, threshold, until)
 

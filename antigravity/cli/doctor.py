@@ -1,4 +1,4 @@
-"""``antigravity doctor``: look for problems of the gateway, and show remedies."""
+"""``antigravity doctor``: check the gateway for problems, and show remedies."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Finding(Struct, frozen=True):
 @click.command()
 @command_options
 def doctor(invocation: Invocation) -> None:
-    """Look for problems of the gateway, and show remedies."""
+    """Check the gateway for problems, and show remedies."""
     findings = list(examine(invocation))
     healthy = all(finding.status != "failed" for finding in findings)
     lines = []
@@ -120,7 +120,7 @@ def name_finding() -> Finding:
     """Check that ``import antigravity`` finds this package, not the standard library's."""
     code = "import antigravity as a; raise SystemExit(not hasattr(a, '__path__'))"
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter, our own code
+        done = subprocess.run(  # noqa: S603 - this interpreter and fixed code
             [sys.executable, "-c", code],
             cwd=Path(sys.executable).parent,
             env={**os.environ, "BROWSER": "true"},
@@ -135,7 +135,7 @@ def name_finding() -> Finding:
     return Finding(
         "name",
         "failed",
-        "import antigravity finds the joke module of the standard library",
+        "import antigravity finds the module antigravity of the standard library",
         "reinstall antigravity-gateway with pip, so that antigravity.pth is in site-packages",
     )
 
@@ -164,7 +164,7 @@ def home_findings(invocation: Invocation) -> Iterator[Finding]:
 
 
 def upstream_findings(settings: Settings, home: Path) -> Iterator[Finding]:
-    """Check which upstreams have credentials."""
+    """Check that there are upstreams, and which have credentials."""
     files = AccountFiles(home)
     records, broken = files.load()
     credential_store = CredentialStore(settings, records)
@@ -176,7 +176,7 @@ def upstream_findings(settings: Settings, home: Path) -> Iterator[Finding]:
     for problem in credential_store.problems:
         yield Finding("upstreams", "warning", str(problem))
     for file in broken:
-        remedy = "fix the file or remove it; the running gateway keeps what it read before"
+        remedy = "fix or remove the file; the running gateway keeps the account as it was"
         yield Finding("accounts", "warning", f"skipped {file}", remedy)
     for path in files.untidy:
         remedy = "remove them, or run 'antigravity accounts add' again: it writes the bare secret"
@@ -192,7 +192,7 @@ def tunnel_findings(tunnel: TunnelSettings, home: Path) -> Iterator[Finding]:
         return
     try:
         program = find_executable(tunnel, home)
-        told = subprocess.run(  # noqa: S603 - the operator's program
+        output = subprocess.run(  # noqa: S603 - the operator's program
             [program, "--version"], capture_output=True, text=True, timeout=10, check=True
         ).stdout
     except NotInstalledError as error:
@@ -203,7 +203,7 @@ def tunnel_findings(tunnel: TunnelSettings, home: Path) -> Iterator[Finding]:
         detail = f"{program} does not run ({type(error).__name__})"
         yield Finding("tunnel", "failed", detail, remedy)
     else:
-        version = " ".join(told.split()[:3])
+        version = " ".join(output.split()[:3])
         yield Finding("tunnel", "ok", f"{version or 'cloudflared'} is {program}")
 
 
@@ -219,8 +219,8 @@ def gateway_findings(proxy: ProxySettings) -> Iterator[Finding]:
         if port_is_free(address):
             yield Finding("port", "ok", f"{address.port} is free")
             remedy = (
-                "start it with 'twistd -n antigravity'; if it runs on another port, say so with "
-                "ANTIGRAVITY_PROXY__PORT, or set proxy.port"
+                "start it with 'twistd -n antigravity'; if it runs on another port, set "
+                "ANTIGRAVITY_PROXY__PORT or proxy.port"
             )
             yield Finding("gateway", "warning", str(error), remedy)
             return

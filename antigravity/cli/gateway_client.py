@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from antigravity.config.settings import ProxySettings
 
-_ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104 - these are asked on loopback instead
+_ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104 - replaced by loopback
 
 DOCTOR: Final = "run 'antigravity doctor' for details"
 
@@ -30,7 +30,7 @@ class GatewayAddress(Struct, frozen=True):
 class NoGatewayError(Exception):
     """The gateway cannot be reached, or has responded with an error.
 
-    :ivar absent: whether nothing listens.
+    :ivar absent: whether no program listens at the address.
     :ivar status: the status of the response, 0 if there was none.
     """
 
@@ -65,7 +65,7 @@ def get_json(
 ) -> Any:
     """Return the JSON response to ``GET path`` (or another ``method``, with a ``body``).
 
-    :raises NoGatewayError: if there is no response, or not that of a gateway.
+    :raises NoGatewayError: if there is no response, or not one of a gateway.
     """
     connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
     headers = {"Accept": "application/json"}

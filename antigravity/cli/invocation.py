@@ -29,7 +29,7 @@ class Invocation(Struct, frozen=True):
     def configuration(self, known: KnownNames | None = None) -> Configuration:
         """Return the configuration that the gateway would use.
 
-        :param known: what plugins have registered, if they were asked.
+        :param known: the names that plugins have registered, if they are loaded.
         :raises ConfigurationError: if it is invalid.
         """
         return load(self.home, self.config_file, known=known)

@@ -11,11 +11,11 @@ from types import TracebackType
 from typing import Final
 from urllib.parse import urlsplit
 
-#: The time limit of a connection; an unused one of the browser must not delay the end.
+#: The time limit of a connection, so that an unused one of the browser does not delay the end.
 _TIMEOUT: Final = 5.0
 
 _DONE: Final = "You have logged in. You can close this window."
-_WRONG: Final = "This does not belong to the login that antigravity waits for."
+_FOREIGN: Final = "This does not belong to the login that antigravity waits for."
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -28,17 +28,17 @@ class _Server6(_Server):
 
 
 class LoginCallback:
-    """Listens on 127.0.0.1 and ::1, on the same port, while it is entered.
+    """A context manager that listens on the same port of 127.0.0.1 and ::1.
 
-    ``judge`` is called with each query; its return value is the result.  If it raises
-    ``refusal``, the response is 400 and waiting continues: a foreign web page must not end a login.
+    ``check`` is called with each query; its return value is the result.  If it raises ``refusal``,
+    the response is 400 and waiting continues, so that a foreign web page cannot end a login.
     """
 
     def __init__(
-        self, path: str, judge: Callable[[str], str], refusal: type[Exception], port: int = 0
+        self, path: str, check: Callable[[str], str], refusal: type[Exception], port: int = 0
     ) -> None:
         self._path = path
-        self._judge = judge
+        self._check = check
         self._refusal = refusal
         self._results: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._servers = self._bind(port)
@@ -69,7 +69,7 @@ class LoginCallback:
             return None
 
     def _bind(self, port: int) -> list[_Server]:
-        """Bind to both addresses; a machine may have only one."""
+        """Bind to both addresses, or to one if the machine has only one."""
         servers: list[_Server] = []
         failure: OSError | None = None
         for kind, host in ((_Server, "127.0.0.1"), (_Server6, "::1")):
@@ -92,17 +92,17 @@ class LoginCallback:
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
                 if parts.path != callback._path:
-                    self._say(404, _WRONG)
+                    self._respond(404, _FOREIGN)
                     return
                 try:
-                    result = callback._judge(parts.query)
+                    result = callback._check(parts.query)
                 except callback._refusal:
-                    self._say(400, _WRONG)
+                    self._respond(400, _FOREIGN)
                     return
-                self._say(200, _DONE)
+                self._respond(200, _DONE)
                 callback._results.put(result)
 
-            def _say(self, status: int, text: str) -> None:
+            def _respond(self, status: int, text: str) -> None:
                 body = text.encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "text/plain; charset=utf-8")
@@ -113,6 +113,6 @@ class LoginCallback:
                 self.wfile.write(body)
 
             def log_message(self, *arguments: object) -> None:
-                """Log nothing: the path holds the code."""
+                """Log nothing, because the path contains the code."""
 
         return Handler

@@ -24,7 +24,7 @@ from antigravity.config.errors import ConfigurationError
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def antigravity() -> None:
-    """Manage an antigravity gateway: its accounts, its configuration, its health.
+    """Manage the accounts, the configuration and the health of an antigravity gateway.
 
     Start the gateway itself with "twistd -n antigravity".
     """
@@ -47,7 +47,7 @@ for command in (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; errors are printed as plain lines.
+    """Run one command and return its exit code; errors are printed as single lines.
 
     The code is 0 for success, 2 for a wrong command line, else 1.
     """
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         return _fail(*map(str, error.problems))
     except BrokenPipeError:
-        # The reader of the output is gone; nothing may be written at exit either.
+        # The reader of the output is gone, so nothing can be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:

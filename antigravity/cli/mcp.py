@@ -58,7 +58,7 @@ def mcp(url: str | None, key: str | None, home: str | None, config_file: Path | 
 
 
 def _address(url: str | None, key: str | None, invocation: Invocation) -> Address:
-    """Return the endpoint's address; the configured key is sent to the configured gateway only."""
+    """Return the endpoint's address; the configured key is only for the configured gateway."""
     if url is None:
         proxy = invocation.configuration().settings.proxy
         gateway = gateway_address(proxy)
@@ -116,20 +116,20 @@ class StdioConnection(Protocol):
             self._pieces.append(rest)
 
     def readConnectionLost(self) -> None:
-        """Forward the last line, and end."""
+        """Forward the last line, and finish."""
         self._bridge.feed(b"".join(self._pieces))
         self._bridge.end()
 
     def writeConnectionLost(self) -> None:
-        """Stop: standard output is closed."""
+        """Stop, because standard output is closed."""
         self._gone()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Stop: the client is gone."""
+        """Stop, because the client is gone."""
         self._gone()
 
     def pauseProducing(self) -> None:
-        """Pause: the client does not read."""
+        """Pause while the client does not read."""
         self._bridge.link.pause()
 
     def resumeProducing(self) -> None:
@@ -137,7 +137,7 @@ class StdioConnection(Protocol):
         self._bridge.link.resume()
 
     def stopProducing(self) -> None:
-        """Do nothing: the connection is lost as well."""
+        """Do nothing, because the connection is lost as well."""
 
     def _gone(self) -> None:
         if self._is_open:

@@ -49,22 +49,22 @@ def write_skeleton(name: str, folder: Path) -> list[Path]:
     :raises SkeletonError: if the name is not valid, or the folder is not empty.
     :raises OSError: if a file cannot be written.
     """
-    words = template_values(name)
+    values = template_values(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SkeletonError(f"{folder} already exists and is not empty.")
     written: list[Path] = []
-    _write(files("antigravity.cli") / "skeleton", folder, words, written)
+    _write(files("antigravity.cli") / "skeleton", folder, values, written)
     return written
 
 
 def _write(
-    source: Traversable, folder: Path, words: Mapping[str, str], written: list[Path]
+    source: Traversable, folder: Path, values: Mapping[str, str], written: list[Path]
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for entry in sorted(source.iterdir(), key=lambda entry: entry.name):
         if entry.is_dir():
-            _write(entry, folder / entry.name.replace(_PACKAGE, words["package"]), words, written)
+            _write(entry, folder / entry.name.replace(_PACKAGE, values["package"]), values, written)
         elif entry.name.endswith(_SUFFIX):
             file = folder / entry.name.removesuffix(_SUFFIX)
-            file.write_text(Template(entry.read_text("utf-8")).substitute(words), "utf-8")
+            file.write_text(Template(entry.read_text("utf-8")).substitute(values), "utf-8")
             written.append(file)

@@ -83,7 +83,7 @@ def check_plugins(invocation: Invocation, names: tuple[str, ...]) -> None:
 )
 @command_options
 def new_plugin(invocation: Invocation, name: str, into: Path | None) -> None:
-    """Create a working plugin to start from."""
+    """Create a working plugin as a starting point."""
     folder = into or Path(f"antigravity-{name}")
     try:
         written = write_skeleton(name, folder)

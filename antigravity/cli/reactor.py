@@ -29,7 +29,7 @@ def run(work: Callable[[Any, HttpTransport], Coroutine[Deferred[Any], Any, T]]) 
         transport = HttpTransport(reactor)
         try:
             results.append(await work(reactor, transport))
-        except Exception as error:  # noqa: BLE001 - it is raised again below
+        except Exception as error:  # noqa: BLE001 - raised again below
             errors.append(error)
         finally:
             await transport.close()

@@ -11,7 +11,7 @@ from antigravity.cli.administration import request_admin
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.tunnel_install import install
 
-#: Seconds between two polls of a starting tunnel, and to wait beyond its time limit.
+#: Seconds between two polls of a starting tunnel, and after its time limit.
 _POLL_INTERVAL = 0.25
 _EXTRA_WAIT = 5.0
 
@@ -63,7 +63,7 @@ def stop(invocation: Invocation) -> None:
 
 
 def _wait(invocation: Invocation, data: dict[str, Any]) -> dict[str, Any]:
-    """Return the state of the tunnel when it is up, has failed, or takes too long."""
+    """Wait until the tunnel is up, has failed or takes too long, and return its state."""
     deadline = time.monotonic() + data["start_timeout"] + _EXTRA_WAIT
     while data["state"] in ("off", "starting") and time.monotonic() < deadline:
         time.sleep(_POLL_INTERVAL)

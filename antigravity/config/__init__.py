@@ -1,1 +1,1 @@
-"""Settings: typed, documented, validated as a whole, swapped as a whole."""
+"""Typed settings, which are validated and replaced as a whole."""

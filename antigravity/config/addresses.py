@@ -1,4 +1,4 @@
-"""Checks addresses of servers."""
+"""Check the addresses of servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write files atomically: after a crash there is the old file or the new one, complete."""
+"""Write files atomically: a crash leaves the old or the new file, never a part of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, replace: bool = True) -> None:
     """Write ``data`` to ``path``; other users can never read it.
 
-    :param replace: if false, an existing file is kept.
+    :param replace: if false, an existing file is not replaced.
     :raises FileExistsError: if ``path`` exists and may not be replaced.
     """
     descriptor, temporary = tempfile.mkstemp(
@@ -38,7 +38,7 @@ def remove_leftovers(directory: Path, name: str = "*", *, age: float = 0.0) -> N
     """Remove temporary files that killed processes have left.
 
     :param name: the name of the file that was written.
-    :param age: keep files younger than this, in seconds: another process may be writing them.
+    :param age: the minimum age in seconds; another process may be writing younger files.
     """
     for path in directory.glob(f".{name}.*.tmp"):
         with contextlib.suppress(OSError):
@@ -47,7 +47,7 @@ def remove_leftovers(directory: Path, name: str = "*", *, age: float = 0.0) -> N
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a file atomically, making its folder if need be; only the owner may read both."""
+    """Write a file atomically, and create its folder; only the owner can read both."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     write_atomically(path, data)
 
@@ -58,7 +58,7 @@ def remove_leftovers_of(path: Path) -> None:
 
 
 def _name_once(temporary: str, path: Path) -> None:
-    """Name a file unless the name is taken."""
+    """Rename a file unless the new name is taken."""
     try:
         os.link(temporary, path)
     except FileExistsError:

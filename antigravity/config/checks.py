@@ -1,4 +1,4 @@
-"""Checks of settings that their types cannot express: addresses, patterns, conflicts."""
+"""Checks of settings beyond their types: addresses, patterns, conflicts."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from antigravity.config.settings import (
 from antigravity.config.spelling import closest
 from antigravity.config.tunnel_checks import tunnel_check
 
-#: The built-in kinds of upstreams; plugins may add more.
+#: The built-in kinds of upstreams; plugins can add more.
 BUILTIN_KINDS = ("gemini_api", "codeassist", "anthropic", "openai")
-#: The built-in selection policies; plugins may add more.
+#: The built-in selection policies; plugins can add more.
 BUILTIN_MODES = ("CacheFirst", "Balance", "PerformanceFirst")
 
 _Found: TypeAlias = Iterator[tuple[KeyPath, Problem]]
@@ -61,7 +61,7 @@ def cross_check(settings: Settings, known: KnownNames | None = None) -> _Found:
     yield from zai_mcp_check(settings.proxy.zai.mcp, settings.proxy.zai.api_key)
     yield from tunnel_check(settings.tunnel, mode=effective_auth_mode(settings.proxy))
     yield from _fallbacks(settings)
-    yield from _watched(settings)
+    yield from _model_patterns(settings)
     yield from _plugins(settings.plugins)
 
 
@@ -129,7 +129,7 @@ def _upstream(path: KeyPath, name: str, upstream: UpstreamSettings) -> _Found:
 
 
 def credential_keys(kind: str) -> tuple[str, ...]:
-    """Return the keys for the credentials of a kind of upstream; plugins' kinds may use all."""
+    """Return the keys for the credentials of a kind of upstream; plugins' kinds can use all."""
     if kind == "codeassist":
         return ("refresh_token",)
     return ("api_key",) if kind in BUILTIN_KINDS else ("api_key", "refresh_token")
@@ -214,8 +214,8 @@ def _fallbacks(settings: Settings) -> _Found:
                 yield (*here, index), Problem("this must be one model, without a wildcard")
 
 
-def _watched(settings: Settings) -> _Found:
-    """Check the patterns of model groups and watched models."""
+def _model_patterns(settings: Settings) -> _Found:
+    """Check the patterns of model groups and monitored models."""
     for name, patterns in settings.quota.model_groups.items():
         for index, pattern in enumerate(patterns):
             yield from _pattern(("quota", "model_groups", name, index), pattern)

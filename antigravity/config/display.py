@@ -58,7 +58,7 @@ def foreign(value: Any) -> Any:
 
 
 def without_password(text: str) -> str:
-    """Return an address without user and password; other text as it is."""
+    """Return an address without user and password; other text is unchanged."""
     if "://" not in text or "@" not in text:
         return text
     try:

@@ -1,4 +1,4 @@
-"""Problems of a configuration, with what is needed to fix them."""
+"""Problems of a configuration, and how to fix them."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ from antigravity.config.settings import Settings
 #: Seconds between two polls.
 INTERVAL = 2.0
 
-_Look = tuple[tuple[str, int, int, int], ...]
+_FileStates = tuple[tuple[str, int, int, int], ...]
 
 
 class FileWatcher(Service):
-    """Calls ``changed`` after a change of any of ``paths``, or of a file in such a folder.
+    """A service that calls ``changed`` after a change of any of ``paths``, or of a file in one.
 
     Polling costs a few ``stat`` calls and works on every file system.  A change is reported when
     two polls in a row agree, so that no half-written file is read.
@@ -35,13 +35,13 @@ class FileWatcher(Service):
         self._paths = paths
         self._changed = changed
         self._timer: IDelayedCall | None = None
-        self._known: _Look = ()
-        self._pending: _Look | None = None
+        self._known: _FileStates = ()
+        self._pending: _FileStates | None = None
 
     def startService(self) -> None:
         """Record the current state and start polling."""
         super().startService()  # type: ignore[no-untyped-call]
-        self._known = self._look()
+        self._known = self._snapshot()
         self._arm()
 
     def stopService(self) -> Any:
@@ -56,7 +56,7 @@ class FileWatcher(Service):
 
     def _tick(self) -> None:
         self._arm()
-        now = self._look()
+        now = self._snapshot()
         if now == self._known:
             self._pending = None
         elif now == self._pending:
@@ -65,11 +65,11 @@ class FileWatcher(Service):
         else:
             self._pending = now
 
-    def _look(self) -> _Look:
+    def _snapshot(self) -> _FileStates:
         seen = []
         for path in self._paths():
-            seen.append(_signs(path))
-            seen += [_signs(path / name) for name in _names(path)]
+            seen.append(_file_state(path))
+            seen += [_file_state(path / name) for name in _names(path)]
         return tuple(seen)
 
 
@@ -81,7 +81,7 @@ def _names(path: Path) -> list[str]:
         return []
 
 
-def _signs(path: Path) -> tuple[str, int, int, int]:
+def _file_state(path: Path) -> tuple[str, int, int, int]:
     try:
         found = path.stat()
     except OSError:

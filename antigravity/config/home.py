@@ -26,7 +26,7 @@ _ADMIN_KEY_LINE = '#admin_key = ""\n'
 
 
 def find_home(option: str | Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the home directory of the option, else of the environment, else of the platform."""
+    """Return the home directory from the option, the environment or the platform's default."""
     chosen = option or environ.get(HOME_VARIABLE)
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -34,11 +34,11 @@ def find_home(option: str | Path | None = None, environ: Mapping[str, str] = os.
 
 
 def prepare_home(home: Path, *, with_file: bool = True) -> bool:
-    """Create what is missing in ``home``; return whether a configuration file was created.
+    """Create the missing parts of ``home``; return whether a configuration file was created.
 
     Existing files are never changed.
 
-    :param with_file: if false, no configuration file is created: it is elsewhere.
+    :param with_file: whether to create a configuration file; false if it is elsewhere.
     :raises ConfigurationError: if the file is missing and the last run of the gateway required a
         key: a new file might remove that requirement.
     :raises OSError: if something cannot be created.
@@ -65,7 +65,7 @@ def prepare_home(home: Path, *, with_file: bool = True) -> bool:
 
 
 def is_missing(path: Path) -> bool:
-    """Return whether nothing has that name: no file, no folder and no dangling link.
+    """Return whether there is no file, folder or dangling link of that name.
 
     If the path cannot be examined, the result is false, and reading the file reports why.
     """

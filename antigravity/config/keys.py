@@ -1,4 +1,4 @@
-"""Cleans keys, tokens and other values of headers.  Pure.
+"""Clean keys, tokens and other values of headers.
 
 Pasted keys often have spaces, line ends, a byte order mark, quotes, the word ``Bearer`` or the name
 of a variable or a header around them.  These are removed.  A key that then contains characters
@@ -11,7 +11,7 @@ import re
 import unicodedata
 from typing import Final
 
-#: Quotes of several languages.  A single one is what a selection with the mouse may leave.
+#: Quotes of several languages.  A selection with the mouse can leave a single one.
 _QUOTES: Final = (
     "\"'`\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u00ab\u00bb\u2039\u203a\uff02\uff07"
 )
@@ -23,7 +23,7 @@ _NAME: Final = re.compile(
     re.IGNORECASE,
 )
 _SCHEME: Final = re.compile(r"bearer(?:\s*:)?(?:\s+|$)", re.IGNORECASE)
-#: What most keys consist of; there is nothing to remove.
+#: Matches most keys, from which there is nothing to remove.
 _PLAIN: Final = re.compile(r"(?!bearer$)[A-Za-z0-9_.~+/-]*", re.IGNORECASE)
 #: How many layers of such text are removed.
 _LAYERS: Final = 8
@@ -37,7 +37,7 @@ _BEARER: Final = re.compile(r"bearer(?:\s|$)", re.IGNORECASE)
 
 
 class KeyFormatError(ValueError):
-    """The text is not a key; the message names what it must not contain."""
+    """The text is not a key; the message names the character that it must not contain."""
 
 
 def trim_key(text: str) -> str:
@@ -108,7 +108,7 @@ def _fault(letter: str) -> str:
 
 
 def _without_tail(text: str) -> str:
-    """Return ``text`` without line ends that were written out, or what follows a quoted value."""
+    """Return ``text`` without escaped line ends, and without text after a quoted value."""
     end = len(text)
     while text.endswith(_WRITTEN_OUT, 0, end):
         end -= 2

@@ -1,4 +1,4 @@
-"""Records which configuration a gateway serves with, for its next start and for ``doctor``.
+"""The record of the configuration in force, for the next start and for ``doctor``.
 
 The record is ``state/configuration.json`` in the home directory.  It holds no secret.
 """
@@ -14,14 +14,14 @@ from msgspec import Struct
 from antigravity.config.atomic import write_atomically
 
 STATE_NAME: Final = "state"
-NOTE_NAME: Final = "configuration.json"
+RECORD_NAME: Final = "configuration.json"
 
 
 class LastRun(Struct, frozen=True):
     """The configuration of the last run.
 
-    ``file`` is the configuration file, empty if none was read.  ``auth_mode`` was in force.
-    ``problem`` says why a newer configuration is not used.
+    ``file`` is the configuration file, empty if none was read.  ``auth_mode`` is the mode in force.
+    ``problem`` is the reason why a newer configuration is not in force.
     """
 
     file: str = ""
@@ -31,7 +31,7 @@ class LastRun(Struct, frozen=True):
 
 def last_run_path(home: Path) -> Path:
     """Return the path of the record in a home directory."""
-    return home / STATE_NAME / NOTE_NAME
+    return home / STATE_NAME / RECORD_NAME
 
 
 def read_last_run(home: Path) -> LastRun | None:

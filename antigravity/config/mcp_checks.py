@@ -1,4 +1,4 @@
-"""Checks of the MCP settings that their types cannot express."""
+"""Checks of the MCP settings beyond their types."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def zai_mcp_check(zai: ZaiMcpSettings, key: Secret) -> _Found:
             yield (*path, name), problem
     wanted = zai.web_search_enabled or zai.web_reader_enabled
     if zai.enabled and wanted and not zai.api_key and not key:
-        message = "there is no key for z.ai, here or in proxy.zai: it will refuse its tools"
+        message = "neither this nor proxy.zai has a key for z.ai, so z.ai will refuse its tools"
         yield (*path, "api_key"), Problem(message, severity="warning")
 
 

@@ -1,4 +1,4 @@
-"""Which endpoints other machines can reach."""
+"""Checks whether other machines can reach an endpoint."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _SOCKETS: Final = ("tcp", "tcp6", "ssl")
 
 
 def reaches_network(endpoint: str) -> bool:
-    """Return whether other machines may reach a Twisted server endpoint.
+    """Return whether other machines may be able to reach a Twisted server endpoint.
 
-    Local are sockets in the file system and ports that are bound to loopback; endpoints of unknown
-    types are not.
+    They cannot reach sockets in the file system and ports on loopback.  Endpoints of unknown types
+    count as reachable.
     """
     kind, *arguments = _SEPARATOR.split(endpoint)
     if kind == "haproxy":

@@ -129,7 +129,7 @@ class RawConfiguration:
             self._overlay[path] = origin
 
     def origin(self, path: KeyPath) -> Origin | None:
-        """Return where the value at ``path`` was set, or ``None``."""
+        """Return the origin of the value at ``path``, or ``None``."""
         for length in range(len(path), 0, -1):
             if (origin := self._overlay.get(path[:length])) is not None:
                 return origin
@@ -142,7 +142,7 @@ class RawConfiguration:
         return self.nearest(path)
 
     def nearest(self, path: KeyPath) -> Origin:
-        """Return where ``path`` was set or, if it is missing, the closest table around it."""
+        """Return the origin of ``path`` or, if it is missing, of the closest table around it."""
         for length in range(len(path), 0, -1):
             if (origin := self._overlay.get(path[:length])) is not None:
                 return origin
@@ -172,7 +172,7 @@ def parse_text(text: str, kind: inspect.Type | None) -> object:
     """Return the value of ``text`` for a setting of type ``kind``.
 
     Text that cannot be parsed is returned unchanged, and validation reports it.  Empty text for
-    another type than text gives ``None``.
+    a type other than text gives ``None``.
     """
     inner = plain(kind)[0] if kind is not None else None
     if isinstance(inner, (inspect.StrType, inspect.CustomType, inspect.LiteralType)):

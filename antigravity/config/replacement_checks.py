@@ -1,4 +1,4 @@
-"""Checks whether a new configuration may replace the current one.
+"""Check whether a new configuration may replace the current one.
 
 A missing setting never widens access, because a file may have been removed, its link may dangle, or
 it may be half written.  An explicit setting always takes effect.

@@ -18,7 +18,7 @@ class Secret:
         return self._value
 
     def masked(self) -> str:
-        """Return the ends of a long secret, by which its owner can recognise it."""
+        """Return the beginning and end of a long secret, so that its owner can recognise it."""
         if len(self._value) < 16:
             return "…" if self._value else ""
         return f"{self._value[:3]}…{self._value[-4:]}"

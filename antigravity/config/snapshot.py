@@ -1,4 +1,4 @@
-"""A validated configuration; a running request keeps the one that it began with."""
+"""A validated configuration, which running requests use until they end."""
 
 from __future__ import annotations
 

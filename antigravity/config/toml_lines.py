@@ -24,12 +24,12 @@ _SCALAR = re.compile(r"[^,\]}#\n]*")
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """Return the line of each table, key and list item; of several, the first."""
+    """Return the first line of each table, key and list item."""
     return _Scanner(text).scan()
 
 
 class _Scanner:
-    """Walks over one text."""
+    """A scanner of one text."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -39,7 +39,7 @@ class _Scanner:
         self._counted = (0, 1)
 
     def scan(self) -> dict[KeyPath, int]:
-        """Walk over all statements."""
+        """Scan all statements."""
         table: KeyPath = ()
         self.skip(_BLANK)
         while self.position < len(self.text):
@@ -66,7 +66,7 @@ class _Scanner:
         return path
 
     def statement(self, table: KeyPath) -> None:
-        """Walk over ``key = value``."""
+        """Scan ``key = value``."""
         path = (*table, *self.key())
         self.note(path)
         self.position += 1
@@ -74,7 +74,7 @@ class _Scanner:
         self.value(path)
 
     def key(self) -> KeyPath:
-        """Walk over a dotted key."""
+        """Scan a dotted key."""
         parts: list[str] = []
         while True:
             self.skip(_SPACE)
@@ -88,7 +88,7 @@ class _Scanner:
             self.position += 1
 
     def value(self, path: KeyPath) -> None:
-        """Walk over a value, and into a list or table."""
+        """Scan a value, including the members of a list or table."""
         opening = self.text[self.position]
         if opening in "\"'":
             self.skip(_STRING)
@@ -99,7 +99,7 @@ class _Scanner:
             self.skip(_SCALAR)
 
     def members(self, path: KeyPath, closing: str) -> None:
-        """Walk over the members of a list or an inline table."""
+        """Scan the members of a list or an inline table."""
         index = 0
         self.skip(_BLANK)
         while self.text[self.position] != closing:
@@ -116,14 +116,14 @@ class _Scanner:
         self.position += 1
 
     def skip(self, pattern: re.Pattern[str]) -> str:
-        """Walk over what ``pattern`` matches here and return it."""
+        """Skip and return the text that ``pattern`` matches at the current position."""
         match = pattern.match(self.text, self.position)
         found = match.group() if match else ""
         self.position += len(found)
         return found
 
     def note(self, path: KeyPath) -> None:
-        """Remember the current line for ``path`` and for the tables around it."""
+        """Record the current line for ``path`` and for the tables around it."""
         start, line = self._counted
         line += self.text.count("\n", start, self.position)
         self._counted = (self.position, line)
@@ -132,5 +132,5 @@ class _Scanner:
 
 
 def _unquoted(text: str) -> str:
-    """Return the key that a quoted one stands for."""
+    """Return a quoted key without quotes and escapes."""
     return str(tomllib.loads(f"key = {text}")["key"])

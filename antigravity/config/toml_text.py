@@ -49,7 +49,7 @@ def _value(value: Any) -> str:
 
 
 def _key(key: str | int) -> str:
-    """Return the name of a key, in quotes if it has to be."""
+    """Return the name of a key, in quotes if TOML requires them."""
     return str(key) if _BARE.fullmatch(str(key)) else _text(str(key))
 
 

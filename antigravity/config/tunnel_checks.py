@@ -1,4 +1,4 @@
-"""Checks of the tunnel settings that their types cannot express."""
+"""Checks of the tunnel settings beyond their types."""
 
 from __future__ import annotations
 

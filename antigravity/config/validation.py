@@ -52,14 +52,14 @@ def validate(
 
 
 def decode_secret(kind: type, value: object) -> object:
-    """Make a :class:`Secret` of text, for ``msgspec``."""
+    """Convert text to a :class:`Secret`, for ``msgspec``."""
     if kind is Secret and isinstance(value, str):
         return Secret(value)
     raise TypeError(f"expected text, got {_noun(value)}")
 
 
 class _Checker:
-    """Checks tables by the types of the settings; invalid values are reported and omitted."""
+    """A checker of tables by the types of the settings; invalid values are reported and omitted."""
 
     def __init__(self, raw: RawConfiguration) -> None:
         self.raw = raw
@@ -212,12 +212,12 @@ def _key_meant(path: KeyPath, name: str, siblings: Sequence[str]) -> str:
 
 
 def _noun(value: object) -> str:
-    """Return the type of a value in words; the value itself may be secret."""
+    """Return a noun for the type of a value; the value itself may be secret."""
     return _NOUNS.get(type(value), "a date or time")
 
 
 def _number_wanted(kind: inspect.IntType | inspect.FloatType, unit: str) -> str:
-    """Return the valid numbers in words."""
+    """Return a description of the valid numbers."""
     if unit == "bytes":
         return 'bytes as a whole number, or text such as "100 MiB"'
     if unit == "seconds":

@@ -1,8 +1,8 @@
 """Settings of the Python interpreter for short pauses.
 
-A full garbage collection examines every object in memory and stops all threads meanwhile.  Objects
-from the start are excluded; the others are collected between requests, when they have grown, and
-not while a large request is translated, which creates many objects and keeps them all.
+A full garbage collection examines every object in memory while all threads stop.  Objects from the
+start are excluded; the others are collected between requests, and not while a large request is
+translated, because all its many objects are still in use.
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -23,12 +23,12 @@ from twisted.internet.task import LoopingCall
 SWITCH_INTERVAL: Final = 0.001
 #: Seconds between two checks whether a full collection is due.
 INTERVAL: Final = 1.0
-#: Younger collections after which it is due; Python's own number.
+#: Younger collections after which it is due, as in Python.
 DUE: Final = 10
 #: Younger collections after which it runs in any case.
 OVERDUE: Final = 1000
 #: Checks after which it is due, and free memory is returned to the system.
-SELDOM: Final = 30
+CHECKS_UNTIL_DUE: Final = 30
 #: The size of blocks that are returned at once, in bytes.
 LARGE_BLOCK: Final = 4 * 1024 * 1024
 #: Heaps of the C library; by default there are several for each core.
@@ -73,7 +73,10 @@ def _collects_at_once() -> bool:
 
 
 class Interpreter(Service):
-    """Keeps pauses short; ``is_busy`` returns whether a large request is being translated."""
+    """The settings that keep pauses short.
+
+    ``is_busy`` returns whether a large request is being translated.
+    """
 
     def __init__(self, clock: IReactorTime, is_busy: Callable[[], bool]) -> None:
         self._is_busy = is_busy
@@ -111,9 +114,9 @@ class Interpreter(Service):
         """Run a full collection if it is due and delays no request."""
         self._count += 1
         grown = gc.get_count()[2]
-        is_due = grown >= DUE or self._count >= SELDOM
+        is_due = grown >= DUE or self._count >= CHECKS_UNTIL_DUE
         if grown >= OVERDUE or (is_due and not self._is_busy()):
             gc.collect()
-            if self._count >= SELDOM:
+            if self._count >= CHECKS_UNTIL_DUE:
                 trim_memory(self._libc)
                 self._count = 0

@@ -34,9 +34,9 @@ _ELAPSED: Final = _elapsed()
 def steady_clock(
     wall: Callable[[], float] = time.time, elapsed: Callable[[], float] = _ELAPSED
 ) -> Callable[[], float]:
-    """Return a function that returns seconds since 1970, by the system clock as it is now.
+    """Return a clock of seconds since 1970, which starts with the current system time.
 
-    It is read dozens of times for each request, so no Python code runs for it.
+    It is read dozens of times per request, so it runs no Python code.
 
     :param wall: returns the time of the system clock.
     :param elapsed: returns the time of a monotonic clock.

@@ -27,7 +27,7 @@ from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _CANNOT_START = 127
-#: Seconds that remaining processes of an exited program get, and the interval of checks.
+#: Seconds for the remaining processes of an exited program to exit, and between two checks.
 _LINGER = 1.0
 _LOOK = 0.02
 
@@ -85,7 +85,7 @@ class _Group:
         return True
 
 
-def _obey(group: _Group, grace: float) -> None:
+def _handle_pipe(group: _Group, grace: float) -> None:
     """Handle the bytes and the end of the pipe."""
     while os.read(0, 1):
         group.terminate()
@@ -98,9 +98,9 @@ def _obey(group: _Group, grace: float) -> None:
 def _start(command: Sequence[str], source: str) -> subprocess.Popen[bytes]:
     stdin = subprocess.DEVNULL if source == "-" else int(source)
     group: dict[str, Any] = {"process_group": 0} if hasattr(os, "setpgid") else {}
-    child = subprocess.Popen(command, stdin=stdin, preexec_fn=_die_with_parent(), **group)  # noqa: S603 - that is what this is for
+    child = subprocess.Popen(command, stdin=stdin, preexec_fn=_die_with_parent(), **group)  # noqa: S603 - the purpose of this script
     if stdin != subprocess.DEVNULL:
-        os.close(stdin)  # its end must be seen when the gateway closes it
+        os.close(stdin)  # otherwise the pipe would not end when the gateway closes it
     return child
 
 
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str]) -> int:
     for name in ("SIGTERM", "SIGINT", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), end)
-    threading.Thread(target=_obey, args=(group, float(grace)), daemon=True).start()
+    threading.Thread(target=_handle_pipe, args=(group, float(grace)), daemon=True).start()
     code = child.wait()
     group.sweep()
     return code if code >= 0 else 128 - code

@@ -19,12 +19,12 @@ from zope.interface import implementer
 
 from antigravity.processes.command import Command
 
-#: Seconds that a program has to exit after it was asked to.
+#: Seconds that a program has to exit after a request to do so.
 GRACE: Final = 5.0
-#: Further seconds that the guard has to kill it.
-_MORE: Final = 3.0
-#: Seconds that pipes may stay open after it has exited.
-_ECHO: Final = 1.0
+#: Further seconds in which the guard kills it.
+_KILL_TIMEOUT: Final = 3.0
+#: Seconds after the exit until its pipes are closed.
+_OUTPUT_TIMEOUT: Final = 1.0
 _LONGEST_LINE: Final = 64 * 1024
 _GUARD: Final = Path(__file__).with_name("guard.py")
 #: The file descriptor from which the program reads.
@@ -57,7 +57,7 @@ class GuardedProcess(ProcessProtocol):
         self._on_output = on_output
         self._buffers = {1: b"", 2: b""}
         self._timer: IDelayedCall | None = None
-        self._is_over = False
+        self._has_exited = False
         self._input: _Input | None = None
 
     def write(self, data: bytes) -> bool:
@@ -65,7 +65,7 @@ class GuardedProcess(ProcessProtocol):
 
         Return ``False`` if that is closed, or too much of it is unread.
         """
-        if self._is_over or self.transport is None or self._on_output is None:
+        if self._has_exited or self.transport is None or self._on_output is None:
             return False
         if self._input is None:
             pipes: Any = self.transport
@@ -77,20 +77,20 @@ class GuardedProcess(ProcessProtocol):
 
     def close_input(self) -> None:
         """Close the program's standard input."""
-        if not self._is_over and self.transport is not None and self._on_output is not None:
+        if not self._has_exited and self.transport is not None and self._on_output is not None:
             self.transport.closeChildFD(_INPUT)
 
     def leave(self) -> None:
-        """Ask it to finish its work and exit."""
-        if not self._is_over and self.transport is not None:
+        """Ask the program to finish its work and exit."""
+        if not self._has_exited and self.transport is not None:
             self.transport.write(b"\n")
 
     def stop(self) -> None:
-        """Terminate it, and kill it soon after."""
-        if self._is_over or self.transport is None:
+        """Terminate the program, and kill it if it does not exit in time."""
+        if self._has_exited or self.transport is None:
             return
         self.transport.closeStdin()
-        self._set_timer(GRACE + _MORE, self._kill)
+        self._set_timer(GRACE + _KILL_TIMEOUT, self._kill)
 
     def _kill(self) -> None:
         """Kill a guard that did not exit, and its program with it."""
@@ -104,7 +104,7 @@ class GuardedProcess(ProcessProtocol):
     # -- called by Twisted --
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """Split its output into lines."""
+        """Split the program's output into lines."""
         if childFD == 1 and self._on_output is not None:
             self._on_output(data)
             return
@@ -113,25 +113,25 @@ class GuardedProcess(ProcessProtocol):
             lines, rest = [*lines, rest], b""
         self._buffers[childFD] = rest
         for line in lines:
-            self._tell(line)
+            self._report_line(line)
 
-    def _tell(self, line: bytes) -> None:
+    def _report_line(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace").strip()
         if text:
             self._on_line(text)
 
     def processExited(self, reason: Failure) -> None:
-        """Wait a moment for the rest of its output."""
-        self._is_over = True
+        """Wait a moment for the rest of the output."""
+        self._has_exited = True
         assert self.transport is not None
-        self._set_timer(_ECHO, self.transport.loseConnection)
+        self._set_timer(_OUTPUT_TIMEOUT, self.transport.loseConnection)
 
     def processEnded(self, reason: Failure) -> None:
         """Report the end of the program."""
-        self._is_over = True
+        self._has_exited = True
         self._cancel_timer()
         for rest in self._buffers.values():
-            self._tell(rest)
+            self._report_line(rest)
         self._on_end(getattr(reason.value, "exitCode", None))
 
     def _set_timer(self, seconds: float, then: Callable[[], object]) -> None:
@@ -146,13 +146,13 @@ class GuardedProcess(ProcessProtocol):
 
 @implementer(IPushProducer)
 class _Input:
-    """Writes to a pipe with flow control and a bounded buffer."""
+    """The program's standard input, with flow control and a bounded buffer."""
 
     LIMIT: Final = 256 * 1024 * 1024
 
     def __init__(self, pipe: Any) -> None:
         self._pipe = pipe
-        self._waiting: deque[bytes] = deque()
+        self._pending: deque[bytes] = deque()
         self._size = 0
         self._is_full = False
         self._is_closed = False
@@ -162,7 +162,7 @@ class _Input:
         if self._is_closed or self._size + len(data) > self.LIMIT:
             return False
         if self._is_full:
-            self._waiting.append(data)
+            self._pending.append(data)
             self._size += len(data)
         else:
             self._pipe.write(data)
@@ -173,14 +173,14 @@ class _Input:
 
     def resumeProducing(self) -> None:
         self._is_full = False
-        while self._waiting and not self._is_full:
-            data = self._waiting.popleft()
+        while self._pending and not self._is_full:
+            data = self._pending.popleft()
             self._size -= len(data)
             self._pipe.write(data)
 
     def stopProducing(self) -> None:
         self._is_closed = True
-        self._waiting.clear()
+        self._pending.clear()
 
 
 def spawn(
@@ -190,7 +190,7 @@ def spawn(
     on_end: OnEnd,
     on_output: OnOutput | None = None,
 ) -> GuardedProcess:
-    """Start ``command`` and return its run.
+    """Start ``command`` and return its process.
 
     :raises OSError: if the guard cannot be started.
     """

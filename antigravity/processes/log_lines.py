@@ -14,8 +14,8 @@ _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x1f\x7f-\x9f]")
 _TOKENS: Final = re.compile(r"eyJ[A-Za-z0-9+/_-]{20,}={0,2}")
 
 
-class Cleaner:
-    """Removes secrets and control characters from lines."""
+class LogLineCleaner:
+    """A cleaner that removes secrets and control characters from lines."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         found = {secret for secret in secrets if len(secret) >= _SHORTEST}

@@ -7,8 +7,8 @@ from typing import Literal
 from antigravity.config.settings import TunnelSettings
 from antigravity.logs import make_logger
 from antigravity.tunnel.output import (
-    Cleaner,
-    find_quick_address,
+    OutputCleaner,
+    find_quick_host_name,
     is_permanent_failure,
     lost_connection,
     parse_line,
@@ -17,18 +17,18 @@ from antigravity.tunnel.output import (
     unknown_tunnel_connection,
 )
 
-#: What a line reports: nothing, new host names, a change of connections, a failure that restarts
-#: cannot repair, or that the tunnel's address no longer exists.
+#: The effect of a line: none, new host names, a change of connections, a failure that a restart
+#: cannot repair, or the loss of the tunnel's address.
 LineEffect = Literal["", "names", "connection", "permanent_failure", "address_gone"]
 
 
 class CloudflaredRun:
-    """Reads the output of one run, for the tunnel of ``settings`` to ``port``.
+    """One run of cloudflared, for the tunnel of ``settings`` to ``port``.
 
     :ivar names: the host names of the tunnel.
     :ivar connections: the open connections to Cloudflare.
     :ivar reason: the last error message.
-    :ivar has_output: whether it has printed anything.
+    :ivar has_output: whether it has printed a line.
     """
 
     log = make_logger()
@@ -36,7 +36,7 @@ class CloudflaredRun:
     def __init__(self, settings: TunnelSettings, port: int) -> None:
         self._settings = settings
         self._port = port
-        self._cleaner = Cleaner(settings.token.reveal())
+        self._cleaner = OutputCleaner(settings.token.reveal())
         self._is_quick = settings.mode == "quick"
         self.names: frozenset[str] = frozenset()
         if not self._is_quick and settings.hostname:
@@ -52,11 +52,11 @@ class CloudflaredRun:
 
     @property
     def can_keep_trying(self) -> bool:
-        """Whether cloudflared can be left to retry by itself."""
+        """Whether cloudflared will retry by itself."""
         return bool(self.names) if self._is_quick else self.has_output
 
     def read(self, raw: str) -> LineEffect:
-        """Log a line, and return what it reports."""
+        """Log a line, and return its effect."""
         self.has_output = True
         line = parse_line(self._cleaner.clean(raw))
         getattr(self.log, line.level)("cloudflared: {text}", text=line.text)
@@ -81,7 +81,7 @@ class CloudflaredRun:
 
     def _read_names(self, text: str, raw: str) -> LineEffect:
         if self._is_quick:
-            name = find_quick_address(text)
+            name = find_quick_host_name(text)
             if name and not self.names:
                 self.names = frozenset({name})
                 return "names"
@@ -89,20 +89,22 @@ class CloudflaredRun:
         origins_found = parse_origins(raw)  # not the cleaned line, which may be cut
         if origins_found is None:
             return ""
-        ours = {
-            origin.hostname.lower() for origin in origins_found if self._is_ours(origin.service)
+        own_names = {
+            origin.hostname.lower()
+            for origin in origins_found
+            if self._is_own_service(origin.service)
         }
-        if origins_found and not ours:
+        if origins_found and not own_names:
             self.log.warn(
-                "no host name of the tunnel leads to this gateway: set its service at Cloudflare "
-                "to http://127.0.0.1:{port}",
+                "no host name of the tunnel is routed to this gateway: set its service "
+                "at Cloudflare to http://127.0.0.1:{port}",
                 port=self._port,
             )
         if self._settings.hostname:
-            ours.add(self._settings.hostname.lower())
-        self.names = frozenset(ours)
+            own_names.add(self._settings.hostname.lower())
+        self.names = frozenset(own_names)
         return "names"
 
-    def _is_ours(self, service: str) -> bool:
+    def _is_own_service(self, service: str) -> bool:
         hosts = ("127.0.0.1", "localhost", "[::1]")
         return service in {f"http://{host}:{self._port}" for host in hosts}

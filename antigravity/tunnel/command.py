@@ -12,7 +12,7 @@ from antigravity.processes.command import Command
 
 #: The variables that cloudflared inherits: paths of certificates and temporary files, and those
 #: that programs need to start.
-_KEPT: Final = (
+_INHERITED: Final = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "TMPDIR",
@@ -22,9 +22,9 @@ _KEPT: Final = (
     "SYSTEMROOT",
 )
 _CONFIGURATION: Final = "config.yml"
-#: The content of cloudflared's configuration file.  Without this file it would read the user's or
-#: the machine's, with other origins.
-_CONTENT: Final = "# Made anew at each start of the tunnel.\nno-autoupdate: true\n"
+#: The content of cloudflared's configuration file.  Without this file it would read that of
+#: the user or the machine, with other origins.
+_CONFIGURATION_TEXT: Final = "# Written at each start of the tunnel.\nno-autoupdate: true\n"
 
 
 def tunnel_directory(home: Path) -> Path:
@@ -39,7 +39,7 @@ def prepare(home: Path) -> None:
     """
     directory = tunnel_directory(home)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (directory / _CONFIGURATION).write_text(_CONTENT, encoding="ascii")
+    (directory / _CONFIGURATION).write_text(_CONFIGURATION_TEXT, encoding="ascii")
 
 
 def tunnel_command(
@@ -62,7 +62,7 @@ def tunnel_command(
     if tunnel.protocol != "auto":
         arguments += ["--protocol", tunnel.protocol]
     arguments += ["--url", f"http://127.0.0.1:{port}"]
-    environment = {name: environ[name] for name in _KEPT if name in environ}
+    environment = {name: environ[name] for name in _INHERITED if name in environ}
     environment["HOME"] = str(directory)
     if tunnel.mode == "token":
         arguments.append("run")

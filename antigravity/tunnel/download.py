@@ -28,7 +28,7 @@ Progress = Callable[[int, int], object]
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS: Final = 5
-_LARGEST_ANSWER: Final = 4 * 1024 * 1024
+_LARGEST_RESPONSE: Final = 4 * 1024 * 1024
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -40,11 +40,11 @@ def check_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return url
-    raise InstallError(f"{parts.scheme}://{parts.hostname} is not allowed: it is not HTTPS")
+    raise InstallError(f"{parts.scheme}://{parts.hostname} is not allowed; use an https address")
 
 
 class ReleaseDownload:
-    """Downloads over a transport, through the HTTP ``proxy`` if there is one."""
+    """A downloader of releases, through the HTTP ``proxy`` if there is one."""
 
     def __init__(self, transport: IHttpTransport, proxy: str = "") -> None:
         self._transport = transport
@@ -57,7 +57,7 @@ class ReleaseDownload:
         """
         try:
             response = await self._get(url, "application/vnd.github+json")
-            return bytes(await response.collect(_LARGEST_ANSWER))
+            return bytes(await response.collect(_LARGEST_RESPONSE))
         except GatewayError as error:
             raise InstallError(f"{urlsplit(url).hostname} cannot be reached: {error}") from error
 
@@ -90,11 +90,11 @@ class ReleaseDownload:
             if status not in _REDIRECTS or not location:
                 raise InstallError(f"{urlsplit(url).hostname} responded with status {status}")
             url = urljoin(url, location)
-        raise InstallError("there are too many redirects")
+        raise InstallError(f"{urlsplit(url).hostname} sent too many redirects")
 
 
 class _Sink(Protocol):
-    """Writes a body to a file and computes its digest."""
+    """A reader that writes a body to a file and computes its digest."""
 
     def __init__(self, file: IO[bytes], size: int, progress: Progress) -> None:
         self._file = file
@@ -141,7 +141,7 @@ class _Sink(Protocol):
 
 
 def check_digest(found: str, wanted: str) -> None:
-    """Compare two digests.
+    """Check that a digest is the expected one.
 
     :raises InstallError: if they differ.
     """

@@ -57,9 +57,9 @@ async def install(
             with _temporary(path) as (program, unpacked):
                 with unpacked:
                     _unpack(packed, unpacked)
-                _put(program, path)
+                _replace_program(program, path)
         else:
-            _put(packed, path)
+            _replace_program(packed, path)
     return path
 
 
@@ -73,7 +73,7 @@ def _temporary(path: Path) -> Iterator[tuple[Path, IO[bytes]]]:
         Path(name).unlink(missing_ok=True)
 
 
-def _put(program: Path, path: Path) -> None:
+def _replace_program(program: Path, path: Path) -> None:
     program.chmod(0o755)
     program.replace(path)
     sync_directory(path.parent)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from antigravity.ir.json_reader import decode
-from antigravity.processes.log_lines import Cleaner as LogLineCleaner
+from antigravity.processes.log_lines import LogLineCleaner
 
 Level = Literal["debug", "info", "warn", "error"]
 
@@ -25,23 +25,23 @@ _REGISTERED: Final = re.compile(
 _LOST: Final = re.compile(r"Unregistered tunnel connection|Connection terminated|Lost connection")
 _INDEX: Final = re.compile(r"connIndex=(\d+)")
 _CONFIGURATION: Final = re.compile(r'Updated to new configuration config=("(?:[^"\\]|\\.)*")')
-_HOPELESS: Final = re.compile(
+_PERMANENT_FAILURE: Final = re.compile(
     r"token is not valid|Invalid tunnel secret|Unauthorized: Tunnel not found", re.IGNORECASE
 )
 #: Errors for a quick tunnel that Cloudflare has removed: its address no longer exists.
-_GONE: Final = re.compile(
+_UNKNOWN_TUNNEL: Final = re.compile(
     r"Unauthorized: (?:Tunnel not found|Failed to get tunnel)|Tunnel not found|"
     r"tunnel .{0,80}\b(?:does not exist|was deleted|has been deleted)",
     re.IGNORECASE,
 )
 #: Failed requests are logged with their whole address.  A query can hold a client's key, and the
 #: name of a file is enough to download it.
-_ASKED: Final = re.compile(r"(https?://[^\s\"?]*?(?:/files/|\?))[^\s\"]+")
+_REQUESTED_ADDRESS: Final = re.compile(r"(https?://[^\s\"?]*?(?:/files/|\?))[^\s\"]+")
 _HELP: Final = re.compile(r"See 'cloudflared .*--help'")
 
 
 class LogLine(Struct, frozen=True):
-    """One line; ``is_log`` says whether it is a log line or other output."""
+    """One line of output; ``is_log`` tells log lines from other output."""
 
     level: Level
     text: str
@@ -49,7 +49,7 @@ class LogLine(Struct, frozen=True):
 
     @property
     def is_reason(self) -> bool:
-        """Whether it can be the reason if cloudflared exits."""
+        """Whether the line can be the reason if cloudflared exits."""
         is_error = self.level == "error" or not self.is_log
         return is_error and bool(self.text) and not _HELP.search(self.text)
 
@@ -69,15 +69,15 @@ class _TokenParts(Struct, frozen=True):
     s: str = ""
 
 
-class Cleaner(LogLineCleaner):
-    """Removes the tunnel's token and the queries of clients from lines."""
+class OutputCleaner(LogLineCleaner):
+    """A cleaner that removes the tunnel's token and clients' queries from lines."""
 
     def __init__(self, token: str = "") -> None:
         super().__init__((token, _secret_in(token)))
 
     def clean(self, line: str) -> str:
         """Return ``line`` for the log, without secrets and clients' queries."""
-        return super().clean(_ASKED.sub(r"\1[hidden]", line))
+        return super().clean(_REQUESTED_ADDRESS.sub(r"\1[hidden]", line))
 
 
 def _secret_in(token: str) -> str:
@@ -97,7 +97,7 @@ def parse_line(line: str) -> LogLine:
     return LogLine(_LEVELS.get(match[1], "error"), match[2].strip(), True)
 
 
-def find_quick_address(text: str) -> str:
+def find_quick_host_name(text: str) -> str:
     """Return the host name of a quick tunnel, ``""`` if ``text`` does not report one."""
     match = _QUICK.search(text)
     return match[1].lower() if match else ""
@@ -132,10 +132,10 @@ def parse_origins(line: str) -> tuple[Origin, ...] | None:
 
 
 def is_permanent_failure(text: str) -> bool:
-    """Return whether a restart with the same token cannot help."""
-    return bool(_HOPELESS.search(text))
+    """Return whether a restart with the same token would fail again."""
+    return bool(_PERMANENT_FAILURE.search(text))
 
 
 def unknown_tunnel_connection(text: str) -> str | None:
     """Return the number of the connection that Cloudflare refused because of an unknown tunnel."""
-    return _index(text) if _GONE.search(text) else None
+    return _index(text) if _UNKNOWN_TUNNEL.search(text) else None

@@ -77,7 +77,7 @@ def asset_name(system: str = "", machine: str = "") -> str:
     return f"cloudflared-{system}-{kind}{_ENDINGS[system]}"
 
 
-def wanted_asset(answer: bytes, name: str, sha256: str = "") -> WantedAsset:
+def wanted_asset(response: bytes, name: str, sha256: str = "") -> WantedAsset:
     """Return the file called ``name`` of a release, from a response of GitHub's API.
 
     ``sha256`` is used instead of GitHub's digest, if given.
@@ -85,7 +85,7 @@ def wanted_asset(answer: bytes, name: str, sha256: str = "") -> WantedAsset:
     :raises InstallError: if there is no such file, or no digest.
     """
     try:
-        release = decode(answer, Release)
+        release = decode(response, Release)
     except msgspec.DecodeError as error:
         raise InstallError(f"the description of the release is malformed: {error}") from None
     for asset in release.assets:
@@ -93,12 +93,12 @@ def wanted_asset(answer: bytes, name: str, sha256: str = "") -> WantedAsset:
             break
     else:
         raise InstallError(f"release {release.tag_name} has no file {name}")
-    told = _DIGEST.fullmatch(asset.digest or "")
-    if not sha256 and told is None:
+    listed = _DIGEST.fullmatch(asset.digest or "")
+    if not sha256 and listed is None:
         raise InstallError(
             f"release {release.tag_name} has no SHA-256 for {name}; pass one with --sha256"
         )
-    digest = sha256 or (told[1] if told else "")
+    digest = sha256 or (listed[1] if listed else "")
     return WantedAsset(
         release.tag_name, name, asset.browser_download_url, asset.size, digest.lower()
     )

@@ -1,4 +1,4 @@
-"""Runs cloudflared while a tunnel is configured and clients need a key."""
+"""Run cloudflared while a tunnel is enabled and clients need a key."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FIRST_PAUSE: Final = 2.0
 LONGEST_PAUSE: Final = 300.0
 #: After so many seconds of connection, the pauses start again from the first.
 STABLE_AFTER: Final = 60.0
-#: Seconds that a quick tunnel may be without a connection: then Cloudflare has removed it.
+#: Seconds without a connection after which Cloudflare has probably removed a quick tunnel.
 GONE_AFTER: Final = 300.0
 
 REFUSAL: Final = (
@@ -42,10 +42,10 @@ class Process(Protocol):
     """A running cloudflared."""
 
     def leave(self) -> None:
-        """Ask it to finish its requests and exit."""
+        """Ask cloudflared to finish its requests and exit."""
 
     def stop(self) -> None:
-        """Terminate it."""
+        """Terminate cloudflared."""
 
 
 Spawn = Callable[[Command, OnLine, OnEnd], Process]
@@ -58,10 +58,10 @@ class TunnelListener(Protocol):
 
 
 class Tunnel:
-    """Runs cloudflared while the tunnel is enabled.
+    """The tunnel, which runs cloudflared while it is enabled.
 
     The settings enable it, until the operator overrides them; changed settings override the
-    operator again.  After every change, :meth:`_settle` starts or stops cloudflared as needed.
+    operator again.  :meth:`_start_or_stop` applies every change to cloudflared.
     """
 
     log = make_logger()
@@ -91,11 +91,11 @@ class Tunnel:
         self._run: CloudflaredRun | None = None
         self._process: Process | None = None
         self._was_stopped = False
-        self._verdict = ""
-        self._is_in = False
+        self._failure = ""
+        self._is_open = False
         self._closing = 0
         self._timer: IDelayedCall | None = None
-        self._waiting: list[Deferred[None]] = []
+        self._stop_waiters: list[Deferred[None]] = []
         self._failures = 0
         self._restarts = 0
         self._up_since = 0.0
@@ -110,10 +110,10 @@ class Tunnel:
         if self._settings != before:
             self._enabled = self._settings.enabled
             self._insecure = False
-            if self._is_in:
+            if self._is_open:
                 self._withdraw()
             self._forget_failures()
-        self._settle()
+        self._start_or_stop()
 
     def start(self, insecure: bool = False) -> None:
         """Enable the tunnel; ``insecure`` permits it although authentication is off.
@@ -132,32 +132,32 @@ class Tunnel:
         self._enabled = True
         if self._state in ("waiting", "failed"):
             self._forget_failures()
-        self._settle()
+        self._start_or_stop()
 
     def stop(self) -> Deferred[None]:
         """Disable the tunnel; return a Deferred that fires when it is closed."""
         self._enabled = self._insecure = False
-        self._settle()
+        self._start_or_stop()
         return self._when_stopped()
 
     def leave(self) -> None:
         """Refuse new requests and let running ones end, because the gateway is stopping."""
         self._is_closed = True
         self._cancel_timer()
-        self._closed(self._port.shut())
+        self._track_closing(self._port.stop_accepting())
         if self._process is not None:
             self._process.leave()
 
     def close(self) -> Deferred[None]:
         """Close the tunnel for good; return a Deferred that fires when that is done."""
         self._is_closed = True
-        if self._is_in:
+        if self._is_open:
             self._withdraw()
         self._state = "off"
         return self._when_stopped()
 
     def status(self) -> dict[str, object]:
-        """Return its state, for the operator."""
+        """Return the state of the tunnel for the operator."""
         run, timer = self._run, self._timer
         names = sorted(run.names) if run is not None else []
         retry = timer.getTime() - self._clock.seconds() if timer is not None else 0.0
@@ -180,52 +180,53 @@ class Tunnel:
         is_open = self._auth_mode == "off"
         return REFUSAL if is_open and not (self._insecure or self._settings.insecure) else ""
 
-    def _settle(self) -> None:
-        """Start or stop cloudflared, whichever the settings require."""
+    def _start_or_stop(self) -> None:
+        """Start or stop cloudflared as the settings require."""
         if self._is_closed:
             return
         problem = self._refusal() if self._enabled else ""
         if problem and self._state != "refused":
-            stops = "is stopped" if self._process is not None else "does not start"
-            self.log.error("the tunnel {stops}: {why}", stops=stops, why=problem)
+            event = "is stopped" if self._process is not None else "does not start"
+            self.log.error("the tunnel {event}: {why}", event=event, why=problem)
         if problem or not self._enabled:
             self._state, self._reason = ("refused", problem) if problem else ("off", "")
             self._failures = self._restarts = 0
-            if self._is_in:
+            if self._is_open:
                 self._withdraw()
         elif self._process is None and not self._closing and self._state in ("off", "refused"):
             self._launch()
 
     def _withdraw(self) -> None:
         """Close the listener at once, and stop cloudflared."""
-        self._is_in = False
+        self._is_open = False
         self._cancel_timer()
         self._listener.names = frozenset()
         self._run = None
-        self._closed(self._port.close())
+        self._track_closing(self._port.close())
         if self._process is not None:
             self._was_stopped = True
             self._process.stop()
 
-    def _closed(self, closing: Deferred[Any]) -> None:
+    def _track_closing(self, closing: Deferred[Any]) -> None:
+        """Count a port that closes; cloudflared starts again only afterwards."""
         self._closing += 1
         closing.addErrback(lambda failure: self.log.failure("closing the tunnel failed", failure))
         closing.addCallback(self._on_closed)
 
     def _on_closed(self, result: object) -> None:
         self._closing -= 1
-        self._settle()
+        self._start_or_stop()
         self._notify_stopped()
 
     def _when_stopped(self) -> Deferred[None]:
         waiting: Deferred[None] = Deferred()
-        self._waiting.append(waiting)
+        self._stop_waiters.append(waiting)
         self._notify_stopped()
         return waiting
 
     def _notify_stopped(self) -> None:
         if self._process is None and not self._closing:
-            waiting, self._waiting = self._waiting, []
+            waiting, self._stop_waiters = self._stop_waiters, []
             for done in waiting:
                 done.callback(None)
 
@@ -237,8 +238,8 @@ class Tunnel:
     # -- one run --
 
     def _launch(self) -> None:
-        self._state, self._reason, self._verdict = "starting", "", ""
-        self._is_in, self._was_stopped = True, False
+        self._state, self._reason, self._failure = "starting", "", ""
+        self._is_open, self._was_stopped = True, False
         if self._auth_mode == "off":
             self.log.warn("the tunnel starts INSECURE: anyone on the Internet can use the gateway")
         settings = self._settings
@@ -250,15 +251,15 @@ class Tunnel:
             command = tunnel_command(executable, settings, port, self._home)
             self._process = self._spawn(command, partial(self._on_line, run), self._ended)
         except (NotInstalledError, CannotListenError, OSError) as error:
-            self._died(str(error))
+            self._schedule_restart(str(error))
             return
         self._run = run
         self._listener.names = run.names
-        self._set_timer(settings.start_timeout, self._is_late)
+        self._set_timer(settings.start_timeout, self._start_timed_out)
 
     def _on_line(self, run: CloudflaredRun, line: str) -> None:
         effect = run.read(line)
-        if run is not self._run or self._verdict:
+        if run is not self._run or self._failure:
             return  # it is already stopping
         if effect == "permanent_failure":
             self._give_up(run.reason)
@@ -266,28 +267,28 @@ class Tunnel:
             self._listener.names = run.names
             self._log_address(run)
         elif effect == "address_gone":
-            self._down("Cloudflare no longer knows its address")
+            self._mark_down("Cloudflare no longer knows its address")
             self._abandon(self._reason)
             return
         if not run.is_up and self._state == "up":
-            self._down("there is no connection to Cloudflare")
+            self._mark_down("there is no connection to Cloudflare")
             if self._settings.mode == "quick":
-                self._set_timer(GONE_AFTER, self._is_gone)
+                self._set_timer(GONE_AFTER, self._reconnect_timed_out)
         if run.is_up and self._state == "starting":
             self._cancel_timer()
             self._state, self._reason = "up", ""
             self._up_since = self._clock.seconds()
-            self.log.info("the tunnel is_up")
+            self.log.info("the tunnel is up")
 
-    def _down(self, reason: str) -> None:
-        """Note that a running tunnel has no connection."""
+    def _mark_down(self, reason: str) -> None:
+        """Mark the tunnel as down because it has no connection."""
         if self._state == "up" and self._clock.seconds() - self._up_since >= STABLE_AFTER:
             self._failures = 0
         self._cancel_timer()
         self._state, self._reason = "starting", reason
         self.log.warn("the tunnel is down: {why}", why=reason)
 
-    def _is_gone(self) -> None:
+    def _reconnect_timed_out(self) -> None:
         self._timer = None
         self._abandon(f"there was no connection to Cloudflare for {GONE_AFTER:g} s")
 
@@ -303,7 +304,7 @@ class Tunnel:
             self.log.info("the tunnel's address is {address}", address=address)
         self._address = address
 
-    def _is_late(self) -> None:
+    def _start_timed_out(self) -> None:
         self._timer = None
         run, seconds = self._run, self._settings.start_timeout
         if run is not None and run.can_keep_trying:
@@ -315,7 +316,7 @@ class Tunnel:
 
     def _abandon(self, reason: str) -> None:
         """Stop a run that has failed; :meth:`_ended` starts the next one."""
-        self._verdict = reason
+        self._failure = reason
         if self._process is not None:
             self._process.stop()
 
@@ -329,11 +330,13 @@ class Tunnel:
         run, self._run = self._run, None
         if not self._was_stopped and not self._is_closed:
             detail = f": {run.reason}" if run is not None and run.reason else ""
-            self._died(self._verdict or f"cloudflared ended with exit code {code}{detail}")
-        self._settle()
+            self._schedule_restart(
+                self._failure or f"cloudflared ended with exit code {code}{detail}"
+            )
+        self._start_or_stop()
         self._notify_stopped()
 
-    def _died(self, reason: str) -> None:
+    def _schedule_restart(self, reason: str) -> None:
         """Schedule a restart."""
         self._listener.names = frozenset()
         self._cancel_timer()
@@ -343,13 +346,13 @@ class Tunnel:
         self._failures += 1
         self._state, self._reason = "waiting", reason
         self.log.error("the tunnel is down: {why}; next attempt in {s:g} s", why=reason, s=pause)
-        self._set_timer(pause, self._again)
+        self._set_timer(pause, self._restart)
 
-    def _again(self) -> None:
+    def _restart(self) -> None:
         self._timer = None
         self._restarts += 1
         self._state = "off"
-        self._settle()
+        self._start_or_stop()
 
     def _set_timer(self, seconds: float, then: Callable[[], object]) -> None:
         self._cancel_timer()

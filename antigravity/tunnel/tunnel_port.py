@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IListeningPort
 
 
 class TunnelPort:
-    """Opens and closes the port; ``site`` serves its requests."""
+    """The port, which can be opened and closed; ``site`` serves its requests."""
 
     def __init__(self, reactor: Any, site: Any) -> None:
         self._reactor = reactor
@@ -29,7 +29,7 @@ class TunnelPort:
         address: Any = self._port.getHost()
         return int(address.port)
 
-    def shut(self) -> Deferred[Any]:
+    def stop_accepting(self) -> Deferred[Any]:
         """Stop accepting connections; running requests may finish.
 
         Return a Deferred that fires when the port is free.
@@ -42,5 +42,5 @@ class TunnelPort:
 
         Return a Deferred that fires when all are closed and the port is free.
         """
-        shut = self.shut()
+        shut = self.stop_accepting()
         return DeferredList([shut, self._site.close_all()])

@@ -11,11 +11,11 @@ from twisted.internet.task import Clock
 from antigravity.daemon import interpreter
 from antigravity.daemon.interpreter import (
     ARENAS,
+    CHECKS_UNTIL_DUE,
     DUE,
     INTERVAL,
     LARGE_BLOCK,
     OVERDUE,
-    SELDOM,
     SWITCH_INTERVAL,
     Interpreter,
     return_memory,
@@ -130,7 +130,7 @@ def test_full_collection_happens_now_and_then_and_free_memory_is_given_back(
     service = Interpreter(clock, lambda: False)
     service.startService()
     collector.happened.clear()
-    clock.pump([INTERVAL] * (2 * SELDOM))
+    clock.pump([INTERVAL] * (2 * CHECKS_UNTIL_DUE))
     assert collector.happened == ["collect", "collect"]
     assert service._libc.trimmed == 2
     service.stopService()

@@ -15,7 +15,7 @@ from twisted.trial.unittest import TestCase
 from antigravity.processes import guarded as module
 from antigravity.processes.command import Command
 from antigravity.processes.guarded import GuardedProcess, spawn
-from antigravity.processes.log_lines import Cleaner
+from antigravity.processes.log_lines import LogLineCleaner
 from tests.support.conditions import eventually
 from tests.support.processes import is_alive
 
@@ -131,7 +131,7 @@ class Talking(TestCase):
 
 
 def test_log_lines_are_cleaned() -> None:
-    cleaner = Cleaner(["s3cret-token", "", "no"])
+    cleaner = LogLineCleaner(["s3cret-token", "", "no"])
     assert cleaner.clean("\x1b[31mkey s3cret-token\x07 no \r") == "key [redacted] no"
     assert cleaner.clean("x" * 5000) == "x" * 1000 + "…"
     assert "[redacted]" in cleaner.clean("auth eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.x")

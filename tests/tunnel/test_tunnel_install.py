@@ -150,7 +150,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("larger than told", {"size": 1000}, "larger than 1000"),
     ("without an end", {"size": 10**12}, "implausible size"),
     ("for another machine", {"name": "cloudflared-linux-s390x"}, f"has no file {NAME}"),
-    ("in the clear", {"browser_download_url": "http://example.org/x"}, "not HTTPS"),
+    ("in the clear", {"browser_download_url": "http://example.org/x"}, "use an https address"),
 ]
 
 
@@ -193,8 +193,8 @@ def test_install_leaves_no_file_after_broken_download(
     ("location", "why"),
     [
         (f"/storage/2026.3.0/{NAME}?sig=1", "too many redirects"),
-        ("http://example.org/x", "not HTTPS"),
-        ("file:///etc/passwd", "not HTTPS"),
+        ("http://example.org/x", "use an https address"),
+        ("file:///etc/passwd", "use an https address"),
     ],
 )
 def test_install_rejects_unsafe_or_endless_redirects(

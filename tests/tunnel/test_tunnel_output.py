@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.tunnel.output import (
-    Cleaner,
     Origin,
-    find_quick_address,
+    OutputCleaner,
+    find_quick_host_name,
     is_permanent_failure,
     lost_connection,
     parse_line,
@@ -42,7 +42,7 @@ from tests.tunnel.fake_cloudflared import (
     ],
 )
 def test_quick_address_is_found(line: str, name: str) -> None:
-    assert find_quick_address(line) == name
+    assert find_quick_host_name(line) == name
 
 
 def test_registered_and_lost_connections_are_found() -> None:
@@ -81,15 +81,17 @@ def test_origins_are_parsed() -> None:
 def test_request_urls_are_removed_from_lines(asked: str) -> None:
     for dest in (asked, f'"{asked}"'):
         failed = f"ERR Request failed error=EOF connIndex=0 dest={dest} event=0 ip=1.2.3.4"
-        clean = Cleaner().clean(failed)
+        clean = OutputCleaner().clean(failed)
         assert "sk-client-secret" not in clean
         assert clean.startswith("ERR Request failed error=EOF connIndex=0 dest=")
         assert clean.endswith(" event=0 ip=1.2.3.4")
-    assert Cleaner().clean("dest=https://a.example/v1/x type=http").endswith("/v1/x type=http")
+    assert (
+        OutputCleaner().clean("dest=https://a.example/v1/x type=http").endswith("/v1/x type=http")
+    )
 
 
 def test_coloured_token_is_removed() -> None:
-    assert TOKEN not in Cleaner(TOKEN).clean(f"{TOKEN[:9]}\x1b[31m{TOKEN[9:]}\x1b[0m")
+    assert TOKEN not in OutputCleaner(TOKEN).clean(f"{TOKEN[:9]}\x1b[31m{TOKEN[9:]}\x1b[0m")
 
 
 def test_line_level_and_reason_are_parsed() -> None:
@@ -114,33 +116,33 @@ def test_permanent_failures_are_recognised(text: str) -> None:
 
 
 def test_token_and_its_secret_are_removed() -> None:
-    cleaner = Cleaner(TOKEN)
+    cleaner = OutputCleaner(TOKEN)
     for text in (f"token={TOKEN} x", f"secret {SECRET}!", f"TUNNEL_TOKEN:{TOKEN}{TOKEN}"):
         clean = cleaner.clean(text)
         assert TOKEN not in clean
         assert SECRET not in clean
         assert "[redacted]" in clean
     other = TOKEN.replace("a", "b")  # somebody else's, from a configuration of the machine
-    assert other not in Cleaner().clean(f"--token {other}")
+    assert other not in OutputCleaner().clean(f"--token {other}")
 
 
 def test_escape_sequences_are_removed_and_lines_cut() -> None:
-    assert Cleaner().clean("\x1b[31mred\x1b[0m\a \x9b1m") == "red 1m"
-    assert len(Cleaner().clean("x" * 5000)) < 1100
+    assert OutputCleaner().clean("\x1b[31mred\x1b[0m\a \x9b1m") == "red 1m"
+    assert len(OutputCleaner().clean("x" * 5000)) < 1100
 
 
 @given(st.text(), st.text(alphabet="abcDEF0123+/=", min_size=8))
 def test_any_token_is_removed_from_any_line(text: str, token: str) -> None:
-    clean = Cleaner(token).clean(f"{text}{token}{text}")
+    clean = OutputCleaner(token).clean(f"{text}{token}{text}")
     if token not in text and token not in "[redacted]":
         assert token not in clean.replace("[redacted]", "")
 
 
 @given(st.text())
 def test_any_line_is_parsed(text: str) -> None:
-    said = parse_line(Cleaner(TOKEN).clean(text))
+    said = parse_line(OutputCleaner(TOKEN).clean(text))
     for read in (
-        find_quick_address,
+        find_quick_host_name,
         registered_connection,
         lost_connection,
         parse_origins,

@@ -83,7 +83,7 @@ class ProcessTests(TestCase):
         self.assertFalse(is_alive(pid))
 
     async def test_hanging_guard_is_killed_with_its_program(self) -> None:
-        self.patch(module, "_MORE", 0.1)
+        self.patch(module, "_KILL_TIMEOUT", 0.1)
         self.patch(module, "GRACE", 0.1)
         self.start([["stay"]])
         pid = (await self.seen())["pid"]

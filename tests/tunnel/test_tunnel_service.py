@@ -71,14 +71,14 @@ class FakePort:
         self.is_open = True
         return number or 40001
 
-    def shut(self) -> Deferred[None]:
+    def stop_accepting(self) -> Deferred[None]:
         self.is_open = False
         done: Deferred[None] = self.slow or Deferred()
         if self.slow is None:
             done.callback(None)
         return done
 
-    close = shut
+    close = stop_accepting
 
 
 class TunnelListener:

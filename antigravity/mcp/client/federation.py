@@ -21,7 +21,7 @@ from antigravity.mcp.client.list_entries import pattern_of
 from antigravity.mcp.client.stdio_channel import Process, StdioChannel
 from antigravity.processes.command import Command
 from antigravity.processes.guarded import OnEnd, OnLine, OnOutput
-from antigravity.processes.log_lines import Cleaner
+from antigravity.processes.log_lines import LogLineCleaner
 
 #: Starts a program; can raise ``OSError``.
 Run = Callable[[Command, OnLine, OnEnd, OnOutput], Process]
@@ -103,7 +103,7 @@ class Federation:
         place = server.place
         if isinstance(place, Address):
             return HttpChannel(self._transport, self._clock, place, receive)
-        cleaner = Cleaner(server.secrets)
+        cleaner = LogLineCleaner(server.secrets)
 
         def log_line(line: str) -> None:
             self.log.info("MCP server {name}: {text}", name=name, text=cleaner.clean(line))
