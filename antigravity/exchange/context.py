@@ -142,7 +142,7 @@ class RequestContext:
     ) -> RequestContext:
         """Return the context of one of several requests that are made in place of this one.
 
-        ``protocol`` stands in for the client's.  Media are fetched once for all of them.
+        ``protocol`` replaces the client's.  Media are fetched once for all of them.
         """
         branch = self.with_request(replace(request, stream=stream))
         branch.call = branch.original_call = replace(self.call, memo=dict(self.call.memo))

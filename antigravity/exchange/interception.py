@@ -72,7 +72,7 @@ async def reroute_background_task(context: RequestContext) -> tuple[RequestConte
     if decision is None:
         return context, None
     context.recorder.intercept(f"{BACKGROUND}:{kind}")
-    # The body as it came has the tools still, so it can't pass through.
+    # The original body still contains the tools, so it cannot pass through.
     return context.with_request(reduced(context.request)), Plan(translated(decision))
 
 

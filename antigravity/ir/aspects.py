@@ -1,4 +1,4 @@
-"""In which ways two models differ, as far as a request for one may not suit the other."""
+"""The aspects in which a request for one model may not suit another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from antigravity.ir.capabilities import Capabilities
 
-#: What a request may draw on.  ``dialect`` are fields that only one family's models take.
+#: What a request may use.  ``dialect`` are fields that only models of one family accept.
 Aspect = Literal[
     "thinking",
     "sampling",
@@ -29,9 +29,9 @@ _UNKNOWN: Final = Capabilities()
 
 
 def differences(asked: Capabilities, served: Capabilities) -> Aspects:
-    """Return the aspects in which ``served`` cannot stand in for ``asked`` as it is.
+    """Return the aspects in which ``served`` cannot replace ``asked`` without translation.
 
-    Of a model that nothing is known of, nothing is said.
+    For an unknown model there are none.
     """
     if asked == served or served == _UNKNOWN:
         return NONE
@@ -57,7 +57,7 @@ def differences(asked: Capabilities, served: Capabilities) -> Aspects:
 
 
 def _thinks(model: Capabilities) -> tuple[object, ...]:
-    """Return all that there is to say about how a model is told to think."""
+    """Return everything that decides how thinking is set for a model."""
     if model.thinking == "none":
         return ("none",)
     off = (model.thinking_off, model.efforts_off)
@@ -70,7 +70,7 @@ def _less(served: int | None, asked: int | None) -> bool:
 
 
 def _lacks(asked: Capabilities, served: Capabilities, *names: str) -> bool:
-    """Return whether the one has something that the other has not."""
+    """Return whether one model has a capability that the other does not have."""
     return any(getattr(asked, name) and not getattr(served, name) for name in names)
 
 

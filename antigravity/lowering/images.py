@@ -34,7 +34,7 @@ def fit_image(request: Request, target: Target) -> tuple[Request, tuple[Loss, ..
     The client's own configuration comes first, then its other options, then the suffix of the
     model name.
 
-    :raises InvalidRequestError: for what was named and the model has not got.
+    :raises InvalidRequestError: for a named value that the model does not support.
     """
     capabilities = target.capabilities
     if "image" not in capabilities.outputs:

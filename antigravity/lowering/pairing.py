@@ -16,7 +16,7 @@ from antigravity.ir.capabilities import Loss
 from antigravity.ir.parts import Part, Text, ToolCall, ToolResult
 from antigravity.ir.request import Message, Request
 
-#: Stands in for the result of a call that was interrupted.
+#: The result of a call that was interrupted.
 INTERRUPTED: Final = "The tool call was interrupted; there is no result."
 
 

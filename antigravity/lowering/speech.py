@@ -21,7 +21,7 @@ _ALOUD: Final = (
 def fit_speech(request: Request, target: Target) -> tuple[Request, tuple[Loss, ...]]:
     """Return the request with the speech options for the model, and the losses.
 
-    :raises InvalidRequestError: for a voice that the model has not got, naming those that it has.
+    :raises InvalidRequestError: for an unknown voice, naming the voices of the model.
     """
     wish, capabilities = request.speech, target.capabilities
     if wish is None:

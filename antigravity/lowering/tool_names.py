@@ -23,7 +23,7 @@ from antigravity.ir.parts import Part, ToolCall, ToolResult
 from antigravity.ir.request import Message, Request
 from antigravity.ir.tools import CustomTool, FunctionTool, Tool, ToolChoice
 
-#: The one argument of the function that stands in for a custom tool.
+#: The only argument of the function that replaces a custom tool.
 CUSTOM_INPUT: Final = "input"
 
 _UNSAFE = re.compile(r"[^a-zA-Z0-9_-]")

@@ -56,7 +56,7 @@ class _Failure(Struct, frozen=True):
 
 
 class AttemptKind(Struct, frozen=True):
-    """How requests of one kind are sent: whether a body can go up as it came, and both ways.
+    """How requests of one kind are sent: whether a body can pass through, and both ways to send it.
 
     Both fail with a ``GatewayError`` or ``Refused`` if the reply has not begun.
     """

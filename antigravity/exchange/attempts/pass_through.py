@@ -1,4 +1,4 @@
-"""Decide whether a client's body can go to an upstream as it came."""
+"""Decide whether a client's body can pass through to an upstream."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ _WITH_QUIRKS: Final = ("openai_chat", "openai_responses")
 
 
 def can_generate(context: RequestContext, option: RoutingOption) -> bool:
-    """Return whether the body of a request for a response can go to an option as it came."""
+    """Return whether the body of a ``generate`` request can pass through to an option."""
     return can_pass_through(context, option, "stream" if context.head.stream else "generate")
 
 
 def can_pass_through(
     context: RequestContext, option: RoutingOption, operation: UpstreamOperation
 ) -> bool:
-    """Return whether the body can go to an option as it came.
+    """Return whether the body can pass through to an option.
 
-    That takes an upstream of the client's own protocol, and a body that has all that the model
-    demands, nothing that this model takes in another way than the one that the client named, no
-    fields or reasoning that the upstream refuses, and no signatures that the gateway has sealed:
-    to an upstream they would be forged.
+    It can if the upstream speaks the client's protocol and the body
+
+    * has everything that the model requires,
+    * uses no aspect in which the model differs from the one that the client named,
+    * has no fields or reasoning that the upstream refuses, and
+    * has no signatures that the gateway has sealed: an upstream would take them for forged.
     """
     body, traits = context.call.body, context.traits
     if context.is_rewritten or not option.native or option.target.image_options != NO_IMAGE_OPTIONS:
@@ -50,17 +52,18 @@ def can_pass_through(
 
 
 def _has_refused_fields(context: RequestContext, option: RoutingOption) -> bool:
-    """Return whether the body has a field that the upstream of a swapped model refuses."""
+    """Return whether the body has a field that the upstream of a replaced model refuses."""
     if not option.refused or context.protocol.name not in _WITH_QUIRKS:
         return False
     return not option.refused.isdisjoint(members_of(context.call))
 
 
 def _lacks_reasoning(context: RequestContext, option: RoutingOption) -> bool:
-    """Return whether there is reasoning to put back into the history for this model.
+    """Return whether reasoning must be restored in the history for this model.
 
-    A model that refuses tool calls without any gets a stand-in where it is lost.  One that only
-    does better with it gets it back where the client has not left it out on purpose.
+    If the model refuses tool calls without reasoning, that is so for every such call: lost
+    reasoning is replaced by a placeholder.  If the model only works better with it, that is so for
+    stored reasoning which clients drop unintentionally.
     """
     traits = context.traits
     if traits.calls_without_reasoning is None:

@@ -91,7 +91,7 @@ async def _encode(attempt: Attempt) -> tuple[Lowered, EncodedRequest]:
 def _translate(
     request: Request, lookup: ThinkingLookup | None, client: IClientProtocol, target: Target
 ) -> tuple[Lowered, EncodedRequest]:
-    """Return the lowered and encoded request, with the thinking that ``lookup`` knows put back."""
+    """Return the lowered and encoded request, with the thinking that ``lookup`` finds restored."""
     if lookup is not None:
         family, reasoning = target.capabilities.family, target.wants_reasoning
         request = recover(request, lookup, family, reasoning=reasoning)

@@ -1,4 +1,4 @@
-"""Stand-ins for the client's protocol in one branch of a request."""
+"""Replacements of the client's protocol in one branch of a request."""
 
 from __future__ import annotations
 

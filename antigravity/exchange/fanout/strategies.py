@@ -47,7 +47,7 @@ class Strategy(Struct, frozen=True):
         retryable error is then tried once more.  Otherwise the reply names what failed.
     :ivar streams: whether the parts of a streamed request are streamed, too.  Otherwise each is
         written when it is complete.
-    :ivar branch: the stand-in for the client's protocol in a part that is not streamed.
+    :ivar branch: the replacement of the client's protocol in a part that is not streamed.
     :ivar parallel: returns how many parts may be under way at the same time.
     :ivar usage: returns the usage that the client sees.
     """

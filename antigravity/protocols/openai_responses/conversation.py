@@ -25,7 +25,7 @@ class _Answer(Struct, frozen=True):
 
 
 class Kept(Struct, frozen=True):
-    """A response with the items that went into it, each byte for byte as it came."""
+    """A response with its input items, each with its original bytes."""
 
     input: list[Raw]
     response: Raw
@@ -55,7 +55,7 @@ def _fields(body: bytes) -> dict[str, Raw]:
 
 
 def _input_items(fields: dict[str, Raw]) -> list[Raw]:
-    """Return the input as items, each byte for byte as it came; a string is a message."""
+    """Return the input as items with their original bytes; a string is a message."""
     own = bytes(fields.get("input", b"null"))
     if own == b"null":
         return []
