@@ -23,10 +23,10 @@ from antigravity.upstreams.codeassist.consent import (
     CALLBACK_PATH,
     Consent,
     ConsentError,
-    ask_consent,
     code_in,
     code_in_text,
     redeem,
+    start_login,
 )
 
 KIND = "codeassist"
@@ -130,7 +130,7 @@ def _code(oauth: OAuthSettings, port: int, timeout: float, *, browser: bool) -> 
     callback = LoginCallback(
         CALLBACK_PATH, lambda query: _check_redirect(query, attempt[0]), _ForeignRedirectError, port
     )
-    consent = ask_consent(oauth, callback.address)
+    consent = start_login(oauth, callback.address)
     attempt.append(consent)
     with callback:
         if browser and webbrowser.open(consent.url):

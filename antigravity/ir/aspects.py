@@ -1,4 +1,4 @@
-"""The aspects in which a request for one model may not suit another."""
+"""The aspects in which two models differ, so that a request for one may not suit the other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from antigravity.ir.capabilities import Capabilities
 
-#: What a request may use.  ``dialect`` are fields that only models of one family accept.
+#: An aspect of a request.  ``dialect`` stands for fields that only one model family accepts.
 Aspect = Literal[
     "thinking",
     "sampling",
@@ -28,36 +28,36 @@ NONE: Final[Aspects] = frozenset()
 _UNKNOWN: Final = Capabilities()
 
 
-def differences(asked: Capabilities, served: Capabilities) -> Aspects:
-    """Return the aspects in which ``served`` cannot replace ``asked`` without translation.
+def differences(requested: Capabilities, served: Capabilities) -> Aspects:
+    """Return the aspects in which ``served`` cannot replace ``requested`` without translation.
 
-    For an unknown model there are none.
+    If the capabilities of ``served`` are unknown, there are none.
     """
-    if asked == served or served == _UNKNOWN:
+    if requested == served or served == _UNKNOWN:
         return NONE
     found: dict[Aspect, bool] = {
-        "thinking": _thinks(asked) != _thinks(served),
-        "sampling": _lacks_sampling(asked, served),
-        "stop": asked.stop_sequences and not served.stop_sequences,
-        "logprobs": asked.logprobs and not served.logprobs,
-        "choices": served.max_choices < asked.max_choices,
-        "limit": _less(served.max_output_tokens, asked.max_output_tokens),
-        "media": _lacks_media(asked, served),
-        "modalities": not set(asked.outputs) <= set(served.outputs),
-        "tools": _lacks(asked, served, "tools", "forced_tools")
-        or served.tools_protocol not in ("", asked.tools_protocol),
+        "thinking": _thinking_settings(requested) != _thinking_settings(served),
+        "sampling": _lacks_sampling(requested, served),
+        "stop": requested.stop_sequences and not served.stop_sequences,
+        "logprobs": requested.logprobs and not served.logprobs,
+        "choices": served.max_choices < requested.max_choices,
+        "limit": _is_lower(served.max_output_tokens, requested.max_output_tokens),
+        "media": _lacks_media(requested, served),
+        "modalities": not set(requested.outputs) <= set(served.outputs),
+        "tools": _lacks(requested, served, "tools", "forced_tools")
+        or served.tools_protocol not in ("", requested.tools_protocol),
         "schema": _lacks(
-            asked, served, "structured_output", "structured_output_with_tools", "raw_schema"
+            requested, served, "structured_output", "structured_output_with_tools", "raw_schema"
         ),
-        "search": _lacks(asked, served, "web_search", "web_search_with_tools"),
-        "prefill": asked.prefill and not served.prefill,
-        "dialect": asked.family != served.family,
+        "search": _lacks(requested, served, "web_search", "web_search_with_tools"),
+        "prefill": requested.prefill and not served.prefill,
+        "dialect": requested.family != served.family,
     }
     return frozenset(aspect for aspect, differs in found.items() if differs)
 
 
-def _thinks(model: Capabilities) -> tuple[object, ...]:
-    """Return everything that decides how thinking is set for a model."""
+def _thinking_settings(model: Capabilities) -> tuple[object, ...]:
+    """Return the capabilities that determine the thinking settings of a model."""
     if model.thinking == "none":
         return ("none",)
     off = (model.thinking_off, model.efforts_off)
@@ -65,22 +65,22 @@ def _thinks(model: Capabilities) -> tuple[object, ...]:
     return (model.thinking, model.efforts, *budgets, *off)
 
 
-def _less(served: int | None, asked: int | None) -> bool:
-    return served is not None and (asked is None or served < asked)
+def _is_lower(served: int | None, requested: int | None) -> bool:
+    return served is not None and (requested is None or served < requested)
 
 
-def _lacks(asked: Capabilities, served: Capabilities, *names: str) -> bool:
-    """Return whether one model has a capability that the other does not have."""
-    return any(getattr(asked, name) and not getattr(served, name) for name in names)
+def _lacks(requested: Capabilities, served: Capabilities, *names: str) -> bool:
+    """Return whether ``requested`` has one of the capabilities and ``served`` does not."""
+    return any(getattr(requested, name) and not getattr(served, name) for name in names)
 
 
-def _lacks_sampling(asked: Capabilities, served: Capabilities) -> bool:
+def _lacks_sampling(requested: Capabilities, served: Capabilities) -> bool:
     names = ("sampling", "sampling_at_rest", "sampling_together", "penalties")
-    return _lacks(asked, served, *names) or served.thinks_untold > asked.thinks_untold
+    return _lacks(requested, served, *names) or served.thinks_untold > requested.thinks_untold
 
 
-def _lacks_media(asked: Capabilities, served: Capabilities) -> bool:
+def _lacks_media(requested: Capabilities, served: Capabilities) -> bool:
     if not served.inputs:
-        return any(asked.reads(kind) for kind in served.refused_inputs)  # all that is known
-    in_results = asked.media_in_tool_results and not served.media_in_tool_results
-    return in_results or not all(served.reads(kind) for kind in asked.inputs)
+        return any(requested.reads(kind) for kind in served.refused_inputs)
+    in_results = requested.media_in_tool_results and not served.media_in_tool_results
+    return in_results or not all(served.reads(kind) for kind in requested.inputs)

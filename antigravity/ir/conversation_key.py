@@ -20,7 +20,7 @@ SESSION_FIELDS: Final = (
     "chat_id",
 )
 
-#: Characters of a text that are looked at.
+#: The number of characters of a text that are read.
 _TEXT_LIMIT: Final = 1024 * 1024
 #: Text that clients put before what the user wrote.
 _REMINDER: Final = re.compile(r"<system-reminder>.*?(?:</system-reminder>|\Z)", re.DOTALL)
@@ -47,7 +47,7 @@ def session_id(
 
     :param user_ids: ids of users, which may contain that of a session.
     :param fields: objects that may have one of :data:`SESSION_FIELDS`, the most specific first.
-    :param cache_key: the ``prompt_cache_key``, used where there is no id.
+    :param cache_key: the ``prompt_cache_key``, used if there is no id.
     """
     for user_id in user_ids:
         found = _in_user_id(user_id)

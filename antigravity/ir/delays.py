@@ -1,4 +1,4 @@
-"""Limits the delays that clients get: pure."""
+"""Limits on the delays that clients get."""
 
 from __future__ import annotations
 

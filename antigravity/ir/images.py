@@ -13,7 +13,7 @@ RESOLUTIONS: Final = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
 class ImageOptions(Struct, frozen=True):
     """The options of an image; an empty field was not given.
 
-    ``width`` and ``height`` are in pixels, or a bare ratio where ``is_ratio``.
+    ``width`` and ``height`` are in pixels, or a bare ratio if ``is_ratio``.
     ``resolution`` is one of :data:`RESOLUTIONS` that was requested; ``quality`` names one that is
     enough.  ``mask`` says that a mask came with the input images.  ``format``,
     ``compression`` and ``background`` are OpenAI's.
@@ -30,7 +30,7 @@ class ImageOptions(Struct, frozen=True):
     mask: bool = False
 
     def over(self, other: ImageOptions) -> ImageOptions:
-        """Return these options, with those of ``other`` where they are not given."""
+        """Return these options, completed by those of ``other``."""
         sized = self if self.width else other
         return ImageOptions(
             sized.width,

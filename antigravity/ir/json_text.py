@@ -1,4 +1,4 @@
-"""Repairs JSON text of clients that upstreams and readers refuse."""
+"""Repairs JSON text of clients that upstreams and parsers reject."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _MOST_HALVES: Final = 10_000
 
 
 def may_need_cleaning(body: bytes) -> bool:
-    """Return whether :func:`clean_json` may return another body than it is given."""
+    """Return whether :func:`clean_json` may change a body."""
     return body.startswith(_MARK) or b"\\u" in body or b"\xed" in body
 
 
 def clean_json(body: bytes) -> bytes:
     """Return a JSON body without a byte-order mark, and with U+FFFD for lone surrogates.
 
-    Upstreams and readers refuse both.  Other bodies are returned without a copy.
+    Upstreams and parsers reject both.  Other bodies are returned without a copy.
 
     :raises InvalidRequestError: if there are too many lone surrogates.
     """

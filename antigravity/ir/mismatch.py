@@ -1,8 +1,7 @@
-"""Where a JSON value does not fit a type, and why, in words of our own.
+"""Finds where a JSON value does not match a type, and describes why.
 
-``msgspec`` decodes; what it says about a value that it refuses is free text, which changes from
-release to release.  So whoever has to name the field at fault looks for it here, once decoding
-has failed: this walks over the value along the type, as :mod:`msgspec.inspect` describes it.
+The messages of ``msgspec`` change from release to release.  After it has rejected a value, this
+walks over the value along the type, as :mod:`msgspec.inspect` describes it, to name the field.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Struct, inspect
 
-#: A way into a value: names of members and indices of items.
+#: A path in a value: names of members and indices of items.
 Path = tuple[str | int, ...]
 
 _NOUNS: Final = {
@@ -34,7 +33,7 @@ _LISTS: Final = (
     inspect.TupleType,
 )
 _OBJECTS: Final = (inspect.StructType, inspect.DictType)
-#: Types whose values are no containers, and what ``msgspec`` is asked to make of a value.
+#: Scalar types, and the types to which ``msgspec`` converts their values.
 _SCALARS: Final[dict[type[inspect.Type], Any]] = {
     inspect.NoneType: None,
     inspect.BoolType: bool,
@@ -43,15 +42,15 @@ _SCALARS: Final[dict[type[inspect.Type], Any]] = {
     inspect.StrType: str,
 }
 _NO_VALUE: Final = object()
-#: Longer names are cut: they are the client's.
+#: Longer names are cut, since they come from the client.
 _LONGEST_NAME: Final = 100
 
 
 class Mismatch(Struct, frozen=True):
-    """A place in a value, and what is wrong there: ``expected a string, got an array``.
+    """A path in a value, and the problem there: ``expected a string, got an array``.
 
-    Where ``is_missing``, an object has no member of the last name in ``path``.  Values are never
-    quoted, they may be secret.
+    If ``is_missing``, the last name in ``path`` is a missing member.  Values are never quoted,
+    since they may be secret.
     """
 
     path: Path
@@ -59,7 +58,7 @@ class Mismatch(Struct, frozen=True):
     is_missing: bool = False
 
     def at(self, start: str = "") -> str:
-        """Return the path as JavaScript would write it, after ``start``: ``messages[2].role``."""
+        """Return the path in JavaScript notation after ``start``: ``messages[2].role``."""
         for step in self.path:
             if isinstance(step, int):
                 start += f"[{step}]"
@@ -71,13 +70,13 @@ class Mismatch(Struct, frozen=True):
 def find_mismatch(
     value: object, kind: Any, *, strict: bool = True, texts: Collection[type] = ()
 ) -> Mismatch:
-    """Return the first thing that keeps a decoded JSON ``value`` from being of ``kind``.
+    """Return the first mismatch of a decoded JSON ``value`` with ``kind``.
 
-    To be asked when ``msgspec`` has refused ``value``: if nothing is found here, it is a fault of
-    the whole.  Without ``strict`` text may be a number or a truth value.  ``texts`` are types
-    that a hook makes of text.
+    Call it after ``msgspec`` has rejected ``value``; if no field is found, the mismatch is one of
+    the whole value.  Without ``strict``, text can stand for a number or a boolean.  ``texts`` are
+    types that a hook makes from text.
     """
-    found = _Search(strict, texts).look(value, _described(kind))
+    found = _Search(strict, texts).check(value, _described(kind))
     return Mismatch((), "it does not have the expected form") if found is None else found
 
 
@@ -87,13 +86,13 @@ def _described(kind: Any) -> inspect.Type:
 
 
 class _Search:
-    """One walk over a value; what is right gives ``None``."""
+    """One walk over a value; its methods return ``None`` for a match."""
 
     def __init__(self, strict: bool, texts: Collection[type]) -> None:
         self._strict = strict
         self._texts = texts
 
-    def look(self, value: object, kind: inspect.Type, path: Path = ()) -> Mismatch | None:
+    def check(self, value: object, kind: inspect.Type, path: Path = ()) -> Mismatch | None:
         kind = _bare(kind)
         if isinstance(kind, inspect.CustomType) and kind.cls in self._texts:
             kind = inspect.StrType()
@@ -110,7 +109,7 @@ class _Search:
             return None if fits else _other(path, (kind,), value)
         if type(kind) in _SCALARS:
             return self._scalar(value, kind, path)
-        return None  # anything at all, or what JSON has no type for
+        return None  # any value, or a type that JSON does not have
 
     def _union(self, value: object, kind: inspect.UnionType, path: Path) -> Mismatch | None:
         options = tuple(_bare(option) for option in kind.types)
@@ -120,11 +119,11 @@ class _Search:
                 return self._struct(value, structs, path)
         found: list[Mismatch] = []
         for option in options:
-            mismatch = self.look(value, option, path)
+            mismatch = self.check(value, option, path)
             if mismatch is None:
                 return None
             found.append(mismatch)
-        # One of the right type that is wrong inside, or out of bounds, is what was meant.
+        # The option with the type of the value was meant; its mismatch is inside, or a bound.
         meant = [
             mismatch
             for mismatch, option in zip(found, options, strict=True)
@@ -158,7 +157,7 @@ class _Search:
         fields = {field.encode_name: field for field in kind.fields}
         for name, item in value.items():
             if name in fields:
-                mismatch = self.look(item, fields[name].type, (*path, name))
+                mismatch = self.check(item, fields[name].type, (*path, name))
                 if mismatch is not None:
                     return mismatch
             elif kind.forbid_unknown_fields and name != kind.tag_field:
@@ -178,13 +177,13 @@ class _Search:
         if not isinstance(value, list):
             return _other(path, (kind,), value)
         if isinstance(kind, inspect.TupleType):
-            return None  # no message has one
+            return None  # not used in schemas
         items = (((*path, index), item) for index, item in enumerate(value))
         return self._items(items, kind.item_type) or _length(len(value), kind, path, "items")
 
     def _items(self, items: Iterator[tuple[Path, object]], kind: inspect.Type) -> Mismatch | None:
         for path, item in items:
-            if (mismatch := self.look(item, kind, path)) is not None:
+            if (mismatch := self.check(item, kind, path)) is not None:
                 return mismatch
         return None
 
@@ -211,7 +210,7 @@ def _missing(path: Path, name: str) -> Mismatch:
 
 
 def _other(path: Path, wanted: Sequence[inspect.Type], value: object) -> Mismatch:
-    """Return the mismatch of a value that is none of what was wanted."""
+    """Return the mismatch of a value that has none of the wanted types."""
     nouns = list(dict.fromkeys(_noun(kind) for kind in wanted))
     several = f"{', '.join(nouns[:-1])} or " if len(nouns) > 1 else ""
     got = "" if any(_is_alike(value, kind) for kind in wanted) else f", got {_noun_of(value)}"
@@ -246,7 +245,7 @@ def _noun(kind: inspect.Type) -> str:
 
 
 def _is_alike(value: object, kind: inspect.Type) -> bool:
-    """Return whether a value is of the JSON type that a type is made from."""
+    """Return whether a value has the JSON type of ``kind``."""
     kind = _bare(kind)
     if isinstance(kind, inspect.LiteralType):
         return any(type(one) is type(value) for one in kind.values)

@@ -1,4 +1,4 @@
-"""Sound as models give it: bare samples, or a WAV file around them."""
+"""Audio of models: bare samples, or a WAV file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-#: What OpenAI's own bare samples are: 16 bits, one channel, so many times a second.
+#: The sample rate of OpenAI's bare samples, which have 16 bits and one channel.
 RATE: Final = 24_000
 _PARAMETER: Final = re.compile(r"\b(rate|channels)\s*=\s*\"?(\d{1,6})")
 _BARE: Final = ("audio/l16", "audio/pcm", "audio/x-pcm")
@@ -25,11 +25,11 @@ class Samples(Struct, frozen=True):
 
 
 def samples_of(mime_type: str, data: bytes) -> Samples | None:
-    """Return the samples in a piece of sound; ``None`` for what holds none of this kind."""
+    """Return the samples in a piece of audio; ``None`` if it does not have 16-bit samples."""
     kind = mime_type.partition(";")[0].strip().lower()
     if kind in _BARE:
-        told = {name: int(value) for name, value in _PARAMETER.findall(mime_type)}
-        return Samples(data, told.get("rate") or RATE, told.get("channels") or 1)
+        parameters = {name: int(value) for name, value in _PARAMETER.findall(mime_type)}
+        return Samples(data, parameters.get("rate") or RATE, parameters.get("channels") or 1)
     if kind in _WAV:
         return _unwrapped(data)
     return None
@@ -54,7 +54,7 @@ def _unwrapped(data: bytes) -> Samples | None:
 
 
 def wav_head(rate: int, channels: int, size: int | None = None) -> bytes:
-    """Return the beginning of a WAV file with ``size`` bytes of samples, if that is known yet."""
+    """Return the header of a WAV file with ``size`` bytes of samples, ``None`` if not known."""
     frame = 2 * channels
     length = _UNKNOWN_SIZE if size is None else size
     return struct.pack(

@@ -17,6 +17,6 @@ def strip_controls(text: str) -> str:
 
 
 def shorten(text: str) -> str:
-    """Return ``text`` without control characters, cut to the length that a log takes."""
+    """Return ``text`` without control characters, cut to the length for logs."""
     text = strip_controls(text[: _LONGEST + 1])
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

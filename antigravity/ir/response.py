@@ -232,7 +232,7 @@ class ResponseFold:
                 fold.feed(event)
 
     def response(self) -> Response:
-        """Return the answer so far."""
+        """Return the response so far."""
         choices = tuple(self._choices[index].choice() for index in sorted(self._choices))
         return Response(self._start.id, self._start.model, choices or (Choice(),), self._usage)
 

@@ -13,8 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 _SEAL: Final = "ag1."
-#: What JSON strings with a sealed signature begin with, plain or in Base64: looked for at once,
-#: for bodies are large.
+#: Matches the beginning of a JSON string with a sealed signature, plain or in Base64.
 _SEALED_STRING: Final = re.compile(rb'"(?:ag1\.|YWcxL)')
 
 
@@ -41,10 +40,10 @@ def unseal(text: str, native_family: str) -> Signature:
     return Signature(text, native_family)
 
 
-#: The placeholder where a protocol requires a signature and the model made none.
+#: The placeholder if a protocol requires a signature and the model made none.
 UNSIGNED: Final = seal(Signature("", "unsigned"), "")
 
 
-def holds_seals(body: bytes) -> bool:
+def has_seals(body: bytes) -> bool:
     """Return whether a JSON text has signatures that are sealed, which only this gateway reads."""
     return _SEALED_STRING.search(body) is not None

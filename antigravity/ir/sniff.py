@@ -1,10 +1,10 @@
-"""Tells the type of a file from its first bytes.  Pure."""
+"""Detects the type of a file by its first bytes."""
 
 from __future__ import annotations
 
 from typing import Final
 
-#: What servers say when they do not know.
+#: The content types of servers for unknown types.
 UNKNOWN: Final = frozenset(("", "application/octet-stream", "binary/octet-stream"))
 
 _STARTS: Final = (
@@ -35,7 +35,7 @@ _BRANDS: Final = {
 
 
 def sniff(data: bytes) -> str | None:
-    """Return the MIME type of ``data``, or ``None`` if it is none of the known ones."""
+    """Return the MIME type of ``data``, or ``None`` if it is unknown."""
     for start, mime_type in _STARTS:
         if data.startswith(start):
             return mime_type
@@ -51,7 +51,7 @@ def sniff(data: bytes) -> str | None:
 
 
 def mime_type_of(content_type: str, data: bytes) -> str:
-    """Return the type that a server gave, or the sniffed one if it gave none worth having."""
+    """Return the server's content type, or if it is unspecific the detected type."""
     given = content_type.partition(";")[0].strip().lower()
     if given in UNKNOWN:
         return sniff(data) or "application/octet-stream"

@@ -1,8 +1,8 @@
 r"""Halves of UTF-16 surrogate pairs in JSON text.
 
-``"\ud83d"`` is legal JSON, but no character: no UTF-8 text can hold it, and strict readers
-refuse it.  Whoever cuts text at UTF-16 units (JavaScript does) sends such halves, often two that
-belong together in two events.  What is alone becomes U+FFFD, the replacement character.
+``"\ud83d"`` is legal JSON, but no character: no UTF-8 text can hold it, and strict parsers
+reject it.  Programs that cut text at UTF-16 units (such as JavaScript) send such halves, often a
+pair in two events.  A lone half becomes U+FFFD, the replacement character.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from typing import Final
 
 _HIGH: Final = r"\\u[dD][89abAB][0-9a-fA-F]{2}"
 _LOW: Final = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-#: Whether there may be half a pair: its escape, however many backslashes stand before it.
+#: Matches where a lone half is possible: its escape, after any number of backslashes.
 _SUSPECT: Final = re.compile(
     rf"{_HIGH}(?!{_LOW})|(?<!\\u[dD][89abAB][0-9a-fA-F][0-9a-fA-F]){_LOW}".encode()
 )
-#: Escapes of a JSON text, each as a whole; a group matches where half a pair stands alone.
+#: Matches each escape of a JSON text; the group matches a lone half.
 _ESCAPES: Final = re.compile(rf"{_HIGH}{_LOW}|({_HIGH}|{_LOW})|\\.".encode(), re.DOTALL)
 _ESCAPES_OF_TEXT: Final = re.compile(rf"{_HIGH}{_LOW}|({_HIGH}|{_LOW})|\\.", re.DOTALL)
-#: The same halves as UTF-8 would write them, which it must not.
+#: The same halves in the encoding of UTF-8, in which they are illegal.
 _RAW: Final = re.compile(rb"\xed([\xa0-\xbf])([\x80-\xbf])")
 _REPLACED: Final = rb"\ufffd"
-#: An escape at the end of a fragment that what follows may complete.
+#: An escape at the end of a fragment that the next one may complete.
 _UNFINISHED: Final = re.compile(
     rf"(?<!\\)(?:\\\\)*((?:{_HIGH})?\\(?:u[0-9a-fA-F]{{0,3}})?|{_HIGH})\Z"
 )
 
 
 class TooManySurrogatesError(ValueError):
-    """A text contains more lone surrogates than may be replaced."""
+    """A text with more lone surrogates than may be replaced."""
 
 
 def escape_raw(data: bytes, most: int | None = None) -> bytes:
-    """Return JSON text with halves in (wrong) UTF-8 escaped; mostly ``data`` itself.
+    """Return JSON text with halves in (illegal) UTF-8 escaped; in most cases ``data`` itself.
 
     :raises TooManySurrogatesError: if there are more than ``most`` of them.
     """
@@ -55,7 +55,7 @@ def _escaped(found: re.Match[bytes]) -> bytes:
 
 
 def lone_surrogates_in(data: bytes, most: int | None = None) -> list[tuple[int, int]]:
-    """Return where halves stand alone in JSON text, begin and end of each escape.
+    """Return start and end of the escape of each lone half in JSON text.
 
     :raises TooManySurrogatesError: if there are more than ``most`` of them.
     """
@@ -114,7 +114,7 @@ def _replaced(found: re.Match[str]) -> str:
 
 
 class FragmentRepairer:
-    r"""Repairs JSON text that comes in fragments, such as the arguments of a call.
+    r"""Repairs JSON text that arrives in fragments, such as the arguments of a call.
 
     An escape that is not complete yet (``\ud8``, or a first half) is held back.
     """
@@ -125,7 +125,7 @@ class FragmentRepairer:
         self._held = ""
 
     def feed(self, fragment: str) -> str:
-        """Return what is known to be whole, repaired."""
+        """Return the complete part of the text so far, repaired."""
         if not self._held and "\\u" not in fragment and not fragment.endswith("\\"):
             return fragment
         text = self._held + fragment
@@ -137,13 +137,13 @@ class FragmentRepairer:
         return repair_surrogates_in_json(text)
 
     def end(self) -> str:
-        """Return what was held back."""
+        """Return the rest, repaired."""
         held, self._held = self._held, ""
         return repair_surrogates_in_json(held)
 
 
 def replace_broken_text(data: bytes) -> bytes:
-    """Return bytes with U+FFFD for each that is no UTF-8, the same object if there is none."""
+    """Return bytes with U+FFFD for each that is not UTF-8, the same object if there is none."""
     try:
         data.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What upstreams say of a prompt that does not fit: how long it is, and how long it may be."""
+"""Parses upstreams' errors about prompts that do not fit: the prompt's length and the limit."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from typing import Final
 
 _NUMBER: Final = r"(\d[\d,]*)"
-#: In each, one group for each name in the order of the text.
-_SPELLINGS: Final = tuple(
+#: Patterns with the names of their groups, in order.
+_PATTERNS: Final = tuple(
     (re.compile(pattern.replace("#", _NUMBER), re.IGNORECASE | re.DOTALL), order)
     for pattern, order in (
         (r"# tokens? > #", "tokens limit"),
@@ -20,18 +20,18 @@ _SPELLINGS: Final = tuple(
         (r"context length(?: of| is)? #.{0,80}?(?:got|has|have|contains?) #", "limit tokens"),
     )
 )
-#: How Anthropic begins; its clients look for these very words.
+#: The beginning of Anthropic's message, which its clients search for.
 PROMPT_TOO_LONG: Final = "prompt is too long"
 _OUTPUT_TOO: Final = "exceed context limit"
 
 
-def sizes(message: str) -> tuple[int, int] | None:
-    """Return how many tokens a prompt has and how many it may have, where a message says so.
+def prompt_size(message: str) -> tuple[int, int] | None:
+    """Return the tokens of a prompt and their limit, if a message names them.
 
-    Output that was asked for counts as part of the prompt where the message counts it.
+    Requested output counts as part of the prompt if the message counts it.
     """
-    for spelling, order in _SPELLINGS:
-        found = spelling.search(message)
+    for pattern, order in _PATTERNS:
+        found = pattern.search(message)
         if found is None:
             continue
         named = dict(
@@ -43,12 +43,12 @@ def sizes(message: str) -> tuple[int, int] | None:
     return None
 
 
-def as_anthropic_says(message: str) -> str:
-    """Return a message of any upstream in the words that make clients of Anthropic compact."""
+def in_anthropic_form(message: str) -> str:
+    """Return an upstream's message in the form that makes clients of Anthropic compact."""
     lower = message.lower()
     if lower.startswith(PROMPT_TOO_LONG) or _OUTPUT_TOO in lower:
         return message
-    found = sizes(message)
+    found = prompt_size(message)
     if found is None:
         return f"{PROMPT_TOO_LONG}: {message}"
     return f"{PROMPT_TOO_LONG}: {found[0]} tokens > {found[1]} maximum"

@@ -27,7 +27,7 @@ class FunctionTool(Struct, frozen=True, gc=False, tag="function"):
 
 
 class CustomTool(Struct, frozen=True, gc=False, tag="custom"):
-    """A client-side tool that takes free text, optionally bound by a grammar (``format``)."""
+    """A client-side tool whose input is free text, optionally with a grammar (``format``)."""
 
     name: str
     description: str = ""

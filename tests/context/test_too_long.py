@@ -8,7 +8,7 @@ import re
 import pytest
 
 from antigravity.ir.errors import ContextLengthError, GatewayError
-from antigravity.ir.too_long import as_anthropic_says, sizes
+from antigravity.ir.too_long import in_anthropic_form, prompt_size
 from antigravity.plugins import PluginHost
 from antigravity.protocols.anthropic.errors import error_object
 
@@ -46,7 +46,7 @@ MESSAGES = [
 
 @pytest.mark.parametrize(("message", "expected"), MESSAGES)
 def test_sizes_are_parsed(message: str, expected: tuple[int, int] | None) -> None:
-    assert sizes(message) == expected
+    assert prompt_size(message) == expected
 
 
 @pytest.mark.parametrize(("message", "expected"), MESSAGES)
@@ -62,7 +62,7 @@ def test_anthropic_clients_get_the_error_that_triggers_compaction(
         assert said["message"] == f"prompt is too long: {message}"
     else:
         assert re.fullmatch(r"prompt is too long: \d+ tokens > \d+ maximum", said["message"])
-    assert as_anthropic_says(said["message"]) == said["message"]
+    assert in_anthropic_form(said["message"]) == said["message"]
 
 
 def test_other_errors_are_unchanged() -> None:

@@ -25,7 +25,7 @@ from antigravity.exchange.operations.summary import OlderPart, summarise
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Message, Request
-from antigravity.ir.too_long import sizes
+from antigravity.ir.too_long import prompt_size
 from antigravity.routing.decision import RoutingOption
 from antigravity.routing.patterns import matches
 from antigravity.signatures.thinking_recovery import recover
@@ -310,6 +310,6 @@ def _key(context: RequestContext, model: str, messages: Sequence[Message]) -> st
 
 def _ceiling(message: str, sent: int) -> int:
     """Return how many estimated tokens an upstream accepts that refused ``sent`` of them."""
-    found = sizes(message)
+    found = prompt_size(message)
     share = _UNKNOWN_SHARE if found is None else found[1] / found[0] * _MARGIN
     return max(1, int(sent * share))

@@ -7,7 +7,7 @@ from typing import Final
 from antigravity.exchange.context import RequestContext
 from antigravity.interfaces.upstreams import UpstreamOperation
 from antigravity.ir.images import NO_IMAGE_OPTIONS
-from antigravity.ir.signature import holds_seals
+from antigravity.ir.signature import has_seals
 from antigravity.protocols.json_body import members_of
 from antigravity.routing.decision import RoutingOption
 from antigravity.signatures.thinking_recovery import has_reasoning
@@ -36,7 +36,7 @@ def can_pass_through(
     body, traits = context.call.body, context.traits
     if context.is_rewritten or not option.native or option.target.image_options != NO_IMAGE_OPTIONS:
         return False
-    if not option.upstream.passes(option.client.name, operation, body) or holds_seals(body):
+    if not option.upstream.passes(option.client.name, operation, body) or has_seals(body):
         return False
     capabilities, differing = option.target.capabilities, option.differing
     needs_translation = traits.needs_translation

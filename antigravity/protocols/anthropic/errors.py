@@ -25,7 +25,7 @@ from antigravity.ir.errors import (
     credential_refused,
 )
 from antigravity.ir.json_reader import decode
-from antigravity.ir.too_long import as_anthropic_says
+from antigravity.ir.too_long import in_anthropic_form
 from antigravity.protocols.anthropic.request_reader import dotted
 from antigravity.protocols.rate_limits import BILLING_CODE, Limit, read_limit
 
@@ -78,7 +78,7 @@ def error_object(error: GatewayError, request_id: str) -> dict[str, Any]:
     """Return the members of an error's body, except ``type``."""
     message = error.message
     if isinstance(error, ContextLengthError):
-        message = as_anthropic_says(message)
+        message = in_anthropic_form(message)
     elif error.param and not message.startswith(dotted(error.param)):
         message = f"{dotted(error.param)}: {message}"
     default = "api_error" if error.status >= 500 else "invalid_request_error"

@@ -1,7 +1,7 @@
-"""Log in with OAuth: authorization code with PKCE (RFC 6749, 7636, 8252), as a native program.
+"""The login with OAuth: authorization code with PKCE (RFC 6749, 7636, 8252), as a native app.
 
-The code comes back to a port of loopback or is pasted; either way it is good only together
-with the verifier, which never leaves this process before the code is redeemed.
+The code arrives at a loopback port or is pasted; in both cases it is valid only with the
+verifier, which does not leave this process before the code is redeemed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from antigravity.config.settings import OAuthSettings
 from antigravity.interfaces.transport import IHttpTransport, OutgoingRequest, Timeouts
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.protocols import lenient
-from antigravity.upstreams.codeassist.oauth import error_word
+from antigravity.upstreams.codeassist.oauth import error_code_of
 from antigravity.upstreams.metadata import fetch_first
 from antigravity.version import USER_AGENT
 
@@ -54,14 +54,14 @@ class Consent(Struct, frozen=True):
         return f"<Consent {self.redirect_uri}>"
 
 
-class Granted(Struct, frozen=True):
+class Grant(Struct, frozen=True):
     """The result of a login."""
 
     refresh_token: str
     email: str = ""
 
     def __repr__(self) -> str:
-        return "<Granted>"
+        return "<Grant>"
 
 
 class _Tokens(Struct):
@@ -73,7 +73,7 @@ class _UserInfo(Struct):
     email: str = ""
 
 
-def ask_consent(settings: OAuthSettings, redirect_uri: str) -> Consent:
+def start_login(settings: OAuthSettings, redirect_uri: str) -> Consent:
     """Return a new login, whose URL is for the user's browser."""
     state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
     digest = hashlib.sha256(verifier.encode()).digest()
@@ -137,7 +137,7 @@ async def redeem(
     consent: Consent,
     code: str,
     proxy: str | None = None,
-) -> Granted:
+) -> Grant:
     """Exchange the code for tokens, and return them with the user's e-mail address, if available.
 
     :raises ConsentError: if the code is not accepted.
@@ -170,7 +170,7 @@ async def redeem(
             "the OAuth server sent no refresh token; remove the access of this client at "
             "https://myaccount.google.com/connections and log in again"
         )
-    return Granted(
+    return Grant(
         tokens.refresh_token, await _email(transport, settings, tokens.access_token, proxy)
     )
 
@@ -200,7 +200,7 @@ def _userinfo_error(status: int, headers: Mapping[str, str], body: bytes) -> Gat
 
 def _token_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """Return the error in the response of the token endpoint, with its remedy."""
-    word = error_word(body)
+    word = error_code_of(body)
     if word == "invalid_grant":
         message = "the code is invalid, was used before or has expired; log in again"
     elif word in ("invalid_client", "unauthorized_client"):

@@ -60,14 +60,14 @@ class ProjectDiscovery:
         self._upstream = upstream
         self._metadata = metadata
         self._projects: dict[str, str] = {}
-        self._asking: SingleFlight[str] = SingleFlight()
+        self._requests: SingleFlight[str] = SingleFlight()
 
     def project(self, credential: Credential, token: str) -> Deferred[str]:
         """Return a Deferred that fires with the project of ``credential``."""
         known = self._projects.get(credential.id)
         if known is not None:
             return succeed(known)
-        return self._asking.join(
+        return self._requests.join(
             credential.id, lambda: Deferred.fromCoroutine(self._find(credential, token))
         )
 
@@ -88,9 +88,9 @@ class ProjectDiscovery:
         for poll in range(POLLS):
             if poll:
                 await deferLater(self._clock, POLL_INTERVAL)
-            answer = self._decoded(await self._call("onboardUser", body, token), _Operation)
-            if answer.done:
-                project = _name_of((answer.response or {}).get("cloudaicompanionProject"))
+            operation = self._decoded(await self._call("onboardUser", body, token), _Operation)
+            if operation.done:
+                project = _name_of((operation.response or {}).get("cloudaicompanionProject"))
                 if project:
                     return project
                 raise self._no_project(credential, "and none was created")
@@ -113,7 +113,7 @@ class ProjectDiscovery:
 
 
 def _name_of(project: object) -> str:
-    """Return the id of a project, which comes as text or as an object."""
+    """Return the id of a project, which is text or an object."""
     if isinstance(project, dict):
         project = project.get("id")
     return project if isinstance(project, str) else ""

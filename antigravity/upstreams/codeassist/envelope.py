@@ -1,6 +1,6 @@
 """The envelope of Code Assist around a Gemini body.  Pure.
 
-Only the names at the top of a body are read; what they hold is passed on as it is.
+Only the top-level names of a body are read; their values are passed on unchanged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RequestType = Literal["agent", "image_gen"]
 #: The name of the sender in the envelope.
 SENDER: Final = USER_AGENT.partition("/")[0]
 
-#: The members that change least come first, for the sake of prompt caches; ``contents`` comes last.
+#: The members that change least are first, for prompt caches; ``contents`` is last.
 _FIRST: Final[tuple[str, ...]] = (
     "systemInstruction",
     "system_instruction",
@@ -38,7 +38,7 @@ _LAST: Final[str] = "contents"
 #: Members of the public API that the envelope does not have inside.
 _NOT_INSIDE: Final = frozenset(("model",))
 
-#: Members that token counting refuses in addition.
+#: Members that token counting rejects in addition.
 _NOT_COUNTED: Final = _NOT_INSIDE | {
     "safetySettings",
     "safety_settings",

@@ -28,22 +28,22 @@ from antigravity.upstreams.services import UpstreamServices
 from antigravity.version import USER_AGENT
 
 #: A token is renewed this many seconds before it expires.
-EARLY: Final = 300.0
+RENEW_BEFORE: Final = 300.0
 
 #: A token younger than this was not the refused one, since responses to requests with the earlier
 #: token may still arrive.
-YOUNG: Final = 30.0
+MIN_AGE: Final = 30.0
 
 #: Seconds for which a token is not renewed if it was refused although it is new.
-IN_VAIN: Final = 600.0
+RENEWAL_PAUSE: Final = 600.0
 
 #: The maximum life of a token in seconds, whatever the server reports.
-LONGEST: Final = 86400.0
+MAX_LIFETIME: Final = 86400.0
 
 _TIMEOUTS: Final = Timeouts(connect=10.0, first_byte=20.0, idle=20.0, total=30.0)
 
 
-class _Answer(Struct):
+class _TokenResponse(Struct):
     """A successful response of the token endpoint (RFC 6749, section 5.1)."""
 
     access_token: str
@@ -85,13 +85,13 @@ class AccessTokens:
         """Return a Deferred that fires with a token that does not expire soon.
 
         It fails with ``UpstreamCredentialError`` for a refresh token that is of no use any
-        more, and with ``UnavailableError`` if there is no OAuth client to ask with.
+        more, and with ``UnavailableError`` if no OAuth client is configured.
         """
         token = self._tokens.get(credential.id)
         if token is not None and token.refresh != credential.secret:
             del self._tokens[credential.id]
             token = None
-        if token is not None and token.expires - EARLY > self._clock.seconds():
+        if token is not None and token.expires - RENEW_BEFORE > self._clock.seconds():
             return succeed(token.access)
         return self._refreshing.join(
             credential.id, lambda: Deferred.fromCoroutine(self._refresh(credential))
@@ -100,20 +100,20 @@ class AccessTokens:
     def refused(self, credential: Credential) -> None:
         """Drop the token of ``credential``, unless it is newer than the refused one."""
         token = self._tokens.get(credential.id)
-        least = IN_VAIN if token is not None and token.doubtful else YOUNG
+        least = RENEWAL_PAUSE if token is not None and token.doubtful else MIN_AGE
         if token is not None and self._clock.seconds() - token.made >= least:
             del self._tokens[credential.id]
 
     def renews(self, credential: Credential, access: str) -> bool:
         """Drop the token ``access``, which got a 401; return whether another one may work.
 
-        A newer token stays.  So does one that took the place of a refused token and never did
-        better, for :data:`IN_VAIN` seconds: the account is at fault.
+        A newer token stays.  A token that replaced a refused one and was never accepted stays for
+        :data:`RENEWAL_PAUSE` seconds, since the account is at fault.
         """
         token = self._tokens.get(credential.id)
         if token is None or token.access != access:
             return True
-        if token.doubtful and self._clock.seconds() - token.made < IN_VAIN:
+        if token.doubtful and self._clock.seconds() - token.made < RENEWAL_PAUSE:
             return False
         self._doubtful.add(credential.id)
         del self._tokens[credential.id]
@@ -134,7 +134,7 @@ class AccessTokens:
                 lambda status, headers, body: self._error(credential, status, body),
                 lambda error: False,
             )
-            answer: _Answer = lenient.decode(body, _Answer, strict=False)
+            response: _TokenResponse = lenient.decode(body, _TokenResponse, strict=False)
         except msgspec.DecodeError:
             return self._last_resort(
                 credential, UpstreamError("the OAuth server sent a malformed response")
@@ -147,11 +147,11 @@ class AccessTokens:
             return self._last_resort(credential, error)
         now, doubtful = self._clock.seconds(), credential.id in self._doubtful
         self._doubtful.discard(credential.id)
-        lifetime = min(max(0.0, answer.expires_in), LONGEST)
+        lifetime = min(max(0.0, response.expires_in), MAX_LIFETIME)
         self._tokens[credential.id] = _Token(
-            answer.access_token, credential.secret, now, now + lifetime, doubtful
+            response.access_token, credential.secret, now, now + lifetime, doubtful
         )
-        return answer.access_token
+        return response.access_token
 
     def _last_resort(self, credential: Credential, error: UpstreamError) -> str:
         """Return the old token until it expires.
@@ -196,7 +196,7 @@ class AccessTokens:
 
     def _error(self, credential: Credential, status: int, body: bytes) -> GatewayError:
         """Return the error in the response of the token endpoint (RFC 6749, section 5.2)."""
-        word = error_word(body)
+        word = error_code_of(body)
         who = credential.id
         if word == "invalid_grant":
             return UpstreamCredentialError(
@@ -223,11 +223,11 @@ class AccessTokens:
         )
 
 
-def error_word(body: bytes) -> str:
+def error_code_of(body: bytes) -> str:
     """Return the error code in ``body``, empty if there is none."""
     try:
-        answer: Mapping[str, Any] = lenient.decode(body, dict[str, Any])
+        response: Mapping[str, Any] = lenient.decode(body, dict[str, Any])
     except msgspec.DecodeError:
         return ""
-    word = answer.get("error", "")
+    word = response.get("error", "")
     return word if isinstance(word, str) and word.replace("_", "").isalnum() else ""

@@ -15,7 +15,7 @@ class _Flight(Generic[T]):
     """A request in progress, and those that wait for it."""
 
     def __init__(self) -> None:
-        self.asking: Deferred[T] | None = None
+        self.request: Deferred[T] | None = None
         self.waiting: list[Deferred[T]] = []
 
 
@@ -37,23 +37,23 @@ class SingleFlight(Generic[T]):
         waiter: Deferred[T] = Deferred(lambda gone: self._leave(key, flight, gone))
         flight.waiting.append(waiter)
         if first:
-            flight.asking = asking = ask()
-            asking.addBoth(self._land, key, flight)
+            flight.request = request = ask()
+            request.addBoth(self._land, key, flight)
         return waiter
 
     def _leave(self, key: str, flight: _Flight[T], gone: Deferred[T]) -> None:
         flight.waiting.remove(gone)
-        if not flight.waiting and flight.asking is not None:
-            self._forget(key, flight)
-            flight.asking.cancel()
+        if not flight.waiting and flight.request is not None:
+            self._remove(key, flight)
+            flight.request.cancel()
 
     def _land(self, result: T | Failure, key: str, flight: _Flight[T]) -> None:
-        self._forget(key, flight)
+        self._remove(key, flight)
         waiting: list[Deferred[Any]] = list(flight.waiting)
         flight.waiting.clear()
         for waiter in waiting:
-            waiter.callback(result)  # a Failure goes down the errbacks
+            waiter.callback(result)  # a Failure runs the errbacks
 
-    def _forget(self, key: str, flight: _Flight[T]) -> None:
+    def _remove(self, key: str, flight: _Flight[T]) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]

@@ -20,7 +20,7 @@ from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Citation, SearchResult, Thinking, WebSearch
 from antigravity.ir.request import ThinkingConfig
 from antigravity.ir.response import fold
-from antigravity.ir.signature import Signature, holds_seals
+from antigravity.ir.signature import Signature, has_seals
 from antigravity.ir.usage import Usage
 from tests.protocols.anthropic.builders import (
     GET,
@@ -201,7 +201,7 @@ def test_unsigned_thinking_gets_a_seal_that_decodes_to_no_signature() -> None:
     history = [user("hi"), assistant(*message["content"]), user("go on")]
     request = decode(messages=history)
     assert request.messages[1].parts[0] == Thinking("hm", None)
-    assert holds_seals(json.dumps(history).encode())  # so it never goes up as it is
+    assert has_seals(json.dumps(history).encode())  # so it never goes up as it is
 
 
 def test_omitted_thinking_keeps_its_signature_only() -> None:
