@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.request import Effort, Request, ThinkingConfig
+from antigravity.ir.thinking import EFFORTS, nearest_effort
 from antigravity.protocols.anthropic.server_request import THINKING_FIELDS
 from antigravity.protocols.losses import Losses
 
@@ -21,7 +21,6 @@ _BUDGETS: Final[dict[Effort, int]] = {
     "medium": _DEFAULT_BUDGET,
     "high": 24_576,
 }
-_ORDER: Final[tuple[Effort, ...]] = ("minimal", "low", "medium", "high", "xhigh", "max")
 _WIRE_EFFORTS: Final[tuple[Effort, ...]] = ("low", "medium", "high", "xhigh", "max")
 
 
@@ -74,7 +73,7 @@ class ThinkingPlan:
         accepted = self._capabilities.efforts_off
         if self.effort is None or not accepted or self.effort in accepted:
             return
-        nearest = _nearest(self.effort, accepted)
+        nearest = nearest_effort(self.effort, accepted)
         losses.add("thinking.effort", f"effort {self.effort} became {nearest}: thinking is off")
         self.effort = nearest
 
@@ -112,7 +111,7 @@ def plan_thinking(request: Request, capabilities: Capabilities, losses: Losses) 
 
 def _least(capabilities: Capabilities) -> Effort | None:
     """Return the lowest effort that the model accepts."""
-    return min(capabilities.efforts, key=_ORDER.index, default=None)
+    return min(capabilities.efforts, key=EFFORTS.index, default=None)
 
 
 def _add_display(plan: ThinkingPlan, request: Request) -> None:
@@ -163,15 +162,10 @@ def _effort(config: ThinkingConfig, capabilities: Capabilities, losses: Losses) 
     if not accepted:
         losses.add("thinking.effort", "dropped: the model accepts no efforts")
         return None
-    nearest = _nearest(effort, accepted)
+    nearest = nearest_effort(effort, accepted)
     if nearest != effort:
         losses.add("thinking.effort", f"effort {effort} became {nearest}")
     return nearest
-
-
-def _nearest(effort: Effort, accepted: Sequence[Effort]) -> Effort:
-    place = _ORDER.index(effort)
-    return min(accepted, key=lambda name: abs(_ORDER.index(name) - place))
 
 
 def _effort_of(budget: int) -> Effort:

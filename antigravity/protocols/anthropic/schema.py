@@ -129,7 +129,7 @@ class WebSearchResultItem(Struct, frozen=True):
 
 
 class WebSearchFault(Struct, frozen=True):
-    """Why a search found nothing."""
+    """The error of a failed search."""
 
     error_code: str = "unavailable"
 

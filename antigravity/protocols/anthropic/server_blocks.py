@@ -252,7 +252,7 @@ class BlockWriter:
         self._text(f"{mark}[{kind}]({address})")
 
     def _search(self, event: WebSearchEvent) -> None:
-        """Write a search, behind an open text, because citations of that text can still follow."""
+        """Write a search; after an open text wait, because citations of that text can follow."""
         if self._open == "text":
             self._late[event.search.id] = event.search
         else:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Final, Literal
 
 from msgspec import Raw
 
 from antigravity.ir.call import Call
 from antigravity.ir.parts import Text
 from antigravity.ir.request import (
-    Effort,
     Message,
     Request,
     ResponseFormat,
     Sampling,
     ThinkingConfig,
 )
+from antigravity.ir.thinking import EFFORTS
 from antigravity.ir.tools import FunctionTool, HostedTool, Tool, ToolChoice, WebSearchTool
 from antigravity.protocols.anthropic import schema
 from antigravity.protocols.anthropic.request_reader import read, reject
@@ -30,7 +30,6 @@ TOOL_FIELDS: Final = "anthropic.tools"
 THINKING_FIELDS: Final = "anthropic.thinking"
 OWN_EXTENSIONS: Final = frozenset({MESSAGE_FIELDS, TOOL_FIELDS, THINKING_FIELDS})
 
-_EFFORTS: Final = frozenset(get_args(Effort))
 _KNOWN_TOOL_FIELDS: Final = frozenset(schema.ToolField.__struct_fields__) | {"type"}
 _SEARCH_NAMES: Final = frozenset(
     {"web_search", "google_search", "google_search_retrieval", "builtin_web_search"}
@@ -157,7 +156,7 @@ def _tool(raw: Raw, wire: dict[str, Any], at: str) -> Tool:
 
 
 def _tool_choice(body: schema.Body) -> tuple[ToolChoice | None, bool | None]:
-    """Return the choice of tools, and whether calls may be parallel."""
+    """Return the tool choice, and whether calls can be parallel."""
     field = body.tool_choice
     if field is None:
         return None, None
@@ -176,7 +175,7 @@ def _tool_choice(body: schema.Body) -> tuple[ToolChoice | None, bool | None]:
 
 def _thinking(body: schema.Body, extensions: dict[str, Any]) -> ThinkingConfig:
     config = body.output_config or schema.OutputConfig()
-    effort = cast("Effort | None", config.effort if config.effort in _EFFORTS else None)
+    effort = config.effort if config.effort in EFFORTS else None
     field = body.thinking
     if field is None:
         return ThinkingConfig(effort=effort)
@@ -194,11 +193,11 @@ def _thinking(body: schema.Body, extensions: dict[str, Any]) -> ThinkingConfig:
 
 
 def _output_config(body: schema.Body, members: Mapping[str, Raw]) -> dict[str, Any]:
-    """Return what ``output_config`` holds besides a known effort and the format."""
+    """Return the members of ``output_config`` except a known effort and the format."""
     if body.output_config is None:
         return {}
     known = {"format", "effort"}
-    if body.output_config.effort not in (None, *_EFFORTS):
+    if body.output_config.effort not in (None, *EFFORTS):
         known.remove("effort")
     config = read(members["output_config"], dict[str, Any], "$.output_config")
     return {name: value for name, value in config.items() if name not in known}

@@ -26,7 +26,7 @@ def audio_format(mime_type: str) -> str:
 
 
 def join_base64(pieces: Sequence[str]) -> str:
-    """Return pieces of base64 as one; each may be padded on its own."""
+    """Return pieces of base64 as one; each can have its own padding."""
     try:
         return base64.b64encode(b"".join(map(base64.b64decode, pieces))).decode("ascii")
     except ValueError:

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.request import Effort, Request
+from antigravity.ir.thinking import nearest_effort
 from antigravity.protocols.losses import Losses
 from antigravity.protocols.openai_chat.schema import NAME
 
-_ORDER: Final[tuple[Effort, ...]] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _USUAL: Final[tuple[Effort, ...]] = ("low", "medium", "high")
 
 
@@ -104,7 +104,7 @@ def _effort(
         return {}
     if wanted != "none":
         allowed = tuple(name for name in allowed if name != "none") or allowed
-    nearest = _nearest(wanted, allowed)
+    nearest = nearest_effort(wanted, allowed)
     if nearest != request.thinking.effort and not (wanted == nearest == "none"):
         losses.add("thinking", f"sent as the effort {nearest}")
     return {"reasoning_effort": nearest}
@@ -128,8 +128,3 @@ def _with_tools(
     if wanted not in (None, "none"):
         losses.add("thinking", "dropped: in this protocol the model accepts no tools with thinking")
     return {"reasoning_effort": "none"} if "none" in allowed else {}
-
-
-def _nearest(wanted: Effort, allowed: tuple[Effort, ...]) -> Effort:
-    place = _ORDER.index(wanted)
-    return min(allowed, key=lambda name: abs(_ORDER.index(name) - place))

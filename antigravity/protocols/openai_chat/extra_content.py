@@ -8,7 +8,7 @@ from antigravity.ir.signature import Signature, seal, unseal
 
 
 def write_signature(signature: Signature) -> dict[str, Any]:
-    """Return ``extra_content`` for a client, sealed where another family made the signature."""
+    """Return ``extra_content`` for a client, sealed if the signature is of another family."""
     return {"google": {"thought_signature": seal(signature, "gemini")}}
 
 

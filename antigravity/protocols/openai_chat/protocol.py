@@ -64,7 +64,7 @@ OPENAI_CHAT_CLIENT: Final = ClientProtocol(
     name=NAME,
     traits=Traits(
         family="openai",
-        # OpenAI takes custom tools here, but few of the many compatible servers do.
+        # OpenAI accepts custom tools here, but few compatible servers do.
         custom_tools=False,
         system_turns=True,
         url_media=frozenset({"image"}),

@@ -1,4 +1,4 @@
-"""Scans requests for what another model of the protocol may refuse or read differently."""
+"""Scans requests for what another model of the protocol can refuse or read differently."""
 
 from __future__ import annotations
 

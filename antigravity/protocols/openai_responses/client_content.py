@@ -1,4 +1,4 @@
-"""Parts of the representation become content parts of the wire."""
+"""Encodes content parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from antigravity.ir.media import FileReference, InlineData, UrlSource, data_url
 from antigravity.ir.parts import Citation, Media, Text
 from antigravity.protocols.openai_responses.schema import JsonObject, without_nulls
 
-#: The MIME types of sound that the protocol takes, and its names for them.
+#: The protocol's names of the audio formats that it accepts, by MIME type.
 AUDIO_FORMATS: Final = {
     "audio/mpeg": "mp3",
     "audio/mp3": "mp3",
@@ -22,9 +22,9 @@ _EXTENSIONS: Final = {"application/pdf": ".pdf", "text/plain": ".txt", "text/mar
 
 
 def input_part(part: Text | Media) -> JsonObject:
-    """Return a part of something that the user or a tool says.
+    """Return a part of a user message or of a tool output.
 
-    :raises InvalidRequestError: for media that the protocol has no form for.
+    :raises InvalidRequestError: for media that the protocol does not support.
     """
     if isinstance(part, Text):
         return {"type": "input_text", "text": part.text}
@@ -34,13 +34,13 @@ def input_part(part: Text | Media) -> JsonObject:
         case "audio":
             return _audio(part)
         case "video":
-            raise InvalidRequestError("Models that speak this protocol take no video.")
+            raise InvalidRequestError("Models of this protocol do not accept video.")
         case "document":
             return _file(part)
 
 
 def tool_output(parts: Sequence[Text | Media]) -> str | list[JsonObject]:
-    """Return what a tool answered: a string where it is one text, else a list of parts."""
+    """Return a tool output: a string if it is one text, else a list of parts."""
     if not parts:
         return ""
     if len(parts) == 1 and isinstance(parts[0], Text):
@@ -49,11 +49,11 @@ def tool_output(parts: Sequence[Text | Media]) -> str | list[JsonObject]:
 
 
 def output_text(part: Text, before: int) -> JsonObject:
-    """Return text that the assistant said, ``before`` characters into its turn."""
+    """Return a text of the assistant that begins ``before`` characters into its turn."""
     fields: JsonObject = {"type": "output_text", "text": part.text}
-    notes = [_annotation(citation, before, len(part.text)) for citation in part.citations]
-    if notes:
-        fields["annotations"] = notes
+    annotations = [_annotation(citation, before, len(part.text)) for citation in part.citations]
+    if annotations:
+        fields["annotations"] = annotations
     return fields
 
 
@@ -72,7 +72,7 @@ def _annotation(citation: Citation, before: int, length: int) -> JsonObject:
 def _reference(source: FileReference) -> str:
     if source.provider != "openai":
         raise InvalidRequestError(
-            f"A file that lies at {source.provider} can't be given to this model: send its data."
+            f"A file stored at {source.provider} cannot be sent to this model: send its data."
         )
     return source.id
 

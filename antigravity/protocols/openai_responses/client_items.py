@@ -1,4 +1,4 @@
-"""Messages of the representation become input items of the wire."""
+"""Encodes messages as input items."""
 
 from __future__ import annotations
 
@@ -27,28 +27,31 @@ from antigravity.protocols.openai_responses.encrypted import FAMILY
 from antigravity.protocols.openai_responses.schema import NAME, JsonObject
 from antigravity.protocols.tool_arguments import object_text
 
-#: The longest identifier that OpenAI takes.
+#: The longest identifier that OpenAI accepts.
 ID_MAX: Final = 64
 
 
 def short_id(call_id: str) -> str:
-    """Return a call's id, or a stable shorter one where it is too long for the wire."""
+    """Return a call's id, shortened in a stable way if it is too long for the protocol."""
     if len(call_id) <= ID_MAX:
         return call_id
     return f"call_{hashlib.sha256(call_id.encode()).hexdigest()[:40]}"
 
 
-class Items:
-    """Collects the input; what can't be said is added to ``losses``."""
+class ItemWriter:
+    """Encoder of the input items of one request; it reports losses.
+
+    :ivar items: the items so far.
+    """
 
     def __init__(self, losses: Losses) -> None:
         self.items: list[JsonObject] = []
         self._losses = losses
-        self._content: list[JsonObject] = []  # of the message that is being written
+        self._content: list[JsonObject] = []  # of the open message
         self._role = ""
 
     def add(self, messages: Sequence[Message]) -> None:
-        """Take messages in."""
+        """Encode messages."""
         for message in messages:
             if message.role == "assistant":
                 self._assistant(message)
@@ -59,12 +62,12 @@ class Items:
         self._drop_lone_reasoning()
 
     def _drop_lone_reasoning(self) -> None:
-        """Drop reasoning that led to nothing: it is refused without the item that follows it."""
+        """Drop reasoning at the end of a turn, which is refused without an item after it."""
         while self.items and self.items[-1]["type"] == "reasoning":
             self.items.pop()
-            self._losses.add("messages.thinking", "left out: no output followed it in its turn")
+            self._losses.add("messages.thinking", "dropped: no output follows it in its turn")
 
-    def _say(self, role: str, part: JsonObject) -> None:
+    def _add_part(self, role: str, part: JsonObject) -> None:
         if self._role != role:
             self._flush()
         self._role = role
@@ -83,13 +86,13 @@ class Items:
         for part in message.parts:
             match part:
                 case Text() | Media():
-                    self._say(role, input_part(part))
+                    self._add_part(role, input_part(part))
                 case ToolResult():
                     self._result(part)
                 case Opaque():
                     self._opaque(part)
                 case _:
-                    self._lose(part)
+                    self._drop(part)
 
     def _assistant(self, message: Message) -> None:
         written = 0
@@ -97,10 +100,10 @@ class Items:
             match part:
                 case Text():
                     if part.text:
-                        self._say("assistant", output_text(part, written))
+                        self._add_part("assistant", output_text(part, written))
                     written += len(part.text)
                     if part.signature is not None:
-                        self._losses.add("messages.text.signature", "left out: it isn't OpenAI's")
+                        self._losses.add("messages.text.signature", "dropped: it is not OpenAI's")
                 case Thinking():
                     self._thinking(part)
                 case ToolCall():
@@ -114,21 +117,21 @@ class Items:
                 case ToolResult():
                     self._result(part)
 
-    def _lose(self, part: object) -> None:
+    def _drop(self, part: object) -> None:
         field = f"messages.{type(part).__name__.lower()}"
-        self._losses.add(field, "left out: this protocol has no form for it", content=True)
+        self._losses.add(field, "dropped: this protocol has no such part", content=True)
 
     def _opaque(self, part: Opaque) -> None:
         if part.protocol == NAME:
             self._item(part.wire)
         else:
-            detail = f"left out: only {part.protocol} knows it"
+            detail = f"dropped: only {part.protocol} has it"
             self._losses.add(f"messages.{part.kind}", detail, content=True)
 
     def _thinking(self, part: Thinking) -> None:
         signature = part.signature
         if signature is None or signature.family != FAMILY:
-            self._losses.add("messages.thinking", "left out: it has no signature of OpenAI's")
+            self._losses.add("messages.thinking", "dropped: it has no signature of OpenAI")
             return
         summary = [{"type": "summary_text", "text": part.text}] if part.text else []
         encrypted = part.redacted or signature.value
@@ -136,7 +139,7 @@ class Items:
 
     def _call(self, part: ToolCall) -> None:
         if part.signature is not None:
-            self._losses.add("messages.tool_call.signature", "left out: it isn't OpenAI's")
+            self._losses.add("messages.tool_call.signature", "dropped: it is not OpenAI's")
         custom = part.kind == "custom"
         arguments = part.arguments if custom else object_text(part.arguments) or part.arguments
         item: JsonObject = {
@@ -151,7 +154,9 @@ class Items:
 
     def _result(self, part: ToolResult) -> None:
         if part.is_error:
-            self._losses.add("messages.tool_result.is_error", "not marked: only its text tells")
+            self._losses.add(
+                "messages.tool_result.is_error", "dropped: this protocol has no such field"
+            )
         custom = part.kind == "custom"
         self._item(
             {
@@ -170,18 +175,18 @@ class Items:
         status = "completed" if part.error is None else "failed"
         item: JsonObject = {"type": "web_search_call", "status": status, "action": action}
         if part.id.startswith("ws_") and len(part.id) <= ID_MAX:
-            item["id"] = part.id  # others are refused; none is fine
+            item["id"] = part.id  # optional, but other ids are refused
         self._item(item)
 
     def _media(self, part: Media) -> None:
         if part.kind != "image" or not isinstance(part.source, InlineData):
-            self._lose(part)
+            self._drop(part)
             note = f"[{part.kind} left out: it cannot be sent back]"
-            self._say("assistant", {"type": "output_text", "text": note})
+            self._add_part("assistant", {"type": "output_text", "text": note})
             return
         digest = hashlib.sha256(part.source.data.encode()).hexdigest()[:40]
         if part.signature is not None:
-            self._losses.add("messages.media.signature", "left out: it isn't OpenAI's")
+            self._losses.add("messages.media.signature", "dropped: it is not OpenAI's")
         self._item(
             {
                 "type": "image_generation_call",

@@ -1,8 +1,8 @@
-"""Follows the output items of a stream, and tells what is new in each event.
+"""Decodes the output items of a stream.
 
-Servers of this protocol differ in how much of an item's life they tell.  Whatever the
-final form of a text, of arguments or of an item holds beyond the deltas seen is added
-from there, so that the result is the same for all of them.
+Servers of this protocol differ in which events of an item they send.  If the final form of a text,
+of arguments or of an item has more than the deltas so far, the rest is added from there, so that
+the result is the same for all of them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from antigravity.protocols.openai_responses.wire_event import WireEvent
 
 _Field = Literal["text", "refusal", "summary", "content"]
 
-#: How an item's own parts are called, and where their text stands.
+#: The field of a content part and the member with its text, by type.
 _PARTS: Final[dict[str, tuple[_Field, str]]] = {
     "output_text": ("text", "text"),
     "text": ("text", "text"),
@@ -53,24 +53,24 @@ _PARTS: Final[dict[str, tuple[_Field, str]]] = {
 }
 
 
-#: Types of items that an answer may end with; others are always followed by one of them.
+#: Types of items that a response can end with; others are always followed by one of them.
 ENDING: Final = frozenset(("message", "function_call", "custom_tool_call", "image_generation_call"))
 
 
 class _Piece:
-    """What has been seen of one text, refusal or thought."""
+    """State of one text, refusal or piece of reasoning."""
 
     __slots__ = ("annotations", "before", "logprobs", "seen")
 
     def __init__(self, before: int) -> None:
-        self.before = before  # characters of the answer's text in front of it
+        self.before = before  # characters of the response's text before it
         self.seen = 0
         self.annotations = 0
         self.logprobs = False
 
 
 class _Item:
-    """What has been seen of one output item."""
+    """State of one output item."""
 
     __slots__ = ("call", "done", "id", "pieces", "seen", "source", "unplaced")
 
@@ -78,10 +78,10 @@ class _Item:
         self.id = item_id
         self.done = False
         self.pieces: dict[tuple[_Field, int], _Piece] = {}
-        self.source: _Field | None = None  # of thoughts: the first of two forms counts
+        self.source: _Field | None = None  # of reasoning: the first of two forms counts
         self.call: ToolCallStart | None = None
         self.seen = 0  # characters of arguments
-        self.unplaced: list[str] = []  # arguments that came before the call's name
+        self.unplaced: list[str] = []  # arguments before the call's name
 
 
 def _index(value: object) -> int:
@@ -92,21 +92,21 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-class Output:
-    """All items of one answer; new events go to ``add``."""
+class OutputDecoder:
+    """Decoder of all items of one response; it calls ``add`` with each event."""
 
     def __init__(self, add: Callable[[Event], None]) -> None:
         self._add = add
         self._items: dict[object, _Item] = {}
         self._last: object = None
         self._characters = 0
-        self._thinking = False  # whether the last event was a thought
-        self._ends = False  # whether an answer may end with the last item
+        self._thinking = False  # whether the last event was thinking
+        self._can_end = False  # whether a response can end with the last item
         self.calls = 0
         self.refused = False
 
     def event(self, kind: str, wire: WireEvent) -> None:
-        """Take one event in; those that nobody knows are nothing."""
+        """Decode one event; unknown events are ignored."""
         match kind:
             case "response.output_text.delta":
                 self._logprobs(self._piece(wire, "text"), wire, text=wire.delta)
@@ -144,7 +144,7 @@ class Output:
                 return
 
     def finish(self, output: object) -> None:
-        """Take the final list of items in, as far as the stream did not tell of them."""
+        """Decode the part of the final list of items that the stream did not contain."""
         items = [item for item in _list(output) if isinstance(item, dict)]
         if not self._items:
             for place, item in enumerate(items):
@@ -158,16 +158,16 @@ class Output:
 
     @property
     def complete(self) -> bool:
-        """Whether all items have come to their ends, the last of them one that can end it all."""
+        """Whether all items are done, and a response can end with the last one."""
         items = self._items.values()
-        return self._ends and bool(items) and all(item.done for item in items)
+        return self._can_end and bool(items) and all(item.done for item in items)
 
     def _emit(self, event: Event) -> None:
         self._thinking = isinstance(event, ThinkingDelta)
         self._add(event)
 
     def _item(self, wire: WireEvent) -> _Item:
-        """Return the item that an event is about: by its place, else its id, else the last."""
+        """Return the item of an event: by its index, else by its id, else the last one."""
         key: object = wire.output_index
         item_id = wire.item.get("id") if isinstance(wire.item, dict) else wire.item_id
         if not isinstance(key, int) or key not in self._items:
@@ -207,18 +207,18 @@ class Output:
             self._write(piece, field, whole[piece.seen :])
 
     def _logprobs(self, piece: _Piece, wire: WireEvent, *, text: object = None) -> None:
-        """Write a delta with its probabilities; those at the end count if none came before."""
+        """Emit a delta with its log probabilities; those at the end count only if it had none."""
         self._write(piece, "text", text)
         content = [entry for entry in _list(wire.logprobs) if isinstance(entry, dict)]
         if content and (text is not None or not piece.logprobs):
             piece.logprobs = True
             self._emit(LogprobsDelta(content))
 
-    def _annotations(self, piece: _Piece, notes: list[Any]) -> None:
-        for note in notes:
+    def _annotations(self, piece: _Piece, wires: list[Any]) -> None:
+        for wire in wires:
             piece.annotations += 1
             try:
-                annotation = lenient.convert(note, Annotation)
+                annotation = lenient.convert(wire, Annotation)
             except MALFORMED:
                 continue
             if annotation.type == "url_citation":
@@ -240,7 +240,7 @@ class Output:
             self._thought(item, field, index, whole[seen:])
 
     def _part(self, item: _Item, index: int, part: object) -> None:
-        """Take a content part in its final form."""
+        """Decode a content part in its final form."""
         if not isinstance(part, dict):
             return
         kind = part.get("type")
@@ -264,7 +264,7 @@ class Output:
             self._start_call(self._item(wire), wire.item)
 
     def _end(self, wire: WireEvent) -> None:
-        """Take an item in its final form."""
+        """Decode an item in its final form."""
         final = wire.item
         if not isinstance(final, dict):
             return
@@ -272,9 +272,9 @@ class Output:
         if item.done:
             if item.id == final.get("id"):
                 return
-            item = self._items[self._last] = _Item(final.get("id"))  # a server that can't count
+            item = self._items[self._last] = _Item(final.get("id"))  # the server repeated an index
         item.done = True
-        self._ends = str(final.get("type")) in ENDING
+        self._can_end = str(final.get("type")) in ENDING
         match final.get("type"):
             case "message":
                 for index, part in enumerate(_list(final.get("content"))):
@@ -320,7 +320,7 @@ class Output:
         if item.call is not None or kind not in ("function_call", "custom_tool_call"):
             return
         if not isinstance(name, str) or not name:
-            return  # the final form may have it
+            return  # the final form can have it
         namespace = wire.get("namespace")
         item.call = start = ToolCallStart(
             call=self.calls,

@@ -1,4 +1,4 @@
-"""What an upstream says besides its events: errors, usage, counts and models."""
+"""Decodes responses of an upstream that are not streamed: errors, usage, counts and models."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _BY_STATUS: Final[dict[int, type[GatewayError]]] = {
     504: DeadlineError,
     529: OverloadedError,
 }
-_BY_WORD: Final[dict[str, type[GatewayError]]] = {
+_BY_CODE: Final[dict[str, type[GatewayError]]] = {
     "context_length_exceeded": ContextLengthError,
     "context_window_exceeded": ContextLengthError,
     "string_above_max_length": ContextLengthError,
@@ -69,29 +69,29 @@ _TOO_LONG: Final = re.compile(
 
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-    """Return the error in an answer with a status of 400 or more."""
+    """Return the error in a response with a status of 400 or more."""
     value = _decoded(body)
     return make_error(status, _error_fields(value), read_limit(status, headers, value))
 
 
 def make_error(status: int | None, fields: JsonObject, limit: Limit | None = None) -> GatewayError:
-    """Return the error that an upstream's error object (and status, if any) tells of."""
-    message, code = _word(fields, "message"), _word(fields, "code")
+    """Return the error for an upstream's error object and status, if there is one."""
+    message, code = _text(fields, "message"), _text(fields, "code")
     if limit is None:
         limit = read_limit(status, {}, fields)
-    kind = _kind(status, code, _word(fields, "type"), message, limit)
+    kind = _kind(status, code, _text(fields, "type"), message, limit)
     if issubclass(kind, UpstreamCredentialError):
-        #  The upstream's words may quote the key, and the client couldn't mend it.
+        #  The upstream's message can quote the key, and the client cannot fix it.
         message = credential_refused()
     elif not message:
         message = f"The upstream failed with status {status}." if status else "The upstream failed."
     if issubclass(kind, QuotaExhaustedError) and limit.kind == "billing":
         code = BILLING_CODE
     elif code == BILLING_CODE:
-        code = "rate_limit_exceeded"  # some say so of any limit
+        code = "rate_limit_exceeded"  # some servers send the billing code for any limit
     return kind(
         message,
-        param=_word(fields, "param") or None,
+        param=_text(fields, "param") or None,
         code=code or None,
         retry_after=limit.retry_after,
         upstream_status=status,
@@ -99,7 +99,7 @@ def make_error(status: int | None, fields: JsonObject, limit: Limit | None = Non
 
 
 def _kind(
-    status: int | None, code: str, word: str, message: str, limit: Limit
+    status: int | None, code: str, error_type: str, message: str, limit: Limit
 ) -> type[GatewayError]:
     if limit.kind and status in (None, 402, 403, 429):
         return QuotaExhaustedError
@@ -107,10 +107,10 @@ def _kind(
         return QuotaExhaustedError
     if status in (401, 403):
         return UpstreamCredentialError
-    named = _BY_WORD.get(code) or _BY_WORD.get(word)
+    named = _BY_CODE.get(code) or _BY_CODE.get(error_type)
     if named in (None, InvalidRequestError) and _TOO_LONG.search(message):
         return ContextLengthError
-    vague = named in (InvalidRequestError, UpstreamError)  # the status knows better
+    vague = named in (InvalidRequestError, UpstreamError)  # the status is more precise
     if named is not None and not (vague and status in _BY_STATUS):
         return named
     if status in _BY_STATUS:
@@ -120,13 +120,13 @@ def _kind(
     return named or UpstreamError
 
 
-def _word(fields: JsonObject, name: str) -> str:
+def _text(fields: JsonObject, name: str) -> str:
     value = fields.get(name)
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 
 def _decoded(body: bytes) -> Any:
-    """Return what the JSON body holds, ``None`` if it is no JSON."""
+    """Return the value of a JSON body, ``None`` if it is not valid JSON."""
     try:
         return msgspec.json.decode(body)
     except MALFORMED:
@@ -134,7 +134,7 @@ def _decoded(body: bytes) -> Any:
 
 
 def _error_fields(value: Any) -> JsonObject:
-    """Return the error object in a body, in any of the shapes that compatible servers use."""
+    """Return the error object in a body, in any format that compatible servers use."""
     if isinstance(value, list) and value:
         value = value[0]
     if not isinstance(value, dict):
@@ -175,7 +175,7 @@ class _WithUsage(msgspec.Struct, frozen=True):
 
 
 def usage_of(body: bytes) -> Usage | None:
-    """Return the usage in a whole answer."""
+    """Return the usage in a whole response."""
     try:
         return decode_usage(lenient.decode(body, _WithUsage).usage)
     except MALFORMED:
@@ -183,15 +183,15 @@ def usage_of(body: bytes) -> Usage | None:
 
 
 def decode_count(body: bytes) -> int:
-    """Return the count in an answer of ``/responses/input_tokens``.
+    """Return the count in a response of ``/responses/input_tokens``.
 
-    :raises UpstreamError: if it holds none.
+    :raises UpstreamError: if the body has no count.
     """
     try:
         count: _Count = lenient.decode(body, _Count)
         return count.input_tokens
     except MALFORMED as error:
-        raise UpstreamError("The upstream's answer holds no token count.") from error
+        raise UpstreamError("The upstream sent no token count.") from error
 
 
 class _Count(msgspec.Struct, frozen=True):
@@ -205,12 +205,12 @@ class _Models(msgspec.Struct, frozen=True):
 def decode_models(body: bytes) -> tuple[Model, ...]:
     """Return the models in a list.
 
-    :raises UpstreamError: if it is none.
+    :raises UpstreamError: if the body is not a list of models.
     """
     try:
         entries = lenient.decode(body, _Models).data
     except MALFORMED as error:
-        raise UpstreamError("The upstream's answer is no list of models.") from error
+        raise UpstreamError("The upstream sent no list of models.") from error
     return tuple(_model(entry) for entry in entries if isinstance(entry.get("id"), str))
 
 
@@ -225,8 +225,8 @@ def _model(entry: JsonObject) -> Model:
     )
     return Model(
         id=entry["id"],
-        display_name=_word(entry, "display_name") or _word(entry, "name"),
-        owned_by=_word(entry, "owned_by"),
+        display_name=_text(entry, "display_name") or _text(entry, "name"),
+        owned_by=_text(entry, "owned_by"),
         created=_count(entry, "created"),
         input_token_limit=limit,
     )

@@ -1,4 +1,4 @@
-"""An upstream's Responses events become events of the representation, up to the last one."""
+"""Decodes the streamed response of an upstream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from antigravity.ir.events import (
     UsageUpdate,
 )
 from antigravity.protocols.embedded_errors import error_in_event
-from antigravity.protocols.openai_responses.client_output import Output
+from antigravity.protocols.openai_responses.client_output import OutputDecoder
 from antigravity.protocols.openai_responses.client_reply import decode_error, decode_usage
 from antigravity.protocols.openai_responses.client_tap import failure_of
 from antigravity.protocols.openai_responses.schema import MALFORMED, JsonObject
@@ -34,24 +34,24 @@ _INCOMPLETE: Final[dict[str, FinishReason]] = {
 
 @implementer(IStreamDecoder)
 class ResponsesDecoder:
-    """Decodes one stream."""
+    """Decoder of one response."""
 
     def __init__(self) -> None:
         self._events: list[Event] = []
-        self._output = Output(self._add)
+        self._output = OutputDecoder(self._add)
         self._started = False
         self._ended = False
 
     def decode(self, event: ServerSentEvent) -> Sequence[Event]:
-        """Return what ``event`` means."""
+        """Return the events in ``event``."""
         if self._ended or event.data == b"[DONE]":
             return ()
         try:
             wire = msgspec.json.decode(event.data, type=WireEvent)
         except MALFORMED:
-            told = error_in_event(event.event, event.data, decode_error)
-            why = "The upstream sent an event that is not a JSON object."
-            self._fail(told or UpstreamError(why))
+            reported = error_in_event(event.event, event.data, decode_error)
+            malformed = UpstreamError("The upstream sent an event that is not a JSON object.")
+            self._fail(reported or malformed)
             return self._take()
         if wire.output is not None and wire.type is None and wire.response is None:
             wire = msgspec.structs.replace(wire, response=msgspec.json.decode(event.data))
@@ -59,17 +59,17 @@ class ResponsesDecoder:
             return self._take()
         name = wire.type if isinstance(wire.type, str) and wire.type else event.event
         if not name.startswith("response."):
-            told = error_in_event(event.event, event.data, decode_error)
-            if told is not None:
-                self._fail(told)
+            reported = error_in_event(event.event, event.data, decode_error)
+            if reported is not None:
+                self._fail(reported)
                 return self._take()
         self._event(name, wire)
         return self._take()
 
     def close(self) -> Sequence[Event]:
-        """Return what the end of the body means.
+        """Return the events at the end of the body.
 
-        An answer whose items have all come to their ends is complete, also without a last word.
+        A response whose items are all done is complete, even without its last event.
         """
         if not self._ended:
             if self._output.complete:
@@ -79,7 +79,7 @@ class ResponsesDecoder:
         return self._take()
 
     def _whole(self, wire: WireEvent) -> None:
-        """Take in a whole response, which some servers send where a stream was asked for."""
+        """Decode a whole response, which some servers send instead of a stream."""
         status = wire.response.get("status")
         if status in ("queued", "in_progress"):
             self._fail(UpstreamError("The upstream sent a response that is not complete."))
@@ -137,8 +137,8 @@ class ResponsesDecoder:
         native = "completed"
         if kind == "response.incomplete" or status == "incomplete":
             details = response.get("incomplete_details")
-            word = details.get("reason") if isinstance(details, dict) else None
-            native = word if isinstance(word, str) else "incomplete"
+            found = details.get("reason") if isinstance(details, dict) else None
+            native = found if isinstance(found, str) else "incomplete"
             reason = _INCOMPLETE.get(native, "length")
         elif self._output.calls:
             reason = "tool_calls"

@@ -1,4 +1,4 @@
-"""Watches a stream of Responses events that is passed through."""
+"""Watches a native pass-through of a Responses stream."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from antigravity.protocols.openai_responses.client_reply import (
 from antigravity.protocols.openai_responses.schema import MALFORMED, JsonObject
 from antigravity.sse import ServerSentEvent, encode_event
 
-#: Types of items that an answer may end with.
+#: Types of items that a response can end with.
 _ENDING: Final = re.compile(
     rb'"type"\s*:\s*"(?:message|function_call|custom_tool_call|image_generation_call)"'
 )
@@ -33,13 +33,13 @@ _ENDS: Final = frozenset(("response.completed", "response.incomplete"))
 _FAILURES: Final = frozenset(("response.failed", "response.cancelled", "error"))
 
 
-class _Answer(Struct, frozen=True):
+class _Response(Struct, frozen=True):
     id: str | None = None
     usage: object = None
 
 
 class _Terminal(Struct, frozen=True):
-    response: _Answer = _Answer()
+    response: _Response = _Response()
 
 
 class _Failed(Struct, frozen=True):
@@ -58,13 +58,13 @@ class _Created(Struct, frozen=True):
     response: JsonObject = {}
 
 
-#: Bytes of items that are kept, so that a stream without a last event can be given one.
-_MOST: Final = 4 * 1024 * 1024
+#: The most items that are held for the last event of a stream without one, in bytes.
+_MAX_HELD: Final = 4 * 1024 * 1024
 
 
 @implementer(IResponseIdTap, IClosingTap)
 class ResponsesTap:
-    """Knows an event by its name, and reads only those that end a stream."""
+    """Tap on one response; it decodes only the events that begin or end the stream."""
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
@@ -85,12 +85,12 @@ class ResponsesTap:
         """Observe a whole response."""
         if self._on_response_id is not None:
             try:
-                self._named(lenient.decode(body, _Answer))
+                self._report_id(lenient.decode(body, _Response))
             except MALFORMED:
-                return  # who gets it will see
+                return  # the client gets the malformed body
 
     def watch(self, event: ServerSentEvent) -> None:
-        """Look at one event."""
+        """Observe one event."""
         name = event.event
         if not name:
             found = _TYPE.search(event.data)
@@ -113,7 +113,7 @@ class ResponsesTap:
             self.failure = self.failure or error_in_event(name, event.data, decode_error)
 
     def close(self) -> bytes | None:
-        """Return the last event for a response all of whose items have come to their ends."""
+        """Return the last event if it is all that is missing, ``None`` if more is."""
         if self.finished:
             return b""
         if self._open > 0 or not self._items or not self._created:
@@ -133,7 +133,7 @@ class ResponsesTap:
     def _keep(self, data: bytes) -> None:
         self._open -= 1
         self._held += len(data)
-        if self._held > _MOST:
+        if self._held > _MAX_HELD:
             self._items = None
         elif self._items is not None:
             self._items.append(data)
@@ -141,25 +141,25 @@ class ResponsesTap:
     def _begin(self, data: bytes) -> None:
         if self._on_response_id is not None:
             try:
-                self._named(lenient.decode(data, _Terminal).response)
+                self._report_id(lenient.decode(data, _Terminal).response)
             except MALFORMED:
-                return  # it will be told at the end
+                return  # the last event has the id too
 
-    def _named(self, answer: _Answer) -> None:
+    def _report_id(self, response: _Response) -> None:
         callback, self._on_response_id = self._on_response_id, None
-        if callback is not None and answer.id:
-            callback(answer.id)
+        if callback is not None and response.id:
+            callback(response.id)
 
     def _end(self, data: bytes) -> None:
         try:
-            answer = lenient.decode(data, _Terminal).response
+            response = lenient.decode(data, _Terminal).response
         except MALFORMED:
             self.failure = UpstreamError("The upstream sent an event that is not JSON.")
             return
-        self._named(answer)
-        self.usage = decode_usage(answer.usage)
+        self._report_id(response)
+        self.usage = decode_usage(response.usage)
         self.finished = True
-        # Another end than the plain one means something also without content.
+        # An incomplete response is meaningful without content too.
         self.meaningful = self.meaningful or b'"response.incomplete"' in data
 
     def _fail(self, name: str, data: bytes) -> None:

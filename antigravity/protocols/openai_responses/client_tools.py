@@ -1,4 +1,4 @@
-"""Tools and tool choice of the representation become those of the wire."""
+"""Encodes tools and the tool choice."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from antigravity.protocols.openai_responses.schema import NAME, JsonObject, with
 
 
 def encode_tools(
-    tools: Sequence[Tool], notes: JsonObject, losses: Losses, *, own: bool
+    tools: Sequence[Tool], settings: JsonObject, losses: Losses, *, own: bool
 ) -> list[JsonObject]:
-    """Return the declarations; tools of a namespace stand together where its first one stood.
+    """Return the declarations; the tools of a namespace stand together at its first one.
 
-    ``notes`` are those that ``server_tools`` took.  A function that doesn't say whether it
-    is strict is not, except where the request is the protocol's ``own``: there the default
-    is the upstream's.
+    ``settings`` are the ``own_settings`` of ``server_tools``.  A function that leaves ``strict``
+    open is not strict, but in requests of the protocol's ``own`` clients, where the upstream's
+    default applies.
     """
     wire: list[JsonObject] = []
     spaces: dict[str, list[JsonObject]] = {}
-    descriptions = notes.get("namespaces", {})
+    descriptions = settings.get("namespaces", {})
     for tool in tools:
-        declaration = _declare(tool, notes, losses, own=own)
+        declaration = _declare(tool, settings, losses, own=own)
         if declaration is None:
             continue
         namespace = tool.namespace if isinstance(tool, FunctionTool | CustomTool) else None
@@ -50,7 +50,7 @@ def encode_tools(
     return wire
 
 
-def _declare(tool: Tool, notes: JsonObject, losses: Losses, *, own: bool) -> JsonObject | None:
+def _declare(tool: Tool, settings: JsonObject, losses: Losses, *, own: bool) -> JsonObject | None:
     match tool:
         case FunctionTool():
             strict = tool.strict if tool.strict is not None or own else False
@@ -73,18 +73,18 @@ def _declare(tool: Tool, notes: JsonObject, losses: Losses, *, own: bool) -> Jso
                 }
             )
         case WebSearchTool():
-            return _search(tool, notes, losses)
+            return _search(tool, settings, losses)
         case HostedTool(protocol=protocol, wire=wire) if protocol == NAME:
             return wire
         case HostedTool(kind="code_execution"):
             return {"type": "code_interpreter", "container": {"type": "auto"}}
         case HostedTool(kind=kind):
-            losses.add(f"tools.{kind}", "left out: this protocol has no such tool", content=True)
+            losses.add(f"tools.{kind}", "dropped: this protocol has no such tool", content=True)
             return None
 
 
-def _search(tool: WebSearchTool, notes: JsonObject, losses: Losses) -> JsonObject:
-    declaration: JsonObject = {"type": "web_search", **notes.get("web_search", {})}
+def _search(tool: WebSearchTool, settings: JsonObject, losses: Losses) -> JsonObject:
+    declaration: JsonObject = {"type": "web_search", **settings.get("web_search", {})}
     filters: JsonObject = {}
     if tool.allowed_domains:
         filters["allowed_domains"] = list(tool.allowed_domains)
@@ -97,12 +97,12 @@ def _search(tool: WebSearchTool, notes: JsonObject, losses: Losses) -> JsonObjec
     if not tool.live:
         declaration["external_web_access"] = False
     if tool.max_uses is not None:
-        losses.add("tools.web_search.max_uses", "left out: this protocol has no such limit")
+        losses.add("tools.web_search.max_uses", "dropped: this protocol has no such limit")
     return declaration
 
 
 def encode_choice(choice: ToolChoice, tools: Sequence[Tool]) -> str | JsonObject:
-    """Return the tool choice in the shortest form that says it."""
+    """Return the tool choice in its shortest form."""
     if not choice.names or choice.mode == "none":
         return choice.mode
     chosen = [_choose(name, tools) for name in choice.names]

@@ -1,7 +1,7 @@
-"""Conversations that the gateway keeps for ``previous_response_id``: pure functions on bytes.
+"""Conversations that the gateway stores for ``previous_response_id``: pure functions on bytes.
 
-What is kept of a response is the response itself, and the items that went in.  Instructions
-are not among those, since the next request doesn't inherit them.
+A stored conversation has the input items of a request and its response.  It has no instructions,
+because the next request does not inherit them.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ class _Switches(Struct, frozen=True):
     previous_response_id: str | None = None
 
 
-class _Answer(Struct, frozen=True):
+class _Response(Struct, frozen=True):
     output: list[Raw] = []
 
 
-class Kept(Struct, frozen=True):
-    """A response with its input items, each with its original bytes."""
+class StoredConversation(Struct, frozen=True):
+    """Response with the items of its input, all as unchanged JSON text."""
 
     input: list[Raw]
     response: Raw
 
     @property
     def items(self) -> list[Raw]:
-        """The whole conversation: what went in, and what came out."""
-        return self.input + msgspec.json.decode(self.response, type=_Answer).output
+        """The whole conversation: input and output."""
+        return self.input + msgspec.json.decode(self.response, type=_Response).output
 
 
 _ENCODER: Final = msgspec.json.Encoder()
-_DECODER: Final = msgspec.json.Decoder(Kept)
+_DECODER: Final = msgspec.json.Decoder(StoredConversation)
 
 
 def previous_id(body: bytes) -> str | None:
@@ -46,7 +46,7 @@ def previous_id(body: bytes) -> str | None:
 
 
 def wants_store(body: bytes) -> bool:
-    """Return whether the answer may be kept; the protocol's default is that it may."""
+    """Return whether the response can be stored, which is the protocol's default."""
     return decode_object(body, _Switches).store is not False
 
 
@@ -55,7 +55,7 @@ def _fields(body: bytes) -> dict[str, Raw]:
 
 
 def _input_items(fields: dict[str, Raw]) -> list[Raw]:
-    """Return the input as items with their original bytes; a string is a message."""
+    """Return the input as items in unchanged JSON text; a string becomes a message."""
     own = bytes(fields.get("input", b"null"))
     if own == b"null":
         return []
@@ -65,23 +65,22 @@ def _input_items(fields: dict[str, Raw]) -> list[Raw]:
 
 
 def expand(body: bytes, history: Sequence[bytes]) -> bytes:
-    """Return the body with the history before its own input and without its reference.
+    """Return the body with the history before its own input, without ``previous_response_id``.
 
-    ``history`` holds, oldest first, what :func:`snapshot` has made; each is the whole
-    conversation up to its response already.
+    ``history`` holds results of :func:`snapshot`, oldest first.
     """
     fields = _fields(body)
-    items = [item for kept in history for item in read(kept).items]
+    items = [item for conversation in history for item in read(conversation).items]
     fields["input"] = Raw(msgspec.json.encode(items + _input_items(fields)))
     fields.pop("previous_response_id", None)
     return msgspec.json.encode(fields)
 
 
 def snapshot(body: bytes, response: bytes) -> bytes:
-    """Return what to keep: the items of the (expanded) request, and the response."""
-    return _ENCODER.encode(Kept(_input_items(_fields(body)), Raw(response)))
+    """Return the bytes to store: the items of the (expanded) request, and the response."""
+    return _ENCODER.encode(StoredConversation(_input_items(_fields(body)), Raw(response)))
 
 
-def read(kept: bytes) -> Kept:
-    """Return what :func:`snapshot` has put together."""
-    return _DECODER.decode(kept)
+def read(stored: bytes) -> StoredConversation:
+    """Return the conversation that :func:`snapshot` encoded."""
+    return _DECODER.decode(stored)

@@ -1,8 +1,7 @@
-"""Thought signatures inside ``encrypted_content``, the only opaque field that clients return.
+"""Thought signatures in ``encrypted_content``, the only opaque field that clients send back.
 
-A signature of a foreign family is sealed (``ir.signature``).  Two things besides the
-signature of thinking travel the same way, each with a mark before the value: encrypted
-thinking as a whole, and a signature that sat on the text or image *before* the item.
+A signature of another family is sealed (``ir.signature``).  The field also carries, each with a
+prefix, encrypted thinking as a whole, and the signature of the text or image *before* the item.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ _TRAILING: Final = "trailing."
 
 
 class Unsealed(NamedTuple):
-    """What an ``encrypted_content`` holds.
+    """Value of an ``encrypted_content``.
 
     ``thinking``: the signature of the item's own reasoning.  ``redacted``: the value is the
     encrypted reasoning itself.  ``trailing``: the signature belongs to the part before.
@@ -33,7 +32,7 @@ def seal_thinking(signature: Signature) -> str:
 
 
 def seal_redacted(data: str, family: str) -> str:
-    """Return the text for encrypted reasoning; OpenAI's own needs no mark."""
+    """Return the text for encrypted reasoning; OpenAI's own needs no prefix."""
     return data if family == FAMILY else seal(Signature(_REDACTED + data, family), "")
 
 
@@ -43,7 +42,7 @@ def seal_trailing(signature: Signature) -> str:
 
 
 def read_encrypted(text: str) -> Unsealed:
-    """Return what one of the functions above, or OpenAI, put into the text."""
+    """Return the value of a text from one of the functions above, or from OpenAI."""
     signature = unseal(text, FAMILY)
     if signature.value.startswith(_REDACTED):
         value = signature.value.removeprefix(_REDACTED)

@@ -1,4 +1,4 @@
-"""Numbers a stream's events and puts them into bytes."""
+"""Numbers and encodes the events of a stream."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antigravity.sse import encode_event
 
 
 class EventWriter:
-    """Numbers events and collects their bytes; a ``quiet`` one only counts."""
+    """Writer of numbered events; a ``quiet`` writer only counts them."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
@@ -27,7 +27,7 @@ class EventWriter:
             self._pieces.append(encode_event(kind.encode(), msgspec.json.encode(data)))
 
     def deltas(self, kind: str, **fields: Any) -> Callable[[str], None]:
-        """Return a function that writes events which differ in ``delta`` alone."""
+        """Return a function that writes events which differ only in ``delta``."""
         fixed = msgspec.json.encode({"type": kind, **fields})[:-1]
 
         def write(delta: str) -> None:

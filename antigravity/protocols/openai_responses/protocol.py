@@ -1,4 +1,4 @@
-"""The two sides of the Responses API, as the rest of the gateway sees them."""
+"""The Responses API: the server side and the client side of the protocol."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ OPENAI_RESPONSES_SERVER: Final = ServerProtocol(
     encode_error=encode_error,
 )
 
-#: Without counts of tokens: OpenAI has them, most compatible servers have not.
+#: Without an encoder of token counts: OpenAI counts tokens, most compatible servers do not.
 OPENAI_RESPONSES_CLIENT: Final = ClientProtocol(
     name=NAME,
     traits=TRAITS,

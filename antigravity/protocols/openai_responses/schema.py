@@ -1,7 +1,4 @@
-"""What a Responses request looks like on the wire, and errors that name the field at fault.
-
-Only shapes live here; what they mean is said in ``server_request`` and ``server_items``.
-"""
+"""The JSON types of Responses requests, and errors that name the field at fault."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from antigravity.protocols.json_body import bad_field, convert
 #: The protocol's name, the same on both sides.
 NAME: Final = "openai_responses"
 
-#: What a JSON decoder raises for bytes that are no JSON of the wanted type.
+#: The exceptions of a JSON decoder for bytes that are not JSON of the expected type.
 MALFORMED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 JsonObject = dict[str, Any]
@@ -52,7 +49,7 @@ class TextField(Struct, frozen=True):
 
 
 class RequestBody(Struct, frozen=True):
-    """The body's fields that the representation has a place for."""
+    """The fields of the body that the representation has a field for."""
 
     model: str
     input: str | list[JsonObject] | None = None
@@ -165,13 +162,13 @@ class ReasoningItem(Struct, frozen=True):
 
 
 class SearchSource(Struct, frozen=True):
-    """A page that a web search found."""
+    """A page in the results of a web search."""
 
     url: str | None = None
 
 
 class SearchAction(Struct, frozen=True):
-    """What a web search call did."""
+    """``action`` of a web search call."""
 
     type: str = "search"
     query: str | None = None
@@ -226,7 +223,7 @@ class AudioPart(Struct, frozen=True):
 
 
 class Annotation(Struct, frozen=True):
-    """A source under a text; only ``url_citation`` has a place in the representation."""
+    """An annotation of a text; the representation has only ``url_citation``."""
 
     type: str = ""
     url: str = ""
@@ -236,7 +233,7 @@ class Annotation(Struct, frozen=True):
 
 
 class TextPart(Struct, frozen=True):
-    """A content part with text, whatever its type is called."""
+    """A content part with text, of any type."""
 
     text: str
     annotations: list[Annotation] | None = None
@@ -249,22 +246,22 @@ class RefusalPart(Struct, frozen=True):
 
 
 def read(value: Any, kind: type[_T], path: str = "") -> _T:
-    """Return a JSON value, which stands at ``path`` in the body, as ``kind``.
+    """Return the JSON value at ``path`` of the body as ``kind``.
 
-    :raises InvalidRequestError: with the path of the field that doesn't fit.
+    :raises InvalidRequestError: naming the field at fault.
     """
     result: _T = convert(value, kind, path)
     return result
 
 
 def required(path: str, *others: str) -> InvalidRequestError:
-    """Return the error for a field that is missing; ``others`` would do in its place."""
+    """Return the error for a missing field; ``others`` are accepted instead."""
     instead = f" (or {', '.join(f'`{other}`' for other in others)})" if others else ""
     return bad_field(path, f"is required{instead}")
 
 
 def refuse(path: str, value: object, allowed: Sequence[str]) -> InvalidRequestError:
-    """Return the error for a word that isn't among the ``allowed`` ones."""
+    """Return the error for a value that is not one of ``allowed``."""
     if value is None:
         return bad_field(path, "is required", allowed)
     return bad_field(path, f"is invalid: found {str(value)[:80]!r}", allowed)

@@ -1,4 +1,4 @@
-"""Content parts of messages and tool outputs become parts of the representation."""
+"""Decodes the content parts of messages and tool outputs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from antigravity.protocols.openai_responses.schema import (
     required,
 )
 
-#: The types of content parts, whoever speaks.
+#: The types of content parts in messages of any role.
 PART_TYPES: Final = (
     "input_text",
     "input_image",
@@ -46,8 +46,8 @@ def decode_content(
 ) -> tuple[Text | Media, ...]:
     """Return the parts of a message's content.
 
-    ``before`` is the number of characters that the turn had already: annotations count
-    from the beginning of their part, citations from that of the turn.
+    ``before`` is the number of characters of the turn before this content: offsets of annotations
+    begin at their part, those of citations at the turn.
     """
     if isinstance(content, str):
         return (Text(content),)
@@ -90,15 +90,15 @@ def citations(
     annotations: list[Annotation] | tuple[Annotation, ...], before: int
 ) -> tuple[Citation, ...]:
     """Return the web pages among a text's annotations, their offsets moved by ``before``."""
-    return tuple(citation(note, before) for note in annotations if note.type == "url_citation")
+    return tuple(citation(each, before) for each in annotations if each.type == "url_citation")
 
 
-def citation(note: Annotation, before: int) -> Citation:
+def citation(wire: Annotation, before: int) -> Citation:
     """Return one annotation as a citation."""
-    start, end = note.start_index, note.end_index
+    start, end = wire.start_index, wire.end_index
     return Citation(
-        note.url,
-        note.title or "",
+        wire.url,
+        wire.title or "",
         start=None if start is None else start + before,
         end=None if end is None else end + before,
     )
@@ -107,7 +107,7 @@ def citation(note: Annotation, before: int) -> Citation:
 def _image(part: ImagePart, path: str) -> Media:
     url = part.image_url
     if not isinstance(url, str):
-        nested = (url or {}).get("url")  # as chat completions write it
+        nested = (url or {}).get("url")  # the format of chat completions
         url = nested if isinstance(nested, str) else None
     if url:
         mime_type, source = _source(url, f"{path}.image_url")

@@ -1,4 +1,4 @@
-"""Input items of a request become the messages of the representation."""
+"""Decodes the input items of a request as messages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from antigravity.protocols.openai_responses.server_content import decode_content
 #: The roles of message items.
 ROLES: Final = ("user", "assistant", "system", "developer")
 
-#: The types of items that are understood; those that only OpenAI knows are kept as they are.
+#: The types of items in error messages; the reader keeps unknown types unchanged.
 ITEM_TYPES: Final = (
     "message",
     "function_call",
@@ -52,12 +52,12 @@ ITEM_TYPES: Final = (
     "item_reference",
 )
 
-#: Items that the client sends back to a provider, besides those whose type ends in ``_output``.
+#: Items with a client's results, besides those whose type ends in ``_output``.
 _CLIENT_ITEMS: Final = frozenset(("mcp_approval_response", "compaction_trigger", "item_reference"))
 
 
-class Conversation:
-    """Collects items to turns: what the assistant did without a pause is one message."""
+class ConversationReader:
+    """Reader of items, which collects consecutive items of the assistant in one message."""
 
     def __init__(self) -> None:
         self.system: list[Text] = []
@@ -72,7 +72,7 @@ class Conversation:
         return tuple(self._messages)
 
     def instruct(self, text: str) -> None:
-        """Take ``instructions``, which stand before everything else."""
+        """Add ``instructions``, the beginning of the system prompt."""
         if text:
             self.system.append(Text(text))
 
@@ -91,7 +91,10 @@ class Conversation:
         self._parts.append(part)
 
     def add(self, item: JsonObject, path: str) -> None:
-        """Take one item in; ``path`` is where it stands in the body."""
+        """Decode the item at ``path`` of the body.
+
+        :raises InvalidRequestError: naming the field at fault.
+        """
         kind = item.get("type")
         if kind is None:
             kind = "message" if "role" in item else "item_reference" if "id" in item else None
@@ -155,7 +158,7 @@ class Conversation:
             self._add("assistant", Thinking(text, signature))
 
     def _sign_last(self, signature: Signature) -> None:
-        """Put a signature on the part that it was taken from, or on an empty text."""
+        """Add a signature to the last part, or to an empty text."""
         last = self._parts[-1] if self._parts and self._turn == "assistant" else None
         if isinstance(last, Text | Media) and last.signature is None:
             self._parts[-1] = msgspec.structs.replace(last, signature=signature)
@@ -199,7 +202,7 @@ def _result(item: OutputItem, kind: str, path: str) -> ToolResult:
 
 
 def decode_search(item: SearchItem) -> WebSearch:
-    """Return the web search that an item tells of."""
+    """Return the web search in an item."""
     action = item.action
     if action is None:
         return WebSearch(item.id or "")

@@ -1,7 +1,7 @@
-"""Output items while they are written: each knows the events that its life consists of.
+"""Encodes output items: each class writes the events of one type of item.
 
-An item is begun by its constructor and ended by ``close``, which returns its final JSON.
-Which item comes when is decided by the encoder in ``server_stream``.
+The constructor begins an item, and ``close`` ends it and returns its final JSON.  The encoder in
+``server_stream`` decides on the order of items.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Status = Literal["completed", "incomplete"]
 
 
 class Item:
-    """What all items have in common: an id, a place in the output, a beginning and an end."""
+    """Base of all items: an id, an index in the output, a beginning and an end."""
 
     def __init__(self, writer: EventWriter, index: int, item: JsonObject) -> None:
         self._writer = writer
@@ -38,7 +38,7 @@ class Item:
         return self._item
 
     def abandon(self) -> JsonObject:
-        """Return the item as far as it got, after a failure."""
+        """Return the unfinished item after a failure."""
         return self.close("incomplete")
 
 
@@ -140,7 +140,7 @@ class MessageItem(Item):
         self._part("refusal").write(delta)
 
     def annotate(self, citation: Citation) -> None:
-        """Write a source for the text."""
+        """Write a citation of the text."""
         self._part("output_text").annotate(citation)
 
     def logprobs(self, content: list[JsonObject]) -> None:
@@ -154,7 +154,7 @@ class MessageItem(Item):
 
 
 class ReasoningItem(Item):
-    """Thinking, as a summary of one part; ``sealed`` goes to ``encrypted_content``."""
+    """Reasoning, as a summary of one part; ``sealed`` is its ``encrypted_content``."""
 
     def __init__(self, writer: EventWriter, index: int, item_id: str) -> None:
         super().__init__(writer, index, {"id": item_id, "type": "reasoning", "summary": []})
@@ -163,7 +163,7 @@ class ReasoningItem(Item):
         self.sealed: str | None = None
 
     def text(self, delta: str) -> None:
-        """Write thoughts."""
+        """Write reasoning."""
         if self._delta is None:
             place = {**self.place, "summary_index": 0}
             self._writer.emit(
@@ -228,13 +228,13 @@ class CallItem(Item):
             self.arguments("{}")
         whole = {self._field: "".join(self._pieces)}
         self._item.update(whole)
-        #  openai 2.x wants the function's name here, 3.x has no such field.
+        #  openai 2.x requires the function's name here, 3.x has no such field.
         name = {} if self._custom else {"name": self._item["name"]}
         self._writer.emit(f"{self._kind}.done", **self.place, **name, **whole)
         return super().close(status)
 
     def abandon(self) -> JsonObject:
-        """Return the call as far as it got, unannounced: clients run a call once it is done."""
+        """Return the unfinished call without an event, because clients run a call that is done."""
         return {**self._item, self._field: "".join(self._pieces), "status": "incomplete"}
 
 
@@ -290,7 +290,7 @@ class ImageItem(Item):
 def _annotation(citation: Citation, before: int, length: int) -> JsonObject:
     """Return a citation as an annotation of a part of ``length`` characters.
 
-    One without a place points to where it came.
+    A citation without a range points to the end of the text so far.
     """
     start = length if citation.start is None else citation.start - before
     start = min(max(start, 0), length)

@@ -1,4 +1,4 @@
-"""The response object, which is a whole reply and the end of every stream."""
+"""The response object, which is a whole response or the end of a stream."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from antigravity.ir.events import FinishReason
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_responses.schema import MALFORMED, JsonObject
 
-#: Why a response is incomplete; all other reasons end a complete one.
+#: The reasons of incomplete responses, by finish reason; with others a response is complete.
 INCOMPLETE: Final[dict[FinishReason, str | None]] = {
     "length": "max_output_tokens",
     "content_filter": "content_filter",
@@ -29,7 +29,7 @@ INCOMPLETE: Final[dict[FinishReason, str | None]] = {
 
 
 class _Echo(Struct):
-    """The fields of the request that its response repeats."""
+    """The fields of a request that its response repeats."""
 
     background: Any = None
     frequency_penalty: Any = None
@@ -55,9 +55,9 @@ class _Echo(Struct):
 
 
 class ResponseObject:
-    """Makes the JSON of one response in each of its states.
+    """Encoder of one response object in each of its states.
 
-    Every member that Open Responses requires is there; numbers have the API's defaults.
+    The object has every member that Open Responses requires; numbers have the API's defaults.
     """
 
     def __init__(self, context: ReplyContext) -> None:
@@ -94,7 +94,7 @@ class ResponseObject:
 
 
 def _echo(body: bytes) -> JsonObject:
-    """Return what the response repeats of the request, with the protocol's defaults."""
+    """Return the fields of a request that its response repeats, with the protocol's defaults."""
     try:
         echo = msgspec.json.decode(body, type=_Echo)
     except MALFORMED:
@@ -148,7 +148,7 @@ def _declared(tool: Any) -> Any:
 
 
 def encode_usage(usage: Usage) -> JsonObject:
-    """Return the counts as the protocol writes them; openai 3.x wants every field."""
+    """Return the ``usage`` object; openai 3.x requires every field."""
     return {
         "input_tokens": usage.input_total,
         "input_tokens_details": {
@@ -164,8 +164,7 @@ def encode_usage(usage: Usage) -> JsonObject:
 def failure(error: GatewayError) -> JsonObject:
     """Return the ``error`` of a failed response.
 
-    Its codes are those that Codex acts on; of a rate limit it reads the delay from the
-    message.
+    The codes are those that Codex handles; it reads the delay of a rate limit from the message.
     """
     message, code = error.message, "server_error"
     if isinstance(error, ContextLengthError):

@@ -1,14 +1,15 @@
-"""A client's request body becomes a request of the representation."""
+"""Decodes the bodies of clients' requests."""
 
 from __future__ import annotations
 
-from typing import Final, get_args
+from typing import Final
 
 import msgspec
 
 from antigravity.ir.call import Call
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.request import Effort, Request, ResponseFormat, Sampling, ThinkingConfig
+from antigravity.ir.thinking import EFFORTS
 from antigravity.protocols.json_body import bad_field, load_object, members_of
 from antigravity.protocols.member_scan import has_member
 from antigravity.protocols.openai_responses.schema import (
@@ -21,28 +22,27 @@ from antigravity.protocols.openai_responses.schema import (
     refuse,
     required,
 )
-from antigravity.protocols.openai_responses.server_items import Conversation
-from antigravity.protocols.openai_responses.server_tools import Tools, decode_choice
+from antigravity.protocols.openai_responses.server_items import ConversationReader
+from antigravity.protocols.openai_responses.server_tools import ToolReader, decode_choice
 
-#: The word in ``include`` that asks for log probabilities.
+#: The value in ``include`` that requests log probabilities.
 LOGPROBS: Final = "message.output_text.logprobs"
 
-#: The key in a request's extensions under which this protocol keeps notes for its own encoder.
-NOTES: Final = "openai_responses"
+#: The extension with settings that only this protocol's own encoder uses.
+OWN_SETTINGS: Final = "openai_responses"
 
-_EFFORTS: Final[tuple[str, ...]] = get_args(Effort)
 _FORMATS: Final = ("text", "json_object", "json_schema")
 _VERBOSITIES: Final = ("low", "medium", "high")
 
-#: What only OpenAI's own servers could look up, and what to do without.
+#: Fields that refer to what OpenAI's servers store, and what to send instead.
 _STORED_BY_OPENAI: Final = {
     "conversation": "send `previous_response_id` or all of it as `input`",
     "prompt": "send its text as `instructions` or `input`",
 }
 
-#: Known fields that have no other place than the extensions.
-_KEPT: Final = frozenset(("include", "store", "previous_response_id", "safety_identifier"))
-_KNOWN: Final = (frozenset(RequestBody.__struct_fields__) - _KEPT) | {NOTES}
+#: Known fields that become extensions.
+_EXTENSIONS: Final = frozenset(("include", "store", "previous_response_id", "safety_identifier"))
+_KNOWN: Final = (frozenset(RequestBody.__struct_fields__) - _EXTENSIONS) | {OWN_SETTINGS}
 _REASONING: Final = frozenset(ReasoningField.__struct_fields__)
 
 
@@ -58,12 +58,12 @@ def decode(body: bytes) -> Request:
     extensions = {
         name: value for name, value in fields.items() if name not in _KNOWN and value is not None
     }
-    notes = tools.notes
+    own_settings = tools.own_settings
     rest = _rest_of_reasoning(fields.get("reasoning"))
     if rest:
-        notes["reasoning"] = rest
-    if notes:
-        extensions[NOTES] = notes
+        own_settings["reasoning"] = rest
+    if own_settings:
+        extensions[OWN_SETTINGS] = own_settings
     text = wire.text
     if text and text.verbosity is not None and text.verbosity not in _VERBOSITIES:
         raise refuse("text.verbosity", text.verbosity, _VERBOSITIES)
@@ -90,29 +90,36 @@ def decode(body: bytes) -> Request:
 
 
 def native_only_error(call: Call) -> InvalidRequestError | None:
-    """Return why only an upstream of this protocol can serve a request, if that is so."""
+    """Return the error for a request that only OpenAI can serve, ``None`` for others."""
     found = members_of(call)
     for name, remedy in _STORED_BY_OPENAI.items():
         if has_member(found, name):
-            return bad_field(name, f"refers to what OpenAI stores and isn't known here: {remedy}")
+            return _not_stored_here(name, remedy)
     if has_member(found, "background") and bytes(found["background"]) == b"true":
         return bad_field(
-            "background", "works where OpenAI itself serves the model: leave it out, or stream"
+            "background", "requires an OpenAI upstream: leave it out, or stream the response"
         )
     return None
 
 
 def _refuse_foreign_state(wire: RequestBody) -> None:
-    """Refuse what only OpenAI's own servers could look up: answering without it misleads."""
+    """Refuse references to what OpenAI's servers store.
+
+    :raises InvalidRequestError: naming the field.
+    """
     for name, remedy in _STORED_BY_OPENAI.items():
         if getattr(wire, name) is not None:
-            raise bad_field(name, f"refers to what OpenAI stores and isn't known here: {remedy}")
+            raise _not_stored_here(name, remedy)
     if wire.input is None and not wire.instructions:
         raise required("input")
 
 
-def _conversation(wire: RequestBody) -> tuple[Conversation, Tools]:
-    conversation, tools = Conversation(), Tools()
+def _not_stored_here(name: str, remedy: str) -> InvalidRequestError:
+    return bad_field(name, f"refers to data that only OpenAI stores: {remedy}")
+
+
+def _conversation(wire: RequestBody) -> tuple[ConversationReader, ToolReader]:
+    conversation, tools = ConversationReader(), ToolReader()
     if isinstance(wire.instructions, str):
         conversation.instruct(wire.instructions)
     elif wire.instructions:
@@ -147,8 +154,8 @@ def _thinking(field: ReasoningField | None) -> ThinkingConfig:
     include = True if summary else None
     if field.effort is None:
         return ThinkingConfig(include=include, summary=summary)
-    if field.effort not in _EFFORTS:
-        raise refuse("reasoning.effort", field.effort, _EFFORTS)
+    if field.effort not in EFFORTS:
+        raise refuse("reasoning.effort", field.effort, EFFORTS)
     if field.effort == "none":
         return ThinkingConfig("off", include=include, summary=summary)
     effort = msgspec.convert(field.effort, Effort)

@@ -1,4 +1,4 @@
-"""Scans requests for what another model of the protocol may refuse or read differently."""
+"""Scans requests for what another model of the protocol can refuse or read differently."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from antigravity.protocols.member_scan import (
 )
 
 _MEDIA: Final = {"image": (b'"input_image"',), "document": (b'"input_file"',)}
-#: Fields that refer to what one upstream stores.
-_KEPT_UPSTREAM: Final = ("previous_response_id", "conversation", "prompt", "background")
+#: Fields that refer to what an upstream stores.
+_STORED_UPSTREAM: Final = ("previous_response_id", "conversation", "prompt", "background")
 
 
 def needs_translation(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
     """Return whether a request uses one of these aspects, and can be translated."""
     found = members(body)
-    if has_member(found, *_KEPT_UPSTREAM) and bytes(found.get("background", b"")) != b"false":
+    if has_member(found, *_STORED_UPSTREAM) and bytes(found.get("background", b"")) != b"false":
         return False
     return uses_any(_CHECKS, found, aspects, capabilities)
 

@@ -1,4 +1,4 @@
-"""Events become output items, streamed or in a whole response."""
+"""Encodes events as output items, streamed or in a whole response."""
 
 from __future__ import annotations
 
@@ -58,11 +58,12 @@ from antigravity.protocols.stream_encoder import StreamEncoder
 
 
 class ResponsesStreamEncoder(StreamEncoder):
-    """Encodes one streamed response.  One output item is open at a time.
+    """Encoder of one response.  One output item is open at a time.
 
-    ``final_response`` is the JSON of the response object that ended the stream as complete
-    or incomplete; ``None`` before the end and after a failure.  A ``quiet`` encoder writes
-    no events: it is there for that object alone.
+    A ``quiet`` encoder writes no events; it is used for its ``final_response``.
+
+    :ivar final_response: the JSON of the response object that ended the stream as complete or
+        incomplete; ``None`` before the end and after a failure.
     """
 
     def __init__(self, context: ReplyContext, *, quiet: bool = False) -> None:
@@ -73,7 +74,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         self._writer = EventWriter(quiet=quiet)
         self._output: list[JsonObject] = []
         self._item: Item | None = None
-        self._searches: list[WebSearch] = []  # that came while a message was open
+        self._searches: list[WebSearch] = []  # that wait for the open message to end
         self._trailing: Signature | None = None  # of the open message
         self._call_ids: set[str] = set()
         self._search_ids: set[str] = set()
@@ -122,7 +123,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         self._writer.emit(kind, response=Raw(response))
 
     def _close(self, status: Status = "completed") -> None:
-        """Close the open item, then write what waited for it to close."""
+        """Close the open item, then write what waited for its end."""
         item, self._item = self._item, None
         if item is not None:
             self._output.append(item.close(status))
@@ -136,7 +137,7 @@ class ResponsesStreamEncoder(StreamEncoder):
             self._output.append(self._search(search).close("completed"))
 
     def _end(self, event: ToolCallEnd | Finish) -> None:
-        """Close the open item; it is incomplete if the finish that ends it is."""
+        """Close the open item, as incomplete if the response is."""
         finish = self.sequencer.finish_of()
         incomplete = finish is not None and finish.reason in INCOMPLETE
         self._close("incomplete" if incomplete else "completed")
@@ -181,9 +182,10 @@ class ResponsesStreamEncoder(StreamEncoder):
             self._item.arguments(event.arguments)
 
     def _message(self, *, leave_searches: bool = True) -> MessageItem:
-        """Return the open message.
+        """Return the open message, or a new one.
 
-        Sources and probabilities still belong to it after a search was reported, text doesn't.
+        After a web search, citations and log probabilities still belong to the open message, but
+        text begins a new one.
         """
         item = self._item
         if isinstance(item, MessageItem) and (leave_searches or not self._searches):
@@ -201,7 +203,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         return self._item
 
     def _sealed(self, encrypted: str) -> None:
-        """Write a reasoning item that has nothing to read; no other item may be open."""
+        """Write a reasoning item without text; no other item can be open."""
         item = ReasoningItem(self._writer, len(self._output), self._new_id("rs_"))
         item.sealed = encrypted
         self._output.append(item.close("completed"))
@@ -243,7 +245,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         return SearchItem(self._writer, len(self._output), item_id, search)
 
     def _media(self, event: MediaOutput) -> None:
-        """Write an image as an item of its own; of anything else what can be read of it."""
+        """Write an image as an item, and other media as text."""
         source = event.source
         if kind_of(event.mime_type) == "image" and isinstance(source, InlineData):
             self._close()
@@ -278,7 +280,7 @@ _WRITERS: Final[dict[type, Callable[[ResponsesStreamEncoder, Any], None]]] = {
 
 
 def encode_response(response: Response, context: ReplyContext) -> HttpReply:
-    """Return a whole response, the object at the end of a stream of the same events."""
+    """Return a whole response: the object at the end of a stream of the same events."""
     encoder = ResponsesStreamEncoder(context, quiet=True)
     encoder.encode(UsageUpdate(response.usage))
     for event in unfold(response.choices[0]):

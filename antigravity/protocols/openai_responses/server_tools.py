@@ -1,4 +1,4 @@
-"""Tools and tool choice of a request."""
+"""Decodes the tools and the tool choice of a request."""
 
 from __future__ import annotations
 
@@ -26,31 +26,34 @@ from antigravity.protocols.openai_responses.schema import (
     without_nulls,
 )
 
-#: Names that the representation has for hosted tools of this protocol.
+#: The representation's names of hosted tools.
 HOSTED_KINDS: Final = {"code_interpreter": "code_execution"}
 
-#: Fields of a web search tool that the representation has a place for.
+#: Fields of a web search tool that the representation has a field for.
 _SEARCH_FIELDS: Final = frozenset(("type", "filters", "user_location"))
 _MODES: Final = ("none", "auto", "required")
 
 
-class Tools:
-    """The decoded tools, and what only this protocol's encoder can say again.
+class ToolReader:
+    """Reader of the tools of one request.
 
-    ``notes`` go to the request's extensions: the descriptions of namespaces and the fields
-    of the web search tool that nobody else knows.
+    :ivar own_settings: descriptions of namespaces and fields of the web search tool that only
+        this protocol has; they become extensions.
     """
 
     def __init__(self) -> None:
         self._tools: list[Tool] = []
-        self.notes: JsonObject = {}
+        self.own_settings: JsonObject = {}
 
     def tools(self) -> tuple[Tool, ...]:
         """Return the tools in the order in which they were declared."""
         return tuple(self._tools)
 
     def add(self, tool: JsonObject, path: str, namespace: str | None = None) -> None:
-        """Take one declaration in; ``path`` is where it stands in the body."""
+        """Decode the declaration at ``path`` of the body.
+
+        :raises InvalidRequestError: naming the field at fault.
+        """
         kind = tool.get("type")
         if kind == "function":
             self._tools.append(_function(tool, path, namespace))
@@ -72,7 +75,7 @@ class Tools:
 
     def _namespace(self, space: NamespaceDeclaration, path: str) -> None:
         if space.description:
-            self.notes.setdefault("namespaces", {})[space.name] = space.description
+            self.own_settings.setdefault("namespaces", {})[space.name] = space.description
         for place, tool in enumerate(space.tools):
             self.add(tool, f"{path}.tools[{place}]", space.name)
 
@@ -89,12 +92,12 @@ class Tools:
         )
         rest = {name: value for name, value in tool.items() if name not in _SEARCH_FIELDS}
         if rest:
-            self.notes["web_search"] = without_nulls(rest)
+            self.own_settings["web_search"] = without_nulls(rest)
 
 
 def _function(tool: JsonObject, path: str, namespace: str | None) -> FunctionTool:
     nested = tool.get("function")
-    if isinstance(nested, dict) and "name" not in tool:  # as chat completions write it
+    if isinstance(nested, dict) and "name" not in tool:  # the format of chat completions
         tool, path = nested, f"{path}.function"
     function = read(tool, FunctionDeclaration, path)
     return FunctionTool(
@@ -107,7 +110,7 @@ def _function(tool: JsonObject, path: str, namespace: str | None) -> FunctionToo
 
 
 def decode_choice(choice: str | JsonObject | None) -> ToolChoice | None:
-    """Return the tool choice in any of its forms."""
+    """Return the tool choice, ``None`` if the client sent none."""
     if choice is None:
         return None
     if isinstance(choice, str):
@@ -122,14 +125,14 @@ def decode_choice(choice: str | JsonObject | None) -> ToolChoice | None:
     return ToolChoice("required", (_chosen(choice, "tool_choice"),))
 
 
-def _mode(word: str, allowed: tuple[str, ...], path: str) -> Literal["auto", "none", "required"]:
-    if word in allowed:
-        return word  # type: ignore[return-value]
-    raise refuse(path, word, allowed)
+def _mode(value: str, allowed: tuple[str, ...], path: str) -> Literal["auto", "none", "required"]:
+    if value in allowed:
+        return value  # type: ignore[return-value]
+    raise refuse(path, value, allowed)
 
 
 def _chosen(tool: JsonObject, path: str) -> str:
-    """Return the name of a chosen tool; a hosted one goes by its kind."""
+    """Return the name of a chosen tool; the name of a hosted tool is its kind."""
     kind = tool.get("type")
     if not isinstance(kind, str):
         raise refuse(f"{path}.type", kind, ("function", "custom", "allowed_tools", "web_search"))

@@ -1,4 +1,4 @@
-"""Answers to questions about a response that the gateway keeps: pure functions."""
+"""Encodes responses to calls about a stored response: pure functions."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import msgspec
 from antigravity.ir.call import Call, HttpReply
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.protocols.json_body import bad_field
-from antigravity.protocols.openai_responses.conversation import Kept, read
+from antigravity.protocols.openai_responses.conversation import StoredConversation, read
 from antigravity.protocols.openai_responses.schema import JsonObject
 from antigravity.protocols.replies import json_reply, list_page, page_number
 
 _DEFAULT_LIMIT: Final = 20
-_MOST: Final = 100
+_MAX_LIMIT: Final = 100
 _ORDERS: Final = ("asc", "desc")
 _TRUE: Final = ("true", "1")
-#: What ids of items begin with; others get that of a message.
+#: The prefixes of item ids, by type; other types get the prefix of messages.
 _PREFIXES: Final = {
     "reasoning": "rs_",
     "function_call": "fc_",
@@ -28,40 +28,40 @@ _PREFIXES: Final = {
     "custom_tool_call_output": "ctco_",
     "web_search_call": "ws_",
 }
-#: What is only told who asks for it (``include``): the type of an object, and its member.
-_ON_DEMAND: Final = (
+#: Members that are only in a list on request: the value of ``include``, the object's type and the
+#: member.
+_ON_REQUEST: Final = (
     ("message.input_image.image_url", "input_image", "image_url"),
     ("computer_call_output.output.image_url", "computer_screenshot", "image_url"),
     ("reasoning.encrypted_content", "reasoning", "encrypted_content"),
 )
 
 
-def encode(call: Call, kept: bytes) -> HttpReply:
-    """Return the reply to a call about a response.
+def encode(call: Call, conversation: bytes) -> HttpReply:
+    """Return the reply to a call about a stored response.
 
-    :raises InvalidRequestError: if it cannot be done with one that was made at once.
+    :raises InvalidRequestError: if the call requires a background response.
     """
     match call.route.tag:
         case "delete":
             return json_reply({"id": _id(call), "object": "response", "deleted": True})
         case "input_items":
-            return json_reply(_page(call, read(kept)))
+            return json_reply(_page(call, read(conversation)))
         case "cancel":
             raise InvalidRequestError(
-                "Only a response that is made in the background can be cancelled; this one was "
-                "made at once.",
+                "Only background responses can be cancelled; this response is not one.",
                 param="response_id",
                 code="response_not_cancellable",
             )
     if call.query.get("stream", "").lower() in _TRUE:
-        raise bad_field("stream", "works for responses that are made in the background only")
-    return HttpReply(200, bytes(read(kept).response))
+        raise bad_field("stream", "is only allowed for background responses")
+    return HttpReply(200, bytes(read(conversation).response))
 
 
 def not_found(call: Call) -> NotFoundError:
-    """Return the error for a response that is not known."""
+    """Return the error for a response that is not stored."""
     return NotFoundError(
-        f"Response with id {_id(call)!r} not found: it is not stored, or not any more.",
+        f"Response with id {_id(call)!r} not found: it was not stored, or has expired.",
         param="response_id",
         code="response_not_found",
     )
@@ -71,23 +71,23 @@ def _id(call: Call) -> str:
     return call.arguments["id"]
 
 
-def _page(call: Call, kept: Kept) -> JsonObject:
-    """Return the page of the input's items that was asked for."""
+def _page(call: Call, conversation: StoredConversation) -> JsonObject:
+    """Return the requested page of the input's items."""
     limit, order = _limit(call), call.query.get("order") or "desc"
     if order not in _ORDERS:
         raise bad_field("order", "is invalid", _ORDERS)
-    items = list(_items(kept, _id(call)))
+    items = list(_items(conversation, _id(call)))
     if order == "desc":
         items.reverse()
     after = call.query.get("after")
     if after:
         place = next((n for n, item in enumerate(items) if item["id"] == after), None)
         if place is None:
-            raise bad_field("after", "is the id of no item of this response")
+            raise bad_field("after", "is not the id of an item of this response")
         items = items[place + 1 :]
     page = items[:limit]
     included = {value for name, value in call.parameters if name.partition("[")[0] == "include"}
-    for wanted, kind, member in _ON_DEMAND:
+    for wanted, kind, member in _ON_REQUEST:
         if wanted not in included:
             page = [_without(item, kind, member) for item in page]
     return list_page(page, has_more=len(items) > limit)
@@ -95,15 +95,15 @@ def _page(call: Call, kept: Kept) -> JsonObject:
 
 def _limit(call: Call) -> int:
     limit = page_number(call.query.get("limit") or str(_DEFAULT_LIMIT))
-    if limit is None or not 1 <= limit <= _MOST:
-        raise bad_field("limit", f"must be a number from 1 to {_MOST}")
+    if limit is None or not 1 <= limit <= _MAX_LIMIT:
+        raise bad_field("limit", f"must be a number from 1 to {_MAX_LIMIT}")
     return limit
 
 
-def _items(kept: Kept, response_id: str) -> Iterator[JsonObject]:
-    """Give the items as the API lists them: each with an id of its own, and a status."""
+def _items(conversation: StoredConversation, response_id: str) -> Iterator[JsonObject]:
+    """Yield the items of the input, each with a unique id and a status."""
     seen: set[str] = set()
-    for number, raw in enumerate(kept.input):
+    for number, raw in enumerate(conversation.input):
         item: Any = msgspec.json.decode(raw)
         kind = item.get("type") or "message"
         name = item.get("id")
@@ -126,7 +126,7 @@ def _text(role: object, text: str) -> JsonObject:
 
 
 def _without(value: Any, kind: str, member: str) -> Any:
-    """Return a value in which no object of a type has the member."""
+    """Return a value without a member of all objects of a type."""
     if isinstance(value, list):
         return [_without(each, kind, member) for each in value]
     if not isinstance(value, dict):

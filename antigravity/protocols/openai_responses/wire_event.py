@@ -1,4 +1,4 @@
-"""What is read of the events of a stream, whatever their types."""
+"""The members of streamed events that the gateway reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class WireEvent(Struct, frozen=True):
-    """The fields of all events that are read; none is checked before it is needed."""
+    """Event of any type; members are checked when they are used."""
 
     type: Any = None
     response: Any = None
