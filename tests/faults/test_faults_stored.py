@@ -146,9 +146,10 @@ class StoredFaults(FaultCase):
 
     async def test_response_ids_are_not_paths(self) -> None:
         await self.start()
-        for name in ("..%2Fmodels", "a%2Fb", "%00", "%ff", "x" * 5000):
+        statuses = {"..%2Fmodels": 404, "a%2Fb": 404, "%00": 400, "%ff": 400, "x" * 5000: 404}
+        for name, status in statuses.items():
             answer = await self.call("GET", f"{PATH}/{name}")
-            self.assertIn(answer.status, (400, 404, 414), name[:20])
+            self.assertEqual(answer.status, status, name[:20])
         self.assertEqual(self.simulator.state.stats.requests, 0)
 
     async def test_stored_stream_passes(self) -> None:

@@ -1,8 +1,9 @@
-"""Folders of tests are packages: modules import each other by their full names."""
+"""Folders of tests are packages with plain names, and share what is in ``tests/support``."""
 
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
@@ -21,3 +22,24 @@ def test_test_modules_do_not_change_the_import_path() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 changed = ast.unparse(node.func) in ("sys.path.insert", "sys.path.append")
                 assert not changed or path.name == "test_requirements.py", path
+
+
+def test_helper_modules_are_named_for_what_they_hold() -> None:
+    """A module is ``builders``, ``fixtures``, ``fake_upstream``, and not a kit or a case."""
+    retired = re.compile(r"(^|_)(kit|support|case|asks|material|dialect|stand_in|helpers|utils)$")
+    names = [path for path in TESTS.rglob("*.py") if not path.name.startswith("test_")]
+    assert not [path for path in names if retired.search(path.stem)]
+
+
+def test_shared_helpers_are_in_support() -> None:
+    """What tests of two folders import is in ``tests/support``, and no test module is imported."""
+    wrong = []
+    for path in TESTS.rglob("*.py"):
+        here = path.relative_to(TESTS).parts[:-1]
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests."):
+                _, folder, *rest = (node.module or "").split(".")
+                foreign = folder not in ("support", *here[:1])
+                if foreign or any(name.startswith("test_") for name in (folder, *rest)):
+                    wrong.append(f"{path.relative_to(TESTS)}: {node.module}")
+    assert not wrong

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,8 +16,18 @@ from tests.interop.sdk_drivers import Answer, Media, Mode, Options, Result, Tool
 _FILTERED = ("SAFETY", "PROHIBITED_CONTENT", "RECITATION", "BLOCKLIST", "SPII")
 
 
-@functools.cache
+#: A client closes when it is collected: threads must not make two of which one is cached.
+_LOCK = threading.Lock()
+
+
 def client(url: str, version: str = "") -> genai.Client:
+    """Return the one client for this URL and version of the API."""
+    with _LOCK:
+        return _client(url, version)
+
+
+@functools.cache
+def _client(url: str, version: str) -> genai.Client:
     options = types.HttpOptions(base_url=url, timeout=30_000)
     if version:
         options.api_version = version

@@ -81,7 +81,7 @@ def test_rate_limit_is_429(url: str, sdk: SdkDriver, target: Target) -> None:
 
 def test_upstream_failure_is_server_error(url: str, sdk: SdkDriver) -> None:
     for error in fail_at_once(url, sdk, MODES, "[[error 503 message=Oh no]]"):
-        assert status_of(error) in (502, 503, 529)
+        assert status_of(error) == 503
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
@@ -126,7 +126,7 @@ def test_broken_stream_is_never_complete(
 @pytest.mark.parametrize("fault", ["cut 2", "empty"])
 def test_broken_response_is_an_error(url: str, sdk: SdkDriver, fault: str) -> None:
     for error in fail_at_once(url, sdk, ["whole"], f"[[say one two three]] [[{fault}]]"):
-        assert status_of(error) in (500, 502, 503, 504, 529)
+        assert status_of(error) == 502
 
 
 def test_invalid_field_is_named(url: str) -> None:
@@ -143,7 +143,7 @@ def test_invalid_field_is_named(url: str) -> None:
         anthropic_client(url).messages.create(
             model=model, max_tokens=9, messages=[{"role": "user", "content": [{"type": "text"}]}]
         )
-    assert "messages[0]" in str(three.value.body) or "messages.0" in str(three.value.body)
+    assert "messages.0.content.0.text: Field required" in str(three.value.body)
 
 
 def test_disconnected_stream_leaves_gateway_serving(url: str) -> None:

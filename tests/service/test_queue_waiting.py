@@ -33,5 +33,7 @@ class TotalWaitTests(TestCase):
         self.assertEqual(answer.status, 429, answer.text)
         self.assertEqual(answer.headers["retry-after"], "1")
         asked = [entry for entry in gateway.simulator.log if LIMITED in str(entry.body)]
-        # After 0, 0.4 and 0.8 seconds; the next would be too late.
-        self.assertIn(len(asked), (2, 3))
+        # After 0, 0.4 and 0.8 seconds; a fourth would be too late.  The clock is real: on a slow
+        # machine the third may be too late as well, for the waits are counted by what they took.
+        self.assertGreaterEqual(len(asked), 2)
+        self.assertLessEqual(len(asked), 3)
