@@ -20,7 +20,7 @@ Ratio = Annotated[str, Meta(pattern=r"^[1-9]\d?:[1-9]\d?$")]
 Family = Literal["gemini", "claude", "openai", "glm", "other"]
 
 #: Whether a model needs the reasoning of earlier tool calls in the history.
-ReasoningHistory = Literal["ignored", "wanted", "demanded"]
+ReasoningHistory = Literal["ignored", "recommended", "required"]
 
 _ALL_MEDIA: Final[frozenset[MediaKind]] = frozenset(get_args(MediaKind))
 
@@ -45,7 +45,7 @@ class Capabilities(Struct, frozen=True):
     ``requires_signatures`` says that a tool call in the history without its thought signature is
     refused; ``signature_sentinel`` is the documented placeholder for a lost one.
     ``reasoning_history`` is the effect of a tool call in the history without its reasoning: none
-    (``ignored``), worse responses (``wanted``), or a refused request (``demanded``).
+    (``ignored``), worse responses (``recommended``), or a refused request (``required``).
     ``retry_empty`` says that the model is known to end a response by mistake before it has any
     content, so that one retry is useful.  ``embedding`` marks a model for embeddings.
 
@@ -194,7 +194,7 @@ class Target(Struct, frozen=True):
         if "no_reasoning_content" in self.quirks:
             return "ignored"
         if of_model == "ignored" and "reasoning_content" in self.quirks:
-            return "wanted"
+            return "recommended"
         return of_model
 
 

@@ -87,12 +87,12 @@ def test_reasoning_survives_a_restart() -> None:
     ["deepseek-v4-pro", "deepseek/deepseek-v4-flash", "moonshotai/Kimi-K2.5", "kimi-k2-thinking"],
 )
 def test_table_says_which_models_demand_their_reasoning(model: str) -> None:
-    assert load_table(()).capabilities(model).reasoning_history == "demanded"
+    assert load_table(()).capabilities(model).reasoning_history == "required"
 
 
 @pytest.mark.parametrize("model", ["glm-4.7", "zai-org/GLM-5", "MiniMaxAI/MiniMax-M2.1"])
 def test_table_says_which_models_want_their_reasoning(model: str) -> None:
-    assert load_table(()).capabilities(model).reasoning_history == "wanted"
+    assert load_table(()).capabilities(model).reasoning_history == "recommended"
 
 
 @pytest.mark.parametrize("model", ["gpt-5.1", "claude-sonnet-4-6", "gemini-3-flash", "qwen3-coder"])
@@ -241,8 +241,8 @@ def test_anthropic_history_names_calls_without_thinking() -> None:
 
 # Requests for upstreams of Anthropic's protocol
 
-DEMANDED = Target("deepseek-v4-pro", Capabilities(reasoning_history="demanded"))
-WANTED = Target("glm-4.7", Capabilities(family="glm", reasoning_history="wanted"))
+REQUIRED = Target("deepseek-v4-pro", Capabilities(reasoning_history="required"))
+RECOMMENDED = Target("glm-4.7", Capabilities(family="glm", reasoning_history="recommended"))
 CONVERSATION = Request(
     "m",
     (
@@ -261,7 +261,7 @@ def blocks(request: Request, target: Target) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("target", [DEMANDED, WANTED], ids=["demanded", "wanted"])
+@pytest.mark.parametrize("target", [REQUIRED, RECOMMENDED], ids=["required", "recommended"])
 def test_unsigned_thinking_goes_back_to_models_that_want_it(target: Target) -> None:
     assert blocks(CONVERSATION, target)[0] == {
         "type": "thinking",
@@ -275,12 +275,12 @@ def test_lost_thinking_gets_a_stand_in_where_it_is_demanded() -> None:
     bare = replace(
         CONVERSATION, messages=(first, Message("assistant", (ToolCall("a", "f"),)), last)
     )
-    stand_in = blocks(bare, DEMANDED)[0]
+    stand_in = blocks(bare, REQUIRED)[0]
     assert stand_in["type"] == "thinking"
     assert stand_in["thinking"].strip()
-    assert blocks(bare, WANTED)[0]["type"] == "tool_use"
+    assert blocks(bare, RECOMMENDED)[0]["type"] == "tool_use"
     off = replace(bare, thinking=ThinkingConfig("off"))
-    assert blocks(off, DEMANDED)[0]["type"] == "tool_use"
+    assert blocks(off, REQUIRED)[0]["type"] == "tool_use"
 
 
 def test_chat_gets_no_stand_in_where_thinking_is_off() -> None:
@@ -290,17 +290,17 @@ def test_chat_gets_no_stand_in_where_thinking_is_off() -> None:
     )
     off = replace(bare, thinking=ThinkingConfig("off"))
     for request, given in ((bare, True), (off, False)):
-        body = json.loads(OPENAI_CHAT_CLIENT.encode(request, DEMANDED).body)
+        body = json.loads(OPENAI_CHAT_CLIENT.encode(request, REQUIRED).body)
         assert ("reasoning_content" in body["messages"][1]) is given
 
 
 @pytest.mark.parametrize(
     ("of_model", "quirks", "level"),
     [
-        ("demanded", set(), "demanded"),
-        ("ignored", {"reasoning_content"}, "wanted"),
-        ("demanded", {"reasoning_content"}, "demanded"),
-        ("demanded", {"no_reasoning_content"}, "ignored"),
+        ("required", set(), "required"),
+        ("ignored", {"reasoning_content"}, "recommended"),
+        ("required", {"reasoning_content"}, "required"),
+        ("required", {"no_reasoning_content"}, "ignored"),
         ("ignored", set(), "ignored"),
     ],
 )

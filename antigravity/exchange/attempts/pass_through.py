@@ -68,11 +68,11 @@ def _lacks_reasoning(context: RequestContext, option: RoutingOption) -> bool:
     traits = context.traits
     if traits.calls_without_reasoning is None:
         return False
-    demanded = option.target.reasoning_history == "demanded"
-    if not demanded and not traits.drops_reasoning:
+    required = option.target.reasoning_history == "required"
+    if not required and not traits.drops_reasoning:
         return False
     calls = traits.calls_without_reasoning(context.call.body)
-    if demanded:
+    if required:
         return bool(calls)
     recall, principal = context.services.signatures.recall, context.call.principal
     return any(has_reasoning(recall(principal, each)) for each in calls)

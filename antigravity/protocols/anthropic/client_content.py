@@ -102,7 +102,7 @@ def turns(
         losses.add("messages.thinking", "thinking without a response after it was dropped")
     for turn in found:
         turn.arrange()
-        if reasoning == "demanded" and turn.has("tool_use") and not turn.begins_with_thinking:
+        if reasoning == "required" and turn.has("tool_use") and not turn.begins_with_thinking:
             losses.add("messages.thinking", "lost reasoning was replaced by a placeholder")
             placeholder = {"type": "thinking", "thinking": LOST_REASONING, "signature": ""}
             turn.blocks.insert(0, placeholder)

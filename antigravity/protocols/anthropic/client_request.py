@@ -50,8 +50,8 @@ def encode_count(request: Request, target: Target) -> EncodedRequest:
 def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     capabilities = target.capabilities
     reasoning = target.reasoning_history
-    if reasoning == "demanded" and request.thinking.mode == "off":
-        reasoning = "wanted"
+    if reasoning == "required" and request.thinking.mode == "off":
+        reasoning = "recommended"
     conversation = turns(request.messages, losses, reasoning)
     thinking = plan_thinking(request, capabilities, losses)
     tools = wire_tools(request, capabilities, losses)

@@ -95,7 +95,7 @@ class MessageWriter:
         self._system = "developer" if target.accepts("developer_role") else "system"
         self._names = target.accepts("message_name", usual=True)
         self._sends_thinking = target.wants_reasoning
-        self._needs_thinking = target.reasoning_history == "demanded"
+        self._needs_thinking = target.reasoning_history == "required"
         self._any_arguments = target.accepts(
             "any_arguments", target.capabilities.family == "openai"
         )
