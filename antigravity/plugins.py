@@ -268,8 +268,8 @@ class PluginHost:
         Their results are not awaited; failures are logged and ignored.
         """
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
-            wanted = {name: arguments[name] for name in implementation.argnames}
-            future = txaio.as_future(implementation.function, **wanted)
+            given = {name: arguments[name] for name in implementation.argnames}
+            future = txaio.as_future(implementation.function, **given)
             name = implementation.plugin_name
             txaio.add_callbacks(future, None, partial(self._observer_failed, name, hook))
 

@@ -140,23 +140,23 @@ class AccountFiles:
             raise AccountError(f"account {identifier} does not exist") from None
         sync_directory(self.directory)
 
-    def find(self, wanted: str) -> AccountRecord:
+    def find(self, name: str) -> AccountRecord:
         """Return the account with that id or label, or the only one whose id begins with it.
 
         :raises AccountError: if no account or several accounts match.
         """
         records, _ = self.load()
         for matches in (
-            [record for record in records if record.id == wanted],
-            [record for record in records if record.label == wanted],
-            [record for record in records if record.id.startswith(wanted)],
+            [record for record in records if record.id == name],
+            [record for record in records if record.label == name],
+            [record for record in records if record.id.startswith(name)],
         ):
-            if wanted and len(matches) == 1:
+            if name and len(matches) == 1:
                 return matches[0]
-            if wanted and matches:
+            if name and matches:
                 ids = ", ".join(record.id for record in matches)
-                raise AccountError(f"{wanted!r} matches several accounts: {ids}")
-        raise AccountError(f"account {wanted!r} does not exist; run 'antigravity accounts list'")
+                raise AccountError(f"{name!r} matches several accounts: {ids}")
+        raise AccountError(f"account {name!r} does not exist; run 'antigravity accounts list'")
 
     def disable(self, identifier: str, secret: Secret, reason: str, when: float) -> bool:
         """Disable an account, if ``secret`` is still its secret; return whether it was.

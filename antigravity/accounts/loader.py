@@ -13,12 +13,12 @@ from antigravity.config.errors import ConfigurationError, Problem
 class LoadedAccounts(Struct, frozen=True):
     """The accounts to use.
 
-    ``kept`` are files that can no longer be read; their accounts stay as they were.  ``broken``
+    ``outdated`` are files that can no longer be read; their accounts are not changed.  ``broken``
     are files that could never be read.  ``marks`` are as in :meth:`AccountFiles.marks`.
     """
 
     records: list[AccountRecord]
-    kept: list[BrokenFile]
+    outdated: list[BrokenFile]
     broken: list[BrokenFile]
     marks: dict[str, str] = {}
 
@@ -51,8 +51,10 @@ class AccountLoader:
                 "gateway to serve without them"
             )
             raise ConfigurationError([Problem(message, place=str(directory))])
-        kept = [file for file in broken if file.path.stem in self._good]
-        earlier = [self._good[file.path.stem] for file in kept]
+        outdated = [file for file in broken if file.path.stem in self._good]
+        earlier = [self._good[file.path.stem] for file in outdated]
         records = sorted([*records, *earlier], key=lambda record: (record.created, record.id))
         self._good = {record.id: record for record in records}
-        return LoadedAccounts(records, kept, [file for file in broken if file not in kept], marks)
+        return LoadedAccounts(
+            records, outdated, [file for file in broken if file not in outdated], marks
+        )

@@ -14,10 +14,10 @@ def find_account(credentials: Sequence[Credential], account: str) -> Credential:
     :raises NotFoundError: if no account matches.
     :raises InvalidRequestError: if several accounts match.
     """
-    wanted = account.casefold()
+    label = account.casefold()
     for found in (
         [each for each in credentials if each.id == account],
-        [each for each in credentials if wanted and each.label.casefold() == wanted],
+        [each for each in credentials if label and each.label.casefold() == label],
         [each for each in credentials if account and each.id.startswith(account)],
     ):
         if len(found) == 1:

@@ -146,7 +146,7 @@ def _load_accounts(settings: Settings, files: AccountLoader | None) -> Credentia
     if files is None:
         return CredentialStore(settings)
     loaded = files.load()
-    for file in loaded.kept:
+    for file in loaded.outdated:
         log.error(
             "the account file {file} cannot be used; the account is not changed",
             file=str(file),

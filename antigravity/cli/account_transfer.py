@@ -88,7 +88,7 @@ def import_accounts(invocation: Invocation, path: Path, upstream: str, replace: 
     settings = invocation.configuration().settings
     saver = AccountSaver(invocation, settings)
     fresh: list[AccountRecord] = []
-    kept: list[RegisteredAccount] = []
+    unchanged: list[RegisteredAccount] = []
     skipped = list(found.skipped)
     for account in found.accounts:
         account = structs.replace(account, upstream=upstream)
@@ -99,13 +99,13 @@ def import_accounts(invocation: Invocation, path: Path, upstream: str, replace: 
         if known is None or replace:
             fresh.append(account)
         elif known.secret == account.secret:
-            kept.append(RegisteredAccount(known, "unchanged"))
+            unchanged.append(RegisteredAccount(known, "unchanged"))
         else:
             why = "it is known with another token; --replace replaces that"
             skipped.append(SkippedItem(account.label or known.id, why))
     saved, refused = save_all(saver, fresh, quiet=invocation.as_json)
     file = _write_settings(invocation, found)
-    _report(invocation, saver, [*saved, *kept], [*skipped, *refused], found, file)
+    _report(invocation, saver, [*saved, *unchanged], [*skipped, *refused], found, file)
 
 
 def _report(

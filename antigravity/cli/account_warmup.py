@@ -22,8 +22,8 @@ def warmup(invocation: Invocation, account: str | None, model: str, project: str
     Without --model all full quotas that were not warmed up recently are warmed up; without
     ACCOUNT, those of all accounts.  The gateway must run on this machine.
     """
-    wanted = {"account": account or "", "model": model, "project": project}
-    data = request_admin(invocation, "/internal/warmup", "POST", wanted, timeout=TIMEOUT)
+    body = {"account": account or "", "model": model, "project": project}
+    data = request_admin(invocation, "/internal/warmup", "POST", body, timeout=TIMEOUT)
     rows = [
         (each["account"], each["upstream"], each["model"], each["state"], each["reason"])
         for each in data["results"]

@@ -43,8 +43,8 @@ def status(invocation: Invocation) -> None:
     if problem := data["configuration"]["problem"]:
         lines += ["", f"The newest configuration is not in use: {problem}"]
     if pool["protected"]:
-        kept = ("PROTECTED", "MODELS", "REMAINING", "RESERVE", "UNTIL")
-        lines += ["", table(kept, [_protected(each) for each in pool["protected"]])]
+        columns = ("PROTECTED", "MODELS", "REMAINING", "RESERVE", "UNTIL")
+        lines += ["", table(columns, [_protected(each) for each in pool["protected"]])]
     if data["mcp"]["servers"]:
         known = ("MCP SERVER", "STATE", "REVISION", "TOOLS", "REASON")
         keys = ("name", "state", "revision", "tools", "reason")

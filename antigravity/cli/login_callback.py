@@ -73,9 +73,9 @@ class LoginCallback:
         servers: list[_Server] = []
         failure: OSError | None = None
         for kind, host in ((_Server, "127.0.0.1"), (_Server6, "::1")):
-            wanted = servers[0].server_address[1] if servers else port
+            free_port = servers[0].server_address[1] if servers else port
             try:
-                servers.append(kind((host, wanted), self._handler()))
+                servers.append(kind((host, free_port), self._handler()))
             except OSError as error:
                 failure = failure or error
         if not servers:

@@ -122,11 +122,11 @@ class StdioConnection(Protocol):
 
     def writeConnectionLost(self) -> None:
         """Stop, because standard output is closed."""
-        self._gone()
+        self._close()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Stop, because the client is gone."""
-        self._gone()
+        self._close()
 
     def pauseProducing(self) -> None:
         """Pause while the client does not read."""
@@ -139,7 +139,7 @@ class StdioConnection(Protocol):
     def stopProducing(self) -> None:
         """Do nothing, because the connection is lost as well."""
 
-    def _gone(self) -> None:
+    def _close(self) -> None:
         if self._is_open:
             self._is_open = False
             if self._running is not None:

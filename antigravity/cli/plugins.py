@@ -59,15 +59,15 @@ def check_plugins(invocation: Invocation, names: tuple[str, ...]) -> None:
         raise click.ClickException(
             f"There is no plugin {_listed(missing)}{why}. Run 'antigravity plugins list'."
         )
-    wanted = [info for name, info in known.items() if not names or name in names]
+    chosen = [info for name, info in known.items() if not names or name in names]
     problems = [p for p in host.problems if not names or p.plugin in names]
-    problems += check_registered(host.registry, wanted)
+    problems += check_registered(host.registry, chosen)
     data = {
-        "checked": [info.name for info in wanted],
+        "checked": [info.name for info in chosen],
         "problems": [structs.asdict(problem) for problem in problems],
     }
     lines = [f"{problem.plugin}: {problem.reason}" for problem in problems]
-    checked, found = _counted(len(wanted), "plugin"), _counted(len(problems), "problem")
+    checked, found = _counted(len(chosen), "plugin"), _counted(len(problems), "problem")
     lines.append(f"{checked} checked, {found} found.")
     invocation.show(data, "\n".join(lines))
     if problems:

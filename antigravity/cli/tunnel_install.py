@@ -43,16 +43,16 @@ def install(invocation: Invocation, version: str, sha256: str, api: str, http_pr
 
     async def work(reactor: Any, transport: Any) -> dict[str, str]:
         web = ReleaseDownload(transport, http_proxy)
-        wanted = await find_release(web, check_address(api), version, sha256)
+        asset = await find_release(web, check_address(api), version, sha256)
         hidden = invocation.as_json or not sys.stderr.isatty()
-        label = f"cloudflared {wanted.version}"
+        label = f"cloudflared {asset.version}"
         with click.progressbar(
-            length=wanted.size, label=label, file=sys.stderr, hidden=hidden, show_eta=True
+            length=asset.size, label=label, file=sys.stderr, hidden=hidden, show_eta=True
         ) as bar:
             path = await install_program(
-                web, wanted, invocation.home, lambda seen, size: bar.update(seen - bar.pos)
+                web, asset, invocation.home, lambda seen, size: bar.update(seen - bar.pos)
             )
-        return {"version": wanted.version, "path": str(path), "sha256": wanted.sha256}
+        return {"version": asset.version, "path": str(path), "sha256": asset.sha256}
 
     try:
         data = run(work)

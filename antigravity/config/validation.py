@@ -102,11 +102,11 @@ class _Checker:
             case _:
                 return self.instance(path, value, str)
 
-    def instance(self, path: KeyPath, value: Any, wanted: type) -> Any:
+    def instance(self, path: KeyPath, value: Any, kind: type) -> Any:
         """Check the type of a value."""
-        if isinstance(value, wanted):
+        if isinstance(value, kind):
             return value
-        return self.wrong(path, f"expected {_NOUNS[wanted]}, got {_noun(value)}")
+        return self.wrong(path, f"expected {_NOUNS[kind]}, got {_noun(value)}")
 
     def key(self, path: KeyPath, value: Any, form: str) -> Any:
         """Check a value that is sent in a header: a key, or the whole header."""
@@ -187,18 +187,18 @@ class _Checker:
         unit: str,
     ) -> Any:
         """Check a number; sizes and times may be text with a unit."""
-        wanted, given = _number_wanted(kind, unit), value
+        expected, given = _valid_numbers(kind, unit), value
         if isinstance(value, str) and unit:
             value = parse_bytes(value) if unit == "bytes" else parse_seconds(value)
         whole = isinstance(kind, inspect.IntType)
         fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
         if not fits:
             odd = "other text" if isinstance(given, str) and unit else _noun(given)
-            return self.wrong(path, f"expected {wanted}, got {odd}")
+            return self.wrong(path, f"expected {expected}, got {odd}")
         above = kind.ge is not None and value < kind.ge
         below = kind.le is not None and value > kind.le
         if above or below or not abs(value) < _TOO_LARGE:
-            return self.wrong(path, f"expected {wanted}, got {given}")
+            return self.wrong(path, f"expected {expected}, got {given}")
         return value
 
 
@@ -206,8 +206,8 @@ def _key_meant(path: KeyPath, name: str, siblings: Sequence[str]) -> str:
     """Return the setting that was probably meant, in the same table or elsewhere."""
     if near := closest(name, siblings):
         return near
-    wanted = name.lower()
-    elsewhere = [key for key in known_keys() if key[-1] == wanted and "*" not in key]
+    lower = name.lower()
+    elsewhere = [key for key in known_keys() if key[-1] == lower and "*" not in key]
     return dotted(elsewhere[0]) if len(elsewhere) == 1 else ""
 
 
@@ -216,7 +216,7 @@ def _noun(value: object) -> str:
     return _NOUNS.get(type(value), "a date or time")
 
 
-def _number_wanted(kind: inspect.IntType | inspect.FloatType, unit: str) -> str:
+def _valid_numbers(kind: inspect.IntType | inspect.FloatType, unit: str) -> str:
     """Return a description of the valid numbers."""
     if unit == "bytes":
         return 'bytes as a whole number, or text such as "100 MiB"'

@@ -163,7 +163,7 @@ def _fork(
     if not places:
         return 0
     head = messages[: head_length(messages)]
-    wanted = terms.limits.l3 * FORK_TARGET - terms.limits.summary
+    target = terms.limits.l3 * FORK_TARGET - terms.limits.summary
     end = last_user(messages)
     tail = [
         changed(index, message, plan, {}, keep_signatures=terms.keep_signatures)
@@ -175,7 +175,7 @@ def _fork(
     def remaining(place: int) -> int:
         return measure([*head, *tail[place:]])
 
-    place = _first(places, lambda cut: remaining(cut) <= wanted)
+    place = _first(places, lambda cut: remaining(cut) <= target)
     after = remaining(place) + terms.limits.summary
     if after >= now or terms.limits.cannot_fit(after):
         return 0

@@ -57,12 +57,12 @@ _ELEMENT: Final = re.compile(r"\[ref=\w+\]|\buid=\d+_\d+")
 _ELEMENTS: Final = 20
 
 
-def cut(text: str, kept: int, head_share: float = HEAD_SHARE) -> str:
-    """Return at most ``kept`` characters: the beginning, a note, and the end."""
-    if len(text) <= kept:
+def cut(text: str, limit: int, head_share: float = HEAD_SHARE) -> str:
+    """Return at most ``limit`` characters: the beginning, a note, and the end."""
+    if len(text) <= limit:
         return text
-    note = f"\n[... {len(text) - kept} characters left out ...]\n"
-    room = max(0, kept - len(note))
+    note = f"\n[... {len(text) - limit} characters left out ...]\n"
+    room = max(0, limit - len(note))
     head = int(room * head_share)
     tail = room - head
     return text[:head] + note + (text[-tail:] if tail else "")

@@ -77,7 +77,7 @@ class ModelCatalog:
 
     def _wait(self, upstream: IUpstream, listing: _Listing) -> Deferred[Sequence[Model] | None]:
         waiter: Deferred[Sequence[Model] | None] = Deferred(
-            lambda gone: listing.waiting.remove(gone) if gone in listing.waiting else None
+            lambda waiter: listing.waiting.remove(waiter) if waiter in listing.waiting else None
         )
         listing.waiting.append(waiter)
         if listing.running is None:

@@ -59,21 +59,21 @@ class SqliteFile:
         :raises StoreFileError: if the file cannot be used.
         """
         with self._transaction() as connection:
-            kept: list[Entry] = []
+            entries: list[Entry] = []
             size, last = 0, None
             for number, key, expires, value in connection.execute(
                 "SELECT id, key, expires, value FROM entries WHERE expires > ? ORDER BY id DESC",
                 (self._now(),),
             ):
                 size += len(value)
-                if len(kept) >= self._max_entries or size > self._max_bytes:
+                if len(entries) >= self._max_entries or size > self._max_bytes:
                     break
                 last = number
-                kept.append(Entry(_text(bytes(key)), float(expires), bytes(value)))
+                entries.append(Entry(_text(bytes(key)), float(expires), bytes(value)))
             connection.execute("DELETE FROM entries WHERE ? IS NULL OR id < ?", (last, last))
             connection.execute("DELETE FROM entries WHERE expires <= ?", (self._now(),))
         self._empty_log()
-        return kept[::-1]
+        return entries[::-1]
 
     def write(self, changes: Mapping[str, Entry | None], *, sweep: bool = False) -> float | None:
         """Write entries, and delete keys with ``None`` and all expired entries.

@@ -74,7 +74,7 @@ def _checks(registry: Registry) -> Sequence[_Check]:
 def _shared_routes(registry: Registry, info: PluginInfo) -> Problems:
     """Yield routes that another protocol has, too; only one of the two is served."""
     own = info.registered.get("protocols", ())
-    taken = {
+    routes = {
         (route.method, route.path): server.name
         for server in registry.all_servers
         for route in server.routes
@@ -82,7 +82,7 @@ def _shared_routes(registry: Registry, info: PluginInfo) -> Problems:
     }
     for server in registry.all_servers:
         for route in server.routes if server.name in own else ():
-            other = taken.get((route.method, route.path))
+            other = routes.get((route.method, route.path))
             if other is not None:
                 where = f"{route.method} {route.path}"
                 yield f"server protocol {server.name!r} has the route {where}, as {other!r} has"

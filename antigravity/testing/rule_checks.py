@@ -31,7 +31,7 @@ def check_background_detector(rule: Any) -> Problems:
 
 
 def _check_rule(rule: Any, method: str, kind: Any) -> Problems:
-    for headers in ({}, {"user-agent": "somebody/1.0"}):
+    for headers in ({}, {"user-agent": "unknown-client/1.0"}):
         found = attempt(rule.may_match, headers)
         if not isinstance(found, bool):
             problem = (

@@ -53,9 +53,9 @@ class WarmupHistory:
 
     def forget(self, before: float) -> None:
         """Remove the entries before a time."""
-        kept = {key: each for key, each in self._last.items() if each.at >= before}
-        if len(kept) < len(self._last):
-            self._last = kept
+        recent = {key: each for key, each in self._last.items() if each.at >= before}
+        if len(recent) < len(self._last):
+            self._last = recent
             self._changed()
 
     def snapshot(self) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class FittedRequest(Struct, frozen=True):
 
 
 class _LongRequest(Struct, frozen=True):
-    """A decoded request that may be too long for one option, with what is remembered of it."""
+    """A decoded request that may be too long for one option, with its cached plan."""
 
     request: Request
     key: str
@@ -113,7 +113,7 @@ class ContextFitter:
         return (self._always() or self._is_suspect(option)) and self._is_conversation(option)
 
     async def wants_summary(self, option: RoutingOption) -> bool:
-        """Return whether :meth:`summarise` has to be called before :meth:`fitted`."""
+        """Return whether :meth:`summarise` must be called before :meth:`fitted`."""
         key = (option.upstream.name, option.target.model)
         if key not in self._fits:
             self._fits[key] = await self._fit(option)

@@ -31,21 +31,21 @@ class TriedAccounts(Struct, frozen=True):
     def without_upstream(
         self, siblings: Set[str], accounts: Set[str]
     ) -> tuple[Step, TriedAccounts]:
-        """Return what comes next where an upstream with the accounts ``siblings`` is of no use."""
+        """Return the next step if an upstream, with the accounts ``siblings``, cannot serve."""
         tried = TriedAccounts(self.excluded | siblings, self.transient, self.pause)
         return (_OTHER if accounts - tried.excluded else GIVE_UP), tried
 
     def readmitted(self) -> TriedAccounts:
-        """Return it with those whose failure may have passed to be tried again."""
+        """Return a copy in which accounts with transient failures can be tried again."""
         return TriedAccounts(self.excluded - self.transient)
 
     def after(
         self, error: GatewayError, step: Step, failed: str, siblings: Set[str], accounts: Set[str]
     ) -> tuple[Step, TriedAccounts]:
-        """Return what comes next after ``error``, which alone would mean ``step``.
+        """Return the next step after ``error``; ``step`` is the one for this error alone.
 
-        ``failed`` is the account of the attempt, ``siblings`` are all of its upstream, and
-        ``accounts`` all that could serve.
+        ``failed`` is the account of the attempt, ``siblings`` are all accounts of its upstream,
+        and ``accounts`` all that could serve.
         """
         if step.action != "other" or isinstance(error, RateLimitedError):
             return step, self  # the pool locks an account at a limit, and knows when it is free

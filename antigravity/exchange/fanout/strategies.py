@@ -32,11 +32,11 @@ def split_request(prompts: Sequence[Request], limit: int) -> tuple[Part, ...]:
     parts: list[Part] = []
     first = 0
     for number, request in enumerate(prompts):
-        wanted = request.sampling.n
-        for begin in range(0, wanted, limit):
-            sampling = replace(request.sampling, n=min(limit, wanted - begin))
+        count = request.sampling.n
+        for begin in range(0, count, limit):
+            sampling = replace(request.sampling, n=min(limit, count - begin))
             parts.append(Part(replace(request, sampling=sampling), number, first + begin))
-        first += wanted
+        first += count
     return tuple(parts)
 
 

@@ -48,7 +48,7 @@ class JsonSplitter:
             elif match[1] is None:
                 begin = self._closed(chunk, start, end, begin, found)
             elif not match[1]:
-                # A backslash at the very end escapes what comes next.
+                # A backslash at the end escapes the first byte of the next chunk.
                 self._in_string, self._escaped = True, end < len(chunk)
                 break
         if self._depth > (self._base or 0):

@@ -20,7 +20,7 @@ from antigravity.routing.decision import RoutingOption
 
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, Raw])
 _DATA: Final = re.compile(rb"^data:[ \t]*(\{.*\})[ \t]*$", re.MULTILINE)
-#: Members that only the responses of a protocol have; if found, nothing has to be decoded.
+#: Members that only the responses of a protocol have; if found, nothing needs to be decoded.
 _OWN: Final = {
     "openai_chat": (b'"choices"',),
     "openai_responses": (b'"response', b'"output"'),

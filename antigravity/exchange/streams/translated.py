@@ -22,7 +22,7 @@ from antigravity.ir.usage import Usage
 class Translator(Protocol):
     """Upstream bytes in, client bytes out."""
 
-    #: Whether there will be no more output, so that the upstream can be stopped.
+    #: Whether the output is complete, so that the upstream can be stopped.
     over: bool
 
     @property
