@@ -173,8 +173,8 @@ class Target(Struct, frozen=True):
 
     def refused_features(self) -> frozenset[str]:
         """Return the names of the features that the target refuses."""
-        said = (*self.quirks, *self.capabilities.fields)
-        names = (each.removeprefix("no_") for each in said if each.startswith("no_"))
+        entries = (*self.quirks, *self.capabilities.fields)
+        names = (each.removeprefix("no_") for each in entries if each.startswith("no_"))
         return frozenset(name for name in names if name not in self.quirks)
 
     def restricted_fields(self) -> frozenset[str]:

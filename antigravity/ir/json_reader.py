@@ -15,7 +15,7 @@ NO_TEXT: Final = "it is not UTF-8 text"
 
 
 def decoder(kind: type[T]) -> Callable[[bytes | str], T]:
-    """Return a function that does what :func:`decode` does, for what is decoded often."""
+    """Return a decoder for one type, to be reused; it works like :func:`decode`."""
     inner = msgspec.json.Decoder(kind).decode
 
     def decode_one(data: bytes | str) -> T:

@@ -1,4 +1,4 @@
-"""Instructions to the model where a protocol has no setting, or requires certain words."""
+"""Instructions to the model that replace missing settings of a protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antigravity.ir.parts import Part, Text, ToolResult
 from antigravity.ir.request import Message, Request, ResponseFormat
 from antigravity.ir.tools import ToolChoice
 
-#: The user turn of a request that has only instructions, where the upstream requires one.
+#: The user turn of a request with only instructions, if the upstream requires one.
 OPENING: Final = "Continue."
 
 _JSON: Final = "Answer with one JSON object and nothing else: no prose, no code fence."

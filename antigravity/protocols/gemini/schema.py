@@ -163,6 +163,6 @@ class GenerateRequest(Wire):
 
 
 class CountRequest(Wire):
-    """The body of ``countTokens`` where it wraps a whole request."""
+    """The body of ``countTokens`` with a whole request."""
 
     generate_content_request: Any = UNSET

@@ -286,8 +286,8 @@ def _kind_of_uri(uri: str) -> MediaKind:
 
 def _detail(part: schema.Part) -> str | None:
     """Return the requested resolution if other protocols have it too, else ``None``."""
-    wanted = part.media_resolution
-    level = wanted.get("level") if isinstance(wanted, dict) else wanted
+    requested = part.media_resolution
+    level = requested.get("level") if isinstance(requested, dict) else requested
     return _DETAILS.get(level) if isinstance(level, str) else None
 
 

@@ -55,16 +55,16 @@ def _normalized(thinking: ThinkingConfig) -> ThinkingConfig:
     return thinking
 
 
-def _limit(wanted: int | None, capabilities: Capabilities, losses: Losses) -> int | None:
+def _limit(requested: int | None, capabilities: Capabilities, losses: Losses) -> int | None:
     """Return the output limit, within the model's own."""
     most = capabilities.max_output_tokens
-    if wanted == 0:
+    if requested == 0:
         losses.add("max_output_tokens", "raised to 1, the minimum of the protocol")
         return 1
-    if wanted is not None and most is not None and wanted > most:
+    if requested is not None and most is not None and requested > most:
         losses.add("max_output_tokens", f"lowered to the model's limit of {most}")
         return most
-    return wanted
+    return requested
 
 
 def _include(thinking: ThinkingConfig, protocol: str) -> bool | None:

@@ -53,7 +53,7 @@ def _decode(call: Call) -> Request:
     """
     body = decode_object(call.body, PredictRequest)
     if len(body.instances) != 1:
-        raise bad_field("instances", "must hold one instance")
+        raise bad_field("instances", "must have exactly one instance")
     prompt = body.instances[0].prompt
     if not prompt.strip():
         raise bad_field("instances[0].prompt", "is required")

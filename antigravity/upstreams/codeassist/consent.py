@@ -103,8 +103,8 @@ def code_in(query: str, consent: Consent) -> str:
     if not hmac.compare_digest(values.get("state", "").encode(), consent.state.encode()):
         raise ConsentError("this response belongs to another login (its state differs); try again")
     if "error" in values:
-        word = values["error"] if values["error"].replace("_", "").isalnum() else "refused"
-        raise ConsentError(f"the login was refused ({word})", final=True)
+        error_code = values["error"] if values["error"].replace("_", "").isalnum() else "refused"
+        raise ConsentError(f"the login was refused ({error_code})", final=True)
     if not values.get("code"):
         raise ConsentError("the response has no code; try again")
     return values["code"]
@@ -200,16 +200,18 @@ def _userinfo_error(status: int, headers: Mapping[str, str], body: bytes) -> Gat
 
 def _token_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """Return the error in the response of the token endpoint, with its remedy."""
-    word = error_code_of(body)
-    if word == "invalid_grant":
+    error_code = error_code_of(body)
+    if error_code == "invalid_grant":
         message = "the code is invalid, was used before or has expired; log in again"
-    elif word in ("invalid_client", "unauthorized_client"):
-        message = f"the OAuth server refuses the client ({word}); check client_id and client_secret"
-    elif word == "redirect_uri_mismatch":
+    elif error_code in ("invalid_client", "unauthorized_client"):
+        message = (
+            f"the OAuth server refuses the client ({error_code}); check client_id and client_secret"
+        )
+    elif error_code == "redirect_uri_mismatch":
         message = (
             "the OAuth server refuses the redirect address; the client must be of the "
             "type 'Desktop app'"
         )
     else:
-        message = f"the OAuth server sent no token ({f'{status} {word}'.rstrip()})"
-    return UpstreamError(message, code=word or None, upstream_status=status)
+        message = f"the OAuth server sent no token ({f'{status} {error_code}'.rstrip()})"
+    return UpstreamError(message, code=error_code or None, upstream_status=status)

@@ -196,30 +196,30 @@ class AccessTokens:
 
     def _error(self, credential: Credential, status: int, body: bytes) -> GatewayError:
         """Return the error in the response of the token endpoint (RFC 6749, section 5.2)."""
-        word = error_code_of(body)
-        who = credential.id
-        if word == "invalid_grant":
+        error_code = error_code_of(body)
+        account = credential.id
+        if error_code == "invalid_grant":
             return UpstreamCredentialError(
-                f"the refresh token of {who} has been revoked or has expired; add the account "
+                f"the refresh token of {account} has been revoked or has expired; add the account "
                 "again",
                 code="invalid_grant",
                 upstream_status=status,
             )
-        if word in ("invalid_client", "unauthorized_client"):
+        if error_code in ("invalid_client", "unauthorized_client"):
             keys = f"upstreams.{self._services.name}.oauth"
             return UnavailableError(
-                f"the OAuth server refuses the client ({word}); check {keys}.client_id and "
-                f"{keys}.client_secret, and that the refresh token of {who} was made with them",
-                code=word,
+                f"the OAuth server refuses the client ({error_code}); check {keys}.client_id and "
+                f"{keys}.client_secret, and that the refresh token of {account} was made with them",
+                code=error_code,
                 upstream_status=status,
             )
         if status == 429 or status >= 500:
             return OverloadedError(
                 f"the OAuth server is overloaded ({status})", upstream_status=status
             )
-        reason = f"{status} {word}".rstrip()
+        reason = f"{status} {error_code}".rstrip()
         return UpstreamError(
-            f"the OAuth server sent no token for {who} ({reason})", upstream_status=status
+            f"the OAuth server sent no token for {account} ({reason})", upstream_status=status
         )
 
 
@@ -229,5 +229,7 @@ def error_code_of(body: bytes) -> str:
         response: Mapping[str, Any] = lenient.decode(body, dict[str, Any])
     except msgspec.DecodeError:
         return ""
-    word = response.get("error", "")
-    return word if isinstance(word, str) and word.replace("_", "").isalnum() else ""
+    error_code = response.get("error", "")
+    return (
+        error_code if isinstance(error_code, str) and error_code.replace("_", "").isalnum() else ""
+    )

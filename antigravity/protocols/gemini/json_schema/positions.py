@@ -62,7 +62,7 @@ def _below(
     aliases: Mapping[str, str] | None,
     depth: int,
 ) -> Any:
-    """Return a keyword's value, transformed where it holds schemas."""
+    """Return a keyword's value, transformed if it holds schemas."""
     if isinstance(value, dict):
         if key in MAPS:
             return {
