@@ -65,7 +65,7 @@ class RequestLimits(Struct, frozen=True):
 
     @property
     def lowest(self) -> int:
-        """The number of values below which nothing has to be counted."""
+        """The number of values below which a count is unnecessary."""
         return min(
             self.max_values,
             self.max_messages,

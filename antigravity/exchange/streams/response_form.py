@@ -41,7 +41,7 @@ class ResponseSource(Struct, frozen=True):
         excerpt = CREDENTIALS.redact(strip_controls(text.decode("utf-8", "replace").strip()))[
             :_QUOTED
         ]
-        quoted = f" It says: {excerpt}" if excerpt and form == "text" else ""
+        quoted = f" It begins with: {excerpt}" if excerpt and form == "text" else ""
         who = f"The upstream {self.upstream}" if self.upstream else "The upstream"
         return UnusableResponseError(
             f"{who} sent {kind or 'text/plain'} where JSON or server-sent events were "
