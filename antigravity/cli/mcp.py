@@ -130,11 +130,11 @@ class StdioConnection(Protocol):
 
     def pauseProducing(self) -> None:
         """Pause while the client does not read."""
-        self._bridge.link.pause()
+        self._bridge.connection.pause()
 
     def resumeProducing(self) -> None:
         """Resume."""
-        self._bridge.link.resume()
+        self._bridge.connection.resume()
 
     def stopProducing(self) -> None:
         """Do nothing, because the connection is lost as well."""

@@ -1,7 +1,7 @@
-"""Connects a client that speaks stdio to an endpoint over HTTP.
+"""Connect a client on stdio to an endpoint over HTTP.
 
-Messages pass unchanged, in both families of revisions.  The bridge adds what HTTP needs in
-addition: a session, and headers that repeat parts of the body.
+Messages pass unchanged, in both families of revisions.  The bridge adds a session, and headers that
+repeat parts of the body, as HTTP requires them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from antigravity.mcp.protocol.messages import Message, Notification, Request, Re
 
 #: Seconds to wait for pending responses after the client has closed its output.
 GRACE: Final = 10.0
-_FAREWELL: Final = 2.0
+_END_SESSION_TIMEOUT: Final = 2.0
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
 _INITIALIZED: Final = messages.notification("notifications/initialized")
@@ -44,9 +44,9 @@ _END: Final = b""
 
 
 class Bridge:
-    """Forwards lines to ``address``.
+    """A bridge from the lines of a client to ``address``.
 
-    ``write`` receives each line for the client, ``say`` messages for the user.
+    ``write`` receives each line for the client, ``notify_user`` messages for the user.
     """
 
     def __init__(
@@ -55,22 +55,22 @@ class Bridge:
         clock: IReactorTime,
         address: Address,
         write: Callable[[bytes], None],
-        say: Callable[[str], None],
+        notify_user: Callable[[str], None],
     ) -> None:
-        self.link = HttpConnection(transport, clock, address, self._received)
+        self.connection = HttpConnection(transport, clock, address, self._received)
         self._clock = clock
         self._write = write
-        self._say = say
+        self._notify_user = notify_user
         self._lines: DeferredQueue[bytes] = DeferredQueue()
         self._running: dict[RequestId, Deferred[None]] = {}
         self._endless: set[RequestId] = set()
         self._opening: tuple[bytes, RequestId] | None = None
-        self._unheard: RequestId | None = None
+        self._hidden_id: RequestId | None = None
         self._opened = DeferredLock()
         self._listening: Deferred[None] | None = None
         self._listing: set[RequestId] = set()
         self._schemas: dict[str, Any] = {}
-        self._quiet: Deferred[None] | None = None
+        self._all_done: Deferred[None] | None = None
 
     def feed(self, line: bytes) -> None:
         """Handle a line of the client."""
@@ -85,21 +85,21 @@ class Bridge:
         """Forward messages until the client has closed its output and has all responses."""
         try:
             while (line := await self._lines.get()) != _END:
-                await self._take(line)
+                await self._forward_line(line)
             await self._finish()
         finally:
             self._stop_all()
-        if self.link.session:
-            farewell = self.link.end_session().addTimeout(_FAREWELL, self._clock)
-            await farewell.addErrback(lambda failure: None)
+        if self.connection.session:
+            ending = self.connection.end_session().addTimeout(_END_SESSION_TIMEOUT, self._clock)
+            await ending.addErrback(lambda failure: None)
 
     async def _finish(self) -> None:
         for id in self._endless & set(self._running):  # noqa: A001
             self._running[id].cancel()
         if self._running:
-            self._quiet = Deferred()
-            self._quiet.addTimeout(GRACE, self._clock)
-            await self._quiet.addErrback(lambda failure: None)
+            self._all_done = Deferred()
+            self._all_done.addTimeout(GRACE, self._clock)
+            await self._all_done.addErrback(lambda failure: None)
 
     def _stop_all(self) -> None:
         if self._listening is not None:
@@ -109,7 +109,7 @@ class Bridge:
 
     # -- from the client --
 
-    async def _take(self, line: bytes) -> None:
+    async def _forward_line(self, line: bytes) -> None:
         try:
             parsed = messages.parse(line)
         except messages.MalformedMessageError as error:
@@ -124,22 +124,22 @@ class Bridge:
         elif isinstance(first, Notification) and self._cancels(first):
             return
         else:
-            await self._tell(line, first)
+            await self._forward_without_response(line, first)
 
     async def _initialize(self, line: bytes, request: Request) -> None:
-        self.link.session = self.link.version = ""
+        self.connection.session = self.connection.version = ""
         self._opening = line, request.id
         try:
-            await self.link.post(line, about=request.id)
+            await self.connection.post(line, about=request.id)
         except GatewayError as error:
             self._fail([request], error)
 
-    async def _tell(self, line: bytes, message: Message) -> None:
+    async def _forward_without_response(self, line: bytes, message: Message) -> None:
         """Forward a message that gets no response."""
         try:
             await self._post(line, self._headers(message))
         except GatewayError as error:
-            self._say(error.message)
+            self._notify_user(error.message)
         if isinstance(message, Notification) and message.method == "notifications/initialized":
             self._listen()
 
@@ -149,7 +149,7 @@ class Bridge:
             return False
         id = message.params.get("requestId")  # noqa: A001
         running = self._running.get(id) if isinstance(id, (str, int)) else None
-        if running is None or self.link.session:
+        if running is None or self.connection.session:
             return False
         running.cancel()
         return True
@@ -162,11 +162,11 @@ class Bridge:
         if endless:
             self._endless.add(first.id)
         headers = self._headers(first)
-        running = Deferred.fromCoroutine(self._ask(line, requests, headers, endless))
+        running = Deferred.fromCoroutine(self._forward_request(line, requests, headers, endless))
         self._running[first.id] = running
-        running.addBoth(self._over, first.id)
+        running.addBoth(self._request_ended, first.id)
 
-    async def _ask(
+    async def _forward_request(
         self, line: bytes, requests: list[Request], headers: Headers, endless: bool
     ) -> None:
         try:
@@ -176,15 +176,15 @@ class Bridge:
         except CancelledError:
             return
 
-    def _over(self, _: object, id: RequestId) -> None:  # noqa: A002
+    def _request_ended(self, _: object, id: RequestId) -> None:  # noqa: A002
         self._running.pop(id, None)
         self._endless.discard(id)
         self._listing.discard(id)
-        if self._quiet is not None and not self._running and not self._quiet.called:
-            self._quiet.callback(None)
+        if self._all_done is not None and not self._running and not self._all_done.called:
+            self._all_done.callback(None)
 
     def _fail(self, requests: list[Request], error: GatewayError) -> None:
-        self._say(error.message)
+        self._notify_user(error.message)
         failure = McpError(messages.INTERNAL_ERROR, error.message)
         for request in requests:
             self._write(messages.error(request.id, failure))
@@ -197,12 +197,12 @@ class Bridge:
         *,
         endless: bool = False,
     ) -> None:
-        session = self.link.session
+        session = self.connection.session
         try:
-            await self.link.post(line, headers, about=about, endless=endless)
+            await self.connection.post(line, headers, about=about, endless=endless)
         except SessionLostError:
-            await self._opened.run(self._open_again, session)
-            await self.link.post(line, headers, about=about, endless=endless)
+            await self._opened.run(self._reopen_session, session)
+            await self.connection.post(line, headers, about=about, endless=endless)
 
     def _headers(self, message: Message) -> Headers:
         """Return the headers of the stateless revision that repeat parts of a message."""
@@ -223,67 +223,67 @@ class Bridge:
 
     # -- the session --
 
-    def _open_again(self, lost: str) -> Deferred[None]:
-        """Open a new session in place of the lost one, unnoticed by the client."""
+    def _reopen_session(self, lost: str) -> Deferred[None]:
+        """Replace a lost session by a new one without involving the client."""
         return Deferred.fromCoroutine(self._reopen(lost))
 
     async def _reopen(self, lost: str) -> None:
-        if self.link.session not in ("", lost) or self._opening is None:
+        if self.connection.session not in ("", lost) or self._opening is None:
             return
         line, id = self._opening  # noqa: A001
-        self.link.session = self.link.version = ""
-        self._unheard = id
+        self.connection.session = self.connection.version = ""
+        self._hidden_id = id
         try:
-            await self.link.post(line, about=id)
-            await self.link.post(_INITIALIZED)
+            await self.connection.post(line, about=id)
+            await self.connection.post(_INITIALIZED)
         finally:
-            self._unheard = None
-        self._say("The session was lost; a new one is open.")
+            self._hidden_id = None
+        self._notify_user("The session was lost; a new one is open.")
 
     def _listen(self) -> None:
-        if self._listening is None and self.link.session:
+        if self._listening is None and self.connection.session:
             self._listening = Deferred.fromCoroutine(self._keep_listening())
-            self._listening.addErrback(_stopped)
+            self._listening.addErrback(_ignore_cancellation)
 
     async def _keep_listening(self) -> None:
         pause = _FIRST_PAUSE
         while True:
-            session = self.link.session
+            session = self.connection.session
             try:
-                if not await self.link.listen():
+                if not await self.connection.listen():
                     return
                 pause = _FIRST_PAUSE
                 continue
             except SessionLostError:
-                await self._quietly(self._opened.run(self._open_again, session))
+                await self._reopen_or_report(self._opened.run(self._reopen_session, session))
             except GatewayError as error:
-                self._say(error.message)
+                self._notify_user(error.message)
             await deferLater(self._clock, pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _quietly(self, opening: Deferred[None]) -> None:
+    async def _reopen_or_report(self, opening: Deferred[None]) -> None:
         try:
             await opening
         except GatewayError as error:
-            self._say(error.message)
+            self._notify_user(error.message)
 
     # -- to the client --
 
     def _received(self, data: bytes, found: tuple[Message, ...], about: RequestId | None) -> None:
         for message in found:
             if isinstance(message, Response):
-                self._learn(message, about)
-        if about is not None and about == self._unheard:
+                self._read_response(message, about)
+        if about is not None and about == self._hidden_id:
             return
         if b"\n" in data or b"\r" in data:
             data = msgspec.json.encode(decode(data))
         self._write(data)
 
-    def _learn(self, message: Response, about: RequestId | None) -> None:
+    def _read_response(self, message: Response, about: RequestId | None) -> None:
         result = message.result or {}
         if self._opening is not None and message.id == self._opening[1] == about:
             version = result.get("protocolVersion")
-            self.link.version = version if isinstance(version, str) else ""
+            self.connection.version = version if isinstance(version, str) else ""
         tools = result.get("tools")
         if message.id in self._listing and isinstance(tools, list):
             for tool in tools:
@@ -292,6 +292,6 @@ class Bridge:
                     self._schemas[str(tool.get("name"))] = schema
 
 
-def _stopped(failure: Failure) -> None:
-    """Note which requests the bridge cancelled."""
+def _ignore_cancellation(failure: Failure) -> None:
+    """Ignore the cancellation of a request by the bridge."""
     failure.trap(CancelledError)

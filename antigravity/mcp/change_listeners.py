@@ -43,7 +43,7 @@ class Listener:
         meta = {f"{META}subscriptionId": self.id}
         data = messages.notification(method, {"_meta": meta, **params})
         if not self.log.is_waiting(data):
-            self.log.append(data, spare=True)
+            self.log.append(data, expendable=True)
 
 
 def wanted_changes(wanted: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from antigravity.mcp.protocol.revisions import Revision
 LEVELS: Final[tuple[str, ...]] = get_args(LogLevel)
 _ACTIONS: Final = ("accept", "decline", "cancel")
 
-#: Sends a request to the client, and returns a Deferred that fires with the result.
+#: A function that sends a request to the client; its Deferred fires with the result.
 Ask = Callable[["CallContext", ClientRequest], Deferred[Json]]
 
 
@@ -31,7 +31,7 @@ def capability(request: ClientRequest) -> dict[str, Any]:
     return {"elicitation": {"url": {}} if request.params.get("mode") == "url" else {}}
 
 
-def check_answer(request: ClientRequest, answer: object) -> Json:
+def check_result(request: ClientRequest, answer: object) -> Json:
     """Return the result of a client's response to ``request``.
 
     :raises McpError: if it is not a valid result.
@@ -49,7 +49,7 @@ def check_answer(request: ClientRequest, answer: object) -> Json:
 
 @implementer(IMcpContext)
 class CallContext:
-    """One call whose messages go out in ``post_response``; ``ask`` sends requests to its client."""
+    """One call, which sends messages in ``post_response``; ``ask`` sends requests to its client."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class CallContext:
         self._names: dict[str, int] = {}
 
     def progress(self, progress: float, total: float | None = None, message: str = "") -> None:
-        """Report progress to the client, if it asked for that."""
+        """Report progress to the client, if it requested that."""
         token = self.meta.get("progressToken")
         if self.is_over or not isinstance(token, (str, int)) or isinstance(token, bool):
             return
@@ -88,10 +88,12 @@ class CallContext:
             params["total"] = total
         if message:
             params["message"] = message
-        self.post_response.send(messages.notification("notifications/progress", params), spare=True)
+        self.post_response.send(
+            messages.notification("notifications/progress", params), expendable=True
+        )
 
     def log(self, level: LogLevel, data: Any, logger: str = "") -> None:
-        """Send a log message to the client, if it asked for messages of this level."""
+        """Send a log message to the client, if it requested messages of this level."""
         if self.is_over or self.level is None:
             return
         if LEVELS.index(level) < LEVELS.index(self.level):
@@ -99,7 +101,9 @@ class CallContext:
         params = {"level": level, "data": data}
         if logger:
             params["logger"] = logger
-        self.post_response.send(messages.notification("notifications/message", params), spare=True)
+        self.post_response.send(
+            messages.notification("notifications/message", params), expendable=True
+        )
 
     def can_ask(self, request: ClientRequest) -> bool:
         """Return whether the client's capabilities include such a request."""
@@ -138,7 +142,7 @@ class CallContext:
 
         def named(answers: list[Json]) -> Mapping[str, Json]:
             return {
-                name: check_answer(request, answer)
+                name: check_result(request, answer)
                 for (name, request), answer in zip(requests.items(), answers, strict=True)
             }
 
@@ -160,7 +164,7 @@ class CallContext:
     def disconnect(self) -> None:
         """Close the connection, where the revision lets the client resume."""
         if self.rules.priming and not self.is_over:
-            self.post_response.hang_up()
+            self.post_response.close_connection()
 
     def _ask_one(self, name: str, request: ClientRequest) -> Deferred[Json]:
         return self.ask({name: request}).addCallback(lambda answers: answers[name])
@@ -191,7 +195,7 @@ class RepeatedCallContext(CallContext):
         try:
             for name, (wire, request) in zip(requests, wired.items(), strict=True):
                 if wire in self.answers:
-                    known[name] = self.used[wire] = check_answer(request, self.answers[wire])
+                    known[name] = self.used[wire] = check_result(request, self.answers[wire])
         except McpError as error:
             return fail(error)
         if len(known) == len(requests):

@@ -29,11 +29,11 @@ from antigravity.mcp.stateless import Stateless
 
 METHODS: Final = ("POST", "GET", "DELETE")
 #: Seconds in which changes are collected into one notification.
-_TOGETHER: Final = 0.05
+_COLLECTION_TIME: Final = 0.05
 
 
 class Limits(Struct, frozen=True):
-    """Limits of an endpoint; times are in seconds, 0 is no limit for ``calls``."""
+    """The limits of an endpoint.  Times are in seconds; 0 is no limit for ``calls``."""
 
     calls: CallLimits = CallLimits()
     session_ttl: float = 3600.0
@@ -42,12 +42,12 @@ class Limits(Struct, frozen=True):
 
 
 def _nothing(_: object) -> None:
-    """Do nothing."""
+    """Ignore a call."""
 
 
 @implementer(IMcpEndpoint)
 class McpEndpoint:
-    """Serves the contents of ``registry``.
+    """An endpoint that serves the contents of ``registry``.
 
     ``enter`` and ``leave`` are called at the start and end of every call.
     """
@@ -74,7 +74,7 @@ class McpEndpoint:
         self.configure(limits)
 
     def configure(self, limits: Limits) -> None:
-        """Use other limits from now on."""
+        """Apply other limits from now on."""
         self._calls.limits = limits.calls
         self._stateful.sessions.ttl = limits.session_ttl
         self._stateful.sessions.most = limits.max_sessions
@@ -137,9 +137,9 @@ class McpEndpoint:
     def _changed(self, change: McpChange) -> None:
         self._changes[change] = None
         if self._timer is None:
-            self._timer = self._clock.callLater(_TOGETHER, self._tell)
+            self._timer = self._clock.callLater(_COLLECTION_TIME, self._notify_changes)
 
-    def _tell(self) -> None:
+    def _notify_changes(self) -> None:
         self._timer = None
         changes, self._changes = self._changes, {}
         for change in changes:

@@ -16,11 +16,11 @@ from antigravity.sse import KEEPALIVE_COMMENT
 
 @implementer(IReplyStream, IPushProducer)
 class EventStream:
-    """Writes the messages of a log after number ``after``, until the log ends.
+    """A stream of the messages of a log after number ``after``, until the log ends.
 
     While the client does not read, its messages stay in the log.  With ``prime`` the stream
-    begins with an event without data, so that the client has an id to resume from.  ``left`` is
-    called when the client disconnects before the end.
+    begins with an event without data, so that the client has an id to resume from.
+    ``disconnected`` is called when the client disconnects before the end.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class EventStream:
         log: EventLog,
         clock: IReactorTime,
         keepalive: float,
-        left: Callable[[], None],
+        disconnected: Callable[[], None],
         *,
         after: int = 0,
         prime: bool = False,
@@ -36,7 +36,7 @@ class EventStream:
         self._log = log
         self._clock = clock
         self._keepalive = keepalive
-        self._left = left
+        self._disconnected = disconnected
         self._after = after
         self._prime = prime
         self._consumer: Any = None
@@ -44,27 +44,27 @@ class EventStream:
         self._timer: IDelayedCall | None = None
         self._retry: float | None = None
         self._paused = False
-        self._over = False
+        self._is_closed = False
         log.attach(self)
 
     def start(self, consumer: Any) -> Deferred[None]:
         """Write the stream to ``consumer``; see :class:`IReplyStream`."""
         written: Deferred[None] = Deferred(lambda _: self.abandon())
         self._written = written
-        if self._over:
+        if self._is_closed:
             written.callback(None)
             return written
         self._consumer = consumer
         consumer.registerProducer(self, True)
         if self._prime:
             consumer.write(b"id: %b\ndata: \n\n" % self._log.event_id(self._after))
-        self._arm()
+        self._start_timer()
         self._pump()
         if self._retry is not None:
-            self.hang_up(self._retry)
+            self.close_connection(self._retry)
         return written
 
-    def hang_up(self, retry: float) -> None:
+    def close_connection(self, retry: float) -> None:
         """Close the connection, not the stream; the client can resume after ``retry`` seconds."""
         if self._consumer is None:
             self._retry = retry  # applied when the stream starts
@@ -76,7 +76,7 @@ class EventStream:
 
     def finish(self) -> None:
         """End the stream."""
-        if self._over:
+        if self._is_closed:
             return
         self._release()
         consumer, self._consumer = self._consumer, None
@@ -87,12 +87,12 @@ class EventStream:
             written.callback(None)
 
     def abandon(self) -> None:
-        """Stop writing: the client disconnected."""
-        if self._over:
+        """Stop writing, because the client disconnected."""
+        if self._is_closed:
             return
         self._release()
         self._consumer = None
-        self._left()
+        self._disconnected()
 
     def pauseProducing(self) -> None:
         """Leave messages in the log while the client's buffers are full."""
@@ -104,11 +104,11 @@ class EventStream:
         self._pump()
 
     def stopProducing(self) -> None:
-        """Stop writing: the client disconnected."""
+        """Stop writing, because the client disconnected."""
         self.abandon()
 
     def _release(self) -> None:
-        self._over = True
+        self._is_closed = True
         self._log.detach(self)
         timer, self._timer = self._timer, None
         if timer is not None and timer.active():
@@ -119,7 +119,7 @@ class EventStream:
         self._pump()
 
     def _pump(self) -> None:
-        if self._consumer is None or self._over:
+        if self._consumer is None or self._is_closed:
             return
         while not self._paused:
             waiting = self._log.after(self._after)
@@ -132,12 +132,12 @@ class EventStream:
         if self._log.ended and not self._paused:
             self.finish()
 
-    def _arm(self) -> None:
+    def _start_timer(self) -> None:
         if self._keepalive > 0:
-            self._timer = self._clock.callLater(self._keepalive, self._tick)
+            self._timer = self._clock.callLater(self._keepalive, self._send_keepalive)
 
-    def _tick(self) -> None:
+    def _send_keepalive(self) -> None:
         self._timer = None
         if self._consumer is not None and not self._paused:
             self._consumer.write(KEEPALIVE_COMMENT)
-        self._arm()
+        self._start_timer()

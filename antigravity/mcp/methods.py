@@ -28,7 +28,7 @@ Method = Callable[[Mapping[str, Any], CallContext], Any]
 
 
 class Methods:
-    """The methods of one registry.  Each returns its result, or a Deferred of it."""
+    """The methods of one registry; each returns its result, or a Deferred that fires with it."""
 
     log = make_logger()
 

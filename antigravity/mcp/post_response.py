@@ -20,19 +20,19 @@ from antigravity.sse import encode_event
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
 #: Seconds after which a response that is not ready becomes a stream.
-_PATIENCE: Final = 2.0
+_STREAM_AFTER: Final = 2.0
 _RETRY: Final = 0.5
 
 
 class AcceptedTypes(Struct, frozen=True):
-    """What a client accepts: single (``whole``) responses, and event streams (``stream``)."""
+    """The types that a client accepts: single responses (``whole``), and event streams."""
 
     whole: bool
     stream: bool
 
 
 def parse_accept(headers: Mapping[str, str]) -> AcceptedTypes:
-    """Return what the ``Accept`` header allows; without one, everything."""
+    """Return the types in the ``Accept`` header; without one, all."""
     wanted = headers.get("accept", "*/*").lower()
     types = {one.partition(";")[0].strip() for one in wanted.split(",")}
     if types & {"*/*", ""}:
@@ -63,13 +63,13 @@ def message_reply(
 
 
 class PostResponse:
-    """Collects the responses to ``expected`` requests, and other messages in between.
+    """The responses to ``expected`` requests, and other messages in between.
 
-    ``gone`` is called when the client disconnects before the end.
+    ``disconnected`` is called when the client disconnects before the end.
 
     :ivar reply: fires with the HTTP response.
-    :ivar complete: fires when the last response is there.
-    :ivar begun: whether the HTTP response is a stream that has begun.
+    :ivar complete: fires when there are responses to all requests.
+    :ivar begun: whether a streamed HTTP response has begun.
     """
 
     logger = make_logger()
@@ -80,7 +80,7 @@ class PostResponse:
         wanted: AcceptedTypes,
         clock: IReactorTime,
         keepalive: float,
-        gone: Callable[[], None],
+        disconnected: Callable[[], None],
         *,
         expected: int = 1,
         is_batch: bool = False,
@@ -93,7 +93,7 @@ class PostResponse:
         self._wanted = wanted
         self._clock = clock
         self._keepalive = keepalive
-        self._gone = gone
+        self._disconnected = disconnected
         self._expected = expected
         self._is_batch = is_batch
         self._prime = prime
@@ -102,18 +102,18 @@ class PostResponse:
         self._left = False
         self._timer: IDelayedCall | None = None
         if wanted.stream:
-            self._timer = clock.callLater(_PATIENCE if wanted.whole else 0, self._begin)
+            self._timer = clock.callLater(_STREAM_AFTER if wanted.whole else 0, self._begin)
 
     @property
     def can_stream(self) -> bool:
         """Whether the client accepts messages besides the responses."""
         return self._wanted.stream
 
-    def send(self, data: bytes, *, spare: bool = False) -> None:
-        """Send a message besides the responses; clients that accept no streams do not get it."""
+    def send(self, data: bytes, *, expendable: bool = False) -> None:
+        """Send a message besides the responses, unless the client accepts no streams."""
         if self._wanted.stream and not self._left:
             self._begin()
-            self.log.append(data, spare=spare)
+            self.log.append(data, expendable=expendable)
 
     def result(self, id: messages.RequestId, value: Mapping[str, Any]) -> None:  # noqa: A002
         """Send the result of a request, or an error if it cannot be encoded as JSON."""
@@ -141,16 +141,16 @@ class PostResponse:
         self._check(status)
 
     def skip(self) -> None:
-        """Expect one response less, because its call was cancelled."""
+        """Expect one response fewer, because its call was cancelled."""
         self._expected -= 1
         self._check(200)
 
-    def hang_up(self) -> None:
+    def close_connection(self) -> None:
         """Close the connection; the client can fetch the responses later, from the log."""
         if self._wanted.stream and not self._left:
             self._begin()
             if self._stream is not None:
-                self._stream.hang_up(_RETRY)
+                self._stream.close_connection(_RETRY)
 
     def _check(self, status: int) -> None:
         if self._expected > 0:
@@ -189,11 +189,11 @@ class PostResponse:
         self.reply.callback(Reply(200, EVENTS, (), stream=self._stream))
 
     def _leave(self) -> None:
-        """Note that the client disconnected; it can still fetch responses from the log."""
+        """Handle a disconnect; the client can still fetch responses from the log."""
         self._stop_timer()
         if not self._left:
             self._left = not self.begun
-            self._gone()
+            self._disconnected()
 
     def _stop_timer(self) -> None:
         timer, self._timer = self._timer, None

@@ -16,7 +16,7 @@ _KINDS: Final[tuple[Kind, ...]] = ("tools", "prompts", "resources")
 
 
 class McpRegistry:
-    """Combines catalogs, which can be added and removed at any time.
+    """A combination of catalogs, which can be added and removed at any time.
 
     The combined lists are cached until a catalog changes.  Names in a namespace get the prefix
     ``NAMESPACE__``; if two names are equal, the first is used.
@@ -106,7 +106,7 @@ class McpRegistry:
             self._watchers.notify(McpChange(kind))
 
     def _shape(self) -> dict[Kind, object]:
-        """Return all lists as clients see them, to find out which have changed."""
+        """Return all lists as clients see them, to detect changes."""
         newest = next(iter(REVISIONS.values()))
         return {
             "tools": [lists.tool(name, one, newest) for name, one in self.tools().items()],

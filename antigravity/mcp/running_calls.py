@@ -1,4 +1,4 @@
-"""Runs calls within limits of number and time, and cancels those whose client left."""
+"""Run calls within limits of number and time, and cancel them when their client leaves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RunningCall:
 
     :ivar done: fires with its result; fails with an ``McpError``, or with ``CancelledError``
         once it was cancelled.
-    :ivar reason: why the gateway cancelled it, empty if the client did.
+    :ivar reason: the reason if the gateway cancelled it, empty if the client did.
     """
 
     def __init__(self, context: CallContext, running: Deferred[Any]) -> None:
@@ -41,11 +41,11 @@ class RunningCall:
         self._running = running
 
     def cancel(self, reason: str = "") -> None:
-        """Cancel it; a client that still waits for the result gets ``reason``."""
+        """Cancel the call; a client that still waits for the result gets ``reason``."""
         if not self.is_settled:
             self.reason = reason
             self._end()
-            self._running.cancel()  # first: it can withdraw its requests to the client
+            self._running.cancel()  # first, so that it can withdraw its requests to the client
             self.done.errback(CancelledError())
 
     def stop(self) -> None:
@@ -65,7 +65,7 @@ class RunningCall:
 
 
 class CallTable:
-    """Runs calls; ``enter`` and ``leave`` are called at the start and end of each."""
+    """All running calls; ``enter`` and ``leave`` are called at the start and end of each."""
 
     log = make_logger()
 
@@ -102,7 +102,7 @@ class CallTable:
         self._enter(call)
         timer = None
         if self.limits.timeout:
-            timer = self._clock.callLater(self.limits.timeout, self._too_long, call, method)
+            timer = self._clock.callLater(self.limits.timeout, self._time_out, call, method)
 
         def over(value: Any) -> Any:
             self._running.discard(call)
@@ -116,7 +116,7 @@ class CallTable:
         running.addBoth(call.settle)
         return call
 
-    def _too_long(self, call: RunningCall, method: str) -> None:
+    def _time_out(self, call: RunningCall, method: str) -> None:
         message = f"The call took longer than {self.limits.timeout:g} seconds and was stopped."
         if method == "tools/call":
             call.settle(content.failed(message))

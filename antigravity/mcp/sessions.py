@@ -39,7 +39,7 @@ class Session:
         self.calls: dict[RequestId, RunningCall] = {}
         self.streams: dict[str, EventLog] = {STANDALONE: EventLog(STANDALONE)}
         self.last_used = 0.0
-        self._asked: dict[RequestId, Callable[[Response], None]] = {}
+        self._pending: dict[RequestId, Callable[[Response], None]] = {}
         self._numbers = {"stream": 0, "request": 0}
 
     @property
@@ -63,16 +63,16 @@ class Session:
     def expect(self, answered: Callable[[Response], None]) -> RequestId:
         """Return an id for a request to the client; ``answered`` is called with the response."""
         found = f"gateway-{self._number('request')}"
-        self._asked[found] = answered
+        self._pending[found] = answered
         return found
 
     def forget(self, id: RequestId) -> bool:  # noqa: A002
         """Stop waiting for a response; return whether it was still pending."""
-        return self._asked.pop(id, None) is not None
+        return self._pending.pop(id, None) is not None
 
     def answered(self, response: Response) -> None:
         """Handle a response; one without a pending request is ignored."""
-        answered = self._asked.pop(response.id, None)
+        answered = self._pending.pop(response.id, None)
         if answered is not None:
             answered(response)
 
@@ -82,7 +82,7 @@ class Session:
 
 
 class FinishedStreams:
-    """Ended streams, kept for a while so that disconnected clients can resume them.
+    """Ended streams, stored for a while so that disconnected clients can resume them.
 
     At most ``most`` streams and ``limit`` bytes over all sessions; the oldest are dropped first.
     """
@@ -91,21 +91,21 @@ class FinishedStreams:
         self._most = most
         self._limit = limit
         self._size = 0
-        self._kept: OrderedDict[tuple[str, str], tuple[Session, EventLog]] = OrderedDict()
+        self._streams: OrderedDict[tuple[str, str], tuple[Session, EventLog]] = OrderedDict()
 
-    def keep(self, session: Session, log: EventLog) -> None:
-        """Keep an ended stream."""
-        self._kept[session.id, log.name] = session, log
+    def add(self, session: Session, log: EventLog) -> None:
+        """Store an ended stream."""
+        self._streams[session.id, log.name] = session, log
         self._size += log.size
-        while self._kept and (len(self._kept) > self._most or self._size > self._limit):
-            _, (owner, oldest) = self._kept.popitem(last=False)
+        while self._streams and (len(self._streams) > self._most or self._size > self._limit):
+            _, (owner, oldest) = self._streams.popitem(last=False)
             self._size -= oldest.size
             owner.streams.pop(oldest.name, None)
 
-    def drop(self, session: Session) -> None:
-        """Drop all streams of a session."""
+    def remove_all(self, session: Session) -> None:
+        """Remove all streams of a session."""
         for name in session.streams:
-            found = self._kept.pop((session.id, name), None)
+            found = self._streams.pop((session.id, name), None)
             if found is not None:
                 self._size -= found[1].size
 
@@ -140,7 +140,7 @@ class SessionTable:
             self._end(idle)
         self._sessions[session.id] = session
         self._use(session)
-        self._arm()
+        self._start_timer()
         return True
 
     def find(self, id: str, principal: str) -> Session | None:  # noqa: A002
@@ -172,11 +172,11 @@ class SessionTable:
         del self._sessions[session.id]
         self._ended(session)
 
-    def _arm(self) -> None:
+    def _start_timer(self) -> None:
         if self._timer is None and self._sessions and self.ttl:
-            self._timer = self._clock.callLater(max(1.0, self.ttl / 10), self._sweep)
+            self._timer = self._clock.callLater(max(1.0, self.ttl / 10), self._remove_expired)
 
-    def _sweep(self) -> None:
+    def _remove_expired(self) -> None:
         self._timer = None
         now = self._clock.seconds()
         for session in self.all():
@@ -184,4 +184,4 @@ class SessionTable:
                 session.last_used = now
             elif self.ttl and session.last_used + self.ttl <= now:
                 self._end(session)
-        self._arm()
+        self._start_timer()

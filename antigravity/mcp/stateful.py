@@ -1,4 +1,4 @@
-"""Serves the stateful revisions, 2024-11-05 to 2025-11-25, over HTTP."""
+"""Serve the stateful revisions, 2024-11-05 to 2025-11-25, over HTTP."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from antigravity.mcp.sessions import FinishedStreams, Session, SessionTable
 SESSION_HEADER: Final = "mcp-session-id"
 #: The error code for unknown sessions in these revisions.
 _NO_SESSION: Final = -32001
-#: The maximum size of an ``initialize`` request, parts of which are kept with the session.
+#: The maximum size of an ``initialize`` request, parts of which are stored with the session.
 LONGEST_INITIALIZE: Final = 64 * 1024
 
 
 class Stateful:
-    """Serves clients that have sessions."""
+    """The server of the stateful revisions, whose clients have sessions."""
 
     def __init__(
         self, calls: CallTable, clock: IReactorTime, server_info: ServerInfo, keepalive: float
@@ -81,7 +81,7 @@ class Stateful:
                 session.answered(message)
         if not requests:
             return no_content()
-        return self._answer(session, requests, wanted, is_batch=parsed.is_batch)
+        return self._respond(session, requests, wanted, is_batch=parsed.is_batch)
 
     def listen(self, call: McpCall) -> Deferred[Reply]:
         """Open the stream that belongs to no request, or resume an interrupted one."""
@@ -134,9 +134,9 @@ class Stateful:
         for session in self.sessions.all():
             if change.kind == "resource":
                 if change.uri in session.subscriptions:
-                    self._tell(session, "notifications/resources/updated", {"uri": change.uri})
+                    self._notify(session, "notifications/resources/updated", {"uri": change.uri})
             elif session.is_ready:
-                self._tell(session, f"notifications/{change.kind}/list_changed")
+                self._notify(session, f"notifications/{change.kind}/list_changed")
 
     def stop(self) -> None:
         """End all sessions."""
@@ -191,14 +191,14 @@ class Stateful:
     def _ended(self, session: Session) -> None:
         for running in list(session.calls.values()):
             running.cancel("The session has ended.")
-        self._finished.drop(session)
+        self._finished.remove_all(session)
         for log in list(session.streams.values()):
             log.end()
 
-    def _tell(self, session: Session, method: str, params: Json | None = None) -> None:
+    def _notify(self, session: Session, method: str, params: Json | None = None) -> None:
         data = messages.notification(method, params)
         if not session.standalone.is_waiting(data):
-            session.standalone.append(data, spare=True)
+            session.standalone.append(data, expendable=True)
 
     # -- messages --
 
@@ -212,15 +212,15 @@ class Stateful:
                 if running is not None:
                     running.cancel()
 
-    def _answer(
+    def _respond(
         self, session: Session, requests: list[Request], wanted: AcceptedTypes, *, is_batch: bool
     ) -> Deferred[Reply]:
         log = session.new_log()
 
-        def all_in(_: Any) -> None:
-            """Keep the stream if the client can resume it, otherwise drop it."""
+        def store_or_discard(_: Any) -> None:
+            """Store the stream if the client can resume it, otherwise discard it."""
             if post_response.begun:
-                self._finished.keep(session, log)
+                self._finished.add(session, log)
             else:
                 session.streams.pop(log.name, None)
 
@@ -234,7 +234,7 @@ class Stateful:
             is_batch=is_batch,
             prime=session.revision.priming,
         )
-        post_response.complete.addCallback(all_in)
+        post_response.complete.addCallback(store_or_discard)
         for request in requests:
             self._start(session, request, post_response)
         return post_response.reply

@@ -1,4 +1,4 @@
-"""Serves the stateless revision 2026-07-28 over HTTP."""
+"""Serve the stateless revision 2026-07-28 over HTTP."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from antigravity.mcp.protocol.revisions import REVISIONS, Revision
 from antigravity.mcp.running_calls import CallTable, RunningCall, as_error
 from antigravity.mcp.server_info import ServerInfo
 
-#: How long clients may cache results, in milliseconds.
+#: Milliseconds for which clients may cache results.
 _TTL: Final = {
     "server/discover": 300_000,
     "tools/list": 30_000,
@@ -40,8 +40,8 @@ _TTL: Final = {
     "resources/templates/list": 30_000,
     "resources/read": 0,
 }
-#: The methods that may ask the client for input.
-_ASKING: Final = ("tools/call", "prompts/get", "resources/read")
+#: The methods that can ask the client for input.
+_INPUT_METHODS: Final = ("tools/call", "prompts/get", "resources/read")
 _BAD_REQUEST: Final = (
     messages.HEADER_MISMATCH,
     messages.MISSING_CAPABILITY,
@@ -52,7 +52,7 @@ _MOST_LISTENERS: Final = 1000
 
 
 class Stateless:
-    """Serves requests without sessions."""
+    """The server of the stateless revision."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Stateless:
 
     def _discover(self, call: McpCall, request: Request) -> Deferred[Reply]:
         result = self._result(request.method, self._identity.discovered())
-        post_response = self._answering(call, lambda: None)
+        post_response = self._new_response(call, lambda: None)
         post_response.result(request.id, result)
         return post_response.reply
 
@@ -134,14 +134,14 @@ class Stateless:
             for one in running:
                 one.cancel()
 
-        post_response = self._answering(call, cancel)
+        post_response = self._new_response(call, cancel)
         context = self._context(call, request, revision, post_response)
 
         def need(requests: Mapping[str, ClientRequest]) -> None:
             """Respond with the requests to the client, then cancel the call."""
             if not context.is_over:
                 context.is_over = True
-                self._need(call, request, context, requests)
+                self._request_input(call, request, context, requests)
                 self._clock.callLater(0, cancel)
 
         context.need = need
@@ -168,11 +168,11 @@ class Stateless:
         )
         context.headers = call.headers
         context.used = {}
-        if request.method in _ASKING:
-            context.answers = self._answers(call, request)
+        if request.method in _INPUT_METHODS:
+            context.answers = self._client_results(call, request)
         return context
 
-    def _answers(self, call: McpCall, request: Request) -> dict[str, Any]:
+    def _client_results(self, call: McpCall, request: Request) -> dict[str, Any]:
         """Return earlier requests to the client with the results that it sent."""
         params = request.params
         found: dict[str, Any] = {}
@@ -186,7 +186,7 @@ class Stateless:
             found |= brought
         return found
 
-    def _need(
+    def _request_input(
         self,
         call: McpCall,
         request: Request,
@@ -223,7 +223,7 @@ class Stateless:
         else:
             post_response.skip()
 
-    def _answering(self, call: McpCall, gone: Callable[[], None]) -> PostResponse:
+    def _new_response(self, call: McpCall, gone: Callable[[], None]) -> PostResponse:
         return PostResponse(
             EventLog(), parse_accept(call.headers), self._clock, self.keepalive, gone
         )

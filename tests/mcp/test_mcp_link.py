@@ -157,7 +157,7 @@ def test_resume_rejected_by_server_fails() -> None:
     response.send(event(NOTE, "a"))
     response.end()
     line.clock.advance(1)
-    assert "did not keep" in done[0].message
+    assert "did not store" in done[0].message
 
 
 def test_cancelled_post_closes_connection() -> None:

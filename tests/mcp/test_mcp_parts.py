@@ -267,7 +267,7 @@ def test_tool_result_of_other_type_raises_type_error(value: Any) -> None:
 def test_event_log_is_bounded_and_keeps_responses(entries: list[tuple[bytes, bool]]) -> None:
     log = EventLog("1", limit=200)
     for data, spare in entries:
-        log.append(data, spare=spare)
+        log.append(data, expendable=spare)
     kept = log.after(0)
     numbers = [number for number, _ in kept]
     assert numbers == sorted(numbers)

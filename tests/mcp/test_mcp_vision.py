@@ -16,7 +16,7 @@ from antigravity.mcp.vision.files import FileRefusedError
 from antigravity.mcp.vision.media_sources import MediaSources
 from antigravity.mcp.vision.tools import Vision
 from antigravity.mcp.vision.vision_request import VisionRequest
-from antigravity.mcp.vision.zai import ZaiVision, answer_of
+from antigravity.mcp.vision.zai import ZaiVision, parse_response
 from tests.mcp.fake_transport import RelayTarget, Response
 from tests.mcp.fixtures import Client, request, result
 
@@ -255,7 +255,7 @@ def zai(*answers: Response | Exception, key: str = "KEY") -> tuple[RelayTarget, 
     eyes = Eyes()
     vision = Vision()
     back = ZaiVision(remote, "https://z/chat", key, "glm-4.6v", 60.0)
-    vision.use(MediaSources(eyes.fetcher, (), _at_once), back.see)  # type: ignore[arg-type]
+    vision.use(MediaSources(eyes.fetcher, (), _at_once), back.ask)  # type: ignore[arg-type]
     eyes.endpoint.registry.replace([vision.catalog])
     eyes.initialize()
     return remote, eyes
@@ -332,5 +332,5 @@ def test_cancelled_call_cancels_zai_request() -> None:
 
 
 def test_zai_response_without_text_is_empty() -> None:
-    assert answer_of(b'{"choices": [{"message": {"content": null}}]}') == ""
+    assert parse_response(b'{"choices": [{"message": {"content": null}}]}') == ""
     assert "KEY" not in repr(ZaiVision(RelayTarget(), "u", "KEY", "m", 1.0))

@@ -79,8 +79,8 @@ def test_root_may_be_a_link(root: Path) -> None:
 
 def test_read_below_rejects_pipes_and_folders(root: Path) -> None:
     os.mkfifo(root / "pipe")
-    assert "no file" in refused(root, root / "pipe")
-    assert "no file" in refused(root, root / "inner")
+    assert "not a file" in refused(root, root / "pipe")
+    assert "not a file" in refused(root, root / "inner")
 
 
 def test_read_below_rejects_files_over_limit(root: Path) -> None:

@@ -79,7 +79,7 @@ class VisionEndpoint:
         zai = ZaiVision(
             self._transport, vision.zai_url, zai_key(settings), vision.zai_model, timeout
         )
-        return zai.see
+        return zai.ask
 
 
 def _ask_about_media(

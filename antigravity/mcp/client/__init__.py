@@ -1,1 +1,1 @@
-"""MCP from the other side: how the gateway speaks to servers."""
+"""The client side of MCP: connections from the gateway to other servers."""

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from antigravity.mcp.protocol.messages import Message, RequestId
 
-#: Receives a message, and the id of the request on whose stream it came, if that is known.
+#: A receiver of a message, and of the id of the request on whose stream it arrived, if known.
 Receive = Callable[[Message, RequestId | None], None]
 
 
@@ -18,7 +18,7 @@ class OutgoingMessage(Struct, frozen=True):
     """A message to a server.
 
     ``id`` is that of a request, ``None`` for other messages.  ``headers`` are for HTTP.  The
-    response to an ``endless`` request comes when the server has nothing more to send.
+    response to an ``endless`` request marks the end of its notifications.
     """
 
     data: bytes
@@ -28,9 +28,9 @@ class OutgoingMessage(Struct, frozen=True):
 
 
 class Channel(Protocol):
-    """Carries messages both ways.
+    """A transport of messages in both directions.
 
-    :ivar lost: fires with the reason when nothing can be sent any more; never where every
+    :ivar lost: fires with the reason when no message can be sent any more; never if every
         message has a connection of its own.
     :ivar has_headers: whether messages have HTTP headers, and end with their connection.
     """
@@ -41,8 +41,8 @@ class Channel(Protocol):
     def send(self, message: OutgoingMessage) -> Deferred[None]:
         """Send a message.
 
-        Return a Deferred that fires when it is sent and, if it is a request, its response is
-        there.  It fails with a ``GatewayError`` if it cannot be sent or gets no response.
+        Return a Deferred that fires when it is sent and, for a request, its response has been
+        received.  It fails with a ``GatewayError`` if it cannot be sent or gets no response.
         """
 
     def agreed(self, version: str) -> None:

@@ -1,4 +1,4 @@
-"""Reads a server's event streams."""
+"""Read the event streams of a server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from antigravity.sse import EventTooLargeError, SseDecoder
 
 
 class _Decoder(SseDecoder):
-    """Also keeps the last event id and the retry interval, for reconnecting."""
+    """A decoder that also stores the last event id and the retry interval, for reconnecting."""
 
     __slots__ = ("last_id", "retry")
 
@@ -36,7 +36,7 @@ class _Decoder(SseDecoder):
 
 
 class EventReader(Protocol):
-    """Reads a body of events and passes the data of each to ``on_data``.
+    """A reader of a body of events, which passes the data of each to ``on_data``.
 
     :ivar done: fires at the end; fails with a ``GatewayError`` after an interruption.
     """
@@ -76,7 +76,7 @@ class EventReader(Protocol):
             self.transport.resumeProducing()
 
     def finish(self) -> None:
-        """Stop reading: the response is complete."""
+        """Stop reading, because the response is complete."""
         if not self._is_over:
             self._stop()
             self.done.callback(None)

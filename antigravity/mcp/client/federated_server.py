@@ -49,7 +49,7 @@ class FederatedServer:
     It connects at once and reconnects after a loss, whether or not there are calls.  While it
     is disconnected its catalog stays, and calls fail with the reason.
 
-    :ivar catalog: what it offers.
+    :ivar catalog: the tools, prompts and resources of the server.
     :ivar is_started: whether :meth:`start` was called.
     """
 
@@ -82,7 +82,7 @@ class FederatedServer:
         self.is_started = False
 
     def start(self) -> None:
-        """Connect."""
+        """Connect the server."""
         self.is_started = True
         self._connecting = Deferred.fromCoroutine(self._stay_connected())
         self._connecting.addErrback(self._broken).addBoth(self._stopped)
@@ -99,7 +99,7 @@ class FederatedServer:
         return ended
 
     def status(self) -> dict[str, object]:
-        """Return its state, for the operator."""
+        """Return the state of the server for the operator."""
         return {
             "name": self.name,
             "state": self.state,
@@ -120,7 +120,7 @@ class FederatedServer:
         return self._session
 
     def session_lost(self, session: RemoteSession, reason: str) -> None:
-        """Reconnect: the server no longer knows ``session``."""
+        """Reconnect, because the server no longer knows ``session``."""
         if self._session is session:
             self._reconnect_at_once = True
             self._lose(reason, self._gone)
@@ -138,7 +138,7 @@ class FederatedServer:
                 reason = f"it cannot be started: {error.strerror or 'unknown error'}"
             except CancelledError:
                 raise
-            except Exception:  # noqa: BLE001 - whatever a server sends: it may do better later
+            except Exception:  # noqa: BLE001 - a server may send anything; retry later
                 self.log.failure("connecting the MCP server {name} failed", name=self.name)
                 reason = "an error in the gateway; see its log"
             was_ready, self._session = self.state == "ready", None
@@ -163,11 +163,11 @@ class FederatedServer:
         await deferLater(self._clock, pause)
 
     async def _connect_once(self) -> str:
-        """Connect, and return why the connection has ended."""
+        """Connect, and return the reason when the connection has ended."""
         gone: Deferred[str] = Deferred()
         self._gone = gone
         self._reconnect_at_once = False
-        session = RemoteSession(self.name, self._clock, self._open, self._heard)
+        session = RemoteSession(self.name, self._clock, self._open, self._notification_received)
         session.channel.lost.addCallback(self._lose, gone)
         following: list[Deferred[None]] = []
         try:
@@ -233,8 +233,8 @@ class FederatedServer:
         self.log.failure("following the MCP server {name} failed", failure, name=self.name)
         self._lose("an error in the gateway; see its log", gone)
 
-    def _heard(self, session: RemoteSession, message: Notification) -> None:
-        self._lists.heard(session, message)
+    def _notification_received(self, session: RemoteSession, message: Notification) -> None:
+        self._lists.notification_received(session, message)
 
     def _broken(self, failure: Failure) -> None:
         if not failure.check(CancelledError):

@@ -1,4 +1,4 @@
-"""All configured MCP servers, kept in step with the configuration."""
+"""All configured MCP servers; a reload connects and disconnects them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from antigravity.processes.command import Command
 from antigravity.processes.guarded import OnEnd, OnLine, OnOutput
 from antigravity.processes.log_lines import LogLineCleaner
 
-#: Starts a program; can raise ``OSError``.
+#: A function that starts a program; it can raise ``OSError``.
 Run = Callable[[Command, OnLine, OnEnd, OnOutput], Process]
 
 
@@ -43,10 +43,7 @@ class Server(Struct, frozen=True):
 
 
 class Federation:
-    """Keeps all configured servers connected.
-
-    ``run`` starts those that are programs.
-    """
+    """The connections to all configured servers; ``run`` starts those that are programs."""
 
     log = make_logger()
 
@@ -63,7 +60,7 @@ class Federation:
         return tuple(server.catalog for _, server in self._servers.values())
 
     def use(self, wanted: Mapping[str, Server]) -> None:
-        """Connect exactly these servers; connections of unchanged ones stay as they are."""
+        """Connect exactly these servers; connections of unchanged servers stay open."""
         before, self._servers = self._servers, {}
         for name, configured in wanted.items():
             if name in before and before[name][0] == configured:

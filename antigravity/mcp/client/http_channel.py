@@ -17,7 +17,7 @@ _END_SESSION_TIMEOUT: Final = 2.0
 
 
 class HttpChannel:
-    """Sends each message in a request of its own."""
+    """A channel that sends each message in a request of its own."""
 
     has_headers = True
 
@@ -47,7 +47,7 @@ class HttpChannel:
         return self._run(self._link.listen()) if self._link.session else succeed(False)
 
     def close(self) -> Deferred[None]:
-        """Cancel all requests and end the session, without waiting for a server that is silent."""
+        """Cancel all requests and end the session; a silent server does not delay this."""
         for running in list(self._running):
             running.cancel()
         ending = self._link.end_session()

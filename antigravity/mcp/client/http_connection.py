@@ -28,8 +28,8 @@ from antigravity.mcp.protocol.messages import Message, RequestId, Response
 from antigravity.version import USER_AGENT
 
 Headers = tuple[tuple[str, str], ...]
-#: Receives the bytes of a message, the parsed messages, and the id of the request on whose stream
-#: it came.
+#: A receiver of the bytes of a message, the parsed messages, and the id of the request on whose
+#: stream it arrived.
 Receive = Callable[[bytes, tuple[Message, ...], RequestId | None], None]
 
 SESSION: Final = "mcp-session-id"
@@ -41,15 +41,15 @@ _LARGEST_ERROR: Final = 1024 * 1024
 #: Seconds before an interrupted stream is requested again: the default, and the maximum.
 _RETRY: Final = 1.0
 _LONGEST_RETRY: Final = 60.0
-#: How often in a row a stream may bring no event before the request fails.
+#: The number of consecutive streams without an event after which the request fails.
 _MOST_RETRIES: Final = 5
 
 
 class Address(Struct, frozen=True):
     """The address of a server; ``headers`` hold credentials.
 
-    ``name`` is for messages.  ``timeout`` is how many seconds it may be silent while a response
-    is expected, 0 for no limit.
+    ``name`` is for messages.  ``timeout`` limits the seconds of silence while a response is
+    expected; 0 is no limit.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Address(Struct, frozen=True):
 
 
 class HttpConnection:
-    """Exchanges messages with the server at ``address``.
+    """A connection to the server at ``address``.
 
     :ivar session: the session's id, ``""`` if there is none.
     :ivar version: the revision of the session, ``""`` before it is known.
@@ -79,7 +79,7 @@ class HttpConnection:
         self._receive = receive
         self._readers: set[EventReader] = set()
         self._is_paused = False
-        self._last_heard = ""
+        self._last_event_id = ""
 
     def post(
         self,
@@ -92,8 +92,8 @@ class HttpConnection:
         """Send a message.
 
         Return a Deferred that fires when the message is sent and, if it is the request
-        ``about``, its response is there.  It fails with a ``GatewayError`` if the response does
-        not come.  The response to an ``endless`` request may be silent for any time.  Cancelling
+        ``about``, its response has been received.  It fails with a ``GatewayError`` without a
+        response.  The response to an ``endless`` request may be silent for any time.  Cancelling
         the Deferred closes the connection.
         """
         return Deferred.fromCoroutine(self._post(body, headers, about, endless))
@@ -111,7 +111,7 @@ class HttpConnection:
         return Deferred.fromCoroutine(self._end_session())
 
     def pause(self) -> None:
-        """Stop reading streams for now."""
+        """Pause reading all streams."""
         self._is_paused = True
         for reader in self._readers:
             reader.pause()
@@ -172,8 +172,8 @@ class HttpConnection:
 
     async def _listen(self) -> bool:
         headers: Headers = (("accept", _EVENTS),)
-        if self._last_heard:
-            headers += (("last-event-id", self._last_heard),)
+        if self._last_event_id:
+            headers += (("last-event-id", self._last_event_id),)
         session = self.session
         response = await self._send("GET", headers, endless=True)
         status = response.status()
@@ -189,14 +189,14 @@ class HttpConnection:
                 raise McpConnectionError(
                     f"{self._address.name} responded with status {status}.", status
                 )
-            self._last_heard = ""
+            self._last_event_id = ""
             return False
         reader = self._reader(response, None, [])
         try:
             await reader.done
         finally:
             self._readers.discard(reader)
-            self._last_heard = reader.last_id or self._last_heard
+            self._last_event_id = reader.last_id or self._last_event_id
         await self._wait(reader)
         return True
 
@@ -204,7 +204,7 @@ class HttpConnection:
         if self.session == session:
             self.session = ""
         name = self._address.name
-        return SessionLostError(f"{name} does not know the session any more ({status}).", status)
+        return SessionLostError(f"{name} no longer knows the session ({status}).", status)
 
     async def _end_session(self) -> None:
         if self.session:
@@ -243,7 +243,7 @@ class HttpConnection:
         about: RequestId | None,
         endless: bool,
     ) -> None:
-        """Read until the response is there; reconnect after an interruption."""
+        """Read until the response is complete; reconnect after an interruption."""
         responded: list[bool] = []
         last, failures = "", 0
         while True:
@@ -270,7 +270,7 @@ class HttpConnection:
             if response.status() != 200 or _kind_of(response) != _EVENTS:
                 response.abort()
                 raise McpConnectionError(
-                    f"{self._address.name} did not keep the rest of its response."
+                    f"{self._address.name} did not store the rest of its response."
                 )
 
     def _reader(

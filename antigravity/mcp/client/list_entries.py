@@ -1,4 +1,4 @@
-"""Parse the entries in another server's lists; entries that clients cannot use are left out."""
+"""Parse the entries in another server's lists; entries that clients cannot use are omitted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps the lists of a server's tools, prompts and resources up to date."""
+"""Keep the lists of a server's tools, prompts and resources up to date."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LONGEST_PAUSE: Final = 60.0
 
 
 class ListSync:
-    """Fills ``catalog`` from the lists of a server; offers only the tools that match ``wanted``."""
+    """The synchronisation of ``catalog`` with a server, for the tools that match ``wanted``."""
 
     log = make_logger()
 
@@ -59,7 +59,7 @@ class ListSync:
                     raise
                 self._warn_incomplete(f"{kind}/list", f"it was refused: {shorten(error.message)}")
 
-    def heard(self, session: RemoteSession, message: Notification) -> None:
+    def notification_received(self, session: RemoteSession, message: Notification) -> None:
         """Handle a notification that belongs to no request."""
         kind = _CHANGED.get(message.method)
         if kind is not None:
@@ -78,7 +78,7 @@ class ListSync:
             self._refreshing.cancel()
 
     async def follow(self, session: RemoteSession, clock: IReactorTime) -> None:
-        """Listen for changes, for as long as the server offers that.
+        """Listen for changes as long as the server supports that.
 
         :raises SessionLostError: if the server no longer knows the session.
         """
@@ -161,7 +161,7 @@ class ListSync:
                 self._offer(kind, [*entries, {}, *more], self._offer_resources)
 
     def _offer(self, kind: str, entries: list[Json], offer: Callable[[list[Json]], None]) -> None:
-        """Offer a list if it has changed, so that clients are not notified for nothing."""
+        """Offer a list only if it has changed, to avoid needless notifications."""
         if self._known.get(kind, [{}] if kind == "resources" else []) != entries:
             self._known[kind] = entries
             offer(entries)

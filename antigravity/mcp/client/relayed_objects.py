@@ -39,7 +39,7 @@ _FOR_CLIENTS: Final = (messages.INVALID_PARAMS, messages.MISSING_CAPABILITY)
 
 
 class IRequestSender(Protocol):
-    """Sends requests to a server."""
+    """A sender of requests to a server."""
 
     name: str
 

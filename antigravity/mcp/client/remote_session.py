@@ -37,8 +37,8 @@ _INITIALIZE: Final = {
     "capabilities": {},
     "clientInfo": _CLIENT_INFO,
 }
-#: HTTP statuses that do not mean that the server lacks ``server/discover``: no response, and a
-#: rejected key.  Any other error may mean that.
+#: HTTP statuses that do not show that the server lacks ``server/discover``: no response, and a
+#: rejected key.  Any other error may show that.
 _INCONCLUSIVE: Final = (0, 401, 403)
 #: Methods that cannot be cancelled.
 _NOT_CANCELLABLE: Final = ("initialize", "server/discover")
@@ -54,9 +54,9 @@ class _Pending:
 
 
 class RemoteSession:
-    """Exchanges requests and responses with a server over the channel that ``open`` creates.
+    """A session with a server over the channel that ``open`` creates.
 
-    ``heard`` receives notifications that belong to no request.
+    ``notification_received`` receives notifications that belong to no request.
 
     :ivar is_modern: whether the revision is stateless.
     :ivar capabilities: the server's capabilities.
@@ -69,14 +69,14 @@ class RemoteSession:
         name: str,
         clock: IReactorTime,
         open: Callable[[Receive], Channel],  # noqa: A002
-        heard: Callable[[RemoteSession, Notification], None],
+        notification_received: Callable[[RemoteSession, Notification], None],
     ) -> None:
         self.is_modern = False
         self.version = ""
         self.capabilities: Json = {}
         self._name = name
         self._clock = clock
-        self._heard = heard
+        self._notification_received = notification_received
         self._number = 0
         self._pending: dict[RequestId, _Pending] = {}
         self.channel = open(self._received)
@@ -266,7 +266,7 @@ class RemoteSession:
         if pending is not None and pending.on_notification is not None:
             pending.on_notification(message)
         else:
-            self._heard(self, message)
+            self._notification_received(self, message)
 
     def _on_request(self, message: Request) -> None:
         """Respond to a request of the server; it cannot be forwarded to any one client."""
@@ -279,5 +279,5 @@ class RemoteSession:
 
 
 def _forget(failure: Failure) -> None:
-    """Ignore the loss of a message that no caller waits for."""
+    """Ignore the failure of a message whose result is not needed."""
     failure.trap(GatewayError, CancelledError)

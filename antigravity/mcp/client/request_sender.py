@@ -19,13 +19,13 @@ from antigravity.mcp.protocol.headers import META
 from antigravity.mcp.protocol.messages import Notification
 from antigravity.redaction.credentials import CREDENTIALS
 
-#: How often a server may ask for more input during one call.
+#: How often a server can ask for more input during one call.
 _MOST_ROUNDS: Final = 10
 _ASKABLE: Final = ("elicitation/create", "sampling/createMessage", "roots/list")
 
 
 class SessionProvider(Protocol):
-    """Holds the session with a server, and replaces it when it is lost."""
+    """A holder of the session with a server, which replaces a lost session."""
 
     async def session(self) -> RemoteSession:
         """Return the session, once the server is connected.
@@ -34,11 +34,11 @@ class SessionProvider(Protocol):
         """
 
     def session_lost(self, session: RemoteSession, reason: str) -> None:
-        """Note that the server no longer knows ``session``."""
+        """Replace ``session``, which the server no longer knows."""
 
 
 class RequestSender:
-    """Sends requests to the server ``name``; each may take ``limit`` seconds, 0 is no limit."""
+    """A sender of requests to ``name``; each may take ``limit`` seconds, 0 is no limit."""
 
     def __init__(
         self, name: str, clock: IReactorTime, provider: SessionProvider, limit: float

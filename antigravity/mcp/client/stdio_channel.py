@@ -32,15 +32,15 @@ class Process(Protocol):
         """Close its standard input."""
 
     def stop(self) -> None:
-        """Terminate it."""
+        """Terminate the program."""
 
 
-#: Starts the program; can raise ``OSError``.
+#: A function that starts the program; it can raise ``OSError``.
 Spawn = Callable[[OnLine, OnEnd, OnOutput], Process]
 
 
 class StdioChannel:
-    """Exchanges messages with the program that ``spawn`` starts.
+    """A channel to the program that ``spawn`` starts.
 
     ``on_stderr`` receives the lines of its standard error.
 
@@ -80,10 +80,10 @@ class StdioChannel:
         self._pending.pop(id, None)
 
     def agreed(self, version: str) -> None:
-        """Do nothing: messages do not depend on the revision."""
+        """Do nothing, because messages do not depend on the revision."""
 
     def listen(self) -> Deferred[bool]:
-        """Do nothing: there is only one stream."""
+        """Do nothing, because there is only one stream."""
         return succeed(False)
 
     def close(self) -> Deferred[None]:

@@ -1,4 +1,4 @@
-"""The numbered messages of one stream, kept for clients that resume it."""
+"""The numbered messages of one stream, stored for clients that resume it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ _LIMIT: Final = 256 * 1024
 
 
 class Reader(Protocol):
-    """Receives the messages of a log."""
+    """A reader of the messages of a log."""
 
     def wake(self) -> None:
-        """Read: there are new messages, or the log has ended."""
+        """Read the log, because there are new messages or it has ended."""
 
     def finish(self) -> None:
-        """Stop reading: another reader took over."""
+        """Stop reading, because another reader replaces this one."""
 
 
 class EventLog:
-    """Messages in one direction, read from a cursor.
+    """Messages in one direction, which are read from a position.
 
-    Above ``limit`` bytes the oldest messages are dropped that were delivered or are expendable
-    (progress, logs); undelivered responses stay.
+    Above ``limit`` bytes the oldest messages that were delivered or are expendable (progress, logs)
+    are removed; undelivered responses stay.
 
     :ivar ended: whether the log is complete.
     :ivar delivered: the number of the first message that was not delivered.
@@ -43,7 +43,7 @@ class EventLog:
 
     @property
     def size(self) -> int:
-        """The size of the kept messages in bytes."""
+        """The size of the stored messages in bytes."""
         return self._size
 
     def attach(self, reader: Reader) -> None:
@@ -57,11 +57,11 @@ class EventLog:
         if self.reader is reader:
             self.reader = None
 
-    def append(self, data: bytes, *, spare: bool = False) -> None:
-        """Add a message; a ``spare`` one may be dropped."""
+    def append(self, data: bytes, *, expendable: bool = False) -> None:
+        """Add a message; an ``expendable`` one may be removed."""
         if self.ended:
             return
-        self._entries.append((self._next, data, spare))
+        self._entries.append((self._next, data, expendable))
         self._next += 1
         self._size += len(data)
         if self._size > self._limit:
@@ -75,7 +75,7 @@ class EventLog:
             self._call()
 
     def after(self, number: int) -> list[tuple[int, bytes]]:
-        """Return the kept messages after ``number``, and mark them as delivered."""
+        """Return the stored messages after ``number``, and mark them as delivered."""
         found = [(n, data) for n, data, _ in self._entries if n > number]
         if found:
             self.delivered = max(self.delivered, found[-1][0] + 1)
@@ -100,16 +100,16 @@ class EventLog:
             self.reader.wake()
 
     def _prune(self) -> None:
-        kept: deque[tuple[int, bytes, bool]] = deque()
+        remaining: deque[tuple[int, bytes, bool]] = deque()
         while self._entries and self._size > self._limit:
             entry = self._entries.popleft()
-            number, data, spare = entry
-            if spare or number < self.delivered:
+            number, data, expendable = entry
+            if expendable or number < self.delivered:
                 self._size -= len(data)
             else:
-                kept.append(entry)
-        kept.extend(self._entries)
-        self._entries = kept
+                remaining.append(entry)
+        remaining.extend(self._entries)
+        self._entries = remaining
 
 
 def parse_event_id(text: str) -> tuple[str, int] | None:

@@ -86,7 +86,7 @@ def decode(value: str) -> str:
     """
     value = value.strip(" \t")
     if not _VISIBLE.fullmatch(value):
-        raise mismatch("a value holds characters that headers cannot hold.")
+        raise mismatch("a value contains characters that headers cannot contain.")
     if not (value.startswith(_BEGIN) and value.endswith(_END)):
         return value
     try:

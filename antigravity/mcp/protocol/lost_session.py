@@ -14,13 +14,13 @@ from antigravity.mcp.protocol.messages import (
 
 #: The SDKs' messages are "No valid session ID provided" and "Server not initialized".
 _NAMES_SESSION: Final = re.compile(rb"session|not initiali[sz]ed", re.IGNORECASE)
-#: The maximum length of an error message that is examined.
-_LOOKED_AT: Final = 4096
+#: The number of bytes of an error message that are examined.
+_EXAMINED: Final = 4096
 
 
 def mentions_session(body: bytes) -> bool:
     """Return whether an error mentions the session."""
-    return _NAMES_SESSION.search(body[:_LOOKED_AT]) is not None
+    return _NAMES_SESSION.search(body[:_EXAMINED]) is not None
 
 
 def reports_lost_session(body: bytes, about: RequestId | None) -> bool:

@@ -16,7 +16,7 @@ INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
-#: Up to revision 2025-11-25; later ones say INVALID_PARAMS.
+#: Up to revision 2025-11-25; later revisions use INVALID_PARAMS.
 RESOURCE_NOT_FOUND: Final = -32002
 HEADER_MISMATCH: Final = -32020
 MISSING_CAPABILITY: Final = -32021
@@ -94,7 +94,7 @@ def parse_responses(body: bytes, about: RequestId | None = None) -> tuple[Messag
     ``jsonrpc`` may be missing, members may be null, and the gateway's integer ids may come back
     as strings or floating point numbers.  An empty error such as ``{"code": 0}`` is ignored
     beside a result.  A message with an id but no valid result is a response with an error, so
-    that its caller does not wait for ever.  A response without an id belongs to the request
+    that its caller does not wait forever.  A response without an id belongs to the request
     ``about``, if that is given.
 
     :raises MalformedMessageError: if it holds no message.

@@ -48,7 +48,7 @@ class _RefusalError(Exception):
 
 @implementer(IMcpEndpoint)
 class RelayEndpoint:
-    """Relays requests to ``remote``, with its credentials in place of the client's.
+    """A path whose requests are relayed to ``remote``, with its own credentials.
 
     ``enter`` and ``leave`` are called at the start and end of every call.  At most ``most``
     calls run at once, and as many clients may listen; 0 is no limit.
@@ -109,14 +109,14 @@ class RelayEndpoint:
         run = _Run(self, session, listening)
         try:
             response = await self._send(call, session, listening)
-            headers = self._answered(call, session, response)
+            headers = self._process_response_head(call, session, response)
             kind = response.headers().get("content-type", "")
             if kind.partition(";")[0].strip().lower() == "text/event-stream":
                 return self._stream(response, headers, kind, run)
             body = redact_errors(await response.collect(_LARGEST))
             self._check_session(call, session, response.status(), body)
         except GatewayError as error:
-            raise self._explained(error) from error
+            raise self._relay_error(error) from error
         finally:
             run.end()
         return Reply(response.status(), safe_content_type(kind), headers, body)
@@ -136,17 +136,17 @@ class RelayEndpoint:
     async def _send(
         self, call: McpCall, session: RelayedSession | None, listening: bool
     ) -> IIncomingResponse:
-        theirs = session.theirs if session is not None else ""
+        remote_id = session.remote_id if session is not None else ""
         request = OutgoingRequest(
             call.method,
             self.remote.url,
-            request_headers(self.remote, call.headers, theirs),
+            request_headers(self.remote, call.headers, remote_id),
             call.body if call.method == "POST" else b"",
             self.remote.timeouts(listening=listening),
         )
         return await self._transport.send(request)
 
-    def _answered(
+    def _process_response_head(
         self, call: McpCall, session: RelayedSession | None, response: IIncomingResponse
     ) -> Headers:
         """Return the headers for the client, and update its session."""
@@ -165,10 +165,10 @@ class RelayEndpoint:
         if session is not None and (status == 404 or (call.method == "DELETE" and status < 300)):
             self.sessions.close(session)
             session = None
-        theirs = headers.get(SESSION, "").strip()
-        if theirs and status < 300 and call.method != "DELETE":
-            if session is None or session.theirs != theirs:
-                session = self.sessions.open(call.principal, theirs)
+        remote_id = headers.get(SESSION, "").strip()
+        if remote_id and status < 300 and call.method != "DELETE":
+            if session is None or session.remote_id != remote_id:
+                session = self.sessions.open(call.principal, remote_id)
             return (*response_headers(headers), ("Mcp-Session-Id", session.id))
         return response_headers(headers)
 
@@ -184,7 +184,7 @@ class RelayEndpoint:
             message = "The server no longer has the session; send initialize."
             raise _RefusalError(404, message, _NO_SESSION)
 
-    def _explained(self, error: GatewayError) -> _RefusalError:
+    def _relay_error(self, error: GatewayError) -> _RefusalError:
         if isinstance(error, DeadlineError):
             message = f"{self.remote.name} did not respond within {self.remote.timeout:g} seconds."
             return _RefusalError(504, message)
@@ -192,7 +192,7 @@ class RelayEndpoint:
 
 
 class _Run:
-    """Counts one running request."""
+    """The count of one running request."""
 
     def __init__(
         self, endpoint: RelayEndpoint, session: RelayedSession | None, listening: bool

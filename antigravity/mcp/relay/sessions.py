@@ -10,15 +10,15 @@ from twisted.internet.interfaces import IReactorTime
 
 
 class RelayedSession:
-    """A session of ``principal``: the gateway's ``id``, and the server's (``theirs``).
+    """A session of ``principal``, with the gateway's ``id`` and the server's ``remote_id``.
 
     ``streams`` counts its streamed responses in progress.
     """
 
-    def __init__(self, principal: str, theirs: str) -> None:
+    def __init__(self, principal: str, remote_id: str) -> None:
         self.id: Final = secrets.token_urlsafe(24)
         self.principal: Final = principal
-        self.theirs: Final = theirs
+        self.remote_id: Final = remote_id
         self.streams = 0
         self.last_used = 0.0
 
@@ -39,13 +39,13 @@ class RelayedSessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def open(self, principal: str, theirs: str) -> RelayedSession:
+    def open(self, principal: str, remote_id: str) -> RelayedSession:
         """Return a new session."""
         self._expire()
         while len(self._sessions) >= self.most:
             idle = (one.id for one in self._sessions.values() if not one.streams)
             del self._sessions[next(idle, next(iter(self._sessions)))]
-        session = RelayedSession(principal, theirs)
+        session = RelayedSession(principal, remote_id)
         self._sessions[session.id] = session
         self._use(session)
         return session

@@ -21,7 +21,7 @@ from antigravity.sse import EventTooLargeError
 
 @implementer(IReplyStream, IPushProducer)
 class RelayStream(Protocol):
-    """Relays ``response`` to the client; ``ended`` is called once at the end or a failure."""
+    """A relayed ``response``; ``ended`` is called once at its end or a failure."""
 
     transport: Any
 
@@ -31,12 +31,12 @@ class RelayStream(Protocol):
         self._redactor = EventRedactor()
         self._consumer: Any = None
         self._written: Deferred[None] | None = None
-        self._is_over = False
+        self._has_ended = False
 
     def start(self, consumer: Any) -> Deferred[None]:
         """Write the stream to ``consumer``; see :class:`IReplyStream`."""
         written: Deferred[None] = Deferred(lambda _: self.abandon())
-        if self._is_over:
+        if self._has_ended:
             written.callback(None)
             return written
         self._written, self._consumer = written, consumer
@@ -45,29 +45,29 @@ class RelayStream(Protocol):
         return written
 
     def abandon(self) -> None:
-        """Abort the server's response: the client disconnected."""
-        if not self._is_over:
+        """Abort the server's response, because the client disconnected."""
+        if not self._has_ended:
             self._consumer = None
             self._close()
 
     def finish(self) -> None:
-        """Abort the server's response, and end the client's in order."""
-        if not self._is_over:
+        """Abort the server's response, and end the client's normally."""
+        if not self._has_ended:
             self._close()
-            self._let_go(None)
+            self._end_client_response(None)
 
     def pauseProducing(self) -> None:
         """Pause the server's response while the client does not read."""
-        if not self._is_over:
+        if not self._has_ended:
             self.transport.pauseProducing()
 
     def resumeProducing(self) -> None:
         """Resume the server's response."""
-        if not self._is_over:
+        if not self._has_ended:
             self.transport.resumeProducing()
 
     def stopProducing(self) -> None:
-        """Abort the server's response: the client disconnected."""
+        """Abort the server's response, because the client disconnected."""
         self.abandon()
 
     def dataReceived(self, data: bytes) -> None:
@@ -78,29 +78,31 @@ class RelayStream(Protocol):
             events = self._redactor.feed(data)
         except EventTooLargeError as error:
             self._close()
-            self._let_go(Failure(UpstreamError(f"The server's response cannot be read: {error}.")))
+            self._end_client_response(
+                Failure(UpstreamError(f"The server's response cannot be read: {error}."))
+            )
             return
         if events:
             self._consumer.write(events)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End the client's response the way the server's ended."""
-        if not self._is_over:
-            self._over()
+        if not self._has_ended:
+            self._mark_ended()
             rest = self._redactor.rest()
             if rest and self._consumer is not None:
                 self._consumer.write(rest)
-            self._let_go(None if reason.check(ResponseDone) else reason)
+            self._end_client_response(None if reason.check(ResponseDone) else reason)
 
     def _close(self) -> None:
-        self._over()
+        self._mark_ended()
         self._response.abort()
 
-    def _over(self) -> None:
-        self._is_over = True
+    def _mark_ended(self) -> None:
+        self._has_ended = True
         self._ended(self)
 
-    def _let_go(self, failure: Failure | None) -> None:
+    def _end_client_response(self, failure: Failure | None) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             consumer.unregisterProducer()

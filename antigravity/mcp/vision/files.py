@@ -49,7 +49,7 @@ def read_below(roots: Sequence[Path], path: str, limit: int) -> bytes:
 def _content(descriptor: int, limit: int) -> bytes:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
-        raise FileRefusedError("that is no file")
+        raise FileRefusedError("that is not a file")
     if found.st_size <= limit:
         with open(descriptor, "rb", closefd=False) as file:
             data = file.read(limit + 1)

@@ -37,12 +37,12 @@ VIDEO: Final = Kind("video", "video", 8 * _MIB, ("video/mp4", "video/quicktime")
 #: The first boxes of old QuickTime files, which have no box for the type.
 _OLD_BOXES: Final = (b"moov", b"mdat", b"wide", b"free", b"skip")
 
-#: Calls a function that blocks on the disk, in a thread.
+#: A function that calls a blocking function in a thread.
 InThread = Callable[..., Deferred[Any]]
 
 
 class MediaSources:
-    """Loads ``data:`` URLs, addresses, and paths below ``roots``."""
+    """A loader of ``data:`` URLs, addresses, and paths below ``roots``."""
 
     def __init__(self, fetcher: IMediaFetcher, roots: Sequence[Path], in_thread: InThread) -> None:
         self._fetcher = fetcher

@@ -21,7 +21,7 @@ _HINTS: Final = {"readOnlyHint": True, "openWorldHint": True}
 
 
 class Vision:
-    """Serves the vision tools with the media sources and model of the last :meth:`use`.
+    """The vision tools, with the media sources and model of the last :meth:`use`.
 
     :ivar catalog: the tools.
     """
@@ -29,7 +29,7 @@ class Vision:
     def __init__(self) -> None:
         self.catalog = Catalog()
         self._sources: MediaSources | None = None
-        self._see: AskVisionModel | None = None
+        self._ask_model: AskVisionModel | None = None
         self.catalog.set_tools(
             Tool(
                 tool.name,
@@ -42,23 +42,23 @@ class Vision:
             for tool in TOOLS
         )
 
-    def use(self, sources: MediaSources, see: AskVisionModel) -> None:
-        """Use these from now on; running calls keep the ones before."""
-        self._sources, self._see = sources, see
+    def use(self, sources: MediaSources, ask_model: AskVisionModel) -> None:
+        """Replace media sources and model; running calls continue with the previous ones."""
+        self._sources, self._ask_model = sources, ask_model
 
     async def _call(self, tool: VisionTool, arguments: dict[str, Any], context: IMcpContext) -> str:
-        sources, see = self._sources, self._see
+        sources, ask_model = self._sources, self._ask_model
         assert sources is not None
-        assert see is not None
+        assert ask_model is not None
         getting = [
             Deferred.fromCoroutine(sources.get(arguments[name], tool.kind)) for name in tool.sources
         ]
         media: list[Media] = await gatherResults(getting, consumeErrors=True).addErrback(_inner)
-        sight = VisionRequest(tool.instructions, tool.prompt(arguments), tuple(media))
-        said = await see(sight, context.principal)
-        if not said.strip():
+        request = VisionRequest(tool.instructions, tool.prompt(arguments), tuple(media))
+        text = await ask_model(request, context.principal)
+        if not text.strip():
             raise ToolError("The model returned no text; try again.")
-        return said
+        return text
 
 
 def _inner(failure: Failure) -> Failure:

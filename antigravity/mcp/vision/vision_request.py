@@ -18,6 +18,6 @@ class VisionRequest(Struct, frozen=True):
     media: tuple[Media, ...]
 
 
-#: Returns a Deferred that fires with the model's text; the string is the client's principal.
-#: It fails with a ``GatewayError`` or a ``ToolError``.
+#: A function that sends a request for the client's principal; its Deferred fires with the model's
+#: text, or fails with a ``GatewayError`` or a ``ToolError``.
 AskVisionModel = Callable[[VisionRequest, str], Deferred[str]]

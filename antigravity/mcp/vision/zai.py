@@ -20,7 +20,7 @@ from antigravity.version import USER_AGENT
 log = make_logger()
 
 _LARGEST: Final = 16 * 1024 * 1024
-_LONGEST_WORDS: Final = 300
+_LONGEST_MESSAGE: Final = 300
 
 
 class ZaiVision(Struct, frozen=True):
@@ -35,25 +35,25 @@ class ZaiVision(Struct, frozen=True):
     def __repr__(self) -> str:
         return f"<ZaiVision {self.model}>"
 
-    def see(self, sight: VisionRequest, principal: str) -> Deferred[str]:
+    def ask(self, request: VisionRequest, principal: str) -> Deferred[str]:
         """Return a Deferred that fires with the model's text."""
-        return Deferred.fromCoroutine(self._see(sight))
+        return Deferred.fromCoroutine(self._ask(request))
 
-    async def _see(self, sight: VisionRequest) -> str:
+    async def _ask(self, request: VisionRequest) -> str:
         if not self.key:
             raise ToolError(
                 "The gateway has no key for z.ai: set proxy.zai.api_key in its configuration, or "
                 "mcp.vision.model for another model."
             )
         limits = Timeouts(first_byte=self.timeout, idle=self.timeout)
-        body = msgspec.json.encode(request_body(sight, self.model))
-        request = OutgoingRequest("POST", self.url, self._headers(), body, limits)
-        response = await self.transport.send(request)
+        body = msgspec.json.encode(request_body(request, self.model))
+        outgoing = OutgoingRequest("POST", self.url, self._headers(), body, limits)
+        response = await self.transport.send(outgoing)
         status = response.status()
-        answer = await response.collect(_LARGEST)
+        data = await response.collect(_LARGEST)
         if status != 200:
-            raise _refused(status, answer)
-        return answer_of(answer)
+            raise _refused(status, data)
+        return parse_response(data)
 
     def _headers(self) -> tuple[tuple[str, str], ...]:
         return (
@@ -66,14 +66,14 @@ class ZaiVision(Struct, frozen=True):
         )
 
 
-def request_body(sight: VisionRequest, model: str) -> dict[str, Any]:
+def request_body(request: VisionRequest, model: str) -> dict[str, Any]:
     """Return the body of the request."""
-    content = [_block(part) for part in sight.media]
-    content.append({"type": "text", "text": sight.prompt})
+    content = [_block(part) for part in request.media]
+    content.append({"type": "text", "text": request.prompt})
     return {
         "model": model,
         "messages": [
-            {"role": "system", "content": sight.instructions},
+            {"role": "system", "content": request.instructions},
             {"role": "user", "content": content},
         ],
         "thinking": {"type": "enabled"},
@@ -90,15 +90,15 @@ def _block(part: Media) -> dict[str, Any]:
     return {"type": kind, kind: {"url": data_url(part.mime_type, part.source.data)}}
 
 
-class _Said(Struct, frozen=True):
+class _Message(Struct, frozen=True):
     content: str | None = None
 
 
 class _Choice(Struct, frozen=True):
-    message: _Said = _Said()
+    message: _Message = _Message()
 
 
-class _Answer(Struct, frozen=True):
+class _Response(Struct, frozen=True):
     choices: list[_Choice]
 
 
@@ -106,17 +106,17 @@ class _Error(Struct, frozen=True):
     message: str = ""
 
 
-class _Failed(Struct, frozen=True):
+class _ErrorBody(Struct, frozen=True):
     error: _Error = _Error()
 
 
-def answer_of(body: bytes) -> str:
+def parse_response(body: bytes) -> str:
     """Return the text of a response.
 
     :raises ToolError: if it is not a valid response.
     """
     try:
-        choices = decode(body, _Answer).choices
+        choices = decode(body, _Response).choices
     except msgspec.DecodeError:
         raise ToolError("z.ai sent a malformed response.") from None
     return (choices[0].message.content or "") if choices else ""
@@ -129,11 +129,11 @@ def _refused(status: int, body: bytes) -> ToolError:
             "z.ai rejected the gateway's key; check proxy.zai.api_key in its configuration."
         )
     try:
-        words = decode(body, _Failed).error.message[:_LONGEST_WORDS]
+        message = decode(body, _ErrorBody).error.message[:_LONGEST_MESSAGE]
     except msgspec.DecodeError:
-        words = ""
+        message = ""
     return ToolError(
-        f"z.ai responded with status {status}: {words}"
-        if words
+        f"z.ai responded with status {status}: {message}"
+        if message
         else f"z.ai responded with status {status}."
     )
