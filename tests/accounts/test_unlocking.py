@@ -394,7 +394,7 @@ def test_invalid_times_are_ignored(tmp_path: Path) -> None:
     assert kit.states() == {"a": "chosen"}
 
 
-class Jumping:
+class ClockChangeTests:
     """A clock that can be set, as that of the calendar."""
 
     def __init__(self) -> None:
@@ -406,7 +406,7 @@ class Jumping:
 
 @pytest.mark.parametrize("jump", [3600.0, -3600.0, 20 * 365 * DAY, -20 * 365 * DAY])
 def test_changed_system_clock_moves_no_lock(jump: float, tmp_path: Path) -> None:
-    clock, wall = Clock(), Jumping()
+    clock, wall = Clock(), ClockChangeTests()
     clock.advance(BEGINNING)
     kit = PoolFixture(["a"], clock=clock, state=state(tmp_path / "s.json", clock), wall=wall)
     kit.take().failed(quota(7200.0))
@@ -422,7 +422,7 @@ def test_changed_system_clock_moves_no_lock(jump: float, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("jump", [-3600.0, -20 * 365 * DAY])
 def test_clock_running_backwards_extends_no_lock(jump: float) -> None:
-    wall = Jumping()
+    wall = ClockChangeTests()
     table = LockTable(wall)
     table.record_failure("google", "a", MODEL, quota(300.0))
     wall.now += jump
@@ -437,7 +437,7 @@ def test_clock_running_backwards_extends_no_lock(jump: float) -> None:
 def test_restart_with_clock_set_back_extends_no_lock(jump: float) -> None:
     before = LockTable(lambda: BEGINNING)
     before.record_failure("google", "a", MODEL, quota(300.0))
-    wall = Jumping()
+    wall = ClockChangeTests()
     wall.now += jump
     after = LockTable(wall)
     after.restore(before.snapshot())
@@ -448,7 +448,7 @@ def test_restart_with_clock_set_back_extends_no_lock(jump: float) -> None:
 
 @pytest.mark.parametrize("jump", [30 * DAY, -30 * DAY])
 def test_changed_system_clock_keeps_bindings(jump: float, tmp_path: Path) -> None:
-    clock, wall = Clock(), Jumping()
+    clock, wall = Clock(), ClockChangeTests()
     clock.advance(BEGINNING)
     kit = PoolFixture(["a", "b"], clock=clock, state=state(tmp_path / "s.json", clock), wall=wall)
     owner = kit.take("talk").credential.id

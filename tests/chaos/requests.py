@@ -35,7 +35,7 @@ LATE = (
 )
 
 
-class Ask(Struct, frozen=True):
+class ChaosRequest(Struct, frozen=True):
     """One request: ``late`` says that it breaks after its first byte."""
 
     number: int
@@ -80,7 +80,7 @@ class Ask(Struct, frozen=True):
         return f"/v1beta/models/{model}:{verb}", body
 
 
-def plan(seed: int, count: int, upstreams: dict[str, tuple[str, bool]]) -> list[Ask]:
+def plan(seed: int, count: int, upstreams: dict[str, tuple[str, bool]]) -> list[ChaosRequest]:
     """Return the requests of one run, the same for the same seed.
 
     ``upstreams`` gives for each name a model, and whether faults come with the requests.
@@ -99,7 +99,7 @@ def plan(seed: int, count: int, upstreams: dict[str, tuple[str, bool]]) -> list[
         marker = f"mark-{number}-{chance.getrandbits(32):08x}"
         stream = late or chance.random() < 0.6
         protocol = chance.choice(PROTOCOLS)
-        asks.append(Ask(number, protocol, upstream, model, stream, marker, faults, late))
+        asks.append(ChaosRequest(number, protocol, upstream, model, stream, marker, faults, late))
     return asks
 
 
@@ -117,7 +117,7 @@ def events(body: bytes) -> list[tuple[str, Any]]:
     return found
 
 
-def told(ask: Ask, body: bytes) -> str:
+def told(ask: ChaosRequest, body: bytes) -> str:
     """Return the text of a whole answer.
 
     :raises AssertionError: if the answer is not complete.
@@ -157,7 +157,7 @@ def _streamed(protocol: Protocol, body: bytes) -> str:
     return "".join(part.get("text", "") for part in parts if not part.get("thought"))
 
 
-def breaks_in_order(ask: Ask, body: bytes) -> bool:
+def breaks_in_order(ask: ChaosRequest, body: bytes) -> bool:
     """Return whether a stream that broke ends with its protocol's error event."""
     name, last = events(body)[-1]
     if ask.protocol == "openai_responses":

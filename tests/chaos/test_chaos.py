@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from antigravity.simulator.signatures import sign
 from tests.chaos.figures import resident, table
 from tests.chaos.fixtures import MARKER, ChaosCase, reactor
-from tests.chaos.requests import Ask, breaks_in_order, plan, signatures, told
+from tests.chaos.requests import ChaosRequest, breaks_in_order, plan, signatures, told
 
 REQUESTS = 2000
 AT_ONCE = 50
@@ -102,7 +102,7 @@ class Chaos(ChaosCase):
                 messages.append(result)
         return text
 
-    async def send_all(self, asks: list[Ask]) -> None:
+    async def send_all(self, asks: list[ChaosRequest]) -> None:
         """Send all of them, so many at once."""
         waiting = iter(asks)
 
@@ -116,7 +116,7 @@ class Chaos(ChaosCase):
             consumeErrors=True,
         )
 
-    def problems(self, ask: Ask) -> list[str]:
+    def problems(self, ask: ChaosRequest) -> list[str]:
         """Return what is wrong with the answer to one request."""
         status, body = self.answers[ask.number]
         record = self.observer.records[ask.marker]

@@ -75,7 +75,7 @@ def test_whole_body_beyond_limit_is_refused() -> None:
     assert isinstance(failure, StreamFailure)
 
 
-class Failing(Decoder):
+class FailingCollector(Decoder):
     """Fails at the first event, like a decoder of a malformed one."""
 
     def decode(self, event: ServerSentEvent) -> Sequence[Event]:
@@ -94,7 +94,7 @@ class NamesEncoder:
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_stream_is_over_after_failure(whole: bool) -> None:
-    events = EventSource(Failing(), EventPipeline(()), None, None, lambda: 1)  # type: ignore[arg-type]
+    events = EventSource(FailingCollector(), EventPipeline(()), None, None, lambda: 1)  # type: ignore[arg-type]
     stream = ResponseCollector(events) if whole else TranslatedStream(events, NamesEncoder())  # type: ignore[arg-type]
     out = stream.feed(b"data: {}\n\n")
     assert stream.over

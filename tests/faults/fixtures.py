@@ -80,7 +80,7 @@ def path_and_body(protocol: str, model: str, prompt: str, *, stream: bool) -> tu
     return f"/v1beta/models/{model}:{verb}", {"contents": [{"parts": [{"text": prompt}]}]}
 
 
-class Reading(Protocol):
+class ClientConnection(Protocol):
     """One connection of a client; ``closed`` fires when it is gone."""
 
     def __init__(self) -> None:
@@ -167,7 +167,7 @@ class FaultCase(TestCase):
         # Nobody has to see the pauses; what is waited for is tested with a clock.
         for name in ("SERVER_PAUSES", "CAPACITY_PAUSES", "SOON", "LIMIT_MARGIN"):
             self.patch(retry, name, 0.01)
-        self.connections: list[Reading] = []
+        self.connections: list[ClientConnection] = []
         self.simulator = build_simulator(reactor)
         port = reactor.listenTCP(0, Site(self.simulator.resource()), interface="127.0.0.1")
         self.address = f"http://127.0.0.1:{port.getHost().port}"
@@ -240,16 +240,16 @@ class FaultCase(TestCase):
         # The far ends of connections that were just closed see it in the next turns.
         await deferLater(reactor, 0.01)
 
-    async def connect(self) -> Reading:
+    async def connect(self) -> ClientConnection:
         """Return a new connection to the gateway."""
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
-        reading: Reading = await connectProtocol(endpoint, Reading())
+        reading: ClientConnection = await connectProtocol(endpoint, ClientConnection())
         self.connections.append(reading)
         return reading
 
     async def send(
         self, path: str, body: Any, *, keep: bool = False, headers: tuple[str, ...] = ()
-    ) -> Reading:
+    ) -> ClientConnection:
         """Send a request on a new connection."""
         reading = await self.connect()
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -265,7 +265,9 @@ class FaultCase(TestCase):
         reading.transport.write("\r\n".join([*lines, "", ""]).encode() + data)  # type: ignore[union-attr]
         return reading
 
-    async def begin(self, way: tuple[str, str], prompt: str, *, stream: bool = True) -> Reading:
+    async def begin(
+        self, way: tuple[str, str], prompt: str, *, stream: bool = True
+    ) -> ClientConnection:
         """Send a prompt by one protocol to an upstream of another."""
         return await self.send(*path_and_body(way[0], model_of(way), prompt, stream=stream))
 

@@ -36,7 +36,7 @@ UPSTREAMS = {
 MODEL = "some-model-1"
 
 
-class Scripted(Struct):
+class ScriptedResponse(Struct):
     """One response."""
 
     body: bytes
@@ -52,7 +52,7 @@ class ScriptedUpstream(Resource):
 
     def __init__(self) -> None:
         super().__init__()
-        self.replies: list[Scripted] = []
+        self.replies: list[ScriptedResponse] = []
         self.bodies: list[Any] = []
 
     def render(self, request: Any) -> bytes:
@@ -125,7 +125,7 @@ class ScriptedCase(FaultCase):
         listener: Any = self.gateway.listener
         self.port = listener.ports[0].getHost().port
 
-    def script(self, *replies: Scripted) -> None:
+    def script(self, *replies: ScriptedResponse) -> None:
         """Answer with ``replies`` from now on."""
         self.upstream.replies = list(replies)
         self.upstream.bodies = []

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.task import deferLater
 
 from antigravity.protocols.openai_speech import mp3
-from tests.faults.fixtures import FaultCase, HttpResponse, Reading, check_refusal, reactor
+from tests.faults.fixtures import ClientConnection, FaultCase, HttpResponse, check_refusal, reactor
 from tests.support.conditions import eventually
 
 OPENAI = "openai_chat-to-openai_chat"
@@ -52,11 +52,11 @@ class AudioCase(FaultCase):
     async def setup(self) -> None:
         await self.start(upstream={"apis": ["chat", "audio"]})
 
-    async def speech(self, model: str, text: str, fields: dict[str, str]) -> Reading:
+    async def speech(self, model: str, text: str, fields: dict[str, str]) -> ClientConnection:
         body = {"model": model, "input": text, "voice": "alloy", **fields}
         return await self.send("/v1/audio/speech", body)
 
-    async def transcript(self, body: bytes) -> Reading:
+    async def transcript(self, body: bytes) -> ClientConnection:
         """Send a form; its type goes before that of JSON."""
         reading = await self.connect()
         head = (
@@ -70,7 +70,7 @@ class AudioCase(FaultCase):
         await eventually(lambda: self.simulator.stats.open_streams == 0)
 
 
-class Leaving(AudioCase):
+class DisconnectTests(AudioCase):
     async def test_disconnect_before_audio_cancels_upstream(self) -> None:
         await self.setup()
         for model, fields in WAYS:
@@ -103,7 +103,7 @@ class Leaving(AudioCase):
                 await self.left()
 
 
-class Reluctant(AudioCase):
+class BackPressureTests(AudioCase):
     async def test_paused_client_pauses_upstream(self) -> None:
         await self.setup()
         for model, fields in WAYS:
@@ -120,7 +120,7 @@ class Reluctant(AudioCase):
             await self.left()
 
 
-class Broken(AudioCase):
+class BrokenAudioTests(AudioCase):
     async def test_broken_audio_does_not_look_complete(self) -> None:
         await self.setup()
         text = "[[chunks 8]] [[tokens 200]] [[cut 4]] hello"

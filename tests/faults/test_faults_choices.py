@@ -9,9 +9,9 @@ from twisted.internet.defer import Deferred
 
 from antigravity.config.settings import SchedulingSettings
 from tests.faults.fixtures import (
+    ClientConnection,
     FaultCase,
     HttpResponse,
-    Reading,
     check_broken_stream,
     check_refusal,
 )
@@ -42,7 +42,9 @@ def choices(answer: HttpResponse) -> list[str]:
 
 
 class ChoicesFaults(FaultCase):
-    async def begun(self, prompt: str, n: int, model: str = CLAUDE, **fields: Any) -> Reading:
+    async def begun(
+        self, prompt: str, n: int, model: str = CLAUDE, **fields: Any
+    ) -> ClientConnection:
         return await self.send(CHAT, {"model": model, "messages": said(prompt), "n": n, **fields})
 
     async def asked(self, prompt: str, n: int, model: str = CLAUDE, **fields: Any) -> HttpResponse:

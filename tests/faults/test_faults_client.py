@@ -31,7 +31,7 @@ SERVERS = [way for way in WAYS if way[0] == way[1]] + [("openai_completions", "o
 SLOWLY = "[[chunks 400]] [[delay 0.02]] [[tokens 2000]]"
 
 
-class Leaving(FaultCase):
+class DisconnectTests(FaultCase):
     async def left(self) -> None:
         """Wait until the simulator has seen its client go."""
         await eventually(lambda: self.simulator.stats.open_streams == 0, 1.0)
@@ -74,7 +74,7 @@ class Leaving(FaultCase):
             await self.left()
 
 
-class Bodies(FaultCase):
+class RequestBodyTests(FaultCase):
     async def test_too_large_body_is_rejected(self) -> None:
         await self.start(max_body_bytes=2000)
         for way in SERVERS:
@@ -121,7 +121,7 @@ class Bodies(FaultCase):
                 check_refusal(way[0], HttpResponse(reading.data), 400)
 
 
-class Silence(FaultCase):
+class KeepAliveTests(FaultCase):
     async def test_silent_stream_gets_keep_alives_of_protocol(self) -> None:
         await self.start(keepalive_interval=0.05)
         prompt = "[[chunks 2]] [[delay 1]] one two three four"
@@ -160,7 +160,7 @@ class Silence(FaultCase):
             self.assertIn("one", json.dumps(json.loads(answer.body)))
 
 
-class Stopping(FaultCase):
+class ShutdownTests(FaultCase):
     async def test_shutdown_waits_for_running_stream(self) -> None:
         for way in WAYS:
             await self.start(shutdown_grace=5.0)

@@ -76,7 +76,7 @@ EVENTS = {
 }
 
 
-class Repeating(Resource):
+class RepeatedCredential(Resource):
     """An upstream of every protocol whose errors repeat ``form``, a form of the credential.
 
     With a ``status`` it refuses, with its own error or with ``body``; else its streams break
@@ -141,7 +141,7 @@ class Repeating(Resource):
 class CredentialsInErrors(FaultCase):
     def setUp(self) -> None:
         super().setUp()
-        self.upstream = Repeating()
+        self.upstream = RepeatedCredential()
         port = reactor.listenTCP(0, Site(self.upstream), interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         self.repeating = f"http://127.0.0.1:{port.getHost().port}"

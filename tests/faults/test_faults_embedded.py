@@ -8,8 +8,8 @@ from tests.faults.fixtures import check_broken_stream, check_refusal
 from tests.faults.scripted_upstream import (
     CLIENTS,
     UPSTREAMS,
-    Scripted,
     ScriptedCase,
+    ScriptedResponse,
     dumps,
     events_of,
     sse,
@@ -37,12 +37,12 @@ ERRORS: list[tuple[Any, int, int]] = [
 ]
 
 
-class Embedded(ScriptedCase):
+class EmbeddedErrorTests(ScriptedCase):
     async def check_all(self, make: Any, content_type: str, *, stream: bool) -> None:
         for body, status, most in ERRORS:
             await self.start()
             for client, upstream in PAIRS:
-                self.script(Scripted(make(wrapped(upstream, body)), content_type))
+                self.script(ScriptedResponse(make(wrapped(upstream, body)), content_type))
                 answer = await self.ask_model(client, upstream, stream=stream)
                 where = (body, client, upstream, stream, answer.status, answer.body)
                 seen = 400 if status == 422 else status
@@ -73,7 +73,7 @@ class Embedded(ScriptedCase):
     async def test_embedded_rate_limit_locks_account(self) -> None:
         await self.start()
         body = {"error": {"message": "Try again in 50s", "type": "rate_limit_error"}}
-        self.script(Scripted(dumps(body)), Scripted(whole_reply("chat")))
+        self.script(ScriptedResponse(dumps(body)), ScriptedResponse(whole_reply("chat")))
         for _ in range(2):
             answer = await self.ask_model("anthropic", "chat", stream=False)
             self.assertEqual(answer.status, 429, answer.body)
@@ -83,7 +83,7 @@ class Embedded(ScriptedCase):
         await self.start()
         body = {"error": {"message": "Bad key sk-good-key", "code": "invalid_api_key"}}
         for client, upstream in PAIRS:
-            self.script(Scripted(dumps(wrapped(upstream, body))))
+            self.script(ScriptedResponse(dumps(wrapped(upstream, body))))
             answer = await self.ask_model(client, upstream, stream=False)
             check_refusal(client, answer, 503)
             self.assertNotIn(b"sk-good-key", answer.body)
@@ -103,7 +103,9 @@ class Embedded(ScriptedCase):
                 del begun[0]["candidates"][0]["finishReason"]
             for oddity in oddities:
                 head = sse(*(wrapped(upstream, each) for each in begun))
-                self.script(Scripted(head + b"data: %b\n\n" % dumps(wrapped(upstream, oddity))))
+                self.script(
+                    ScriptedResponse(head + b"data: %b\n\n" % dumps(wrapped(upstream, oddity)))
+                )
                 answer = await self.ask_model(client, upstream, stream=True)
                 self.assertIn(b"hello", answer.body, (client, upstream, oddity, answer.body))
                 try:

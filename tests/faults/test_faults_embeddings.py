@@ -16,7 +16,7 @@ from antigravity.config.secret import Secret
 from antigravity.exchange.operations import embeddings
 from antigravity.ir.record import ExchangeRecord
 from antigravity.simulator.embeddings import EmbeddingInput, vector
-from tests.faults.fixtures import FaultCase, HttpResponse, Reading, check_refusal, reactor
+from tests.faults.fixtures import ClientConnection, FaultCase, HttpResponse, check_refusal, reactor
 from tests.support.conditions import eventually
 
 #: An upstream of each kind, and its models; the newer one of Gemini's tells what it costs.
@@ -60,7 +60,7 @@ class Embeddings(FaultCase):
         self.records: list[ExchangeRecord] = []
         self.patch(observers, "log_exchange", self.records.append)
 
-    async def begin_embedding(self, client: str, model: str, *texts: str) -> Reading:
+    async def begin_embedding(self, client: str, model: str, *texts: str) -> ClientConnection:
         return await self.send(*path_and_body(client, model, list(texts)))
 
     async def embed(self, client: str, model: str, *texts: str) -> HttpResponse:

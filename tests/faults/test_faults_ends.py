@@ -8,8 +8,8 @@ from tests.faults.fixtures import check_broken_stream, check_refusal
 from tests.faults.scripted_upstream import (
     CLIENTS,
     UPSTREAMS,
-    Scripted,
     ScriptedCase,
+    ScriptedResponse,
     dumps,
     events_of,
     reason_of,
@@ -72,7 +72,7 @@ class EmptyEnds(ScriptedCase):
         self, client: str, upstream: str, reason: str, kind: str, *, stream: bool
     ) -> None:
         make = stream_reply if stream or UPSTREAMS[upstream] != client else whole_reply
-        self.script(Scripted(make(upstream, text="", reason=reason)))
+        self.script(ScriptedResponse(make(upstream, text="", reason=reason)))
         answer = await self.ask_model(client, upstream, stream=stream)
         where = (client, upstream, reason, stream, answer.status, answer.body)
         self.assertEqual(answer.status, 200, where)
@@ -118,7 +118,7 @@ class Mistakes(ScriptedCase):
                     replies = [sse(wrapped(upstream, each)) for each in (first, second)]
                     if client == "gemini" and not stream:
                         replies = [dumps(wrapped(upstream, each)) for each in (first, second)]
-                    self.script(*map(Scripted, replies))
+                    self.script(*map(ScriptedResponse, replies))
                     answer = await self.ask_model(client, upstream, stream=stream, model=model)
                     where = (client, upstream, stream, answer.status, answer.body)
                     self.assertEqual(answer.status, 200, where)
@@ -150,13 +150,13 @@ class Mistakes(ScriptedCase):
                 await self.check("some-model-1", ended, events_of("gemini")[0], 2)
             await self.start()
             for client in ("openai_chat", "anthropic", "gemini"):
-                self.script(Scripted(sse(ended)))
+                self.script(ScriptedResponse(sse(ended)))
                 answer = await self.ask_model(client, "google", stream=True)
                 self.assertEqual((answer.status, self.calls), (200, 2), (client, answer.body))
 
     async def test_stream_without_content_is_an_error(self) -> None:
         await self.start()
-        self.script(Scripted(b"data: [DONE]\n\n", "text/event-stream"))
+        self.script(ScriptedResponse(b"data: [DONE]\n\n", "text/event-stream"))
         answer = await self.ask_model("openai_chat", "chat", stream=True)
         check_refusal("openai_chat", answer, 502)
 
@@ -168,7 +168,7 @@ class MissingEnds(ScriptedCase):
         await self.start()
         for client in CLIENTS:
             for stream in (True, False):
-                self.script(Scripted(body, "text/event-stream"))
+                self.script(ScriptedResponse(body, "text/event-stream"))
                 answer = await self.ask_model(client, upstream, stream=stream)
                 where = (client, stream, answer.status, answer.body)
                 if complete:
@@ -187,7 +187,7 @@ class MissingEnds(ScriptedCase):
         first = events_of("openai_chat")[0]
         await self.start()
         for client in ("openai_responses", "anthropic", "gemini"):
-            self.script(Scripted(sse(first, done=True)))
+            self.script(ScriptedResponse(sse(first, done=True)))
             answer = await self.ask_model(client, "chat", stream=True)
             self.assertEqual(text_of(client, answer, stream=True), "hello")
 

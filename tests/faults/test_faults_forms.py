@@ -8,8 +8,8 @@ from tests.faults.fixtures import check_refusal
 from tests.faults.scripted_upstream import (
     CLIENTS,
     UPSTREAMS,
-    Scripted,
     ScriptedCase,
+    ScriptedResponse,
     dumps,
     events_of,
     stream_reply,
@@ -28,7 +28,7 @@ class Forms(ScriptedCase):
         for client, upstream in PAIRS:
             for stream in (True, False):
                 body = make(upstream)  # type: ignore[operator]
-                self.script(Scripted(body, content_type))
+                self.script(ScriptedResponse(body, content_type))
                 answer = await self.ask_model(client, upstream, stream=stream)
                 where = (client, upstream, stream, answer.status, answer.body)
                 self.assertEqual(answer.status, 200, where)
@@ -72,7 +72,7 @@ class Forms(ScriptedCase):
 
 class NoForm(ScriptedCase):
     async def check_reported_once(
-        self, reply: Scripted, *words: str, passes_whole: bool = False
+        self, reply: ScriptedResponse, *words: str, passes_whole: bool = False
     ) -> None:
         """Assert that all pairs get an error with ``words`` after one request.
 
@@ -92,29 +92,37 @@ class NoForm(ScriptedCase):
 
     async def test_web_page_is_reported_without_retry(self) -> None:
         page = b"<!DOCTYPE html><html><body>Welcome</body></html>"
-        await self.check_reported_once(Scripted(page, "text/html; charset=utf-8"), "text/html")
+        await self.check_reported_once(
+            ScriptedResponse(page, "text/html; charset=utf-8"), "text/html"
+        )
 
     async def test_web_page_is_recognised_by_its_body(self) -> None:
         await self.check_reported_once(
-            Scripted(b"\n <html></html>", "application/json"), "text/html"
+            ScriptedResponse(b"\n <html></html>", "application/json"), "text/html"
         )
 
     async def test_plain_text_is_reported_without_retry(self) -> None:
         await self.check_reported_once(
-            Scripted(b"It works! Nothing else does.", "text/plain"), "text/plain", "It works!"
+            ScriptedResponse(b"It works! Nothing else does.", "text/plain"),
+            "text/plain",
+            "It works!",
         )
 
     async def test_other_json_is_reported_without_retry(self) -> None:
         await self.check_reported_once(
-            Scripted(b'{"data":{"ok":true}}', "application/json"), passes_whole=True
+            ScriptedResponse(b'{"data":{"ok":true}}', "application/json"), passes_whole=True
         )
 
     async def test_empty_json_object_is_reported_without_retry(self) -> None:
-        await self.check_reported_once(Scripted(b"{}", "application/json"), passes_whole=True)
+        await self.check_reported_once(
+            ScriptedResponse(b"{}", "application/json"), passes_whole=True
+        )
 
     async def test_unreadable_response_locks_no_account(self) -> None:
         await self.start()
-        self.script(Scripted(b"<html></html>", "text/html"), Scripted(whole_reply("chat")))
+        self.script(
+            ScriptedResponse(b"<html></html>", "text/html"), ScriptedResponse(whole_reply("chat"))
+        )
         await self.ask_model("openai_chat", "chat", stream=False)
         answer = await self.ask_model("openai_chat", "chat", stream=False)
         self.assertEqual(answer.status, 200)
@@ -131,7 +139,7 @@ class OtherProtocols(ScriptedCase):
                     continue  # its envelope is called ``response``, too
                 for stream in (True, False):
                     for body in (stream_reply(other), whole_reply(other)):
-                        self.script(Scripted(body))
+                        self.script(ScriptedResponse(body))
                         answer = await self.ask_model(client, upstream, stream=stream)
                         where = (client, upstream, other, stream, answer.status, answer.body)
                         self.assertEqual(answer.status, 200, where)

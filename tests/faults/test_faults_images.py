@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 
 from antigravity.config.settings import TimeoutSettings
-from tests.faults.fixtures import FaultCase, HttpResponse, Reading, check_refusal
+from tests.faults.fixtures import ClientConnection, FaultCase, HttpResponse, check_refusal
 from tests.support.conditions import eventually
 
 GEMINI = "gemini-to-gemini/gemini-3.1-flash-image"
@@ -26,7 +26,7 @@ class ImageFaults(FaultCase):
     async def setup(self, **more: Any) -> None:
         await self.start(upstream={"apis": ["chat", "images"]}, **more)
 
-    async def begun(self, model: str, prompt: str, **fields: Any) -> Reading:
+    async def begun(self, model: str, prompt: str, **fields: Any) -> ClientConnection:
         return await self.send(PATH, {"model": model, "prompt": prompt, **fields})
 
     async def drawing(self, model: str, prompt: str, **fields: Any) -> HttpResponse:

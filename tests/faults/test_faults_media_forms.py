@@ -14,8 +14,8 @@ from tests.faults.fixtures import HttpResponse, check_refusal
 from tests.faults.scripted_upstream import (
     CLIENTS,
     UPSTREAMS,
-    Scripted,
     ScriptedCase,
+    ScriptedResponse,
     dumps,
     sse,
     stream_reply,
@@ -46,7 +46,7 @@ def recording() -> bytes:
 
 
 class Media(ScriptedCase):
-    async def ask_image(self, reply: Scripted, *, stream: bool) -> Any:
+    async def ask_image(self, reply: ScriptedResponse, *, stream: bool) -> Any:
         await self.start()
         self.script(reply)
         body = {"model": "media/gpt-image-1", "prompt": "a cat", "stream": stream}
@@ -55,19 +55,21 @@ class Media(ScriptedCase):
         return answer
 
     async def test_json_images_become_stream(self) -> None:
-        answer = await self.ask_image(Scripted(dumps(IMAGES)), stream=True)
+        answer = await self.ask_image(ScriptedResponse(dumps(IMAGES)), stream=True)
         self.assertEqual(answer.status, 200, answer.body)
         name, last = answer.events()[-1]
         self.assertEqual((name, last["b64_json"]), ("image_generation.completed", PNG))
 
     async def test_image_stream_is_collected(self) -> None:
-        answer = await self.ask_image(Scripted(sse(IMAGE_EVENT), "text/event-stream"), stream=False)
+        answer = await self.ask_image(
+            ScriptedResponse(sse(IMAGE_EVENT), "text/event-stream"), stream=False
+        )
         self.assertEqual(answer.status, 200, answer.body)
         self.assertEqual([each["b64_json"] for each in answer.json()["data"]], [PNG])
 
     async def test_image_errors_with_status_200_are_errors(self) -> None:
         for stream in (True, False):
-            reply = Scripted(dumps({"code": 400, "message": "No cats."}))
+            reply = ScriptedResponse(dumps({"code": 400, "message": "No cats."}))
             answer = await self.ask_image(reply, stream=stream)
             error = check_refusal("openai_images", answer, 400)
             self.assertIn("No cats", error["message"])
@@ -78,8 +80,8 @@ class Media(ScriptedCase):
         delta = {"type": "transcript.text.delta", "delta": "hello"}
         for stream in (True, False):
             for reply in (
-                Scripted(dumps({"text": "hello"})),
-                Scripted(sse(delta, done), "text/event-stream"),
+                ScriptedResponse(dumps({"text": "hello"})),
+                ScriptedResponse(sse(delta, done), "text/event-stream"),
             ):
                 self.script(reply)
                 answer = await self.transcribe(stream=stream)
@@ -113,7 +115,7 @@ class Media(ScriptedCase):
 
     async def test_web_page_in_place_of_audio_or_transcript_is_an_error(self) -> None:
         await self.start()
-        page = Scripted(b"<html></html>", "text/html")
+        page = ScriptedResponse(b"<html></html>", "text/html")
         self.script(page)
         speech = {"model": "media/tts-1", "input": "x", "voice": "alloy"}
         answer = await self.ask_body("/v1/audio/speech", speech)
@@ -132,8 +134,8 @@ class Media(ScriptedCase):
         whole = {**head, "choices": [choice], "usage": usage}
         for stream in (True, False):
             for reply in (
-                Scripted(dumps(whole)),
-                Scripted(sse(whole, done=True), "text/event-stream"),
+                ScriptedResponse(dumps(whole)),
+                ScriptedResponse(sse(whole, done=True), "text/event-stream"),
             ):
                 self.script(reply)
                 answer = await self.ask_model("openai_completions", "legacy", stream=stream)
@@ -144,8 +146,8 @@ class Media(ScriptedCase):
         await self.start()
         body = {"model": "chat/text-embedding-3-small", "input": "x"}
         for reply, status, words in (
-            (Scripted(dumps({"code": 400, "message": "No vectors."})), 400, "No vectors"),
-            (Scripted(b"<html></html>", "text/html"), 502, "base_url"),
+            (ScriptedResponse(dumps({"code": 400, "message": "No vectors."})), 400, "No vectors"),
+            (ScriptedResponse(b"<html></html>", "text/html"), 502, "base_url"),
         ):
             self.script(reply)
             answer = await self.ask_body("/v1/embeddings", body)
@@ -164,7 +166,7 @@ class Compressed(ScriptedCase):
                     kind = "text/event-stream" if stream else "application/json"
                     for name, pack in (("gzip", gzip.compress), ("deflate", zlib.compress)):
                         headers = {"Content-Encoding": name}
-                        self.script(Scripted(pack(make(upstream)), kind, headers=headers))
+                        self.script(ScriptedResponse(pack(make(upstream)), kind, headers=headers))
                         answer = await self.ask_model(client, upstream, stream=stream)
                         self.assertEqual(text_of(client, answer, stream=stream), "hello")
                         self.assertNotIn("content-encoding", answer.headers)
@@ -175,7 +177,7 @@ class Compressed(ScriptedCase):
         body = gzip.compress(dumps({"error": {"message": "No good.", "type": "x"}}))
         for client in CLIENTS:
             headers = {"Content-Encoding": "gzip"}
-            self.script(Scripted(body, status=400, headers=headers))
+            self.script(ScriptedResponse(body, status=400, headers=headers))
             answer = await self.ask_model(client, "chat", stream=False)
             self.assertEqual(answer.status, 400)
             self.assertIn("No good", answer.json()["error"]["message"])
@@ -185,7 +187,7 @@ class Compressed(ScriptedCase):
         bomb = gzip.compress(b'{"a":"' + bytes(50_000_000))
         for stream in (True, False):
             headers = {"Content-Encoding": "gzip"}
-            self.script(Scripted(bomb, headers=headers))
+            self.script(ScriptedResponse(bomb, headers=headers))
             answer = await self.ask_model("anthropic", "chat", stream=stream)
             error = check_refusal("anthropic", answer, 502)
             self.assertIn("times its size", error["message"])
@@ -193,7 +195,7 @@ class Compressed(ScriptedCase):
 
     async def test_unknown_content_coding_is_reported_once(self) -> None:
         await self.start()
-        self.script(Scripted(b"x", headers={"Content-Encoding": "compress"}))
+        self.script(ScriptedResponse(b"x", headers={"Content-Encoding": "compress"}))
         answer = await self.ask_model("openai_chat", "chat", stream=False)
         error = check_refusal("openai_chat", answer, 502)
         self.assertIn("compress", error["message"])

@@ -10,8 +10,8 @@ from tests.faults.scripted_upstream import (
     CLIENTS,
     MODEL,
     UPSTREAMS,
-    Scripted,
     ScriptedCase,
+    ScriptedResponse,
     dumps,
     events_of,
     sse,
@@ -58,7 +58,9 @@ class Halves(ScriptedCase):
         await self.start()
         for client, upstream in PAIRS:
             for stream in (True, False):
-                self.script(Scripted(split(upstream, r"a\ud83d", r"\ude00b"), "text/event-stream"))
+                self.script(
+                    ScriptedResponse(split(upstream, r"a\ud83d", r"\ude00b"), "text/event-stream")
+                )
                 answer = await self.ask_model(client, upstream, stream=stream)
                 where = (client, upstream, stream, answer.body)
                 self.assertEqual(text_of(client, answer, stream=stream), "a\U0001f600b", where)
@@ -68,7 +70,9 @@ class Halves(ScriptedCase):
         await self.start()
         for client, upstream in PAIRS:
             for stream in (True, False):
-                self.script(Scripted(split(upstream, r"a\ud83d", r"b\ude00"), "text/event-stream"))
+                self.script(
+                    ScriptedResponse(split(upstream, r"a\ud83d", r"b\ude00"), "text/event-stream")
+                )
                 answer = await self.ask_model(client, upstream, stream=stream)
                 where = (client, upstream, stream, answer.body)
                 self.assertEqual(text_of(client, answer, stream=stream), "a\ufffdb\ufffd", where)
@@ -78,7 +82,7 @@ class Halves(ScriptedCase):
         await self.start()
         for client, upstream in PAIRS:
             body = whole_reply(upstream).replace(b"hello", rb"a\ud83d b")
-            self.script(Scripted(body))
+            self.script(ScriptedResponse(body))
             answer = await self.ask_model(client, upstream, stream=False)
             self.assertEqual(text_of(client, answer, stream=False), "a\ufffd b", (client, upstream))
 
@@ -88,7 +92,7 @@ class Halves(ScriptedCase):
         for client in CLIENTS:
             for upstream in UPSTREAMS:
                 for status in (400, 200):
-                    self.script(Scripted(body, status=status))
+                    self.script(ScriptedResponse(body, status=status))
                     answer = await self.ask_model(client, upstream, stream=False)
                     self.assertEqual((answer.status, self.calls), (400, 1), answer.body)
                     self.assertIn("a\ufffd b", json.dumps(answer.json(), ensure_ascii=False))
@@ -100,7 +104,7 @@ class Halves(ScriptedCase):
             body["user_note"] = None
             del body["user_note"]
             text = json.dumps(body).replace("HERE", r"a\ud83d b \ud83d\ude00")
-            self.script(Scripted(stream_reply(upstream)))
+            self.script(ScriptedResponse(stream_reply(upstream)))
             answer = await self.ask_body(path, text.encode())
             where = (client, upstream, answer.status, answer.body)
             self.assertEqual(answer.status, 200, where)
@@ -145,7 +149,7 @@ class Halves(ScriptedCase):
         for upstream in UPSTREAMS:
             body["model"] = f"{upstream}/{MODEL}"
             for half in (r"\ud83d", r"\ude00", "\\udFFF"):
-                self.script(Scripted(stream_reply(upstream)))
+                self.script(ScriptedResponse(stream_reply(upstream)))
                 text = json.dumps(body).replace("HERE", half)
                 answer = await self.ask_body("/v1/messages", text.encode())
                 self.assertEqual(answer.status, 200, (upstream, answer.body))
@@ -168,7 +172,7 @@ class Halves(ScriptedCase):
         }
         for upstream in ("claude", "google", "assist"):
             body["model"] = f"{upstream}/{MODEL}"
-            self.script(Scripted(stream_reply(upstream)))
+            self.script(ScriptedResponse(stream_reply(upstream)))
             answer = await self.ask_body("/v1/chat/completions", body)
             self.assertEqual(answer.status, 200, answer.body)
             sent = json.dumps(self.upstream.bodies[0], ensure_ascii=False)
@@ -228,7 +232,7 @@ class Arguments(ScriptedCase):
             body["tools"] = [{"functionDeclarations": [{"name": "read", "parameters": TOOL}]}]
         else:
             body["tools"] = [{"name": "read", "input_schema": TOOL}]
-        self.script(Scripted(calling(arguments, pieces), "text/event-stream"))
+        self.script(ScriptedResponse(calling(arguments, pieces), "text/event-stream"))
         answer = await self.ask_body(path, body)
         self.assertEqual((answer.status, self.calls), (200, 1), answer.body)
         return input_of(client, answer, stream=stream)
@@ -270,7 +274,7 @@ class Arguments(ScriptedCase):
                 }
                 if upstream == "chat":
                     continue  # passed on as it is
-                self.script(Scripted(stream_reply(upstream)))
+                self.script(ScriptedResponse(stream_reply(upstream)))
                 answer = await self.ask_body("/v1/chat/completions", body)
                 self.assertEqual(answer.status, 200, answer.body)
                 self.assertEqual(
@@ -305,7 +309,7 @@ class Nulls(ScriptedCase):
             for version in (changed, missing):
                 version = [wrapped(upstream, each) for each in version]
                 body = dumps(version[0]) if whole else sse_as(upstream, version, events)
-                self.script(Scripted(body))
+                self.script(ScriptedResponse(body))
                 client = "gemini" if upstream == "claude" else "anthropic"
                 answer = await self.ask_model(client, upstream, stream=False)
                 said.append(told(answer))

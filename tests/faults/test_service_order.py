@@ -89,7 +89,7 @@ class Order(SynchronousTestCase):
         self.assertFalse(closing.running)
 
 
-class Draining(SynchronousTestCase):
+class DrainTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.drain = Drain(self.clock, 10.0)

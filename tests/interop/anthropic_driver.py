@@ -8,7 +8,7 @@ from typing import Any
 
 import anthropic
 
-from tests.interop.sdk_drivers import Answer, Media, Mode, Options, Result, ToolCall
+from tests.interop.sdk_drivers import Media, Mode, ModelResponse, Options, Result, ToolCall
 
 _FINISH = {
     "end_turn": "stop",
@@ -73,7 +73,9 @@ class Messages:
 
     name = "anthropic"
 
-    def ask(self, url: str, model: str, history: list[Any], options: Options, mode: Mode) -> Answer:
+    def ask(
+        self, url: str, model: str, history: list[Any], options: Options, mode: Mode
+    ) -> ModelResponse:
         settings = {"model": model, "messages": history, **arguments(options)}
         if mode == "whole":
             return read(client(url).messages.create(**settings))
@@ -86,7 +88,7 @@ class Messages:
         parts = [*map(block, media), {"type": "text", "text": text}]
         return [{"role": "user", "content": parts if media else text}]
 
-    def answered(self, answer: Answer) -> list[Any]:
+    def answered(self, answer: ModelResponse) -> list[Any]:
         return [{"role": "assistant", "content": answer.turn}]
 
     def results(self, results: Sequence[Result]) -> list[Any]:
@@ -105,12 +107,12 @@ def _thought(usage: Any) -> int | None:
     return details.thinking_tokens if details else None
 
 
-def read(message: Any) -> Answer:
+def read(message: Any) -> ModelResponse:
     """Return what a message says."""
     usage = message.usage
     given = usage.input_tokens
     given += (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
-    answer = Answer(
+    answer = ModelResponse(
         finish=_FINISH[message.stop_reason],
         input_tokens=given,
         output_tokens=usage.output_tokens,

@@ -11,7 +11,7 @@ from typing import Any
 from google import genai
 from google.genai import types
 
-from tests.interop.sdk_drivers import Answer, Media, Mode, Options, Result, ToolCall
+from tests.interop.sdk_drivers import Media, Mode, ModelResponse, Options, Result, ToolCall
 
 _FILTERED = ("SAFETY", "PROHIBITED_CONTENT", "RECITATION", "BLOCKLIST", "SPII")
 
@@ -93,7 +93,9 @@ class GenAI:
 
     name = "genai"
 
-    def ask(self, url: str, model: str, history: list[Any], options: Options, mode: Mode) -> Answer:
+    def ask(
+        self, url: str, model: str, history: list[Any], options: Options, mode: Mode
+    ) -> ModelResponse:
         settings: dict[str, Any] = {
             "model": model,
             "contents": history,
@@ -107,7 +109,7 @@ class GenAI:
     def user(self, text: str, media: Sequence[Media] = ()) -> list[Any]:
         return [types.UserContent([*map(part, media), types.Part.from_text(text=text)])]
 
-    def answered(self, answer: Answer) -> list[Any]:
+    def answered(self, answer: ModelResponse) -> list[Any]:
         return [types.ModelContent(answer.turn)]
 
     def results(self, results: Sequence[Result]) -> list[Any]:
@@ -128,9 +130,9 @@ class GenAI:
         return [types.UserContent(parts)]
 
 
-def read(chunks: Iterable[types.GenerateContentResponse]) -> Answer:
+def read(chunks: Iterable[types.GenerateContentResponse]) -> ModelResponse:
     """Return what an answer says, be it whole or in chunks."""
-    answer = Answer(turn=[])
+    answer = ModelResponse(turn=[])
     texts: dict[int, str] = {}
     last: Any = None
     for last in chunks:
@@ -149,7 +151,7 @@ def read(chunks: Iterable[types.GenerateContentResponse]) -> Answer:
     return answer
 
 
-def _take(answer: Answer, each: types.Part, index: int, texts: dict[int, str]) -> None:
+def _take(answer: ModelResponse, each: types.Part, index: int, texts: dict[int, str]) -> None:
     if each.text and not each.thought:
         texts[index] = texts.get(index, "") + each.text
     if index:
@@ -166,7 +168,7 @@ def _take(answer: Answer, each: types.Part, index: int, texts: dict[int, str]) -
         answer.images.append(each.inline_data.data or b"")
 
 
-def _notes(answer: Answer, candidate: types.Candidate) -> None:
+def _notes(answer: ModelResponse, candidate: types.Candidate) -> None:
     grounding = candidate.grounding_metadata
     for chunk in (grounding and grounding.grounding_chunks) or ():
         assert chunk.web is not None
@@ -177,14 +179,14 @@ def _notes(answer: Answer, candidate: types.Candidate) -> None:
         answer.logprobs += [each.token or "" for each in found.chosen_candidates or ()]
 
 
-def _finish(reason: str, answer: Answer) -> str:
+def _finish(reason: str, answer: ModelResponse) -> str:
     if reason in _FILTERED:
         return "filter"
     words = {"STOP": "tools" if answer.calls else "stop", "MAX_TOKENS": "length"}
     return words[reason]
 
 
-def _usage(answer: Answer, usage: types.GenerateContentResponseUsageMetadata) -> None:
+def _usage(answer: ModelResponse, usage: types.GenerateContentResponseUsageMetadata) -> None:
     answer.thinking_tokens = usage.thoughts_token_count or 0
     answer.input_tokens = usage.prompt_token_count or 0
     answer.output_tokens = (usage.candidates_token_count or 0) + answer.thinking_tokens

@@ -8,7 +8,15 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tests.interop.sdk_drivers import Answer, BrokenOffError, Media, Mode, Options, Result, ToolCall
+from tests.interop.sdk_drivers import (
+    BrokenOffError,
+    Media,
+    Mode,
+    ModelResponse,
+    Options,
+    Result,
+    ToolCall,
+)
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it announces its own end
@@ -71,7 +79,9 @@ class GenerativeAI:
 
     name = "generativeai"
 
-    def ask(self, url: str, model: str, history: list[Any], options: Options, mode: Mode) -> Answer:
+    def ask(
+        self, url: str, model: str, history: list[Any], options: Options, mode: Mode
+    ) -> ModelResponse:
         made = model_of(url, model, options)
         once = {"retry": None, "timeout": 30}
         if mode == "whole":
@@ -87,7 +97,7 @@ class GenerativeAI:
         ]
         return [protos.Content(role="user", parts=[*parts, protos.Part(text=text)])]
 
-    def answered(self, answer: Answer) -> list[Any]:
+    def answered(self, answer: ModelResponse) -> list[Any]:
         return [protos.Content(role="model", parts=answer.turn)]
 
     def results(self, results: Sequence[Result]) -> list[Any]:
@@ -100,9 +110,9 @@ class GenerativeAI:
         return [protos.Content(role="user", parts=parts)]
 
 
-def read(chunks: Iterable[Any]) -> Answer:
+def read(chunks: Iterable[Any]) -> ModelResponse:
     """Return what an answer says, be it whole or in chunks."""
-    answer = Answer(turn=[])
+    answer = ModelResponse(turn=[])
     texts: dict[int, str] = {}
     for chunk in chunks:
         for candidate in chunk.candidates:
@@ -119,7 +129,7 @@ def read(chunks: Iterable[Any]) -> Answer:
     return answer
 
 
-def _take(answer: Answer, part: Any, index: int, texts: dict[int, str]) -> None:
+def _take(answer: ModelResponse, part: Any, index: int, texts: dict[int, str]) -> None:
     if "text" in part:
         texts[index] = texts.get(index, "") + part.text
     if index:
@@ -134,7 +144,7 @@ def _take(answer: Answer, part: Any, index: int, texts: dict[int, str]) -> None:
         answer.images.append(part.inline_data.data)
 
 
-def _finish(reason: str, answer: Answer) -> str:
+def _finish(reason: str, answer: ModelResponse) -> str:
     if reason == "MALFORMED_FUNCTION_CALL":
         raise BrokenOffError(reason)  # the SDK does not look at errors inside of streams
     words = {"STOP": "tools" if answer.calls else "stop", "MAX_TOKENS": "length"}

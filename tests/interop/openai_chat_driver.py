@@ -12,7 +12,7 @@ from typing import Any
 import openai
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
-from tests.interop.sdk_drivers import Answer, Media, Mode, Options, Result, ToolCall
+from tests.interop.sdk_drivers import Media, Mode, ModelResponse, Options, Result, ToolCall
 
 _FINISH = {"stop": "stop", "length": "length", "tool_calls": "tools", "content_filter": "filter"}
 
@@ -75,7 +75,9 @@ class Chat:
 
     name = "chat"
 
-    def ask(self, url: str, model: str, history: list[Any], options: Options, mode: Mode) -> Answer:
+    def ask(
+        self, url: str, model: str, history: list[Any], options: Options, mode: Mode
+    ) -> ModelResponse:
         system = [{"role": "system", "content": options.system}] if options.system else []
         create = functools.partial(
             client(url).chat.completions.create,
@@ -100,7 +102,7 @@ class Chat:
         parts = [{"type": "text", "text": text}, *map(image_part, media)]
         return [{"role": "user", "content": parts}]
 
-    def answered(self, answer: Answer) -> list[Any]:
+    def answered(self, answer: ModelResponse) -> list[Any]:
         return [answer.turn]
 
     def results(self, results: Sequence[Result]) -> list[Any]:
@@ -113,7 +115,7 @@ class Chat:
         return messages
 
 
-def read(completion: Any) -> Answer:
+def read(completion: Any) -> ModelResponse:
     """Return what a completion says."""
     choice = completion.choices[0]
     message = choice.message
@@ -122,7 +124,7 @@ def read(completion: Any) -> Answer:
         for call in message.tool_calls or ()
     ]
     details = completion.usage.completion_tokens_details
-    return Answer(
+    return ModelResponse(
         text=message.content or "",
         thinking=getattr(message, "reasoning_content", None) or "",
         calls=calls,

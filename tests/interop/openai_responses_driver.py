@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.interop.openai_chat_driver import client
-from tests.interop.sdk_drivers import Answer, BrokenOffError, Media, Mode, Options, Result, ToolCall
+from tests.interop.sdk_drivers import (
+    BrokenOffError,
+    Media,
+    Mode,
+    ModelResponse,
+    Options,
+    Result,
+    ToolCall,
+)
 
 
 def image_part(media: Media) -> dict[str, Any]:
@@ -64,7 +72,9 @@ class Responses:
 
     name = "responses"
 
-    def ask(self, url: str, model: str, history: list[Any], options: Options, mode: Mode) -> Answer:
+    def ask(
+        self, url: str, model: str, history: list[Any], options: Options, mode: Mode
+    ) -> ModelResponse:
         found = arguments(options)
         found["include"] = [*found.get("include", ()), "reasoning.encrypted_content"]
         settings = {"model": model, "input": history, "store": False, **found}
@@ -81,7 +91,7 @@ class Responses:
         parts = [{"type": "input_text", "text": text}, *map(image_part, media)]
         return [{"role": "user", "content": parts}]
 
-    def answered(self, answer: Answer) -> list[Any]:
+    def answered(self, answer: ModelResponse) -> list[Any]:
         return list(answer.turn)
 
     def results(self, results: Sequence[Result]) -> list[Any]:
@@ -95,9 +105,9 @@ class Responses:
         return items
 
 
-def read(response: Any) -> Answer:
+def read(response: Any) -> ModelResponse:
     """Return what a response says."""
-    answer = Answer(
+    answer = ModelResponse(
         text=response.output_text,
         input_tokens=response.usage.input_tokens,
         output_tokens=response.usage.output_tokens,
@@ -131,7 +141,7 @@ def _again(item: Any) -> dict[str, Any]:
     return dumped
 
 
-def _finish(response: Any, answer: Answer) -> str:
+def _finish(response: Any, answer: ModelResponse) -> str:
     if response.status == "incomplete":
         words = {"max_output_tokens": "length", "content_filter": "filter"}
         return words[response.incomplete_details.reason]

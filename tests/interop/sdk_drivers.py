@@ -72,7 +72,7 @@ class Options:
 
 
 @dataclass
-class Answer:
+class ModelResponse:
     """One answer of the model; ``turn`` is what the SDK's user puts into the history."""
 
     text: str = ""
@@ -96,13 +96,15 @@ class SdkDriver(Protocol):
 
     name: str
 
-    def ask(self, url: str, model: str, history: list[Any], options: Options, mode: Mode) -> Answer:
+    def ask(
+        self, url: str, model: str, history: list[Any], options: Options, mode: Mode
+    ) -> ModelResponse:
         """Send the history and return the answer."""
 
     def user(self, text: str, media: Sequence[Media] = ()) -> list[Any]:
         """Return the entries of the history for something that the user says."""
 
-    def answered(self, answer: Answer) -> list[Any]:
+    def answered(self, answer: ModelResponse) -> list[Any]:
         """Return the entries of the history for an answer."""
 
     def results(self, results: Sequence[Result]) -> list[Any]:
@@ -122,17 +124,17 @@ class Conversation:
         self.options = Options(**options)
         self.history: list[Any] = []
 
-    def say(self, text: str, *media: Media) -> Answer:
+    def say(self, text: str, *media: Media) -> ModelResponse:
         """Say something, and return the answer."""
         self.history += self.sdk.user(text, media)
         return self._ask()
 
-    def give(self, *results: Result) -> Answer:
+    def give(self, *results: Result) -> ModelResponse:
         """Give results of tools back, and return the answer."""
         self.history += self.sdk.results(results)
         return self._ask()
 
-    def _ask(self) -> Answer:
+    def _ask(self) -> ModelResponse:
         answer = self.sdk.ask(self.url, self.model, self.history, self.options, self.mode)
         self.history += self.sdk.answered(answer)
         return answer

@@ -63,7 +63,7 @@ FAILED: list[dict[str, Any]] = [
 ]
 
 
-class Piped:
+class StdioSession:
     """A session over the pipes of a program that is not there."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ def over_a_stream(message: object) -> list[Any]:
 
 
 def over_pipes(message: object) -> list[Any]:
-    piped = Piped()
+    piped = StdioSession()
     found = outcome(piped.session.request("tools/call", {"name": "x"}))
     piped.heard(json.dumps(message).encode() + b"\n")
     return found
@@ -162,7 +162,7 @@ def test_response_to_earlier_request_is_ignored() -> None:
 
 
 def test_stdio_response_without_id_is_ignored_with_two_calls_pending() -> None:
-    piped = Piped()
+    piped = StdioSession()
     first = outcome(piped.session.request("tools/call", {"name": "x"}))
     second = outcome(piped.session.request("tools/call", {"name": "y"}))
     piped.heard(b'{"result": {"x": 1}}\n{"id": "3", "result": {"y": 1}}\n')
@@ -179,7 +179,7 @@ def test_parser_accepts_null_parameters() -> None:
 # -- lists --
 
 
-class Pages(ConnectedServer):
+class PagedServer(ConnectedServer):
     """A server whose list has pages: each result is what ``page`` returns for a cursor."""
 
     def __init__(self, page: Any) -> None:
@@ -224,7 +224,7 @@ def entry(key: str, number: int) -> dict[str, Any]:
     ids=["one", "in a circle", "without end"],
 )
 def test_list_with_endless_cursors_ends_and_keeps_entries(cursor: Any) -> None:
-    one = Pages(lambda key, n: {key: [entry(key, n)], "nextCursor": cursor(n)}).start()
+    one = PagedServer(lambda key, n: {key: [entry(key, n)], "nextCursor": cursor(n)}).start()
     assert one.member.state == "ready"
     assert len(one.cursors) <= 800  # type: ignore[attr-defined]
     assert one.tools[:2] == ["n1", "n2"]
@@ -234,27 +234,27 @@ def test_list_with_endless_cursors_ends_and_keeps_entries(cursor: Any) -> None:
 
 
 def test_list_ends_at_repeated_page() -> None:
-    one = Pages(lambda key, n: {key: [entry(key, 0)], "nextCursor": f"c{n}"}).start()
+    one = PagedServer(lambda key, n: {key: [entry(key, 0)], "nextCursor": f"c{n}"}).start()
     assert one.tools == ["n0"]
     assert len(one.cursors) == 8  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("cursor", ["", None, 7])
 def test_list_ends_at_invalid_cursor(cursor: object) -> None:
-    one = Pages(lambda key, n: {key: [entry(key, n)], "nextCursor": cursor}).start()
+    one = PagedServer(lambda key, n: {key: [entry(key, n)], "nextCursor": cursor}).start()
     assert one.tools == ["n1"]
     assert len(one.cursors) == 4  # type: ignore[attr-defined]
 
 
 def test_list_is_cut_at_limit() -> None:
     many = [entry("tools", n) for n in range(10_050)]
-    one = Pages(lambda key, n: {key: many if key == "tools" else []}).start()
+    one = PagedServer(lambda key, n: {key: many if key == "tools" else []}).start()
     assert one.member.state == "ready"
     assert len(one.tools) == 10_000
 
 
 def test_null_list_is_empty() -> None:
-    one = Pages(lambda key, n: {key: None}).start()
+    one = PagedServer(lambda key, n: {key: None}).start()
     assert one.member.state == "ready"
     assert one.tools == []
 
@@ -271,7 +271,7 @@ def test_list_skips_invalid_entries() -> None:
 
 
 def test_tools_remain_when_prompts_list_fails() -> None:
-    one = Pages(lambda key, n: {key: [entry(key, n)]})
+    one = PagedServer(lambda key, n: {key: [entry(key, n)]})
     refused = Response(body=b'{"id": 3, "error": {"code": -32603, "message": "not today"}}')
     send = one.server.send
     one.server.send = lambda request: (  # type: ignore[method-assign]

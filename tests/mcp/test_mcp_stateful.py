@@ -17,7 +17,7 @@ from tests.mcp.fixtures import Client, Reader, answer, error, notification, requ
 LEGACY = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 
 
-class Slow:
+class SlowTool:
     """A tool that waits until it is told what to answer."""
 
     def __init__(self) -> None:
@@ -45,8 +45,8 @@ def client() -> Client:
 
 
 @pytest.fixture
-def slow(client: Client) -> Slow:
-    found = Slow()
+def slow(client: Client) -> SlowTool:
+    found = SlowTool()
     client.catalog.add_tool(found.tool)
     return found
 
@@ -84,7 +84,7 @@ def test_requests_without_session_are_rejected(client: Client) -> None:
     assert answer(client.http("DELETE")).status == 400
 
 
-def test_delete_ends_session_streams_and_calls(client: Client, slow: Slow) -> None:
+def test_delete_ends_session_streams_and_calls(client: Client, slow: SlowTool) -> None:
     client.initialize()
     listening = client.listen()
     waiting = client.start("slow")
@@ -96,7 +96,7 @@ def test_delete_ends_session_streams_and_calls(client: Client, slow: Slow) -> No
     assert not client.running
 
 
-def test_idle_session_expires(client: Client, slow: Slow) -> None:
+def test_idle_session_expires(client: Client, slow: SlowTool) -> None:
     client.endpoint.configure(Limits(session_ttl=100.0))
     client.initialize()
     client.clock.pump([10.0] * 9)
@@ -109,7 +109,7 @@ def test_idle_session_expires(client: Client, slow: Slow) -> None:
     assert client.post(request("ping")).status == 404
 
 
-def test_new_session_evicts_longest_idle(client: Client, slow: Slow) -> None:
+def test_new_session_evicts_longest_idle(client: Client, slow: SlowTool) -> None:
     client.endpoint.configure(Limits(max_sessions=2))
     sessions = []
     for _ in range(3):
@@ -126,7 +126,7 @@ def test_new_session_evicts_longest_idle(client: Client, slow: Slow) -> None:
     assert client.post(request("initialize", params)).status == 503
 
 
-def test_sessions_are_independent(client: Client, slow: Slow) -> None:
+def test_sessions_are_independent(client: Client, slow: SlowTool) -> None:
     client.initialize()
     first = dict(client.headers)
     client.headers = {}
@@ -143,7 +143,7 @@ def test_sessions_are_independent(client: Client, slow: Slow) -> None:
     assert result(answer(one))["content"][0]["text"] == "mine"
 
 
-def test_quick_response_is_json_and_slow_one_a_stream(client: Client, slow: Slow) -> None:
+def test_quick_response_is_json_and_slow_one_a_stream(client: Client, slow: SlowTool) -> None:
     client.initialize()
     quick = client.start("slow")
     slow.waiting[0].callback("quick")
@@ -156,7 +156,7 @@ def test_quick_response_is_json_and_slow_one_a_stream(client: Client, slow: Slow
     assert reader.is_over
 
 
-def test_silent_stream_gets_keep_alives(client: Client, slow: Slow) -> None:
+def test_silent_stream_gets_keep_alives(client: Client, slow: SlowTool) -> None:
     client.initialize()
     waiting = client.start("slow")
     client.clock.advance(2.5)
@@ -167,7 +167,7 @@ def test_silent_stream_gets_keep_alives(client: Client, slow: Slow) -> None:
     assert not [call for call in client.clock.getDelayedCalls() if call.getTime() < 300]
 
 
-def test_progress_is_sent_for_progress_token_only(client: Client, slow: Slow) -> None:
+def test_progress_is_sent_for_progress_token_only(client: Client, slow: SlowTool) -> None:
     client.initialize()
     waiting = client.start("slow", progressToken="p")
     slow.contexts[0].progress(1, 2, "half")
@@ -182,7 +182,7 @@ def test_progress_is_sent_for_progress_token_only(client: Client, slow: Slow) ->
     assert answer(unasked).content_type == "application/json"
 
 
-def test_logs_are_filtered_by_level(client: Client, slow: Slow) -> None:
+def test_logs_are_filtered_by_level(client: Client, slow: SlowTool) -> None:
     client.initialize()
     assert client.ask("logging/setLevel", {"level": "warning"})["result"] == {}
     assert client.ask("logging/setLevel", {"level": "loud"})["error"]["code"] == -32602
@@ -194,7 +194,7 @@ def test_logs_are_filtered_by_level(client: Client, slow: Slow) -> None:
     slow.waiting[0].callback("done")
 
 
-def test_resumed_stream_delivers_missed_events_once(client: Client, slow: Slow) -> None:
+def test_resumed_stream_delivers_missed_events_once(client: Client, slow: SlowTool) -> None:
     client.initialize()
     waiting = client.start("slow", progressToken=1)
     context = slow.contexts[0]
@@ -215,7 +215,7 @@ def test_resumed_stream_delivers_missed_events_once(client: Client, slow: Slow) 
     assert client.listen(last=again.ids[-2]).messages == again.messages[-1:]
 
 
-def test_stream_starts_with_event_id_in_newer_revision(client: Client, slow: Slow) -> None:
+def test_stream_starts_with_event_id_in_newer_revision(client: Client, slow: SlowTool) -> None:
     for number, (revision, primed) in enumerate((("2025-11-25", True), ("2025-06-18", False))):
         client.headers.clear()
         client.initialize(revision)
@@ -226,7 +226,7 @@ def test_stream_starts_with_event_id_in_newer_revision(client: Client, slow: Slo
         slow.waiting[number].callback("done")
 
 
-def test_stream_of_other_session_is_not_resumed(client: Client, slow: Slow) -> None:
+def test_stream_of_other_session_is_not_resumed(client: Client, slow: SlowTool) -> None:
     client.initialize()
     waiting = client.start("slow")
     client.clock.advance(2.5)
@@ -237,7 +237,7 @@ def test_stream_of_other_session_is_not_resumed(client: Client, slow: Slow) -> N
         assert answer(client.http("GET", headers={"last-event-id": last})).status == 400
 
 
-def test_paused_client_bounds_buffer_and_blocks_nobody(client: Client, slow: Slow) -> None:
+def test_paused_client_bounds_buffer_and_blocks_nobody(client: Client, slow: SlowTool) -> None:
     client.initialize()
     waiting = client.start("slow", progressToken=1)
     context = slow.contexts[0]
@@ -255,7 +255,7 @@ def test_paused_client_bounds_buffer_and_blocks_nobody(client: Client, slow: Slo
     assert reader.is_over
 
 
-def test_cancelled_call_gets_no_response(client: Client, slow: Slow) -> None:
+def test_cancelled_call_gets_no_response(client: Client, slow: SlowTool) -> None:
     client.initialize()
     waiting = client.start("slow", id="a")
     context = slow.contexts[0]
@@ -269,14 +269,14 @@ def test_cancelled_call_gets_no_response(client: Client, slow: Slow) -> None:
     assert client.ask("ping", id="a")["result"] == {}  # the id is free again
 
 
-def test_id_of_running_request_is_rejected(client: Client, slow: Slow) -> None:
+def test_id_of_running_request_is_rejected(client: Client, slow: SlowTool) -> None:
     client.initialize()
     client.start("slow", id=5)
     assert error(answer(client.start("slow", id=5)))["code"] == -32600
     assert len(slow.waiting) == 1
 
 
-def test_disconnect_before_response_does_not_cancel_call(client: Client, slow: Slow) -> None:
+def test_disconnect_before_response_does_not_cancel_call(client: Client, slow: SlowTool) -> None:
     client.initialize()
     waiting = client.start("slow")
     waiting.addErrback(lambda failure: failure.trap(CancelledError) and None)
@@ -353,7 +353,7 @@ def test_ended_call_cancels_its_server_request(client: Client) -> None:
     assert reader.is_over
 
 
-def test_changes_are_sent_to_listener(client: Client, slow: Slow) -> None:
+def test_changes_are_sent_to_listener(client: Client, slow: SlowTool) -> None:
     uri = "test://watched"
     client.catalog.add_resource(Resource(uri, "Watched", lambda uri, context: "text"))
     client.clock.advance(1)
@@ -375,7 +375,7 @@ def test_changes_are_sent_to_listener(client: Client, slow: Slow) -> None:
     assert len(listening.messages) == before
 
 
-def test_changes_without_listener_are_sent_once_later(client: Client, slow: Slow) -> None:
+def test_changes_without_listener_are_sent_once_later(client: Client, slow: SlowTool) -> None:
     client.initialize()
     client.clock.advance(1)
     client.listen().leave()
@@ -434,7 +434,7 @@ def test_tool_failures_reveal_no_internals(client: Client) -> None:
     assert client.ask("no/such")["error"]["code"] == -32601
 
 
-def test_calls_are_limited_in_number_and_time(client: Client, slow: Slow) -> None:
+def test_calls_are_limited_in_number_and_time(client: Client, slow: SlowTool) -> None:
     client.endpoint.configure(Limits(CallLimits(most=2, timeout=30.0)))
     client.initialize()
     first = client.start("slow", id=1)
@@ -448,7 +448,7 @@ def test_calls_are_limited_in_number_and_time(client: Client, slow: Slow) -> Non
     assert not client.running
 
 
-def test_client_without_event_stream_accept_gets_json(client: Client, slow: Slow) -> None:
+def test_client_without_event_stream_accept_gets_json(client: Client, slow: SlowTool) -> None:
     client.initialize(capabilities={"roots": {}})
     client.headers["accept"] = "application/json"
     waiting = client.start("slow", progressToken=1)
@@ -459,7 +459,7 @@ def test_client_without_event_stream_accept_gets_json(client: Client, slow: Slow
     assert answer(client.http("GET")).status == 406
 
 
-def test_stop_ends_sessions_streams_and_calls(client: Client, slow: Slow) -> None:
+def test_stop_ends_sessions_streams_and_calls(client: Client, slow: SlowTool) -> None:
     client.initialize()
     listening = client.listen()
     waiting = client.start("slow")

@@ -55,7 +55,7 @@ class Fetcher:
         return succeed(FetchedFile("image/png", self.files[url]))
 
 
-class Eyes(Client):
+class VisionClient(Client):
     """A client of the tools, and somebody who says what he was shown."""
 
     def __init__(self, *roots: Path) -> None:
@@ -96,13 +96,13 @@ def _at_once(function: Any, *arguments: Any) -> Deferred[Any]:
 
 
 @pytest.fixture
-def eyes(tmp_path: Path) -> Eyes:
-    client = Eyes(tmp_path)
+def eyes(tmp_path: Path) -> VisionClient:
+    client = VisionClient(tmp_path)
     client.initialize()
     return client
 
 
-def test_vision_lists_documented_tools(eyes: Eyes) -> None:
+def test_vision_lists_documented_tools(eyes: VisionClient) -> None:
     tools = eyes.ask("tools/list")["result"]["tools"]
     found = {}
     for tool in tools:
@@ -116,14 +116,14 @@ def test_vision_lists_documented_tools(eyes: Eyes) -> None:
 
 
 def test_vision_tools_work_in_stateless_revision() -> None:
-    eyes = Eyes()
+    eyes = VisionClient()
     params = {"name": "analyze_image", "arguments": {"image_source": data(PNG), "prompt": "p"}}
     replies: list[Any] = []
     eyes.modern("tools/call", params).addCallback(replies.append)
     assert result(replies[0])["content"] == [{"type": "text", "text": "I see."}]
 
 
-def test_model_gets_named_image_with_detected_type(eyes: Eyes) -> None:
+def test_model_gets_named_image_with_detected_type(eyes: VisionClient) -> None:
     assert eyes.look(image_source=data(JPEG, "image/png"))["content"][0]["text"] == "I see."
     (picture,) = eyes.seen[0].media
     assert (picture.kind, picture.mime_type) == ("image", "image/jpeg")  # whatever was said
@@ -132,7 +132,7 @@ def test_model_gets_named_image_with_detected_type(eyes: Eyes) -> None:
     assert eyes.principals == ["alice"]
 
 
-def test_two_images_are_sent_in_order(eyes: Eyes) -> None:
+def test_two_images_are_sent_in_order(eyes: VisionClient) -> None:
     eyes.look(
         "ui_diff_check", expected_image_source=data(PNG), actual_image_source="https://x/a.png"
     )
@@ -151,14 +151,16 @@ def test_two_images_are_sent_in_order(eyes: Eyes) -> None:
         ("analyze_data_visualization", "analysis_focus", "outliers"),
     ],
 )
-def test_every_argument_is_in_prompt(eyes: Eyes, name: str, argument: str, value: str) -> None:
+def test_every_argument_is_in_prompt(
+    eyes: VisionClient, name: str, argument: str, value: str
+) -> None:
     eyes.look(name, **{argument: value})
     wanted = "a specification" if argument == "output_type" else value
     assert eyes.seen[0].prompt.startswith("What is it?\n\n")
     assert wanted in eyes.seen[0].prompt
 
 
-def test_video_types_are_detected(eyes: Eyes) -> None:
+def test_video_types_are_detected(eyes: VisionClient) -> None:
     for film, mime_type in ((MP4, "video/mp4"), (MOV, "video/quicktime")):
         eyes.look("analyze_video", video_source=data(film, "video/mp4"))
         assert eyes.seen[-1].media[0].mime_type == mime_type
@@ -167,7 +169,7 @@ def test_video_types_are_detected(eyes: Eyes) -> None:
     assert "png" in eyes.text(image_source=data(MP4))
 
 
-def test_image_size_limit_is_exact(eyes: Eyes) -> None:
+def test_image_size_limit_is_exact(eyes: VisionClient) -> None:
     just = PNG + b"\0" * (5 * MIB - len(PNG))
     assert eyes.look(image_source=data(just))["isError"] is False
     assert "5 MiB" in eyes.text(image_source=data(just + b"\0"))
@@ -179,7 +181,7 @@ def test_image_size_limit_is_exact(eyes: Eyes) -> None:
     assert "8 MiB" in eyes.text(name="analyze_video", video_source=data(film + b"\0"))
 
 
-def test_files_below_root_are_accepted(eyes: Eyes, tmp_path: Path) -> None:
+def test_files_below_root_are_accepted(eyes: VisionClient, tmp_path: Path) -> None:
     file = tmp_path / "a b.png"
     file.write_bytes(PNG)
     for source in (str(file), f" {file}\n", file.as_uri(), f"file://localhost{file}"):
@@ -217,19 +219,19 @@ def test_files_below_root_are_accepted(eyes: Eyes, tmp_path: Path) -> None:
         ("data:text/plain;base64,aGVsbG8=", "png, jpg or jpeg"),
     ],
 )
-def test_unusable_source_is_a_tool_error(eyes: Eyes, source: str, word: str) -> None:
+def test_unusable_source_is_a_tool_error(eyes: VisionClient, source: str, word: str) -> None:
     assert word in eyes.text(image_source=source)
     assert eyes.seen == []
 
 
-def test_paths_with_null_bytes_are_rejected(eyes: Eyes, tmp_path: Path) -> None:
+def test_paths_with_null_bytes_are_rejected(eyes: VisionClient, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(PNG)
     for source in (f"{tmp_path}/a.png\0", f"file://{tmp_path}/a.png%00"):
         assert "cannot be opened" in eyes.text(image_source=source)
     assert eyes.seen == []
 
 
-def test_links_below_root_are_rejected(eyes: Eyes, tmp_path: Path) -> None:
+def test_links_below_root_are_rejected(eyes: VisionClient, tmp_path: Path) -> None:
     (tmp_path / "a.png").symlink_to("/etc/hostname")
     (tmp_path / "folder").symlink_to("/etc")
     for source in ("a.png", "folder/hostname"):
@@ -237,12 +239,12 @@ def test_links_below_root_are_rejected(eyes: Eyes, tmp_path: Path) -> None:
     assert "'..'" in eyes.text(image_source=f"{tmp_path}/x/../../etc/hostname")
 
 
-def test_empty_model_response_is_an_error(eyes: Eyes) -> None:
+def test_empty_model_response_is_an_error(eyes: VisionClient) -> None:
     eyes.says = " "
     assert "returned no text" in eyes.text()
 
 
-def test_invalid_arguments_are_rejected(eyes: Eyes) -> None:
+def test_invalid_arguments_are_rejected(eyes: VisionClient) -> None:
     assert "output_type" in eyes.text(name="ui_to_artifact")
     assert "poem" in eyes.text(name="ui_to_artifact", output_type="poem")
 
@@ -250,9 +252,9 @@ def test_invalid_arguments_are_rejected(eyes: Eyes) -> None:
 # z.ai
 
 
-def zai(*answers: Response | Exception, key: str = "KEY") -> tuple[RelayTarget, Eyes]:
+def zai(*answers: Response | Exception, key: str = "KEY") -> tuple[RelayTarget, VisionClient]:
     remote = RelayTarget(*answers)
-    eyes = Eyes()
+    eyes = VisionClient()
     vision = Vision()
     back = ZaiVision(remote, "https://z/chat", key, "glm-4.6v", 60.0)
     vision.use(MediaSources(eyes.fetcher, (), _at_once), back.ask)  # type: ignore[arg-type]

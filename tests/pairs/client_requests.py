@@ -35,7 +35,7 @@ FORM: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Said:
+class UserText:
     """Text of the user or the model."""
 
     text: str
@@ -71,13 +71,13 @@ class Called:
 class Turn:
     """A user's turn and the model's; calls are made by the model in parallel."""
 
-    user: tuple[Said | Shown, ...]
+    user: tuple[UserText | Shown, ...]
     model: str = ""
     calls: tuple[Called, ...] = ()
 
 
 @dataclass(frozen=True)
-class Ask:
+class ClientRequest:
     """One request.  The last turn may have calls; otherwise its ``model`` is not sent."""
 
     turns: tuple[Turn, ...]
@@ -105,7 +105,7 @@ def call_id(turn: int, place: int) -> str:
 # -- what clients write ---------------------------------------------------------------------
 
 
-def chat(ask: Ask) -> dict[str, Any]:
+def chat(ask: ClientRequest) -> dict[str, Any]:
     messages: list[dict[str, Any]] = []
     if ask.system:
         messages.append({"role": "system", "content": ask.system})
@@ -158,8 +158,8 @@ def chat(ask: Ask) -> dict[str, Any]:
     return _without_none(body)
 
 
-def _chat_part(part: Said | Shown) -> dict[str, Any]:
-    if isinstance(part, Said):
+def _chat_part(part: UserText | Shown) -> dict[str, Any]:
+    if isinstance(part, UserText):
         return {"type": "text", "text": part.text}
     url = f"data:{part.mime_type};base64,{part.data}"
     if part.kind == "image":
@@ -167,13 +167,13 @@ def _chat_part(part: Said | Shown) -> dict[str, Any]:
     return {"type": "file", "file": {"filename": "a.pdf", "file_data": url}}
 
 
-def _chosen(ask: Ask, named: Any) -> Any:
+def _chosen(ask: ClientRequest, named: Any) -> Any:
     if ask.choice is not None and ask.choice.startswith("="):
         return named(ask.choice[1:])
     return ask.choice
 
 
-def responses(ask: Ask) -> dict[str, Any]:
+def responses(ask: ClientRequest) -> dict[str, Any]:
     items: list[dict[str, Any]] = []
     for number, turn in enumerate(ask.turns):
         content = [_responses_part(part) for part in turn.user]
@@ -224,8 +224,8 @@ def responses(ask: Ask) -> dict[str, Any]:
     return _without_none(body)
 
 
-def _responses_part(part: Said | Shown) -> dict[str, Any]:
-    if isinstance(part, Said):
+def _responses_part(part: UserText | Shown) -> dict[str, Any]:
+    if isinstance(part, UserText):
         return {"type": "input_text", "text": part.text}
     url = f"data:{part.mime_type};base64,{part.data}"
     if part.kind == "image":
@@ -233,9 +233,9 @@ def _responses_part(part: Said | Shown) -> dict[str, Any]:
     return {"type": "input_file", "filename": "a.pdf", "file_data": url}
 
 
-def completions(ask: Ask) -> dict[str, Any]:
+def completions(ask: ClientRequest) -> dict[str, Any]:
     text = "\n".join(
-        part.text for turn in ask.turns for part in turn.user if isinstance(part, Said)
+        part.text for turn in ask.turns for part in turn.user if isinstance(part, UserText)
     )
     return _without_none(
         {
@@ -251,7 +251,7 @@ def completions(ask: Ask) -> dict[str, Any]:
     )
 
 
-def anthropic(ask: Ask) -> dict[str, Any]:
+def anthropic(ask: ClientRequest) -> dict[str, Any]:
     messages: list[dict[str, Any]] = []
     for number, turn in enumerate(ask.turns):
         messages.append({"role": "user", "content": [_anthropic_part(part) for part in turn.user]})
@@ -312,14 +312,14 @@ def anthropic(ask: Ask) -> dict[str, Any]:
     return _without_none(body)
 
 
-def _anthropic_part(part: Said | Shown) -> dict[str, Any]:
-    if isinstance(part, Said):
+def _anthropic_part(part: UserText | Shown) -> dict[str, Any]:
+    if isinstance(part, UserText):
         return {"type": "text", "text": part.text}
     source = {"type": "base64", "media_type": part.mime_type, "data": part.data}
     return {"type": part.kind, "source": source}
 
 
-def gemini(ask: Ask) -> dict[str, Any]:
+def gemini(ask: ClientRequest) -> dict[str, Any]:
     contents: list[dict[str, Any]] = []
     for turn in ask.turns:
         contents.append({"role": "user", "parts": [_gemini_part(part) for part in turn.user]})
@@ -371,8 +371,8 @@ def gemini(ask: Ask) -> dict[str, Any]:
     return body
 
 
-def _gemini_part(part: Said | Shown) -> dict[str, Any]:
-    if isinstance(part, Said):
+def _gemini_part(part: UserText | Shown) -> dict[str, Any]:
+    if isinstance(part, UserText):
         return {"text": part.text}
     return {"inlineData": {"mimeType": part.mime_type, "data": part.data}}
 
@@ -410,19 +410,19 @@ ROUNDS = st.lists(CALLS, max_size=3).flatmap(
     lambda calls: st.sampled_from((tuple(calls), tuple(calls) + tuple(calls[:1])))
 )
 CONTENT = st.lists(
-    TEXTS.map(Said) | st.sampled_from((Shown(), Shown("document"))), min_size=1, max_size=3
+    TEXTS.map(UserText) | st.sampled_from((Shown(), Shown("document"))), min_size=1, max_size=3
 ).map(tuple)
 TURNS = st.builds(Turn, CONTENT, TEXTS, ROUNDS)
 
 
 @st.composite
-def asks(draw: st.DrawFn) -> Ask:
+def asks(draw: st.DrawFn) -> ClientRequest:
     """Draw a request."""
     turns = tuple(draw(st.lists(TURNS, min_size=1, max_size=3)))
     used = {call.name for turn in turns for call in turn.calls}
     tools = tuple(sorted(used | set(draw(st.sets(NAMES, max_size=2)))))
     choices = [None, "auto", "none", "required", *(f"={name}" for name in tools)]
-    return Ask(
+    return ClientRequest(
         turns=turns,
         system=draw(st.just("") | TEXTS),
         tools=tools,

@@ -11,11 +11,11 @@ from antigravity.ir.request import Request
 from antigravity.ir.response import Response, fold
 from antigravity.lowering.pipeline import EventPipeline
 from antigravity.sse import SseDecoder
-from tests.pairs.client_requests import WRITERS, Ask, Said, Turn
+from tests.pairs.client_requests import WRITERS, ClientRequest, Turn, UserText
 from tests.support.protocols import CLIENTS, SERVERS, call_of, context, target
 
-ASK = Ask(turns=(Turn((Said("Hi"),)),), effort="high", tools=("f", "get_x", "a-b"))
-PLAIN = Ask(turns=(Turn((Said("Hi"),)),))
+ASK = ClientRequest(turns=(Turn((UserText("Hi"),)),), effort="high", tools=("f", "get_x", "a-b"))
+PLAIN = ClientRequest(turns=(Turn((UserText("Hi"),)),))
 BODIES = {name: write(PLAIN if "completions" in name else ASK) for name, write in WRITERS.items()}
 TARGET = target("some-model")
 REQUEST = SERVERS["openai_chat"].decode(call_of("openai_chat", BODIES["openai_chat"]))

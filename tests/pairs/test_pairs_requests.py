@@ -13,7 +13,17 @@ from antigravity.ir.capabilities import Loss
 from antigravity.ir.events import TextDelta, ToolCallDelta, ToolCallEnd, ToolCallStart
 from antigravity.ir.request import Request, ThinkingConfig
 from antigravity.lowering.pipeline import EventPipeline, lower
-from tests.pairs.client_requests import FORM, PNG, WRITERS, Ask, Called, Said, Shown, Turn, asks
+from tests.pairs.client_requests import (
+    FORM,
+    PNG,
+    WRITERS,
+    Called,
+    ClientRequest,
+    Shown,
+    Turn,
+    UserText,
+    asks,
+)
 from tests.support.protocols import (
     CLIENTS,
     SERVERS,
@@ -30,10 +40,10 @@ CHATTING = [each for each in EVERY if each[0] != "openai_completions"]
 ANSWER_TOOL = "structured_response"
 
 
-class Trip:
+class RoundTrip:
     """One request on its way to an upstream, and what arrives there."""
 
-    def __init__(self, source: str, goal: str, model: str, ask: Ask) -> None:
+    def __init__(self, source: str, goal: str, model: str, ask: ClientRequest) -> None:
         client = CLIENTS[goal]
         self.goal = target(model)
         self.sent: Request = decode(source, WRITERS[source](ask))
@@ -65,7 +75,7 @@ class Trip:
         raise AssertionError("the call was lost")
 
 
-def own_words(trip: Trip, found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def own_words(trip: RoundTrip, found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Return a conversation with the client's own names of tools."""
     return [
         ("call", trip.restored(item[1]), item[2]) if item[0] == "call" else item for item in found
@@ -89,7 +99,7 @@ def results(found: list[tuple[Any, ...]]) -> list[tuple[Any, str]]:
     return [(item[1], item[2][0]) for item in found if item[0] == "result"]
 
 
-def check_conversation(trip: Trip) -> None:
+def check_conversation(trip: RoundTrip) -> None:
     sent = conversation(trip.sent)
     got = own_words(trip, conversation(trip.got))
     if sent == got or flat(sent) == flat(got):
@@ -113,7 +123,7 @@ def check_conversation(trip: Trip) -> None:
     assert everything.count(PNG) + everything.count("left out:") >= pictures
 
 
-def check_limits(trip: Trip) -> None:
+def check_limits(trip: RoundTrip) -> None:
     sent, got, losses = trip.sent, trip.got, trip.losses
     for name in ("temperature", "top_p", "top_k"):
         same = getattr(got.sampling, name) == getattr(sent.sampling, name)
@@ -124,7 +134,7 @@ def check_limits(trip: Trip) -> None:
         assert stops(trip), "the gateway has to stop itself"
 
 
-def stops(trip: Trip) -> bool:
+def stops(trip: RoundTrip) -> bool:
     """Return whether the passes end the answer at the last stop sequence."""
     before = f"before {trip.sent.stop[-1]} behind"
     only = EventPipeline([p for p in trip.pipeline._passes if type(p).__name__ == "StopSequences"])
@@ -132,7 +142,7 @@ def stops(trip: Trip) -> bool:
     return "".join(e.text for e in out) == "before " and only.done
 
 
-def check_tools(trip: Trip) -> None:
+def check_tools(trip: RoundTrip) -> None:
     sent, got = trip.sent, trip.got
     emulated = ANSWER_TOOL in trip.names
     schemas = {(trip.names.get(n, n), d, s) for n, d, s in tools(sent)}
@@ -144,7 +154,7 @@ def check_tools(trip: Trip) -> None:
     check_choice(trip, emulated=emulated)
 
 
-def check_choice(trip: Trip, *, emulated: bool) -> None:
+def check_choice(trip: RoundTrip, *, emulated: bool) -> None:
     sent, got = trip.sent.tool_choice, trip.got.tool_choice
     if not trip.sent.tools:
         return
@@ -159,7 +169,7 @@ def check_choice(trip: Trip, *, emulated: bool) -> None:
     assert names == (() if got is None else got.names) or lost(trip.losses, "tool_choice")
 
 
-def check_parallel(trip: Trip) -> None:
+def check_parallel(trip: RoundTrip) -> None:
     if trip.sent.parallel_tool_calls is not False or not trip.sent.tools:
         return
     if trip.got.parallel_tool_calls is False or not trip.got.tools:
@@ -171,7 +181,7 @@ def check_parallel(trip: Trip) -> None:
     assert len(only.feed(starts)) == 2, "the gateway has to drop the second call"
 
 
-def check_thinking(trip: Trip) -> None:
+def check_thinking(trip: RoundTrip) -> None:
     sent, got = trip.sent.thinking, trip.got.thinking
     if amount(sent) is None:
         assert amount(got) is None
@@ -188,7 +198,7 @@ def amount(thinking: ThinkingConfig) -> int | None:
     return ("minimal", "low", "medium", "high", "xhigh", "max").index(thinking.effort or "medium")
 
 
-def check_form(trip: Trip) -> None:
+def check_form(trip: RoundTrip) -> None:
     if trip.sent.response_format.kind != "schema":
         return
     assert trip.sent.response_format.schema == FORM
@@ -207,7 +217,7 @@ def instructions(request: Request) -> str:
     return "".join(text.text for text in request.system).replace("\n\n", "")
 
 
-def check(trip: Trip) -> None:
+def check(trip: RoundTrip) -> None:
     check_conversation(trip)
     assert instructions(trip.got) == instructions(trip.sent)
     check_limits(trip)
@@ -221,15 +231,17 @@ def check(trip: Trip) -> None:
 @pytest.mark.parametrize(("source", "goal", "model"), EVERY)
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(ask=asks())
-def test_generated_requests_are_translated(source: str, goal: str, model: str, ask: Ask) -> None:
-    check(Trip(source, goal, model, ask))
+def test_generated_requests_are_translated(
+    source: str, goal: str, model: str, ask: ClientRequest
+) -> None:
+    check(RoundTrip(source, goal, model, ask))
 
 
 EQUAL = Called("get_weather", {"city": "Bern"}, "sun", picture=True)
-LOOP = Ask(
+LOOP = ClientRequest(
     turns=(
-        Turn((Said("Weather?"), Shown(), Shown("document"))),
-        Turn((Said("Twice."),), "Sure.", (EQUAL, EQUAL)),
+        Turn((UserText("Weather?"), Shown(), Shown("document"))),
+        Turn((UserText("Twice."),), "Sure.", (EQUAL, EQUAL)),
     ),
     system="Be brief.",
     tools=("get_weather", "a.b"),
@@ -243,14 +255,14 @@ LOOP = Ask(
 
 @pytest.mark.parametrize(("source", "goal", "model"), EVERY)
 def test_tool_loop_is_translated(source: str, goal: str, model: str) -> None:
-    check(Trip(source, goal, model, LOOP))
+    check(RoundTrip(source, goal, model, LOOP))
 
 
 @pytest.mark.parametrize(("source", "goal", "model"), CHATTING)
 def test_forced_tool_stays_forced_beside_response_schema(
     source: str, goal: str, model: str
 ) -> None:
-    trip = Trip(source, goal, model, LOOP)
+    trip = RoundTrip(source, goal, model, LOOP)
     assert trip.got.tool_choice is not None
     assert trip.got.tool_choice.mode == "required"
     assert [trip.restored(name) for name in trip.got.tool_choice.names] == ["a.b"]
@@ -258,7 +270,9 @@ def test_forced_tool_stays_forced_beside_response_schema(
 
 @pytest.mark.parametrize(("goal", "model"), TARGETS)
 def test_choice_among_some_tools_is_translated_or_reported_lost(goal: str, model: str) -> None:
-    body = WRITERS["openai_chat"](Ask((Turn((Said("Hi"),)),), tools=("one", "two", "three")))
+    body = WRITERS["openai_chat"](
+        ClientRequest((Turn((UserText("Hi"),)),), tools=("one", "two", "three"))
+    )
     named = [{"type": "function", "function": {"name": name}} for name in ("one", "two")]
     body["tool_choice"] = {
         "type": "allowed_tools",
@@ -275,7 +289,7 @@ def test_choice_among_some_tools_is_translated_or_reported_lost(goal: str, model
 
 
 def test_choice_among_all_tools_loses_nothing() -> None:
-    body = WRITERS["openai_chat"](Ask((Turn((Said("Hi"),)),), tools=("one", "two")))
+    body = WRITERS["openai_chat"](ClientRequest((Turn((UserText("Hi"),)),), tools=("one", "two")))
     named = [{"type": "function", "function": {"name": name}} for name in ("one", "two")]
     body["tool_choice"] = {
         "type": "allowed_tools",
@@ -290,6 +304,6 @@ def test_choice_among_all_tools_loses_nothing() -> None:
 def test_higher_effort_never_lowers_thinking(source: str, goal: str, model: str) -> None:
     ranks = []
     for effort in (None, "low", "medium", "high"):
-        ask = Ask((Turn((Said("Hi"),)),), effort=effort, max_tokens=30_000)  # type: ignore[arg-type]
-        ranks.append(amount(Trip(source, goal, model, ask).got.thinking) or 0)
+        ask = ClientRequest((Turn((UserText("Hi"),)),), effort=effort, max_tokens=30_000)  # type: ignore[arg-type]
+        ranks.append(amount(RoundTrip(source, goal, model, ask).got.thinking) or 0)
     assert ranks == sorted(ranks)

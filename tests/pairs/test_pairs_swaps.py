@@ -19,7 +19,7 @@ from antigravity.simulator.validation import anthropic as strict_anthropic
 from antigravity.simulator.validation import chat as strict_chat
 from antigravity.simulator.validation import gemini as strict_gemini
 from antigravity.simulator.validation import responses as strict_responses
-from tests.pairs.client_requests import WRITERS, Ask, Said, Turn, asks
+from tests.pairs.client_requests import WRITERS, ClientRequest, Turn, UserText, asks
 from tests.support.protocols import CLIENTS, SERVERS, call_of, decode, lost, target
 
 MODELS = {
@@ -65,7 +65,7 @@ def is_fine(protocol: str, model: str, body: dict[str, Any]) -> bool:
     return True
 
 
-class Swap:
+class SwappedRequest:
     """A body for one model, and what goes up to another."""
 
     def __init__(self, protocol: str, asked: str, served: str, body: dict[str, Any]) -> None:
@@ -93,8 +93,8 @@ def named(protocol: str, body: dict[str, Any], model: str) -> dict[str, Any]:
     return body if protocol == "gemini" else {**body, "model": model}
 
 
-def swapped(protocol: str, asked: str, served: str, body: dict[str, Any]) -> Swap:
-    return Swap(protocol, asked, served, named(protocol, body, asked))
+def swapped(protocol: str, asked: str, served: str, body: dict[str, Any]) -> SwappedRequest:
+    return SwappedRequest(protocol, asked, served, named(protocol, body, asked))
 
 
 @pytest.mark.parametrize("protocol", MODELS)
@@ -116,7 +116,7 @@ def test_swapped_request_is_valid_for_serving_model(protocol: str, data: st.Data
     check(protocol, served, swap.body)
 
 
-PLAIN = Ask(turns=(Turn((Said("Hello!"),)),))
+PLAIN = ClientRequest(turns=(Turn((UserText("Hello!"),)),))
 BARE = {name: WRITERS[name](PLAIN) for name in MODELS}
 
 
@@ -330,7 +330,7 @@ def test_request_valid_for_both_models_passes(
 
 def test_text_that_looks_like_field_is_ignored() -> None:
     text = '{"thinking": {"type": "adaptive"}, "temperature": 0.2, "output_config": {"effort": 1}}'
-    body = WRITERS["anthropic"](Ask(turns=(Turn((Said(text),)),)))
+    body = WRITERS["anthropic"](ClientRequest(turns=(Turn((UserText(text),)),)))
     assert swapped("anthropic", "claude-sonnet-4-6", "claude-opus-4-8", body).passes
 
 

@@ -69,7 +69,7 @@ def told(host: PluginHost) -> list[tuple[str, str]]:
     return [(problem.plugin, problem.reason) for problem in host.problems]
 
 
-class Loading(SynchronousTestCase):
+class LoadTests(SynchronousTestCase):
     def test_built_in_plugins_register_every_protocol(self) -> None:
         host = load()
         self.assertEqual(host.problems, [])
@@ -257,7 +257,7 @@ class Observer:
         return self._react(record)
 
 
-class Observing(SynchronousTestCase):
+class ObserverTests(SynchronousTestCase):
     def test_observer_may_return_value_deferred_or_coroutine(self) -> None:
         waiting: Deferred[None] = Deferred()
         done: list[str] = []
@@ -312,7 +312,7 @@ class Observing(SynchronousTestCase):
         host.notify("exchange_finished", record=RECORD)
 
 
-class Serving(SynchronousTestCase):
+class ServerTests(SynchronousTestCase):
     def test_routes_of_plugins_pass_admission(self) -> None:
         class Routes:
             @hookimpl

@@ -32,7 +32,7 @@ if {stay}:
 """
 
 
-class Talking(TestCase):
+class GuardedProcessTests(TestCase):
     """A program with a standard input."""
 
     def start(self, code: str) -> None:

@@ -31,7 +31,7 @@ class CountedFile(SqliteFile):
         return super().write(changes, sweep=sweep)
 
 
-class Kit:
+class StoreFixture:
     """A store; with ``slow`` its calls of the disk end when the test says so."""
 
     def __init__(
@@ -66,7 +66,7 @@ def path(tmp_path: Path) -> Path:
 
 def kept(path: Path, **bounds: int) -> list[str]:
     """Return the keys that a new start finds."""
-    kit = Kit(path, **bounds)
+    kit = StoreFixture(path, **bounds)
     found: list[Entry] = []
     kit.store.load().addCallback(found.extend)
     kit.stop()
@@ -85,7 +85,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_entries_survive_a_restart(path: Path) -> None:
-    kit = Kit(path)
+    kit = StoreFixture(path)
     verifyObject(IExpiringStore, kit.store)
     kit.put("one", b"1")
     kit.put("two", b"\x00\xff")
@@ -93,7 +93,7 @@ def test_entries_survive_a_restart(path: Path) -> None:
     kit.put("gone")
     kit.store.delete("gone")
     kit.stop()
-    again = Kit(path)
+    again = StoreFixture(path)
     found: list[Entry] = []
     again.store.load().addCallback(found.extend)
     assert found == [
@@ -104,7 +104,7 @@ def test_entries_survive_a_restart(path: Path) -> None:
 
 
 def test_changes_are_written_together(path: Path) -> None:
-    kit = Kit(path)
+    kit = StoreFixture(path)
     for number in range(50):
         kit.put(str(number))
         kit.clock.advance(0.01)
@@ -118,7 +118,7 @@ def test_changes_are_written_together(path: Path) -> None:
 def test_file_is_readable_by_owner_only(path: Path) -> None:
     path.parent.mkdir(mode=0o755)
     path.touch(mode=0o644)
-    kit = Kit(path)
+    kit = StoreFixture(path)
     kit.put("one")
     kit.clock.advance(1.0)
     files = sorted(path.parent.iterdir())
@@ -130,7 +130,7 @@ def test_file_is_readable_by_owner_only(path: Path) -> None:
 
 
 def test_limits_apply_when_reading_and_keep_newest_entries(path: Path) -> None:
-    kit = Kit(path)
+    kit = StoreFixture(path)
     for number in range(10):
         kit.put(str(number), b"x" * 100)
     kit.stop()
@@ -142,7 +142,7 @@ def test_limits_apply_when_reading_and_keep_newest_entries(path: Path) -> None:
 
 
 def test_expired_entries_are_removed_from_disk(path: Path) -> None:
-    kit = Kit(path)
+    kit = StoreFixture(path)
     kit.put("secret", b"what was thought", lasts=100.0)
     kit.put("longer", lasts=10_000.0)
     kit.clock.advance(1.0)
@@ -156,7 +156,7 @@ def test_expired_entries_are_removed_from_disk(path: Path) -> None:
 
 
 def test_entries_expired_before_start_are_not_read(path: Path) -> None:
-    kit = Kit(path)
+    kit = StoreFixture(path)
     kit.put("old", lasts=-1.0)
     kit.put("new")
     kit.stop()
@@ -176,7 +176,7 @@ def test_damaged_file_is_reported_and_renamed(
     assert len(errors) == 1
     assert "entries.db.broken" in errors[0]
     assert path.with_name("entries.db.broken").read_bytes() == content
-    kit = Kit(path)
+    kit = StoreFixture(path)
     kit.put("one")
     kit.stop()
     assert kept(path) == ["one"]
@@ -218,14 +218,14 @@ def test_damage_found_later_loses_only_stored_entries(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors = logged(monkeypatch)
-    kit = Kit(path, max_bytes=10**7)
+    kit = StoreFixture(path, max_bytes=10**7)
     for number in range(200):
         kit.put(str(number), b"x" * 3000, lasts=float(number + 1))
     kit.stop()
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * 400_000)
-    kit = Kit(path)
+    kit = StoreFixture(path)
     kit.put("lost")
     kit.clock.advance(1.0)
     assert len(errors) == 1
@@ -237,7 +237,7 @@ def test_damage_found_later_loses_only_stored_entries(
 def test_write_failure_is_reported_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     errors = logged(monkeypatch)
     path.parent.write_text("not a directory")
-    kit = Kit(path)
+    kit = StoreFixture(path)
     for number in range(3):
         kit.put(str(number))
         kit.clock.advance(1.0)
@@ -251,7 +251,7 @@ def test_write_failure_is_reported_once(path: Path, monkeypatch: pytest.MonkeyPa
 def test_file_can_be_locked_by_another_process(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     errors = logged(monkeypatch)
     monkeypatch.setattr("antigravity.stores.sqlite_file._LOCK_TIMEOUT", 0.05)
-    kit = Kit(path)
+    kit = StoreFixture(path)
     kit.put("before")
     kit.clock.advance(1.0)
     other = sqlite3.connect(path, isolation_level=None)
@@ -267,7 +267,7 @@ def test_file_can_be_locked_by_another_process(path: Path, monkeypatch: pytest.M
 
 
 def test_writes_do_not_overlap_and_stop_waits(path: Path) -> None:
-    kit = Kit(path, slow=True)
+    kit = StoreFixture(path, slow=True)
     kit.put("one", b"first")
     kit.clock.advance(1.0)
     kit.put("one", b"second")
@@ -280,7 +280,7 @@ def test_writes_do_not_overlap_and_stop_waits(path: Path) -> None:
         kit.pending.pop()()
     assert stopped.called
     assert kit.clock.getDelayedCalls() == []
-    again = Kit(path)
+    again = StoreFixture(path)
     found: list[Entry] = []
     again.store.load().addCallback(found.extend)
     assert [(entry.key, entry.value) for entry in found] == [("one", b"second")]

@@ -18,7 +18,7 @@ from antigravity.interfaces.stores import IStateStore
 from antigravity.stores.json_state import JsonState
 
 
-class Kit:
+class StoreFixture:
     """A store whose writes are counted; ``slow`` ones end when the test says so."""
 
     def __init__(self, path: Path, *, slow: bool = False) -> None:
@@ -59,7 +59,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_changes_are_written_together(path: Path) -> None:
-    kit = Kit(path)
+    kit = StoreFixture(path)
     verifyObject(IStateStore, kit.state)
     for _ in range(50):
         kit.change()
@@ -72,11 +72,11 @@ def test_changes_are_written_together(path: Path) -> None:
     assert kit.clock.getDelayedCalls() == []
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert Kit(path).state.load()["value"] == 50
+    assert StoreFixture(path).state.load()["value"] == 50
 
 
 def test_stop_writes_pending_changes(path: Path) -> None:
-    kit = Kit(path)
+    kit = StoreFixture(path)
     kit.change()
     assert kit.state.stop().called
     assert (kit.writes, kit.kept()) == (1, 1)
@@ -87,7 +87,7 @@ def test_stop_writes_pending_changes(path: Path) -> None:
 
 
 def test_writes_do_not_overlap_and_last_change_wins(path: Path) -> None:
-    kit = Kit(path, slow=True)
+    kit = StoreFixture(path, slow=True)
     kit.change()
     kit.clock.advance(3.0)
     kit.change()
@@ -103,7 +103,7 @@ def test_writes_do_not_overlap_and_last_change_wins(path: Path) -> None:
 
 
 def test_change_during_a_write_is_written_later(path: Path) -> None:
-    kit = Kit(path, slow=True)
+    kit = StoreFixture(path, slow=True)
     kit.change()
     kit.clock.advance(3.0)
     kit.change()
@@ -120,7 +120,7 @@ def test_change_during_a_write_is_written_later(path: Path) -> None:
 def test_invalid_file_is_ignored_and_replaced(path: Path, text: str) -> None:
     path.parent.mkdir()
     path.write_bytes(text.encode("latin-1"))
-    kit = Kit(path)
+    kit = StoreFixture(path)
     assert kit.state.load() == {}
     assert path.read_bytes() == text.encode("latin-1")
     kit.change()
@@ -129,12 +129,12 @@ def test_invalid_file_is_ignored_and_replaced(path: Path, text: str) -> None:
 
 
 def test_missing_file_is_empty(path: Path) -> None:
-    assert Kit(path).state.load() == {}
+    assert StoreFixture(path).state.load() == {}
 
 
 def test_failed_write_does_not_stop_the_store(path: Path, tmp_path: Path) -> None:
     path.parent.write_text("not a directory")
-    kit = Kit(path)
+    kit = StoreFixture(path)
     assert kit.state.load() == {}
     kit.change()
     kit.clock.advance(3.0)
@@ -148,7 +148,7 @@ def test_failed_write_does_not_stop_the_store(path: Path, tmp_path: Path) -> Non
 def test_missing_home_is_not_created(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    kit = Kit(home / "state" / "accounts.json")
+    kit = StoreFixture(home / "state" / "accounts.json")
     home.rmdir()
     kit.change()
     kit.clock.advance(3.0)

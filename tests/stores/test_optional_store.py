@@ -38,7 +38,7 @@ class Elsewhere:
         return succeed(None)
 
 
-class Kit:
+class StoreFixture:
     def __init__(self, *, enabled: bool, known: Iterable[Entry] = ()) -> None:
         self.kept: dict[str, Entry] = {}
         self.made: list[Elsewhere] = []
@@ -64,7 +64,7 @@ ONE, TWO = Entry("one", 9.0, b"1"), Entry("two", 9.0, b"2")
 
 
 def test_enabled_store_stores_entries() -> None:
-    kit = Kit(enabled=True)
+    kit = StoreFixture(enabled=True)
     verifyObject(IExpiringStore, kit.store)
     kit.store.put(ONE)
     kit.store.put(TWO)
@@ -75,7 +75,7 @@ def test_enabled_store_stores_entries() -> None:
 
 
 def test_disabled_store_erases_earlier_data() -> None:
-    kit = Kit(enabled=False)
+    kit = StoreFixture(enabled=False)
     kit.kept["old"] = ONE
     assert kit.loaded() == []
     assert kit.kept == {}
@@ -86,7 +86,7 @@ def test_disabled_store_erases_earlier_data() -> None:
 
 
 def test_store_can_be_enabled_and_disabled_at_any_time() -> None:
-    kit = Kit(enabled=True)
+    kit = StoreFixture(enabled=True)
     kit.store.put(ONE)
     for _ in range(2):
         assert kit.store.set_enabled(False).called
@@ -102,7 +102,7 @@ def test_store_can_be_enabled_and_disabled_at_any_time() -> None:
 
 def test_entries_added_while_enabling_are_stored() -> None:
     waiting: Deferred[list[Entry]] = Deferred()
-    kit = Kit(enabled=False)
+    kit = StoreFixture(enabled=False)
     late = Elsewhere(kit.kept)
     late.load = lambda: waiting  # type: ignore[method-assign]
     kit.store = OptionalStore(lambda: late, kit.erase, lambda: kit.known, enabled=False)

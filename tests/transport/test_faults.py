@@ -132,7 +132,7 @@ class Faults(TransportTestCase):
         self.assertEqual(len(script.requests), 4 + 1 + client.MAX_RESENDS)
 
 
-class Cancelling(TransportTestCase):
+class CancellationTests(TransportTestCase):
     async def test_cancelling_before_the_headers_closes_the_connection(self) -> None:
         arrived: Deferred[None] = Deferred()
         script = self.serve(lambda peer, got: arrived.callback(None))

@@ -88,7 +88,7 @@ class FetcherCase(TestCase):
         raise AssertionError("it was fetched")
 
 
-class Fetching(FetcherCase):
+class FetchTests(FetcherCase):
     async def test_file_is_fetched(self) -> None:
         script = self.serve(lambda peer, got: peer.write(ok(PNG, "Content-Type: image/x-PNG; a=b")))
         fetcher = self.fetcher()
@@ -147,7 +147,7 @@ class Fetching(FetcherCase):
         await script.peers[0].lost
 
 
-class Guarding(FetcherCase):
+class AddressGuardTests(FetcherCase):
     async def test_addresses_that_are_not_public_are_refused(self) -> None:
         for address in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "::ffff:10.0.0.1", "fe80::1"):
             fetcher = self.fetcher({"evil.test": [[address]]})

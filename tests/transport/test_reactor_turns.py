@@ -144,7 +144,7 @@ class Consumer:
             self.producer.pauseProducing()
 
 
-class Sending(SynchronousTestCase):
+class SendTests(SynchronousTestCase):
     def test_large_body_waits_for_its_consumer(self) -> None:
         body = bytes(PIECE * 3 + 1)
         producer = BodyProducer(body)

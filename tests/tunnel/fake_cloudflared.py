@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-STAND_IN = Path(__file__).with_name("fake_cloudflared_program.py")
+PROGRAM = Path(__file__).with_name("fake_cloudflared_program.py")
 
 Play = Sequence[Sequence[object]]
 
@@ -48,14 +48,14 @@ def quick(name: str, *more: Sequence[object]) -> list[Sequence[object]]:
     return [*(["say", line] for line in lines), *more]
 
 
-class StandIn:
+class FakeCloudflared:
     """A program in ``folder`` that plays ``plays``, one for each run."""
 
     def __init__(self, folder: Path, *plays: Play) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
         self.path = folder / "cloudflared"
-        shutil.copy(STAND_IN, folder / "stand_in.py")
+        shutil.copy(PROGRAM, folder / "stand_in.py")
         self.path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{folder}/stand_in.py" "$@"\n')
         self.path.chmod(0o755)
         self.play(*plays)

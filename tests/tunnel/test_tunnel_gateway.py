@@ -23,7 +23,14 @@ from antigravity.cli.main import antigravity
 from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings, TunnelSettings
 from antigravity.plugins import PluginHost
-from tests.tunnel.fake_cloudflared import BAD_TOKEN, REGISTERED, TOKEN, StandIn, configured, quick
+from tests.tunnel.fake_cloudflared import (
+    BAD_TOKEN,
+    REGISTERED,
+    TOKEN,
+    FakeCloudflared,
+    configured,
+    quick,
+)
 
 ADMIN, CLIENT = "sk-admin", "sk-client"
 CHAT_PATH = "/v1/chat/completions"
@@ -41,8 +48,8 @@ class GatewayTests(TestCase):
 
     async def start(self, *plays: Any, proxy: ProxySettings = LOCKED, **tunnel: Any) -> None:
         """Start the gateway; ``tunnel`` are settings."""
-        self.stand_in = StandIn(Path(self.mktemp()).absolute(), *plays)
-        self.tunnel = TunnelSettings(executable=str(self.stand_in.path), **tunnel)
+        self.cloudflared = FakeCloudflared(Path(self.mktemp()).absolute(), *plays)
+        self.tunnel = TunnelSettings(executable=str(self.cloudflared.path), **tunnel)
         self.settings = Settings(proxy=proxy, tunnel=self.tunnel)
         self.plugins = PluginHost()
         self.plugins.load(installed=False)
@@ -91,12 +98,12 @@ class GatewayTests(TestCase):
 
     def origin(self, run: int = 0) -> int:
         """Return the port that cloudflared was given."""
-        argv = self.stand_in.seen(run)["argv"]
+        argv = self.cloudflared.seen(run)["argv"]
         return int(argv[argv.index("--url") + 1].rpartition(":")[2])
 
     def is_gone(self, run: int = 0) -> bool:
         try:
-            os.kill(self.stand_in.seen(run)["pid"], 0)
+            os.kill(self.cloudflared.seen(run)["pid"], 0)
         except ProcessLookupError:
             return True
         return False
@@ -154,11 +161,11 @@ class GatewayTests(TestCase):
         self.assertEqual((await self.status())["state"], "off")
         await self.reload(enabled=True)
         await self.until("up")
-        self.assertNotIn("--protocol", self.stand_in.seen()["argv"])
+        self.assertNotIn("--protocol", self.cloudflared.seen()["argv"])
         await self.reload(enabled=True, protocol="http2")
         status = await self.until("up")
         self.assertEqual(status["addresses"], ["https://c-d.trycloudflare.com"])
-        self.assertIn("http2", self.stand_in.seen(1)["argv"])
+        self.assertIn("http2", self.cloudflared.seen(1)["argv"])
         self.assertTrue(self.is_gone(0))
         await self.reload(enabled=False)
         await self.status("POST", "/stop")
@@ -182,7 +189,7 @@ class GatewayTests(TestCase):
         self.assertEqual(status["addresses"], ["https://llm.example.org"])
         way = {"port": number, "host": "llm.example.org"}
         self.assertEqual((await self.ask("GET", "/v1/models", **way))[0], 200)
-        seen = self.stand_in.seen()
+        seen = self.cloudflared.seen()
         self.assertEqual(seen["environ"]["TUNNEL_TOKEN"], TOKEN)
         self.assertNotIn(TOKEN, str(seen["argv"]))
         self.assertNotIn(TOKEN, "\n".join(self.events))
@@ -216,7 +223,7 @@ class GatewayTests(TestCase):
         self.assertIn("is up", (await deferToThread(run, "status")).output)
         self.assertEqual((await deferToThread(run, "stop")).exit_code, 0)
         self.assertTrue(self.is_gone())
-        self.stand_in.path.unlink()
+        self.cloudflared.path.unlink()
         missing = await deferToThread(run, "start")
         self.assertEqual(missing.exit_code, 1)
         self.assertIn("tunnel.executable", missing.output)

@@ -20,7 +20,7 @@ from antigravity.processes.command import Command
 from antigravity.processes.guarded import GuardedProcess, spawn
 from tests.support.conditions import wait_until
 from tests.support.processes import is_alive
-from tests.tunnel.fake_cloudflared import REQUESTING, StandIn
+from tests.tunnel.fake_cloudflared import REQUESTING, FakeCloudflared
 
 GUARD = Path(module.__file__).with_name("guard.py")
 
@@ -29,11 +29,11 @@ class ProcessTests(TestCase):
     """The stand-in behind the guard, in the reactor."""
 
     def start(self, *plays: Any) -> None:
-        self.stand_in = StandIn(Path(self.mktemp()).absolute(), *plays)
+        self.cloudflared = FakeCloudflared(Path(self.mktemp()).absolute(), *plays)
         self.lines: list[str] = []
         self.ended: Deferred[int | None] = Deferred()
         command = Command(
-            self.stand_in.path, ("tunnel", "--x"), {"TUNNEL_TOKEN": "t"}, self.stand_in.folder
+            self.cloudflared.path, ("tunnel", "--x"), {"TUNNEL_TOKEN": "t"}, self.cloudflared.folder
         )
         self.process: GuardedProcess = spawn(
             reactor, command, self.lines.append, self.ended.callback
@@ -46,7 +46,7 @@ class ProcessTests(TestCase):
             await self.ended
 
     async def seen(self) -> Any:
-        while (found := self.stand_in.seen()) is None:
+        while (found := self.cloudflared.seen()) is None:
             await deferLater(reactor, 0.01)
         return found
 
@@ -56,9 +56,9 @@ class ProcessTests(TestCase):
         self.start([["say", REQUESTING], ["exit", 3]])
         self.assertEqual(await self.ended, 3)
         self.assertEqual(self.lines, [REQUESTING])
-        seen = self.stand_in.seen()
+        seen = self.cloudflared.seen()
         self.assertEqual(seen["argv"], ["tunnel", "--x"])
-        self.assertEqual(seen["cwd"], str(self.stand_in.folder))
+        self.assertEqual(seen["cwd"], str(self.cloudflared.folder))
         self.assertEqual(seen["environ"]["TUNNEL_TOKEN"], "t")
         strangers = set(seen["environ"]) - {"TUNNEL_TOKEN", "PWD", "SHLVL", "_", "OLDPWD"}
         self.assertLessEqual(strangers, {"LC_CTYPE"})
@@ -96,10 +96,10 @@ class ProcessTests(TestCase):
     async def test_program_that_cannot_start_is_reported(self) -> None:
         self.start([["stay"]])
         await self.gone()
-        self.stand_in.path.write_text("\0 no program")
+        self.cloudflared.path.write_text("\0 no program")
         ended: Deferred[int | None] = Deferred()
         lines: list[str] = []
-        command = Command(self.stand_in.path, (), {}, self.stand_in.folder)
+        command = Command(self.cloudflared.path, (), {}, self.cloudflared.folder)
         spawn(reactor, command, lines.append, ended.callback)
         self.assertEqual(await ended, 127)
         self.assertEqual(lines, [f"cannot start cloudflared: {os.strerror(errno.ENOEXEC)}"])
@@ -109,8 +109,8 @@ class ProcessTests(TestCase):
         await self.gone()
         ended: Deferred[int | None] = Deferred()
         lines: list[str] = []
-        folder = self.stand_in.folder / "gone"
-        spawn(reactor, Command(self.stand_in.path, (), {}, folder), lines.append, ended.callback)
+        folder = self.cloudflared.folder / "gone"
+        spawn(reactor, Command(self.cloudflared.path, (), {}, folder), lines.append, ended.callback)
         self.assertEqual(await ended, 127)
         self.assertEqual(
             lines, [f"cannot start cloudflared in {folder}: {os.strerror(errno.ENOENT)}"]
@@ -132,16 +132,16 @@ class OrphanTests(SynchronousTestCase):
 
     def start(self) -> tuple[subprocess.Popen[str], int]:
         """Start a process that starts the guard and then waits; return it, and cloudflared's id."""
-        stand_in = StandIn(Path(self.mktemp()).absolute(), [["stay"]])
+        cloudflared = FakeCloudflared(Path(self.mktemp()).absolute(), [["stay"]])
         code = (
             "import subprocess, sys, time\n"
             "guard = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE)\n"
             "print(guard.pid, flush=True)\n"
             "time.sleep(600)\n"
         )
-        guard = [sys.executable, "-I", "-S", str(GUARD), "5", "-", str(stand_in.folder)]
+        guard = [sys.executable, "-I", "-S", str(GUARD), "5", "-", str(cloudflared.folder)]
         gateway = subprocess.Popen(
-            [sys.executable, "-c", code, *guard, str(stand_in.path)],
+            [sys.executable, "-c", code, *guard, str(cloudflared.path)],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -149,7 +149,7 @@ class OrphanTests(SynchronousTestCase):
         self.addCleanup(gateway.kill)
         assert gateway.stdout is not None
         self.addCleanup(gateway.stdout.close)
-        pid = int(wait_until(stand_in.seen)["pid"])
+        pid = int(wait_until(cloudflared.seen)["pid"])
         self.addCleanup(self.kill, pid)
         return gateway, pid
 

@@ -85,7 +85,7 @@ class TunnelListener:
     names: frozenset[str] = frozenset()
 
 
-class House:
+class TunnelFixture:
     """A tunnel whose clock, port and processes are the test's."""
 
     def __init__(self, home: Path) -> None:
@@ -136,7 +136,7 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Any:
-    made = House(tmp_path)
+    made = TunnelFixture(tmp_path)
     yield made
     made.tunnel.close()
     assert made.clock.getDelayedCalls() == []
@@ -144,12 +144,12 @@ def house(tmp_path: Path) -> Any:
     assert made.entrance.names == frozenset()
 
 
-def test_tunnel_is_off_by_default(house: House) -> None:
+def test_tunnel_is_off_by_default(house: TunnelFixture) -> None:
     house.use(TunnelSettings())
     assert (house.state, house.runs, house.port.is_open) == ("off", [], False)
 
 
-def test_quick_tunnel_is_up_with_address_and_connection(house: House) -> None:
+def test_quick_tunnel_is_up_with_address_and_connection(house: TunnelFixture) -> None:
     house.use()
     assert house.state == "starting"
     assert "http://127.0.0.1:40001" in house.run.command.arguments
@@ -164,7 +164,7 @@ def test_quick_tunnel_is_up_with_address_and_connection(house: House) -> None:
     assert house.state == "up"
 
 
-def test_start_is_refused_without_authentication_and_names_remedy(house: House) -> None:
+def test_start_is_refused_without_authentication_and_names_remedy(house: TunnelFixture) -> None:
     house.use(proxy=OPEN)
     assert (house.state, house.runs, house.port.is_open) == ("refused", [], False)
     assert "auth_mode" in house.status("reason")
@@ -174,14 +174,14 @@ def test_start_is_refused_without_authentication_and_names_remedy(house: House) 
     assert house.runs == []
 
 
-def test_auto_mode_counts_as_its_effective_mode(house: House) -> None:
+def test_auto_mode_counts_as_its_effective_mode(house: TunnelFixture) -> None:
     house.use(proxy=ProxySettings(auth_mode="auto", api_key=Secret("sk-key")))
     assert house.state == "refused"
     house.use(proxy=ProxySettings(auth_mode="auto", allow_lan_access=True, api_key=Secret("k")))
     assert house.state == "starting"
 
 
-def test_insecure_allows_start_without_authentication(house: House) -> None:
+def test_insecure_allows_start_without_authentication(house: TunnelFixture) -> None:
     house.use(replace(QUICK, insecure=True), OPEN)
     house.stand()
     house.use(QUICK, OPEN)
@@ -195,7 +195,7 @@ def test_insecure_allows_start_without_authentication(house: House) -> None:
         house.tunnel.start()
 
 
-def test_disabled_authentication_stops_tunnel_at_once(house: House) -> None:
+def test_disabled_authentication_stops_tunnel_at_once(house: TunnelFixture) -> None:
     house.use()
     house.stand()
     house.use(proxy=OPEN)
@@ -208,7 +208,7 @@ def test_disabled_authentication_stops_tunnel_at_once(house: House) -> None:
     assert (house.state, len(house.runs)) == ("starting", 2)
 
 
-def test_restart_waits_until_port_is_closed(house: House) -> None:
+def test_restart_waits_until_port_is_closed(house: TunnelFixture) -> None:
     house.use(NAMED)
     house.run.say(REGISTERED)
     house.port.slow = slow = Deferred()
@@ -221,7 +221,7 @@ def test_restart_waits_until_port_is_closed(house: House) -> None:
     assert "http2" in house.run.command.arguments
 
 
-def test_delays_grow_with_failures_and_reset_after_stable_run(house: House) -> None:
+def test_delays_grow_with_failures_and_reset_after_stable_run(house: TunnelFixture) -> None:
     house.use()
     pauses = []
     for _ in range(10):
@@ -243,7 +243,7 @@ def test_delays_grow_with_failures_and_reset_after_stable_run(house: House) -> N
     assert house.status("retry_in") == FIRST_PAUSE
 
 
-def test_short_run_does_not_reset_delays(house: House) -> None:
+def test_short_run_does_not_reset_delays(house: TunnelFixture) -> None:
     house.use()
     for _ in range(3):
         house.stand()
@@ -253,7 +253,7 @@ def test_short_run_does_not_reset_delays(house: House) -> None:
     assert house.status("retry_in") == FIRST_PAUSE * 8
 
 
-def test_new_address_replaces_old_one(house: House) -> None:
+def test_new_address_replaces_old_one(house: TunnelFixture) -> None:
     house.use()
     house.stand("old-name")
     house.die()
@@ -266,7 +266,7 @@ def test_new_address_replaces_old_one(house: House) -> None:
 
 @pytest.mark.parametrize("said", [(), (REQUESTING,)], ids=["nothing", "no address"])
 def test_run_without_address_is_restarted_after_timeout(
-    house: House, said: tuple[str, ...]
+    house: TunnelFixture, said: tuple[str, ...]
 ) -> None:
     house.use()
     house.run.say(*said)
@@ -278,7 +278,7 @@ def test_run_without_address_is_restarted_after_timeout(
     assert house.status("reason") == f"cloudflared {what} within 60 s"
 
 
-def test_run_with_address_but_no_connection_is_not_stopped(house: House) -> None:
+def test_run_with_address_but_no_connection_is_not_stopped(house: TunnelFixture) -> None:
     house.use()
     house.run.say(box("a-b"))
     house.clock.advance(QUICK.start_timeout)
@@ -288,7 +288,7 @@ def test_run_with_address_but_no_connection_is_not_stopped(house: House) -> None
     assert (house.state, house.status("reason")) == ("up", "")
 
 
-def test_invalid_token_is_not_retried(house: House) -> None:
+def test_invalid_token_is_not_retried(house: TunnelFixture) -> None:
     house.use(NAMED)
     house.run.say(BAD_TOKEN, HELP)
     assert (house.state, house.status("reason")) == ("failed", BAD_TOKEN)
@@ -301,7 +301,7 @@ def test_invalid_token_is_not_retried(house: House) -> None:
     assert (house.state, len(house.runs)) == ("starting", 2)
 
 
-def test_names_of_token_tunnel_are_those_with_origin_here(house: House) -> None:
+def test_names_of_token_tunnel_are_those_with_origin_here(house: TunnelFixture) -> None:
     house.use(NAMED)
     house.run.say(REGISTERED)
     assert (house.state, house.status("addresses")) == ("up", [])
@@ -312,14 +312,14 @@ def test_names_of_token_tunnel_are_those_with_origin_here(house: House) -> None:
     assert house.entrance.names == frozenset()
 
 
-def test_hostname_setting_is_used(house: House) -> None:
+def test_hostname_setting_is_used(house: TunnelFixture) -> None:
     house.use(replace(NAMED, hostname="llm.example.org"))
     assert house.entrance.names == {"llm.example.org"}
     house.run.say(REGISTERED, configured(("other.example.org", "http://localhost:8046")))
     assert house.entrance.names == {"llm.example.org", "other.example.org"}
 
 
-def test_operator_choice_holds_until_settings_change(house: House) -> None:
+def test_operator_choice_holds_until_settings_change(house: TunnelFixture) -> None:
     house.use(TunnelSettings())
     house.tunnel.start()
     house.stand()
@@ -335,7 +335,7 @@ def test_operator_choice_holds_until_settings_change(house: House) -> None:
     assert house.state == "starting"
 
 
-def test_start_without_executable_fails_and_running_tunnel_retries(house: House) -> None:
+def test_start_without_executable_fails_and_running_tunnel_retries(house: TunnelFixture) -> None:
     house.missing = True
     house.use(TunnelSettings())
     with pytest.raises(ConflictError, match="not installed"):
@@ -347,7 +347,7 @@ def test_start_without_executable_fails_and_running_tunnel_retries(house: House)
     assert house.state == "starting"
 
 
-def test_port_in_use_is_retried(house: House) -> None:
+def test_port_in_use_is_retried(house: TunnelFixture) -> None:
     house.port.taken = True
     house.use(NAMED)
     assert house.state == "waiting"
@@ -357,7 +357,7 @@ def test_port_in_use_is_retried(house: House) -> None:
     assert house.state == "starting"
 
 
-def test_leave_closes_port_before_cloudflared_ends(house: House) -> None:
+def test_leave_closes_port_before_cloudflared_ends(house: TunnelFixture) -> None:
     house.use()
     house.stand()
     house.tunnel.leave()
@@ -371,7 +371,7 @@ def test_leave_closes_port_before_cloudflared_ends(house: House) -> None:
     assert len(house.runs) == 1
 
 
-def test_output_of_stopped_run_is_ignored(house: House) -> None:
+def test_output_of_stopped_run_is_ignored(house: TunnelFixture) -> None:
     house.use()
     house.tunnel.stop()
     house.run.say(box("late-name"), REGISTERED)
@@ -379,7 +379,7 @@ def test_output_of_stopped_run_is_ignored(house: House) -> None:
     house.die(0)
 
 
-def test_lost_connection_lowers_count(house: House) -> None:
+def test_lost_connection_lowers_count(house: TunnelFixture) -> None:
     house.use()
     house.stand()
     assert house.status("connections") == 1
@@ -389,7 +389,7 @@ def test_lost_connection_lowers_count(house: House) -> None:
     assert house.status("connections") == 1
 
 
-def test_tunnel_without_connection_is_starting(house: House) -> None:
+def test_tunnel_without_connection_is_starting(house: TunnelFixture) -> None:
     house.use()
     house.stand()
     house.run.say(LOST)
@@ -401,7 +401,7 @@ def test_tunnel_without_connection_is_starting(house: House) -> None:
     assert (house.state, house.run.asked) == ("up", [])
 
 
-def test_deleted_tunnel_is_replaced_with_new_address(house: House) -> None:
+def test_deleted_tunnel_is_replaced_with_new_address(house: TunnelFixture) -> None:
     house.use()
     house.stand("old-name")
     house.clock.advance(STABLE_AFTER)
@@ -420,7 +420,7 @@ def test_deleted_tunnel_is_replaced_with_new_address(house: House) -> None:
     assert house.entrance.names == {"new-name.trycloudflare.com"}
 
 
-def test_tunnel_unknown_to_server_is_replaced(house: House) -> None:
+def test_tunnel_unknown_to_server_is_replaced(house: TunnelFixture) -> None:
     house.use()
     house.run.say(REQUESTING, box("a-b"), GONE)
     assert house.run.asked == ["stop"]
@@ -429,14 +429,14 @@ def test_tunnel_unknown_to_server_is_replaced(house: House) -> None:
     assert len(house.runs) == 2
 
 
-def test_tunnel_with_other_connection_is_not_replaced(house: House) -> None:
+def test_tunnel_with_other_connection_is_not_replaced(house: TunnelFixture) -> None:
     house.use()
     house.stand()
     house.run.say(REGISTERED.replace("connIndex=0", "connIndex=1"), GONE)
     assert (house.state, house.status("connections"), house.run.asked) == ("up", 1, [])
 
 
-def test_quick_tunnel_is_replaced_after_long_outage(house: House) -> None:
+def test_quick_tunnel_is_replaced_after_long_outage(house: TunnelFixture) -> None:
     house.use()
     house.stand()
     house.run.say(LOST)
@@ -446,7 +446,7 @@ def test_quick_tunnel_is_replaced_after_long_outage(house: House) -> None:
     assert house.run.asked == ["stop"]
 
 
-def test_token_tunnel_is_not_replaced_after_outage(house: House) -> None:
+def test_token_tunnel_is_not_replaced_after_outage(house: TunnelFixture) -> None:
     house.use(NAMED)
     house.run.say(REGISTERED, LOST)
     house.clock.advance(GONE_AFTER * 2)

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from antigravity.config.secret import Secret
 from antigravity.config.settings import OAuthSettings
 from antigravity.upstreams.codeassist.kind import CodeAssistKind
-from tests.upstreams.fakes import World, credential
+from tests.upstreams.fakes import UpstreamFixture, credential
 
 BODY = (
     b'{"contents":[{"role":"user","parts":[{"text":"\xc3\xa9 \\u00e9"}]}],"model":"m",'
@@ -21,7 +21,7 @@ TOKEN_URL = "https://oauth.test/token"
 HOSTS = ("daily-cloudcode-pa.sandbox", "daily-cloudcode-pa", "cloudcode-pa")
 
 
-class Service(World):
+class Service(UpstreamFixture):
     """A service that gives tokens, projects and models; ``answers`` overrides a method."""
 
     def __init__(self, **answers: Callable[[Any], Any]) -> None:

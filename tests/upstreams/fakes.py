@@ -73,7 +73,7 @@ class FakeProtocol:
         return kind(f"status {status}", upstream_status=status)
 
 
-class World:
+class UpstreamFixture:
     """Everything an upstream is given."""
 
     def __init__(self, answer: Callable[[OutgoingRequest], Any] | None = None) -> None:

@@ -71,7 +71,7 @@ def test_nonsense_is_an_error(body: bytes) -> None:
         read_quota(b"7", b'{"models":{}}', 5.0)
 
 
-class Asking(Case):
+class QuotaRequests(Case):
     def test_quota_of_an_account(self) -> None:
         service = Service(
             fetchAvailableModels=lambda request: (

@@ -28,7 +28,7 @@ from antigravity.upstreams.gemini_api import GeminiApiKind
 from antigravity.upstreams.next_address import should_try_next_address
 from antigravity.upstreams.openai import OpenAIKind
 from antigravity.version import USER_AGENT
-from tests.upstreams.fakes import World, credential
+from tests.upstreams.fakes import UpstreamFixture, credential
 
 KINDS = (AnthropicKind(), OpenAIKind(), GeminiApiKind(), CodeAssistKind())
 
@@ -55,14 +55,14 @@ class All(Case):
     def test_kinds_and_upstreams_provide_their_interfaces(self) -> None:
         for kind in KINDS:
             verifyObject(IUpstreamKind, kind)
-            upstream = World().build(kind)
+            upstream = UpstreamFixture().build(kind)
             verifyObject(IUpstream, upstream)
             self.assertEqual((upstream.name, upstream.kind), ("mine", kind.kind))
 
     def test_limits_and_proxy_come_from_the_settings(self) -> None:
         for kind in KINDS[:3]:
             timeouts = TimeoutSettings(1, 2, 3, 0)
-            upstream = World().build(kind, timeouts=timeouts, http_proxy="http://u:p@h:1")
+            upstream = UpstreamFixture().build(kind, timeouts=timeouts, http_proxy="http://u:p@h:1")
             request = self.one(upstream, "generate")
             limits = request.timeouts
             self.assertEqual(
@@ -73,7 +73,7 @@ class All(Case):
 
     def test_configured_headers_are_added_but_the_name_stays_ours(self) -> None:
         for kind in KINDS[:3]:
-            upstream = World().build(kind, headers={"X-Extra": "secret"})
+            upstream = UpstreamFixture().build(kind, headers={"X-Extra": "secret"})
             request = self.one(upstream, "stream", headers={"user-agent": "client"})
             headers = dict(request.headers)
             self.assertEqual(headers["x-extra"], "secret")
@@ -81,29 +81,29 @@ class All(Case):
             self.assertEqual(headers["accept"], "text/event-stream")
             self.assertNotIn("secret", repr(request))
             with pytest.raises(ConfigurationError, match="user-agent"):
-                World().build(kind, headers={"User-Agent": "other"})
+                UpstreamFixture().build(kind, headers={"User-Agent": "other"})
 
     def test_wrong_addresses_are_named_by_their_key(self) -> None:
         for kind in KINDS:
             for url in ("x", "ftp://h", "http://", "http://u:secret@h", "http://h:x", "http://h /"):
                 with pytest.raises(ConfigurationError) as caught:
-                    World().build(kind, base_url=url)
+                    UpstreamFixture().build(kind, base_url=url)
                 assert "upstreams.mine.base_url" in str(caught.value)
                 assert "secret" not in str(caught.value)
             with pytest.raises(ConfigurationError, match=r"upstreams.mine.base_urls\[1\]"):
-                World().build(kind, base_urls=["http://h", "x"])
+                UpstreamFixture().build(kind, base_urls=["http://h", "x"])
             with pytest.raises(ConfigurationError, match=r"upstreams.mine.http_proxy") as caught:
-                World().build(kind, http_proxy="socks5://u:secret@h:1")
+                UpstreamFixture().build(kind, http_proxy="socks5://u:secret@h:1")
             assert "secret" not in str(caught.value)
 
     def test_several_addresses_are_tried_in_order(self) -> None:
-        upstream = World().build(OpenAIKind(), base_urls=["http://a/v1", "http://b/x"])
+        upstream = UpstreamFixture().build(OpenAIKind(), base_urls=["http://a/v1", "http://b/x"])
         urls = [request.url for request in self.prepare(upstream, "generate")]
         self.assertEqual(urls, ["http://a/v1/chat/completions", "http://b/x/chat/completions"])
 
     def test_without_a_key_nothing_is_sent(self) -> None:
         for kind in KINDS[:3]:
-            request = self.one(World().build(kind), "generate", credential=credential(""))
+            request = self.one(UpstreamFixture().build(kind), "generate", credential=credential(""))
             names = {name for name, _ in request.headers}
             self.assertFalse(names & {"authorization", "x-api-key", "x-goog-api-key"})
 
@@ -113,7 +113,7 @@ class All(Case):
             (OpenAIKind(), "/v1/models"),
             (GeminiApiKind(), "/v1beta/models?pageSize=1000"),
         ):
-            world = World(lambda request: (200, {"data": [{"id": "a"}]}))
+            world = UpstreamFixture(lambda request: (200, {"data": [{"id": "a"}]}))
             models = self.successResultOf(world.build(kind).models(credential()))
             self.assertEqual([model.id for model in models], ["a"])
             (request,) = world.transport.requests
@@ -122,16 +122,16 @@ class All(Case):
 
     def test_models_that_cannot_be_asked_for(self) -> None:
         for status, kind in ((401, UpstreamCredentialError), (302, UpstreamError)):
-            world = World(lambda request, status=status: (status, b""))
+            world = UpstreamFixture(lambda request, status=status: (status, b""))
             self.failureResultOf(world.build(OpenAIKind()).models(credential()), kind)
 
     def test_what_is_spoken_passes(self) -> None:
         for kind in KINDS:
-            upstream = World().build(kind)
+            upstream = UpstreamFixture().build(kind)
             for protocol in upstream.protocols:
                 self.assertTrue(upstream.passes(protocol, "generate"))
             self.assertFalse(upstream.passes("other", "generate"))
-        chat = World().build(OpenAIKind())
+        chat = UpstreamFixture().build(OpenAIKind())
         self.assertFalse(chat.passes("openai_chat", "count_tokens"))
         self.assertTrue(chat.passes("openai_responses", "count_tokens"))
 
@@ -139,13 +139,13 @@ class All(Case):
 class Anthropic(Case):
     def test_paths_with_and_without_version(self) -> None:
         for base in ("https://h/api", "https://h/api/", "https://h/api/v1", "https://h/api/v1/"):
-            upstream = World().build(AnthropicKind(), base_url=base)
+            upstream = UpstreamFixture().build(AnthropicKind(), base_url=base)
             self.assertEqual(self.one(upstream, "stream").url, "https://h/api/v1/messages")
             self.assertEqual(
                 self.one(upstream, "count_tokens").url, "https://h/api/v1/messages/count_tokens"
             )
         self.assertEqual(
-            self.one(World().build(AnthropicKind()), "generate").url,
+            self.one(UpstreamFixture().build(AnthropicKind()), "generate").url,
             "https://api.anthropic.com/v1/messages",
         )
 
@@ -159,13 +159,13 @@ class Anthropic(Case):
             ({"auth": "bearer"}, key, "authorization", f"Bearer {key.secret}"),
             ({"auth": "x-api-key"}, oauth, "x-api-key", oauth.secret),
         ):
-            upstream = World().build(AnthropicKind(), **settings)
+            upstream = UpstreamFixture().build(AnthropicKind(), **settings)
             headers = dict(self.one(upstream, "generate", credential=given).headers)
             self.assertEqual(headers[name], value)
             self.assertEqual(len({"x-api-key", "authorization"} & set(headers)), 1)
 
     def test_version_and_betas(self) -> None:
-        upstream = World().build(AnthropicKind())
+        upstream = UpstreamFixture().build(AnthropicKind())
         headers = dict(self.one(upstream, "generate").headers)
         self.assertEqual(headers["anthropic-version"], "2023-06-01")
         self.assertNotIn("anthropic-beta", headers)
@@ -174,7 +174,7 @@ class Anthropic(Case):
         self.assertEqual(headers["anthropic-version"], "2026-10-21")
         self.assertEqual(headers["anthropic-beta"], "a,b")
         self.assertNotIn("x-app", headers)
-        upstream = World().build(AnthropicKind(), headers={"Anthropic-Beta": "b,c"})
+        upstream = UpstreamFixture().build(AnthropicKind(), headers={"Anthropic-Beta": "b,c"})
         headers = dict(self.one(upstream, "generate", headers=sent).headers)
         self.assertEqual(headers["anthropic-beta"], "a,b,c")
 
@@ -194,7 +194,7 @@ class Anthropic(Case):
         }
         own = {"accept", "anthropic-beta", "anthropic-version", "content-type", "user-agent"}
         for quirks, agent in (([], USER_AGENT), (["client_user_agent"], "claude-cli/2.1")):
-            upstream = World().build(AnthropicKind(), auth="bearer", quirks=quirks)
+            upstream = UpstreamFixture().build(AnthropicKind(), auth="bearer", quirks=quirks)
             headers = dict(self.one(upstream, "stream", headers=sent).headers)
             self.assertEqual(set(headers), {*own, "authorization"})
             self.assertEqual(headers["authorization"], "Bearer sk-1")
@@ -214,14 +214,14 @@ class OpenAI(Case):
             ("http://h:1/v1", "http://h:1/v1"),
             ("http://h/api/paas/v4/", "http://h/api/paas/v4"),
         ):
-            upstream = World().build(OpenAIKind(), base_url=base)
+            upstream = UpstreamFixture().build(OpenAIKind(), base_url=base)
             self.assertEqual(self.one(upstream, "stream").url, f"{root}/chat/completions")
             self.assertEqual(
                 self.one(upstream, "generate", "openai_responses").url, f"{root}/responses"
             )
 
     def test_a_query_stays_behind_the_path(self) -> None:
-        upstream = World().build(OpenAIKind(), base_url="https://h/openai?api-version=1")
+        upstream = UpstreamFixture().build(OpenAIKind(), base_url="https://h/openai?api-version=1")
         url = self.one(upstream, "generate").url
         self.assertEqual(url, "https://h/openai/chat/completions?api-version=1")
 
@@ -231,16 +231,18 @@ class OpenAI(Case):
             (["responses"], ("openai_responses",)),
             (["chat"], ("openai_chat",)),
         ):
-            self.assertEqual(World().build(OpenAIKind(), apis=apis).protocols, protocols)
+            self.assertEqual(UpstreamFixture().build(OpenAIKind(), apis=apis).protocols, protocols)
         with pytest.raises(ConfigurationError, match=r"upstreams.mine.apis"):
-            World().build(OpenAIKind(), apis=[])
-        upstream = World().build(OpenAIKind(), apis=["chat"])
+            UpstreamFixture().build(OpenAIKind(), apis=[])
+        upstream = UpstreamFixture().build(OpenAIKind(), apis=["chat"])
         preparing = upstream.prepare("stream", "openai_responses", "m", b"", credential(), {})
         self.failureResultOf(preparing, UnavailableError)
 
     def test_headers(self) -> None:
         sent = {"openai-beta": "x=1", "openai-organization": "org", "openai-project": "p"}
-        headers = dict(self.one(World().build(OpenAIKind()), "stream", headers=sent).headers)
+        headers = dict(
+            self.one(UpstreamFixture().build(OpenAIKind()), "stream", headers=sent).headers
+        )
         self.assertEqual(headers["authorization"], "Bearer sk-1")
         self.assertEqual(headers["openai-beta"], "x=1")
         self.assertFalse({"openai-organization", "openai-project"} & set(headers))
@@ -254,7 +256,7 @@ class Gemini(Case):
             ("http://h/x/v1alpha/", "http://h/x/v1alpha"),
             ("http://h/x", "http://h/x/v1beta"),
         ):
-            upstream = World().build(GeminiApiKind(), base_url=base)
+            upstream = UpstreamFixture().build(GeminiApiKind(), base_url=base)
             for model in ("gemini-3-pro", "models/gemini-3-pro"):
                 for operation, end in (
                     ("generate", ":generateContent"),
@@ -265,7 +267,7 @@ class Gemini(Case):
                     self.assertEqual(url, f"{root}/models/gemini-3-pro{end}")
 
     def test_names_that_lead_elsewhere(self) -> None:
-        upstream = World().build(GeminiApiKind())
+        upstream = UpstreamFixture().build(GeminiApiKind())
         for model in ("", "..", "models/../x", "a//b", "/x"):
             preparing = upstream.prepare("stream", "gemini", model, b"", credential(), {})
             self.failureResultOf(preparing, InvalidRequestError)
@@ -273,7 +275,7 @@ class Gemini(Case):
         self.assertIn("/models/a%3Fb%23c%3Ad:streamGenerateContent", url)
 
     def test_the_key_stays_out_of_the_address(self) -> None:
-        request = self.one(World().build(GeminiApiKind()), "stream")
+        request = self.one(UpstreamFixture().build(GeminiApiKind()), "stream")
         self.assertEqual(dict(request.headers)["x-goog-api-key"], "sk-1")
         self.assertNotIn("sk-1", request.url)
 
@@ -304,7 +306,7 @@ def test_when_the_next_address_is_worth_a_try(error: Any, worth: bool) -> None:
 
 
 def test_nothing_tells_a_secret() -> None:
-    world = World()
+    world = UpstreamFixture()
     upstream = world.build(OpenAIKind(), api_key=Secret("very-secret"))
     assert "very-secret" not in repr(upstream)
     assert "very-secret" not in repr(credential("very-secret"))
