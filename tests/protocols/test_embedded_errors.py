@@ -87,7 +87,7 @@ def test_errors_are_what_they_would_be_with_the_right_status(
 
 
 @pytest.mark.parametrize("body", NONE)
-def test_answers_are_no_errors(body: Any) -> None:
+def test_responses_are_not_errors(body: Any) -> None:
     data = json.dumps(body).encode()
     assert error_in(data, chat_error) is None
     assert error_in_event("", data, chat_error) is None
@@ -101,7 +101,7 @@ def test_the_time_of_a_retry_is_found_where_it_stands(reader: Any) -> None:
     assert error.retry_after == 20
 
 
-def test_an_event_that_is_named_error_is_one_whatever_it_holds() -> None:
+def test_event_named_error_is_an_error() -> None:
     error = error_in_event("error", b"The server is overloaded", chat_error)
     assert isinstance(error, errors.OverloadedError)
     assert "overloaded" in error.message

@@ -69,7 +69,7 @@ def event(name: str, data: str = "{}") -> ServerSentEvent:
     return ServerSentEvent(name, data.encode())
 
 
-def test_a_begin_is_made_where_the_server_sends_none() -> None:
+def test_missing_start_event_is_added() -> None:
     decoder = Decoder()
     assert decoder.decode(event("noise")) == []
     assert decoder.decode(event("text", '{"text": "a"}')) == [ResponseStart(), TextDelta("a")]
@@ -106,7 +106,7 @@ def test_malformed_event_ends_the_response_once(name: str, data: str, said: str)
     assert decoder.close() == ()
 
 
-def test_a_fault_of_the_decoder_itself_is_not_hidden() -> None:
+def test_exception_of_decoder_is_not_hidden() -> None:
     class Faulty(JsonEventDecoder):
         def read(self, name: str, data: dict[str, Any]) -> Iterable[Event]:
             return self.nonsense  # type: ignore[attr-defined,no-any-return]
@@ -115,7 +115,7 @@ def test_a_fault_of_the_decoder_itself_is_not_hidden() -> None:
         Faulty().decode(event("text"))
 
 
-def test_an_answer_without_an_end_is_none() -> None:
+def test_response_without_end_fails() -> None:
     decoder = Decoder()
     decoder.decode(event("text", '{"text": "a"}'))
     (failure,) = decoder.close()
@@ -123,7 +123,7 @@ def test_an_answer_without_an_end_is_none() -> None:
     assert isinstance(failure.error, UpstreamError)
 
 
-def test_it_is_a_client_protocol_with_a_tap() -> None:
+def test_client_protocol_has_tap() -> None:
     protocol = CLIENT
     assert verifyObject(IClientProtocol, protocol)
     assert protocol.encode_count(Request("m", (), "asking"), Target("m")) is None
@@ -152,7 +152,7 @@ def test_it_is_a_client_protocol_with_a_tap() -> None:
         (504, DeadlineError),
     ],
 )
-def test_what_a_status_means(status: int, kind: type[GatewayError]) -> None:
+def test_status_selects_error(status: int, kind: type[GatewayError]) -> None:
     error = upstream_error(status, {}, "Because of sk-secret.")
     assert type(error) is kind
     assert error.upstream_status == status

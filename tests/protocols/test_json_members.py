@@ -16,7 +16,7 @@ def _call(body: bytes) -> Call:
     return Call(Route("POST", "/x", "generate"), {}, {}, {}, body)
 
 
-def test_they_are_found_once() -> None:
+def test_members_are_found_once() -> None:
     call = _call(BODY)
     assert members_of(call) is members_of(call)
     assert bytes(members_of(call)["messages"]) == b'[{"model":"x"}]'

@@ -19,7 +19,7 @@ from tests.upstreams.fakes import FakeResponse, credential
 
 
 class Requests(Case):
-    def test_the_order_of_addresses(self) -> None:
+    def test_base_urls_are_tried_in_order(self) -> None:
         for operation, end in (
             ("stream", "streamGenerateContent?alt=sse"),
             ("generate", "generateContent"),
@@ -47,7 +47,7 @@ class Requests(Case):
         self.assertRegex(body["requestId"], r"^agent/1000000000/[0-9a-f]{8}$")
         self.assertEqual(request.timeouts.total, 600)
 
-    def test_a_count_needs_no_project(self) -> None:
+    def test_token_count_needs_no_project(self) -> None:
         service = Service()
         request = self.prepared(service.upstream(), "count_tokens")[0]
         self.assertEqual(list(msgspec.json.decode(request.body)), ["request"])
@@ -57,7 +57,7 @@ class Requests(Case):
         preparing = self.prepare(Service().upstream(), protocol="anthropic")
         self.failureResultOf(preparing, UnavailableError)
 
-    def test_it_wraps(self) -> None:
+    def test_upstream_wraps_bodies(self) -> None:
         upstream = Service().upstream()
         self.assertTrue(upstream.wraps())
         self.assertEqual(upstream.unwrap(b'{"response":{"a":1}}'), b'{"a":1}')
@@ -95,7 +95,7 @@ class Requests(Case):
 
 
 class Tokens(Case):
-    def test_one_refresh_for_all_who_wait(self) -> None:
+    def test_concurrent_requests_share_one_refresh(self) -> None:
         service = Service()
         upstream = service.upstream(project="p")
         self.prepared(upstream)
@@ -111,7 +111,7 @@ class Tokens(Case):
             self.assertEqual(dict(request.headers)["authorization"], "Bearer new")
         self.assertEqual(len(service.calls(TOKEN_URL)), 2)
 
-    def test_what_is_asked(self) -> None:
+    def test_token_request_has_documented_form(self) -> None:
         service = Service()
         self.prepared(service.upstream(project="p", http_proxy="http://h:1"))
         (asked,) = service.calls(TOKEN_URL)
@@ -145,7 +145,7 @@ class Tokens(Case):
         self.prepared(upstream, credential=credential("rt-2"))
         self.assertEqual(service.tokens, 2)
 
-    def test_a_refused_token_goes_but_not_the_one_that_replaced_it(self) -> None:
+    def test_rejected_token_is_dropped_unless_replaced(self) -> None:
         service = Service()
         upstream = service.upstream(project="p")
         account = credential("rt-1")
@@ -165,7 +165,7 @@ class Tokens(Case):
         self.assertEqual([name for name, _ in service.invalid], ["c1"])
         self.assertNotIn("rt-1", error.message + service.invalid[0][1])
 
-    def test_a_client_that_is_refused(self) -> None:
+    def test_rejected_oauth_client_is_reported(self) -> None:
         service = Service(token=lambda request: (401, {"error": "invalid_client"}))
         error = self.failureResultOf(
             self.prepare(service.upstream(project="p")), UnavailableError
@@ -198,7 +198,7 @@ class Tokens(Case):
             self.failureResultOf(self.prepare(service.upstream(project="p")), kind)
             self.assertEqual(service.invalid, [])
 
-    def test_a_token_that_still_lasts_is_used_while_the_server_is_in_trouble(self) -> None:
+    def test_valid_token_is_used_while_token_server_fails(self) -> None:
         service = Service()
         upstream = service.upstream(project="p")
         self.prepared(upstream)
@@ -211,7 +211,7 @@ class Tokens(Case):
 
 
 class Projects(Case):
-    def test_an_accounts_own_project_comes_first_then_the_configured_one(self) -> None:
+    def test_account_project_precedes_configured_one(self) -> None:
         service = Service()
         upstream = service.upstream(project="configured")
         own = credential("rt", extra={"project": "own"})
@@ -220,7 +220,7 @@ class Projects(Case):
             self.assertEqual(msgspec.json.decode(body)["project"], project)
         self.assertEqual(service.calls("loadCodeAssist"), [])
 
-    def test_it_is_asked_for_once(self) -> None:
+    def test_project_is_requested_once(self) -> None:
         service = Service(
             loadCodeAssist=lambda request: (200, {"cloudaicompanionProject": {"id": "object"}})
         )
@@ -233,7 +233,7 @@ class Projects(Case):
             msgspec.json.decode(asked.body), {"metadata": {"ideType": "IDE_UNSPECIFIED"}}
         )
 
-    def test_an_account_without_one_is_set_up(self) -> None:
+    def test_account_without_project_is_onboarded(self) -> None:
         tiers = [{"id": "paid"}, {"id": "free-tier", "isDefault": True}]
         done = {"done": True, "response": {"cloudaicompanionProject": {"id": "made"}}}
         answers = iter([(200, {"name": "op"}), (200, {"done": False}), (200, done)])
@@ -274,7 +274,7 @@ class Projects(Case):
             self.assertIn("upstreams.mine.project", error.message)
             self.assertNotIn("me@mail.test", error.message)
 
-    def test_a_401_while_asking_drops_the_token(self) -> None:
+    def test_401_for_project_drops_token(self) -> None:
         service = Service(loadCodeAssist=lambda request: (401, b""))
         upstream = service.upstream()
         self.failureResultOf(self.prepare(upstream), UpstreamCredentialError)

@@ -30,7 +30,7 @@ def wrapped(body: bytes = BODY, **options: Any) -> bytes:
 
 
 class Envelopes(SynchronousTestCase):
-    def test_what_is_in_it_stays_byte_for_byte(self) -> None:
+    def test_wrapped_body_is_unchanged(self) -> None:
         self.assertEqual(
             wrapped(),
             b'{"requestId":"agent/1/00000000","model":"gemini-3-pro",'
@@ -40,17 +40,17 @@ class Envelopes(SynchronousTestCase):
             b'}]},"project":"p1"}',
         )
 
-    def test_a_project_that_is_not_known_is_left_out(self) -> None:
+    def test_unknown_project_is_omitted(self) -> None:
         self.assertNotIn("project", msgspec.json.decode(wrapped(project="")))
 
-    def test_a_session_that_the_body_names_stays(self) -> None:
+    def test_session_of_body_is_kept(self) -> None:
         for name in (b"sessionId", b"session_id"):
             body = wrapped(b'{"%b":"mine","contents":[]}' % name)
             self.assertEqual(
                 msgspec.json.decode(body)["request"], {"sessionId": "mine", "contents": []}
             )
 
-    def test_a_count_holds_only_what_is_taken(self) -> None:
+    def test_token_count_has_accepted_fields_only(self) -> None:
         counted = msgspec.json.decode(envelope.wrap_count(BODY))
         self.assertEqual(list(counted), ["request"])
         self.assertEqual(
@@ -61,14 +61,14 @@ class Envelopes(SynchronousTestCase):
             b'{"request":{"contents":[]}}',
         )
 
-    def test_what_is_no_object_is_refused(self) -> None:
+    def test_body_that_is_no_object_is_rejected(self) -> None:
         for body in (b"", b"[]", b"1", b'{"a":', b'"x"'):
             with pytest.raises(InvalidRequestError):
                 wrapped(body)
             with pytest.raises(InvalidRequestError):
                 envelope.wrap_count(body)
 
-    def test_answers_come_out(self) -> None:
+    def test_responses_are_unwrapped(self) -> None:
         for payload, inner in (
             (b'{"traceId":"x","response": {"a": 1.0} }', b'{"a": 1.0}'),
             (b'{"a":1}', b'{"a":1}'),
@@ -95,7 +95,7 @@ class Envelopes(SynchronousTestCase):
 
 
 class Flights(SynchronousTestCase):
-    def test_who_leaves_does_not_take_the_answer_along(self) -> None:
+    def test_cancelled_waiter_does_not_cancel_others(self) -> None:
         flights: SingleFlight[int] = SingleFlight()
         asking: Deferred[int] = Deferred()
         first = flights.join("k", lambda: asking)
@@ -105,7 +105,7 @@ class Flights(SynchronousTestCase):
         asking.callback(7)
         self.assertEqual(self.successResultOf(second), 7)
 
-    def test_the_last_one_to_leave_puts_out_the_light(self) -> None:
+    def test_last_cancelled_waiter_cancels_request(self) -> None:
         flights: SingleFlight[int] = SingleFlight()
         cancelled: list[Any] = []
         waiters = [flights.join("k", lambda: Deferred(cancelled.append)) for _ in range(3)]

@@ -40,7 +40,7 @@ def read(models: Any = None, **assist: Any) -> Any:
         ([], None),
     ],
 )
-def test_what_is_left_of_a_model(info: Any, expected: ModelQuota | None) -> None:
+def test_remaining_quota_of_model_is_read(info: Any, expected: ModelQuota | None) -> None:
     assert read({"m": {"quotaInfo": info}}).models.get("m") == expected
 
 
@@ -101,6 +101,6 @@ class QuotaRequests(Case):
                 msgspec.json.decode(call.body), {"metadata": {"ideType": "IDE_UNSPECIFIED"}}
             )
 
-    def test_an_upstream_that_refuses(self) -> None:
+    def test_rejected_quota_request_fails(self) -> None:
         service = Service(fetchAvailableModels=lambda request: (403, {"error": {}}))
         self.failureResultOf(service.upstream().quota(credential("rt")), UpstreamError)

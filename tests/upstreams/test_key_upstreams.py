@@ -125,7 +125,7 @@ class All(Case):
             world = UpstreamFixture(lambda request, status=status: (status, b""))
             self.failureResultOf(world.build(OpenAIKind()).models(credential()), kind)
 
-    def test_what_is_spoken_passes(self) -> None:
+    def test_own_protocols_pass(self) -> None:
         for kind in KINDS:
             upstream = UpstreamFixture().build(kind)
             for protocol in upstream.protocols:
@@ -178,7 +178,7 @@ class Anthropic(Case):
         headers = dict(self.one(upstream, "generate", headers=sent).headers)
         self.assertEqual(headers["anthropic-beta"], "a,b,c")
 
-    def test_nothing_else_of_a_clients_headers_goes_up(self) -> None:
+    def test_other_client_headers_are_not_forwarded(self) -> None:
         sent = {
             "accept": "*/*",
             "anthropic-beta": "a",
@@ -220,7 +220,7 @@ class OpenAI(Case):
                 self.one(upstream, "generate", "openai_responses").url, f"{root}/responses"
             )
 
-    def test_a_query_stays_behind_the_path(self) -> None:
+    def test_query_of_base_url_is_kept(self) -> None:
         upstream = UpstreamFixture().build(OpenAIKind(), base_url="https://h/openai?api-version=1")
         url = self.one(upstream, "generate").url
         self.assertEqual(url, "https://h/openai/chat/completions?api-version=1")
@@ -274,7 +274,7 @@ class Gemini(Case):
         url = self.one(upstream, "stream", model="a?b#c:d").url
         self.assertIn("/models/a%3Fb%23c%3Ad:streamGenerateContent", url)
 
-    def test_the_key_stays_out_of_the_address(self) -> None:
+    def test_key_is_not_in_url(self) -> None:
         request = self.one(UpstreamFixture().build(GeminiApiKind()), "stream")
         self.assertEqual(dict(request.headers)["x-goog-api-key"], "sk-1")
         self.assertNotIn("sk-1", request.url)

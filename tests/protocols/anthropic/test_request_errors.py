@@ -68,7 +68,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("body", "message", "param"), WRONG, ids=[str(row[1]) for row in WRONG])
-def test_what_is_wrong_is_named(body: Any, message: str, param: str | None) -> None:
+def test_invalid_field_is_named(body: Any, message: str, param: str | None) -> None:
     if isinstance(body, dict) and "model" not in body and message != "model: Field required":
         body = {"model": "m", "max_tokens": 1, "messages": [user("hi")]} | body
     with pytest.raises(InvalidRequestError) as caught:

@@ -152,7 +152,7 @@ def test_media_and_unknown_fields_are_kept() -> None:
         ({"requests": [3]}, True, "$.requests[0]"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named(body: Any, batch: bool, param: str) -> None:
+def test_invalid_field_is_named(body: Any, batch: bool, param: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         SERVER.decode_embedding(call(body, batch=batch))
     assert caught.value.param == param
@@ -182,7 +182,7 @@ def test_servers_read_what_clients_write(inputs: list[EmbeddingInput]) -> None:
         max_size=5,
     )
 )
-def test_clients_read_what_servers_write(values: list[list[float]]) -> None:
+def test_client_decodes_server_encoding(values: list[list[float]]) -> None:
     made = EmbeddingResponse(tuple(map(tuple, values)), Usage(input_total=5))
     request = EmbeddingRequest("m", (), "other")
     reply = SERVER.encode_embeddings(made, request, call({}, batch=True))
@@ -233,7 +233,7 @@ def test_token_ids_are_refused() -> None:
         [],
     ],
 )
-def test_answers_that_make_no_sense(answer: Any) -> None:
+def test_malformed_response_is_an_upstream_error(answer: Any) -> None:
     with pytest.raises(UpstreamError):
         CLIENT.decode_embeddings(json.dumps(answer).encode(), 1)
 

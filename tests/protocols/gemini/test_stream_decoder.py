@@ -380,7 +380,7 @@ def without_id(event: Event) -> Any:
     return event
 
 
-def test_the_tap_sees_what_matters() -> None:
+def test_tap_reports_usage_and_end() -> None:
     tap = CLIENT.tap()
     verifyObject(ITap, tap)
 

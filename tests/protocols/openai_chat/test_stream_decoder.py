@@ -520,7 +520,7 @@ _chunks = st.one_of(
 
 
 @given(st.lists(_chunks, max_size=10))
-def test_whatever_comes_the_events_are_legal(values: list[Any]) -> None:
+def test_any_stream_gives_legal_events(values: list[Any]) -> None:
     decode(*values)
     tap = ChatTap()
     for item in SseDecoder().feed(sse(*values)):
@@ -537,7 +537,7 @@ def watch(*values: Any) -> ChatTap:
     return tap
 
 
-def test_the_tap_sees_what_matters() -> None:
+def test_tap_reports_usage_and_end() -> None:
     tap = watch(*WHOLE)
     assert (tap.usage, tap.finished, tap.meaningful, tap.failure) == (
         Usage(9, 4, 0, 5, 2),

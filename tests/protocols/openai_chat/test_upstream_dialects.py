@@ -70,7 +70,7 @@ def test_limit_has_the_name_that_upstream_or_model_take(where: str, model: str, 
     assert len({"max_tokens", "max_completion_tokens"} & set(body)) == 1
 
 
-def test_mistral_gets_what_it_knows_and_nothing_else() -> None:
+def test_mistral_gets_supported_fields_only() -> None:
     body, lost = sent(
         "mistral",
         "mistral-large-latest",
@@ -106,7 +106,7 @@ def test_forced_calls_become_an_instruction(where: str) -> None:
     assert "tools.f.strict" in lost
 
 
-def test_choice_of_no_tool_sends_none_where_it_cannot_be_said() -> None:
+def test_choice_none_omits_tools_where_unsupported() -> None:
     choice = ToolChoice("none")
     assert "tools" not in sent("zai", "glm-4.7", tools=(TOOL,), tool_choice=choice)[0]
     assert sent("mistral", "m", tools=(TOOL,), tool_choice=choice)[0]["tool_choice"] == "none"
@@ -168,7 +168,7 @@ def test_schemas_become_json_mode_with_an_instruction() -> None:
         ("groq", "moonshotai/kimi-k2-instruct", ThinkingConfig("on", effort="low"), {}),
     ],
 )
-def test_thinking_is_told_in_the_field_that_the_upstream_has(
+def test_thinking_is_sent_in_field_of_upstream(
     where: str, model: str, thinking: ThinkingConfig, expected: dict[str, Any]
 ) -> None:
     body, _ = sent(where, model, thinking=thinking)

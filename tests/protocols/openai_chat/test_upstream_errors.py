@@ -57,7 +57,7 @@ def test_kinds(status: int, body: bytes, kind: type[errors.GatewayError]) -> Non
     assert "<html" not in error.message
 
 
-def test_what_is_said() -> None:
+def test_error_message_is_decoded() -> None:
     error = decode_error(400, {}, openai(param="n", code="bad_n"))
     assert (error.message, error.param, error.code) == ("m", "n", "bad_n")
     assert decode_error(500, {}, b"plain words").message == "plain words"

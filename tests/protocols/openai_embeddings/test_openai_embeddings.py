@@ -55,7 +55,7 @@ def encoded(*parts: Any, **settings: Any) -> tuple[dict[str, Any], tuple[Loss, .
     return json.loads(done.body), done.warnings
 
 
-def test_it_is_served_at_one_address() -> None:
+def test_embeddings_have_one_route() -> None:
     (route,) = SERVER.routes
     assert (route.method, route.path, route.operation) == ("POST", "/v1/embeddings", "embed")
     head = SERVER.peek(call({"model": "m", "input": "x", "stream": True}))
@@ -108,7 +108,7 @@ def test_settings_are_read() -> None:
         ({"model": "m", "input": "a", "encoding_format": "hex"}, "encoding_format"),
     ],
 )
-def test_what_is_wrong_is_named(body: Any, param: str) -> None:
+def test_invalid_field_is_named(body: Any, param: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         SERVER.decode_embedding(call(body))
     assert caught.value.param == param
@@ -116,13 +116,13 @@ def test_what_is_wrong_is_named(body: Any, param: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"nonsense", b'{"model": "m", "input": [1,}'])
-def test_a_glance_at_what_is_no_request_fails_on_nothing(body: bytes) -> None:
+def test_count_inputs_accepts_invalid_body(body: bytes) -> None:
     assert SERVER.count_inputs(call(body)) == 1
 
 
 @settings(deadline=None)
 @given(vectors)
-def test_clients_read_what_servers_write(values: list[list[float]]) -> None:
+def test_client_decodes_server_encoding(values: list[list[float]]) -> None:
     made = EmbeddingResponse(tuple(map(tuple, values)), Usage(input_total=5), "served")
     for encoding in ("float", "base64"):
         request = decoded(input="a", encoding_format=encoding)
@@ -152,7 +152,7 @@ def test_base64_is_of_little_endian_32_bit_floats() -> None:
     assert base64.b64decode(text) == bytes.fromhex("0000803f000000c0")
 
 
-def test_a_number_that_does_not_fit_is_the_upstreams_fault() -> None:
+def test_number_out_of_range_is_an_upstream_error() -> None:
     request = decoded(input="a", encoding_format="base64")
     with pytest.raises(UpstreamError, match="32 bits"):
         SERVER.encode_embeddings(EmbeddingResponse(((1e300,),)), request, call({}))
@@ -195,7 +195,7 @@ def test_fields_of_its_own_protocol_go_on() -> None:
     assert (body["input"], body["user"], body["input_type"]) == ("b", "u", "query")
 
 
-def test_vectors_come_in_the_order_of_their_index() -> None:
+def test_vectors_are_in_order_of_index() -> None:
     data = [{"index": 1, "embedding": [2]}, {"index": 0, "embedding": [1]}]
     found = CLIENT.decode_embeddings(json.dumps({"data": data}).encode(), 2)
     assert found.vectors == ((1.0,), (2.0,))
@@ -223,7 +223,7 @@ NAN = base64.b64encode(struct.pack("<f", float("nan"))).decode()
         None,
     ],
 )
-def test_answers_that_make_no_sense(data: Any) -> None:
+def test_malformed_response_is_an_upstream_error(data: Any) -> None:
     with pytest.raises(UpstreamError):
         CLIENT.decode_embeddings(json.dumps({"data": data}).encode(), 1)
 

@@ -38,7 +38,7 @@ SECOND = {
 }
 
 
-def test_a_second_turn_has_the_first_before_it() -> None:
+def test_second_turn_follows_first() -> None:
     _stream, response = stream(ANSWER)
     assert response is not None
     kept = conversation.snapshot(wire(FIRST), response)
@@ -69,7 +69,7 @@ def test_other_fields_stay_as_they_came() -> None:
     assert json.loads(expanded)["input"] == [{"type": "message", "role": "user", "content": "x"}]
 
 
-def test_a_body_without_input_is_only_its_history() -> None:
+def test_body_without_input_is_history_only() -> None:
     kept = conversation.snapshot(b'{"input":[{"id":"a"}]}', b'{"id":"r","output":[{"id":"b"}]}')
     expanded = conversation.expand(b'{"previous_response_id":"r"}', [kept])
     assert json.loads(expanded) == {"input": [{"id": "a"}, {"id": "b"}]}
@@ -118,7 +118,7 @@ def test_turn_by_turn_nothing_is_lost_or_reordered(turns: list[tuple[Any, Any]])
         said += answered
 
 
-def test_only_an_answer_that_ended_well_can_be_kept() -> None:
+def test_only_completed_response_can_be_stored() -> None:
     encoder = SERVER.encoder(context())
     for event in ANSWER:
         assert encoder.final_response is None

@@ -63,7 +63,7 @@ def test_both_sides_keep_their_contracts() -> None:
     assert SERVER.name == CLIENT.name == "openai_responses"
 
 
-def test_there_are_recordings_of_all_clients() -> None:
+def test_recordings_of_all_clients_exist() -> None:
     assert len(RECORDED) == 28
 
 
@@ -98,7 +98,7 @@ def test_recorded_requests_are_understood(body: dict[str, Any]) -> None:
     }
 
 
-def test_a_returned_call_of_codex_keeps_its_namespace() -> None:
+def test_returned_codex_call_keeps_namespace() -> None:
     calls = [
         part
         for body in RECORDED
@@ -109,7 +109,7 @@ def test_a_returned_call_of_codex_keeps_its_namespace() -> None:
     assert [(part.namespace, part.name) for part in calls] == [("mcp__gw", "add_numbers")]
 
 
-def test_one_turn_of_the_assistant_is_one_message() -> None:
+def test_assistant_turn_is_one_message() -> None:
     request = decode(
         {
             "instructions": "first",
@@ -208,7 +208,7 @@ def test_reasoning_in_all_its_forms() -> None:
     assert parts(sealed) == [Thinking(signature=Signature("", "claude"), redacted="X")]
 
 
-def test_an_empty_signed_thought_stays_before_its_call() -> None:
+def test_empty_signed_thinking_precedes_its_call() -> None:
     thought, tool_call = parts(
         {"type": "reasoning", "summary": [], "encrypted_content": "ag1.gemini.S"},
         {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"},
@@ -217,7 +217,7 @@ def test_an_empty_signed_thought_stays_before_its_call() -> None:
     assert isinstance(tool_call, ToolCall)
 
 
-def test_a_trailing_signature_returns_to_its_text() -> None:
+def test_trailing_signature_returns_to_text() -> None:
     trailing = {"type": "reasoning", "summary": [], "encrypted_content": "ag1.gemini.trailing.S"}
     signed = Text("x", signature=Signature("S", "gemini"))
     assert parts({"role": "assistant", "content": "x"}, trailing) == [signed]
@@ -517,7 +517,7 @@ def test_values_of_any_kind_are_refused_by_name(param: str, body: Any, odd: Any)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"a":"\xff"}', b"[" * 9999, b'"x"'])
-def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
+def test_body_that_is_no_object_is_rejected(body: bytes) -> None:
     for method in (SERVER.decode, SERVER.peek):
         with pytest.raises(InvalidRequestError):
             method(call(body))
@@ -546,7 +546,7 @@ json_values = st.recursive(
         json_values,
     )
 )
-def test_nothing_but_a_good_error_comes_out_of_a_bad_body(body: dict[str, Any]) -> None:
+def test_invalid_body_raises_complete_error(body: dict[str, Any]) -> None:
     param: str | None = "input"
     try:
         decode(body)

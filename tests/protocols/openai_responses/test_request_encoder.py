@@ -82,7 +82,7 @@ def test_later_system_turns_are_developer_messages() -> None:
     ]
 
 
-def test_a_turn_of_the_assistant_keeps_its_order() -> None:
+def test_assistant_turn_keeps_order() -> None:
     wire, losses = items(
         Thinking("hm", Signature("gAAAA", "openai")),
         Thinking("", Signature("gBBBB", "openai")),
@@ -136,7 +136,7 @@ def test_a_turn_of_the_assistant_keeps_its_order() -> None:
     assert losses == []
 
 
-def test_foreign_thoughts_are_dropped_and_said_so() -> None:
+def test_foreign_thinking_is_dropped_with_loss() -> None:
     wire, losses = items(
         Thinking("hm", Signature("s", "claude")),
         Thinking("hm"),
@@ -224,7 +224,7 @@ def test_media(media: Media, wire: dict[str, Any]) -> None:
         Media("document", FileReference("f", "google")),
     ],
 )
-def test_media_that_nobody_should_guess_about(media: Media) -> None:
+def test_ambiguous_media_is_rejected(media: Media) -> None:
     with pytest.raises(InvalidRequestError):
         items(media, role="user")
 
@@ -325,13 +325,13 @@ def test_thinking_is_summarised_for_clients_that_are_used_to_see_it(
     assert body.get("reasoning", {}).get("summary") == summary
 
 
-def test_a_model_that_does_not_think_is_not_asked_to() -> None:
+def test_thinking_is_not_requested_of_model_without_it() -> None:
     body, losses = encode(replace(FOREIGN, thinking=ThinkingConfig("on", budget=9)), PLAIN)
     assert "reasoning" not in body
     assert losses == ["thinking"]
 
 
-def test_what_the_protocol_cannot_say_is_named() -> None:
+def test_unsupported_fields_are_losses() -> None:
     sampling = Sampling(
         temperature=0.5, top_p=0.5, top_k=3, seed=1, n=2, logprobs=True, top_logprobs=2
     )
@@ -371,7 +371,7 @@ def test_only_openai_s_clients_mean_openai_s_metadata() -> None:
     assert (body["metadata"], body["service_tier"]) == ({"user_id": "x"}, "auto")
 
 
-def test_extensions_go_out_again_where_they_came_from() -> None:
+def test_extensions_return_to_their_protocol() -> None:
     body, losses = encode(
         decode(
             {
@@ -408,7 +408,7 @@ def test_extensions_go_out_again_where_they_came_from() -> None:
     assert encode(foreign)[0].keys() & {"truncation"} == set()
 
 
-def test_a_client_cannot_write_our_notes() -> None:
+def test_client_cannot_set_internal_extensions() -> None:
     request = decode({"openai_responses": "x", "tools": [{"type": "web_search"}]})
     assert request.extensions == {}
     assert encode(request)[0]["tools"] == [{"type": "web_search"}]

@@ -60,11 +60,11 @@ def page(*parameters: tuple[str, str], items: Any = INPUT) -> Any:
     return json.loads(reply.body)
 
 
-def test_it_keeps_answers() -> None:
+def test_protocol_stores_responses() -> None:
     assert verifyObject(IResponseIdTap, OPENAI_RESPONSES_CLIENT.tap())
 
 
-def test_a_response_comes_back_byte_for_byte() -> None:
+def test_stored_response_is_returned_unchanged() -> None:
     _, response = stream([ev.TextDelta("ok"), ev.Finish("stop")])
     assert response is not None
     snapshot = conversation.snapshot(b'{"model":"m","input":"x"}', response)
@@ -90,7 +90,7 @@ def test_a_response_is_deleted_as_the_api_says() -> None:
         (asked("input_items", ("after", "msg_none")), "after"),
     ],
 )
-def test_what_cannot_be_done_is_refused(call: Call, param: str) -> None:
+def test_unsupported_operation_is_rejected(call: Call, param: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         stored.encode(call, kept())
     assert caught.value.param == param
@@ -119,7 +119,7 @@ def test_items_are_listed_as_the_sdk_knows_them() -> None:
     assert items == page(("order", "asc"))["data"], "ids stay the same"
 
 
-def test_some_things_are_told_on_demand_only() -> None:
+def test_some_fields_are_included_on_request_only() -> None:
     told = json.dumps(page())
     assert IMAGE not in told
     assert "secret" not in told
@@ -143,7 +143,7 @@ def test_text_is_an_item_and_nothing_is_none() -> None:
     st.integers(1, 5),
     st.sampled_from(["asc", "desc"]),
 )
-def test_page_by_page_every_item_comes_once(items: list[Any], limit: int, order: str) -> None:
+def test_pages_contain_every_item_once(items: list[Any], limit: int, order: str) -> None:
     every = page(("limit", "100"), ("order", order), items=items)["data"]
     assert len(every) == len(items)
     found: list[Any] = []
@@ -173,7 +173,7 @@ def test_page_by_page_every_item_comes_once(items: list[Any], limit: int, order:
         ({}, None),
     ],
 )
-def test_what_only_openai_can_serve(body: Any, param: str | None) -> None:
+def test_native_only_fields_are_recognised(body: Any, param: str | None) -> None:
     route = SERVER.routes[0]
     call = Call(route, {}, {}, {}, json.dumps({"model": "m", "input": "x", **body}).encode())
     why = server_request.native_only_error(call)
@@ -184,7 +184,7 @@ def event(name: str, **response: Any) -> ServerSentEvent:
     return ServerSentEvent(name, json.dumps({"type": name, "response": response}).encode())
 
 
-def test_a_tap_tells_the_id_once_and_early() -> None:
+def test_tap_reports_id_once_and_early() -> None:
     told: list[str] = []
     tap = OPENAI_RESPONSES_CLIENT.tap()
     tap.on_response_id(told.append)
@@ -199,7 +199,7 @@ def test_a_tap_tells_the_id_once_and_early() -> None:
 
 
 @pytest.mark.parametrize("beginning", [b"{", b"[]", b'{"response":5}'])
-def test_a_tap_that_is_told_nonsense_waits_for_the_end(beginning: bytes) -> None:
+def test_tap_ignores_invalid_events(beginning: bytes) -> None:
     told: list[str] = []
     tap = OPENAI_RESPONSES_CLIENT.tap()
     tap.on_response_id(told.append)
@@ -209,7 +209,7 @@ def test_a_tap_that_is_told_nonsense_waits_for_the_end(beginning: bytes) -> None
     assert told == ["resp_2"]
 
 
-def test_a_tap_finds_the_id_of_a_whole_answer() -> None:
+def test_tap_finds_id_of_json_response() -> None:
     told: list[str] = []
     for body in (b'{"id":"resp_3","output":[]}', b"nonsense", b"{}"):
         tap = OPENAI_RESPONSES_CLIENT.tap()

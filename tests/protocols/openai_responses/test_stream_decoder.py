@@ -124,12 +124,12 @@ def test_text() -> None:
         ],
     ],
 )
-def test_text_however_little_is_told(events: list[dict[str, Any]]) -> None:
+def test_text_is_decoded_from_any_events(events: list[dict[str, Any]]) -> None:
     said = [event for event in middle(*events) if isinstance(event, ev.TextDelta)]
     assert "".join(event.text for event in said) == "hello"
 
 
-def test_an_answer_only_in_the_last_event() -> None:
+def test_response_in_last_event_only_is_decoded() -> None:
     final = {"type": "response.completed", "response": {"id": "r", "output": [MESSAGE, CALL]}}
     assert run(final) == [
         ev.ResponseStart("r"),
@@ -162,7 +162,7 @@ CALLED: list[Event] = [
         [added({**CALL, "name": "", "arguments": ""}), done(CALL)],
     ],
 )
-def test_calls_however_little_is_told(events: list[dict[str, Any]]) -> None:
+def test_calls_are_decoded_from_any_events(events: list[dict[str, Any]]) -> None:
     assert run(CREATED, *events, DONE)[1:4] == CALLED
     assert run(CREATED, *events, DONE)[-1] == ev.Finish("tool_calls", native="completed")
 
@@ -235,7 +235,7 @@ def test_reasoning() -> None:
     ]
 
 
-def test_what_another_gateway_sealed_is_unsealed() -> None:
+def test_sealed_signature_of_other_gateway_is_unsealed() -> None:
     events = middle(
         done({"type": "reasoning", "id": "1", "encrypted_content": "ag1.claude.S"}, 0),
         done({"type": "reasoning", "id": "2", "encrypted_content": "ag1.claude.redacted.R"}, 1),
@@ -248,7 +248,7 @@ def test_what_another_gateway_sealed_is_unsealed() -> None:
     ]
 
 
-def test_sources_are_told_once_and_count_from_the_beginning() -> None:
+def test_sources_are_emitted_once_with_absolute_offsets() -> None:
     note = {"type": "url_citation", "url": "u", "title": "t", "start_index": 0, "end_index": 2}
     part = {"type": "output_text", "text": "it", "annotations": [note, note]}
     events = middle(
@@ -296,7 +296,7 @@ def test_search_images_refusals_and_probabilities() -> None:
         (None, "length"),
     ],
 )
-def test_incomplete_answers(details: Any, reason: str) -> None:
+def test_incomplete_responses_have_reason(details: Any, reason: str) -> None:
     end = {
         "type": "response.incomplete",
         "response": {"status": "incomplete", "incomplete_details": details},
@@ -380,7 +380,7 @@ def test_garbage_fails_at_once_and_for_good(data: bytes) -> None:
     assert list(decoder.close()) == []
 
 
-def test_an_answer_that_breaks_off_fails() -> None:
+def test_broken_response_fails() -> None:
     last = run(CREATED, delta("output_text", "x"))[-1]
     assert isinstance(last, ev.StreamFailure)
     assert "broke off" in last.error.message
@@ -494,7 +494,7 @@ def test_any_chunking_gives_the_same_events(events: list[Event], cuts: list[int]
 
 
 @given(any_sequence)
-def test_the_tap_sees_how_a_stream_ends(events: list[Event]) -> None:
+def test_tap_reports_end_of_stream(events: list[Event]) -> None:
     wire, response = stream(events)
     tap, framing = CLIENT.tap(), SseDecoder()
     for event in framing.feed(wire):
@@ -507,7 +507,7 @@ def test_the_tap_sees_how_a_stream_ends(events: list[Event]) -> None:
         assert tap.usage == CLIENT.decode_usage(response)
 
 
-def test_the_tap_needs_no_names() -> None:
+def test_tap_needs_no_event_names() -> None:
     tap = CLIENT.tap()
     tap.watch(ServerSentEvent("", json.dumps(delta("output_text", "x")).encode()))
     assert tap.meaningful

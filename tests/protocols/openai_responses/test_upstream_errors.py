@@ -61,7 +61,7 @@ def test_kinds(status: int, fields: dict[str, Any], kind: type[GatewayError]) ->
     assert found.upstream_status == status
 
 
-def test_words_for_the_client_are_kept_except_about_our_credential() -> None:
+def test_error_message_is_kept_except_for_credential_errors() -> None:
     found = error(400, message="no such field", param="input[0]", code="unknown_parameter")
     assert (found.message, found.param, found.code) == (
         "no such field",

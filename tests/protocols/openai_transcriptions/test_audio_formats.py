@@ -78,12 +78,12 @@ def test_names_that_contradict_the_content(name: str, other: str) -> None:
         ("a.wav", b"", "is empty"),
     ],
 )
-def test_what_is_no_recording(filename: str, data: bytes, problem: str) -> None:
+def test_invalid_recording_is_rejected(filename: str, data: bytes, problem: str) -> None:
     with pytest.raises(InvalidRequestError, match=problem):
         found(filename, data)
 
 
-def test_a_film_is_told_from_sound() -> None:
+def test_video_is_distinguished_from_audio() -> None:
     assert found("a.mp4", FILM) == "video/mp4"
     assert audio_type("a.mp4", MP4 + FILM, 0, len(MP4)) == "audio/mp4"
 

@@ -34,7 +34,7 @@ def test_any_recording_arrives_byte_for_byte(tail: bytes, filename: str) -> None
     assert base64.b64decode(encoded) == data
 
 
-def test_the_operator_speaks_first_and_the_client_gives_hints() -> None:
+def test_instructions_precede_hints_of_client() -> None:
     request = TRANSCRIBE.decode(
         call(("model", "m"), ("prompt", "Names: Zoë."), ("language", "de"), ("keywords[]", "Klein"))
     )
@@ -47,7 +47,7 @@ def test_the_operator_speaks_first_and_the_client_gives_hints() -> None:
     assert request.response_format.kind == "text"
 
 
-def test_translations_are_told_to_be_english() -> None:
+def test_translation_prompt_asks_for_english() -> None:
     assert "into English" in words(TRANSLATE.decode(call(("model", "m"), english=True)))
     assert "into English" not in words(TRANSCRIBE.decode(call(("model", "m"))))
 
@@ -135,13 +135,13 @@ def test_recordings_that_are_missing_or_too_many() -> None:
         TRANSCRIBE.decode(twice)
 
 
-def test_what_is_no_form_is_refused() -> None:
+def test_body_that_is_not_a_form_is_rejected() -> None:
     asked = Call(TRANSCRIBE.routes[0], {}, {}, {"content-type": "application/json"}, b"{}")
     with pytest.raises(InvalidRequestError, match="multipart/form-data"):
         TRANSCRIBE.peek(asked)
 
 
-def test_the_limit_is_explained() -> None:
+def test_size_limit_error_names_limit() -> None:
     data = wav(0.1)
     exact = AudioRules("", len(data))
     assert sound(TRANSCRIBE.decode(call(data=data, rules=exact)))[0] == "audio/wav"
@@ -152,7 +152,7 @@ def test_the_limit_is_explained() -> None:
     TRANSCRIBE.decode(call(data=data, rules=AudioRules("", 0)))
 
 
-def test_the_default_limit_is_fifteen_mebibytes() -> None:
+def test_default_limit_is_fifteen_mebibytes() -> None:
     data = wav() + bytes(15 * 1024 * 1024)
     with pytest.raises(RequestTooLargeError, match="limit for this model is 15 MiB"):
         TRANSCRIBE.decode(call(data=data, rules=RULES))
@@ -175,6 +175,6 @@ def test_the_head_and_another_model() -> None:
     assert max(len(piece) for piece in pieces if isinstance(piece, memoryview)) > len(wav())
 
 
-def test_a_model_may_be_left_out() -> None:
+def test_model_may_be_missing() -> None:
     assert TRANSCRIBE.peek(call()).model == ""
     assert TRANSCRIBE.peek(call(("model", ""))).model == ""

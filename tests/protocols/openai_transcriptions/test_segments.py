@@ -70,7 +70,7 @@ def test_times_in_all_spellings(value: Any, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("value", [None, -1, True, "soon", "1:2:3:4", [], float("inf"), "NaN"])
-def test_what_is_no_time(value: Any) -> None:
+def test_invalid_time_is_rejected(value: Any) -> None:
     with pytest.raises(ValueError, match="not a time"):
         to_seconds(value)
 
@@ -91,7 +91,7 @@ def test_what_is_no_time(value: Any) -> None:
         "[" * 5000,
     ],
 )
-def test_malformed_answers_are_worth_another_attempt(answer: str) -> None:
+def test_malformed_responses_can_be_retried(answer: str) -> None:
     with pytest.raises(UpstreamError, match="form") as failed:
         parse(answer, 10.0)
     assert failed.value.retryable
