@@ -36,7 +36,7 @@ _TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
         "大部分延迟来自第二个查询,它把整张表读了两遍。",
         "她问报告能不能在星期五之前完成,勉强可以。",
     ),
-    "code": (
+    "program code": (
         "def total(rows: list[Row]) -> int:\n    return sum(row.amount for row in rows)\n\n",
         "for index, line in enumerate(lines):\n    if not line.strip():\n        continue\n",
         "class Cache:\n    def __init__(self, size: int) -> None:\n        self._items = {}\n\n",

@@ -146,7 +146,7 @@ class WarmupTests(GatewayCase):
             self.assertIsNone(self.record.intercepted)
         self.assertEqual(len(self.asked()), 3)
 
-    async def test_a_body_that_is_not_understood_is_left_to_the_upstream(self) -> None:
+    async def test_invalid_body_passes_to_upstream(self) -> None:
         await self.start()
         answer = await self.post("/v1/messages", message(7, system="Warmup"))
         self.assertEqual(answer.status, 400)
@@ -183,7 +183,7 @@ class BackgroundTests(GatewayCase):
         self.assertEqual(record.intercepted, "background:title")
         self.assertEqual((record.model, record.mapped_model), ("claude-sonnet-5", "gpt-5-mini"))
 
-    async def test_the_aliases_will_do(self) -> None:
+    async def test_aliases_map_the_background_model(self) -> None:
         await self.start(aliases=True)
         answer = await self.post("/v1/messages", TITLE)
         self.assertEqual(answer.headers["x-mapped-model"], "gemini-2.5-flash")
@@ -203,7 +203,7 @@ class BackgroundTests(GatewayCase):
         self.assertNotIn("tool_use", str(asked.body["messages"]))
         self.assertIn("tiles", str(asked.body["messages"]))
 
-    async def test_left_alone_without_a_model_for_them(self) -> None:
+    async def test_background_tasks_pass_without_a_model_for_them(self) -> None:
         for settings in (
             {},
             {"mapping": {"internal-*": "gpt-5-mini"}},
@@ -219,7 +219,7 @@ class BackgroundTests(GatewayCase):
             self.assertNotIn("x-background-task", answer.headers)
             self.assertEqual(self.asked()[0].body, TITLE)
 
-    async def test_work_is_left_alone(self) -> None:
+    async def test_requests_of_users_are_not_rerouted(self) -> None:
         await self.start(mapping={BACKGROUND: "gpt-5-mini"})
         body = message("Mend the roof")
         answer = await self.post("/v1/messages", body)
@@ -286,7 +286,7 @@ class PluginTests(GatewayCase):
         self.assertIsNone(self.record.intercepted)
         self.flushLoggedErrors(RuntimeError)
 
-    async def test_one_that_fails_harms_nobody(self) -> None:
+    async def test_failing_filter_does_not_affect_requests(self) -> None:
         await self.start(Chores(), mapping={BACKGROUND: "gpt-5-mini"})
         answer = await self.post("/v1/messages", TITLE)
         self.assertEqual(answer.headers["x-background-task"], "title")
@@ -297,14 +297,14 @@ class PluginTests(GatewayCase):
         )
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
 
-    async def test_who_has_registered_what_is_told(self) -> None:
+    async def test_registered_rules_are_listed_by_plugin(self) -> None:
         await self.start(Chores())
         host = self.gateway.parts.runtime.configuration.plugins
         found = {plugin.name: plugin for plugin in host.plugins()}
         self.assertEqual(found["extra-0"].registered["warmup_filters"], ("broken", "pings"))
         self.assertEqual(found["claude-code"].registered["background_detectors"], ("claude-code",))
 
-    async def test_what_is_no_filter_is_refused(self) -> None:
+    async def test_invalid_filter_is_refused(self) -> None:
         await self.start()
         registry = self.gateway.parts.runtime.configuration.plugins.registry
         with self.assertRaises(ValueError):

@@ -250,7 +250,7 @@ def test_the_titles_of_opencode_in_other_protocols(protocol: str, body: dict[str
     assert detector("opencode").detect(asked, OPENCODE) == "title"
 
 
-def test_what_is_left_of_a_request() -> None:
+def test_reduced_request() -> None:
     thinking = {"type": "thinking", "thinking": "hm", "signature": "c2lnbmF0dXJl"}
     asked = request(
         "roofs",

@@ -65,7 +65,7 @@ def test_a_logger_is_named_after_its_module(events: list[dict[str, Any]]) -> Non
     assert events[0]["log_namespace"] == __name__
 
 
-def test_a_token_that_is_sent_is_never_repeated_by_an_error() -> None:
+def test_sent_token_is_not_repeated_in_errors() -> None:
     transport = HttpTransport(MemoryReactorClock())  # type: ignore[no-untyped-call]
     headers = (("authorization", "Bearer ya29.fresh-token"), ("x-goog-api-key", "AIza-some-key"))
     asking = transport.send(OutgoingRequest("POST", "http://host.example/", headers))

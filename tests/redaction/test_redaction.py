@@ -45,14 +45,14 @@ def holding(*values: str) -> Credentials:
         b64encode(f"{KEY}:".encode()).decode(),
     ],
 )
-def test_each_form_of_a_credential_is_taken_out_of_a_text(form: str) -> None:
+def test_each_form_of_a_credential_is_redacted(form: str) -> None:
     credentials = holding(KEY.lower() if form == form.lower() else KEY)
     text = credentials.redact(f"Authorization: Bearer {form}.")
     assert text.startswith("Authorization: Bearer [redacted]")
     assert form not in text
 
 
-def test_escapes_that_nobody_needs_are_understood_in_json() -> None:
+def test_unneeded_json_escapes_are_decoded() -> None:
     key = "sk-plain-key"
     escaped = "".join(f"\\u{ord(each):04x}" for each in key)
     body = b'{ "error" : {"message":"no %b"},  "x":1.0}' % escaped.encode()
@@ -65,7 +65,7 @@ def test_escapes_that_nobody_needs_are_understood_in_json() -> None:
 
 
 @pytest.mark.parametrize("short", ["none", "", "sk-demo"])
-def test_values_shorter_than_eight_characters_are_no_credentials(short: str) -> None:
+def test_short_values_are_not_redacted(short: str) -> None:
     text = f"the key {short} is refused"
     assert holding(short).redact(text) is text
 
@@ -83,16 +83,16 @@ def test_any_credential_is_found_in_bytes(key: str, before: bytes, after: bytes)
 
 
 @given(st.binary())
-def test_what_holds_no_credential_is_the_same_object(data: bytes) -> None:
+def test_text_without_credential_is_the_same_object(data: bytes) -> None:
     assert holding("sk-quite-another-one").redact_bytes(data) is data
 
 
-def test_two_credentials_of_which_one_begins_with_the_other() -> None:
+def test_credentials_with_a_common_prefix_are_redacted() -> None:
     credentials = holding("sk-12345678", "sk-1234567890")
     assert credentials.redact("sk-1234567890 sk-12345678") == "[redacted] [redacted]"
 
 
-def test_a_token_that_was_sent_is_known_until_too_many_others_were() -> None:
+def test_sent_token_is_known_until_limit() -> None:
     credentials = Credentials()
     credentials.sent("Bearer ya29.first-token")
     assert credentials.redact("ya29.first-token!") == "[redacted]!"
@@ -102,14 +102,14 @@ def test_a_token_that_was_sent_is_known_until_too_many_others_were() -> None:
     assert credentials.redact("ya29.token-004999") == "[redacted]"
 
 
-def test_who_has_released_its_credentials_is_forgotten() -> None:
+def test_released_credentials_are_not_redacted() -> None:
     credentials = holding("sk-12345678")
     credentials.hold(object, ["sk-other-one"])
     credentials.release(OWNER)
     assert credentials.redact("sk-12345678, sk-other-one") == "sk-12345678, [redacted]"
 
 
-def test_what_a_configuration_holds() -> None:
+def test_credentials_of_a_configuration() -> None:
     settings = Settings(
         proxy=ProxySettings(api_key=Secret("sk-of-clients"), custom_mapping={"my-key": "a-model"}),
         upstreams={
@@ -176,7 +176,7 @@ def test_content_is_never_changed(event: bytes) -> None:
     assert redact_events(stream, credentials) == stream
 
 
-def test_what_comes_in_each_stream_is_not_looked_at_closely() -> None:
+def test_stream_data_without_errors_is_not_searched() -> None:
     for event in (
         b'{"choices":[{"delta":{"content":"an error"}}]}',
         b'{"type":"response.created","response":{"error":null,"incomplete_details":null}}',
@@ -199,7 +199,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("event", ERRORS)
-def test_of_an_error_only_the_credential_is_changed(event: bytes) -> None:
+def test_only_the_credential_of_an_error_is_changed(event: bytes) -> None:
     redacted = redact_errors(event, credentials=holding("sk-12345678"))
     assert redacted == event.replace(b"sk-12345678", b"[redacted]")
 
@@ -214,7 +214,7 @@ def test_values_of_json_keep_their_form() -> None:
         assert credentials.redact_json(plain) is plain
 
 
-def test_an_error_beside_content_is_changed_and_the_content_is_not() -> None:
+def test_error_beside_content_is_redacted_and_content_is_unchanged() -> None:
     event = {
         "choices": [{"delta": {"content": "sk-12345678"}, "error": {"message": "sk-12345678"}}],
         "error": {"message": "sk-12345678"},
