@@ -199,9 +199,9 @@ def test_transient_failure_is_retried(client: OpenAI) -> None:
 def test_recording_with_wrong_name_or_content_is_rejected(client: OpenAI) -> None:
     _, data = recording()
     for name, content, problem in (
-        ("talk.mp3", data, "called mp3"),
+        ("talk.mp3", data, "extension mp3"),
         ("talk.wav", b"words", "not a recording"),
-        ("talk.txt", data, "called txt"),
+        ("talk.txt", data, "extension txt"),
     ):
         with pytest.raises(BadRequestError, match=problem) as refused:
             client.audio.transcriptions.create(model=GEMINI, file=(name, content))

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from antigravity.ir.aspects import Aspect, differences
 from antigravity.ir.capabilities import Capabilities, Loss
 from antigravity.lowering.pipeline import lower
+from antigravity.protocols.json_body import members_of
 from antigravity.simulator.errors import ApiError
 from antigravity.simulator.validation import anthropic as strict_anthropic
 from antigravity.simulator.validation import chat as strict_chat
@@ -75,6 +76,8 @@ class SwappedRequest:
         self.passes = not self.differing or not server.traits.needs_translation(
             call.body, self.differing, goal.capabilities
         )
+        if protocol.startswith("openai"):
+            self.passes = self.passes and goal.restricted_fields().isdisjoint(members_of(call))
         if protocol == "gemini":
             self.passes = self.passes and server.traits.is_complete(call.body, goal.capabilities)
         self.losses: tuple[Loss, ...] = ()

@@ -191,7 +191,7 @@ def test_thinking_without_call_is_not_decoded(name: str, monkeypatch: pytest.Mon
         raise AssertionError("it was decoded")
 
     monkeypatch.setattr(anthropic_tap, "read_delta", decode)
-    monkeypatch.setattr(gemini_tap.GeminiTap, "_tell_of", decode)
+    monkeypatch.setattr(gemini_tap.GeminiTap, "_report_chunk", decode)
     blocks = [
         {"type": "thinking", "thinking": "x" * 99, "signature": "sig"},
         {"type": "text", "text": "done"},
@@ -203,7 +203,7 @@ def test_thinking_without_call_is_not_decoded(name: str, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(("name", "module"), [("anthropic", anthropic_tap), ("gemini", gemini_tap)])
 def test_held_thinking_is_limited(name: str, module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST", 300)
+    monkeypatch.setattr(module, "_MAX_HELD", 300)
     blocks = [
         *({"type": "thinking", "thinking": "x" * 50, "signature": "s"} for _ in range(9)),
         {"type": "tool_use", "id": "one", "name": "f"},
@@ -222,7 +222,7 @@ def test_held_thinking_is_limited(name: str, module: Any, monkeypatch: pytest.Mo
 
 
 def test_thinking_blocks_without_text_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anthropic_tap, "_MOST", 10 * anthropic_tap._COST)
+    monkeypatch.setattr(anthropic_tap, "_MAX_HELD", 10 * anthropic_tap._OVERHEAD)
     tap: Any = ANTHROPIC_CLIENT.tap()
     found: Memories = {}
     tap.collect(SignatureCollector(found.__setitem__).feed, "claude")
