@@ -137,7 +137,7 @@ def test_reminders_before_the_text_do_not_count(protocol: str) -> None:
         ("gemini", {"sessionId": ID}),
     ],
 )
-def test_ids_of_clients_come_first(protocol: str, fields: dict[str, Any]) -> None:
+def test_client_ids_precede_text_keys(protocol: str, fields: dict[str, Any]) -> None:
     body = body_of(protocol, "Fix it.", **fields)
     assert hint_of(protocol, body) == session_from_request(decode(protocol, body)) == f"named:{ID}"
 

@@ -77,7 +77,7 @@ NONE: list[Any] = [
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize(("body", "kind", "words"), TOLD)
-def test_errors_are_what_they_would_be_with_the_right_status(
+def test_embedded_errors_have_class_of_the_matching_status(
     reader: Any, body: Any, kind: type[errors.GatewayError], words: str
 ) -> None:
     error = error_in(json.dumps(body).encode(), reader)
@@ -94,7 +94,7 @@ def test_responses_are_not_errors(body: Any) -> None:
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_the_time_of_a_retry_is_found_where_it_stands(reader: Any) -> None:
+def test_retry_delay_is_read_from_embedded_error_message(reader: Any) -> None:
     body = {"error": {"message": "Please try again in 20s.", "type": "rate_limit_error"}}
     error = error_in(json.dumps(body).encode(), reader)
     assert error is not None
@@ -108,7 +108,7 @@ def test_event_named_error_is_an_error() -> None:
     assert isinstance(error_in_event("error", b"{}", chat_error), errors.UpstreamError)
 
 
-def test_large_bodies_are_not_read_for_it() -> None:
+def test_large_bodies_are_not_searched_for_errors() -> None:
     body = json.dumps({"error": {"message": "x" * LARGEST}}).encode()
     assert error_in(body, chat_error) is None
 

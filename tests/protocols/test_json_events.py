@@ -159,7 +159,7 @@ def test_status_selects_error(status: int, kind: type[GatewayError]) -> None:
     assert ("sk-secret" in error.message) is (status not in (401, 403))
 
 
-def test_how_long_to_wait_and_what_is_too_long() -> None:
+def test_upstream_error_has_retry_delay_and_context_length_class() -> None:
     assert upstream_error(429, {"retry-after": "7"}).retry_after == 7
     assert upstream_error(429, {"retry-after": "7"}, retry_after=1.5).retry_after == 1.5
     assert isinstance(upstream_error(400, {}, "Too long.", too_long=True), ContextLengthError)

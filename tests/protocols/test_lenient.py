@@ -352,7 +352,7 @@ def test_only_declared_members_are_left_out() -> None:
     assert found.named["a"].name == "x"
 
 
-def test_what_does_not_fit_is_still_an_error() -> None:
+def test_values_of_wrong_type_are_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
         lenient.decode(b'{"aNumber":"x","one":null}', Outer)
     with pytest.raises(msgspec.DecodeError):
@@ -399,14 +399,14 @@ class _Outer(Struct):
         ),
     ],
 )
-def test_values_of_another_type_are_read_as_what_they_mean(written: Any, read: _Outer) -> None:
+def test_convertible_values_are_converted(written: Any, read: _Outer) -> None:
     assert lenient.decode(json.dumps(written).encode(), _Outer) == read
 
 
 @pytest.mark.parametrize(
     "written", [{"count": "many"}, {"inner": "x"}, {"items": 5}, {"count": 1.5}]
 )
-def test_values_that_can_mean_nothing_are_refused(written: Any) -> None:
+def test_values_that_cannot_be_converted_are_refused(written: Any) -> None:
     with pytest.raises(msgspec.DecodeError):
         lenient.decode(json.dumps(written).encode(), _Outer)
 

@@ -21,7 +21,7 @@ def call(body: bytes) -> Call:
 
 @pytest.mark.parametrize("server", [OPENAI_SPEECH_SERVER, OPENAI_IMAGES_SERVER])
 @pytest.mark.parametrize("model", ["good", "other"])
-def test_a_model_that_is_named_twice_goes_up_once(server: object, model: str) -> None:
+def test_duplicate_model_member_is_sent_once(server: object, model: str) -> None:
     body = server.with_model(call(TWICE), model)  # type: ignore[attr-defined]
     assert b"evil" not in body
     assert json.loads(body)["model"] == model

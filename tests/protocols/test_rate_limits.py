@@ -239,7 +239,7 @@ def _texts(fields: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize(("fields", "kind", "expected"), IN_BODIES)
-def test_every_protocol_understands_them(
+def test_rate_limits_are_read_by_every_protocol(
     reader: str, fields: dict[str, Any], kind: str, expected: float | None
 ) -> None:
     error = READERS[reader](429, DATE, fields)
@@ -265,7 +265,7 @@ def stream_errors(fields: dict[str, Any]) -> list[GatewayError]:
     ]
 
 
-def test_errors_inside_streams_say_it_too() -> None:
+def test_rate_limits_in_stream_errors_are_read() -> None:
     for error in stream_errors({"type": "usage_limit_reached", "resets_in_seconds": 7200}):
         assert isinstance(error, QuotaExhaustedError)
         assert error.retry_after == 7200
@@ -401,7 +401,7 @@ def test_a_passing_header_does_not_make_missing_credit_pass() -> None:
         assert reader(429, {"retry-after": "86400"}, fields).retry_after == DAY
 
 
-def test_credit_and_quotas_are_told_from_refused_keys() -> None:
+def test_exhausted_quota_differs_from_refused_key() -> None:
     spent = {
         "type": "access_terminated_error",
         "message": "You've reached your weekly usage limit.",
@@ -417,7 +417,7 @@ def test_credit_and_quotas_are_told_from_refused_keys() -> None:
     assert READERS["anthropic"](400, {}, low).code == "insufficient_quota"
 
 
-def test_limits_that_were_not_reached_say_nothing() -> None:
+def test_limits_not_reached_give_no_delay() -> None:
     headers = {"x-ratelimit-reset-requests": "6m0s", "anthropic-ratelimit-unified-reset": "9e9"}
     for reader in READERS.values():
         error = reader(500, headers, {"message": "broken"})
@@ -468,7 +468,7 @@ def test_any_text_is_read(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["1 " * 2000, "again " * 700, "1h" * 2000, "a " * 2000, "resets " * 500, "12:" * 1300]
 )
-def test_no_text_takes_long(text: str) -> None:
+def test_long_texts_are_read_fast(text: str) -> None:
     began = time.process_time()
     read_limit(429, {}, {"error": {"message": text}})
     assert time.process_time() - began < 2

@@ -53,7 +53,7 @@ def test_gemini_writes_out_a_bounded_number_of_nodes_for_all_tools_together(
     assert later.schema["type"] == "object"
 
 
-def test_gemini_leaves_a_usual_number_of_tools_whole() -> None:
+def test_gemini_schemas_of_fifty_tools_are_not_shortened() -> None:
     schema = {
         "type": "object",
         "properties": {f"p{n}": {"type": "string", "minLength": n} for n in range(40)},
@@ -64,7 +64,7 @@ def test_gemini_leaves_a_usual_number_of_tools_whole() -> None:
         assert clean_parameters(schema, budget) == clean_parameters(schema)
 
 
-def test_gemini_merges_a_bounded_amount_of_what_many_branches_say() -> None:
+def test_gemini_merges_bounded_number_of_schema_branches() -> None:
     wide = {f"p{n}": {"type": "string"} for n in range(10_000)}
     branches = [{"properties": {f"q{n}": {"type": "string"}}} for n in range(10_000)]
     found = clean({"type": "object", "properties": wide, "allOf": branches}).schema

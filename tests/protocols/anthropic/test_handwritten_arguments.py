@@ -52,7 +52,7 @@ def test_arguments_are_the_same_object_streamed_and_whole(arguments: str, size: 
 
 
 @given(st.dictionaries(st.text(), st.text() | st.lists(st.integers())), st.integers(1, 9))
-def test_sound_json_is_never_changed(value: dict[str, object], size: int) -> None:
+def test_valid_json_is_unchanged(value: dict[str, object], size: int) -> None:
     escaper = ControlEscaper()
     text = json.dumps(value, indent=1, ensure_ascii=False)
     pieces = [text[place : place + size] for place in range(0, len(text), size)]

@@ -26,7 +26,7 @@ def test_objects_are_closed_wherever_they_stand() -> None:
     assert fit_schema(fitted) == (fitted, frozenset())
 
 
-def test_limits_are_told_in_the_description() -> None:
+def test_limits_are_added_to_the_description() -> None:
     schema = {
         "type": "object",
         "properties": {
@@ -48,7 +48,7 @@ def test_limits_are_told_in_the_description() -> None:
     assert lost == {"minimum", "maximum", "maxItems", "additionalProperties"}
 
 
-def test_one_of_becomes_any_of_and_values_are_left_alone() -> None:
+def test_one_of_becomes_any_of_and_values_are_unchanged() -> None:
     choice = {"oneOf": [{"type": "string"}, {"const": {"type": "object"}}]}
     fitted, lost = fit_schema({"type": "object", "properties": {"x": choice}})
     assert fitted["properties"]["x"] == {"anyOf": choice["oneOf"]}

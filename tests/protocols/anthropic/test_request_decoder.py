@@ -47,7 +47,7 @@ def parts(*blocks: Any, role: str = "user") -> tuple[Any, ...]:
     return decode(messages=turns).messages[1].parts
 
 
-def test_it_provides_what_it_says() -> None:
+def test_server_provides_its_interfaces() -> None:
     from tests.protocols.anthropic.builders import context
 
     assert verifyObject(IServerProtocol, SERVER)
@@ -55,7 +55,7 @@ def test_it_provides_what_it_says() -> None:
 
 
 @pytest.mark.parametrize("row", RECORDED, ids=lambda row: row["source"])
-def test_what_real_clients_send_is_read_whole(row: Any) -> None:
+def test_recorded_requests_are_decoded_completely(row: Any) -> None:
     body = row["body"]
     cut = body.get("tools", [])
     body = body | ({"tools": [tool for tool in cut if isinstance(tool, dict)]} if cut else {})
@@ -87,7 +87,7 @@ def test_claude_code_with_a_new_model() -> None:
     assert request.user == request.metadata["user_id"]
 
 
-def test_another_model_leaves_every_other_byte() -> None:
+def test_with_model_changes_only_the_model() -> None:
     body = b' {"a": {"model": "in"},\n "model"  :\t"x", "b": 1.0e2, "messages": []} '
     assert SERVER.with_model(call(body), 'y"') == body.replace(b'"x"', b'"y\\""')
 
@@ -295,7 +295,7 @@ def test_thinking_blocks() -> None:
     )
 
 
-def test_the_signature_of_a_call_comes_back_to_the_call() -> None:
+def test_sealed_signature_is_restored_on_its_call() -> None:
     tool = {"type": "tool_use", "id": "t", "name": "get", "input": {}}
     sealed = {"type": "thinking", "signature": "ag1.gemini.sig"}
     assert parts(
@@ -338,6 +338,6 @@ def test_web_searches_are_one_part() -> None:
     assert (citation.url, citation.start, citation.end) == ("u", 2, 5)
 
 
-def test_unknown_blocks_are_kept_as_they_are() -> None:
+def test_unknown_blocks_become_opaque_parts() -> None:
     block = {"type": "mcp_tool_use", "id": "x", "new": {"deep": [1]}}
     assert parts(block, role="assistant") == (Opaque("anthropic", "mcp_tool_use", block),)

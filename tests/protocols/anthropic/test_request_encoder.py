@@ -62,7 +62,7 @@ def contents(*messages: Message, **fields: Any) -> tuple[list[Any], set[str]]:
     return [turn["content"] for turn in body["messages"]], losses
 
 
-def test_the_least() -> None:
+def test_minimal_request_is_encoded() -> None:
     body, losses = encode(request())
     assert body == {
         "model": "up",
@@ -97,7 +97,7 @@ def test_turns_alternate_and_begin_with_the_user() -> None:
     assert losses == {"messages", "messages.role"}
 
 
-def test_results_come_first_in_their_turn_and_ids_become_legal() -> None:
+def test_results_precede_text_in_their_turn_and_ids_are_made_legal() -> None:
     turns, losses = contents(
         said("hi"),
         answered(ToolCall("call:1", "get", '{"x": 1e2}'), ToolCall("call/1", "get", "")),
@@ -171,7 +171,7 @@ def test_media_that_cannot_be_sent_is_a_loss() -> None:
     assert losses == {"messages.media"}
 
 
-def test_only_claudes_thinking_goes_to_claude_and_goes_first() -> None:
+def test_only_claude_thinking_is_sent_and_precedes_other_parts() -> None:
     turns, losses = contents(
         said("hi"),
         answered(
@@ -205,7 +205,7 @@ def test_searches() -> None:
     assert losses == {"messages.web_search"}
 
 
-def test_opaque_parts_go_home_only() -> None:
+def test_opaque_parts_are_sent_to_their_own_protocol_only() -> None:
     wire = {"type": "mcp_tool_use", "id": "x"}
     turns, losses = contents(
         said("hi"), answered(Opaque("anthropic", "k", wire), Opaque("gemini", "k", {})), said("x")
@@ -215,7 +215,7 @@ def test_opaque_parts_go_home_only() -> None:
 
 
 @pytest.mark.parametrize("thinks", [False, True])
-def test_the_beginning_of_an_answer(thinks: bool) -> None:
+def test_trailing_assistant_turn_is_sent_only_where_prefill_is_supported(thinks: bool) -> None:
     asked = request(said("hi"), answered("So: \n"))
     if thinks:
         asked = replace(asked, thinking=ThinkingConfig("on", effort="low"))
@@ -286,7 +286,7 @@ def test_a_forced_call_forbids_thinking() -> None:
     assert losses == {"thinking"}
 
 
-def test_a_call_under_way_without_its_thinking_forbids_thinking() -> None:
+def test_open_call_without_thinking_disables_budget_thinking() -> None:
     call_part, result = ToolCall("a", "get"), ToolResult("a", (Text("1"),))
     thinking = ThinkingConfig("on", 2000)
     lost = request(said("hi"), answered(call_part), said(result), thinking=thinking)
@@ -355,7 +355,7 @@ def test_a_choice_among_several_tools_offers_these_only() -> None:
     assert body["tool_choice"] == {"type": "any"}
 
 
-def test_forms_of_answers() -> None:
+def test_response_format_becomes_output_config_or_instruction() -> None:
     schema = ResponseFormat("schema", schema=SCHEMA)
     body, losses = encode(request(response_format=schema))
     closed = {**SCHEMA, "additionalProperties": False}
@@ -369,7 +369,7 @@ def test_forms_of_answers() -> None:
         assert losses == {"response_format"}
 
 
-def test_extensions_go_home_only() -> None:
+def test_extensions_are_sent_to_their_own_protocol_only() -> None:
     edits = [{"type": "clear_thinking_20251015"}, {"type": "clear_tool_uses_20250919"}]
     extensions = {
         "container": "c",

@@ -89,6 +89,6 @@ def test_a_deep_body_is_refused() -> None:
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{}", b'{"model": 1}', b'{"model": ""}', b"x"])
-def test_peek_refuses_what_names_no_model(body: bytes) -> None:
+def test_peek_refuses_body_without_model(body: bytes) -> None:
     with pytest.raises(InvalidRequestError):
         SERVER.peek(call(body))

@@ -51,7 +51,7 @@ def without(*names: str, **more: Any) -> dict[str, Any]:
         (without("stop_reason", "stop_sequence", "type", "role"), {}),
     ],
 )
-def test_a_message_that_begins_has_all_that_sdks_add_to(
+def test_message_start_gets_members_that_sdks_require(
     message: dict[str, Any], changed: dict[str, Any]
 ) -> None:
     _, found = repair("message_start", message=message)
@@ -59,7 +59,7 @@ def test_a_message_that_begins_has_all_that_sdks_add_to(
 
 
 @pytest.mark.parametrize("usage", [{}, {"usage": None}, {"usage": {}}])
-def test_an_end_has_counts(usage: dict[str, Any]) -> None:
+def test_message_delta_gets_token_counts(usage: dict[str, Any]) -> None:
     _, found = repair("message_delta", delta={"stop_reason": "end_turn"}, **usage)
     assert found["usage"] == {"output_tokens": 0}
     assert found["delta"] == {"stop_reason": "end_turn", "stop_sequence": None}
@@ -77,7 +77,7 @@ def test_an_end_has_counts(usage: dict[str, Any]) -> None:
         ({"type": "of the future"}, {"type": "of the future"}),
     ],
 )
-def test_a_block_that_begins_has_its_members(block: dict[str, Any], whole: Any) -> None:
+def test_block_start_gets_missing_members(block: dict[str, Any], whole: Any) -> None:
     assert repair("content_block_start", index=0, content_block=block)[1]["content_block"] == whole
 
 
@@ -97,7 +97,7 @@ def test_an_event_without_a_name_gets_one() -> None:
         ServerSentEvent("ping", b'{"type":"ping"}'),
     ],
 )
-def test_an_event_that_lacks_nothing_stays_as_it_is(event: ServerSentEvent) -> None:
+def test_complete_event_is_unchanged(event: ServerSentEvent) -> None:
     assert AnthropicTap().repair(event) is event
 
 
@@ -122,7 +122,7 @@ def test_a_whole_message_can_be_read(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "body", [b"{}", b"[", b'{"type":"error","error":{}}', json.dumps(HEAD).encode()]
 )
-def test_what_is_no_message_or_a_good_one_stays_as_it_is(body: bytes) -> None:
+def test_valid_message_and_other_bodies_are_unchanged(body: bytes) -> None:
     assert AnthropicTap().repair_body(body) is body
 
 
@@ -170,7 +170,7 @@ def test_calls_in_a_whole_chat_completion_can_be_read(arguments: Any, many: bool
     assert json.loads(called.function.arguments) == {"p": 1}
 
 
-def test_thinking_in_parts_of_a_chat_completion_stands_beside_its_text() -> None:
+def test_thinking_parts_of_chat_completion_become_reasoning_content() -> None:
     parts = [
         {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
         {"type": "text", "text": "hi"},
@@ -190,7 +190,7 @@ def test_thinking_in_parts_of_a_chat_completion_stands_beside_its_text() -> None
         {"choices": [], "error": {"code": 1}},
     ],
 )
-def test_what_is_no_chat_completion_or_a_good_one_stays_as_it_is(wire: Any) -> None:
+def test_valid_chat_completion_and_other_bodies_are_unchanged(wire: Any) -> None:
     body = json.dumps(wire).encode()
     assert ChatTap().repair_body(body) is body
     assert ChatTap().repair_body(b"nonsense") == b"nonsense"

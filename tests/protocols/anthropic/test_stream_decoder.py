@@ -82,7 +82,7 @@ BEGIN = {
 }
 
 
-def test_they_provide_what_they_say() -> None:
+def test_client_provides_its_interfaces() -> None:
     assert verifyObject(IClientProtocol, CLIENT)
     assert verifyObject(IStreamDecoder, decoder())
     assert verifyObject(ITap, CLIENT.tap())
@@ -97,7 +97,7 @@ def test_any_chunking_gives_the_same_events(events: Any, cuts: list[int]) -> Non
 
 @settings(max_examples=300)
 @given(sound_events())
-def test_what_we_write_we_read_back(events: Any) -> None:
+def test_encoded_stream_is_decoded_to_the_same_events(events: Any) -> None:
     """Our own stream, decoded and encoded again, says the same (images are text now)."""
     once = stream(events)
     again = read(once)
@@ -122,7 +122,7 @@ def legal(events: list[ev.Event]) -> bool:
     return isinstance(events[-1], ev.Finish)
 
 
-def test_a_whole_answer() -> None:
+def test_complete_stream_is_decoded() -> None:
     found = read(
         wire(
             BEGIN,
@@ -229,19 +229,19 @@ def test_events_without_a_name_are_read_too() -> None:
         ([{"type": "content_block_start", "index": "x"}], errors.UpstreamError),
     ],
 )
-def test_what_breaks_off_is_a_failure(tail: Any, kind: type[Exception]) -> None:
+def test_interrupted_stream_ends_with_failure(tail: Any, kind: type[Exception]) -> None:
     found = read(wire(BEGIN, start(0, "text"), delta(0, "text_delta", text="hi"), *tail))
     failures = [event for event in found if isinstance(event, ev.StreamFailure)]
     assert failures == found[-1:]
     assert type(failures[0].error) is kind
 
 
-def test_an_answer_that_said_why_it_stopped_is_complete() -> None:
+def test_stream_with_stop_reason_is_complete() -> None:
     found = read(wire(BEGIN, start(0, "text"), delta(0, "text_delta", text="hi"), ending()[0]))
     assert found[-1] == ev.Finish("stop", None, "end_turn")
 
 
-def test_garbage_is_a_failure_and_the_end() -> None:
+def test_malformed_event_ends_the_stream_with_failure() -> None:
     ours = decoder()
     (failure,) = ours.decode(ServerSentEvent("message_start", b"{"))
     assert isinstance(failure, ev.StreamFailure)
@@ -276,7 +276,7 @@ def test_the_tap() -> None:
     assert isinstance(tap.failure, errors.UpstreamError)
 
 
-def test_whole_answers() -> None:
+def test_usage_counts_and_model_lists_are_decoded() -> None:
     body = {"usage": {"input_tokens": 5, "cache_read_input_tokens": 1, "output_tokens": 2}}
     assert CLIENT.decode_usage(json.dumps(body).encode()) == Usage(6, 1, 0, 2)
     assert CLIENT.decode_usage(b"{}") is None
@@ -340,18 +340,18 @@ def test_errors(status: int, kind: str, message: str, expected: type[Exception])
     assert error.retry_after is None
 
 
-def test_an_error_names_the_field_again() -> None:
+def test_error_message_with_field_sets_the_parameter() -> None:
     body = b'{"error":{"type":"invalid_request_error","message":"messages.2.role: bad"}}'
     assert CLIENT.decode_error(400, {}, body).param == "$.messages[2].role"
 
 
-def test_a_refused_credential_is_not_talked_about() -> None:
+def test_credential_error_hides_the_key() -> None:
     body = b'{"error":{"type":"authentication_error","message":"key sk-ant-123 of a@b.c"}}'
     assert "sk-ant" not in CLIENT.decode_error(401, {}, body).message
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error": null}', b'{"error": "text"}'])
-def test_errors_that_are_not_anthropics(body: bytes) -> None:
+def test_malformed_error_bodies_are_decoded(body: bytes) -> None:
     assert type(CLIENT.decode_error(502, {}, body)) is errors.UpstreamError
 
 

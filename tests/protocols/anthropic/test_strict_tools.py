@@ -80,7 +80,7 @@ def test_schema_that_refers_to_itself_is_not_fit() -> None:
     )
 
 
-def test_strict_tools_stay_within_what_a_request_may_have() -> None:
+def test_strict_tools_are_limited_per_request() -> None:
     declared, lost = tools(NEW, *(obj() for _ in range(22)))
     assert [tool.get("strict") for tool in declared] == [True] * 20 + [None] * 2
     assert len(lost) == 2

@@ -30,7 +30,7 @@ def sent(model: str, thinking: ThinkingConfig) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("model", ["deepseek-v4-pro", "kimi-k3", "glm-4.7", "kimi-k2.6"])
-def test_models_of_others_are_told_budgets_not_adaptive_thinking(model: str) -> None:
+def test_other_models_get_thinking_budget_not_adaptive_thinking(model: str) -> None:
     thinking = sent(model, ThinkingConfig("on", effort="high"))["thinking"]
     assert thinking["type"] == "enabled"
     assert thinking["budget_tokens"] >= 1024
@@ -39,12 +39,12 @@ def test_models_of_others_are_told_budgets_not_adaptive_thinking(model: str) -> 
 @pytest.mark.parametrize(
     ("model", "effort"), [("deepseek-v4-pro", "max"), ("kimi-k3", "max"), ("glm-4.7", None)]
 )
-def test_efforts_go_up_where_the_model_has_any(model: str, effort: str | None) -> None:
+def test_effort_is_sent_only_to_models_that_support_it(model: str, effort: str | None) -> None:
     config = sent(model, ThinkingConfig("on", effort="max")).get("output_config", {})
     assert config.get("effort") == effort
 
 
-def test_models_that_always_think_are_not_told_to_stop() -> None:
+def test_disabled_thinking_is_not_sent_to_models_that_always_think() -> None:
     assert sent("deepseek-v4-pro", ThinkingConfig("off"))["thinking"] == {"type": "disabled"}
     assert "thinking" not in sent("kimi-k3", ThinkingConfig("off"))
     assert "thinking" not in sent("glm-5.3", ThinkingConfig("off"))

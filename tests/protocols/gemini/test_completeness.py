@@ -40,7 +40,9 @@ def body(*parts: Any) -> bytes:
         ([{"text": "hi"}], CLAUDE, True),
     ],
 )
-def test_what_passes(parts: list[Any], capabilities: Capabilities, complete: bool) -> None:
+def test_body_is_complete_when_parts_fit_the_model(
+    parts: list[Any], capabilities: Capabilities, complete: bool
+) -> None:
     assert is_complete(body(*parts), capabilities) is complete
 
 

@@ -60,7 +60,7 @@ def content(*parts: Any) -> dict[str, Any]:
     return {"parts": [{"text": part} if isinstance(part, str) else part for part in parts]}
 
 
-def test_it_is_served_under_both_versions() -> None:
+def test_embeddings_are_served_under_both_versions() -> None:
     assert [(r.path, r.operation) for r in SERVER.routes] == [
         (f"/{version}/models/{{model...}}:{verb}", "embed")
         for version in ("v1beta", "v1")
@@ -120,7 +120,7 @@ def test_settings_are_read_in_every_spelling_and_place(body: Any) -> None:
         assert (request.model, request.extensions) == ("gemini-x", {})
 
 
-def test_media_and_unknown_fields_are_kept() -> None:
+def test_media_and_unknown_fields_are_preserved() -> None:
     body = {"content": content("a", PNG), "autoFlavour": 1, "embedContentConfig": {"ocr": True}}
     request = SERVER.decode_embedding(call(body))
     text, media = request.inputs[0].parts
@@ -160,7 +160,7 @@ def test_invalid_field_is_named(body: Any, batch: bool, param: str) -> None:
 
 @patient
 @given(st.lists(embedding_inputs(), min_size=1, max_size=4))
-def test_servers_read_what_clients_write(inputs: list[EmbeddingInput]) -> None:
+def test_encoded_embedding_request_is_decoded_unchanged(inputs: list[EmbeddingInput]) -> None:
     request = EmbeddingRequest("m", tuple(inputs), "other")
     done = CLIENT.encode_embedding(request, request.inputs, TEXT_ONLY)
     batch = done.operation == "embed_batch"
@@ -207,7 +207,7 @@ def encode(part: Any, target: Target) -> Any:
     return json.loads(done.body)["content"]["parts"]
 
 
-def test_media_go_where_the_model_takes_them() -> None:
+def test_media_are_sent_only_to_models_that_support_them() -> None:
     media = Media("image", InlineData("AAAA"), "image/png")
     assert encode(media, EVERYTHING) == [PNG]
     with pytest.raises(InvalidRequestError, match="does not support image input") as caught:

@@ -33,7 +33,7 @@ def body(*quirks: str, model: str = MODEL, **fields: Any) -> tuple[dict[str, Any
     return json.loads(encoded.body), [loss.field for loss in encoded.warnings]
 
 
-def test_the_public_api_takes_it_all() -> None:
+def test_public_api_receives_all_settings() -> None:
     said, losses = body()
     assert said["generationConfig"]["responseModalities"] == ["IMAGE"]
     assert said["generationConfig"]["imageConfig"] == {"aspectRatio": "1:1"}
@@ -41,7 +41,7 @@ def test_the_public_api_takes_it_all() -> None:
     assert losses == []
 
 
-def test_code_assist_takes_the_words_in_the_first_turn() -> None:
+def test_code_assist_receives_system_prompt_in_first_turn() -> None:
     said, losses = body("codeassist", response_format=ResponseFormat("json"))
     assert "systemInstruction" not in said
     assert said["contents"][0]["parts"] == [{"text": "In oil."}, {"text": "a cat"}]
@@ -49,7 +49,7 @@ def test_code_assist_takes_the_words_in_the_first_turn() -> None:
     assert losses == ["system", "response_format"]
 
 
-def test_other_models_keep_theirs() -> None:
+def test_other_models_receive_system_instruction() -> None:
     said, _ = body("codeassist", model="gemini-3-flash")
     assert "systemInstruction" in said
 
@@ -66,7 +66,7 @@ def test_other_models_keep_theirs() -> None:
         ({"contents": [], "generationConfig": {"response_mime_type": "text/plain"}}, False),
     ],
 )
-def test_what_may_pass_as_it_is(sent: Any, passes: bool) -> None:
+def test_image_request_is_complete_without_system_prompt(sent: Any, passes: bool) -> None:
     data = json.dumps(sent).encode()
     assert is_complete(data, TABLE.capabilities(MODEL)) is passes
     assert is_complete(data, TABLE.capabilities("gemini-2.5-flash"))

@@ -26,7 +26,7 @@ def user(*parts: Any) -> dict[str, Any]:
     return {"contents": [{"role": "user", "parts": list(parts)}]}
 
 
-def test_it_keeps_its_contract() -> None:
+def test_server_provides_its_interface() -> None:
     verifyObject(IServerProtocol, SERVER)
 
 
@@ -443,7 +443,7 @@ def test_thinking(config: dict[str, Any], expected: ThinkingConfig) -> None:
     assert decode(body).thinking == expected
 
 
-def test_everything_else_rides_along() -> None:
+def test_other_fields_become_extensions() -> None:
     request = decode(
         {
             **user("x"),
@@ -481,7 +481,7 @@ def test_everything_else_rides_along() -> None:
     )
 
 
-def test_counting_takes_both_bodies() -> None:
+def test_count_tokens_accepts_plain_and_wrapped_bodies() -> None:
     path = "/v1beta/models/gemini-x/countTokens"
     plain = decode(user("x"), path=path)
     wrapped = decode({"generateContentRequest": {"model": "models/y", **user("x")}}, path=path)
@@ -538,13 +538,13 @@ def test_errors_name_the_field(body: Any, param: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b'{"a":' * 2000, b'"x"'])
-def test_what_is_no_object_is_refused(body: bytes) -> None:
+def test_body_that_is_not_an_object_is_refused(body: bytes) -> None:
     for act in (SERVER.peek, SERVER.decode):
         with pytest.raises(InvalidRequestError):
             act(call(body))
 
 
-def test_another_model_changes_nothing_else() -> None:
+def test_with_model_changes_only_the_model() -> None:
     body = (
         b' { "contents" : [ {"model":"x"} ],\n "generateContentRequest":'
         b'{ "a":"\\"model\\":", "model" :  "models/a" , "z":1.0 } }'
@@ -565,7 +565,7 @@ def test_a_result_belongs_to_the_latest_open_call_of_its_name() -> None:
     assert result.call_id == "call_f_2"
 
 
-def test_the_pieces_of_a_streamed_thought_are_one_again() -> None:
+def test_pieces_of_streamed_thought_are_joined() -> None:
     # Chats keep every chunk, each as a content of its own; only the last piece is signed.
     signature = to_wire(Signature("abcd", "claude"))
     pieces = [

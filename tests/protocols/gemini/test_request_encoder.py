@@ -126,7 +126,7 @@ def test_order_inside_a_model_turn() -> None:
     assert parts[0] == {"text": "h", "thought": True, "thoughtSignature": "c2ln"}
 
 
-def test_signatures_go_back_where_they_sat() -> None:
+def test_signatures_are_sent_on_their_original_parts() -> None:
     own = Signature("b3du", "gemini")
     request = asked(
         HI,
@@ -442,7 +442,7 @@ def test_the_output_limit_holds_the_thoughts(
     st.integers(1024, 65536),
     st.none() | st.integers(2000, 65536),
 )
-def test_limits_are_always_kept(
+def test_thinking_budget_is_within_model_limits(
     mode: Any, budget: Any, effort: Any, limit: Any, least: int, most: int, output: Any
 ) -> None:
     request = asked(thinking=ThinkingConfig(mode, budget, effort), max_output_tokens=limit)
@@ -475,14 +475,14 @@ def test_thinking_before_a_signed_call_does_not_sign_the_next_one() -> None:
     assert parts[0]["thought"] is True
 
 
-def test_a_signature_that_came_back_twice_goes_up_once() -> None:
+def test_duplicate_signature_is_sent_once() -> None:
     request = asked(HI, model(Thinking("h", NATIVE), ToolCall("1", "f", signature=NATIVE)))
     [part] = turns(request)[1][1]
     assert part["thoughtSignature"] == NATIVE.value
     assert "functionCall" in part
 
 
-def test_claude_behind_the_protocol_gets_its_thinking_back() -> None:
+def test_claude_model_gets_signed_thinking() -> None:
     claude = Capabilities(family="claude")
     signed = Thinking("h", Signature("c2ln", "claude"))
     request = asked(HI, model(signed, ToolCall("1", "f")), model(Thinking("g", NATIVE)))
@@ -493,7 +493,7 @@ def test_claude_behind_the_protocol_gets_its_thinking_back() -> None:
 
 
 @pytest.mark.parametrize("name", ["responseJsonSchema", "response_json_schema"])
-def test_what_a_function_returns_is_no_raw_schema_where_none_are_known(name: str) -> None:
+def test_response_schema_of_function_is_raw_only_with_raw_schema_support(name: str) -> None:
     raw = {"type": "object", "properties": {"a": {"const": 1, "type": "integer"}}}
     extensions = {"functionDeclarations": {"f": {name: raw, "behavior": "BLOCKING"}}}
     request = asked(protocol="gemini", tools=(FunctionTool("f", "", None),), extensions=extensions)

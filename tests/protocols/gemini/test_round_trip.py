@@ -189,7 +189,7 @@ answers = st.tuples(
 
 @patient
 @given(answers, st.integers(0, 99), st.integers(0, 99))
-def test_answers(parts: Any, prompt: int, output: int) -> None:
+def test_response_is_decoded_to_the_same_parts(parts: Any, prompt: int, output: int) -> None:
     calls = any(isinstance(part, ToolCall) for part in parts)
     finish: Any = "tool_calls" if calls else "stop"
     choice = Choice(parts, finish, native_finish="STOP")

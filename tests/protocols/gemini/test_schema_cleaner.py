@@ -118,7 +118,7 @@ def test_parameters_are_always_an_object(schema: Any) -> None:
 
 @patient
 @given(st.dictionaries(st.sampled_from(KEYWORDS) | st.text(max_size=6), schemas(1), max_size=8))
-def test_property_names_are_kept(properties: dict[str, Any]) -> None:
+def test_property_names_are_unchanged(properties: dict[str, Any]) -> None:
     cleaned = clean({"type": "object", "properties": properties}).schema
     kept = [name for name, schema in properties.items() if schema is not False]
     assert list(cleaned["properties"]) == kept
@@ -126,7 +126,7 @@ def test_property_names_are_kept(properties: dict[str, Any]) -> None:
 
 @patient
 @given(schemas())
-def test_the_input_is_left_alone(schema: Any) -> None:
+def test_cleaning_does_not_change_the_input(schema: Any) -> None:
     before = repr(schema)
     clean(schema)
     assert repr(schema) == before
@@ -151,7 +151,7 @@ def test_properties_named_like_keywords_are_no_keywords() -> None:
     assert cleaned["required"] == ["type"]
 
 
-def test_references_are_followed_and_their_siblings_kept() -> None:
+def test_references_are_resolved_with_their_sibling_keywords() -> None:
     schema = {
         "type": "object",
         "properties": {
@@ -303,11 +303,11 @@ def test_deep_schemas_are_cut() -> None:
         ),
     ],
 )
-def test_what_becomes_of_each_keyword(schema: Any, expected: Any) -> None:
+def test_each_keyword_is_kept_converted_or_dropped(schema: Any, expected: Any) -> None:
     assert clean(schema).schema == expected
 
 
-def test_what_is_lost_is_named() -> None:
+def test_dropped_keywords_are_reported() -> None:
     schema = {"type": "object", "$schema": "x", "propertyNames": {}, "default": 1, "not": {}}
     assert clean(schema).dropped == {"propertyNames", "default", "not"}
 
@@ -344,7 +344,7 @@ def test_translation_never_fails(value: Any) -> None:
         lower_types(value)
 
 
-def test_lowering_types_touches_nothing_else() -> None:
+def test_lower_types_changes_only_types() -> None:
     schema = {
         "type": "OBJECT",
         "properties": {"any_of": {"type": "STRING", "default": {"type": "STRING"}}},

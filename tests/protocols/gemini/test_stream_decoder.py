@@ -311,7 +311,7 @@ def test_errors_in_the_stream() -> None:
     assert found[-1].error.retry_after == 3.0
 
 
-def test_nothing_comes_after_the_finish_but_usage() -> None:
+def test_only_usage_follows_the_finish() -> None:
     found = decode(
         chunk({"text": "x"}, finish="STOP"),
         chunk({"text": "late"}),
@@ -345,7 +345,7 @@ json_values = st.recursive(
 
 @patient
 @given(st.lists(json_values | st.binary(max_size=8), max_size=4))
-def test_any_answer_is_decoded_legally(values: list[Any]) -> None:
+def test_any_chunks_are_decoded_to_legal_events(values: list[Any]) -> None:
     decode(*values)
 
 
@@ -406,7 +406,7 @@ def test_tap_reports_usage_and_end() -> None:
     blocked.watch(ServerSentEvent("", b"{finishReason"))
 
 
-def test_the_fold_is_a_response() -> None:
+def test_folded_events_make_a_response() -> None:
     response = fold(
         decode(
             chunk({"text": "a"}, {"functionCall": {"name": "f", "id": "1"}}),

@@ -183,7 +183,7 @@ json_values = st.recursive(
         st.sampled_from(["retry-after", "date", "x-ratelimit-reset"]), st.text(max_size=8)
     ),
 )
-def test_any_answer_is_some_error(status: int, body: bytes, headers: dict[str, str]) -> None:
+def test_any_error_response_is_decoded(status: int, body: bytes, headers: dict[str, str]) -> None:
     error = CLIENT.decode_error(status, headers, body)
     assert error.message
     assert error.upstream_status == status
@@ -204,9 +204,7 @@ LINK = "https://accounts.google.com/signin/continue?plt=veiled"
         ([{"metadata": {"validation_url": "https://a/\x1b[2J"}}], ""),
     ],
 )
-def test_where_an_account_is_validated_is_for_its_owner_only(
-    details: list[Any], expected: str
-) -> None:
+def test_validation_url_is_hidden_from_the_message(details: list[Any], expected: str) -> None:
     error = error_of(403, message=f"Verify your account at {LINK} to continue.", details=details)
     assert isinstance(error, UpstreamCredentialError)
     assert error.help_url == expected

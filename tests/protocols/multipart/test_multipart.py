@@ -45,7 +45,7 @@ def form(*parts: tuple[str, str | None, bytes]) -> bytes:
 
 
 @given(st.lists(st.tuples(NAMES, st.one_of(st.none(), NAMES), CONTENT), max_size=8))
-def test_what_was_sent_is_found(parts: list[tuple[str, str | None, bytes]]) -> None:
+def test_encoded_form_is_parsed_without_copies(parts: list[tuple[str, str | None, bytes]]) -> None:
     body = form(*parts)
     found = parse_form(body, TYPE)
     assert [(p.name, p.filename, bytes(found.data(p))) for p in found.parts] == parts
@@ -109,7 +109,7 @@ def test_names_are_utf8() -> None:
         (form(("a", None, b"1")), f"multipart/form-data; boundary={'b' * 201}", "up to 200"),
     ],
 )
-def test_what_is_no_form(body: bytes, content_type: str, said: str) -> None:
+def test_malformed_form_is_refused(body: bytes, content_type: str, said: str) -> None:
     with pytest.raises(InvalidRequestError, match=said):
         parse_form(body, content_type)
 
@@ -178,7 +178,7 @@ def test_a_boundary_may_have_its_own_name_in_it() -> None:
     assert found.text("model") == "evil"
 
 
-def test_near_boundaries_cost_next_to_nothing() -> None:
+def test_similar_boundaries_are_scanned_fast() -> None:
     body = form(("prompt", None, f"\r\n--{BOUNDARY}x".encode() * 1_000_000))
     began = time.process_time()
     with pytest.raises(InvalidRequestError, match="more than"):
@@ -186,7 +186,7 @@ def test_near_boundaries_cost_next_to_nothing() -> None:
     assert time.process_time() - began < 0.5
 
 
-def test_every_model_is_changed_and_none_may_be_a_file() -> None:
+def test_with_field_changes_every_occurrence_and_refuses_files() -> None:
     twice = parse_form(form(("model", None, b"evil"), ("model", None, b"good")), TYPE)
     changed = b"".join(twice.with_field("model", "good"))  # type: ignore[arg-type]
     assert changed == form(("model", None, b"good"), ("model", None, b"good"))
@@ -197,7 +197,7 @@ def test_every_model_is_changed_and_none_may_be_a_file() -> None:
         file.with_field("model", "good")
 
 
-def test_fields_that_are_no_text() -> None:
+def test_fields_that_are_not_text_are_refused() -> None:
     with pytest.raises(InvalidRequestError, match="UTF-8") as refused:
         dict(parse_form(form(("prompt", None, b"\xff")), TYPE).fields())
     assert refused.value.param == "prompt"
@@ -205,7 +205,7 @@ def test_fields_that_are_no_text() -> None:
         parse_form(form(("prompt", None, b"x" * (MAX_FIELD + 1))), TYPE).text("prompt")
 
 
-def test_it_is_parsed_once() -> None:
+def test_form_is_parsed_once() -> None:
     call = Call(
         Route("POST", "/", "generate"), {}, {}, {"content-type": TYPE}, form(("a", None, b"1"))
     )

@@ -525,7 +525,7 @@ def test_peek() -> None:
 
 
 @given(st.dictionaries(st.text(max_size=5), _json, max_size=5), st.text(), st.booleans())
-def test_with_model_changes_nothing_else(fields: dict[str, Any], name: str, pretty: bool) -> None:
+def test_with_model_changes_only_the_model(fields: dict[str, Any], name: str, pretty: bool) -> None:
     body = {**fields, "model": "OLD", "messages": [{"model": "OLD"}]}
     text = json.dumps(body, indent=2 if pretty else None)
     found = SERVER.with_model(call(text.encode()), name)

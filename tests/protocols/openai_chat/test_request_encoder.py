@@ -81,7 +81,7 @@ def wire(*messages: Message, target: Target = ABLE) -> list[dict[str, Any]]:
     return sent(request(*messages), target)[0]["messages"]
 
 
-def test_it_is_a_client_protocol() -> None:
+def test_client_provides_its_interface() -> None:
     assert verifyObject(IClientProtocol, CLIENT)
     assert verifyObject(IStreamDecoder, CLIENT.decoder(request(), ABLE))
     assert verifyObject(ITap, CLIENT.tap())
@@ -247,7 +247,7 @@ def _requests(draw: st.DrawFn) -> Request:
 
 
 @given(_requests())
-def test_what_is_encoded_is_decoded(request: Request) -> None:
+def test_encoded_request_is_decoded_unchanged(request: Request) -> None:
     encoded = CLIENT.encode(request, ABLE)
     assert encoded.warnings == ()
     assert OPENAI_CHAT_SERVER.decode(call(encoded.body)) == request
@@ -273,7 +273,7 @@ def test_any_target_gets_a_body_that_can_be_decoded(request: Request, family: An
 # Messages
 
 
-def test_results_follow_their_calls_whatever_stands_between() -> None:
+def test_results_follow_their_calls_despite_turns_between() -> None:
     found = wire(
         Message("user", (Text("q"),)),
         Message("assistant", (ToolCall("a", "f"),)),
@@ -315,7 +315,7 @@ def test_images_of_results_move_behind_all_results() -> None:
     assert lost == {"messages.tool_result.media"}
 
 
-def test_an_answer_with_calls_only_has_no_content() -> None:
+def test_assistant_turn_with_calls_only_has_null_content() -> None:
     (found,) = wire(Message("assistant", (ToolCall("a", "f"),)))
     assert found["content"] is None
 
@@ -333,12 +333,12 @@ def test_assistant_turn_without_content_is_left_out() -> None:
     assert json.loads(CLIENT.encode(request, thinker).body)["messages"] == [asked]
 
 
-def test_texts_of_an_answer_are_joined() -> None:
+def test_texts_of_assistant_turn_are_joined() -> None:
     parts = (Text("a"), Text("b"), ToolCall("c", "f"), Text("d"))
     assert wire(Message("assistant", parts))[0]["content"] == "ab\n\nd"
 
 
-def test_thoughts_go_back_only_to_those_that_want_them() -> None:
+def test_thinking_is_sent_only_to_upstreams_with_reasoning_content() -> None:
     message = Message("assistant", (Thinking("hm"), Text("x")))
     assert wire(message)[0]["reasoning_content"] == "hm"
     body, lost = sent(request(message), PLAIN)
@@ -358,7 +358,7 @@ def test_signatures_go_to_their_family_only(target: Any, maker: str, kept: bool)
     assert lost == (set() if kept else {"messages.signature"})
 
 
-def test_what_has_no_place_is_declared() -> None:
+def test_unsupported_content_is_reported_as_loss() -> None:
     _, lost = sent(
         request(
             Message("assistant", (WebSearch("s"), Opaque("anthropic", "x", {}), Text("y"))),
@@ -426,7 +426,7 @@ def test_the_frame_of_a_request() -> None:
     assert lost == set()
 
 
-def test_limit_is_max_completion_tokens_where_that_is_known_to_be_taken() -> None:
+def test_limit_is_max_completion_tokens_where_supported() -> None:
     model = Target("up", Capabilities("openai", fields=("max_completion_tokens",)))
     upstream = Target("up", quirks=frozenset(("max_completion_tokens",)))
     refusing = Target("up", model.capabilities, frozenset(("no_max_completion_tokens",)))

@@ -127,7 +127,7 @@ WHOLE = (
 )
 
 
-def test_an_answer_of_openai() -> None:
+def test_stream_of_openai_is_decoded() -> None:
     events = decode(*WHOLE)
     assert events[0] == ev.ResponseStart("x", "y")
     kinds = [type(event).__name__ for event in events if not isinstance(event, ev.ToolCallDelta)]
@@ -231,14 +231,14 @@ def test_calls_in_many_manners(deltas: list[Any]) -> None:
         [call("{", name="f"), call("}"), call('{"x"', name="f"), call(": 1}")],
     ],
 )
-def test_calls_without_ids_get_some(deltas: list[Any]) -> None:
+def test_calls_without_ids_get_generated_ids(deltas: list[Any]) -> None:
     calls = answer(*deltas, chunk(finish="stop"), DONE).choices[0].tool_calls
     assert [json.loads(c.arguments) for c in calls] == [{}, {"x": 1}]
     assert len({c.id for c in calls}) == 2
     assert calls == answer(*deltas, chunk(finish="stop"), DONE).choices[0].tool_calls
 
 
-def test_a_custom_call_and_a_call_in_the_old_way() -> None:
+def test_custom_and_legacy_calls_are_decoded() -> None:
     custom = {"index": 0, "id": "a", "type": "custom", "custom": {"name": "p", "input": "1"}}
     more = {"index": 0, "custom": {"input": "2"}}
     found = answer(chunk({"tool_calls": [custom]}), chunk({"tool_calls": [more]}), DONE)
@@ -249,7 +249,7 @@ def test_a_custom_call_and_a_call_in_the_old_way() -> None:
 
 
 @pytest.mark.parametrize("vendor", ["google", "vertex"])
-def test_a_signature_of_google(vendor: str) -> None:
+def test_google_signature_is_decoded(vendor: str) -> None:
     extra = {vendor: {"thought_signature": "sig"}}
     found = answer(call("{}", id="a", name="f", extra_content=extra), chunk(finish="stop"))
     assert found.choices[0].tool_calls[0].signature == Signature("sig", "gemini")
@@ -286,7 +286,7 @@ def test_sources_images_and_probabilities() -> None:
     assert ev.LogprobsDelta([{"token": "a", "logprob": -1}]) in events
 
 
-def test_sound_is_put_together() -> None:
+def test_audio_chunks_are_joined() -> None:
     pieces = [base64.b64encode(part).decode() for part in (b"ab", b"cdef", b"g")]
     deltas = [chunk({"audio": {"id": "i", "data": data, "transcript": "t"}}) for data in pieces]
     request = Request("m", (), "openai_chat", audio_config={"format": "mp3"})
@@ -308,7 +308,7 @@ def test_several_choices() -> None:
     assert [(c.text, c.finish) for c in response.choices] == [("a", "stop"), ("b", "length")]
 
 
-def test_who_asked_for_one_choice_gets_one_with_all_that_came_in_several() -> None:
+def test_several_choices_are_merged_when_one_was_requested() -> None:
     response = answer(
         {
             "choices": [

@@ -64,7 +64,9 @@ def sent(where: str, model: str, **fields: Any) -> tuple[dict[str, Any], set[str
         ("unknown", "mistral-large-latest", "max_tokens"),
     ],
 )
-def test_limit_has_the_name_that_upstream_or_model_take(where: str, model: str, name: str) -> None:
+def test_limit_has_the_name_that_upstream_or_model_supports(
+    where: str, model: str, name: str
+) -> None:
     body, _ = sent(where, model, max_output_tokens=9)
     assert body[name] == 9
     assert len({"max_tokens", "max_completion_tokens"} & set(body)) == 1
@@ -190,7 +192,7 @@ def test_usage_is_asked_for_where_that_is_taken() -> None:
         assert "stream_options" not in sent(where, "m")[0]
 
 
-def test_one_stop_sequence_at_most_goes_up_and_the_others_are_watched_for() -> None:
+def test_one_stop_sequence_is_sent_and_the_others_are_applied_by_the_gateway() -> None:
     body, lost = sent("zai", "glm-4.7", stop=("a", "b"))
     assert body["stop"] == ["a"]
     assert "stop" not in lost
@@ -215,7 +217,7 @@ def test_any_field_can_be_refused_by_its_name() -> None:
     assert [loss.field for loss in encoded.warnings] == ["temperature"]
 
 
-def test_sampling_goes_up_only_while_the_model_does_not_think() -> None:
+def test_sampling_is_sent_only_without_thinking() -> None:
     for model, thinking, taken in (
         ("gpt-5.1", ThinkingConfig(), True),
         ("gpt-5.1", ThinkingConfig("on", effort="low"), False),
@@ -231,7 +233,7 @@ def test_sampling_goes_up_only_while_the_model_does_not_think() -> None:
     assert "presence_penalty" not in body
 
 
-def test_model_can_refuse_a_field_that_others_take() -> None:
+def test_model_can_refuse_a_field_that_others_support() -> None:
     for model, taken in (("o3", False), ("gpt-4.1", True)):
         body, _ = sent("unknown", model, tools=(TOOL,), parallel_tool_calls=False)
         assert ("parallel_tool_calls" in body) is taken

@@ -34,7 +34,7 @@ def wish(**fields: Any) -> ImageOptions:
     return image
 
 
-def test_a_plain_one() -> None:
+def test_minimal_image_request_is_decoded() -> None:
     call = draw(prompt="a cat", model="m", n=3, user="me", stream=True)
     request = DRAW.decode(call)
     assert DRAW.peek(call) == DRAW.peek(draw(prompt="x", model="m", stream=True))
@@ -103,14 +103,16 @@ def test_qualities_and_resolutions() -> None:
         ({"output_compression": 101}, "output_compression", "from 0 to 100"),
     ],
 )
-def test_what_there_is_not_is_named(fields: dict[str, Any], param: str, named: str) -> None:
+def test_unsupported_values_are_refused_naming_the_supported_ones(
+    fields: dict[str, Any], param: str, named: str
+) -> None:
     with pytest.raises(InvalidRequestError) as refused:
         DRAW.decode(draw(**{"prompt": "a cat", **fields}))
     assert refused.value.param == param
     assert named in refused.value.message
 
 
-def test_what_only_openai_knows_is_kept_to_be_named() -> None:
+def test_fields_of_openai_only_become_extensions() -> None:
     request = DRAW.decode(draw(prompt="a cat", style="vivid", moderation="low"))
     assert request.extensions == {"style": "vivid", "moderation": "low"}
 
@@ -169,7 +171,7 @@ def test_forms_that_cannot_be_used(parts: list[Any], param: str) -> None:
     assert refused.value.param == param
 
 
-def test_a_form_goes_on_with_another_model_only() -> None:
+def test_with_model_changes_only_the_model_of_a_form() -> None:
     call = form(field("model", "old"), field("prompt", "x"), file("image", CAT))
     changed = b"".join(EDIT.with_model(call, "new"))  # type: ignore[arg-type]
     assert changed == call.body.replace(b"\r\n\r\nold\r\n", b"\r\n\r\nnew\r\n")

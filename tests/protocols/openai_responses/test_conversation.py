@@ -61,7 +61,7 @@ def test_second_turn_follows_first() -> None:
     assert json.loads(again)["response"] == json.loads(response)
 
 
-def test_other_fields_stay_as_they_came() -> None:
+def test_other_fields_are_unchanged() -> None:
     body = b'{"model":"m", "temperature":0.10,"input":"x","previous_response_id":"r","n":1e2}'
     expanded = conversation.expand(body, [])
     assert b'"temperature":0.10' in expanded

@@ -196,7 +196,7 @@ def test_citations_count_from_the_beginning_of_the_turn() -> None:
     assert said[1] == Text("it", (Citation("u", "t", start=7, end=9),))
 
 
-def test_reasoning_in_all_its_forms() -> None:
+def test_reasoning_items_become_thinking() -> None:
     summary = [{"type": "summary_text", "text": "a"}, {"type": "summary_text", "text": "b"}]
     raw = [{"type": "reasoning_text", "text": "r"}]
     assert parts({"type": "reasoning", "summary": summary, "encrypted_content": "E"}) == [
@@ -476,7 +476,7 @@ def test_scalars_and_extensions() -> None:
         ({"model": 3}, "model", ()),
     ],
 )
-def test_errors_name_the_field_and_what_it_may_hold(
+def test_errors_name_the_field_and_its_valid_values(
     body: dict[str, Any], param: str, words: tuple[str, ...]
 ) -> None:
     with pytest.raises(InvalidRequestError) as caught:

@@ -536,7 +536,7 @@ def test_decoding_undoes_encoding(request: Request) -> None:
     ("model", "verbose", "encrypted"),
     [("gpt-5.1", True, True), ("gpt-4o", False, False), ("o3", False, True), ("other", True, True)],
 )
-def test_verbosity_and_encrypted_reasoning_go_only_to_models_that_take_them(
+def test_verbosity_and_encrypted_reasoning_are_sent_to_supporting_models_only(
     model: str, verbose: bool, encrypted: bool
 ) -> None:
     include = ["reasoning.encrypted_content"]

@@ -73,7 +73,7 @@ def test_stored_response_is_returned_unchanged() -> None:
     assert Response.model_validate_json(reply.body).output_text == "ok"
 
 
-def test_a_response_is_deleted_as_the_api_says() -> None:
+def test_deleted_response_is_confirmed() -> None:
     reply = stored.encode(asked("delete", name="resp_7"), kept())
     assert json.loads(reply.body) == {"id": "resp_7", "object": "response", "deleted": True}
 
@@ -96,7 +96,7 @@ def test_unsupported_operation_is_rejected(call: Call, param: str) -> None:
     assert caught.value.param == param
 
 
-def test_nothing_is_no_response() -> None:
+def test_missing_response_is_not_found() -> None:
     error = stored.not_found(asked("retrieve", name="resp_9"))
     body = json.loads(SERVER.encode_error(error, "").body)["error"]
     assert "'resp_9'" in body["message"]
@@ -130,7 +130,7 @@ def test_some_fields_are_included_on_request_only() -> None:
     assert "secret" in json.dumps(page(("include", "reasoning.encrypted_content")))
 
 
-def test_text_is_an_item_and_nothing_is_none() -> None:
+def test_text_input_is_listed_as_item_and_empty_input_as_empty_page() -> None:
     (item,) = page(items="Hello")["data"]
     assert (item["role"], item["content"]) == ("user", [{"type": "input_text", "text": "Hello"}])
     empty = page(items=[])

@@ -335,7 +335,7 @@ def test_failures(event: dict[str, Any], kind: type[Exception]) -> None:
         assert type(tap.failure) is kind
 
 
-def test_the_delay_of_a_rate_limit_is_read_from_its_message() -> None:
+def test_rate_limit_delay_is_read_from_message() -> None:
     last = run(failed("rate_limit_exceeded", "Please try again in 1m1.5s."))[-1]
     assert isinstance(last, ev.StreamFailure)
     assert last.error.retry_after == 61.5
@@ -372,7 +372,7 @@ def test_values_of_any_kind_are_survived_anywhere(event: dict[str, Any], odd: An
 
 
 @pytest.mark.parametrize("data", [b"{", b"[1]", b'"x"', b'{"type":"\xff"}'])
-def test_garbage_fails_at_once_and_for_good(data: bytes) -> None:
+def test_malformed_event_ends_the_stream_with_failure(data: bytes) -> None:
     decoder = CLIENT.decoder(REQUEST, Target("m"))
     found = list(decoder.decode(ServerSentEvent("", data)))
     assert isinstance(found[-1], ev.StreamFailure)
@@ -459,7 +459,7 @@ fields = st.sampled_from(
         max_size=8,
     )
 )
-def test_no_nonsense_makes_an_illegal_sequence(events: list[dict[str, Any]]) -> None:
+def test_random_events_are_decoded_to_legal_sequence(events: list[dict[str, Any]]) -> None:
     found = run(*events)
     assert isinstance(found[0], ev.ResponseStart)
     assert isinstance(found[-1], ev.Finish | ev.StreamFailure)

@@ -61,7 +61,7 @@ def test_kinds(status: int, fields: dict[str, Any], kind: type[GatewayError]) ->
     assert found.upstream_status == status
 
 
-def test_error_message_is_kept_except_for_credential_errors() -> None:
+def test_error_message_is_unchanged_except_for_credential_errors() -> None:
     found = error(400, message="no such field", param="input[0]", code="unknown_parameter")
     assert (found.message, found.param, found.code) == (
         "no such field",
@@ -83,7 +83,7 @@ def test_error_message_is_kept_except_for_credential_errors() -> None:
         b"\xff",
     ],
 )
-def test_bodies_that_say_nothing(body: bytes) -> None:
+def test_error_bodies_without_message_have_default_message(body: bytes) -> None:
     found = CLIENT.decode_error(502, {}, body)
     assert type(found) is UpstreamError
     assert "502" in found.message

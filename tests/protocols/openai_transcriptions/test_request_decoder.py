@@ -63,7 +63,7 @@ def test_times_are_asked_for_in_a_form(name: str) -> None:
     assert "2.5 seconds long" in words(request)
 
 
-def test_words_are_asked_for_where_they_are_wanted() -> None:
+def test_word_timestamps_are_requested_only_with_word_granularity() -> None:
     fields = (("model", "m"), ("response_format", "verbose_json"))
     plain = TRANSCRIBE.decode(call(*fields)).response_format.schema
     wanted = TRANSCRIBE.decode(call(*fields, ("timestamp_granularities[]", "word")))
@@ -73,7 +73,7 @@ def test_words_are_asked_for_where_they_are_wanted() -> None:
     assert "words" in wanted.response_format.schema["required"]
 
 
-def test_sampling_and_what_is_lost() -> None:
+def test_sampling_is_decoded_and_unknown_fields_become_extensions() -> None:
     request = TRANSCRIBE.decode(
         call(
             ("model", "m"),
@@ -88,7 +88,7 @@ def test_sampling_and_what_is_lost() -> None:
     assert request.extensions == {"chunking_strategy": "auto", "known_speaker_names": ["Ann"]}
 
 
-def test_log_probabilities_are_lost_where_there_is_no_place_for_them() -> None:
+def test_log_probabilities_become_extension_in_caption_formats() -> None:
     fields = (("model", "m"), ("include[]", "logprobs"), ("response_format", "srt"))
     request = TRANSCRIBE.decode(call(*fields))
     assert request.sampling.logprobs is None
@@ -103,7 +103,9 @@ def test_log_probabilities_are_lost_where_there_is_no_place_for_them() -> None:
         ([("timestamp_granularities[]", "letter")], "timestamp_granularities", "segment, word"),
     ],
 )
-def test_what_there_is_not_is_named(fields: list[tuple[str, str]], param: str, named: str) -> None:
+def test_unsupported_values_are_refused_naming_the_supported_ones(
+    fields: list[tuple[str, str]], param: str, named: str
+) -> None:
     with pytest.raises(InvalidRequestError, match=named) as refused:
         TRANSCRIBE.decode(call(("model", "m"), *fields))
     assert refused.value.param == param
@@ -112,7 +114,7 @@ def test_what_there_is_not_is_named(fields: list[tuple[str, str]], param: str, n
 @pytest.mark.parametrize(
     ("name", "value"), [("temperature", "1.5"), ("temperature", "warm"), ("stream", "perhaps")]
 )
-def test_values_that_make_no_sense(name: str, value: str) -> None:
+def test_invalid_values_are_refused_naming_the_field(name: str, value: str) -> None:
     with pytest.raises(InvalidRequestError) as refused:
         TRANSCRIBE.peek(call(("model", "m"), (name, value)))
     assert refused.value.param == name
