@@ -38,13 +38,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave out the tests of the SDKs themselves, in a run without them."""
-    return None if sdks.are_there() or collection_path.name != "interop" else True
+    return None if sdks.are_installed() or collection_path.name != "interop" else True
 
 
 @pytest.fixture(scope="session")
 def with_sdks() -> None:
     """Skip a test whose other processes need the SDKs, in a run without them."""
-    if not sdks.are_there():
+    if not sdks.are_installed():
         sdks.skip()
 
 

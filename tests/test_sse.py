@@ -61,14 +61,16 @@ def test_one_byte_at_a_time() -> None:
     ),
     st.lists(st.integers(0, 10_000), max_size=10),
 )
-def test_what_is_encoded_comes_back(events: list[tuple[str, bytes]], cuts: list[int]) -> None:
+def test_encoded_events_are_decoded_unchanged(
+    events: list[tuple[str, bytes]], cuts: list[int]
+) -> None:
     wire = b"".join(
         encode_event(name.encode(), data) if name else encode_data(data) for name, data in events
     )
     assert feed(wire, cuts) == [ServerSentEvent(name, data) for name, data in events]
 
 
-def test_an_unfinished_event_is_given_at_the_end() -> None:
+def test_unfinished_event_is_returned_by_close() -> None:
     decoder = SseDecoder()
     assert decoder.feed(b"data: x\n") == []
     assert decoder.pending
@@ -77,7 +79,7 @@ def test_an_unfinished_event_is_given_at_the_end() -> None:
 
 
 @pytest.mark.parametrize("chunk", [b"data: " + b"x" * 20, b"data: " + b"x" * 10 + b"\n"])
-def test_an_endless_event_is_refused(chunk: bytes) -> None:
+def test_event_beyond_limit_is_refused(chunk: bytes) -> None:
     decoder = SseDecoder(limit=2 * PIECE_COST + 16)
     decoder.feed(b"data: 1234567\n")
     with pytest.raises(EventTooLargeError):

@@ -51,7 +51,7 @@ def test_fragments_are_mended_wherever_they_are_cut(value: str, sizes: list[int]
 
 
 @given(ANY)
-def test_text_is_mended(text: str) -> None:
+def test_lone_surrogates_are_replaced(text: str) -> None:
     assert repair_surrogates_in_text(text) == whole(text)
 
 

@@ -117,10 +117,10 @@ def events(body: bytes) -> list[tuple[str, Any]]:
     return found
 
 
-def told(ask: ChaosRequest, body: bytes) -> str:
-    """Return the text of a whole answer.
+def response_text(ask: ChaosRequest, body: bytes) -> str:
+    """Return the text of a complete response.
 
-    :raises AssertionError: if the answer is not complete.
+    :raises AssertionError: if the response is not complete.
     """
     if ask.stream:
         return _streamed(ask.protocol, body)

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from antigravity.simulator.signatures import sign
 from tests.chaos.figures import resident, table
 from tests.chaos.fixtures import MARKER, ChaosCase, reactor
-from tests.chaos.requests import ChaosRequest, breaks_in_order, plan, signatures, told
+from tests.chaos.requests import ChaosRequest, breaks_in_order, plan, response_text, signatures
 
 REQUESTS = 2000
 AT_ONCE = 50
@@ -134,8 +134,8 @@ class Chaos(ChaosCase):
         if ask.late:
             if record.outcome != "error" or not breaks_in_order(ask, body):
                 found.append(f"{what}: broke without an error event")
-        elif told(ask, body).count(ask.marker) != 1:
-            found.append(f"{what}: {told(ask, body)!r}")
+        elif response_text(ask, body).count(ask.marker) != 1:
+            found.append(f"{what}: {response_text(ask, body)!r}")
         if (ask.protocol, ask.upstream) == ("anthropic", "c-anthropic") and not ask.late:
             own = sign("claude", f"Thinking about: {ask.prompt[:60]}")
             if set(signatures(body)) != {own}:

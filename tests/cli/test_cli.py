@@ -459,7 +459,7 @@ def test_unwritable_home_is_reported_in_one_line(run: Run, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("command", [["-m", "antigravity"], ["-c", "import antigravity.__main__"]])
-def test_it_runs_as_a_module(tmp_path: Path, command: list[str]) -> None:
+def test_cli_runs_as_a_module(tmp_path: Path, command: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, *command, "version"], cwd=tmp_path, capture_output=True, text=True
     )

@@ -44,7 +44,7 @@ def test_existing_file_is_not_changed(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["accounts", "antigravity.toml"]
 
 
-def test_no_file_is_created_if_it_is_elsewhere(tmp_path: Path) -> None:
+def test_no_configuration_file_is_created_without_with_file(tmp_path: Path) -> None:
     assert not prepare_home(tmp_path, with_file=False)
     assert [p.name for p in tmp_path.iterdir()] == ["accounts"]
 

@@ -82,7 +82,7 @@ def test_every_setting_has_an_explanation() -> None:
             assert lines[number - 1].startswith("# "), line
 
 
-def test_the_copy_in_etc_is_the_same() -> None:
+def test_master_file_in_etc_is_identical() -> None:
     assert (ROOT / "etc" / "antigravity.toml").read_text(encoding="utf-8") == master_text()
 
 

@@ -118,7 +118,7 @@ class PumpTests(SynchronousTestCase):
         self.assertEqual((self.pump.error.status, self.pump.error.code), (502, "answer_too_large"))
         self.assertEqual(self.upstream.asked, ["stop"])
 
-    def test_pump_counts_what_small_pieces_cost_before_the_response_begins(self) -> None:
+    def test_pump_counts_overhead_of_small_pieces_before_the_response_begins(self) -> None:
         for _ in range(HELD_LIMIT // HELD_COST):
             self.pump.dataReceived(b"p")
         self.successResultOf(self.pump.begun)

@@ -77,7 +77,7 @@ def test_delay_grows_with_attempts_and_luck() -> None:
     assert delay(1, 0.5) < delay(2, 0.5)
 
 
-def test_last_attempt_is_followed_by_none() -> None:
+def test_no_retry_follows_the_last_attempt() -> None:
     for error in (errors.UpstreamError("500"), errors.RateLimitedError("x", retry_after=0.1)):
         assert next_step(error, MAX_ATTEMPTS, repaired=False, luck=0.5).action == "give_up"
 
@@ -103,7 +103,7 @@ def test_signature_error_of_gateway_is_not_repaired() -> None:
         (errors.UpstreamError("500"), False),
     ],
 )
-def test_refused_account_is_told_from_failed_request(
+def test_account_errors_differ_from_request_errors(
     error: errors.GatewayError, refused: bool
 ) -> None:
     assert is_about_account(error) is refused

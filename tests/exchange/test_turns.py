@@ -53,14 +53,14 @@ class TurnsTests(SynchronousTestCase):
         self.loop.turn()
         self.assertEqual(self.begun, [0, 1, 2, 3, 4, 5, 6, 7])
 
-    def test_request_that_comes_alone_does_not_wait(self) -> None:
+    def test_single_request_does_not_wait(self) -> None:
         for number in range(3):
             self.request(number)
             self.loop.turn()
             self.loop.turn()
             self.assertEqual(self.begun[-1], number)
 
-    def test_request_that_is_cancelled_loses_its_place(self) -> None:
+    def test_cancelled_request_leaves_the_queue(self) -> None:
         self.request(0)
         self.request(1)
         gone = self.turns.reserve()
@@ -71,7 +71,7 @@ class TurnsTests(SynchronousTestCase):
         self.loop.turn()
         self.assertEqual(self.begun, [0, 1, 2])
 
-    def test_nothing_is_scheduled_where_nothing_is_to_be_done(self) -> None:
+    def test_no_call_is_scheduled_without_waiting_requests(self) -> None:
         self.request(0)
         self.loop.turn()
         self.assertEqual(self.loop.getDelayedCalls(), [])

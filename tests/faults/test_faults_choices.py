@@ -22,7 +22,7 @@ RESPONSES = "anthropic-to-openai_responses/gpt-4.1"
 CHAT = "/v1/chat/completions"
 
 
-def said(prompt: str) -> list[dict[str, str]]:
+def user_message(prompt: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": prompt}]
 
 
@@ -45,7 +45,9 @@ class ChoicesFaults(FaultCase):
     async def begun(
         self, prompt: str, n: int, model: str = CLAUDE, **fields: Any
     ) -> ClientConnection:
-        return await self.send(CHAT, {"model": model, "messages": said(prompt), "n": n, **fields})
+        return await self.send(
+            CHAT, {"model": model, "messages": user_message(prompt), "n": n, **fields}
+        )
 
     async def asked(self, prompt: str, n: int, model: str = CLAUDE, **fields: Any) -> HttpResponse:
         reading = await self.begun(prompt, n, model, **fields)

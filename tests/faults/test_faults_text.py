@@ -45,7 +45,7 @@ def split(upstream: str, first: str, second: str) -> bytes:
     head = name + b"data: " + text.replace(b"hello", first.encode()) + b"\n\n"
     head += name + b"data: " + last.replace(b"hello", second.encode()) + b"\n\n"
     done = protocol == "openai_chat"
-    # What is told at the end holds the text, too; the deltas are what counts here.
+    # The last event holds the text, too; the deltas are what counts here.
     rest = [e for e in after if e.get("type") not in ("response.output_item.done",)]
     for event in rest:
         if event.get("type") == "response.completed":
@@ -312,7 +312,7 @@ class Nulls(ScriptedCase):
                 self.script(ScriptedResponse(body))
                 client = "gemini" if upstream == "claude" else "anthropic"
                 answer = await self.ask_model(client, upstream, stream=False)
-                said.append(told(answer))
+                said.append(stable_content(answer))
             self.assertEqual(said[0], said[1], (upstream, path))
 
     async def test_null_reads_as_missing_in_streams(self) -> None:
@@ -326,8 +326,8 @@ class Nulls(ScriptedCase):
             await self.check(upstream, [whole_of(UPSTREAMS[upstream])], whole=True)
 
 
-def told(answer: Any) -> Any:
-    """Return what a response says, but for what is made up anew for each."""
+def stable_content(answer: Any) -> Any:
+    """Return the content of a response without ids that differ in each."""
     wire = answer.json()
     for name in ("id", "responseId", "request_id", "error"):
         wire.pop(name, None)

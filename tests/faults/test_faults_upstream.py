@@ -42,7 +42,7 @@ class UpstreamFaults(FaultCase):
         )
         return dict(zip(ways, answers, strict=True))
 
-    async def test_all_ways_work_without_faults(self) -> None:
+    async def test_all_protocol_pairs_work_without_faults(self) -> None:
         await self.start()
         for (protocol, _), answer in (await self.every("[[say fine]]", stream=True)).items():
             check_complete(protocol, answer, "fine")

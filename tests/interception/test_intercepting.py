@@ -66,7 +66,7 @@ class WarmupTests(GatewayCase):
         assert record.usage is not None
         self.assertGreater(record.usage.input_total, 0)
 
-    async def test_anthropic_whole(self) -> None:
+    async def test_warmup_is_intercepted_for_anthropic(self) -> None:
         await self.start()
         answer = await self.post("/v1/messages", message("Warmup"))
         self.intercepted(answer)
@@ -77,7 +77,7 @@ class WarmupTests(GatewayCase):
         self.assertEqual(body["usage"]["input_tokens"], self.record.usage.input_total)
         self.assertEqual(body["usage"]["output_tokens"], 1)
 
-    async def test_anthropic_streamed(self) -> None:
+    async def test_streamed_warmup_is_intercepted_for_anthropic(self) -> None:
         await self.start()
         answer = await self.post("/v1/messages?beta=true", message("Warmup", stream=True))
         self.intercepted(answer)
@@ -100,7 +100,7 @@ class WarmupTests(GatewayCase):
         self.assertEqual(delta["delta"], {"type": "text_delta", "text": "OK"})
         self.assertEqual(end["usage"]["output_tokens"], 1)
 
-    async def test_openai_chat(self) -> None:
+    async def test_warmup_is_intercepted_for_openai_chat(self) -> None:
         await self.start()
         answer = await self.post("/v1/chat/completions", CHAT)
         self.intercepted(answer)
@@ -110,7 +110,7 @@ class WarmupTests(GatewayCase):
         self.intercepted(answer)
         self.assertTrue(answer.body.endswith(b"data: [DONE]\n\n"))
 
-    async def test_responses_keeps_the_answer_for_later(self) -> None:
+    async def test_intercepted_response_can_be_continued(self) -> None:
         await self.start()
         body = {"model": "claude-sonnet-5", "input": "Warmup"}
         answer = await self.post("/v1/responses", body)
@@ -121,7 +121,7 @@ class WarmupTests(GatewayCase):
         self.assertIsNone(self.record.intercepted)
         self.assertIn("OK", str(self.asked()[-1].body["messages"]))
 
-    async def test_gemini(self) -> None:
+    async def test_warmup_is_intercepted_for_gemini(self) -> None:
         await self.start()
         path = "/v1beta/models/gemini-2.5-flash:"
         answer = await self.post(f"{path}generateContent", CONTENTS)
@@ -152,7 +152,7 @@ class WarmupTests(GatewayCase):
         self.assertEqual(answer.status, 400)
         self.assertEqual(len(self.asked()), 1)
 
-    async def test_switched_off(self) -> None:
+    async def test_disabled_interception_passes_the_warmup(self) -> None:
         for settings in (
             {"warmup": False},
             {"blocked": ("claude-code",)},
@@ -163,7 +163,7 @@ class WarmupTests(GatewayCase):
             self.assertNotIn("x-warmup-intercepted", answer.headers)
             self.assertEqual(len(self.asked()), 1, settings)
 
-    async def test_some_clients_only(self) -> None:
+    async def test_warmup_is_intercepted_for_configured_clients(self) -> None:
         await self.start(clients=["claude-cli/*"])
         self.intercepted(await self.post("/v1/messages", message("Warmup")))
 
@@ -171,7 +171,7 @@ class WarmupTests(GatewayCase):
 class BackgroundTests(GatewayCase):
     """Background tasks go to the model that is meant for them."""
 
-    async def test_the_operators_model_serves_them(self) -> None:
+    async def test_background_task_is_sent_to_mapped_model(self) -> None:
         await self.start(mapping={BACKGROUND: "gpt-5-mini"})
         answer = await self.post("/v1/messages", TITLE)
         self.assertEqual(answer.status, 200, answer.body)
@@ -183,12 +183,12 @@ class BackgroundTests(GatewayCase):
         self.assertEqual(record.intercepted, "background:title")
         self.assertEqual((record.model, record.mapped_model), ("claude-sonnet-5", "gpt-5-mini"))
 
-    async def test_aliases_map_the_background_model(self) -> None:
+    async def test_background_model_is_mapped_by_alias(self) -> None:
         await self.start(aliases=True)
         answer = await self.post("/v1/messages", TITLE)
         self.assertEqual(answer.headers["x-mapped-model"], "gemini-2.5-flash")
 
-    async def test_no_tools_and_no_thinking_even_in_the_same_protocol(self) -> None:
+    async def test_background_task_is_sent_without_tools_and_thinking(self) -> None:
         await self.start(mapping={BACKGROUND: "claude-haiku-4-5"})
         answer = await self.post("/v1/messages", SUGGESTION)
         self.assertEqual(answer.status, 200, answer.body)
@@ -203,7 +203,7 @@ class BackgroundTests(GatewayCase):
         self.assertNotIn("tool_use", str(asked.body["messages"]))
         self.assertIn("tiles", str(asked.body["messages"]))
 
-    async def test_background_tasks_pass_without_a_model_for_them(self) -> None:
+    async def test_background_task_without_mapped_model_passes(self) -> None:
         for settings in (
             {},
             {"mapping": {"internal-*": "gpt-5-mini"}},
@@ -274,7 +274,7 @@ class Chores:
 class PluginTests(GatewayCase):
     """What plugins register counts like what is built in."""
 
-    async def test_a_plugins_filter(self) -> None:
+    async def test_filter_of_plugin_intercepts_requests(self) -> None:
         await self.start(Chores())
         headers = {"user-agent": "pinger/1"}
         answer = await self.post("/v1/messages", message("ping"), headers)

@@ -91,18 +91,18 @@ WORK = {
 
 
 @pytest.mark.parametrize("name", WARMUPS)
-def test_a_warmup(name: str) -> None:
+def test_warmup_is_detected(name: str) -> None:
     found = ClaudeCodeWarmup()
     assert found.may_match(CLAUDE_CODE)
     assert found.matches(WARMUPS[name], CLAUDE_CODE)
 
 
 @pytest.mark.parametrize("name", WORK)
-def test_no_warmup(name: str) -> None:
+def test_other_requests_are_not_detected_as_warmup(name: str) -> None:
     assert not ClaudeCodeWarmup().matches(WORK[name], CLAUDE_CODE)
 
 
-def test_only_claude_code_warms_up() -> None:
+def test_warmup_is_detected_for_claude_code_only() -> None:
     found = ClaudeCodeWarmup()
     assert found.may_match({"x-app": "cli", "user-agent": "Bun/1.3"})
     others: tuple[dict[str, str], ...] = (
@@ -116,7 +116,7 @@ def test_only_claude_code_warms_up() -> None:
         assert not found.matches(WARMUPS["the word"], headers)
 
 
-def test_the_answer_is_complete_and_its_usage_true() -> None:
+def test_fixed_response_is_complete_with_estimated_usage() -> None:
     asked = request("Warmup")
     events, usage = fixed_response(asked)
     answer = fold(events)
@@ -210,18 +210,18 @@ def detector(name: str) -> BackgroundTasks:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_background_task(name: str) -> None:
+def test_background_task_is_detected(name: str) -> None:
     kind, asked = TASKS[name]
     assert detector("claude-code").detect(asked, CLAUDE_CODE) == kind
     assert detector("claude-code").detect(asked, {"user-agent": "curl/8.9"}) is None
 
 
 @pytest.mark.parametrize("name", NO_TASKS)
-def test_no_background_task(name: str) -> None:
+def test_other_requests_are_not_detected_as_background_task(name: str) -> None:
     assert detector("claude-code").detect(NO_TASKS[name], CLAUDE_CODE) is None
 
 
-def test_the_titles_of_opencode() -> None:
+def test_title_task_of_opencode_is_detected() -> None:
     title = request(
         "Generate a title for this conversation:\n",
         system="You are a title generator. You output ONLY a thread title. Nothing else.",
@@ -243,7 +243,9 @@ def test_the_titles_of_opencode() -> None:
         ("responses", {"instructions": TITLES, "input": [ASKED]}),
     ],
 )
-def test_the_titles_of_opencode_in_other_protocols(protocol: str, body: dict[str, Any]) -> None:
+def test_title_task_of_opencode_is_detected_in_other_protocols(
+    protocol: str, body: dict[str, Any]
+) -> None:
     server: Any = {"chat": OPENAI_CHAT_SERVER, "responses": OPENAI_RESPONSES_SERVER}[protocol]
     route = next(route for route in server.routes if route.operation == "generate")
     asked = server.decode(Call(route, {}, {}, {}, json.dumps({"model": "m", **body}).encode()))

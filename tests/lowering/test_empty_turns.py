@@ -57,7 +57,7 @@ def test_empty_turn_is_dropped(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["responses", "anthropic", "gemini"])
-def test_thinking_turn_before_answer_is_kept(name: str) -> None:
+def test_thinking_turn_before_text_or_call_is_kept(name: str) -> None:
     thinking = Thinking("hm", Signature("c2ln", FAMILIES[name]))
     for said in (
         ((thinking,), (Text("so"),)),

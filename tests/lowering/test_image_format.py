@@ -51,12 +51,12 @@ def fit(
         (4, 5, "4:5"),
     ],
 )
-def test_usual_sizes(width: int, height: int, ratio: str) -> None:
+def test_usual_sizes_have_their_ratio(width: int, height: int, ratio: str) -> None:
     assert nearest_ratio(width, height, RATIOS)[0] == ratio
 
 
 @given(st.integers(1, 9999), st.integers(1, 9999))
-def test_no_other_ratio_is_nearer(width: int, height: int) -> None:
+def test_nearest_ratio_has_least_distance(width: int, height: int) -> None:
     best, off = nearest_ratio(width, height, RATIOS)
 
     def distance(ratio: str) -> float:

@@ -173,7 +173,7 @@ def answer(pipeline: object, events: list[Event]) -> list[Event]:
     return out + list(pipeline.close())  # type: ignore[attr-defined]
 
 
-def test_namespaces_and_custom_tools_come_back() -> None:
+def test_namespaces_and_custom_tools_are_restored() -> None:
     lowered = lower(
         request(
             assistant(ToolCall("1", "apply", "*** patch", "custom")),

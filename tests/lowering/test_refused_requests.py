@@ -42,7 +42,7 @@ def test_attribution_block_is_dropped_for_other_protocols(traits: Traits) -> Non
     assert lowered(asked(system=(BLOCK,)), traits).request.system == ()
 
 
-def test_attribution_block_goes_to_anthropic() -> None:
+def test_attribution_block_is_sent_to_anthropic() -> None:
     request = asked(system=(BLOCK, Text("You help.")))
     assert lowered(request, ANTHROPIC).request.system == request.system
 

@@ -83,7 +83,7 @@ def answer(*events: Event) -> list[Event]:
     return [*pipeline.feed(events), *pipeline.close()]
 
 
-def test_answer_is_unwrapped_choice_by_choice() -> None:
+def test_response_is_unwrapped_for_each_choice() -> None:
     text = json.dumps({"value": ["x", "y"]})
     events = answer(
         ThinkingDelta("hm"),
@@ -103,5 +103,5 @@ def test_answer_is_unwrapped_choice_by_choice() -> None:
 
 
 @pytest.mark.parametrize("text", ['{"value": ["x"', "I cannot.", "[]", '{"other": 1}'])
-def test_answer_without_wrapper_is_unchanged(text: str) -> None:
+def test_response_without_wrapper_is_unchanged(text: str) -> None:
     assert answer(TextDelta(text), Finish("length")) == [TextDelta(text), Finish("length")]

@@ -237,7 +237,9 @@ def test_stream_of_other_session_is_not_resumed(client: Client, slow: SlowTool) 
         assert answer(client.http("GET", headers={"last-event-id": last})).status == 400
 
 
-def test_paused_client_bounds_buffer_and_blocks_nobody(client: Client, slow: SlowTool) -> None:
+def test_paused_client_bounds_buffer_and_does_not_block_the_tool(
+    client: Client, slow: SlowTool
+) -> None:
     client.initialize()
     waiting = client.start("slow", progressToken=1)
     context = slow.contexts[0]

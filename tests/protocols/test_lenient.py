@@ -218,18 +218,20 @@ def changed(value: Any, places: list[tuple[Any, ...]], *, delete: bool) -> Any:
     return value
 
 
-def said(protocol: str, wire: Any, name: str) -> str:
-    """Return all that a decoder says of an event, but for ids that it makes up."""
+def decoded_text(protocol: str, wire: Any, name: str) -> str:
+    """Return what a decoder and a tap read from an event, without generated ids."""
     decoder = CLIENTS[protocol].decoder(Request("", (), protocol), Target("m"))
     data = json.dumps(wire).encode()
     events = [*decoder.decode(ServerSentEvent(name, data)), *decoder.close()]
     tap = CLIENTS[protocol].tap()
     tap.watch(ServerSentEvent(name, data))
-    told = f"{events}{tap.finished}{tap.usage}{tap.failure}{CLIENTS[protocol].decode_usage(data)}"
-    return _without_made_up(told)
+    decoded = (
+        f"{events}{tap.finished}{tap.usage}{tap.failure}{CLIENTS[protocol].decode_usage(data)}"
+    )
+    return _without_generated_ids(decoded)
 
 
-def _without_made_up(text: str) -> str:
+def _without_generated_ids(text: str) -> str:
     return re.sub(r"(call_|toolu_|search_|srvtoolu_)[0-9a-f]{12,}", r"\1…", text)
 
 
@@ -244,8 +246,8 @@ def test_null_is_read_as_missing_anywhere(protocol: str, number: int, data: st.D
     name = wire.get("type", "") if protocol in ("anthropic", "openai_responses") else ""
     name = "" if name == "message" else name
     places = data.draw(st.lists(st.sampled_from(paths(wire)), min_size=1, max_size=4, unique=True))
-    nulls = said(protocol, changed(wire, places, delete=False), name)
-    assert nulls == said(protocol, changed(wire, places, delete=True), name)
+    nulls = decoded_text(protocol, changed(wire, places, delete=False), name)
+    assert nulls == decoded_text(protocol, changed(wire, places, delete=True), name)
 
 
 @pytest.mark.parametrize("protocol", REPLIES)
@@ -254,8 +256,8 @@ def test_null_in_each_single_place_is_read_as_missing(protocol: str) -> None:
         name = wire.get("type", "") if protocol in ("anthropic", "openai_responses") else ""
         name = "" if name == "message" else name
         for path in paths(wire):
-            nulls = said(protocol, changed(wire, [path], delete=False), name)
-            assert nulls == said(protocol, changed(wire, [path], delete=True), name), path
+            nulls = decoded_text(protocol, changed(wire, [path], delete=False), name)
+            assert nulls == decoded_text(protocol, changed(wire, [path], delete=True), name), path
 
 
 ERROR = {
@@ -286,8 +288,8 @@ def test_null_is_read_as_missing_in_errors_and_lists(protocol: str) -> None:
     for path in paths(ERROR):
         versions = [changed(ERROR, [path], delete=delete) for delete in (False, True)]
         bodies = [json.dumps(version).encode() for version in versions]
-        told = [outcome(client.decode_error, 429, {}, body) for body in bodies]
-        assert told[0] == told[1], path
+        decoded = [outcome(client.decode_error, 429, {}, body) for body in bodies]
+        assert decoded[0] == decoded[1], path
     for path in paths(LISTS[protocol])[1:]:
         versions = [changed(LISTS[protocol], [path], delete=delete) for delete in (False, True)]
         lists = [outcome(client.decode_models, json.dumps(v).encode()) for v in versions]
@@ -316,11 +318,11 @@ def test_null_is_read_as_missing_in_vectors_and_lists_of_code_assist(
     function: Any, wire: Any
 ) -> None:
     for path in paths(wire)[1:]:
-        told = [
+        decoded = [
             outcome(function, json.dumps(changed(wire, [path], delete=delete)).encode())
             for delete in (False, True)
         ]
-        assert told[0] == told[1], path
+        assert decoded[0] == decoded[1], path
 
 
 # -- the reader itself --------------------------------------------------------------------------

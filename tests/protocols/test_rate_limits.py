@@ -250,7 +250,7 @@ def test_rate_limits_are_read_by_every_protocol(
     assert error.retry_after == (None if expected is None else pytest.approx(expected))
 
 
-def _told(fields: dict[str, Any], decode_error: Any) -> GatewayError:
+def _embedded_error(fields: dict[str, Any], decode_error: Any) -> GatewayError:
     error = error_in(json.dumps({"error": fields}).encode(), decode_error)
     assert error is not None
     return error
@@ -258,9 +258,9 @@ def _told(fields: dict[str, Any], decode_error: Any) -> GatewayError:
 
 def stream_errors(fields: dict[str, Any]) -> list[GatewayError]:
     return [
-        _told(fields, openai_error),
+        _embedded_error(fields, openai_error),
         client_reply.make_error(None, fields),
-        _told({"type": "rate_limit_error", **fields}, anthropic_errors.decode_error),
+        _embedded_error({"type": "rate_limit_error", **fields}, anthropic_errors.decode_error),
         gemini_errors.error_of_status({"status": "RESOURCE_EXHAUSTED", **fields}),
     ]
 

@@ -257,7 +257,7 @@ def test_events_keep_their_bytes(line_end: bytes) -> None:
 
 
 @given(st.data())
-def test_an_error_event_in_any_chunks(data: st.DataObject) -> None:
+def test_error_event_is_redacted_for_any_chunks(data: st.DataObject) -> None:
     from antigravity.redaction.credentials import CREDENTIALS
 
     stream = b'data: {"choices":[]}\n\nevent: error\ndata: {"error":"sk-held-for-a-test"}\n\n'

@@ -53,16 +53,16 @@ class ConversationTurnTests(AccountCase):
         status: Any = self.gateway.accounts.pool.status()
         return int(status["queue"]["waiting"])
 
-    async def test_named_conversations_take_turns_at_one_account(self) -> None:
+    async def test_named_conversations_alternate_at_one_account(self) -> None:
         await self.try_it("good-1", named=True)
 
-    async def test_unnamed_conversations_take_turns_at_one_account(self) -> None:
+    async def test_unnamed_conversations_alternate_at_one_account(self) -> None:
         await self.try_it("good-1", named=False)
 
-    async def test_conversations_take_turns_at_several_accounts(self) -> None:
+    async def test_conversations_alternate_at_several_accounts(self) -> None:
         await self.try_it("good-1", "good-2", named=True)
 
-    async def test_api_keys_take_turns_before_conversations(self) -> None:
+    async def test_api_keys_alternate_before_conversations(self) -> None:
         scheduling = SchedulingSettings(max_concurrency=1)
         await self.start("good-1", scheduling=scheduling, auth_mode="off", api_key=Secret("k"))
         done: list[str] = []

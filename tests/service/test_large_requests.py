@@ -40,8 +40,8 @@ def turns(count: int) -> list[dict[str, Any]]:
     return found
 
 
-def said(count: int) -> list[dict[str, str]]:
-    """Return so many messages."""
+def messages_of(count: int) -> list[dict[str, str]]:
+    """Return ``count`` messages, alternating between the roles."""
     return [{"role": ("user", "assistant")[n % 2], "content": "x"} for n in range(count - 1)] + [
         {"role": "user", "content": "x"}
     ]
@@ -57,15 +57,15 @@ def contents(count: int) -> list[dict[str, Any]]:
 def requests(model: str, count: int) -> dict[str, tuple[str, dict[str, Any]]]:
     """Return a request of each protocol."""
     return {
-        "chat": ("/v1/chat/completions", {"model": model, "messages": said(count)}),
-        "responses": ("/v1/responses", {"model": model, "input": said(count)}),
+        "chat": ("/v1/chat/completions", {"model": model, "messages": messages_of(count)}),
+        "responses": ("/v1/responses", {"model": model, "input": messages_of(count)}),
         "anthropic": (
             "/v1/messages",
-            {"model": model, "max_tokens": 99, "messages": said(count)},
+            {"model": model, "max_tokens": 99, "messages": messages_of(count)},
         ),
         "anthropic count": (
             "/v1/messages/count_tokens",
-            {"model": model, "messages": said(count)},
+            {"model": model, "messages": messages_of(count)},
         ),
         "gemini": (f"/v1beta/models/{model}:generateContent", {"contents": contents(count)}),
         "gemini count": (f"/v1beta/models/{model}:countTokens", {"contents": contents(count)}),

@@ -68,7 +68,7 @@ class SdkTests(RemoteTests):
     """A server made with the official SDK, in a process of its own."""
 
     def setUp(self) -> None:
-        if not sdks.are_there():
+        if not sdks.are_installed():
             sdks.skip()
 
     async def check(self) -> None:

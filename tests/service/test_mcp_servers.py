@@ -248,7 +248,7 @@ class LegacyTests(BothFamilies, ServerTests):
         self.assertFalse([line for line in self.log if "sk-very-secret" in line])
         self.assertTrue([line for line in self.log if "my token is [redacted]" in line])
 
-    async def test_server_that_exits_on_first_request_is_not_sent_it_again(self) -> None:
+    async def test_request_is_not_repeated_after_server_exit(self) -> None:
         await self.start("fragile")
         await self.until_ready()
         self.assertIsNotNone(self.started(1))

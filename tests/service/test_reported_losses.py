@@ -77,7 +77,7 @@ class ReportedLossTests(DispatchCase):
         self.assertEqual([each.path for each in self.reached()], ["/v1/chat/completions"])
         self.assertIn(SOUND, json.dumps(self.sent()))
 
-    async def test_transcription_over_a_protocol_without_sound_is_refused_at_once(self) -> None:
+    async def test_transcription_over_protocol_without_audio_is_refused_at_once(self) -> None:
         await self.begin()
         for model in ("ant/gemini-3-flash", "ant/gpt-4o-audio-preview"):
             answer = await self.transcribe(model)

@@ -141,7 +141,7 @@ def test_chat_tap_keeps_reasoning_with_the_first_call(field: str) -> None:
     assert tapped(OPENAI_CHAT_CLIENT, events, unsigned=False) == {}
 
 
-def test_chat_tap_keeps_reasoning_that_comes_in_one_chunk_with_its_call() -> None:
+def test_chat_tap_keeps_reasoning_in_same_chunk_as_its_call() -> None:
     events = chunks({"reasoning_content": "hm", "tool_calls": [call("a")]})
     assert tapped(OPENAI_CHAT_CLIENT, events, unsigned=True) == {
         "a": StoredThinking(None, (Thinking("hm"),))
@@ -262,7 +262,7 @@ def blocks(request: Request, target: Target) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("target", [REQUIRED, RECOMMENDED], ids=["required", "recommended"])
-def test_unsigned_thinking_goes_back_to_models_that_want_it(target: Target) -> None:
+def test_unsigned_thinking_is_sent_to_models_that_expect_it(target: Target) -> None:
     assert blocks(CONVERSATION, target)[0] == {
         "type": "thinking",
         "thinking": "hm",
@@ -270,7 +270,7 @@ def test_unsigned_thinking_goes_back_to_models_that_want_it(target: Target) -> N
     }
 
 
-def test_lost_thinking_gets_a_stand_in_where_it_is_demanded() -> None:
+def test_missing_thinking_gets_placeholder_where_required() -> None:
     first, _, last = CONVERSATION.messages
     bare = replace(
         CONVERSATION, messages=(first, Message("assistant", (ToolCall("a", "f"),)), last)
@@ -304,7 +304,7 @@ def test_chat_gets_no_stand_in_where_thinking_is_off() -> None:
         ("ignored", set(), "ignored"),
     ],
 )
-def test_upstream_has_a_say_in_what_becomes_of_reasoning(
+def test_upstream_quirks_override_reasoning_history_of_model(
     of_model: Any, quirks: set[str], level: str
 ) -> None:
     target = Target("m", Capabilities(reasoning_history=of_model), frozenset(quirks))

@@ -49,7 +49,7 @@ class StoreFixture:
         self.value += 1
         self.state.changed()
 
-    def kept(self) -> int:
+    def stored_value(self) -> int:
         return int(json.loads(self.path.read_text())["value"])
 
 
@@ -66,7 +66,7 @@ def test_changes_are_written_together(path: Path) -> None:
         kit.clock.advance(0.01)
     assert kit.writes == 0
     kit.clock.advance(3.0)
-    assert (kit.writes, kit.kept()) == (1, 50)
+    assert (kit.writes, kit.stored_value()) == (1, 50)
     kit.clock.advance(100.0)
     assert kit.writes == 1
     assert kit.clock.getDelayedCalls() == []
@@ -79,7 +79,7 @@ def test_stop_writes_pending_changes(path: Path) -> None:
     kit = StoreFixture(path)
     kit.change()
     assert kit.state.stop().called
-    assert (kit.writes, kit.kept()) == (1, 1)
+    assert (kit.writes, kit.stored_value()) == (1, 1)
     kit.change()
     assert kit.clock.getDelayedCalls() == []
     assert kit.state.stop().called
@@ -98,7 +98,7 @@ def test_writes_do_not_overlap_and_last_change_wins(path: Path) -> None:
     assert not stopped.called
     kit.pending.pop()()
     assert stopped.called
-    assert kit.kept() == 2
+    assert kit.stored_value() == 2
     assert kit.clock.getDelayedCalls() == []
 
 
@@ -108,10 +108,10 @@ def test_change_during_a_write_is_written_later(path: Path) -> None:
     kit.clock.advance(3.0)
     kit.change()
     kit.pending.pop()()
-    assert kit.kept() == 1
+    assert kit.stored_value() == 1
     kit.clock.advance(3.0)
     kit.pending.pop()()
-    assert kit.kept() == 2
+    assert kit.stored_value() == 2
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_invalid_file_is_ignored_and_replaced(path: Path, text: str) -> None:
     assert path.read_bytes() == text.encode("latin-1")
     kit.change()
     kit.state.stop()
-    assert kit.kept() == 1
+    assert kit.stored_value() == 1
 
 
 def test_missing_file_is_empty(path: Path) -> None:
@@ -142,7 +142,7 @@ def test_failed_write_does_not_stop_the_store(path: Path, tmp_path: Path) -> Non
     path.parent.unlink()
     kit.change()
     assert kit.state.stop().called
-    assert kit.kept() == 2
+    assert kit.stored_value() == 2
 
 
 def test_missing_home_is_not_created(tmp_path: Path) -> None:
@@ -156,4 +156,4 @@ def test_missing_home_is_not_created(tmp_path: Path) -> None:
     home.mkdir()
     kit.change()
     kit.clock.advance(3.0)
-    assert kit.kept() == 2
+    assert kit.stored_value() == 2

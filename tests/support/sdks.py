@@ -1,7 +1,7 @@
 """Runs without the providers' SDKs: they are large, and not there for every version of Python.
 
 With ``pytest --without-sdks`` an import of an SDK gives a stand-in, and a test that calls one is
-skipped there.  Checks that a test makes besides can ask :func:`are_there`.
+skipped there.  Checks that a test makes besides can ask :func:`are_installed`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 NAMES = frozenset({"anthropic", "google", "mcp", "openai", "pydantic", "uvicorn"})
 
 
-def are_there() -> bool:
+def are_installed() -> bool:
     """Return whether this run has the SDKs."""
     return _Finder not in sys.meta_path
 

@@ -17,20 +17,20 @@ from tests.support.certificates import certificate, trusting
 from tests.support.fake_upstream import FakeUpstream, listen, ok, pause, reactor
 
 
-class Mute(Protocol):
-    """Accepts, and says ``words`` when something comes."""
+class RawReplyProtocol(Protocol):
+    """Accept connections and send ``reply`` to the first data; close where it is None."""
 
-    def __init__(self, factory: Mutes) -> None:
+    def __init__(self, factory: RawReplyFactory) -> None:
         self.factory: Any = factory
 
     def connectionMade(self) -> None:
         self.factory.peers.append(self)
 
     def dataReceived(self, data: bytes) -> None:
-        if self.factory.words is None:
+        if self.factory.reply is None:
             self.transport.loseConnection()
-        elif self.factory.words:
-            self.transport.write(self.factory.words)
+        elif self.factory.reply:
+            self.transport.write(self.factory.reply)
 
     def connectionLost(self, reason: Any = None) -> None:
         self.gone = True
@@ -38,15 +38,15 @@ class Mute(Protocol):
     gone = False
 
 
-class Mutes(Factory):
+class RawReplyFactory(Factory):
     noisy = False
 
-    def __init__(self, words: bytes | None) -> None:
-        self.words = words
-        self.peers: list[Mute] = []
+    def __init__(self, reply: bytes | None) -> None:
+        self.reply = reply
+        self.peers: list[RawReplyProtocol] = []
 
-    def buildProtocol(self, addr: Any) -> Mute:
-        return Mute(self)
+    def buildProtocol(self, addr: Any) -> RawReplyProtocol:
+        return RawReplyProtocol(self)
 
 
 class TlsFaults(TestCase):
@@ -69,7 +69,7 @@ class TlsFaults(TestCase):
         self.script = FakeUpstream(lambda peer, got: peer.write(ok(b"{}")))
         return listen(self, self.script, signed)
 
-    def blames_nobody(self, error: UpstreamError) -> None:
+    def check_no_account_locked(self, error: UpstreamError) -> None:
         self.assertEqual(error.code, TLS_FAILED)
         self.assertIsNone(rule_for(error), "no account is locked")
         self.assertTrue(should_try_next_address(error), "another address may do")
@@ -79,38 +79,38 @@ class TlsFaults(TestCase):
     async def test_self_signed_certificate(self) -> None:
         error = await self.fails(self.serve(certificate("localhost")))
         self.assertIn("self-signed", error.message)
-        self.blames_nobody(error)
+        self.check_no_account_locked(error)
 
     async def test_expired_certificate(self) -> None:
         expired = certificate("localhost", days=-1)
         error = await self.fails(self.serve(expired), expired)
         self.assertIn("expired", error.message)
-        self.blames_nobody(error)
+        self.check_no_account_locked(error)
 
     async def test_certificate_of_another_name(self) -> None:
         other = certificate("other.test")
         error = await self.fails(self.serve(other), other)
         self.assertIn("another name", error.message)
-        self.blames_nobody(error)
+        self.check_no_account_locked(error)
 
     async def test_plain_text_in_place_of_tls(self) -> None:
         self.script = FakeUpstream(lambda peer, got: None)
-        error = await self.fails(listen(self, Mutes(b"HTTP/1.1 400 Bad Request\r\n\r\n")))
+        error = await self.fails(listen(self, RawReplyFactory(b"HTTP/1.1 400 Bad Request\r\n\r\n")))
         self.assertIn("is it an http address?", error.message)
-        self.blames_nobody(error)
+        self.check_no_account_locked(error)
 
     async def test_handshake_that_hangs_ends_with_the_limit_for_connecting(self) -> None:
-        factory = Mutes(b"")
+        factory = RawReplyFactory(b"")
         self.script = FakeUpstream(lambda peer, got: None)
         error = await self.fails(listen(self, factory), connect=0.2, first_byte=60)
         self.assertIn("did not complete the TLS handshake within 0.2 s", error.message)
         self.assertIn("upstreams.NAME.timeouts.connect", error.message)
-        self.blames_nobody(error)
+        self.check_no_account_locked(error)
         while not factory.peers[0].gone:
             await pause(0.01)
 
     async def test_connection_that_is_closed_in_the_handshake(self) -> None:
-        error = await self.fails(listen(self, Mutes(None)))
+        error = await self.fails(listen(self, RawReplyFactory(None)))
         self.assertIn("closed the connection", error.message)
 
     async def test_good_certificate_is_served_over_one_connection(self) -> None:

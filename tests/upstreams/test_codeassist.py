@@ -157,7 +157,7 @@ class Tokens(Case):
             self.prepared(upstream)
         self.assertEqual(service.tokens, 2)
 
-    def test_a_revoked_refresh_token(self) -> None:
+    def test_revoked_refresh_token_is_reported_without_secrets(self) -> None:
         service = Service(token=lambda request: (400, {"error": "invalid_grant"}))
         preparing = [self.prepare(service.upstream(project="p"))]
         error = self.failureResultOf(preparing[0], UpstreamCredentialError).value
@@ -173,7 +173,7 @@ class Tokens(Case):
         self.assertIn("upstreams.mine.oauth.client_id", error.message)
         self.assertEqual(service.invalid, [])
 
-    def test_no_client_at_all(self) -> None:
+    def test_missing_oauth_client_is_reported_with_its_settings(self) -> None:
         for oauth, keys in (
             (OAuthSettings(), ("oauth.client_id", "oauth.client_secret")),
             (OAuthSettings("id"), ("oauth.client_secret",)),
@@ -254,7 +254,7 @@ class Projects(Case):
             {"tierId": "free-tier", "metadata": {"ideType": "X"}},
         )
 
-    def test_setting_up_does_not_take_forever(self) -> None:
+    def test_onboarding_fails_after_ten_attempts(self) -> None:
         tiers = [{"id": "free-tier", "isDefault": True}]
         service = Service(
             loadCodeAssist=lambda request: (200, {"allowedTiers": tiers}),
@@ -267,7 +267,7 @@ class Projects(Case):
         self.assertEqual(len(service.calls("onboardUser")), 10)
         self.assertEqual(service.clock.getDelayedCalls(), [])
 
-    def test_nothing_is_made_up(self) -> None:
+    def test_missing_project_is_reported(self) -> None:
         for answer in ({}, {"allowedTiers": [{"id": "paid"}]}, {"cloudaicompanionProject": ""}):
             service = Service(loadCodeAssist=lambda request, answer=answer: (200, answer))
             error = self.failureResultOf(self.prepare(service.upstream()), UpstreamError).value

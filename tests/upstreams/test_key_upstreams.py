@@ -149,7 +149,7 @@ class Anthropic(Case):
             "https://api.anthropic.com/v1/messages",
         )
 
-    def test_how_the_key_is_sent(self) -> None:
+    def test_key_is_sent_in_header_of_the_kind(self) -> None:
         key, oauth = credential("sk-ant-api03-x"), credential("sk-ant-oat01-x")
         zai = "https://api.z.ai/api/anthropic"
         for settings, given, name, value in (
@@ -305,7 +305,7 @@ def test_when_the_next_address_is_worth_a_try(error: Any, worth: bool) -> None:
     assert should_try_next_address(error) is worth
 
 
-def test_nothing_tells_a_secret() -> None:
+def test_repr_contains_no_secret() -> None:
     world = UpstreamFixture()
     upstream = world.build(OpenAIKind(), api_key=Secret("very-secret"))
     assert "very-secret" not in repr(upstream)

@@ -46,7 +46,7 @@ def test_table_names_every_quirk_it_uses_and_cites_a_source() -> None:
         ("http://192.168.1.7:8080/v1", "top_k", "max_completion_tokens"),
     ],
 )
-def test_address_says_what_is_taken_and_refused(url: str, taken: str, refused: str) -> None:
+def test_address_determines_accepted_and_refused_fields(url: str, taken: str, refused: str) -> None:
     target = Target("m", Capabilities(), at(url))
     assert target.accepts(taken)
     assert not target.accepts(refused)
@@ -71,7 +71,7 @@ def test_max_tokens_is_the_other_word_for_no_max_completion_tokens() -> None:
     assert "max_completion_tokens" not in found
 
 
-def test_what_one_of_several_addresses_refuses_is_refused() -> None:
+def test_fields_refused_by_one_of_several_addresses_are_refused() -> None:
     found = at("https://api.openai.com/v1", "https://api.mistral.ai/v1")
     assert "no_user" in found
     assert "no_max_completion_tokens" in found

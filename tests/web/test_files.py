@@ -70,7 +70,7 @@ def test_other_methods_need_the_key() -> None:
         ((), {"public_url": "https://llm.example/at/"}, "localhost", "https://llm.example/at"),
     ],
 )
-def test_base_url_is_the_one_that_the_client_used(
+def test_base_url_is_the_address_that_the_client_used(
     headers: tuple[str, ...], proxy: dict[str, object], host: str, address: str
 ) -> None:
     gateway = WebHarness(**proxy)

@@ -500,7 +500,7 @@ def test_every_private_name_has_a_check(module: str) -> None:
     assert checked - used - defined == set()
 
 
-def test_no_other_module_uses_them() -> None:
+def test_no_other_module_uses_private_names() -> None:
     names = {name.name for name in NAMES}
     for path, tree in modules("antigravity/web", "antigravity/transport"):
         if path not in (SERVER, CLIENT):

@@ -233,7 +233,7 @@ argument_texts = json_objects.map(lambda value: msgspec.json.encode(value).decod
 
 
 @st.composite
-def sound_events(draw: Any) -> list[ev.Event]:
+def valid_events(draw: Any) -> list[ev.Event]:
     """A legal sequence, as an upstream's decoder gives it; parallel calls interleave."""
     found: list[ev.Event] = [ev.ResponseStart("r", "m")]
     number = 0

@@ -41,15 +41,15 @@ GET = FunctionTool("get", "Get it.", SCHEMA)
 
 
 def request(*messages: Message, protocol: str = "openai_chat", **fields: Any) -> Request:
-    return Request("client-name", messages or (said("hi"),), protocol, **fields)
+    return Request("client-name", messages or (user_turn("hi"),), protocol, **fields)
 
 
-def said(*parts: Any) -> Message:
+def user_turn(*parts: Any) -> Message:
     return Message("user", tuple(Text(part) if isinstance(part, str) else part for part in parts))
 
 
-def answered(*parts: Any) -> Message:
-    return replace(said(*parts), role="assistant")
+def assistant_turn(*parts: Any) -> Message:
+    return replace(user_turn(*parts), role="assistant")
 
 
 def encode(asked: Request, capabilities: Capabilities = ADAPTIVE) -> tuple[Any, set[str]]:
@@ -84,12 +84,12 @@ def test_limits() -> None:
 def test_turns_alternate_and_begin_with_the_user() -> None:
     body, losses = encode(
         request(
-            answered("first"),
-            said("a"),
+            assistant_turn("first"),
+            user_turn("a"),
             Message("system", (Text("by the way"),)),
-            said(" "),
-            answered(),
-            said("b"),
+            user_turn(" "),
+            assistant_turn(),
+            user_turn("b"),
         )
     )
     assert [turn["role"] for turn in body["messages"]] == ["user", "assistant", "user"]
@@ -99,9 +99,9 @@ def test_turns_alternate_and_begin_with_the_user() -> None:
 
 def test_results_precede_text_in_their_turn_and_ids_are_made_legal() -> None:
     turns, losses = contents(
-        said("hi"),
-        answered(ToolCall("call:1", "get", '{"x": 1e2}'), ToolCall("call/1", "get", "")),
-        said("so", ToolResult("call/1", (Text("two"),)), ToolResult("call:1", (Text("one"),))),
+        user_turn("hi"),
+        assistant_turn(ToolCall("call:1", "get", '{"x": 1e2}'), ToolCall("call/1", "get", "")),
+        user_turn("so", ToolResult("call/1", (Text("two"),)), ToolResult("call:1", (Text("one"),))),
     )
     first, second = turns[1]
     assert (first["id"], second["id"]) == ("call_1", "call_1_2")
@@ -110,9 +110,13 @@ def test_results_precede_text_in_their_turn_and_ids_are_made_legal() -> None:
 
 
 def test_arguments_keep_their_spelling_and_broken_ones_are_wrapped() -> None:
-    asked = request(said("hi"), answered(ToolCall("a", "get", '{"x": 1.0e2}')), said("x"))
+    asked = request(
+        user_turn("hi"), assistant_turn(ToolCall("a", "get", '{"x": 1.0e2}')), user_turn("x")
+    )
     assert b'"input":{"x": 1.0e2}' in CLIENT.encode(asked, Target("up")).body
-    turns, losses = contents(said("hi"), answered(ToolCall("a", "get", "{oops")), said("x"))
+    turns, losses = contents(
+        user_turn("hi"), assistant_turn(ToolCall("a", "get", "{oops")), user_turn("x")
+    )
     assert turns[1][0]["input"] == {"raw": "{oops"}
     assert losses == {"messages.tool_call.arguments"}
 
@@ -124,7 +128,9 @@ def test_results_with_media() -> None:
         is_error=True,
         cache=CacheControl("1h"),
     )
-    turns, losses = contents(said("hi"), answered(ToolCall("a", "get")), said(result))
+    turns, losses = contents(
+        user_turn("hi"), assistant_turn(ToolCall("a", "get")), user_turn(result)
+    )
     assert turns[2] == [
         {
             "type": "tool_result",
@@ -142,14 +148,14 @@ def test_results_with_media() -> None:
     ]
     assert not losses
     empty = ToolResult("a", is_error=True)
-    turns, _ = contents(said("hi"), answered(ToolCall("a", "get")), said(empty))
+    turns, _ = contents(user_turn("hi"), assistant_turn(ToolCall("a", "get")), user_turn(empty))
     assert turns[2][0]["content"] == "(no output)"
 
 
 def test_media_that_cannot_be_sent_is_a_loss() -> None:
     csv = base64.b64encode(b"a,b").decode()
     turns, losses = contents(
-        said(
+        user_turn(
             "hi",
             Media("audio", InlineData("AA=="), "audio/wav"),
             Media("video", UrlSource("http://x")),
@@ -173,8 +179,8 @@ def test_media_that_cannot_be_sent_is_a_loss() -> None:
 
 def test_only_claude_thinking_is_sent_and_precedes_other_parts() -> None:
     turns, losses = contents(
-        said("hi"),
-        answered(
+        user_turn("hi"),
+        assistant_turn(
             Thinking("foreign", GEMINI),
             Thinking("unsigned"),
             "text",
@@ -182,7 +188,7 @@ def test_only_claude_thinking_is_sent_and_precedes_other_parts() -> None:
             Thinking("", Signature("", "claude"), "blob"),
             Thinking("", Signature("", "openai"), "blob"),
         ),
-        said("x"),
+        user_turn("x"),
     )
     assert turns[1] == [
         {"type": "thinking", "thinking": "", "signature": "sig"},
@@ -195,7 +201,7 @@ def test_only_claude_thinking_is_sent_and_precedes_other_parts() -> None:
 def test_searches() -> None:
     ours = WebSearch("srvtoolu_1", ("q",), (SearchResult("u", "t", "enc"),))
     theirs = WebSearch("ws", ("q",), (SearchResult("u", "t"),))
-    turns, losses = contents(said("hi"), answered(ours, theirs), said("x"))
+    turns, losses = contents(user_turn("hi"), assistant_turn(ours, theirs), user_turn("x"))
     assert [block["type"] for block in turns[1]] == [
         "server_tool_use",
         "web_search_tool_result",
@@ -208,7 +214,9 @@ def test_searches() -> None:
 def test_opaque_parts_are_sent_to_their_own_protocol_only() -> None:
     wire = {"type": "mcp_tool_use", "id": "x"}
     turns, losses = contents(
-        said("hi"), answered(Opaque("anthropic", "k", wire), Opaque("gemini", "k", {})), said("x")
+        user_turn("hi"),
+        assistant_turn(Opaque("anthropic", "k", wire), Opaque("gemini", "k", {})),
+        user_turn("x"),
     )
     assert turns[1] == [wire]
     assert losses == {"messages.parts"}
@@ -216,7 +224,7 @@ def test_opaque_parts_are_sent_to_their_own_protocol_only() -> None:
 
 @pytest.mark.parametrize("thinks", [False, True])
 def test_trailing_assistant_turn_is_sent_only_where_prefill_is_supported(thinks: bool) -> None:
-    asked = request(said("hi"), answered("So: \n"))
+    asked = request(user_turn("hi"), assistant_turn("So: \n"))
     if thinks:
         asked = replace(asked, thinking=ThinkingConfig("on", effort="low"))
     body, losses = encode(asked)
@@ -289,11 +297,14 @@ def test_a_forced_call_forbids_thinking() -> None:
 def test_open_call_without_thinking_disables_budget_thinking() -> None:
     call_part, result = ToolCall("a", "get"), ToolResult("a", (Text("1"),))
     thinking = ThinkingConfig("on", 2000)
-    lost = request(said("hi"), answered(call_part), said(result), thinking=thinking)
+    lost = request(user_turn("hi"), assistant_turn(call_part), user_turn(result), thinking=thinking)
     assert encode(lost, BUDGET)[0]["thinking"] == {"type": "disabled"}
     assert encode(lost, ADAPTIVE)[0]["thinking"] == {"type": "adaptive"}
     kept = request(
-        said("hi"), answered(Thinking("x", CLAUDE), call_part), said(result), thinking=thinking
+        user_turn("hi"),
+        assistant_turn(Thinking("x", CLAUDE), call_part),
+        user_turn(result),
+        thinking=thinking,
     )
     assert encode(kept, BUDGET)[0]["thinking"]["type"] == "enabled"
 

@@ -33,10 +33,10 @@ from tests.protocols.anthropic.builders import (
     decode,
     parse,
     read_legal,
-    sound_events,
     stream,
     thinking_configs,
     user,
+    valid_events,
 )
 from tests.support import sdks
 
@@ -65,12 +65,12 @@ def test_any_events_make_a_legal_stream(events: Any, thinking: Any, pings: bool)
     failed = any(isinstance(event, ev.StreamFailure) for event in events)
     assert (message is not None) == (ended and not failed)
     for name, data in parse(wire):
-        if name not in ("ping", "error") and sdks.are_there():
+        if name not in ("ping", "error") and sdks.are_installed():
             EVENTS.validate_python(data)
 
 
 @settings(max_examples=300)
-@given(sound_events(), thinking_configs)
+@given(valid_events(), thinking_configs)
 def test_stream_and_whole_message_are_equal(events: Any, thinking: Any) -> None:
     streamed = read_legal(stream(events, thinking))
     whole = SERVER.encode_response(fold(events), context(thinking))
@@ -80,7 +80,7 @@ def test_stream_and_whole_message_are_equal(events: Any, thinking: Any) -> None:
 
 
 @settings(max_examples=150)
-@given(sound_events())
+@given(valid_events())
 def test_official_sdk_reads_the_same_message(events: Any) -> None:
     wire = stream(events)
     snapshot: Any = None

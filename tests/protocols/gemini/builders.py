@@ -128,7 +128,7 @@ def check_stream(chunks: list[dict[str, Any]]) -> None:
             assert chunk["error"]["message"]
             assert chunk["error"]["status"].isupper()
             return
-        if sdks.are_there():
+        if sdks.are_installed():
             types.GenerateContentResponse._from_response(
                 response=json.loads(json.dumps(chunk)), kwargs={}
             )
@@ -145,7 +145,7 @@ def check_stream(chunks: list[dict[str, Any]]) -> None:
                 check_part(part)
             if "finishReason" in candidate:
                 finished.add(index)
-                if sdks.are_there():
+                if sdks.are_installed():
                     assert candidate["finishReason"] in types.FinishReason.__members__
     last = chunks[-1]
     assert last["usageMetadata"]

@@ -74,7 +74,7 @@ def check(wire: bytes, *, usage: bool) -> Checked:
         last = found.pop()
         assert last["choices"] == []
         seen.usage = last["usage"]
-        if sdks.are_there():
+        if sdks.are_installed():
             ChatCompletionChunk.model_validate(last)
         assert seen.usage["total_tokens"] >= 0
     for chunk in found:
@@ -88,7 +88,7 @@ def check(wire: bytes, *, usage: bool) -> Checked:
         assert set(seen.finish) == set(seen.text)
         for calls in seen.calls.values():
             assert all(entry["arguments"] for entry in calls if entry["type"] == "function")
-    if sdks.are_there():
+    if sdks.are_installed():
         _accumulate(found)
     return seen
 
@@ -96,7 +96,7 @@ def check(wire: bytes, *, usage: bool) -> Checked:
 def _check_chunk(chunk: dict[str, Any], seen: Checked) -> None:
     (choice,) = chunk["choices"]
     index, delta = choice["index"], choice["delta"]
-    if sdks.are_there():
+    if sdks.are_installed():
         ChatCompletionChunk.model_validate(_plain(chunk))
     assert index not in seen.finish, "a chunk after the end of its choice"
     assert ("role" in delta) is (index not in seen.text), "a role, once, first"

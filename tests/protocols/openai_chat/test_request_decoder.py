@@ -357,7 +357,7 @@ def _with(**fields: Any) -> dict[str, Any]:
     return {"model": "m", "messages": [USER], **fields}
 
 
-def _said(message: Any) -> dict[str, Any]:
+def _body_with(message: Any) -> dict[str, Any]:
     return {"model": "m", "messages": [USER, message]}
 
 
@@ -368,32 +368,34 @@ def _said(message: Any) -> dict[str, Any]:
         ({"model": 3, "messages": [USER]}, "model", "expected a string"),
         ({"model": "m"}, "messages", "required"),
         ({"model": "m", "messages": []}, "messages", "not be empty"),
-        (_said({"content": "x"}), "messages[1].role", "developer, system, user"),
-        (_said({"role": "bot", "content": "x"}), "messages[1].role", "assistant"),
-        (_said({"role": "user"}), "messages[1].content", "required"),
-        (_said({"role": "user", "content": 3}), "messages[1].content", "str"),
+        (_body_with({"content": "x"}), "messages[1].role", "developer, system, user"),
+        (_body_with({"role": "bot", "content": "x"}), "messages[1].role", "assistant"),
+        (_body_with({"role": "user"}), "messages[1].content", "required"),
+        (_body_with({"role": "user", "content": 3}), "messages[1].content", "str"),
         (
-            _said({"role": "user", "content": [{"type": "picture"}]}),
+            _body_with({"role": "user", "content": [{"type": "picture"}]}),
             "messages[1].content[0].type",
             "text, image_url, input_audio, file",
         ),
         (
-            _said({"role": "user", "content": [{"type": "text"}]}),
+            _body_with({"role": "user", "content": [{"type": "text"}]}),
             "messages[1].content[0].text",
             "required",
         ),
         (
-            _said({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}),
+            _body_with(
+                {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}
+            ),
             "messages[1].content[0].image_url.url",
             "http",
         ),
         (
-            _said({"role": "user", "content": [{"type": "file", "file": {}}]}),
+            _body_with({"role": "user", "content": [{"type": "file", "file": {}}]}),
             "messages[1].content[0].file",
             "file_data",
         ),
         (
-            _said(
+            _body_with(
                 {
                     "role": "user",
                     "content": [
@@ -405,18 +407,18 @@ def _said(message: Any) -> dict[str, Any]:
             "base64",
         ),
         (
-            _said({"role": "system", "content": [{"type": "file", "file": {"file_id": "x"}}]}),
+            _body_with({"role": "system", "content": [{"type": "file", "file": {"file_id": "x"}}]}),
             "messages[1].content[0].type",
             "text",
         ),
-        (_said({"role": "tool", "content": "x"}), "messages[1].tool_call_id", "required"),
+        (_body_with({"role": "tool", "content": "x"}), "messages[1].tool_call_id", "required"),
         (
-            _said({"role": "assistant", "tool_calls": [{"id": "a", "type": "magic"}]}),
+            _body_with({"role": "assistant", "tool_calls": [{"id": "a", "type": "magic"}]}),
             "messages[1].tool_calls[0].type",
             "function, custom",
         ),
         (
-            _said({"role": "assistant", "tool_calls": [{"id": "a", "type": "function"}]}),
+            _body_with({"role": "assistant", "tool_calls": [{"id": "a", "type": "function"}]}),
             "messages[1].tool_calls[0].function",
             "required",
         ),

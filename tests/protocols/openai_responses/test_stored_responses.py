@@ -44,18 +44,18 @@ INPUT: list[Any] = [
 ]
 
 
-def asked(tag: str, *parameters: tuple[str, str], name: str = "resp_1") -> Call:
+def call_of(tag: str, *parameters: tuple[str, str], name: str = "resp_1") -> Call:
     return Call(ROUTES[tag], {"id": name}, dict(parameters), {}, b"", parameters=parameters)
 
 
-def kept(items: Any = INPUT) -> bytes:
+def stored_response(items: Any = INPUT) -> bytes:
     _, response = stream([ev.TextDelta("ok"), ev.Finish("stop")])
     assert response is not None
     return conversation.snapshot(msgspec.json.encode({"model": "m", "input": items}), response)
 
 
 def page(*parameters: tuple[str, str], items: Any = INPUT) -> Any:
-    reply = stored.encode(asked("input_items", *parameters), kept(items))
+    reply = stored.encode(call_of("input_items", *parameters), stored_response(items))
     assert reply.status == 200
     return json.loads(reply.body)
 
@@ -68,36 +68,36 @@ def test_stored_response_is_returned_unchanged() -> None:
     _, response = stream([ev.TextDelta("ok"), ev.Finish("stop")])
     assert response is not None
     snapshot = conversation.snapshot(b'{"model":"m","input":"x"}', response)
-    reply = stored.encode(asked("retrieve"), snapshot)
+    reply = stored.encode(call_of("retrieve"), snapshot)
     assert reply.body == response
     assert Response.model_validate_json(reply.body).output_text == "ok"
 
 
 def test_deleted_response_is_confirmed() -> None:
-    reply = stored.encode(asked("delete", name="resp_7"), kept())
+    reply = stored.encode(call_of("delete", name="resp_7"), stored_response())
     assert json.loads(reply.body) == {"id": "resp_7", "object": "response", "deleted": True}
 
 
 @pytest.mark.parametrize(
     ("call", "param"),
     [
-        (asked("cancel"), "response_id"),
-        (asked("retrieve", ("stream", "true")), "stream"),
-        (asked("input_items", ("limit", "0")), "limit"),
-        (asked("input_items", ("limit", "101")), "limit"),
-        (asked("input_items", ("limit", "many")), "limit"),
-        (asked("input_items", ("order", "up")), "order"),
-        (asked("input_items", ("after", "msg_none")), "after"),
+        (call_of("cancel"), "response_id"),
+        (call_of("retrieve", ("stream", "true")), "stream"),
+        (call_of("input_items", ("limit", "0")), "limit"),
+        (call_of("input_items", ("limit", "101")), "limit"),
+        (call_of("input_items", ("limit", "many")), "limit"),
+        (call_of("input_items", ("order", "up")), "order"),
+        (call_of("input_items", ("after", "msg_none")), "after"),
     ],
 )
 def test_unsupported_operation_is_rejected(call: Call, param: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        stored.encode(call, kept())
+        stored.encode(call, stored_response())
     assert caught.value.param == param
 
 
 def test_missing_response_is_not_found() -> None:
-    error = stored.not_found(asked("retrieve", name="resp_9"))
+    error = stored.not_found(call_of("retrieve", name="resp_9"))
     body = json.loads(SERVER.encode_error(error, "").body)["error"]
     assert "'resp_9'" in body["message"]
     assert body["type"] == "invalid_request_error"

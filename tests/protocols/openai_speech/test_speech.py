@@ -61,7 +61,7 @@ def encoder(**fields: Any) -> SpeechStreamEncoder:
     return SERVER.encoder(context)
 
 
-def sound(data: bytes, mime_type: str = L16) -> MediaOutput:
+def audio_output(data: bytes, mime_type: str = L16) -> MediaOutput:
     return MediaOutput(mime_type, InlineData(base64.b64encode(data).decode()))
 
 
@@ -134,7 +134,7 @@ def test_samples_are_streamed(pieces: list[bytes]) -> None:
     writer = encoder(response_format="pcm")
     assert writer.content_type == "audio/pcm"
     assert writer.converter() is None
-    out = [writer.encode(sound(piece)) for piece in pieces]
+    out = [writer.encode(audio_output(piece)) for piece in pieces]
     assert out == pieces
     assert written(writer, Finish("stop")) == b""
     assert writer.failure is None
@@ -143,14 +143,16 @@ def test_samples_are_streamed(pieces: list[bytes]) -> None:
 @given(st.lists(st.binary(max_size=50), min_size=1, max_size=6))
 def test_wav_has_one_header(pieces: list[bytes]) -> None:
     writer = encoder(response_format="wav")
-    data = written(writer, *map(sound, pieces), Finish("stop"))
+    data = written(writer, *map(audio_output, pieces), Finish("stop"))
     assert writer.content_type == "audio/wav"
     assert data == wav_head(24_000, 1) + b"".join(pieces)
 
 
 def test_wav_can_be_played() -> None:
     writer = encoder(response_format="wav")
-    data = written(writer, sound(SECOND, "audio/L16; rate=16000; channels=2"), Finish("stop"))
+    data = written(
+        writer, audio_output(SECOND, "audio/L16; rate=16000; channels=2"), Finish("stop")
+    )
     with wave.open(io.BytesIO(data)) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16000, 2, 2)
         assert file.readframes(100_000) == SECOND
@@ -161,7 +163,7 @@ def test_audio_is_sent_in_events() -> None:
     assert writer.content_type == "text/event-stream"
     usage = UsageUpdate(Usage(input_total=3, output=25))
     first, second, done = data_of(
-        written(writer, sound(b"ab"), sound(b"cd"), usage, Finish("stop"))
+        written(writer, audio_output(b"ab"), audio_output(b"cd"), usage, Finish("stop"))
     )
     assert first == {"type": "speech.audio.delta", "audio": "YWI="}
     assert base64.b64decode(second["audio"]) == b"cd"
@@ -179,7 +181,7 @@ def test_a_wav_file_from_an_upstream_is_opened() -> None:
         out.setframerate(24_000)
         out.writeframes(b"abcd")
     writer = encoder(response_format="pcm")
-    assert writer.encode(sound(file.getvalue(), "audio/wav")) == b"abcd"
+    assert writer.encode(audio_output(file.getvalue(), "audio/wav")) == b"abcd"
 
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", wav_head(24_000, 1)[:30], b"x" * 100])
@@ -196,8 +198,8 @@ def test_sample_types_are_read() -> None:
 @pytest.mark.parametrize(
     ("event", "problem"),
     [
-        (sound(b"ab", "audio/mpeg"), "audio/mpeg"),
-        (sound(b"ab", "audio/L16;rate=8000"), "8000 Hz"),
+        (audio_output(b"ab", "audio/mpeg"), "audio/mpeg"),
+        (audio_output(b"ab", "audio/L16;rate=8000"), "8000 Hz"),
         (MediaOutput(L16, InlineData("Q")), "base64"),
         (MediaOutput(L16, UrlSource("http://x/")), "cannot be fetched"),
     ],
@@ -212,8 +214,8 @@ def test_unsupported_audio_is_an_error(event: MediaOutput, problem: str) -> None
 
 def test_changed_sample_rate_is_an_error() -> None:
     writer = encoder(response_format="wav")
-    writer.encode(sound(b"ab"))
-    assert writer.encode(sound(b"cd", "audio/L16;rate=8000")) == b""
+    writer.encode(audio_output(b"ab"))
+    assert writer.encode(audio_output(b"cd", "audio/L16;rate=8000")) == b""
     assert writer.failure is not None
 
 
@@ -223,10 +225,10 @@ def test_changed_sample_rate_is_an_error() -> None:
         ([TextDelta("I cannot."), Finish("stop")], EmptyResponseError, "I cannot."),
         ([Finish("stop")], EmptyResponseError, "returned no audio"),
         ([Finish("content_filter")], InvalidRequestError, "refused"),
-        ([sound(b"ab"), Finish("content_filter")], InvalidRequestError, "refused"),
-        ([sound(b"ab"), Finish("length")], InvalidRequestError, "longer"),
-        ([sound(b"ab")], UpstreamError, "broke off"),
-        ([sound(b"ab"), StreamFailure(UpstreamError("Lost."))], UpstreamError, "Lost."),
+        ([audio_output(b"ab"), Finish("content_filter")], InvalidRequestError, "refused"),
+        ([audio_output(b"ab"), Finish("length")], InvalidRequestError, "longer"),
+        ([audio_output(b"ab")], UpstreamError, "broke off"),
+        ([audio_output(b"ab"), StreamFailure(UpstreamError("Lost."))], UpstreamError, "Lost."),
     ],
 )
 def test_incomplete_audio_is_an_error(
@@ -246,7 +248,7 @@ def test_text_alone_does_not_begin_the_response() -> None:
     writer = encoder(response_format="pcm")
     assert writer.encode(TextDelta("Well,")) == b""
     assert not writer.begun
-    assert writer.encode(sound(b"ab")) == b"ab"
+    assert writer.encode(audio_output(b"ab")) == b"ab"
     assert writer.begun
 
 
@@ -284,7 +286,7 @@ def test_mp3_through_a_converter() -> None:
     converter = writer.converter()
     assert converter is not None
     assert writer.keepalive() == b""
-    bare = writer.encode(sound(SECOND))
+    bare = writer.encode(audio_output(SECOND))
     assert bare == SECOND
     assert written(writer, Finish("stop")) == b""
     data = converter.convert(bare) + converter.finish()
@@ -296,7 +298,7 @@ def test_mp3_in_events() -> None:
     writer = encoder(stream_format="sse")
     converter = writer.converter()
     assert converter is not None
-    bare = writer.encode(sound(SECOND))
+    bare = writer.encode(audio_output(SECOND))
     written(writer, UsageUpdate(Usage(output=25)), Finish("stop"))
     *deltas, done = data_of(converter.convert(bare) + converter.finish())
     assert frames(b"".join(base64.b64decode(event["audio"]) for event in deltas))

@@ -71,7 +71,7 @@ def words(request: Request) -> str:
     return "\n".join(part.text for part in message.parts if isinstance(part, Text))
 
 
-def sound(request: Request) -> tuple[str, str]:
+def recording_of(request: Request) -> tuple[str, str]:
     """Return type and content of the recording that the model is given."""
     [media] = [part for part in request.messages[0].parts if isinstance(part, Media)]
     assert isinstance(media.source, InlineData)

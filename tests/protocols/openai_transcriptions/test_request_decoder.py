@@ -17,7 +17,7 @@ from tests.protocols.openai_transcriptions.builders import (
     TRANSCRIBE,
     TRANSLATE,
     call,
-    sound,
+    recording_of,
     wav,
     words,
 )
@@ -29,7 +29,7 @@ TIMED = ("srt", "vtt", "verbose_json", "diarized_json")
 def test_any_recording_arrives_byte_for_byte(tail: bytes, filename: str) -> None:
     data = wav(0.01) + tail
     request = TRANSCRIBE.decode(call(("model", "m"), filename=filename, data=data))
-    mime_type, encoded = sound(request)
+    mime_type, encoded = recording_of(request)
     assert mime_type == "audio/wav"
     assert base64.b64decode(encoded) == data
 
@@ -146,7 +146,7 @@ def test_body_that_is_not_a_form_is_rejected() -> None:
 def test_size_limit_error_names_limit() -> None:
     data = wav(0.1)
     exact = AudioRules("", len(data))
-    assert sound(TRANSCRIBE.decode(call(data=data, rules=exact)))[0] == "audio/wav"
+    assert recording_of(TRANSCRIBE.decode(call(data=data, rules=exact)))[0] == "audio/wav"
     with pytest.raises(RequestTooLargeError, match=r"max_inline_bytes.*\[audio\]") as refused:
         TRANSCRIBE.decode(call(data=data + b"\0", rules=exact))
     assert refused.value.status == 413
