@@ -227,11 +227,11 @@ def _capability_table(settings: Settings, home: Path) -> CapabilityTable:
 
 def _interception(settings: Settings, registry: Registry) -> InterceptionRules:
     """Return the filters and detectors of the plugins that the settings enable."""
-    wanted = settings.interception
+    interception = settings.interception
     return InterceptionRules(
-        tuple(registry.warmup_filters.values()) if wanted.warmup else (),
-        tuple(registry.background_detectors.values()) if wanted.background_tasks else (),
-        tuple(wanted.clients),
+        tuple(registry.warmup_filters.values()) if interception.warmup else (),
+        tuple(registry.background_detectors.values()) if interception.background_tasks else (),
+        tuple(interception.clients),
     )
 
 

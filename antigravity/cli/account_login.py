@@ -90,15 +90,15 @@ def has_browser(environ: Mapping[str, str], platform: str = sys.platform) -> boo
     return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
-def _upstream(settings: Settings, wanted: str) -> tuple[str, UpstreamSettings]:
+def _upstream(settings: Settings, option: str) -> tuple[str, UpstreamSettings]:
     """Return the upstream to log in for.
 
     :raises click.ClickException: if there are several, or it is of another kind.
     """
     names = [name for name, each in settings.upstreams.items() if each.kind == KIND]
-    if not wanted and len(names) > 1:
+    if not option and len(names) > 1:
         raise click.ClickException(f"choose one with --upstream: {', '.join(names)}")
-    name = wanted or (names[0] if names else KIND)
+    name = option or (names[0] if names else KIND)
     table = settings.upstreams.get(name, UpstreamSettings(kind=KIND))
     if table.kind != KIND:
         raise click.ClickException(

@@ -43,8 +43,8 @@ def zai_mcp_check(zai: ZaiMcpSettings, key: Secret) -> _Found:
         problem = address_problem(getattr(zai, name))
         if problem is not None:
             yield (*path, name), problem
-    wanted = zai.web_search_enabled or zai.web_reader_enabled
-    if zai.enabled and wanted and not zai.api_key and not key:
+    is_used = zai.web_search_enabled or zai.web_reader_enabled
+    if zai.enabled and is_used and not zai.api_key and not key:
         message = "neither this nor proxy.zai has a key for z.ai, so z.ai will refuse its tools"
         yield (*path, "api_key"), Problem(message, severity="warning")
 

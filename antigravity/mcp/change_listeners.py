@@ -24,11 +24,11 @@ SUBSCRIBED_CHARACTERS: Final = 128 * 1024
 class Listener:
     """A client with an open ``subscriptions/listen`` request."""
 
-    def __init__(self, id: messages.RequestId, wanted: dict[str, Any], log: EventLog) -> None:  # noqa: A002
+    def __init__(self, id: messages.RequestId, changes: dict[str, Any], log: EventLog) -> None:  # noqa: A002
         self.id = id
         self.log = log
-        self._kinds = {kind for kind, field in _LISTS.items() if wanted.get(field)}
-        self._uris = frozenset(wanted.get("resourceSubscriptions", ()))
+        self._kinds = {kind for kind, field in _LISTS.items() if changes.get(field)}
+        self._uris = frozenset(changes.get("resourceSubscriptions", ()))
 
     def notify(self, change: McpChange) -> None:
         """Notify the client of a change that it subscribed to."""
@@ -46,15 +46,17 @@ class Listener:
             self.log.append(data, expendable=True)
 
 
-def wanted_changes(wanted: Any) -> dict[str, Any]:
+def supported_changes(changes: Any) -> dict[str, Any]:
     """Return the supported part of a filter.
 
     :raises McpError: if it is not a valid filter.
     """
-    if not isinstance(wanted, Mapping):
+    if not isinstance(changes, Mapping):
         raise McpError(messages.INVALID_PARAMS, "The parameter notifications must be an object.")
-    found: dict[str, Any] = {field: True for field in _LISTS.values() if wanted.get(field) is True}
-    uris = wanted.get("resourceSubscriptions")
+    supported: dict[str, Any] = {
+        field: True for field in _LISTS.values() if changes.get(field) is True
+    }
+    uris = changes.get("resourceSubscriptions")
     if uris is not None:
         if (
             not isinstance(uris, list)
@@ -67,5 +69,5 @@ def wanted_changes(wanted: Any) -> dict[str, Any]:
                 f"resourceSubscriptions can have {MOST_SUBSCRIPTIONS} URIs with "
                 f"{SUBSCRIBED_CHARACTERS} characters in total.",
             )
-        found["resourceSubscriptions"] = uris
-    return found
+        supported["resourceSubscriptions"] = uris
+    return supported

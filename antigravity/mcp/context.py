@@ -109,13 +109,13 @@ class CallContext:
         """Return whether the client's capabilities include such a request."""
         if request.method == "elicitation/create" and not self.rules.elicitation:
             return False
-        ((name, wanted),) = capability(request).items()
+        ((name, features),) = capability(request).items()
         has = self.capabilities.get(name)
         if not isinstance(has, Mapping):
             return False
-        if name == "elicitation" and not wanted:
+        if name == "elicitation" and not features:
             return not has or "form" in has
-        return all(key in has for key in wanted)
+        return all(key in has for key in features)
 
     def ask(self, requests: Mapping[str, ClientRequest]) -> Deferred[Mapping[str, Json]]:
         """Send requests to the client; see :class:`IMcpContext`."""
@@ -137,13 +137,13 @@ class CallContext:
     def _ask_all(
         self, wired: Mapping[str, ClientRequest], requests: Mapping[str, ClientRequest]
     ) -> Deferred[Mapping[str, Json]]:
-        asked = [self._ask(self, request) for request in wired.values()]
-        gathered = gatherResults(asked, consumeErrors=True)
+        sent = [self._ask(self, request) for request in wired.values()]
+        gathered = gatherResults(sent, consumeErrors=True)
 
-        def named(answers: list[Json]) -> Mapping[str, Json]:
+        def named(results: list[Json]) -> Mapping[str, Json]:
             return {
-                name: check_result(request, answer)
-                for (name, request), answer in zip(requests.items(), answers, strict=True)
+                name: check_result(request, result)
+                for (name, request), result in zip(requests.items(), results, strict=True)
             }
 
         return gathered.addCallbacks(named, _first)
@@ -167,7 +167,7 @@ class CallContext:
             self.post_response.close_connection()
 
     def _ask_one(self, name: str, request: ClientRequest) -> Deferred[Json]:
-        return self.ask({name: request}).addCallback(lambda answers: answers[name])
+        return self.ask({name: request}).addCallback(lambda results: results[name])
 
     def _unique(self, name: str) -> str:
         """Return a unique name for a request: ``name``, with a number if it is taken."""
@@ -178,29 +178,31 @@ class CallContext:
 class RepeatedCallContext(CallContext):
     """A call in a revision in which requests to the client end the call, which then starts again.
 
-    ``answers`` are the results that the client sent along; ``need`` is called with the requests
-    that have no result yet.
+    ``client_results`` are the results that the client sent along; ``need`` is called with the
+    requests that have no result yet.
 
     :ivar used: the results that the call has used.
     """
 
-    answers: Mapping[str, Any] = {}
+    client_results: Mapping[str, Any] = {}
     need: Callable[[Mapping[str, ClientRequest]], None]
     used: dict[str, Any]
 
     def _ask_all(
         self, wired: Mapping[str, ClientRequest], requests: Mapping[str, ClientRequest]
     ) -> Deferred[Mapping[str, Json]]:
-        known: dict[str, Json] = {}
+        results: dict[str, Json] = {}
         try:
             for name, (wire, request) in zip(requests, wired.items(), strict=True):
-                if wire in self.answers:
-                    known[name] = self.used[wire] = check_result(request, self.answers[wire])
+                if wire in self.client_results:
+                    results[name] = self.used[wire] = check_result(
+                        request, self.client_results[wire]
+                    )
         except McpError as error:
             return fail(error)
-        if len(known) == len(requests):
-            return succeed(known)
-        self.need({name: one for name, one in wired.items() if name not in self.answers})
+        if len(results) == len(requests):
+            return succeed(results)
+        self.need({name: one for name, one in wired.items() if name not in self.client_results})
         return Deferred()
 
 

@@ -106,8 +106,8 @@ class McpEndpoint:
         kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind and kind != "application/json":
             return _refuse(415, "The request body must be application/json.")
-        wanted = parse_accept(call.headers)
-        if not wanted.whole and not wanted.stream:
+        accept = parse_accept(call.headers)
+        if not accept.whole and not accept.stream:
             return _refuse(406, "Accept must allow application/json or text/event-stream.")
         try:
             parsed = messages.parse(call.body)

@@ -54,31 +54,31 @@ class Methods:
 
         :raises McpError: if the request is not valid.
         """
-        found = self._methods.get(method)
-        if found is None:
+        function = self._methods.get(method)
+        if function is None:
             raise unknown_method(method)
-        return found(params, context)
+        return function(params, context)
 
     # -- lists --
 
     def _list_tools(self, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
-        found = self.registry.tools().items()
-        entries = [lists.tool(name, one, context.rules) for name, one in found]
+        items = self.registry.tools().items()
+        entries = [lists.tool(name, one, context.rules) for name, one in items]
         return lists.page("tools", entries, params)
 
     def _list_prompts(self, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
-        found = self.registry.prompts().items()
-        entries = [lists.prompt(name, one, context.rules) for name, one in found]
+        items = self.registry.prompts().items()
+        entries = [lists.prompt(name, one, context.rules) for name, one in items]
         return lists.page("prompts", entries, params)
 
     def _list_resources(self, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
-        found = self.registry.resources().items()
-        entries = [lists.resource(uri, one, context.rules) for uri, one in found]
+        items = self.registry.resources().items()
+        entries = [lists.resource(uri, one, context.rules) for uri, one in items]
         return lists.page("resources", entries, params)
 
     def _list_templates(self, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
-        found = self.registry.templates().items()
-        entries = [lists.template(uri, one, context.rules) for uri, one in found]
+        items = self.registry.templates().items()
+        entries = [lists.template(uri, one, context.rules) for uri, one in items]
         return lists.page("resourceTemplates", entries, params)
 
     # -- tools --
@@ -108,15 +108,15 @@ class Methods:
         self, value: Any, name: str, tool: Any, context: CallContext
     ) -> dict[str, Any]:
         schema = tool.output_schema
-        found = content.tool_result(value, has_schema=schema is not None)
-        if schema is not None and not found.is_error and not IMcpRelayed.providedBy(tool):
-            problems = self._validator(name, "output", schema).problems(found.structured)
+        result = content.tool_result(value, has_schema=schema is not None)
+        if schema is not None and not result.is_error and not IMcpRelayed.providedBy(tool):
+            problems = self._validator(name, "output", schema).problems(result.structured)
             if problems:
                 self.log.error(
                     "the result of the tool {name} does not match its output schema", name=name
                 )
                 return content.failed("The tool's result does not match its output schema.")
-        return content.encode_tool_result(found, context.rules)
+        return content.encode_tool_result(result, context.rules)
 
     def _tool_failed(self, failure: Failure, name: str) -> Any:
         error = failure.value
@@ -131,17 +131,17 @@ class Methods:
 
     def _validator(self, name: str, kind: str, schema: Any) -> Validator:
         """Return the validator of a schema, from a cache."""
-        found = self._validators.get((name, kind))
-        if found is None or found.schema is not schema:
+        validator = self._validators.get((name, kind))
+        if validator is None or validator.schema is not schema:
             if len(self._validators) >= 10_000:
                 self._validators.clear()
             try:
-                found = self._validators[name, kind] = Validator(schema)
+                validator = self._validators[name, kind] = Validator(schema)
             except SchemaError as error:
                 raise McpError(
                     messages.INTERNAL_ERROR, f"The tool {name} cannot be called: {error}"
                 ) from None
-        return found
+        return validator
 
     # -- prompts and resources --
 
@@ -204,11 +204,11 @@ class Methods:
     # -- completion --
 
     def _complete(self, params: Mapping[str, Any], context: CallContext) -> Any:
-        argument, value, known = _completion_wanted(params)
+        argument, value, arguments = _completion_params(params)
         completer = self._completer(params)
         if not IMcpCompleter.providedBy(completer):
             return _encode_completion(Completion(()))
-        done: Deferred[Any] = txaio.as_future(completer.complete, argument, value, known)
+        done: Deferred[Any] = txaio.as_future(completer.complete, argument, value, arguments)
         done.addCallback(_encode_completion)
         return done.addErrback(self._failed, "The completion")
 
@@ -216,14 +216,14 @@ class Methods:
         reference = params.get("ref")
         if isinstance(reference, Mapping):
             if reference.get("type") == "ref/prompt":
-                found = self.registry.prompts().get(text(reference, "name"))
+                completer = self.registry.prompts().get(text(reference, "name"))
             elif reference.get("type") == "ref/resource":
                 uri = text(reference, "uri")
-                found = self.registry.templates().get(uri) or self.registry.resources().get(uri)
+                completer = self.registry.templates().get(uri) or self.registry.resources().get(uri)
             else:
-                found = None
-            if found is not None:
-                return found
+                completer = None
+            if completer is not None:
+                return completer
         raise McpError(messages.INVALID_PARAMS, "Unknown prompt or resource template.")
 
 
@@ -260,20 +260,20 @@ def texts(params: Mapping[str, Any], key: str) -> dict[str, str]:
     return value
 
 
-def _completion_wanted(params: Mapping[str, Any]) -> tuple[str, str, dict[str, str]]:
+def _completion_params(params: Mapping[str, Any]) -> tuple[str, str, dict[str, str]]:
     argument, around = params.get("argument"), params.get("context")
     if not isinstance(argument, Mapping):
         raise McpError(messages.INVALID_PARAMS, "The parameter argument must be an object.")
-    known = texts(around, "arguments") if isinstance(around, Mapping) else {}
-    return text(argument, "name"), text(argument, "value"), known
+    arguments = texts(around, "arguments") if isinstance(around, Mapping) else {}
+    return text(argument, "name"), text(argument, "value"), arguments
 
 
-def _encode_completion(found: Completion) -> dict[str, Any]:
-    values = list(found.values)
+def _encode_completion(completion: Completion) -> dict[str, Any]:
+    values = list(completion.values)
     out: dict[str, Any] = {
         "values": values[:_MOST_COMPLETIONS],
-        "hasMore": found.has_more or len(values) > _MOST_COMPLETIONS,
+        "hasMore": completion.has_more or len(values) > _MOST_COMPLETIONS,
     }
-    total = found.total if found.total is not None else len(values)
+    total = completion.total if completion.total is not None else len(values)
     out["total"] = total
     return {"completion": out}

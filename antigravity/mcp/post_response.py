@@ -33,8 +33,8 @@ class AcceptedTypes(Struct, frozen=True):
 
 def parse_accept(headers: Mapping[str, str]) -> AcceptedTypes:
     """Return the types in the ``Accept`` header; without one, all."""
-    wanted = headers.get("accept", "*/*").lower()
-    types = {one.partition(";")[0].strip() for one in wanted.split(",")}
+    accept = headers.get("accept", "*/*").lower()
+    types = {one.partition(";")[0].strip() for one in accept.split(",")}
     if types & {"*/*", ""}:
         return AcceptedTypes(True, True)
     return AcceptedTypes(
@@ -54,10 +54,10 @@ def error_reply(
 
 
 def message_reply(
-    wanted: AcceptedTypes, data: bytes, headers: tuple[tuple[str, str], ...] = ()
+    accept: AcceptedTypes, data: bytes, headers: tuple[tuple[str, str], ...] = ()
 ) -> Deferred[Reply]:
     """Return a fired Deferred with a response that holds one message."""
-    if wanted.whole:
+    if accept.whole:
         return succeed(Reply(200, JSON, headers, data))
     return succeed(Reply(200, EVENTS, headers, encode_event(b"message", data)))
 
@@ -77,7 +77,7 @@ class PostResponse:
     def __init__(
         self,
         log: EventLog,
-        wanted: AcceptedTypes,
+        accept: AcceptedTypes,
         clock: IReactorTime,
         keepalive: float,
         disconnected: Callable[[], None],
@@ -90,7 +90,7 @@ class PostResponse:
         self.complete: Deferred[None] = Deferred()
         self.begun = False
         self.log = log
-        self._wanted = wanted
+        self._accept = accept
         self._clock = clock
         self._keepalive = keepalive
         self._disconnected = disconnected
@@ -99,19 +99,19 @@ class PostResponse:
         self._prime = prime
         self._ready: list[bytes] = []
         self._stream: EventStream | None = None
-        self._left = False
+        self._is_over = False
         self._timer: IDelayedCall | None = None
-        if wanted.stream:
-            self._timer = clock.callLater(_STREAM_AFTER if wanted.whole else 0, self._begin)
+        if accept.stream:
+            self._timer = clock.callLater(_STREAM_AFTER if accept.whole else 0, self._begin)
 
     @property
     def can_stream(self) -> bool:
         """Whether the client accepts messages besides the responses."""
-        return self._wanted.stream
+        return self._accept.stream
 
     def send(self, data: bytes, *, expendable: bool = False) -> None:
         """Send a message besides the responses, unless the client accepts no streams."""
-        if self._wanted.stream and not self._left:
+        if self._accept.stream and not self._is_over:
             self._begin()
             self.log.append(data, expendable=expendable)
 
@@ -147,7 +147,7 @@ class PostResponse:
 
     def close_connection(self) -> None:
         """Close the connection; the client can fetch the responses later, from the log."""
-        if self._wanted.stream and not self._left:
+        if self._accept.stream and not self._is_over:
             self._begin()
             if self._stream is not None:
                 self._stream.close_connection(_RETRY)
@@ -158,15 +158,15 @@ class PostResponse:
         self._stop_timer()
         if self.begun:
             self.log.end()
-        elif not self._left:
+        elif not self._is_over:
             self._write_whole(status)
         self.complete.callback(None)
 
     def _write_whole(self, status: int) -> None:
-        ready, self._left = self._ready, True
+        ready, self._is_over = self._ready, True
         if not ready:
             reply = Reply(202, "")
-        elif not self._wanted.whole and status == 200:
+        elif not self._accept.whole and status == 200:
             body = b"".join(encode_event(b"message", data) for data in ready)
             reply = Reply(200, EVENTS, (), body)
         elif self._is_batch:
@@ -177,7 +177,7 @@ class PostResponse:
 
     def _begin(self) -> None:
         self._stop_timer()
-        if self.begun or self._left:
+        if self.begun or self._is_over:
             return
         self.begun = True
         ready, self._ready = self._ready, []
@@ -191,8 +191,8 @@ class PostResponse:
     def _leave(self) -> None:
         """Handle a disconnect; the client can still fetch responses from the log."""
         self._stop_timer()
-        if not self._left:
-            self._left = not self.begun
+        if not self._is_over:
+            self._is_over = not self.begun
             self._disconnected()
 
     def _stop_timer(self) -> None:

@@ -60,21 +60,21 @@ class Session:
         log = self.streams[name] = EventLog(name)
         return log
 
-    def expect(self, answered: Callable[[Response], None]) -> RequestId:
-        """Return an id for a request to the client; ``answered`` is called with the response."""
-        found = f"gateway-{self._number('request')}"
-        self._pending[found] = answered
-        return found
+    def expect(self, on_response: Callable[[Response], None]) -> RequestId:
+        """Return an id for a request to the client; ``on_response`` is called with the response."""
+        id_ = f"gateway-{self._number('request')}"
+        self._pending[id_] = on_response
+        return id_
 
     def forget(self, id: RequestId) -> bool:  # noqa: A002
         """Stop waiting for a response; return whether it was still pending."""
         return self._pending.pop(id, None) is not None
 
-    def answered(self, response: Response) -> None:
+    def receive_response(self, response: Response) -> None:
         """Handle a response; one without a pending request is ignored."""
-        answered = self._pending.pop(response.id, None)
-        if answered is not None:
-            answered(response)
+        on_response = self._pending.pop(response.id, None)
+        if on_response is not None:
+            on_response(response)
 
     def _number(self, what: str) -> str:
         self._numbers[what] += 1
@@ -105,9 +105,9 @@ class FinishedStreams:
     def remove_all(self, session: Session) -> None:
         """Remove all streams of a session."""
         for name in session.streams:
-            found = self._streams.pop((session.id, name), None)
-            if found is not None:
-                self._size -= found[1].size
+            entry = self._streams.pop((session.id, name), None)
+            if entry is not None:
+                self._size -= entry[1].size
 
 
 class SessionTable:

@@ -58,10 +58,10 @@ class Stateful:
 
     def post(self, call: McpCall, parsed: Parsed) -> Deferred[Reply]:
         """Serve a POST with messages of a client."""
-        wanted = parse_accept(call.headers)
+        accept = parse_accept(call.headers)
         first = parsed.messages[0]
         if isinstance(first, Request) and first.method == "initialize" and not parsed.is_batch:
-            return self._initialize(call, first, wanted)
+            return self._initialize(call, first, accept)
         session = self._session(call)
         if not isinstance(session, Session):
             return session
@@ -78,10 +78,10 @@ class Stateful:
             if isinstance(message, Notification):
                 self._notified(session, message)
             elif isinstance(message, Response):
-                session.answered(message)
+                session.receive_response(message)
         if not requests:
             return no_content()
-        return self._respond(session, requests, wanted, is_batch=parsed.is_batch)
+        return self._respond(session, requests, accept, is_batch=parsed.is_batch)
 
     def listen(self, call: McpCall) -> Deferred[Reply]:
         """Open the stream that belongs to no request, or resume an interrupted one."""
@@ -104,13 +104,13 @@ class Stateful:
         last = call.headers.get("last-event-id", "").strip()
         if last:
             place = parse_event_id(last)
-            found = None if place is None else session.streams.get(place[0])
-            if place is None or found is None:
+            stream = None if place is None else session.streams.get(place[0])
+            if place is None or stream is None:
                 return error_reply(
                     400,
                     McpError(messages.INVALID_REQUEST, "This stream can no longer be resumed."),
                 )
-            log, after = found, place[1]
+            log, after = stream, place[1]
         reader = EventStream(
             log,
             self._clock,
@@ -145,22 +145,22 @@ class Stateful:
     # -- sessions --
 
     def _initialize(
-        self, call: McpCall, request: Request, wanted: AcceptedTypes
+        self, call: McpCall, request: Request, accept: AcceptedTypes
     ) -> Deferred[Reply]:
         if len(call.body) > LONGEST_INITIALIZE:
             error = McpError(messages.INVALID_REQUEST, "The initialize request is too large.")
             return error_reply(413, error, request.id)
-        asked = request.params.get("protocolVersion")
+        version = request.params.get("protocolVersion")
         client = request.params.get("clientInfo")
         capabilities = request.params.get("capabilities")
-        if not isinstance(asked, str) or not isinstance(client, (Mapping, type(None))):
+        if not isinstance(version, str) or not isinstance(client, (Mapping, type(None))):
             error = McpError(
                 messages.INVALID_PARAMS, "initialize needs a protocolVersion and a clientInfo."
             )
             return error_reply(400, error, request.id)
         session = Session(
             call.principal,
-            negotiate(asked),
+            negotiate(version),
             client or {},
             capabilities if isinstance(capabilities, Mapping) else {},
         )
@@ -169,20 +169,20 @@ class Stateful:
             return error_reply(503, error, request.id)
         result = self._identity.initialized(session.revision)
         headers = (("Mcp-Session-Id", session.id),)
-        return message_reply(wanted, messages.result(request.id, result), headers)
+        return message_reply(accept, messages.result(request.id, result), headers)
 
     def _session(self, call: McpCall) -> Session | Deferred[Reply]:
         """Return the session of a call, or an error response."""
         version = call.headers.get(VERSION_HEADER, "").strip()
         if version and (version not in REVISIONS or REVISIONS[version].stateless):
-            known = ", ".join(name for name, r in REVISIONS.items() if not r.stateless)
-            message = f"MCP-Protocol-Version must be one of {known} in a session."
+            names = ", ".join(name for name, r in REVISIONS.items() if not r.stateless)
+            message = f"MCP-Protocol-Version must be one of {names} in a session."
             return error_reply(400, McpError(messages.INVALID_REQUEST, message))
-        found = call.headers.get(SESSION_HEADER, "").strip()
-        if not found:
+        session_id = call.headers.get(SESSION_HEADER, "").strip()
+        if not session_id:
             message = "Mcp-Session-Id is missing; send initialize first."
             return error_reply(400, McpError(messages.INVALID_REQUEST, message))
-        session = self.sessions.find(found, call.principal)
+        session = self.sessions.find(session_id, call.principal)
         if session is None:
             message = "Session not found or expired; send initialize."
             return error_reply(404, McpError(_NO_SESSION, message))
@@ -206,14 +206,14 @@ class Stateful:
         if message.method == "notifications/initialized":
             session.is_ready = True
         elif message.method == "notifications/cancelled":
-            found = message.params.get("requestId")
-            if isinstance(found, (str, int)):
-                running = session.calls.get(found)
+            call_id = message.params.get("requestId")
+            if isinstance(call_id, (str, int)):
+                running = session.calls.get(call_id)
                 if running is not None:
                     running.cancel()
 
     def _respond(
-        self, session: Session, requests: list[Request], wanted: AcceptedTypes, *, is_batch: bool
+        self, session: Session, requests: list[Request], accept: AcceptedTypes, *, is_batch: bool
     ) -> Deferred[Reply]:
         log = session.new_log()
 
@@ -226,7 +226,7 @@ class Stateful:
 
         post_response = PostResponse(
             log,
-            wanted,
+            accept,
             self._clock,
             self.keepalive,
             lambda: None,  # a disconnected client can resume; it cancels with a message
@@ -252,7 +252,7 @@ class Stateful:
             params=request.params,
             post_response=post_response,
             level=session.level,
-            ask=lambda context, asked: self._ask(session, context, asked),
+            ask=lambda context, client_request: self._ask(session, context, client_request),
         )
         try:
             own = self._own_method(session, request, context)
@@ -312,24 +312,26 @@ class Stateful:
             raise unknown_method(request.method)
         return None
 
-    def _ask(self, session: Session, context: CallContext, asked: ClientRequest) -> Deferred[Json]:
+    def _ask(
+        self, session: Session, context: CallContext, request: ClientRequest
+    ) -> Deferred[Json]:
         """Send a request to the client on the stream of the call."""
         if not context.post_response.can_stream:
             raise McpError(messages.INVALID_REQUEST, f"The client does not accept {EVENTS}.")
 
-        def answered(response: Response) -> None:
+        def on_response(response: Response) -> None:
             if response.error is not None:
                 result.errback(response.error)
             else:
                 result.callback(response.result or {})
 
         def cancelled(_: Any) -> None:
-            if session.forget(found):
-                params = {"requestId": found, "reason": "The call has ended."}
+            if session.forget(id_):
+                params = {"requestId": id_, "reason": "The call has ended."}
                 data = messages.notification("notifications/cancelled", params)
                 context.post_response.send(data)
 
-        found = session.expect(answered)
+        id_ = session.expect(on_response)
         result: Deferred[Json] = Deferred(cancelled)
-        context.post_response.send(messages.request(found, asked.method, asked.params))
+        context.post_response.send(messages.request(id_, request.method, request.params))
         return result

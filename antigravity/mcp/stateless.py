@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.mcp import McpCall
 from antigravity.interfaces.mcp_values import ClientRequest, McpChange, McpError
-from antigravity.mcp.change_listeners import Listener, wanted_changes
+from antigravity.mcp.change_listeners import Listener, supported_changes
 from antigravity.mcp.context import LEVELS, RepeatedCallContext
 from antigravity.mcp.event_stream import EventStream
 from antigravity.mcp.methods import unknown_method
@@ -113,13 +113,13 @@ class Stateless:
         return post_response.reply
 
     def _listen(self, request: Request) -> Deferred[Reply]:
-        wanted = wanted_changes(request.params.get("notifications"))
+        changes = supported_changes(request.params.get("notifications"))
         if len(self._listeners) >= _MOST_LISTENERS:
             raise McpError(messages.INTERNAL_ERROR, "Too many clients are subscribed.")
         log = EventLog()
-        listener = Listener(request.id, wanted, log)
+        listener = Listener(request.id, changes, log)
         self._listeners.add(listener)
-        listener.send("notifications/subscriptions/acknowledged", {"notifications": wanted})
+        listener.send("notifications/subscriptions/acknowledged", {"notifications": changes})
         stream = EventStream(
             log, self._clock, self.keepalive, lambda: self._listeners.discard(listener)
         )
@@ -164,27 +164,27 @@ class Stateless:
             params=request.params,
             post_response=post_response,
             level=level if level in LEVELS else None,
-            ask=lambda _, asked: Deferred(),
+            ask=lambda _, client_request: Deferred(),
         )
         context.headers = call.headers
         context.used = {}
         if request.method in _INPUT_METHODS:
-            context.answers = self._client_results(call, request)
+            context.client_results = self._client_results(call, request)
         return context
 
     def _client_results(self, call: McpCall, request: Request) -> dict[str, Any]:
         """Return earlier requests to the client with the results that it sent."""
         params = request.params
-        found: dict[str, Any] = {}
+        results: dict[str, Any] = {}
         if params.get("requestState") is not None:
             about = sealed_state.about(request.method, params)
-            found = self._sealer.open(params["requestState"], call.principal, about)
+            results = self._sealer.open(params["requestState"], call.principal, about)
         if "inputResponses" in params:
-            brought = params["inputResponses"]
-            if not isinstance(brought, Mapping):
+            responses = params["inputResponses"]
+            if not isinstance(responses, Mapping):
                 raise McpError(messages.INVALID_PARAMS, "inputResponses must be an object.")
-            found |= brought
-        return found
+            results |= responses
+        return results
 
     def _request_input(
         self,
@@ -223,9 +223,9 @@ class Stateless:
         else:
             post_response.skip()
 
-    def _new_response(self, call: McpCall, gone: Callable[[], None]) -> PostResponse:
+    def _new_response(self, call: McpCall, on_disconnect: Callable[[], None]) -> PostResponse:
         return PostResponse(
-            EventLog(), parse_accept(call.headers), self._clock, self.keepalive, gone
+            EventLog(), parse_accept(call.headers), self._clock, self.keepalive, on_disconnect
         )
 
     def _result(self, method: str, value: Mapping[str, Any]) -> dict[str, Any]:

@@ -127,13 +127,13 @@ def gemini_list(size: int, token: str) -> dict[str, Any]:
     return result
 
 
-def available_models(left: float, reset: str) -> dict[str, Any]:
+def available_models(fraction: float, reset: str) -> dict[str, Any]:
     """Return the body of ``fetchAvailableModels``; an exhausted quota has no fraction."""
     models = {}
     for name in CODE_ASSIST:
         quota: dict[str, Any] = {"resetTime": reset}
-        if left:
-            quota["remainingFraction"] = left
+        if fraction:
+            quota["remainingFraction"] = fraction
         models[name] = {
             "displayName": name.replace("-", " ").title(),
             "quotaInfo": quota,
@@ -152,11 +152,11 @@ def available_models(left: float, reset: str) -> dict[str, Any]:
     }
 
 
-def quota_summary(left: float, five_hours: str, week: str) -> dict[str, Any]:
+def quota_summary(fraction: float, five_hours: str, week: str) -> dict[str, Any]:
     """Return the body of ``retrieveUserQuotaSummary``."""
     buckets = [
-        {"window": "5h", "remainingFraction": left, "resetTime": five_hours},
-        {"window": "weekly", "remainingFraction": (left + 1) / 2, "resetTime": week},
+        {"window": "5h", "remainingFraction": fraction, "resetTime": five_hours},
+        {"window": "weekly", "remainingFraction": (fraction + 1) / 2, "resetTime": week},
     ]
     groups = {"claude": [], "gemini": []}  # type: dict[str, list[str]]
     for name in CODE_ASSIST:

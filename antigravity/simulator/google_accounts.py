@@ -118,10 +118,12 @@ def _time(seconds: float) -> str:
 
 def fetch_models(state: State, account: Account) -> dict[str, Any]:
     """Return the body of ``fetchAvailableModels``."""
-    return catalog.available_models(account.left, _time(state.seconds() + 3600))
+    return catalog.available_models(account.remaining_fraction, _time(state.seconds() + 3600))
 
 
 def quota(state: State, account: Account) -> dict[str, Any]:
     """Return the body of ``retrieveUserQuotaSummary``."""
     now = state.seconds()
-    return catalog.quota_summary(account.left, _time(now + 3600), _time(now + 6 * 86400))
+    return catalog.quota_summary(
+        account.remaining_fraction, _time(now + 3600), _time(now + 6 * 86400)
+    )

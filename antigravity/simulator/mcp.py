@@ -101,13 +101,13 @@ def _error(id_: Any, code: int, message: str) -> dict[str, Any]:
 
 
 def _initialize(state: State, server: str, id_: Any, params: dict[str, Any]) -> McpResponse:
-    wanted = params.get("protocolVersion")
-    if not isinstance(wanted, str):
+    version = params.get("protocolVersion")
+    if not isinstance(version, str):
         return _stream(_error(id_, -32602, "Invalid params: protocolVersion is required"))
     session = f"sim-session-{state.next_number():08d}"
     state.sessions.put(session, server)
     result = {
-        "protocolVersion": wanted if wanted in _VERSIONS else "2025-06-18",
+        "protocolVersion": version if version in _VERSIONS else "2025-06-18",
         "capabilities": {"tools": {"listChanged": True}},
         "serverInfo": {"name": f"simulated-{server}", "version": VERSION},
     }
@@ -131,10 +131,10 @@ def _answer(server: str, verb: str, id_: Any, params: dict[str, Any]) -> dict[st
 
 
 def _call(tool: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    wanted = tool["inputSchema"]["required"][0]
-    value = arguments.get(wanted)
+    argument = tool["inputSchema"]["required"][0]
+    value = arguments.get(argument)
     if not isinstance(value, str) or not value:
-        text = f"{wanted} is required"
+        text = f"{argument} is required"
     elif tool["name"] == "webReader":
         text = compact({"title": "Simulated page", "url": value, "content": f"Page at {value}"})
     else:

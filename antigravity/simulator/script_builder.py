@@ -162,9 +162,9 @@ def split_text(text: str, chunks: int | None) -> tuple[str, ...]:
     """Return the text in chunks of equal size; fewer if it is too short."""
     if not text:
         return ()
-    wanted = chunks or min(_MAX_CHUNKS, -(-len(text) // _CHUNK))
-    wanted = min(wanted, len(text))
-    edges = [len(text) * i // wanted for i in range(wanted + 1)]
+    count = chunks or min(_MAX_CHUNKS, -(-len(text) // _CHUNK))
+    count = min(count, len(text))
+    edges = [len(text) * i // count for i in range(count + 1)]
     return tuple(text[start:stop] for start, stop in itertools.pairwise(edges))
 
 
@@ -186,8 +186,8 @@ def _calls(view: View, given: Directives, next_id: Callable[[], str]) -> tuple[C
         return ()
     if given.tools:
         return tuple(
-            _call(_find_tool(view, wanted.name), wanted.name, wanted.arguments, next_id())
-            for wanted in given.tools
+            _call(_find_tool(view, call.name), call.name, call.arguments, next_id())
+            for call in given.tools
         )
     if view.choice != "any":
         return ()

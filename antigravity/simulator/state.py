@@ -88,7 +88,7 @@ class Account:
         return f"user-{self.project[-8:]}@simulator.example"
 
     @property
-    def left(self) -> float:
+    def remaining_fraction(self) -> float:
         """The remaining fraction of each quota."""
         if self.refresh_token.startswith("exhausted-"):
             return 0.0

@@ -45,14 +45,14 @@ def take_until(items: Sequence[T], after: int, content: Callable[[T], bool]) -> 
 
     A fault beyond the last chunk occurs right after it.
     """
-    taken = []
-    left = min(after, sum(map(content, items)))
+    before = []
+    remaining = min(after, sum(map(content, items)))
     for item in items:
-        if left == 0 and (content(item) or after):
+        if remaining == 0 and (content(item) or after):
             break
-        taken.append(item)
-        left -= content(item)
-    return taken
+        before.append(item)
+        remaining -= content(item)
+    return before
 
 
 def plan_stream(steps: Iterable[tuple[bytes, bool]], fault: ConnectionFault | None) -> StreamPlan:

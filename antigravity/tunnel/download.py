@@ -140,10 +140,10 @@ class _Sink(Protocol):
             self.done.callback(self._digest.hexdigest())
 
 
-def check_digest(found: str, wanted: str) -> None:
+def check_digest(digest: str, expected: str) -> None:
     """Check that a digest is the expected one.
 
     :raises InstallError: if they differ.
     """
-    if not hmac.compare_digest(found, wanted):
-        raise InstallError(f"the file differs from the released one: its SHA-256 is {found}")
+    if not hmac.compare_digest(digest, expected):
+        raise InstallError(f"the file differs from the released one: its SHA-256 is {digest}")

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from antigravity.config.atomic import sync_directory
 from antigravity.tunnel.download import Progress, ReleaseDownload, check_digest
 from antigravity.tunnel.executable import NAME, installed_path
-from antigravity.tunnel.release import InstallError, WantedAsset, asset_name, wanted_asset
+from antigravity.tunnel.release import InstallError, ReleaseFile, asset_name, find_file
 
 GITHUB_API: Final = "https://api.github.com"
 _RELEASES: Final = "repos/cloudflare/cloudflared/releases"
@@ -25,22 +25,20 @@ _LARGEST: Final = 300 * 1024 * 1024
 
 async def find_release(
     web: ReleaseDownload, api: str = GITHUB_API, version: str = "", sha256: str = "", name: str = ""
-) -> WantedAsset:
+) -> ReleaseFile:
     """Return the file to install, of ``version`` or of the latest release.
 
     :raises InstallError: if there is none.
     """
     which = f"tags/{quote(version, safe='')}" if version else "latest"
     answer = await web.read(f"{api.rstrip('/')}/{_RELEASES}/{which}")
-    wanted = wanted_asset(answer, name or asset_name(), sha256)
-    if not 0 < wanted.size <= _LARGEST:
-        raise InstallError(f"{wanted.name} has an implausible size: {wanted.size} bytes")
-    return wanted
+    asset = find_file(answer, name or asset_name(), sha256)
+    if not 0 < asset.size <= _LARGEST:
+        raise InstallError(f"{asset.name} has an implausible size: {asset.size} bytes")
+    return asset
 
 
-async def install(
-    web: ReleaseDownload, wanted: WantedAsset, home: Path, progress: Progress
-) -> Path:
+async def install(web: ReleaseDownload, asset: ReleaseFile, home: Path, progress: Progress) -> Path:
     """Install the program in the home, and return its path.
 
     The old program stays until the new one is verified.
@@ -51,9 +49,9 @@ async def install(
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _temporary(path) as (packed, file):
         with file:
-            digest = await web.save(wanted.url, file, wanted.size, progress)
-        check_digest(digest, wanted.sha256)
-        if wanted.name.endswith(".tgz"):
+            digest = await web.save(asset.url, file, asset.size, progress)
+        check_digest(digest, asset.sha256)
+        if asset.name.endswith(".tgz"):
             with _temporary(path) as (program, unpacked):
                 with unpacked:
                     _unpack(packed, unpacked)

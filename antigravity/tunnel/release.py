@@ -50,7 +50,7 @@ class Release(Struct, frozen=True):
     assets: tuple[Asset, ...] = ()
 
 
-class WantedAsset(Struct, frozen=True):
+class ReleaseFile(Struct, frozen=True):
     """The file to download, with its size in bytes and its SHA-256 in hexadecimal."""
 
     version: str
@@ -77,7 +77,7 @@ def asset_name(system: str = "", machine: str = "") -> str:
     return f"cloudflared-{system}-{kind}{_ENDINGS[system]}"
 
 
-def wanted_asset(response: bytes, name: str, sha256: str = "") -> WantedAsset:
+def find_file(response: bytes, name: str, sha256: str = "") -> ReleaseFile:
     """Return the file called ``name`` of a release, from a response of GitHub's API.
 
     ``sha256`` is used instead of GitHub's digest, if given.
@@ -99,6 +99,6 @@ def wanted_asset(response: bytes, name: str, sha256: str = "") -> WantedAsset:
             f"release {release.tag_name} has no SHA-256 for {name}; pass one with --sha256"
         )
     digest = sha256 or (listed[1] if listed else "")
-    return WantedAsset(
+    return ReleaseFile(
         release.tag_name, name, asset.browser_download_url, asset.size, digest.lower()
     )

@@ -19,7 +19,7 @@ from antigravity.ir.errors import (
 )
 from antigravity.web.json_body import read_json
 from antigravity.web.request import head_of
-from antigravity.web.responses import is_gone, write_whole
+from antigravity.web.responses import is_closed, write_whole
 
 Handler = Callable[..., object]
 
@@ -97,15 +97,15 @@ class AdminPaths:
         return done.addCallback(lambda _: _write(request, {"reloaded": True}))
 
     def _fix(self, request: Any) -> None:
-        wanted = read_json(request, FixRequest, '{"account": "ID"} or null')
-        self._administration.fix_account(wanted.account)
-        _write(request, {"fixed": wanted.account})
+        body = read_json(request, FixRequest, '{"account": "ID"} or null')
+        self._administration.fix_account(body.account)
+        _write(request, {"fixed": body.account})
 
     def _unlock(self, request: Any, account: str) -> None:
         expected = '{"model": "NAME"} or nothing'
         kind: Any = UnlockRequest | None
-        wanted = read_json(request, kind, expected, empty=b"null")
-        model = (wanted and wanted.model) or head_of(request).query.get("model", "")
+        body = read_json(request, kind, expected, empty=b"null")
+        model = (body and body.model) or head_of(request).query.get("model", "")
         _write(request, self._administration.unlock_account(account, model))
 
     def _clear(self, request: Any) -> None:
@@ -116,8 +116,8 @@ class AdminPaths:
         _write(request, self._administration.tunnel())
 
     def _start_tunnel(self, request: Any) -> None:
-        wanted = read_json(request, TunnelRequest, '{"insecure": false}', empty=b"{}")
-        self._administration.start_tunnel(wanted.insecure)
+        body = read_json(request, TunnelRequest, '{"insecure": false}', empty=b"{}")
+        self._administration.start_tunnel(body.insecure)
         self._tunnel(request)
 
     def _stop_tunnel(self, request: Any) -> Deferred[None]:
@@ -130,9 +130,9 @@ class AdminPaths:
                 "proxy."
             )
         expected = '{"account": "ID or address", "model": "NAME"}, both optional'
-        wanted = read_json(request, WarmupRequest, expected, empty=b"{}")
+        body = read_json(request, WarmupRequest, expected, empty=b"{}")
         done = self._administration.warm_up(
-            wanted.account or wanted.email, wanted.model, wanted.project or wanted.project_id
+            body.account or body.email, body.model, body.project or body.project_id
         )
         return done.addCallback(lambda value: _write(request, value))
 
@@ -146,5 +146,5 @@ def _not_reloaded(failure: Failure) -> None:
 
 
 def _write(request: Any, value: object) -> None:
-    if not is_gone(request):
+    if not is_closed(request):
         write_whole(request, Reply(200, "application/json", (), msgspec.json.encode(value)))

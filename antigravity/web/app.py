@@ -42,7 +42,7 @@ from antigravity.web.request_head import RequestHead
 from antigravity.web.resource import GatewayResource
 from antigravity.web.responses import (
     abort_connection,
-    is_gone,
+    is_closed,
     set_common_headers,
     set_headers,
     write_reply,
@@ -200,7 +200,7 @@ class WebApp:
 
     def _failed(self, failure: Failure, request: Any, head: RequestHead) -> Deferred[None] | None:
         failure = first_failure(failure)
-        if is_gone(request):
+        if is_closed(request):
             if not failure.check(CancelledError, GatewayError):
                 self.log.failure("{where} failed", failure=failure, where=head.where)
             return None
@@ -218,7 +218,7 @@ class WebApp:
         return None
 
     def _refuse(self, error: GatewayError, request: Any, head: RequestHead) -> None:
-        if not is_gone(request):
+        if not is_closed(request):
             protocol = self.admission.errors.protocol_for(head.path, head.headers, head.keys)
             write_whole(request, self.admission.errors.render(error, head.id, protocol))
 
@@ -314,9 +314,9 @@ class WebApp:
         write_whole(request, Reply(200, _JSON, (), b"{}"))
 
     def _detect(self, request: Any) -> Deferred[None]:
-        wanted = read_json(request, DetectRequest, '{"model": "..."}')
-        return self._exchange.detect(wanted.model).addCallback(
-            lambda found: None if is_gone(request) else _write_json(request, found)
+        body = read_json(request, DetectRequest, '{"model": "..."}')
+        return self._exchange.detect(body.model).addCallback(
+            lambda found: None if is_closed(request) else _write_json(request, found)
         )
 
 

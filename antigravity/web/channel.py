@@ -343,4 +343,4 @@ class GatewayChannel(Channel):
             del self.requests[0]  # its response is complete
         self._deadline = None
         super().connectionLost(reason)
-        self.site.channel_gone(self)
+        self.site.remove_channel(self)

@@ -12,7 +12,7 @@ from antigravity.interfaces.mcp import IMcpEndpoint, McpCall
 from antigravity.ir.errors import RequestTooLargeError
 from antigravity.protocols.request_limits import is_larger, running_count
 from antigravity.web.request import head_of, pop_body
-from antigravity.web.responses import is_gone, write_reply
+from antigravity.web.responses import is_closed, write_reply
 
 _METHODS: Final = ("GET", "POST", "DELETE")
 #: JSON values in one message, or a batch of them, and its bytes.
@@ -44,7 +44,7 @@ def _serve(endpoint: IMcpEndpoint, request: Any) -> Deferred[None]:
         return endpoint.handle(call).addCallback(write_reply, request)
     counting = request.channel.site.cooperator.cooperate(_check(body))
     done: Deferred[Any] = counting.whenDone()
-    done.addCallback(lambda _: None if is_gone(request) else endpoint.handle(call))
+    done.addCallback(lambda _: None if is_closed(request) else endpoint.handle(call))
     return done.addCallback(lambda reply: reply and write_reply(reply, request))
 
 

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.web.request import head_of
-from antigravity.web.responses import is_gone
+from antigravity.web.responses import is_closed
 from antigravity.web.routing_table import PLUGIN, RoutingTable
 
 
@@ -56,11 +56,11 @@ class GatewayResource(KleinResource):
                     return super().render(request)
                 done = self._klein.execute_endpoint(endpoint, request, **arguments)
         done.addCallback(_finish, request)
-        if not is_gone(request):
+        if not is_closed(request):
             request.notifyFinish().addErrback(lambda _: done.cancel())
         return NOT_DONE_YET
 
 
 def _finish(_: None, request: Any) -> None:
-    if not is_gone(request):
+    if not is_closed(request):
         request.finish()

@@ -21,7 +21,7 @@ _log = make_logger()
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
-def is_gone(request: Any) -> bool:
+def is_closed(request: Any) -> bool:
     """Return whether no response can be written, because the client is gone or already has one."""
     return getattr(request, "channel", None) is None
 
@@ -74,7 +74,7 @@ def write_reply(reply: Reply, request: Any) -> Deferred[None] | None:
 
     Cancelling the Deferred cancels the stream.  Nothing is written if the client is gone.
     """
-    if is_gone(request):
+    if is_closed(request):
         if reply.stream is not None:
             reply.stream.abandon()
         return None
@@ -93,7 +93,7 @@ def write_reply(reply: Reply, request: Any) -> Deferred[None] | None:
 
 def _stream_failed(failure: Failure, request: Any) -> Any:
     """Abort the connection, so that an incomplete response does not look complete."""
-    if is_gone(request):
+    if is_closed(request):
         if not failure.check(CancelledError):
             _log.failure("A stream failed after its client left", failure=failure)
         return None

@@ -216,14 +216,14 @@ class RoutingTable:
             if endpoint.startswith(PLUGIN):
                 continue
             return Match(endpoint, arguments, correction.path, correction.protocol)
-        wanted = "GET" if method == "HEAD" else method
+        effective_method = "GET" if method == "HEAD" else method
         for reading in (path, *(correction.path for correction in corrections(path))):
-            if reason := _NOT_SERVED.get((wanted, reading)):
+            if reason := _NOT_SERVED.get((effective_method, reading)):
                 raise NotFoundError(reason, code="path_not_found")
         allowed = self.allowed(path)
         if allowed:
-            raise NoSuchMethodError(method, path, allowed, self._verbs(wanted, path))
-        raise NotFoundError(self._hint(wanted, path), code="path_not_found")
+            raise NoSuchMethodError(method, path, allowed, self._verbs(effective_method, path))
+        raise NotFoundError(self._hint(effective_method, path), code="path_not_found")
 
     def allowed(self, path: str) -> tuple[str, ...]:
         """Return the methods of ``path`` in alphabetical order."""

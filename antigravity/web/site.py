@@ -43,7 +43,7 @@ class GatewaySite(server.Site):
         self.tunnel = tunnel
         self.channels: set[GatewayChannel] = set()
         self.is_closing = False
-        self._all_gone: list[Deferred[None]] = []
+        self._close_waiters: list[Deferred[None]] = []
         self._all_idle: Deferred[None] | None = None
 
     def serve(self, resource: Any, admission: AdmissionPolicy) -> None:
@@ -92,12 +92,12 @@ class GatewaySite(server.Site):
         self.is_closing = True
         for channel in list(self.channels):
             channel.close()
-        gone: Deferred[None] = Deferred()
-        self._all_gone.append(gone)
+        done: Deferred[None] = Deferred()
+        self._close_waiters.append(done)
         self._notify_if_empty()
-        return gone
+        return done
 
-    def channel_gone(self, channel: GatewayChannel) -> None:
+    def remove_channel(self, channel: GatewayChannel) -> None:
         """Forget a connection that was lost."""
         self.channels.discard(channel)
         self.note_idle()
@@ -105,9 +105,9 @@ class GatewaySite(server.Site):
 
     def _notify_if_empty(self) -> None:
         if not self.channels:
-            waiting, self._all_gone = self._all_gone, []
-            for gone in waiting:
-                gone.callback(None)
+            waiting, self._close_waiters = self._close_waiters, []
+            for done in waiting:
+                done.callback(None)
 
     def acceptableProtocols(self) -> list[bytes]:
         """Return the protocols that TLS clients can choose."""

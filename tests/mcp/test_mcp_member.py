@@ -63,7 +63,7 @@ def test_tools_remain_listed_while_server_is_unreachable() -> None:
     one = ConnectedServer().start()
     told: list[Any] = []
     one.member.catalog.watch(told.append)
-    one.member._lose("gone", one.member._gone)
+    one.member._lose("gone", one.member._loss)
     one.server.away = "refused"
     assert one.tools == ["a"]
     one.clock.advance(1)
@@ -72,7 +72,7 @@ def test_tools_remain_listed_while_server_is_unreachable() -> None:
     assert one.member.state == "ready"
     assert told == []  # nothing is new
     one.server.tools = []
-    one.member._lose("gone", one.member._gone)
+    one.member._lose("gone", one.member._loss)
     one.clock.advance(60)
     assert one.tools == []
     assert [change.kind for change in told] == ["tools"]

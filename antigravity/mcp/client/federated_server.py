@@ -61,7 +61,7 @@ class FederatedServer:
         clock: IReactorTime,
         open: Open,  # noqa: A002
         limits: ServerTimeouts,
-        wanted: re.Pattern[str],
+        tool_names: re.Pattern[str],
     ) -> None:
         self.name = name
         self.catalog = Catalog(name)
@@ -71,9 +71,11 @@ class FederatedServer:
         self._open = open
         self._limits = limits
         self._probe = limits.probe
-        self._lists = ListSync(RequestSender(name, clock, self, limits.call), self.catalog, wanted)
+        self._lists = ListSync(
+            RequestSender(name, clock, self, limits.call), self.catalog, tool_names
+        )
         self._session: RemoteSession | None = None
-        self._gone: Deferred[str] = Deferred()
+        self._loss: Deferred[str] = Deferred()
         self._connecting: Deferred[None] | None = None
         self._ended: list[Deferred[None]] = []
         self._waiting: list[Deferred[None]] = []
@@ -123,7 +125,7 @@ class FederatedServer:
         """Reconnect, because the server no longer knows ``session``."""
         if self._session is session:
             self._reconnect_at_once = True
-            self._lose(reason, self._gone)
+            self._lose(reason, self._loss)
 
     # -- connection --
 
@@ -164,16 +166,16 @@ class FederatedServer:
 
     async def _connect_once(self) -> str:
         """Connect, and return the reason when the connection has ended."""
-        gone: Deferred[str] = Deferred()
-        self._gone = gone
+        loss: Deferred[str] = Deferred()
+        self._loss = loss
         self._reconnect_at_once = False
         session = RemoteSession(self.name, self._clock, self._open, self._notification_received)
-        session.channel.lost.addCallback(self._lose, gone)
+        session.channel.lost.addCallback(self._lose, loss)
         following: list[Deferred[None]] = []
         try:
             await self._connect(session, following)
             self._set_ready(session)
-            return await gone
+            return await loss
         finally:
             self._session = None
             self._lists.stop()
@@ -198,7 +200,7 @@ class FederatedServer:
         await session.initialize(self._limits.start, probe=self._probe)
         # Before the lists are read, so that no change in between is missed.
         follow = Deferred.fromCoroutine(self._lists.follow(session, self._clock))
-        following.append(follow.addErrback(self._not_followed, self._gone))
+        following.append(follow.addErrback(self._not_followed, self._loss))
         await self._lists.refresh(session)
 
     def _set_ready(self, session: RemoteSession) -> None:
@@ -218,20 +220,20 @@ class FederatedServer:
             if not one.called:  # its caller may have cancelled it
                 one.callback(None)
 
-    def _lose(self, reason: str, gone: Deferred[str]) -> None:
-        if not gone.called:
-            gone.callback(reason)
+    def _lose(self, reason: str, loss: Deferred[str]) -> None:
+        if not loss.called:
+            loss.callback(reason)
 
-    def _not_followed(self, failure: Failure, gone: Deferred[str]) -> None:
+    def _not_followed(self, failure: Failure, loss: Deferred[str]) -> None:
         error = failure.value
         if isinstance(error, CancelledError):
             return
         if isinstance(error, GatewayError):
             self._reconnect_at_once = True
-            self._lose(error.message, gone)
+            self._lose(error.message, loss)
             return
         self.log.failure("following the MCP server {name} failed", failure, name=self.name)
-        self._lose("an error in the gateway; see its log", gone)
+        self._lose("an error in the gateway; see its log", loss)
 
     def _notification_received(self, session: RemoteSession, message: Notification) -> None:
         self._lists.notification_received(session, message)

@@ -59,10 +59,10 @@ class Federation:
         """The catalogs of the servers, in the order of the configuration."""
         return tuple(server.catalog for _, server in self._servers.values())
 
-    def use(self, wanted: Mapping[str, Server]) -> None:
+    def use(self, servers: Mapping[str, Server]) -> None:
         """Connect exactly these servers; connections of unchanged servers stay open."""
         before, self._servers = self._servers, {}
-        for name, configured in wanted.items():
+        for name, configured in servers.items():
             if name in before and before[name][0] == configured:
                 self._servers[name] = before.pop(name)
             else:

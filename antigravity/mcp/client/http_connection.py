@@ -143,8 +143,8 @@ class HttpConnection:
         if kind == _EVENTS:
             await self._read_events(response, about, endless)
             return
-        answered = self._deliver(await self._collect(response, _LARGEST), about)
-        if about is not None and not answered:
+        has_response = self._deliver(await self._collect(response, _LARGEST), about)
+        if about is not None and not has_response:
             raise McpConnectionError(
                 f"{self._address.name} sent something other than the response.", status
             )
@@ -298,12 +298,12 @@ class HttpConnection:
         if not data.strip():
             return False
         try:
-            found = messages.parse_responses(data, about)
+            batch = messages.parse_responses(data, about)
         except messages.MalformedMessageError:
             return False
-        self._receive(data, found, about)
+        self._receive(data, batch, about)
         return about is not None and any(
-            isinstance(message, Response) and message.id == about for message in found
+            isinstance(message, Response) and message.id == about for message in batch
         )
 
     def _connection_error(self, error: GatewayError) -> McpConnectionError:

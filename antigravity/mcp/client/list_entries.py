@@ -33,9 +33,9 @@ def pattern_of(patterns: Iterable[str]) -> re.Pattern[str]:
 
 
 def tools_of(
-    server: IRequestSender, entries: Sequence[Json], wanted: re.Pattern[str]
+    server: IRequestSender, entries: Sequence[Json], tool_names: re.Pattern[str]
 ) -> list[RelayedTool]:
-    """Return the tools in a list whose names match ``wanted``."""
+    """Return the tools in a list whose names match ``tool_names``."""
 
     def tool(entry: Json) -> RelayedTool:
         found = RelayedTool(
@@ -52,7 +52,7 @@ def tools_of(
         check_name(f"{server.name}{SEPARATOR}{found.name}")
         return found
 
-    chosen = [entry for entry in entries if wanted.fullmatch(text(entry, "name"))]
+    chosen = [entry for entry in entries if tool_names.fullmatch(text(entry, "name"))]
     return _usable(server, "tool", chosen, tool)
 
 

@@ -32,14 +32,16 @@ _LONGEST_PAUSE: Final = 60.0
 
 
 class ListSync:
-    """The synchronisation of ``catalog`` with a server, for the tools that match ``wanted``."""
+    """The synchronisation of ``catalog`` with a server, for the tools that match ``tool_names``."""
 
     log = make_logger()
 
-    def __init__(self, sender: IRequestSender, catalog: Catalog, wanted: re.Pattern[str]) -> None:
+    def __init__(
+        self, sender: IRequestSender, catalog: Catalog, tool_names: re.Pattern[str]
+    ) -> None:
         self._sender = sender
         self._catalog = catalog
-        self._wanted = wanted
+        self._tool_names = tool_names
         self._known: dict[str, list[Json]] = {}
         self._stale: dict[str, None] = {}
         self._refreshing: Deferred[None] | None = None
@@ -116,8 +118,8 @@ class ListSync:
             never: Deferred[bool] = Deferred()
             never.callback(False)
             return never
-        wanted = {f"{kind}ListChanged": True for kind in _KINDS if kind in announced}
-        params = {"notifications": wanted}
+        changes = {f"{kind}ListChanged": True for kind in _KINDS if kind in announced}
+        params = {"notifications": changes}
         return session.request("subscriptions/listen", params, endless=True).addCallback(
             lambda result: True
         )
@@ -167,7 +169,7 @@ class ListSync:
             offer(entries)
 
     def _offer_tools(self, entries: list[Json]) -> None:
-        self._catalog.set_tools(list_entries.tools_of(self._sender, entries, self._wanted))
+        self._catalog.set_tools(list_entries.tools_of(self._sender, entries, self._tool_names))
 
     def _offer_prompts(self, entries: list[Json]) -> None:
         self._catalog.set_prompts(list_entries.prompts_of(self._sender, entries))

@@ -85,28 +85,28 @@ class RequestSender:
 
     async def _collect_input(self, result: Json, context: IMcpContext | None) -> dict[str, Any]:
         """Ask the client for the input that the server needs."""
-        wanted = self._requested_input(result)
-        found: dict[str, Any] = {}
-        if wanted:
+        requests = self._requested_input(result)
+        new_params: dict[str, Any] = {}
+        if requests:
             if context is None:
                 raise ToolError(f"{self.name} asked for input, but no client can provide it here.")
-            found["inputResponses"] = dict(await context.ask(wanted))
+            new_params["inputResponses"] = dict(await context.ask(requests))
         if "requestState" in result:
-            found["requestState"] = result["requestState"]
-        return found
+            new_params["requestState"] = result["requestState"]
+        return new_params
 
     def _requested_input(self, result: Json) -> dict[str, ClientRequest]:
-        wanted = result.get("inputRequests", {})
-        found: dict[str, ClientRequest] = {}
-        for name, one in wanted.items() if isinstance(wanted, Mapping) else ():
+        requests = result.get("inputRequests", {})
+        out: dict[str, ClientRequest] = {}
+        for name, one in requests.items() if isinstance(requests, Mapping) else ():
             method = one.get("method") if isinstance(one, Mapping) else None
             if method not in _ASKABLE:
                 raise ToolError(
                     f"{self.name} sent a request that servers must not send to clients."
                 )
             params = one.get("params")
-            found[name] = ClientRequest(method, params if isinstance(params, Mapping) else {})
-        return found
+            out[name] = ClientRequest(method, params if isinstance(params, Mapping) else {})
+        return out
 
     async def _request(
         self,
@@ -165,12 +165,12 @@ def _forward_notifications(context: IMcpContext) -> OnNotification:
     def forward(message: Notification) -> None:
         params = message.params
         if message.method == "notifications/progress":
-            done, total, said = params.get("progress"), params.get("total"), params.get("message")
+            done, total, note = params.get("progress"), params.get("total"), params.get("message")
             if isinstance(done, (int, float)):
                 context.progress(
                     done,
                     total if isinstance(total, (int, float)) else None,
-                    said if isinstance(said, str) else "",
+                    note if isinstance(note, str) else "",
                 )
         elif message.method == "notifications/message" and params.get("level") in LEVELS:
             logger = params.get("logger")

@@ -119,10 +119,10 @@ def parameter_headers(schema: Json, arguments: Mapping[str, Any]) -> tuple[tuple
     return tuple(found)
 
 
-def _compare(name: str, given: str | None, wanted: object) -> None:
+def _compare(name: str, given: str | None, expected: object) -> None:
     if given is None:
         raise mismatch(f"{name} is missing.")
-    if given.strip(" \t") != wanted:
+    if given.strip(" \t") != expected:
         raise mismatch(f"{name} differs from the body.")
 
 

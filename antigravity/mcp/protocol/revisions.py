@@ -60,7 +60,7 @@ REVISIONS: Final = {revision.name: revision for revision in _ALL}
 NEWEST_STATEFUL: Final = next(r for r in _ALL if not r.stateless)
 
 
-def negotiate(wanted: str) -> Revision:
-    """Return the revision of a session for a client that requests ``wanted``."""
-    found = REVISIONS.get(wanted)
-    return NEWEST_STATEFUL if found is None or found.stateless else found
+def negotiate(version: str) -> Revision:
+    """Return the revision of a session for a client that requests ``version``."""
+    revision = REVISIONS.get(version)
+    return NEWEST_STATEFUL if revision is None or revision.stateless else revision

@@ -92,7 +92,7 @@ def _captions(text: str, separator: str, numbered: bool) -> bytes:
 
 def _verbose(text: str, body: dict[str, Any]) -> dict[str, Any]:
     seconds = len(split_segments(text)) * SEGMENT_SECONDS
-    wanted = body.get("timestamp_granularities[]") or "segment"
+    granularities = body.get("timestamp_granularities[]") or "segment"
     response: dict[str, Any] = {
         "task": "transcribe",
         "language": "english",
@@ -100,7 +100,7 @@ def _verbose(text: str, body: dict[str, Any]) -> dict[str, Any]:
         "text": text,
         "usage": {"type": "duration", "seconds": seconds},
     }
-    if "segment" in wanted:
+    if "segment" in granularities:
         response["segments"] = [
             {
                 "id": number, "seek": 0, **each, "tokens": [1], "temperature": 0.0,
@@ -108,7 +108,7 @@ def _verbose(text: str, body: dict[str, Any]) -> dict[str, Any]:
             }
             for number, each in enumerate(split_segments(text))
         ]  # fmt: skip
-    if "word" in wanted:
+    if "word" in granularities:
         response["words"] = split_words(text)
     return response
 

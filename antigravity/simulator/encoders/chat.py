@@ -191,10 +191,10 @@ def _annotations(script: Script) -> list[dict[str, Any]]:
 
 
 def _logprobs(text: str, context: Context) -> dict[str, Any] | None:
-    wanted = context.view.logprobs
-    if wanted is None:
+    count = context.view.logprobs
+    if count is None:
         return None
-    return {"content": build_logprobs(text, wanted), "refusal": None}
+    return {"content": build_logprobs(text, count), "refusal": None}
 
 
 def _usage(script: Script) -> dict[str, Any]:

@@ -35,6 +35,6 @@ def split_tokens(text: str) -> list[str]:
     return [text[i : i + 4] for i in range(0, len(text), 4)]
 
 
-def alternatives(token: str, wanted: int) -> list[tuple[str, float]]:
+def alternatives(token: str, count: int) -> list[tuple[str, float]]:
     """Return a token and its alternatives, with log probabilities."""
-    return [(token if i == 0 else f"{token}~{i}", -0.25 - i) for i in range(wanted)]
+    return [(token if i == 0 else f"{token}~{i}", -0.25 - i) for i in range(count)]

@@ -133,13 +133,13 @@ def _closing(
     }
     if script.citations:
         candidate["groundingMetadata"] = _grounding(script)
-    wanted = context.view.logprobs
-    if wanted is not None and text:
+    count = context.view.logprobs
+    if count is not None and text:
         candidate["avgLogprobs"] = -0.25
         candidate["logprobsResult"] = {
             "chosenCandidates": [_word(token, -0.25) for token in split_tokens(text)],
             "topCandidates": [
-                {"candidates": [_word(*pair) for pair in alternatives(token, wanted)]}
+                {"candidates": [_word(*pair) for pair in alternatives(token, count)]}
                 for token in split_tokens(text)
             ],
         }

@@ -166,8 +166,8 @@ def _action(context: Context) -> dict[str, Any]:
 
 
 def _logprobs(text: str, context: Context) -> list[dict[str, Any]]:
-    wanted = context.view.logprobs
-    return [] if wanted is None else build_logprobs(text, wanted)
+    count = context.view.logprobs
+    return [] if count is None else build_logprobs(text, count)
 
 
 def _started(item: dict[str, Any]) -> dict[str, Any]:

@@ -47,8 +47,8 @@ def check_completion(body: dict[str, Any]) -> dict[str, Any]:
     prompt = body["prompt"]
     if isinstance(prompt, list) and len({isinstance(item, str) for item in prompt}) > 1:
         refuse("Invalid type for 'prompt': expected a string.", "prompt", "invalid_type")
-    wanted = body.get("n", 1)
-    if body.get("best_of", wanted) < wanted:
+    count = body.get("n", 1)
+    if body.get("best_of", count) < count:
         refuse("Invalid value for 'best_of': it must be at least 'n'.", "best_of")
     _check_stream_options(body)
     return body
@@ -91,10 +91,10 @@ def _check_tool_choice(body: dict[str, Any], names: list[str]) -> None:
     choice = body.get("tool_choice")
     if not isinstance(choice, dict) or choice["type"] == "allowed_tools":
         return
-    wanted = choice[choice["type"]]["name"]
-    if wanted not in names:
+    tool_name = choice[choice["type"]]["name"]
+    if tool_name not in names:
         refuse(
-            f"Invalid value for 'tool_choice': Tool choice '{wanted}' not found in 'tools' "
+            f"Invalid value for 'tool_choice': Tool choice '{tool_name}' not found in 'tools' "
             "parameter.",
             "tool_choice",
         )

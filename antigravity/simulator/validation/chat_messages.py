@@ -101,7 +101,7 @@ def check_pairing(messages: list[dict[str, Any]]) -> None:
     :raises ApiError: with the service's message, if anything is wrong.
     """
     open_ids: list[str] = []
-    answered: set[str] = set()
+    result_ids: set[str] = set()
     for index, message in enumerate(messages):
         if message["role"] == "tool":
             if not open_ids:
@@ -116,16 +116,16 @@ def check_pairing(messages: list[dict[str, Any]]) -> None:
                     "in 'tool_calls' of previous message.",
                     f"messages.[{index}].tool_call_id",
                 )
-            answered.add(message["tool_call_id"])
+            result_ids.add(message["tool_call_id"])
             continue
-        _check_all_answered(open_ids, answered, index)
+        _check_results(open_ids, result_ids, index)
         open_ids = [call["id"] for call in message.get("tool_calls") or ()]
-        answered = set()
-    _check_all_answered(open_ids, answered, len(messages))
+        result_ids = set()
+    _check_results(open_ids, result_ids, len(messages))
 
 
-def _check_all_answered(open_ids: list[str], answered: set[str], index: int) -> None:
-    absent = [id_ for id_ in open_ids if id_ not in answered]
+def _check_results(open_ids: list[str], result_ids: set[str], index: int) -> None:
+    absent = [id_ for id_ in open_ids if id_ not in result_ids]
     if absent:
         refuse(
             "An assistant message with 'tool_calls' must be followed by tool messages responding "

@@ -39,9 +39,9 @@ def unwrap_request(body: dict[str, Any], project: str, raw: bool) -> tuple[str, 
             "exist).",
             reason="IAM_PERMISSION_DENIED",
         )
-    wanted = "image_gen" if is_image_model(model) else "agent"
-    if envelope.get("requestType") not in (None, "", wanted, "web_search"):
-        refuse(f"requestType must be {wanted} for {model}.")
+    expected = "image_gen" if is_image_model(model) else "agent"
+    if envelope.get("requestType") not in (None, "", expected, "web_search"):
+        refuse(f"requestType must be {expected} for {model}.")
     return model, gemini.check(model, inner, internal=True, raw=raw)
 
 

@@ -60,20 +60,21 @@ def check_openai(body: dict[str, Any]) -> list[EmbeddingInput]:
     return inputs
 
 
-def _openai_size(model: str, wanted: int | None) -> int:
+def _openai_size(model: str, dimensions: int | None) -> int:
     largest = next((size for name, size in _SIZES.items() if model.startswith(name)), None)
-    if wanted is None:
+    if dimensions is None:
         return largest or 1536
     if largest is None:
         refuse("This model does not support specifying dimensions.")
-    if wanted < 1:
+    if dimensions < 1:
         refuse("Invalid type for 'dimensions': expected a positive integer.", "dimensions")
-    if wanted > largest:
+    if dimensions > largest:
         refuse(
-            f"Invalid value for 'dimensions' = {wanted}. Must be less than or equal to {largest}.",
+            f"Invalid value for 'dimensions' = {dimensions}. "
+            f"Must be less than or equal to {largest}.",
             "dimensions",
         )
-    return wanted
+    return dimensions
 
 
 def _listed(value: Any) -> list[Any]:
@@ -166,10 +167,10 @@ def _gemini_input(model: str, body: dict[str, Any]) -> EmbeddingInput:
     return EmbeddingInput("\n".join(texts), size, task, config.get("title", ""), tuple(media))
 
 
-def _gemini_size(model: str, wanted: Any) -> int:
+def _gemini_size(model: str, dimensions: Any) -> int:
     largest = 3072 if model.startswith("gemini-") else 768
-    if wanted is None:
+    if dimensions is None:
         return largest
-    if not 1 <= wanted <= largest:
+    if not 1 <= dimensions <= largest:
         refuse(f"output_dimensionality must be between 1 and {largest}.")
-    return int(wanted)
+    return int(dimensions)

@@ -165,11 +165,11 @@ def _check_function_turns(contents: list[dict[str, Any]]) -> None:
                 "Please ensure that the number of function response parts is equal to the number "
                 "of function call parts of the function call turn."
             )
-        wanted = sorted(call["name"] for call in pending)
-        if sorted(result["name"] for result in results) != wanted:
+        names = sorted(call["name"] for call in pending)
+        if sorted(result["name"] for result in results) != names:
             refuse(
                 "Please ensure that the names of the function response parts are those of the "
-                f"function call turn: {', '.join(wanted)}."
+                f"function call turn: {', '.join(names)}."
             )
         ids = {call.get("id") for call in pending}
         if any(result.get("id") not in ids for result in results if result.get("id")) and any(ids):

@@ -18,9 +18,9 @@ def check_drawing(model: str, body: dict[str, Any], internal: bool) -> None:
     :raises ApiError: with the service's message, if anything is wrong.
     """
     config = body.get("generationConfig") or {}
-    wanted = [str(name).upper() for name in config.get("responseModalities") or ()]
+    modalities = [str(name).upper() for name in config.get("responseModalities") or ()]
     if not is_image_model(model):
-        if "IMAGE" in wanted:
+        if "IMAGE" in modalities:
             refuse("Model does not support the requested response modalities: image")
         if "imageConfig" in config:
             refuse("Image config is not enabled for this model.")

@@ -26,24 +26,25 @@ def check_sound(model: str, body: dict[str, Any]) -> None:
         if kind.startswith("audio/") and kind.partition(";")[0] not in _SOUNDS:
             refuse(f"Unsupported MIME type: {kind}")
     config = body.get("generationConfig") or {}
-    wanted = [str(name).upper() for name in config.get("responseModalities") or ()]
+    modalities = [str(name).upper() for name in config.get("responseModalities") or ()]
     if not is_speech_model(model):
-        if "AUDIO" in wanted:
+        if "AUDIO" in modalities:
             refuse("Model does not support the requested response modalities: audio")
         return
-    _check_speech(model, body, config, wanted)
+    _check_speech(model, body, config, modalities)
     styled = any("speechMetadata" in part for part in parts)
     if styled and version(model) < (3, 8):
         refuse(f"Speech metadata is not enabled for models/{model}")
 
 
 def _check_speech(
-    model: str, body: dict[str, Any], config: dict[str, Any], wanted: list[str]
+    model: str, body: dict[str, Any], config: dict[str, Any], modalities: list[str]
 ) -> None:
-    if wanted != ["AUDIO"]:
+    if modalities != ["AUDIO"]:
         refuse(
-            f"The requested combination of response modalities ({', '.join(wanted) or 'TEXT'}) is "
-            f"not supported by the model. models/{model} accepts the following combination of "
+            "The requested combination of response modalities "
+            f"({', '.join(modalities) or 'TEXT'}) is not supported by the model. "
+            f"models/{model} accepts the following combination of "
             "response modalities:\n* AUDIO\n"
         )
     if body.get("systemInstruction"):

@@ -118,8 +118,8 @@ def check_pairing(items: list[dict[str, Any]]) -> None:
                     "input",
                 )
             calls[key] = True
-    for (kind, call_id), answered in calls.items():
-        if not answered:
+    for (kind, call_id), has_output in calls.items():
+        if not has_output:
             refuse(f"No tool output found for {kind.replace('_', ' ')} {call_id}.", "input")
 
 
@@ -132,8 +132,8 @@ def check_reasoning(items: list[dict[str, Any]]) -> None:
         if item.get("type") != "reasoning":
             continue
         kind = after.get("type", "message") if after else None
-        asked = after and kind == "message" and after["role"] != "assistant"
-        if kind is None or kind in _OUTPUTS or asked:
+        is_input = after and kind == "message" and after["role"] != "assistant"
+        if kind is None or kind in _OUTPUTS or is_input:
             refuse(
                 f"Item '{item.get('id')}' of type 'reasoning' was provided without its required "
                 "following item.",

@@ -75,9 +75,9 @@ def _check_tool_choice(choice: Any, names: list[str]) -> None:
         refuse("Tool choice requires 'tools' to be specified.", "tool_choice")
     if choice == "required" or choice["type"] == "allowed_tools":
         return
-    wanted = choice["name"] if choice["type"] in ("function", "custom") else choice["type"]
-    if wanted not in names:
-        refuse(f"Tool choice '{wanted}' not found in 'tools' parameter.", "tool_choice")
+    tool_name = choice["name"] if choice["type"] in ("function", "custom") else choice["type"]
+    if tool_name not in names:
+        refuse(f"Tool choice '{tool_name}' not found in 'tools' parameter.", "tool_choice")
 
 
 def _check_format(body: dict[str, Any], items: list[Any]) -> None:

@@ -179,8 +179,8 @@ def _is_alike(value: Any, kind: inspect.Type) -> bool:
     kind, _ = without_metadata(kind)
     if isinstance(kind, inspect.UnionType):
         return any(_is_alike(value, option) for option in without_null(kind))
-    found, wanted = json_type(value), _JSON_NAMES.get(type(kind))
-    return wanted in (None, found) or (found == "integer" and wanted == "number")
+    found, expected = json_type(value), _JSON_NAMES.get(type(kind))
+    return expected in (None, found) or (found == "integer" and expected == "number")
 
 
 class _Reader:
