@@ -1,6 +1,6 @@
 """Embeddings: the server side of a protocol for them, the client side, and upstreams.
 
-Protocols are sans-IO and synchronous.  One object may provide several of these interfaces, and
+Protocols are sans-IO and synchronous.  One object can provide several of these interfaces, and
 those of :mod:`antigravity.interfaces.protocols`.
 """
 

@@ -144,7 +144,7 @@ class IMcpCompleter(Interface):
 
 
 class IMcpCatalog(Interface):
-    """A set of tools, prompts and resources that may change while the gateway runs.
+    """A set of tools, prompts and resources that can change while the gateway runs.
 
     With a ``namespace``, clients see its tools and prompts as ``NAMESPACE__NAME``.  If two
     catalogs have the same name or URI, that of the first catalog is used.

@@ -105,7 +105,7 @@ class ToolResult(Struct, frozen=True):
 
 
 #: The return value of a tool: nothing, text, one or several content parts, or a whole result.
-#: Tools with an ``output_schema`` may return only the structured value.
+#: Tools with an ``output_schema`` can return only the structured value.
 ToolValue = None | str | Content | Sequence[Content] | ToolResult | Any
 
 

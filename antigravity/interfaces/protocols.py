@@ -88,7 +88,7 @@ class IServerProtocol(IServerSide):
     """The server side of one protocol."""
 
     keepalive = Attribute(
-        "Bytes without meaning that may stand between two events, often empty.  :type: bytes"
+        "Bytes without meaning that can stand between two events, often empty.  :type: bytes"
     )
 
     def decode(call: Call) -> Request:
@@ -107,7 +107,7 @@ class IServerProtocol(IServerSide):
         """Return the reply to a ``count_tokens`` call."""
 
     def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
-        """Return the list of models.  Query parameters may page it."""
+        """Return the list of models.  Query parameters can page it."""
 
     def encode_model(model: Model, call: Call) -> HttpReply:
         """Return one model."""

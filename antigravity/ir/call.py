@@ -21,7 +21,7 @@ class Route(Struct, frozen=True):
     """One route of a protocol.
 
     ``path`` is a pattern of literal segments and ``{name}`` segments.  A name matches one segment,
-    or any number of segments if it is written ``{name...}``.  A literal may follow it within the
+    or any number of segments if it is written ``{name...}``.  A literal can follow it within the
     segment (``{model...}:generateContent``).  ``tag`` distinguishes routes of one operation.
     """
 

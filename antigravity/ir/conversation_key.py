@@ -45,8 +45,8 @@ def session_id(
 ) -> str | None:
     """Return the session id in a body, if there is one.
 
-    :param user_ids: ids of users, which may contain that of a session.
-    :param fields: objects that may have one of :data:`SESSION_FIELDS`, the most specific first.
+    :param user_ids: ids of users, which can contain that of a session.
+    :param fields: objects that can have one of :data:`SESSION_FIELDS`, the most specific first.
     :param cache_key: the ``prompt_cache_key``, used if there is no id.
     """
     for user_id in user_ids:

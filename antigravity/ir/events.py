@@ -2,8 +2,8 @@
 
 A choice is a flat sequence of text, thinking and tool calls; a change of kind closes what was
 open.  ``call`` identifies a tool call by its number within the response; the deltas of several
-calls may interleave.  A complete stream has a :class:`Finish` for each choice.
-:class:`UsageUpdate` may come at any time; the last one counts.
+calls can interleave.  A complete stream has a :class:`Finish` for each choice.
+:class:`UsageUpdate` can come at any time; the last one counts.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class Message(Struct, frozen=True, gc=False):
 
     Tool calls are in ``assistant`` messages, tool results in ``user`` messages.  A ``system``
     message here comes *after* the first other message; the leading ones are in
-    :attr:`Request.system`.  Adjacent messages may have the same role.
+    :attr:`Request.system`.  Adjacent messages can have the same role.
     """
 
     role: Literal["system", "user", "assistant"]

@@ -34,7 +34,7 @@ _PATHS: Final = {
 
 
 class AnthropicUpstream(HttpUpstream):
-    """A server with Anthropic's paths; its base address may end with ``/v1``."""
+    """A server with Anthropic's paths; its base address can end with ``/v1``."""
 
     kind = "anthropic"
     default_urls = ("https://api.anthropic.com",)

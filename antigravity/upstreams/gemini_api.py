@@ -49,7 +49,7 @@ def resource_of(model: str) -> str:
 
 @implementer(IEmbeddingUpstream, IModelProtocols)
 class GeminiApiUpstream(HttpUpstream):
-    """A server with Gemini's paths; its base address may end with a version."""
+    """A server with Gemini's paths; its base address can end with a version."""
 
     kind = "gemini_api"
     default_urls = ("https://generativelanguage.googleapis.com",)

@@ -1,6 +1,6 @@
 """Scans requests for aspects that another Gemini model may reject or interpret differently.
 
-Clients may write every name in two spellings.
+Clients can write every name in two spellings.
 """
 
 from __future__ import annotations

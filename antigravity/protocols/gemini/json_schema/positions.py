@@ -27,7 +27,7 @@ SINGLES: Final = frozenset(
         "else",
     }
 )
-#: Keywords whose value is a list of schemas; ``items`` may be one too.
+#: Keywords whose value is a list of schemas; ``items`` can be one too.
 LISTS: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems", "items"})
 #: Keywords whose value can be an object.
 OBJECT_VALUED: Final = MAPS | SINGLES | {"dependentRequired", "dependencies", "default", "const"}
