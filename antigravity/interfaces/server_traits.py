@@ -59,22 +59,22 @@ class StreamFraming(Struct, frozen=True):
 class StoredResponses(Struct, frozen=True):
     """How a protocol's requests refer to earlier responses and read them.
 
-    Bodies, histories and snapshots are JSON texts.  Stream encoders of such a protocol have the
+    Bodies, histories and stored items are JSON texts.  Stream encoders of such a protocol have the
     attribute ``final_response``: the whole response's JSON object, ``None`` before the end.
     Routes about one stored response have the operation ``stored`` and the argument ``id``.
 
     ``previous_id`` returns the id of the response that a body continues, if there is one.
     ``wants_store`` returns whether the response to a body must be stored.
     ``expand`` returns a body with the items of a history before its own, and without the id.
-    ``snapshot`` returns the items to store: those of the (expanded) body and of its response.
-    ``encode`` returns the reply to a ``stored`` call about a snapshot, or raises
-    ``InvalidRequestError``; ``not_found`` returns the error for a missing snapshot.
+    ``items_to_store`` returns the items of the (expanded) body and of its response.
+    ``encode`` returns the reply to a ``stored`` call about stored items, or raises
+    ``InvalidRequestError``; ``not_found`` returns the error if there are none.
     """
 
     previous_id: Callable[[bytes], str | None]
     wants_store: Callable[[bytes], bool]
     expand: Callable[[bytes, Sequence[bytes]], bytes]
-    snapshot: Callable[[bytes, bytes], bytes]
+    items_to_store: Callable[[bytes, bytes], bytes]
     encode: Callable[[Call, bytes], HttpReply]
     not_found: Callable[[Call], NotFoundError]
 

@@ -75,8 +75,10 @@ def _lacks(requested: Capabilities, served: Capabilities, *names: str) -> bool:
 
 
 def _lacks_sampling(requested: Capabilities, served: Capabilities) -> bool:
-    names = ("sampling", "sampling_at_rest", "sampling_together", "penalties")
-    return _lacks(requested, served, *names) or served.thinks_untold > requested.thinks_untold
+    names = ("sampling", "sampling_without_thinking", "sampling_together", "penalties")
+    return (
+        _lacks(requested, served, *names) or served.thinks_by_default > requested.thinks_by_default
+    )
 
 
 def _lacks_media(requested: Capabilities, served: Capabilities) -> bool:

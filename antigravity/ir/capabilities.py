@@ -32,7 +32,7 @@ class Capabilities(Struct, frozen=True):
     (Gemini 3 and OpenAI's effort), ``adaptive`` (Claude decides, the effort is a hint), or not at
     all (``none``).  ``efforts`` are the accepted names.  Budgets are in tokens; with a
     ``min_budget`` of 0 thinking can be switched off, and ``smallest_budget`` is the smallest
-    budget except 0.  ``thinks_untold`` says that the model thinks if nothing is set.
+    budget except 0.  ``thinks_by_default`` says that the model thinks if the request sets nothing.
     ``thinking_off`` is Claude's form to switch thinking off; ``efforts_off`` are the efforts that
     the model accepts with it (empty: all).
 
@@ -50,8 +50,8 @@ class Capabilities(Struct, frozen=True):
     content, so that one retry is useful.  ``embedding`` marks a model for embeddings.
 
     ``sampling`` says that the model accepts sampling parameters, ``penalties`` that it accepts
-    penalties, ``sampling_at_rest`` that it accepts sampling parameters while it does not think,
-    ``sampling_together`` that it accepts temperature and ``top_p`` together.
+    penalties, ``sampling_without_thinking`` that it accepts sampling parameters while it does not
+    think, ``sampling_together`` that it accepts temperature and ``top_p`` together.
 
     ``forced_tools`` says that a request can force a tool call, ``hosted_tools_with_functions`` that
     tools of the provider can be combined with functions.  ``property_names`` is the pattern for
@@ -101,9 +101,9 @@ class Capabilities(Struct, frozen=True):
     signature_sentinel: str | None = None
     retry_empty: bool = False
     sampling: bool = True
-    sampling_at_rest: bool = False
+    sampling_without_thinking: bool = False
     sampling_together: bool = True
-    thinks_untold: bool = False
+    thinks_by_default: bool = False
     stop_sequences: bool = True
     logprobs: bool = True
     penalties: bool = True

@@ -209,11 +209,11 @@ def _missing(path: Path, name: str) -> Mismatch:
     return Mismatch((*path, name), "it is required", is_missing=True)
 
 
-def _other(path: Path, wanted: Sequence[inspect.Type], value: object) -> Mismatch:
-    """Return the mismatch of a value that has none of the wanted types."""
-    nouns = list(dict.fromkeys(_noun(kind) for kind in wanted))
+def _other(path: Path, kinds: Sequence[inspect.Type], value: object) -> Mismatch:
+    """Return the mismatch of a value that has none of the expected types."""
+    nouns = list(dict.fromkeys(_noun(kind) for kind in kinds))
     several = f"{', '.join(nouns[:-1])} or " if len(nouns) > 1 else ""
-    got = "" if any(_is_alike(value, kind) for kind in wanted) else f", got {_noun_of(value)}"
+    got = "" if any(_is_alike(value, kind) for kind in kinds) else f", got {_noun_of(value)}"
     return Mismatch(path, f"expected {several}{nouns[-1]}{got}")
 
 
@@ -255,8 +255,8 @@ def _is_alike(value: object, kind: inspect.Type) -> bool:
         return isinstance(value, list)
     if isinstance(kind, _OBJECTS):
         return isinstance(value, dict)
-    wanted = {inspect.BoolType: bool, inspect.IntType: int, inspect.StrType: str}
-    return type(value) is wanted.get(type(kind))
+    types = {inspect.BoolType: bool, inspect.IntType: int, inspect.StrType: str}
+    return type(value) is types.get(type(kind))
 
 
 def _limits(kind: Any) -> list[tuple[float | None, str, Callable[[float, float], bool]]]:

@@ -15,8 +15,8 @@ EFFORTS: Final[tuple[Effort, ...]] = get_args(Effort)
 LOST_REASONING: Final = "(The reasoning that led to this call was not kept.)"
 
 
-def nearest_effort(wanted: Effort, accepted: Sequence[Effort]) -> Effort:
-    """Return the accepted effort nearest to ``wanted``, the lower of two equally near."""
-    place = EFFORTS.index(wanted)
+def nearest_effort(effort: Effort, accepted: Sequence[Effort]) -> Effort:
+    """Return the accepted effort nearest to ``effort``, the lower of two equally near."""
+    place = EFFORTS.index(effort)
     places = map(EFFORTS.index, accepted)
     return EFFORTS[min(places, key=lambda each: (abs(each - place), each))]

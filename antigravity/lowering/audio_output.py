@@ -92,25 +92,25 @@ def _without_audio(request: Request, target: Target) -> tuple[Request, tuple[Los
 
 def _form(config: dict[str, Any], losses: list[Loss]) -> AudioFormat | None:
     """Return the pass for the audio format of an OpenAI request."""
-    wanted = config.get("format", "wav")
-    if wanted == _RAW:
+    name = config.get("format", "wav")
+    if name == _RAW:
         return None
-    if wanted != "wav":
+    if name != "wav":
         losses.append(Loss("audio.format", "sent as WAV: the model returns raw samples"))
     return AudioFormat(wav=True)
 
 
 def _to_gemini(config: dict[str, Any] | None, target: Target, losses: list[Loss]) -> dict[str, Any]:
     """Return OpenAI's ``audio`` as a ``speechConfig``."""
-    wanted = (config or {}).get("voice")
-    if not isinstance(wanted, str) or not wanted:
-        if wanted:
+    voice_name = (config or {}).get("voice")
+    if not isinstance(voice_name, str) or not voice_name:
+        if voice_name:
             losses.append(Loss("audio.voice", "dropped: the model has no custom voices"))
         return {}
     capabilities = target.capabilities
     own = {name.lower(): name for name in capabilities.voices}
     others = {name.lower(): voice for name, voice in capabilities.voice_names.items()}
-    voice = own.get(wanted.lower()) or others.get(wanted.lower())
+    voice = own.get(voice_name.lower()) or others.get(voice_name.lower())
     if voice is None:
         losses.append(
             Loss("audio.voice", "dropped: the model has no such voice and uses its default")
@@ -124,15 +124,15 @@ def _to_openai(config: dict[str, Any] | None, target: Target, losses: list[Loss]
     config = config or {}
     named = config.get("voiceConfig") or config.get("voice_config") or {}
     built = named.get("prebuiltVoiceConfig") or named.get("prebuilt_voice_config") or {}
-    wanted = str(built.get("voiceName") or built.get("voice_name") or "").lower()
+    voice_name = str(built.get("voiceName") or built.get("voice_name") or "").lower()
     own = {name.lower(): name for name in target.capabilities.voices}
     first = next(iter(target.capabilities.voices), _FALLBACK_VOICE)
-    if wanted and wanted not in own:
+    if voice_name and voice_name not in own:
         losses.append(Loss("audio.voice", "replaced: the model has no such voice"))
     more = set(config) - {"voiceConfig", "voice_config"}
     if more:
         losses.append(Loss("audio_config", "dropped: only one voice can be chosen"))
-    return {"voice": own.get(wanted, first)}
+    return {"voice": own.get(voice_name, first)}
 
 
 class AudioFormat:

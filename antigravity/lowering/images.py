@@ -111,13 +111,13 @@ def _resolution(
     return ""
 
 
-def _at_most(wanted: str, sizes: Sequence[str], model: str, losses: list[Loss]) -> str:
-    """Return the wanted resolution, or the largest smaller one that the model has."""
-    if wanted in sizes:
-        return wanted
-    smaller = [size for size in sizes if RESOLUTIONS[size] <= RESOLUTIONS[wanted]]
+def _at_most(resolution: str, sizes: Sequence[str], model: str, losses: list[Loss]) -> str:
+    """Return a resolution, or the largest smaller one that the model has."""
+    if resolution in sizes:
+        return resolution
+    smaller = [size for size in sizes if RESOLUTIONS[size] <= RESOLUTIONS[resolution]]
     best = max(smaller, key=RESOLUTIONS.__getitem__, default="")
-    if RESOLUTIONS[wanted] > RESOLUTIONS["1K"]:
+    if RESOLUTIONS[resolution] > RESOLUTIONS["1K"]:
         losses.append(Loss("quality", f"{model} returns {best or 'one resolution only'}"))
     return best
 

@@ -47,22 +47,22 @@ def fit_speech(request: Request, target: Target) -> tuple[Request, tuple[Loss, .
     return replace(request, speech=wish, audio_config=config), tuple(losses)
 
 
-def _voice(wanted: str, capabilities: Capabilities, model: str, losses: list[Loss]) -> str:
+def _voice(name: str, capabilities: Capabilities, model: str, losses: list[Loss]) -> str:
     """Return the model's name of a voice; with an empty one the model chooses."""
     voices = capabilities.voices
-    if not wanted or not voices:
-        return wanted
+    if not name or not voices:
+        return name
     own = {name.lower(): name for name in voices}
     others = {name.lower(): name for name in capabilities.voice_names}
-    if wanted.lower() in own:
-        return own[wanted.lower()]
-    if wanted.lower() in others:
-        voice = capabilities.voice_names[others[wanted.lower()]]
-        losses.append(Loss("voice", f"{wanted} was replaced by {voice}, a voice of {model}"))
+    if name.lower() in own:
+        return own[name.lower()]
+    if name.lower() in others:
+        voice = capabilities.voice_names[others[name.lower()]]
+        losses.append(Loss("voice", f"{name} was replaced by {voice}, a voice of {model}"))
         return voice
     named = ", ".join((*voices, *capabilities.voice_names))
     raise InvalidRequestError(
-        f"{model} has no voice {wanted[:100]!r}. Choose one of: {named}.", param="voice"
+        f"{model} has no voice {name[:100]!r}. Choose one of: {named}.", param="voice"
     )
 
 

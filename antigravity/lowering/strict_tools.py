@@ -24,7 +24,7 @@ _REFUSED: Final = frozenset(
      "patternProperties", "propertyNames", "unevaluatedProperties", "prefixItems", "contains")
 )  # fmt: skip
 #: Keywords that are moved to the description.
-_TOLD: Final = frozenset(
+_DESCRIBED: Final = frozenset(
     ("default", "minLength", "maxLength", "uniqueItems", "minProperties", "maxProperties",
      "minContains", "maxContains", "unevaluatedItems")
 )  # fmt: skip
@@ -120,7 +120,7 @@ def _strict(schema: Any, depth: int) -> Any:
     fitted: JsonObject = {}
     moved: list[str] = []
     for name, value in schema.items():
-        if name in _TOLD or (name == "format" and value not in _FORMATS):
+        if name in _DESCRIBED or (name == "format" and value not in _FORMATS):
             moved.append(f"{name}: {msgspec.json.encode(value).decode()}")
         elif name in _NAMED and isinstance(value, dict):
             fitted[name] = {key: _strict(inner, depth + 1) for key, inner in value.items()}

@@ -135,14 +135,14 @@ class EventSequencer:
 
     def open(self, index: int = 0) -> list[SequencedEvent]:
         """Return the events that start the response and a choice, unless they have started."""
-        wanted = self._order.choices
-        if index in self._choices or (wanted is not None and index >= wanted):
+        maximum = self._order.choices
+        if index in self._choices or (maximum is not None and index >= maximum):
             return []
         out: list[SequencedEvent] = []
         if not self.started:
             self.started = True
             out.append(ResponseStart())
-        for number in range(index if wanted is None else len(self._choices), index + 1):
+        for number in range(index if maximum is None else len(self._choices), index + 1):
             out.append(ChoiceStart(number))
             self._choices[number] = _Choice()
         return out

@@ -17,11 +17,11 @@ OPENING: Final = "Continue."
 _JSON: Final = "Answer with one JSON object and nothing else: no prose, no code fence."
 
 
-def json_instruction(wanted: ResponseFormat) -> str:
+def json_instruction(response_format: ResponseFormat) -> str:
     """Return the instruction to answer with JSON, with the schema if there is one."""
-    if wanted.schema is None:
+    if response_format.schema is None:
         return _JSON
-    text = msgspec.json.encode(wanted.schema).decode()
+    text = msgspec.json.encode(response_format.schema).decode()
     return f"{_JSON} It must be valid against this JSON Schema: {text}"
 
 

@@ -136,8 +136,8 @@ def peek(call: Call) -> Head:
 
 def beginning(members: Mapping[str, Raw]) -> bytes:
     """Return a small object with the fields that routing needs."""
-    wanted = ("model", "stream")
-    return msgspec.json.encode({name: members[name] for name in wanted if name in members})
+    names = ("model", "stream")
+    return msgspec.json.encode({name: members[name] for name in names if name in members})
 
 
 def with_model(call: Call, model: str) -> bytes:

@@ -104,12 +104,12 @@ def is_larger(data: bytes, values: int) -> bool:
     """
     if len(data) <= values:
         return False
-    left = values - 1 - data.count(b",")
-    if left >= 0:
-        left -= data.count(b"{")
-    if left >= 0:
-        left -= data.count(b"[")
-    return left < 0
+    remaining = values - 1 - data.count(b",")
+    if remaining >= 0:
+        remaining -= data.count(b"{")
+    if remaining >= 0:
+        remaining -= data.count(b"[")
+    return remaining < 0
 
 
 def count_values(data: bytes, most: int) -> int:

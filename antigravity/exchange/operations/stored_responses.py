@@ -58,8 +58,8 @@ def store_response(context: RequestContext, response: bytes) -> None:
     """Store a response (its whole JSON object), so that a later request can continue it."""
     stored = context.traits.stored_responses
     if stored is not None and stored.wants_store(context.call.body):
-        snapshot = stored.snapshot(context.call.body, response)
-        client_responses(context).put(_IDENTITY.decode(response).id, snapshot)
+        items = stored.items_to_store(context.call.body, response)
+        client_responses(context).put(_IDENTITY.decode(response).id, items)
 
 
 def remember_origin(

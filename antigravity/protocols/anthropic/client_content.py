@@ -292,8 +292,8 @@ class _ContentWriter:
             return known
         base = safe = _UNSAFE.sub("_", name) or "toolu"
         number = 1
-        taken = set(self._ids.values())
-        while safe in taken:
+        used = set(self._ids.values())
+        while safe in used:
             number += 1
             safe = f"{base}_{number}"
         self._ids[name] = safe

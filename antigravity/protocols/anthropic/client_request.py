@@ -140,21 +140,21 @@ def _output_config(
         config.update(own)
     if thinking.effort is not None:
         config["effort"] = thinking.effort
-    wanted = request.response_format
-    if wanted.kind == "text":
+    response_format = request.response_format
+    if response_format.kind == "text":
         return config
     capabilities = target.capabilities
     supported = capabilities.structured_output and (
         not request.tools or capabilities.structured_output_with_tools
     )
-    if wanted.kind == "schema" and wanted.schema is not None and supported:
-        schema, lost = fit_schema(wanted.schema)
+    if response_format.kind == "schema" and response_format.schema is not None and supported:
+        schema, lost = fit_schema(response_format.schema)
         config["format"] = {"type": "json_schema", "schema": schema}
         if lost:
             names = ", ".join(sorted(lost))
             losses.add("response_format", f"schema keywords that are not enforced: {names}")
         return config
-    instruction = {"type": "text", "text": json_instruction(wanted)}
+    instruction = {"type": "text", "text": json_instruction(response_format)}
     body.setdefault("system", []).append(instruction)
     losses.add("response_format", "the response format became an instruction")
     return config
@@ -226,16 +226,16 @@ def _drop_thinking_edits(body: dict[str, Any], management: dict[str, Any], losse
     edits = management.get("edits")
     if not isinstance(edits, list):
         return
-    kept = [
+    others = [
         edit
         for edit in edits
         if not (isinstance(edit, dict) and str(edit.get("type")).startswith("clear_thinking"))
     ]
-    if len(kept) == len(edits):
+    if len(others) == len(edits):
         return
     losses.add("extensions.context_management", "edits of thinking were dropped with the thinking")
-    if kept:
-        body["context_management"] = {**management, "edits": kept}
+    if others:
+        body["context_management"] = {**management, "edits": others}
     else:
         del body["context_management"]
 

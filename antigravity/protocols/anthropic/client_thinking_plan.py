@@ -82,23 +82,23 @@ def plan_thinking(request: Request, capabilities: Capabilities, losses: Losses) 
     """Return the settings that the model accepts, as near as possible to the requested ones."""
     config = request.thinking
     off = config.mode == "off" or config.effort == "none"
-    wanted = config.mode in ("on", "adaptive") and not off
+    on = config.mode in ("on", "adaptive") and not off
     match capabilities.thinking:
         case "none":
-            if wanted or config.effort not in (None, "none"):
+            if on or config.effort not in (None, "none"):
                 losses.add("thinking", "dropped: the model does not support thinking")
             return ThinkingPlan(capabilities)
         case "budget":
-            found = _budget(config, capabilities, losses) if wanted else None
+            found = _budget(config, capabilities, losses) if on else None
             effort = _effort(config, capabilities, losses) if capabilities.efforts else None
-            if not wanted and effort is None and config.effort not in (None, "none"):
+            if not on and effort is None and config.effort not in (None, "none"):
                 losses.add("thinking.effort", "dropped: the model accepts only budgets")
             plan = ThinkingPlan(capabilities, found, effort)
         case "level" if capabilities.family == "other":  # DeepSeek and the like
-            found = _budget(config, capabilities, losses) if wanted else None
+            found = _budget(config, capabilities, losses) if on else None
             plan = ThinkingPlan(capabilities, found, _effort(config, capabilities, losses))
         case _:
-            field = {"type": "adaptive"} if wanted else None
+            field = {"type": "adaptive"} if on else None
             plan = ThinkingPlan(capabilities, field, _effort(config, capabilities, losses))
     if off:
         plan.stop(losses)

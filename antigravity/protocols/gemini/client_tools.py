@@ -76,11 +76,11 @@ def _function(
 
 def _without_raw_schema(fields: dict[str, Any], budget: Budget) -> dict[str, Any]:
     """Return a declaration's other fields with a clean schema of its response."""
-    kept = {name: value for name, value in fields.items() if name not in _RAW_RESPONSES}
+    others = {name: value for name, value in fields.items() if name not in _RAW_RESPONSES}
     raw = next((fields[name] for name in _RAW_RESPONSES if name in fields), None)
     if raw is not None:
-        kept["response"] = clean(raw, budget).schema
-    return kept
+        others["response"] = clean(raw, budget).schema
+    return others
 
 
 def _listed(names: frozenset[str]) -> str:

@@ -23,7 +23,7 @@ def sampling_fields(request: Request, target: Target, losses: Losses) -> dict[st
     capabilities = target.capabilities
     fields: dict[str, Any] = {}
     accepted = capabilities.sampling or (
-        capabilities.sampling_at_rest and is_thinking_off(request, capabilities)
+        capabilities.sampling_without_thinking and is_thinking_off(request, capabilities)
     )
     for field in SAMPLING_FIELDS:
         name, value = field.name, getattr(sampling, field.name)
@@ -51,11 +51,11 @@ def sampling_fields(request: Request, target: Target, losses: Losses) -> dict[st
 
 def _logprobs(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     """Return the fields for log probabilities; ``top_logprobs`` requires ``logprobs``."""
-    wanted, top = request.sampling.logprobs, request.sampling.top_logprobs
-    if not wanted:
+    logprobs, top = request.sampling.logprobs, request.sampling.top_logprobs
+    if not logprobs:
         if top:
             losses.add("sampling.top_logprobs", "dropped: log probabilities were not requested")
-        known = wanted is False and target.capabilities.logprobs
+        known = logprobs is False and target.capabilities.logprobs
         return {"logprobs": False} if known else {}
     if not target.capabilities.logprobs or not target.accepts("logprobs", usual=True):
         losses.add("sampling.logprobs", "dropped: the target has no log probabilities")
@@ -86,20 +86,23 @@ def limit_fields(request: Request, target: Target, losses: Losses) -> dict[str, 
 def format_fields(request: Request, target: Target, losses: Losses) -> tuple[dict[str, Any], str]:
     """Return the fields for the response format, and the instruction to add, if any."""
     fields: dict[str, Any] = {}
-    wanted, hint = request.response_format, ""
-    if wanted.kind == "schema" and target.accepts("json_schema", usual=True):
-        fields["response_format"] = {"type": "json_schema", "json_schema": _named_schema(wanted)}
-    elif wanted.kind != "text":
-        if wanted.kind == "schema":
+    response_format, hint = request.response_format, ""
+    if response_format.kind == "schema" and target.accepts("json_schema", usual=True):
+        fields["response_format"] = {
+            "type": "json_schema",
+            "json_schema": _named_schema(response_format),
+        }
+    elif response_format.kind != "text":
+        if response_format.kind == "schema":
             losses.add("response_format", "the schema became an instruction")
-            hint = json_instruction(wanted)
+            hint = json_instruction(response_format)
         if target.accepts("json_object", usual=True):
             fields["response_format"] = {"type": "json_object"}
             if not hint and not mentions_json(request, instructions=True):
-                hint = json_instruction(wanted)
-        elif wanted.kind == "json":
+                hint = json_instruction(response_format)
+        elif response_format.kind == "json":
             losses.add("response_format", "the response format became an instruction")
-            hint = json_instruction(wanted)
+            hint = json_instruction(response_format)
     if request.image_config is not None:
         if target.accepts("image_config"):
             fields["image_config"] = request.image_config
@@ -108,10 +111,12 @@ def format_fields(request: Request, target: Target, losses: Losses) -> tuple[dic
     return fields, hint
 
 
-def _named_schema(wanted: ResponseFormat) -> dict[str, Any]:
-    schema: dict[str, Any] = {"name": _NOT_IN_NAMES.sub("_", wanted.name)[:64] or "response"}
+def _named_schema(response_format: ResponseFormat) -> dict[str, Any]:
+    schema: dict[str, Any] = {
+        "name": _NOT_IN_NAMES.sub("_", response_format.name)[:64] or "response"
+    }
     for name in ("description", "schema", "strict"):
-        value = getattr(wanted, name)
+        value = getattr(response_format, name)
         if value is not None:
             schema[name] = value
     return schema

@@ -15,25 +15,25 @@ _USUAL: Final[tuple[Effort, ...]] = ("low", "medium", "high")
 
 def thinking_fields(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     """Return the fields for thinking: an effort, a switch, or both."""
-    wanted = wanted_effort(request)
+    effort = requested_effort(request)
     thinks = target.capabilities.thinking != "none"
     fields: dict[str, Any] = {}
     if thinks and target.accepts("thinking_switch"):
         fields = _switch(request, target, losses)
-        if wanted in (None, "none") or not target.capabilities.efforts:
+        if effort in (None, "none") or not target.capabilities.efforts:
             return fields
     elif thinks and target.accepts("enable_thinking"):
         return _enabled(request, losses)
-    return {**fields, **_effort(wanted, request, target, losses)}
+    return {**fields, **_effort(effort, request, target, losses)}
 
 
 def is_thinking_off(request: Request, capabilities: Capabilities) -> bool:
     """Return whether the model will not think for a request."""
-    wanted = wanted_effort(request)
-    return wanted == "none" or (wanted is None and not capabilities.thinks_untold)
+    effort = requested_effort(request)
+    return effort == "none" or (effort is None and not capabilities.thinks_by_default)
 
 
-def wanted_effort(request: Request) -> Effort | None:
+def requested_effort(request: Request) -> Effort | None:
     """Return the effort that corresponds to a request's settings, ``None`` for the default."""
     thinking = request.thinking
     if thinking.mode == "off":
@@ -51,35 +51,35 @@ def wanted_effort(request: Request) -> Effort | None:
 
 def _is_switched(request: Request) -> bool | None:
     """Return whether thinking is switched on or off, ``None`` if the client did not choose."""
-    wanted = wanted_effort(request)
-    if wanted is None:
+    effort = requested_effort(request)
+    if effort is None:
         return None if request.thinking.mode == "default" else True
-    return wanted != "none"
+    return effort != "none"
 
 
 def _switch(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
-    wanted = _is_switched(request)
-    if wanted is None:
+    switched_on = _is_switched(request)
+    if switched_on is None:
         return {}
-    if not wanted and target.capabilities.min_budget > 0:
+    if not switched_on and target.capabilities.min_budget > 0:
         losses.add("thinking", "dropped: thinking cannot be switched off for this model")
         return {}
-    return {"thinking": {"type": "enabled" if wanted else "disabled"}}
+    return {"thinking": {"type": "enabled" if switched_on else "disabled"}}
 
 
 def _enabled(request: Request, losses: Losses) -> dict[str, Any]:
-    wanted, budget = _is_switched(request), request.thinking.budget
-    if wanted is None:
+    switched_on, budget = _is_switched(request), request.thinking.budget
+    if switched_on is None:
         return {}
     if request.thinking.effort not in (None, "none"):
         losses.add("thinking", "sent as a switch: the target accepts no efforts")
-    if wanted and budget is not None and budget > 0:
+    if switched_on and budget is not None and budget > 0:
         return {"enable_thinking": True, "thinking_budget": budget}
-    return {"enable_thinking": wanted}
+    return {"enable_thinking": switched_on}
 
 
 def _effort(
-    wanted: Effort | None, request: Request, target: Target, losses: Losses
+    effort: Effort | None, request: Request, target: Target, losses: Losses
 ) -> dict[str, Any]:
     """Return the accepted effort that is nearest to the requested one."""
     capabilities = target.capabilities
@@ -88,24 +88,24 @@ def _effort(
     if elsewhere and "xhigh" in allowed:
         allowed = tuple(name for name in allowed if name != "max")  # only that protocol has it
     if not allowed and capabilities.thinking != "none" and target.accepts("reasoning_effort"):
-        if wanted == "none":
+        if effort == "none":
             return _switched_off(target, losses)
         allowed = _USUAL
     usual = capabilities.family != "other"
-    if wanted == "none" and not usual and target.accepts("effort_none"):
+    if effort == "none" and not usual and target.accepts("effort_none"):
         return _switched_off(target, losses)
     if not allowed or not target.accepts("reasoning_effort", usual=usual):
-        if wanted not in (None, "none"):
+        if effort not in (None, "none"):
             losses.add("thinking", "dropped: the target accepts no efforts")
         return {}
     if request.tools and elsewhere:
-        return _with_tools(wanted, allowed, losses)
-    if wanted is None:
+        return _with_tools(effort, allowed, losses)
+    if effort is None:
         return {}
-    if wanted != "none":
+    if effort != "none":
         allowed = tuple(name for name in allowed if name != "none") or allowed
-    nearest = nearest_effort(wanted, allowed)
-    if nearest != request.thinking.effort and not (wanted == nearest == "none"):
+    nearest = nearest_effort(effort, allowed)
+    if nearest != request.thinking.effort and not (effort == nearest == "none"):
         losses.add("thinking", f"sent as the effort {nearest}")
     return {"reasoning_effort": nearest}
 
@@ -122,9 +122,9 @@ def _switched_off(target: Target, losses: Losses) -> dict[str, Any]:
 
 
 def _with_tools(
-    wanted: Effort | None, allowed: tuple[Effort, ...], losses: Losses
+    effort: Effort | None, allowed: tuple[Effort, ...], losses: Losses
 ) -> dict[str, Any]:
     """Return the effort for a model that accepts tools in this protocol only without thinking."""
-    if wanted not in (None, "none"):
+    if effort not in (None, "none"):
         losses.add("thinking", "dropped: in this protocol the model accepts no tools with thinking")
     return {"reasoning_effort": "none"} if "none" in allowed else {}

@@ -89,9 +89,9 @@ def encode(request: Request, target: Target) -> EncodedRequest:
 def _add_instructions(request: Request, target: Target, losses: Losses) -> Request:
     """Return the request with added instructions, and with a user turn."""
     messages = request.messages
-    wanted, choice = request.response_format, request.tool_choice
-    if wanted.kind == "json" and not mentions_json(request, instructions=False):
-        messages = (_system_message(json_instruction(wanted)), *messages)
+    response_format, choice = request.response_format, request.tool_choice
+    if response_format.kind == "json" and not mentions_json(request, instructions=False):
+        messages = (_system_message(json_instruction(response_format)), *messages)
     if choice is not None and choice.mode == "required" and not _forces(target):
         losses.add("tool_choice", "the forced tool call became an instruction")
         messages = (_system_message(tool_instruction(choice)), *messages)
@@ -161,38 +161,38 @@ def _extensions(extensions: dict[str, Any], losses: Losses) -> JsonObject:
 
 
 def _include(request: Request, capabilities: Capabilities) -> list[str]:
-    wanted = (
+    include = (
         dict.fromkeys(request.extensions.get("include") or ()) if request.protocol == NAME else {}
     )
     if capabilities.thinking != "none":
-        wanted[_ENCRYPTED] = None
+        include[_ENCRYPTED] = None
     elif capabilities.family == "openai":
-        wanted.pop(_ENCRYPTED, None)  # "Encrypted content is not supported with this model."
+        include.pop(_ENCRYPTED, None)  # "Encrypted content is not supported with this model."
     if any(isinstance(tool, WebSearchTool) for tool in request.tools):
-        wanted[_SOURCES] = None
+        include[_SOURCES] = None
     if request.sampling.logprobs and capabilities.logprobs:
-        wanted[LOGPROBS] = None
+        include[LOGPROBS] = None
     else:
-        wanted.pop(LOGPROBS, None)
-    return list(wanted)
+        include.pop(LOGPROBS, None)
+    return list(include)
 
 
 def _text(request: Request, target: Target, losses: Losses) -> JsonObject | None:
-    wanted, verbosity = request.response_format, request.verbosity
+    response_format, verbosity = request.response_format, request.verbosity
     if verbosity is not None and not target.accepts("verbosity", usual=True):
         losses.add("verbosity", "dropped: the model or its upstream does not accept it")
         verbosity = None
     text: JsonObject = {"verbosity": verbosity}
-    if wanted.kind == "json":
+    if response_format.kind == "json":
         text["format"] = {"type": "json_object"}
-    elif wanted.kind == "schema":
+    elif response_format.kind == "schema":
         text["format"] = without_nulls(
             {
                 "type": "json_schema",
-                "name": _NOT_IN_NAMES.sub("_", wanted.name)[:64] or "response",
-                "description": wanted.description,
-                "schema": wanted.schema or {},
-                "strict": wanted.strict,
+                "name": _NOT_IN_NAMES.sub("_", response_format.name)[:64] or "response",
+                "description": response_format.description,
+                "schema": response_format.schema or {},
+                "strict": response_format.strict,
             }
         )
     return without_nulls(text) or None
@@ -201,9 +201,9 @@ def _text(request: Request, target: Target, losses: Losses) -> JsonObject | None
 def _sampling(request: Request, capabilities: Capabilities, losses: Losses) -> JsonObject:
     sampling = request.sampling
     fields: JsonObject = {}
-    effort = _wanted_effort(request.thinking)
-    thinking_off = effort == "none" or (effort is None and not capabilities.thinks_untold)
-    accepted = capabilities.sampling or (capabilities.sampling_at_rest and thinking_off)
+    effort = _requested_effort(request.thinking)
+    thinking_off = effort == "none" or (effort is None and not capabilities.thinks_by_default)
+    accepted = capabilities.sampling or (capabilities.sampling_without_thinking and thinking_off)
     for name in ("temperature", "top_p"):
         value = getattr(sampling, name)
         if value is not None and not accepted:
@@ -254,7 +254,7 @@ def _reasoning(
             losses.add("thinking", "dropped: the model does not support thinking")
         return None
     fields: JsonObject = dict(settings.get("reasoning", {}))
-    effort = _wanted_effort(thinking)
+    effort = _requested_effort(thinking)
     if effort is not None:
         fitting = _fit(effort, capabilities.efforts)
         if fitting != effort:
@@ -272,7 +272,7 @@ def _wants_summary(request: Request) -> bool:
     return bool(thinking.include)
 
 
-def _wanted_effort(thinking: ThinkingConfig) -> Effort | None:
+def _requested_effort(thinking: ThinkingConfig) -> Effort | None:
     if thinking.mode == "off":
         return "none"
     if thinking.effort is not None or thinking.budget is None:

@@ -67,7 +67,7 @@ def _input_items(fields: dict[str, Raw]) -> list[Raw]:
 def expand(body: bytes, history: Sequence[bytes]) -> bytes:
     """Return the body with the history before its own input, without ``previous_response_id``.
 
-    ``history`` holds results of :func:`snapshot`, oldest first.
+    ``history`` holds results of :func:`items_to_store`, oldest first.
     """
     fields = _fields(body)
     items = [item for conversation in history for item in read(conversation).items]
@@ -76,11 +76,11 @@ def expand(body: bytes, history: Sequence[bytes]) -> bytes:
     return msgspec.json.encode(fields)
 
 
-def snapshot(body: bytes, response: bytes) -> bytes:
+def items_to_store(body: bytes, response: bytes) -> bytes:
     """Return the bytes to store: the items of the (expanded) request, and the response."""
     return _ENCODER.encode(StoredConversation(_input_items(_fields(body)), Raw(response)))
 
 
 def read(stored: bytes) -> StoredConversation:
-    """Return the conversation that :func:`snapshot` encoded."""
+    """Return the conversation that :func:`items_to_store` encoded."""
     return _DECODER.decode(stored)

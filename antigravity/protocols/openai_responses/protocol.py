@@ -90,7 +90,7 @@ OPENAI_RESPONSES_SERVER: Final = ServerProtocol(
             previous_id=conversation.previous_id,
             wants_store=conversation.wants_store,
             expand=conversation.expand,
-            snapshot=conversation.snapshot,
+            items_to_store=conversation.items_to_store,
             encode=stored.encode,
             not_found=stored.not_found,
         ),

@@ -138,11 +138,11 @@ def _conversation(wire: RequestBody) -> tuple[ConversationReader, ToolReader]:
 
 
 def _sampling(wire: RequestBody) -> Sampling:
-    wanted = LOGPROBS in (wire.include or ()) or bool(wire.top_logprobs)
+    has_logprobs = LOGPROBS in (wire.include or ()) or bool(wire.top_logprobs)
     return Sampling(
         temperature=wire.temperature,
         top_p=wire.top_p,
-        logprobs=True if wanted else None,
+        logprobs=True if has_logprobs else None,
         top_logprobs=wire.top_logprobs,
     )
 

@@ -87,8 +87,8 @@ def _page(call: Call, conversation: StoredConversation) -> JsonObject:
         items = items[place + 1 :]
     page = items[:limit]
     included = {value for name, value in call.parameters if name.partition("[")[0] == "include"}
-    for wanted, kind, member in _ON_REQUEST:
-        if wanted not in included:
+    for value, kind, member in _ON_REQUEST:
+        if value not in included:
             page = [_without(item, kind, member) for item in page]
     return list_page(page, has_more=len(items) > limit)
 

@@ -146,8 +146,8 @@ def wrap_count(body: bytes) -> bytes:
         if wrapper in fields:
             fields = _fields(fields[wrapper])
             break
-    kept = {name: raw for name, raw in fields.items() if name not in _NOT_COUNTED}
-    return msgspec.json.encode(_CountEnvelope(_ordered(kept)))
+    others = {name: raw for name, raw in fields.items() if name not in _NOT_COUNTED}
+    return msgspec.json.encode(_CountEnvelope(_ordered(others)))
 
 
 def unwrap(payload: bytes) -> bytes:

@@ -34,15 +34,15 @@ class SingleFlight(Generic[T]):
         first = flight is None
         if flight is None:
             flight = self._flights[key] = _Flight()
-        waiter: Deferred[T] = Deferred(lambda gone: self._leave(key, flight, gone))
+        waiter: Deferred[T] = Deferred(lambda waiter: self._leave(key, flight, waiter))
         flight.waiting.append(waiter)
         if first:
             flight.request = request = ask()
             request.addBoth(self._land, key, flight)
         return waiter
 
-    def _leave(self, key: str, flight: _Flight[T], gone: Deferred[T]) -> None:
-        flight.waiting.remove(gone)
+    def _leave(self, key: str, flight: _Flight[T], waiter: Deferred[T]) -> None:
+        flight.waiting.remove(waiter)
         if not flight.waiting and flight.request is not None:
             self._remove(key, flight)
             flight.request.cancel()

@@ -41,7 +41,7 @@ SECOND = {
 def test_second_turn_follows_first() -> None:
     _stream, response = stream(ANSWER)
     assert response is not None
-    kept = conversation.snapshot(wire(FIRST), response)
+    kept = conversation.items_to_store(wire(FIRST), response)
     assert conversation.previous_id(wire(SECOND)) == "resp_1"
     expanded = conversation.expand(wire(SECOND), [kept])
     assert conversation.previous_id(expanded) is None
@@ -56,7 +56,7 @@ def test_second_turn_follows_first() -> None:
         ),
         (ToolResult("a", (Text("1"),)),),
     ]
-    again = conversation.snapshot(expanded, response)
+    again = conversation.items_to_store(expanded, response)
     assert len(json.loads(again)["input"]) == len(json.loads(kept)["input"]) + 3 + 1
     assert json.loads(again)["response"] == json.loads(response)
 
@@ -70,7 +70,9 @@ def test_other_fields_are_unchanged() -> None:
 
 
 def test_body_without_input_is_history_only() -> None:
-    kept = conversation.snapshot(b'{"input":[{"id":"a"}]}', b'{"id":"r","output":[{"id":"b"}]}')
+    kept = conversation.items_to_store(
+        b'{"input":[{"id":"a"}]}', b'{"id":"r","output":[{"id":"b"}]}'
+    )
     expanded = conversation.expand(b'{"previous_response_id":"r"}', [kept])
     assert json.loads(expanded) == {"input": [{"id": "a"}, {"id": "b"}]}
 
@@ -106,14 +108,14 @@ items = st.lists(
 
 @given(st.lists(st.tuples(items, items), min_size=1, max_size=4))
 def test_turn_by_turn_nothing_is_lost_or_reordered(turns: list[tuple[Any, Any]]) -> None:
-    kept = conversation.snapshot(b"{}", b"{}")
+    kept = conversation.items_to_store(b"{}", b"{}")
     said: list[Any] = []
     for number, (asked, answered) in enumerate(turns):
         body = wire({"model": "m", "input": asked, "previous_response_id": f"r{number}"})
         expanded = conversation.expand(body, [kept])
         said += asked
         assert json.loads(expanded)["input"] == said
-        kept = conversation.snapshot(expanded, wire({"id": "x", "output": answered}))
+        kept = conversation.items_to_store(expanded, wire({"id": "x", "output": answered}))
         assert json.loads(kept)["input"] == said
         said += answered
 

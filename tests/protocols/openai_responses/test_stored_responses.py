@@ -51,7 +51,9 @@ def call_of(tag: str, *parameters: tuple[str, str], name: str = "resp_1") -> Cal
 def stored_response(items: Any = INPUT) -> bytes:
     _, response = stream([ev.TextDelta("ok"), ev.Finish("stop")])
     assert response is not None
-    return conversation.snapshot(msgspec.json.encode({"model": "m", "input": items}), response)
+    return conversation.items_to_store(
+        msgspec.json.encode({"model": "m", "input": items}), response
+    )
 
 
 def page(*parameters: tuple[str, str], items: Any = INPUT) -> Any:
@@ -67,8 +69,8 @@ def test_protocol_stores_responses() -> None:
 def test_stored_response_is_returned_unchanged() -> None:
     _, response = stream([ev.TextDelta("ok"), ev.Finish("stop")])
     assert response is not None
-    snapshot = conversation.snapshot(b'{"model":"m","input":"x"}', response)
-    reply = stored.encode(call_of("retrieve"), snapshot)
+    items = conversation.items_to_store(b'{"model":"m","input":"x"}', response)
+    reply = stored.encode(call_of("retrieve"), items)
     assert reply.body == response
     assert Response.model_validate_json(reply.body).output_text == "ok"
 

@@ -164,8 +164,8 @@ class _Cleaner:
             if isinstance(child, dict) and child.get("required") is True:
                 flagged.append(name)
         listed = flat.get("required")
-        wanted = listed if isinstance(listed, list) else []
-        required = [name for name in (*wanted, *flagged) if isinstance(name, str)]
+        names = listed if isinstance(listed, list) else []
+        required = [name for name in (*names, *flagged) if isinstance(name, str)]
         required = [name for name in dict.fromkeys(required) if name in cleaned]
         return {"properties": cleaned, "required": required or None}
 

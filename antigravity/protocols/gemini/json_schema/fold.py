@@ -115,27 +115,27 @@ class Folder:
     def _union(self, key: str, schema: JsonSchema, place: Place) -> tuple[JsonSchema, Place]:
         """Choose one branch, and list the alternatives in the description."""
         flat = dict(schema)
-        found = flat.pop(key)
+        alternatives = flat.pop(key)
         branches = (
-            [branch for branch in found if isinstance(branch, dict)]
-            if (isinstance(found, list))
+            [branch for branch in alternatives if isinstance(branch, dict)]
+            if (isinstance(alternatives, list))
             else []
         )
         resolved = [self._resolved(branch, place) for branch in branches]
-        kept = [
+        others = [
             (branch, seen)
             for branch, seen in zip(branches, resolved, strict=True)
             if not is_null(seen)
         ]
-        if len(kept) < len(branches):
+        if len(others) < len(branches):
             flat["nullable"] = True
-            if not kept and "type" not in flat:
+            if not others and "type" not in flat:
                 flat["type"] = "null"
-        values = constants([seen for _, seen in kept])
+        values = constants([seen for _, seen in others])
         if values is not None and "enum" not in flat and "const" not in flat:
             flat["enum"] = values
             return flat, place
-        specific = [(branch, seen) for branch, seen in kept if not only_constrains(seen)]
+        specific = [(branch, seen) for branch, seen in others if not only_constrains(seen)]
         if not specific:
             return flat, place
         chosen = most_specific([seen for _, seen in specific])
