@@ -139,7 +139,7 @@ def test_large_bodies_are_not_searched_for_errors() -> None:
         max_leaves=8,
     )
 )
-def test_bodies_of_any_shape_are_survived(body: Any) -> None:
+def test_bodies_of_any_shape_do_not_raise(body: Any) -> None:
     for reader in READERS:
         error = error_in(json.dumps(body).encode(), reader)
         assert error is None or error.message

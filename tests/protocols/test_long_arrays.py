@@ -14,7 +14,9 @@ ITEM = st.lists(st.integers()) | st.text() | st.none()
 
 
 @given(st.dictionaries(st.text(), st.integers()), st.lists(ITEM))
-def test_array_stands_behind_the_other_members(members: dict[str, Any], items: list[Any]) -> None:
+def test_array_is_encoded_after_the_other_members(
+    members: dict[str, Any], items: list[Any]
+) -> None:
     members.pop("data", None)
     written = json.loads(encode_with_array(members, "data", iter(items)))
     assert written == {**members, "data": items}

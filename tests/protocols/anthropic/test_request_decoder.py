@@ -76,7 +76,7 @@ def test_recorded_requests_are_decoded_completely(row: Any) -> None:
     assert changed == {**body, "model": "other"}
 
 
-def test_claude_code_with_a_new_model() -> None:
+def test_request_of_claude_code_is_decoded() -> None:
     body = next(row["body"] for row in RECORDED if row["source"] == "claude_jsonschema")
     body = body | {"tools": body["tools"][:1]}
     request = SERVER.decode(call(body))
@@ -92,7 +92,7 @@ def test_with_model_changes_only_the_model() -> None:
     assert SERVER.with_model(call(body), 'y"') == body.replace(b'"x"', b'"y\\""')
 
 
-def test_settings() -> None:
+def test_settings_are_decoded() -> None:
     request = decode(
         system="be kind",
         temperature=0,
@@ -131,7 +131,7 @@ def test_settings() -> None:
         ({"type": "between_tools"}, ThinkingConfig("off")),
     ],
 )
-def test_thinking(field: Any, expected: ThinkingConfig) -> None:
+def test_thinking_is_decoded(field: Any, expected: ThinkingConfig) -> None:
     assert decode(thinking=field).thinking == expected
 
 
@@ -148,11 +148,11 @@ def test_the_older_output_format() -> None:
         ({"type": "none"}, ToolChoice("none")),
     ],
 )
-def test_tool_choice(wire: Any, expected: ToolChoice) -> None:
+def test_tool_choice_is_decoded(wire: Any, expected: ToolChoice) -> None:
     assert decode(tool_choice=wire).tool_choice == expected
 
 
-def test_tools() -> None:
+def test_tools_are_decoded() -> None:
     schema = {"type": "object"}
     request = decode(
         tools=[
@@ -195,7 +195,7 @@ def test_system_entries_before_the_conversation_belong_to_the_system_prompt() ->
     assert [message.role for message in request.messages] == ["user", "system"]
 
 
-def test_media() -> None:
+def test_media_are_decoded() -> None:
     cache = {"cache_control": {"type": "ephemeral"}}
     found = parts(
         {"type": "image", "source": {"type": "base64", "media_type": "image/PNG", "data": "AA=="}},

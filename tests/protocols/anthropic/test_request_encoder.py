@@ -73,7 +73,7 @@ def test_minimal_request_is_encoded() -> None:
     assert not losses
 
 
-def test_limits() -> None:
+def test_output_limit_is_within_model_limit() -> None:
     small = replace(ADAPTIVE, max_output_tokens=4000)
     assert encode(request(), small)[0]["max_tokens"] == 4000
     assert encode(request(max_output_tokens=50), small)[0]["max_tokens"] == 50
@@ -198,7 +198,7 @@ def test_only_claude_thinking_is_sent_and_precedes_other_parts() -> None:
     assert losses == {"messages.thinking"}
 
 
-def test_searches() -> None:
+def test_searches_are_encoded() -> None:
     ours = WebSearch("srvtoolu_1", ("q",), (SearchResult("u", "t", "enc"),))
     theirs = WebSearch("ws", ("q",), (SearchResult("u", "t"),))
     turns, losses = contents(user_turn("hi"), assistant_turn(ours, theirs), user_turn("x"))
@@ -258,7 +258,7 @@ def test_trailing_assistant_turn_is_sent_only_where_prefill_is_supported(thinks:
         (ThinkingConfig("on", 5000), Capabilities(), None, None, {"thinking"}),
     ],
 )
-def test_thinking(
+def test_thinking_is_encoded(
     wish: ThinkingConfig, capabilities: Capabilities, field: Any, effort: Any, lost: set[str]
 ) -> None:
     body, losses = encode(request(thinking=wish, max_output_tokens=64_000), capabilities)
@@ -309,7 +309,7 @@ def test_open_call_without_thinking_disables_budget_thinking() -> None:
     assert encode(kept, BUDGET)[0]["thinking"]["type"] == "enabled"
 
 
-def test_sampling() -> None:
+def test_sampling_is_encoded() -> None:
     sampling = Sampling(1.7, 0.5, 3, seed=1, presence_penalty=0.5)
     body, losses = encode(request(sampling=sampling))
     assert (body["temperature"], body["top_k"]) == (1.0, 3)
@@ -328,7 +328,7 @@ def test_sampling() -> None:
     assert losses == {"sampling.temperature"}
 
 
-def test_tools() -> None:
+def test_tools_are_encoded() -> None:
     hosted = HostedTool("bash_20250124", "anthropic", {"type": "bash_20250124", "name": "bash"})
     tools = (
         FunctionTool("bare", cache=CacheControl()),
@@ -399,7 +399,7 @@ def test_extensions_are_sent_to_their_own_protocol_only() -> None:
     assert not {"container", "context_management"} & set(body)
 
 
-def test_counting() -> None:
+def test_count_request_is_encoded() -> None:
     asked = request(tools=(GET,), sampling=Sampling(0.5), user="u", system=(Text("s"),))
     encoded = CLIENT.encode_count(asked, Target("up", ADAPTIVE))
     assert encoded is not None

@@ -260,7 +260,7 @@ def test_no_bytes_raise(pieces: list[bytes]) -> None:
     ours.close()
 
 
-def test_the_tap() -> None:
+def test_tap_reports_progress_and_end() -> None:
     tap = CLIENT.tap()
     data = wire(
         BEGIN, start(0, "text"), delta(0, "text_delta", text="x"), stop(0), *ending(output_tokens=7)
@@ -332,7 +332,9 @@ def test_usage_counts_and_model_lists_are_decoded() -> None:
         (529, "overloaded_error", "busy", errors.OverloadedError),
     ],
 )
-def test_errors(status: int, kind: str, message: str, expected: type[Exception]) -> None:
+def test_errors_are_decoded(
+    status: int, kind: str, message: str, expected: type[Exception]
+) -> None:
     body = json.dumps({"type": "error", "error": {"type": kind, "message": message}}).encode()
     error = CLIENT.decode_error(status, {}, body)
     assert type(error) is expected
@@ -389,7 +391,7 @@ def test_malformed_error_bodies_are_decoded(body: bytes) -> None:
         ({}, None),
     ],
 )
-def test_when_to_retry(headers: dict[str, str], expected: float | None) -> None:
+def test_retry_delay_is_read_from_headers(headers: dict[str, str], expected: float | None) -> None:
     found = CLIENT.decode_error(429, headers, b"").retry_after
     if "anthropic-ratelimit-unified-5h-status" in headers:
         assert found is not None

@@ -34,7 +34,7 @@ def obj(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
-def test_limits_go_into_the_description_and_objects_are_closed() -> None:
+def test_limits_are_added_to_the_description_and_objects_are_closed() -> None:
     (tool,), lost = tools(NEW, obj(n={"type": "integer", "minimum": 1}))
     assert tool["strict"] is True
     assert tool["input_schema"]["additionalProperties"] is False
@@ -62,7 +62,7 @@ def test_models_without_strict_tools_get_plain_ones() -> None:
         {"not": {"type": "string"}},
     ],
 )
-def test_schemas_that_no_grammar_can_be_made_of_stay_as_they_are(inner: Any) -> None:
+def test_schemas_unsuitable_for_a_grammar_are_unchanged(inner: Any) -> None:
     schema = obj(a=inner)
     (tool,), lost = tools(NEW, schema)
     assert tool == {"name": "f0", "input_schema": schema}
@@ -92,7 +92,7 @@ def test_strict_tools_are_limited_per_request() -> None:
     assert [tool.get("strict") for tool in declared] == [True, None]
 
 
-def test_formats_and_patterns_that_are_refused_go_into_the_description() -> None:
+def test_refused_formats_and_patterns_are_added_to_the_description() -> None:
     fitted, lost = fit_schema(
         obj(
             day={"type": "string", "format": "date"},

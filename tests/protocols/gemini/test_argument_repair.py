@@ -49,7 +49,9 @@ SCHEMA: dict[str, Any] = {
         ({"unknown": "42"}, {"unknown": "42"}),
     ],
 )
-def test_repair(given: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_arguments_are_repaired_by_the_schema(
+    given: dict[str, Any], expected: dict[str, Any]
+) -> None:
     repaired = Repair(SCHEMA).arguments(given)
     assert repaired == expected
     assert repr(repaired) == repr(expected)
@@ -71,7 +73,7 @@ json_values = st.recursive(
 
 @patient
 @given(st.dictionaries(st.text(max_size=3), json_values, max_size=3), json_values)
-def test_any_schema_and_any_arguments(arguments: dict[str, Any], schema: Any) -> None:
+def test_repair_keeps_argument_names_for_any_schema(arguments: dict[str, Any], schema: Any) -> None:
     if isinstance(schema, dict):
         repaired = Repair(schema).arguments(arguments)
         assert repaired.keys() == arguments.keys()

@@ -251,7 +251,7 @@ def test_only_the_model_is_changed_in_a_body_that_passes() -> None:
 
 @patient
 @given(st.lists(st.dictionaries(st.sampled_from(["model", "content", "n"]), texts), max_size=4))
-def test_a_changed_batch_means_the_same_but_for_the_model(requests: list[dict[str, str]]) -> None:
+def test_with_model_changes_only_the_model_of_a_batch(requests: list[dict[str, str]]) -> None:
     for indent in (None, 1):
         body = json.dumps({"requests": requests}, indent=indent).encode()
         changed = json.loads(SERVER.with_model(call(body, batch=True), "y"))

@@ -64,7 +64,7 @@ def test_every_recorded_request_is_understood(recorded: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("version", ["/v1", "/v1beta"])
 @pytest.mark.parametrize("model", ["gemini-x", "models/gemini-x"])
-def test_routes(version: str, model: str) -> None:
+def test_routes_match_every_operation(version: str, model: str) -> None:
     base = f"{version}/models/{model}"
     assert match("GET", f"{version}/models")[0].operation == "list_models"
     assert match("GET", base)[0].operation == "get_model"
@@ -164,14 +164,14 @@ def test_user_data_is_never_touched() -> None:
         [{"role": "user", "parts": ["hi"]}],
     ],
 )
-def test_shorthands(contents: Any) -> None:
+def test_shorthand_contents_are_decoded(contents: Any) -> None:
     request = decode({"contents": contents, "systemInstruction": "be kind"})
     assert [m.parts for m in request.messages] == [(Text("hi"),)]
     assert request.messages[0].role == "user"
     assert request.system == (Text("be kind"),)
 
 
-def test_roles() -> None:
+def test_roles_are_decoded() -> None:
     contents = [
         {"parts": [{"text": "a"}]},
         {"role": "model", "parts": [{"text": "b"}]},
@@ -261,7 +261,7 @@ def test_function_responses(response: Any, text: str | None, failed: bool) -> No
     assert result.is_error is failed
 
 
-def test_media() -> None:
+def test_media_are_decoded() -> None:
     parts = (
         decode(
             user(
@@ -361,7 +361,7 @@ def test_code_is_opaque() -> None:
     assert decode(user(new)).messages[0].parts == (Opaque("gemini", "somethingNew", new),)
 
 
-def test_tools() -> None:
+def test_tools_are_decoded() -> None:
     request = decode(
         {
             **user({"text": "x"}),
@@ -421,7 +421,7 @@ def test_tools() -> None:
         ({}, None),
     ],
 )
-def test_tool_choice(config: dict[str, Any], expected: ToolChoice | None) -> None:
+def test_tool_choice_is_decoded(config: dict[str, Any], expected: ToolChoice | None) -> None:
     body = {**user("x"), "toolConfig": {"functionCallingConfig": config}}
     assert decode(body).tool_choice == expected
 
@@ -438,7 +438,7 @@ def test_tool_choice(config: dict[str, Any], expected: ToolChoice | None) -> Non
         ({"includeThoughts": False}, ThinkingConfig(include=False)),
     ],
 )
-def test_thinking(config: dict[str, Any], expected: ThinkingConfig) -> None:
+def test_thinking_is_decoded(config: dict[str, Any], expected: ThinkingConfig) -> None:
     body = {**user("x"), "generationConfig": {"thinkingConfig": config}}
     assert decode(body).thinking == expected
 

@@ -59,7 +59,7 @@ def turns(request: Request, **capabilities: Any) -> list[Any]:
     return [(turn["role"], turn["parts"]) for turn in contents]
 
 
-def test_contract() -> None:
+def test_client_provides_its_interface_and_traits() -> None:
     verifyObject(IClientProtocol, CLIENT)
     assert CLIENT.traits.name_pattern.fullmatch("_a.b:c-1")
     assert not CLIENT.traits.name_pattern.fullmatch("1a")
@@ -206,7 +206,7 @@ def test_tool_calls_and_results() -> None:
     assert inside[5:] == [{"text": "also"}]
 
 
-def test_media() -> None:
+def test_media_are_encoded() -> None:
     request = asked(
         user(
             Media("image", InlineData("/9j/aa"), detail="low"),
@@ -293,7 +293,7 @@ def test_schemas_raw_or_cleaned() -> None:
     assert losses == ["tools", "response_format"]
 
 
-def test_hosted_tools() -> None:
+def test_hosted_tools_are_encoded() -> None:
     tools = (
         WebSearchTool(max_uses=2),
         HostedTool("code_execution", "anthropic", {"type": "x"}),
@@ -323,13 +323,13 @@ def test_hosted_tools() -> None:
         (ToolChoice("auto", ("f",)), {"mode": "VALIDATED", "allowedFunctionNames": ["f"]}),
     ],
 )
-def test_tool_choice(choice: ToolChoice | None, expected: Any) -> None:
+def test_tool_choice_is_encoded(choice: ToolChoice | None, expected: Any) -> None:
     body, _ = encode(asked(tools=(FunctionTool("f"),), tool_choice=choice))
     assert body.get("toolConfig", {}).get("functionCallingConfig") == expected
     assert "toolConfig" not in encode(asked(tool_choice=choice))[0]
 
 
-def test_sampling() -> None:
+def test_sampling_is_encoded() -> None:
     request = asked(
         sampling=Sampling(0.1, 0.2, 3, 4, 0.5, 0.6, True, 7, 9),
         stop=tuple("abcdef"),
@@ -404,7 +404,7 @@ LEVEL = {"thinking": "level", "efforts": ("low", "high")}
         ({}, ThinkingConfig(), None, False),
     ],
 )
-def test_thinking(capabilities: Any, thinking: Any, expected: Any, lossy: bool) -> None:
+def test_thinking_is_encoded(capabilities: Any, thinking: Any, expected: Any, lossy: bool) -> None:
     body, losses = encode(asked(thinking=thinking), **capabilities)
     assert body.get("generationConfig", {}).get("thinkingConfig") == expected
     assert bool(losses) is lossy
@@ -457,7 +457,7 @@ def test_thinking_budget_is_within_model_limits(
         assert output is None or config["maxOutputTokens"] <= output
 
 
-def test_counting() -> None:
+def test_count_request_is_encoded() -> None:
     encoded = CLIENT.encode_count(asked(system=(Text("s"),)), Target("gemini-x"))
     assert encoded is not None
     body = json.loads(encoded.body)["generateContentRequest"]

@@ -144,7 +144,7 @@ sampling = st.builds(
     st.lists(words, max_size=5).map(tuple),
     st.sampled_from([None, ToolChoice(), ToolChoice("none"), ToolChoice("required", ("a",))]),
 )
-def test_requests(
+def test_encoded_requests_are_decoded_unchanged(
     messages: tuple[Message, ...],
     functions: tuple[FunctionTool, ...],
     more: Any,

@@ -166,7 +166,7 @@ def test_arguments_are_repaired_by_the_schema() -> None:
     assert ToolCallDelta(0, '{"n":2,"b":true,"s":"007"}') in found
 
 
-def test_media_and_code() -> None:
+def test_media_and_code_are_decoded() -> None:
     found = decode(
         chunk(
             {"inlineData": {"mimeType": "image/png", "data": "_-8"}, "thoughtSignature": "c2ln"},
@@ -180,7 +180,7 @@ def test_media_and_code() -> None:
     assert text == "\n```python\nprint(1)\n```\n\n```\n1\n```\n"
 
 
-def test_grounding() -> None:
+def test_grounding_is_decoded() -> None:
     metadata = {
         "webSearchQueries": ["q1", "q2"],
         "groundingChunks": [
@@ -235,7 +235,7 @@ def test_usage_is_never_summed() -> None:
     assert usages[-1].total == 24
 
 
-def test_logprobs() -> None:
+def test_logprobs_are_decoded() -> None:
     wire = chunk({"text": "a"}, finish="STOP")
     wire["candidates"][0]["logprobsResult"] = {
         "chosenCandidates": [{"token": "a", "tokenId": 3, "logProbability": -0.5}],
@@ -264,7 +264,7 @@ def test_logprobs() -> None:
         ("BRAND_NEW", "stop"),
     ],
 )
-def test_finish_reasons(native: str, reason: str) -> None:
+def test_finish_reasons_are_decoded(native: str, reason: str) -> None:
     assert decode(chunk({"text": "x"}, finish=native))[-1] == Finish(reason, native=native)  # type: ignore[arg-type]
 
 

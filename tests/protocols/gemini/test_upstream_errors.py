@@ -106,7 +106,7 @@ def reason(name: str) -> list[dict[str, Any]]:
     ],
 )
 @pytest.mark.parametrize("listed", [True, False])
-def test_kinds(
+def test_error_class_follows_from_status_and_body(
     status: int, more: Any, kind: type[GatewayError], code: str | None, listed: bool
 ) -> None:
     error = error_of(status, listed=listed, **more)
@@ -152,7 +152,9 @@ def test_keys_are_never_shown(message: str) -> None:
         ([], {}, "", None),
     ],
 )
-def test_delays(details: Any, headers: Any, message: str, expected: float | None) -> None:
+def test_retry_delay_is_decoded(
+    details: Any, headers: Any, message: str, expected: float | None
+) -> None:
     body = json.dumps({"error": {"message": message, "details": details}}).encode()
     found = CLIENT.decode_error(429, headers, body).retry_after
     assert found == (None if expected is None else pytest.approx(expected))

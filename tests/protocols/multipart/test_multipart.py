@@ -133,7 +133,7 @@ def with_head(head: bytes) -> bytes:
     ],
     ids=["behind the end", "before the start", "inside, LF", "inside, CR", "on a line"],
 )
-def test_parts_that_only_others_would_see(body: bytes) -> None:
+def test_ambiguous_parts_are_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequestError):
         parse_form(body, TYPE)
 
@@ -152,7 +152,7 @@ def test_parts_that_only_others_would_see(body: bytes) -> None:
         MODEL + b"\r\nContent-Transfer-Encoding: base64",
     ],
 )
-def test_heads_that_can_be_read_in_two_ways(head: bytes) -> None:
+def test_ambiguous_part_headers_are_refused(head: bytes) -> None:
     with pytest.raises(InvalidRequestError, match="is ambiguous"):
         parse_form(with_head(head), "multipart/form-data; boundary=B")
 
@@ -167,7 +167,7 @@ def test_heads_that_can_be_read_in_two_ways(head: bytes) -> None:
         'multipart/form-data; boundary="B "',
     ],
 )
-def test_boundaries_that_can_be_read_in_two_ways(content_type: str) -> None:
+def test_ambiguous_boundaries_are_refused(content_type: str) -> None:
     with pytest.raises(InvalidRequestError, match="boundary"):
         parse_form(with_head(MODEL), content_type)
 

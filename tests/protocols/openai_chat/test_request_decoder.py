@@ -144,7 +144,7 @@ def test_instructions_are_decoded_wherever_they_are() -> None:
     assert request.messages[1] == Message("system", (Text("c"),), "n")
 
 
-def test_content_parts() -> None:
+def test_content_parts_are_decoded() -> None:
     parts: list[dict[str, Any]] = [
         {"type": "text", "text": "t", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
         {"type": "image_url", "image_url": {"url": "https://x/y.png", "detail": "high"}},
@@ -254,7 +254,7 @@ def test_legacy_functions_are_decoded() -> None:
 # Tools and options
 
 
-def test_tools() -> None:
+def test_tools_are_decoded() -> None:
     grammar = {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: /a/"}}
     place = {"type": "approximate", "approximate": {"city": "Bonn"}}
     request = decode(
@@ -303,11 +303,11 @@ def test_tools() -> None:
         ),
     ],
 )
-def test_tool_choice(wire: Any, expected: ToolChoice) -> None:
+def test_tool_choice_is_decoded(wire: Any, expected: ToolChoice) -> None:
     assert decode(tool_choice=wire).tool_choice == expected
 
 
-def test_options() -> None:
+def test_options_are_decoded() -> None:
     request = decode(
         stop="x",
         max_tokens=5,
@@ -516,7 +516,7 @@ def test_any_json_is_decoded_or_refused(fields: dict[str, Any], message: dict[st
 # Head and model
 
 
-def test_peek() -> None:
+def test_peek_reads_model_and_stream() -> None:
     head = SERVER.peek(call({"stream": True, "model": "m", "messages": "not looked at"}))
     assert (head.model, head.stream) == ("m", True)
     assert SERVER.peek(call({"model": "m", "stream": None})).stream is False
@@ -601,7 +601,7 @@ def test_whole_completion_has_legacy_call() -> None:
     assert choice.message.function_call is not None
 
 
-def test_models() -> None:
+def test_models_are_encoded() -> None:
     models = [Model("a/b", owned_by="x", created=5), Model("c")]
     body = json.loads(SERVER.encode_models(models, call(b"")).body)
     assert body["object"] == "list"
@@ -625,7 +625,9 @@ def test_models() -> None:
         (errors.DeadlineError("x", code="slow"), 504, "server_error", "slow"),
     ],
 )
-def test_errors(error: errors.GatewayError, status: int, kind: str, code: str | None) -> None:
+def test_errors_are_encoded(
+    error: errors.GatewayError, status: int, kind: str, code: str | None
+) -> None:
     reply = SERVER.encode_error(error, "req")
     assert reply.status == status
     expected = {"message": "x", "type": kind, "param": error.param, "code": code}

@@ -350,7 +350,7 @@ def test_thinking_is_sent_only_to_upstreams_with_reasoning_content() -> None:
     ("target", "maker", "kept"),
     [("gemini", "gemini", True), ("gemini", "claude", False), ("openai", "gemini", False)],
 )
-def test_signatures_go_to_their_family_only(target: Any, maker: str, kept: bool) -> None:
+def test_signatures_are_sent_to_their_family_only(target: Any, maker: str, kept: bool) -> None:
     message = Message("assistant", (ToolCall("a", "f", signature=Signature("sig", maker)),))
     body, lost = sent(request(message), Target("up", Capabilities(target)))
     found = body["messages"][0]["tool_calls"][0].get("extra_content")
@@ -414,7 +414,7 @@ def test_media_that_cannot_be_sent_are_refused(media: Media) -> None:
 # Quirks and thinking
 
 
-def test_the_frame_of_a_request() -> None:
+def test_minimal_request_is_encoded() -> None:
     body, lost = sent(request(system=(Text("s"),), max_output_tokens=5), PLAIN)
     assert body == {
         "model": "up",
@@ -439,7 +439,7 @@ def test_limit_is_max_completion_tokens_where_supported() -> None:
         assert "max_completion_tokens" not in body
 
 
-def test_quirks() -> None:
+def test_quirks_change_the_request() -> None:
     quirks = frozenset(("no_stream_options", "max_tokens", "developer_role"))
     target = Target("up", quirks=quirks)
     body, _ = sent(request(system=(Text("s", cache=CacheControl()),), max_output_tokens=5), target)
@@ -448,7 +448,7 @@ def test_quirks() -> None:
     assert body["messages"][0] == {"role": "developer", "content": "s"}
 
 
-def test_cache_breakpoints_only_for_those_that_know_them() -> None:
+def test_cache_breakpoints_are_sent_only_where_supported() -> None:
     asked = request(
         Message("user", (Text("a", cache=CacheControl("1h")),)),
         Message("assistant", (ToolCall("c", "f"),)),
@@ -482,7 +482,9 @@ def test_cache_breakpoints_only_for_those_that_know_them() -> None:
         (ThinkingConfig("off"), (), None, False),
     ],
 )
-def test_efforts(thinking: ThinkingConfig, efforts: Any, expected: Any, lossy: bool) -> None:
+def test_effort_is_encoded(
+    thinking: ThinkingConfig, efforts: Any, expected: Any, lossy: bool
+) -> None:
     kind = "level" if efforts else "none"
     target = Target("up", Capabilities("openai", thinking=kind, efforts=efforts))
     body, lost = sent(request(thinking=thinking), target)

@@ -258,7 +258,7 @@ def test_google_signature_is_decoded(vendor: str) -> None:
 # Content of others
 
 
-def test_thoughts_in_many_manners() -> None:
+def test_thinking_is_decoded_from_all_known_fields() -> None:
     for delta in (
         {"reasoning_content": "hm"},
         {"reasoning": "hm"},
@@ -364,14 +364,14 @@ def test_counts_that_are_written_as_text_are_read() -> None:
         ),
     ],
 )
-def test_usage(wire: Any, expected: Usage) -> None:
+def test_usage_is_decoded(wire: Any, expected: Usage) -> None:
     """It may come in any chunk, and more than once: the last one counts."""
     first = chunk({"content": "x"}, usage={"prompt_tokens": 1})
     assert answer(first, chunk(finish="stop", usage=wire), DONE).usage == expected
     assert CLIENT.decode_usage(json.dumps({"id": "x", "usage": wire}).encode()) == expected
 
 
-def test_no_usage() -> None:
+def test_missing_usage_is_none() -> None:
     assert CLIENT.decode_usage(b'{"id": "x"}') is None
     assert CLIENT.decode_usage(b"junk") is None
 
@@ -390,7 +390,7 @@ def test_no_usage() -> None:
         ("stop", {"refusal": "no"}, "refusal"),
     ],
 )
-def test_reasons(reason: str, delta: dict[str, Any], expected: str) -> None:
+def test_finish_reasons_are_decoded(reason: str, delta: dict[str, Any], expected: str) -> None:
     last = decode(chunk(delta), chunk(finish=reason))[-1]
     assert last == ev.Finish(expected, native=reason)  # type: ignore[arg-type]
 
@@ -563,7 +563,7 @@ def test_tap_reports_usage_and_end() -> None:
 # Models
 
 
-def test_models() -> None:
+def test_models_are_decoded() -> None:
     wire = {
         "data": [
             {"id": "a", "created": 5, "owned_by": "o", "context_length": 9, "name": "A"},

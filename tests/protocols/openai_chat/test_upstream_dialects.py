@@ -317,7 +317,7 @@ def test_user_follows_results_of_tools_only_where_that_is_taken(
         ("openrouter", "anthropic/claude-opus-4.6", None),
     ],
 )
-def test_prefill_is_marked_or_dropped_as_the_upstream_wants(
+def test_prefill_is_marked_or_dropped_by_upstream_quirk(
     where: str, model: str, end: dict[str, Any] | None
 ) -> None:
     messages = (Message("user", (Text("hi"),)), Message("assistant", (Text("{"),)))

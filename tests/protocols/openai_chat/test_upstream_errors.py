@@ -49,7 +49,9 @@ def openai(**fields: Any) -> bytes:
         (529, b"", errors.OverloadedError),
     ],
 )
-def test_kinds(status: int, body: bytes, kind: type[errors.GatewayError]) -> None:
+def test_error_class_follows_from_status_and_body(
+    status: int, body: bytes, kind: type[errors.GatewayError]
+) -> None:
     error = decode_error(status, {}, body)
     assert type(error) is kind
     assert error.upstream_status == status

@@ -169,7 +169,7 @@ def test_inputs_are_encoded_as_numbers_are_asked_for() -> None:
     assert losses == ()
 
 
-def test_settings_without_a_word_are_lost_and_named() -> None:
+def test_unsupported_settings_are_reported_as_loss() -> None:
     body, losses = encoded(Text("a"), task_type="RETRIEVAL_QUERY", title="t")
     assert set(body) == {"model", "input", "encoding_format"}
     assert [loss.field for loss in losses] == ["task_type", "title"]
@@ -188,7 +188,7 @@ def test_media_are_refused() -> None:
     assert caught.value.param == "input"
 
 
-def test_fields_of_its_own_protocol_go_on() -> None:
+def test_fields_of_same_protocol_are_sent() -> None:
     request = decoded(input=["a", "b"], user="u", input_type="query")
     done = CLIENT.encode_embedding(request, request.inputs[1:], TARGET)
     body = json.loads(done.body)

@@ -64,13 +64,13 @@ def test_the_model_may_be_left_out() -> None:
         ("2k", (0, 0, False, "2K")),
     ],
 )
-def test_sizes(size: str, expected: tuple[int, int, bool, str]) -> None:
+def test_sizes_are_decoded(size: str, expected: tuple[int, int, bool, str]) -> None:
     found = wish(size=size)
     assert (found.width, found.height, found.is_ratio, found.resolution) == expected
 
 
 @given(st.integers(64, 9999), st.integers(64, 9999))
-def test_any_pixels(width: int, height: int) -> None:
+def test_any_pixel_size_is_decoded(width: int, height: int) -> None:
     found = wish(size=f"{width}x{height}")
     assert (found.width, found.height, found.is_ratio) == (width, height, False)
 
@@ -181,7 +181,7 @@ def test_with_model_changes_only_the_model_of_a_form() -> None:
     assert parse_form(named, call.headers["content-type"]).text("model") == "new"
 
 
-def test_json_edits() -> None:
+def test_json_edits_are_decoded() -> None:
     url = f"data:image/png;base64,{text(CAT)}"
     call = edit(
         prompt="x",

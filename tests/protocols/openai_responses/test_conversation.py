@@ -85,7 +85,7 @@ def test_body_without_input_is_history_only() -> None:
         ({"store": False, "previous_response_id": "r"}, "r", False),
     ],
 )
-def test_the_switches(body: Any, reference: str | None, store: bool) -> None:
+def test_previous_id_and_store_are_read(body: Any, reference: str | None, store: bool) -> None:
     assert conversation.previous_id(wire(body)) == reference
     assert conversation.wants_store(wire(body)) is store
 

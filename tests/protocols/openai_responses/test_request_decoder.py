@@ -163,7 +163,7 @@ def test_assistant_turn_is_one_message() -> None:
     )
 
 
-def test_content_parts() -> None:
+def test_content_parts_are_decoded() -> None:
     assert content(
         {"type": "input_text", "text": "t"},
         {"type": "input_image", "image_url": "https://a.example/b.png", "detail": "low"},
@@ -224,7 +224,7 @@ def test_trailing_signature_returns_to_text() -> None:
     assert parts(trailing) == [Text("", signature=Signature("S", "gemini"))]
 
 
-def test_hosted_items() -> None:
+def test_hosted_items_are_decoded() -> None:
     shell = {"type": "local_shell_call_output", "id": "x", "output": "y"}
     compaction = {"type": "compaction", "encrypted_content": "z"}
     request = decode(
@@ -266,7 +266,7 @@ def test_hosted_items() -> None:
     )
 
 
-def test_tools() -> None:
+def test_tools_are_decoded() -> None:
     schema = {"type": "object", "properties": {}}
     search = {"type": "tool_search", "execution": "client"}
     late = {"type": "additional_tools", "role": "developer", "tools": [{"type": "mcp"}]}
@@ -343,7 +343,7 @@ def test_tools() -> None:
         ),
     ],
 )
-def test_tool_choice(wire: Any, choice: ToolChoice | None) -> None:
+def test_tool_choice_is_decoded(wire: Any, choice: ToolChoice | None) -> None:
     assert decode({"tool_choice": wire}).tool_choice == choice
 
 
@@ -356,7 +356,7 @@ def test_tool_choice(wire: Any, choice: ToolChoice | None) -> None:
         (None, ThinkingConfig()),
     ],
 )
-def test_thinking(wire: Any, thinking: ThinkingConfig) -> None:
+def test_thinking_is_decoded(wire: Any, thinking: ThinkingConfig) -> None:
     assert decode({"reasoning": wire}).thinking == thinking
 
 
@@ -583,7 +583,7 @@ def test_errors_have_openai_s_shape(
     assert waits == (["2"] if error.retry_after else [])
 
 
-def test_small_replies() -> None:
+def test_models_are_encoded() -> None:
     model = Model("m", owned_by="who", created=7)
     entry = {"id": "m", "object": "model", "created": 7, "owned_by": "who"}
     this = call(b"")

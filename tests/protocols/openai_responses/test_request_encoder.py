@@ -147,7 +147,7 @@ def test_foreign_thinking_is_dropped_with_loss() -> None:
     assert losses == ["messages.thinking", "messages.k"]
 
 
-def test_tool_results() -> None:
+def test_tool_results_are_encoded() -> None:
     image = Media("image", InlineData("aGk="), "image/png", detail="high")
     wire, losses = items(
         ToolResult("1", (Text("one"),)),
@@ -212,7 +212,7 @@ def test_long_ids_are_shortened_alike() -> None:
         ),
     ],
 )
-def test_media(media: Media, wire: dict[str, Any]) -> None:
+def test_media_are_encoded(media: Media, wire: dict[str, Any]) -> None:
     assert items(media, role="user")[0][0]["content"] == [wire]
 
 
@@ -299,7 +299,7 @@ def test_tools_and_their_choice() -> None:
         (ThinkingConfig(summary="detailed"), EFFORTS, {"summary": "detailed"}, []),
     ],
 )
-def test_thinking(
+def test_thinking_is_encoded(
     thinking: ThinkingConfig, efforts: Any, reasoning: Any, losses: list[str]
 ) -> None:
     target = Target("gpt", Capabilities(thinking="level", efforts=efforts))
@@ -362,7 +362,7 @@ def test_response_format_and_verbosity() -> None:
     assert body["text"] == {"format": {"type": "json_object"}}
 
 
-def test_only_openai_s_clients_mean_openai_s_metadata() -> None:
+def test_metadata_is_sent_for_openai_clients_only() -> None:
     request = replace(FOREIGN, metadata={"user_id": "x"}, service_tier="auto", user="u" * 99)
     body, _losses = encode(request)
     assert not body.keys() & {"metadata", "service_tier"}

@@ -106,7 +106,7 @@ def test_missing_response_is_not_found() -> None:
     assert body["code"] == "response_not_found"
 
 
-def test_items_are_listed_as_the_sdk_knows_them() -> None:
+def test_items_are_listed_in_the_types_of_the_sdk() -> None:
     items = page(("order", "asc"))["data"]
     for item in items:
         ITEM.validate_python(item, strict=False)

@@ -83,7 +83,7 @@ def test_both_keep_their_contracts() -> None:
     assert verifyObject(ITap, CLIENT.tap())
 
 
-def test_text() -> None:
+def test_text_is_decoded() -> None:
     whole = run(
         CREATED,
         added({**MESSAGE, "content": []}),
@@ -205,7 +205,7 @@ def test_servers_that_cannot_count() -> None:
     assert len([event for event in events if isinstance(event, ev.ToolCallStart)]) == 2
 
 
-def test_reasoning() -> None:
+def test_reasoning_is_decoded() -> None:
     item = {
         "type": "reasoning",
         "id": "rs_1",
@@ -324,7 +324,7 @@ def failed(code: str, message: str = "m") -> dict[str, Any]:
         ({"type": "response.failed"}, UpstreamError),
     ],
 )
-def test_failures(event: dict[str, Any], kind: type[Exception]) -> None:
+def test_failures_are_decoded(event: dict[str, Any], kind: type[Exception]) -> None:
     events = run(CREATED, delta("output_text", "x"), event, DONE)
     assert isinstance(events[-1], ev.StreamFailure)
     assert type(events[-1].error) is kind
@@ -361,7 +361,7 @@ def test_rate_limit_delay_is_read_from_message() -> None:
         {"type": "error", "error": "ODD", "code": "ODD"},
     ],
 )
-def test_values_of_any_kind_are_survived_anywhere(event: dict[str, Any], odd: Any) -> None:
+def test_values_of_wrong_type_do_not_raise(event: dict[str, Any], odd: Any) -> None:
     text = json.dumps(event).replace('"ODD"', json.dumps(odd))
     begun = added({**CALL, "arguments": ""}, 7)
     found = run(CREATED, begun, json.loads(text))

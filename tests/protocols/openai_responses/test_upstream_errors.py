@@ -55,7 +55,9 @@ def error(status: int, headers: dict[str, str] | None = None, **fields: Any) -> 
         (529, {}, OverloadedError),
     ],
 )
-def test_kinds(status: int, fields: dict[str, Any], kind: type[GatewayError]) -> None:
+def test_error_class_follows_from_status_and_body(
+    status: int, fields: dict[str, Any], kind: type[GatewayError]
+) -> None:
     found = error(status, **fields)
     assert type(found) is kind
     assert found.upstream_status == status
@@ -93,7 +95,7 @@ def test_error_bodies_without_message_have_default_message(body: bytes) -> None:
     "body",
     [b'{"error": "m"}', b'{"detail": "m"}', b'{"message": "m"}', b'[{"error": {"message": "m"}}]'],
 )
-def test_other_shapes(body: bytes) -> None:
+def test_other_error_shapes_are_decoded(body: bytes) -> None:
     assert CLIENT.decode_error(400, {}, body).message == "m"
 
 
@@ -128,7 +130,7 @@ def test_other_shapes(body: bytes) -> None:
         ({}, "m", None),
     ],
 )
-def test_delays(headers: dict[str, str], message: str, delay: float | None) -> None:
+def test_retry_delay_is_decoded(headers: dict[str, str], message: str, delay: float | None) -> None:
     found = error(429, headers, message=message)
     assert found.retry_after == (None if delay is None else pytest.approx(delay))
 

@@ -92,7 +92,7 @@ def length(mime_type: str, data: bytes) -> float | None:
     return duration_of(mime_type, b"xyz" + data + b"OggSmvhd" * 4, 3, 3 + len(data))
 
 
-def test_how_long_recordings_are() -> None:
+def test_duration_of_recording_is_read() -> None:
     assert length("audio/wav", wav(1.25)) == 1.25
     unknown = wav(2.0).replace(struct.pack("<I", 32000), b"\xff\xff\xff\xff")
     assert length("audio/wav", unknown) == 2.0
@@ -107,7 +107,7 @@ def test_how_long_recordings_are() -> None:
     assert length("audio/mp4", MP4 + wide) == 5.5
 
 
-def test_recordings_of_nothing_but_chunks_cost_nothing() -> None:
+def test_recordings_with_many_chunks_are_read_fast() -> None:
     began = time.process_time()
     assert length("audio/wav", b"RIFF\0\0\0\0WAVE" + bytes(8_000_000)) is None
     assert length("audio/aiff", b"FORM\0\0\0\0AIFF" + bytes(8_000_000)) is None
@@ -119,7 +119,7 @@ def page(position: int, content: bytes) -> bytes:
     return head + bytes([len(content)]) + content
 
 
-def test_how_long_ogg_is() -> None:
+def test_duration_of_ogg_is_read() -> None:
     opus = page(0, struct.pack("<8sBBHI", b"OpusHead", 1, 1, 312, 16000))
     assert length("audio/ogg", opus + page(48000 * 2 + 312, b"x")) == 2.0
     vorbis = page(0, b"\x01vorbis" + struct.pack("<IBI", 0, 1, 44100))
@@ -127,7 +127,7 @@ def test_how_long_ogg_is() -> None:
     assert length("audio/ogg", page(0, b"\x7fFLAC") + page(44100, b"x")) is None
 
 
-def test_how_long_mp3_is() -> None:
+def test_duration_of_mp3_is_read() -> None:
     frame = b"\xff\xfb\x90\x64"  # MPEG 1, layer III, 128 kbit/s, 44.1 kHz
     assert length("audio/mpeg", frame + bytes(16000 * 3 - 4)) == 3.0
     tagged = b"ID3\x04\0\0" + bytes([0, 0, 1, 0]) + bytes(128) + frame + bytes(16000 - 4)

@@ -27,7 +27,7 @@ CUE = re.compile(r"(\d{2,}):(\d\d):(\d\d)[,.](\d{3}) --> (\d{2,}):(\d\d):(\d\d)[
 
 
 @given(ITEMS, st.one_of(st.none(), st.floats(0.001, 5000)))
-def test_times_never_go_back_nor_beyond_the_end(
+def test_times_are_ordered_and_within_the_recording(
     items: list[tuple[float, float, str]], seconds: float | None
 ) -> None:
     transcript = parse(timed(*items), seconds)
@@ -46,7 +46,7 @@ def test_times_never_go_back_nor_beyond_the_end(
 
 
 @given(ITEMS)
-def test_good_times_stay_as_they_are(items: list[tuple[float, float, str]]) -> None:
+def test_valid_times_are_unchanged(items: list[tuple[float, float, str]]) -> None:
     edges = sorted(round(number, 3) for start, end, _ in items for number in (start, end))
     good = [(a, b, "word") for a, b in zip(edges[::2], edges[1::2], strict=True)]
     segments = parse(timed(*good), None).segments
@@ -121,7 +121,7 @@ def test_silence() -> None:
     assert vtt(transcript.segments) == "WEBVTT\n"
 
 
-def test_texts_are_joined_as_their_script_wants_it() -> None:
+def test_texts_are_joined_with_space_where_script_needs_it() -> None:
     assert join_texts(["Hello", "world."]) == "Hello world."
     assert join_texts(["今日は", "いい天気"]) == "今日はいい天気"
     assert join_texts(["오늘은", "날씨가"]) == "오늘은 날씨가"
@@ -151,7 +151,7 @@ def test_captions_can_be_read_back(items: list[tuple[float, float, str]]) -> Non
 
 
 @given(ITEMS)
-def test_nothing_in_a_text_looks_like_more_captions(items: list[tuple[float, float, str]]) -> None:
+def test_caption_syntax_in_text_is_escaped(items: list[tuple[float, float, str]]) -> None:
     segments = parse(timed(*items, (1, 2, "a --> b\n\n<c> & d")), None).segments
     lines = vtt(segments).split("\n")
     assert lines[0] == "WEBVTT"
@@ -160,7 +160,7 @@ def test_nothing_in_a_text_looks_like_more_captions(items: list[tuple[float, flo
     assert "a --&gt; b &lt;c&gt; &amp; d" in lines
 
 
-def test_captions_as_they_are_written() -> None:
+def test_captions_are_encoded() -> None:
     segments = (
         Segment(0.0, 2.5, "One."),
         Segment(2.0, 2.0, "Two."),
