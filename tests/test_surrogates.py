@@ -55,7 +55,7 @@ def test_lone_surrogates_are_replaced(text: str) -> None:
     assert repair_surrogates_in_text(text) == whole(text)
 
 
-def test_bodies_are_cleaned_before_anybody_reads_them() -> None:
+def test_lone_surrogates_in_body_are_replaced() -> None:
     body = b'{"a": "\\ud83d"}'
     assert clean_json(b"\xef\xbb\xbf" + body) == b'{"a": "\\ufffd"}'
     good = b'{"a": "\\ud83d\\ude00"}'

@@ -138,7 +138,7 @@ def test_remaining_quota_ends_limit_of_its_model() -> None:
         assert kit.states("", FLASH) == {"a": "locked"}
 
 
-def test_used_up_quota_ends_no_lock() -> None:
+def test_exhausted_quota_does_not_end_a_lock() -> None:
     kit = locked()
     now = kit.clock.seconds()
     for known in (room(now, 0.0), Quota(now), room(now - 2 * DAY), room(now, 1.0, "another")):

@@ -22,7 +22,7 @@ class Finished:
     seconds: float
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """Everything that it wrote."""
         return self.out + self.err
 

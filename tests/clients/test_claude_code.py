@@ -23,7 +23,7 @@ every_target = pytest.mark.parametrize("target", TARGETS)
 def test_client_prints_response(claude: Driver, gateways: Gateways, target: str) -> None:
     gateway = gateways(target)
     answer = claude.ask(gateway.address, "Hello [[say GREETING-7 zürich]]", *MODEL)
-    assert answer.out.strip() == "GREETING-7 zürich", answer.said
+    assert answer.out.strip() == "GREETING-7 zürich", answer.output
     assert answer.code == 0
     assert {a.status for a in gateway.arrivals()} == {200}
 
@@ -32,7 +32,7 @@ def test_client_prints_response(claude: Driver, gateways: Gateways, target: str)
 def test_client_runs_command(claude: Driver, gateways: Gateways, target: str) -> None:
     gateway = gateways(target)
     answer = claude.ask(gateway.address, SHELL, *MODEL)
-    assert "ZEBRA-42" in answer.out, answer.said
+    assert "ZEBRA-42" in answer.out, answer.output
     messages = [a for a in gateway.arrivals() if a.path == "/v1/messages"]
     assert [a.status for a in messages] == [200, 200]
 
@@ -40,8 +40,8 @@ def test_client_runs_command(claude: Driver, gateways: Gateways, target: str) ->
 @every_target
 def test_client_runs_parallel_commands(claude: Driver, gateways: Gateways, target: str) -> None:
     answer = claude.ask(gateways(target).address, SHELL + OTHER, *MODEL)
-    assert "ZEBRA-42" in answer.out, answer.said
-    assert "LYNX-23" in answer.out, answer.said
+    assert "ZEBRA-42" in answer.out, answer.output
+    assert "LYNX-23" in answer.out, answer.output
 
 
 @every_target
@@ -50,7 +50,7 @@ def test_thinking_is_valid_in_tool_loop(
 ) -> None:
     prompt = f"[[think PONDER-5]]{SHELL}[[then]][[think PONDER-6]]{OTHER}"
     answer = claude.ask(gateways(target).address, prompt, *MODEL)
-    assert "LYNX-23" in answer.out, answer.said
+    assert "LYNX-23" in answer.out, answer.output
     last = json.dumps(simulator.bodies()[-1])
     if target not in ("chat",):  # which has no place for thinking
         assert last.count('ignature": "') >= 2 or last.count("encrypted_content") >= 2, last[-3000:]
@@ -82,21 +82,21 @@ def test_structured_output_matches_schema(claude: Driver, gateways: Gateways, ta
     prompt = '[[tool StructuredOutput {"n": 42}]]'
     options = (*MODEL, "--output-format", "json", "--json-schema", schema)
     answer = claude.ask(gateways(target).address, prompt, *options)
-    assert json.loads(answer.out)["structured_output"] == {"n": 42}, answer.said
+    assert json.loads(answer.out)["structured_output"] == {"n": 42}, answer.output
 
 
 @pytest.mark.parametrize("target", ["anthropic", "gemini"])
 def test_unknown_models_use_fallback_model(claude: Driver, gateways: Gateways, target: str) -> None:
     gateway = gateways(target, fallback=True)
     answer = claude.ask(gateway.address, "[[say GREETING-7]]", "--model", "some-local-model")
-    assert answer.out.strip() == "GREETING-7", answer.said
+    assert answer.out.strip() == "GREETING-7", answer.output
 
 
 @every_target
 def test_client_counts_context(claude: Driver, gateways: Gateways, target: str) -> None:
     gateway = gateways(target)
     answer = claude.ask(gateway.address, "/context", *MODEL)
-    assert "Context" in answer.out, answer.said
+    assert "Context" in answer.out, answer.output
     assert {a.status for a in gateway.arrivals()} <= {200}
 
 
@@ -118,7 +118,7 @@ def test_client_ends_on_errors(
         gateway.address, f"[[error {status} retry=1s message=REFUSED-9]]", *MODEL, timeout=150
     )
     assert answer.code != 0
-    assert "Error" in answer.out, answer.said
+    assert "Error" in answer.out, answer.output
     arrivals = gateway.arrivals()
     assert 1 <= len(arrivals) <= 12, arrivals
 
@@ -131,6 +131,6 @@ def test_client_ends_on_broken_stream(
     gateway = gateways(target, fresh=True)
     answer = claude.ask(gateway.address, f"{LONG}[[{fault}]]", *MODEL, timeout=150)
     # It may go on by itself, with a prompt of its own: so an error is one of two good ends.
-    assert answer.code != 0 or "cut off" in answer.out, answer.said
+    assert answer.code != 0 or "cut off" in answer.out, answer.output
     assert answer.out.strip()
     assert 1 <= len(gateway.arrivals()) <= 12

@@ -27,7 +27,7 @@ def patch_of(file: str, text: str) -> str:
 def test_client_prints_response(codex: Driver, gateways: Gateways, target: str) -> None:
     gateway = gateways(target)
     answer = codex.ask(gateway.address, "Hello [[say GREETING-7 zürich]]")
-    assert answer.out.strip() == "GREETING-7 zürich", answer.said
+    assert answer.out.strip() == "GREETING-7 zürich", answer.output
     assert answer.code == 0
     assert {a.status for a in gateway.arrivals()} == {200}
 
@@ -36,15 +36,15 @@ def test_client_prints_response(codex: Driver, gateways: Gateways, target: str) 
 def test_client_runs_command(codex: Driver, gateways: Gateways, target: str) -> None:
     gateway = gateways(target)
     answer = codex.ask(gateway.address, SHELL)
-    assert "ZEBRA-42" in answer.out, answer.said
+    assert "ZEBRA-42" in answer.out, answer.output
     assert [a.status for a in gateway.arrivals() if a.method == "POST"] == [200, 200]
 
 
 @every_target
 def test_client_runs_parallel_commands(codex: Driver, gateways: Gateways, target: str) -> None:
     answer = codex.ask(gateways(target).address, SHELL + OTHER)
-    assert "ZEBRA-42" in answer.out, answer.said
-    assert "LYNX-23" in answer.out, answer.said
+    assert "ZEBRA-42" in answer.out, answer.output
+    assert "LYNX-23" in answer.out, answer.output
 
 
 @every_target
@@ -53,7 +53,7 @@ def test_thinking_is_valid_in_tool_loop(
 ) -> None:
     prompt = f"[[think PONDER-5]]{SHELL}[[then]][[think PONDER-6]]{OTHER}"
     answer = codex.ask(gateways(target).address, prompt, "-c", 'model_reasoning_effort="high"')
-    assert "LYNX-23" in answer.out, answer.said
+    assert "LYNX-23" in answer.out, answer.output
     last = json.dumps(simulator.bodies()[-1])
     if target != "chat":  # which has no place for thinking
         assert last.count('ignature": "') >= 2 or last.count("encrypted_content") >= 2, last[-3000:]
@@ -64,7 +64,7 @@ def test_apply_patch_changes_a_file(codex: Driver, gateways: Gateways, target: s
     patch = json.dumps({"input": patch_of("made.txt", "PATCHED-9")})
     answer = codex.ask(gateways(target).address, f"[[tool apply_patch {patch}]]")
     made = codex.work / "made.txt"
-    assert made.exists(), answer.said
+    assert made.exists(), answer.output
     assert made.read_text() == "PATCHED-9\n"
 
 
@@ -76,7 +76,7 @@ def test_code_mode_runs_program(codex_code_mode: Driver, gateways: Gateways, tar
     program = f"const done = await tools.exec_command({command}); text(done.output);"
     call = json.dumps({"input": program})
     answer = codex_code_mode.ask(gateways(target).address, f"[[tool {name} {call}]]")
-    assert "ZEBRA-42" in answer.out, answer.said
+    assert "ZEBRA-42" in answer.out, answer.output
 
 
 @every_target
@@ -92,7 +92,7 @@ def test_output_schema_is_honoured(
     file = tmp_path / "schema.json"
     file.write_text(json.dumps(schema))
     answer = codex.ask(gateways(target).address, "Count", "--output-schema", str(file))
-    assert isinstance(json.loads(answer.out)["n"], int), answer.said
+    assert isinstance(json.loads(answer.out)["n"], int), answer.output
 
 
 @pytest.mark.parametrize("target", ["responses", "anthropic"])
@@ -101,7 +101,7 @@ def test_builtin_provider_falls_back_to_http_at_once(
 ) -> None:
     gateway = gateways(target)
     answer = codex_builtin.ask(gateway.address, SHELL)
-    assert "ZEBRA-42" in answer.out, answer.said
+    assert "ZEBRA-42" in answer.out, answer.output
     arrivals = gateway.arrivals()
     sockets = [a.status for a in arrivals if a.path == "/v1/responses" and a.method == "GET"]
     assert sockets
@@ -125,8 +125,8 @@ def test_client_ends_on_errors(codex: Driver, gateways: Gateways, target: str, s
     answer = codex.ask(
         gateway.address, f"[[error {status} retry=1s message=REFUSED-9]]", timeout=150
     )
-    assert answer.code != 0, answer.said
-    assert "ERROR" in answer.err, answer.said
+    assert answer.code != 0, answer.output
+    assert "ERROR" in answer.err, answer.output
     assert 1 <= len(gateway.arrivals()) <= 12
 
 
@@ -137,6 +137,6 @@ def test_client_ends_on_broken_stream(
 ) -> None:
     gateway = gateways(target, fresh=True)
     answer = codex.ask(gateway.address, f"{LONG}[[{fault}]]", timeout=150)
-    assert answer.code != 0, answer.said
-    assert "ERROR" in answer.err, answer.said
+    assert answer.code != 0, answer.output
+    assert "ERROR" in answer.err, answer.output
     assert 1 <= len(gateway.arrivals()) <= 12

@@ -66,7 +66,7 @@ def ask_claude(claude: Driver, gateway: Gateway, prompt: str, **servers: Any) ->
     config.write_text(json.dumps({"mcpServers": servers}))
     options = ("--model", "claude-sonnet-5", "--mcp-config", str(config), "--strict-mcp-config")
     answer = claude.ask(gateway.address, prompt, *options)
-    return answer.out or answer.said
+    return answer.out or answer.output
 
 
 def bridge(gateway: Gateway) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def test_codex_calls_tool_over_bridge(codex: Driver, responses: Gateway) -> None
         f"mcp_servers.ag.args={json.dumps(started_as['args'])}",
     )
     answer = codex.ask(responses.address, f"[[tool s__echo {ECHO}]]", *options)
-    assert "ZEBRA-42" in answer.out, answer.said
+    assert "ZEBRA-42" in answer.out, answer.output
 
 
 def test_gemini_cli_calls_tool_over_http(gemini: Driver, google: Gateway) -> None:
@@ -116,7 +116,7 @@ def test_gemini_cli_calls_tool_over_http(gemini: Driver, google: Gateway) -> Non
     direct = dict.fromkeys(PROXIES, "")
     prompt = f"[[tool mcp_ag_s__echo {ECHO}]]"
     answer = gemini.ask(google.address, prompt, "-m", "gemini-3-flash", **direct)
-    assert "ZEBRA-42" in answer.out, answer.said
+    assert "ZEBRA-42" in answer.out, answer.output
 
 
 def test_opencode_analyzes_image(opencode: Driver, google: Gateway) -> None:
@@ -126,5 +126,5 @@ def test_opencode_analyzes_image(opencode: Driver, google: Gateway) -> None:
     arguments = {"image_source": f"data:image/png;base64,{PNG}", "prompt": "A picture of LYNX-23"}
     prompt = f"[[tool eyes_analyze_image {json.dumps(arguments)}]]"
     answer = opencode.ask(google.address, prompt, "--model", "google/gemini-3-flash")
-    assert "LYNX-23" in answer.out, answer.said
+    assert "LYNX-23" in answer.out, answer.output
     assert "zai-mcp-server" in google.log

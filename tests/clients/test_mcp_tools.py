@@ -29,7 +29,7 @@ def test_claude_code_calls_tools(claude: Driver, gateways: Gateways, url: str) -
     options = ("--model", "claude-sonnet-5", "--mcp-config", str(config), "--strict-mcp-config")
     address = gateways("anthropic").address
     answer = claude.ask(address, f"[[tool mcp__ag__{TOOL} {{}}]]", *options)
-    assert ANSWER in answer.out, answer.said
+    assert ANSWER in answer.out, answer.output
 
 
 def test_codex_calls_tools(codex: Driver, gateways: Gateways, url: str) -> None:
@@ -37,7 +37,7 @@ def test_codex_calls_tools(codex: Driver, gateways: Gateways, url: str) -> None:
     options = ("-m", "gpt-4.1", "-c", f'mcp_servers.ag.url="{url}"')
     prompt = f"[[tool {TOOL} {{}}]]"
     answer = codex.ask(gateways("responses").address, prompt, *options)
-    assert ANSWER in answer.out, answer.said
+    assert ANSWER in answer.out, answer.output
 
 
 def test_gemini_cli_calls_tools(gemini: Driver, gateways: Gateways, url: str) -> None:
@@ -50,7 +50,7 @@ def test_gemini_cli_calls_tools(gemini: Driver, gateways: Gateways, url: str) ->
     direct = dict.fromkeys(PROXIES, "")
     address = gateways("gemini").address
     answer = gemini.ask(address, prompt, "-m", "gemini-3-flash", **direct)
-    assert ANSWER in answer.out, answer.said
+    assert ANSWER in answer.out, answer.output
 
 
 def test_opencode_calls_tools(opencode: Driver, gateways: Gateways, url: str) -> None:
@@ -60,4 +60,4 @@ def test_opencode_calls_tools(opencode: Driver, gateways: Gateways, url: str) ->
     # Anthropic takes no tools with alternatives at the top, of which there is one.
     address = gateways("gemini").address
     answer = opencode.ask(address, prompt, "--model", "anthropic/claude-sonnet-5")
-    assert ANSWER in answer.out, answer.said
+    assert ANSWER in answer.out, answer.output

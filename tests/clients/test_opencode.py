@@ -36,9 +36,9 @@ def test_client_runs_commands(
     prompt = f"[[think PONDER-5]]{SHELL}{OTHER}"
     answer = opencode.ask(gateway.address, prompt, "--model", PROVIDERS[provider])
     # Its output of the commands goes elsewhere; this is the answer, which has the results.
-    assert "Result: " in answer.out, answer.said
-    assert "ZEBRA-42" in answer.out, answer.said
-    assert "LYNX-23" in answer.out, answer.said
+    assert "Result: " in answer.out, answer.output
+    assert "ZEBRA-42" in answer.out, answer.output
+    assert "LYNX-23" in answer.out, answer.output
     arrivals = gateway.arrivals()
     assert {a.status for a in arrivals} == {200}
     assert len(arrivals) <= 4
@@ -53,7 +53,7 @@ def test_client_prints_response(opencode: Driver, gateways: Gateways, provider: 
         "--model",
         PROVIDERS[provider],
     )
-    assert answer.out.strip() == "GREETING-7 zürich", answer.said
+    assert answer.out.strip() == "GREETING-7 zürich", answer.output
 
 
 @every_provider
@@ -66,5 +66,5 @@ def test_client_ends_on_faults(
     answer = opencode.ask(
         gateway.address, f"{LONG}[[{fault}]]", "--model", PROVIDERS[provider], timeout=150
     )
-    assert answer.said.strip()
+    assert answer.output.strip()
     assert 1 <= len(gateway.arrivals()) <= 14

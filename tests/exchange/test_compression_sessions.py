@@ -63,14 +63,14 @@ class SessionTests(LongConversationCase):
         cuts = sum(earlier != later for earlier, later in pairwise(layers))
         self.assertLessEqual(cuts, 6)
 
-    async def test_claude(self) -> None:
+    async def test_long_session_of_claude_is_compressed(self) -> None:
         await self.check("claude-sonnet-4-5")
 
     async def test_gemini_demands_signatures(self) -> None:
         await self.check("gemini-3-pro-preview")
 
-    async def test_openai(self) -> None:
+    async def test_long_session_of_openai_is_compressed(self) -> None:
         await self.check("gpt-5.1")
 
-    async def test_with_summaries(self) -> None:
+    async def test_long_session_is_compressed_with_summaries(self) -> None:
         await self.check("claude-sonnet-4-5", summary=True)

@@ -51,9 +51,9 @@ class Running:
 
     def address(self) -> str:
         """Return where it listens, once it does."""
-        return self.said(r"listening on (http://[\w.:]+)")
+        return self.wait_for_log(r"listening on (http://[\w.:]+)")
 
-    def said(self, pattern: str, timeout: float = 30.0) -> str:
+    def wait_for_log(self, pattern: str, timeout: float = 30.0) -> str:
         """Return the first group of a pattern in its log, once it is there."""
         deadline = time.monotonic() + timeout
         with self._changed:

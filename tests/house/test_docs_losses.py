@@ -55,7 +55,7 @@ def sampled(**values: Any) -> Request:
     return replace(PLAIN, sampling=Sampling(**values))
 
 
-def said(*parts: Any) -> Request:
+def conversation_with(*parts: Any) -> Request:
     """Return a conversation in which the assistant has said something."""
     return replace(PLAIN, messages=(QUESTION, Message("assistant", parts), QUESTION))
 
@@ -111,10 +111,12 @@ REQUESTS: dict[str, tuple[Request, ...]] = {
         replace(PLAIN, tools=(WebSearchTool(live=False), FUNCTION)),
     ),
     "citations in the history": (
-        said(Text("t", (Citation("https://a.example", start=0, end=1),))),
+        conversation_with(Text("t", (Citation("https://a.example", start=0, end=1),))),
     ),
     "web searches in the history": (
-        said(WebSearch("ws_1", ("q",), (SearchResult("https://a.example"),)), Text("t")),
+        conversation_with(
+            WebSearch("ws_1", ("q",), (SearchResult("https://a.example"),)), Text("t")
+        ),
     ),
 }
 

@@ -37,7 +37,7 @@ def simulator(environment: Environment) -> Iterator[str]:
     command = (str(environment.python), "-c", TWISTD, "-n", "--pidfile=", "antigravity-simulator")
     home = environment.neutral / "none"
     with running((*command, "--port", "0"), home, environment.neutral) as server:
-        port = server.said(r"Site starting on (\d+)")
+        port = server.wait_for_log(r"Site starting on (\d+)")
         yield f"http://127.0.0.1:{port}"
         server.stop()
 

@@ -156,5 +156,5 @@ def test_other_models_are_unchanged() -> None:
         ("gpt-4", "gpt-4", NO_IMAGE_OPTIONS),
     ],
 )
-def test_ends_of_names(name: str, base: str, wish: ImageOptions) -> None:
+def test_image_options_are_split_from_model_name(name: str, base: str, wish: ImageOptions) -> None:
     assert split(name) == (base, wish)

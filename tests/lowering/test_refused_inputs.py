@@ -64,7 +64,7 @@ def sent(client: Any, model: str, *parts: Part, base: str = "", **fields: Any) -
         ("new-model", "https://api.cerebras.ai/v1", PICTURE, False),
     ],
 )
-def test_media_go_only_to_models_that_read_them(
+def test_media_are_sent_only_to_models_that_support_them(
     model: str, base: str, media: Media, taken: bool
 ) -> None:
     body, losses = sent(CHAT, model, Text("What is it?"), media, base=base)
@@ -112,7 +112,9 @@ def test_texts_are_joined_if_content_must_be_a_string(base: str, model: str, joi
     ("model", "taken"),
     [("gemini-2.0-flash", True), ("gemini-2.5-pro", False), ("gemini-3.1-pro", False)],
 )
-def test_penalties_go_only_to_gemini_models_that_support_them(model: str, taken: bool) -> None:
+def test_penalties_are_sent_only_to_gemini_models_that_support_them(
+    model: str, taken: bool
+) -> None:
     sampling = Sampling(presence_penalty=0.5, frequency_penalty=0.5, temperature=1)
     body, losses = sent(GEMINI, model, Text("hi"), sampling=sampling)
     assert body["generationConfig"]["temperature"] == 1

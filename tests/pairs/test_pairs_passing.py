@@ -173,7 +173,7 @@ GARBAGE = (b'data: {"broken": [1, 2,\n\n', b"data: <html>\n\n", b"data: \xff\xfe
 
 @pytest.mark.parametrize("garbage", GARBAGE)
 @pytest.mark.parametrize("name", CLIENTS)
-def test_garbage_ends_passed_stream_with_error_after_valid_events(
+def test_malformed_event_ends_passed_stream_with_error_after_valid_events(
     name: str, garbage: bytes
 ) -> None:
     first, blank, _ = STREAMS[name].partition(b"\n\n")
@@ -186,7 +186,7 @@ def test_garbage_ends_passed_stream_with_error_after_valid_events(
         read(name, out)
 
 
-def test_garbage_in_array_becomes_error_as_last_element() -> None:
+def test_malformed_element_of_array_becomes_error_as_last_element() -> None:
     stream = reframed(enveloped=False, sse=False)
     out = stream.feed(STREAMS["gemini"].partition(b"\n\n")[0] + b"\n\n" + GARBAGE[0])
     assert [("error" in element) for element in json.loads(out + stream.end(None))] == [False, True]

@@ -36,7 +36,7 @@ class GuardedProcessTests(TestCase):
     """A program with a standard input."""
 
     def start(self, code: str) -> None:
-        self.said = b""
+        self.output = b""
         self.lines: list[str] = []
         self.ended: Deferred[int | None] = Deferred()
         self.folder = Path(self.mktemp()).absolute()
@@ -48,7 +48,7 @@ class GuardedProcessTests(TestCase):
         self.addCleanup(self.gone)
 
     def hear(self, data: bytes) -> None:
-        self.said += data
+        self.output += data
 
     async def gone(self) -> None:
         self.process.stop()
@@ -58,7 +58,7 @@ class GuardedProcessTests(TestCase):
     async def test_program_reads_input_and_ends_with_it(self) -> None:
         self.start(ECHO + "print('bye', file=sys.stderr)\n")
         self.assertTrue(self.process.write(b"one\n"))
-        await eventually(lambda: self.said == b"ONE\n")
+        await eventually(lambda: self.output == b"ONE\n")
         self.process.close_input()
         self.assertEqual(await self.ended, 0)
         self.assertEqual(self.lines, ["bye"])
@@ -67,7 +67,7 @@ class GuardedProcessTests(TestCase):
     async def test_program_starts_in_directory_with_given_environment(self) -> None:
         self.start("import os, sys; print(os.getcwd(), sorted(set(os.environ) - {'LC_CTYPE'}))")
         self.assertEqual(await self.ended, 0)
-        self.assertEqual(self.said.decode().split(" ", 1), [str(self.folder), "['PATH']\n"])
+        self.assertEqual(self.output.decode().split(" ", 1), [str(self.folder), "['PATH']\n"])
 
     async def test_start_does_not_fork_gateway(self) -> None:
         def refuse() -> int:
@@ -85,15 +85,15 @@ class GuardedProcessTests(TestCase):
         os.set_inheritable(other, True)
         self.start(f"import os\ntry: os.fstat({other})\nexcept OSError: print('closed')")
         self.assertEqual(await self.ended, 0)
-        self.assertEqual(self.said, b"closed\n")
+        self.assertEqual(self.output, b"closed\n")
 
     async def test_large_messages_are_whole_and_in_order(self) -> None:
         self.start(ECHO)
         lines = [letter * 1_000_000 + b"\n" for letter in (b"a", b"b", b"c")]
         for line in lines:
             self.assertTrue(self.process.write(line))
-        await eventually(lambda: len(self.said) == 3_000_003)
-        self.assertEqual(self.said, b"".join(lines).upper())
+        await eventually(lambda: len(self.output) == 3_000_003)
+        self.assertEqual(self.output, b"".join(lines).upper())
 
     async def test_write_fails_over_limit_when_program_does_not_read(self) -> None:
         self.patch(module._Input, "LIMIT", 200_000)
@@ -105,24 +105,24 @@ class GuardedProcessTests(TestCase):
     async def test_children_end_with_program(self) -> None:
         self.start(PARENT.format(stay=False))
         await self.ended
-        self.assertFalse(is_alive(int(self.said)))
+        self.assertFalse(is_alive(int(self.output)))
 
     async def test_children_are_killed_with_program(self) -> None:
         self.patch(module, "GRACE", 0.2)
         self.start(PARENT.format(stay=True))
-        await eventually(lambda: self.said.endswith(b"\n"))
-        pid = int(self.said)
+        await eventually(lambda: self.output.endswith(b"\n"))
+        pid = int(self.output)
         self.assertTrue(is_alive(pid))
         await self.gone()
         self.assertFalse(is_alive(pid))
 
     async def test_program_is_killed_with_guard(self) -> None:
         self.start("import os, time; print(os.getpid(), flush=True); time.sleep(600)")
-        await eventually(lambda: self.said.endswith(b"\n"))
+        await eventually(lambda: self.output.endswith(b"\n"))
         transport: Any = self.process.transport
         os.kill(transport.pid, signal.SIGKILL)
         self.assertIsNone(await self.ended)
-        await eventually(lambda: not is_alive(int(self.said)))
+        await eventually(lambda: not is_alive(int(self.output)))
 
     if not sys.platform.startswith("linux"):
         test_program_is_killed_with_guard.skip = (  # type: ignore[attr-defined]

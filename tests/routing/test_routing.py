@@ -77,7 +77,7 @@ def test_every_shipped_rule_is_used_for_some_model() -> None:
         ("models-nobody-knows", "other", "none"),
     ],
 )
-def test_known_models(model: str, family: str, thinking: str) -> None:
+def test_known_models_have_family_and_thinking(model: str, family: str, thinking: str) -> None:
     capabilities = load_table(()).capabilities(model)
     assert (capabilities.family, capabilities.thinking) == (family, thinking)
 

@@ -341,7 +341,7 @@ class ValidUpstreamRequestTests(DispatchCase):
 
     # Fields of OpenAI's alone
 
-    async def test_openai_fields_go_to_openai_models_only(self) -> None:
+    async def test_openai_fields_are_sent_to_openai_models_only(self) -> None:
         await self.begin()
         more = {
             "text": {"verbosity": "low"},

@@ -74,7 +74,7 @@ class Requests(Case):
             self.assertTrue(upstream.passes("gemini", "generate", quoted))
         self.assertFalse(upstream.passes("anthropic", "generate", b"{}"))
 
-    def test_models(self) -> None:
+    def test_models_are_listed(self) -> None:
         models = {"m1": {"displayName": "One", "maxTokens": 5, "quotaInfo": {}}, "m2": {}}
         service = Service(fetchAvailableModels=lambda request: (200, {"models": models}))
         found = self.successResultOf(service.upstream().models(credential("rt")))

@@ -118,7 +118,7 @@ class Flights(SynchronousTestCase):
         again.callback(1)
         self.assertEqual(self.successResultOf(asked), 1)
 
-    def test_everybody_hears_of_a_failure_and_the_next_one_asks_anew(self) -> None:
+    def test_failure_is_reported_to_all_waiting_and_next_request_retries(self) -> None:
         flights: SingleFlight[int] = SingleFlight()
         asking: Deferred[int] = Deferred()
         waiters = [flights.join("k", lambda: asking) for _ in range(3)]

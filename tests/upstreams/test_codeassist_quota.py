@@ -59,12 +59,12 @@ def test_remaining_quota_of_model_is_read(info: Any, expected: ModelQuota | None
         ({}, ""),
     ],
 )
-def test_tiers(assist: Any, tier: str) -> None:
+def test_tier_is_read(assist: Any, tier: str) -> None:
     assert read(**assist).tier == tier
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"models": 7}', b'{"models": {"m": 7}}', b"\xff"])
-def test_nonsense_is_an_error(body: bytes) -> None:
+def test_malformed_quota_is_an_error(body: bytes) -> None:
     with pytest.raises(UpstreamError):
         read_quota(b"{}", body, 5.0)
     with pytest.raises(UpstreamError):

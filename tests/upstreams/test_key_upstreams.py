@@ -107,7 +107,7 @@ class All(Case):
             names = {name for name, _ in request.headers}
             self.assertFalse(names & {"authorization", "x-api-key", "x-goog-api-key"})
 
-    def test_models(self) -> None:
+    def test_models_are_listed(self) -> None:
         for kind, path in (
             (AnthropicKind(), "/v1/models?limit=1000"),
             (OpenAIKind(), "/v1/models"),
@@ -206,7 +206,7 @@ class Anthropic(Case):
 
 
 class OpenAI(Case):
-    def test_paths(self) -> None:
+    def test_base_url_determines_the_root(self) -> None:
         for base, root in (
             ("", "https://api.openai.com/v1"),
             ("http://h:1", "http://h:1/v1"),
@@ -225,7 +225,7 @@ class OpenAI(Case):
         url = self.one(upstream, "generate").url
         self.assertEqual(url, "https://h/openai/chat/completions?api-version=1")
 
-    def test_which_apis(self) -> None:
+    def test_apis_determine_the_protocols(self) -> None:
         for apis, protocols in (
             (["responses", "chat"], ("openai_chat", "openai_responses")),
             (["responses"], ("openai_responses",)),
@@ -238,7 +238,7 @@ class OpenAI(Case):
         preparing = upstream.prepare("stream", "openai_responses", "m", b"", credential(), {})
         self.failureResultOf(preparing, UnavailableError)
 
-    def test_headers(self) -> None:
+    def test_openai_headers_are_sent(self) -> None:
         sent = {"openai-beta": "x=1", "openai-organization": "org", "openai-project": "p"}
         headers = dict(
             self.one(UpstreamFixture().build(OpenAIKind()), "stream", headers=sent).headers
@@ -249,7 +249,7 @@ class OpenAI(Case):
 
 
 class Gemini(Case):
-    def test_paths(self) -> None:
+    def test_base_url_determines_the_root(self) -> None:
         for base, root in (
             ("", "https://generativelanguage.googleapis.com/v1beta"),
             ("http://h/v1", "http://h/v1"),

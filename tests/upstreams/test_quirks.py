@@ -80,7 +80,7 @@ def test_fields_refused_by_one_of_several_addresses_are_refused() -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1", "10.0.0.3", "nas.local", "box"])
-def test_hosts_at_home_are_local(host: str) -> None:
+def test_private_hosts_are_local(host: str) -> None:
     assert is_local(host)
     assert not is_local("8.8.8.8")
     assert not is_local("api.example.com")
