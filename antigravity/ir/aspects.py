@@ -35,7 +35,7 @@ def differences(requested: Capabilities, served: Capabilities) -> Aspects:
     """
     if requested == served or served == _UNKNOWN:
         return NONE
-    found: dict[Aspect, bool] = {
+    aspects: dict[Aspect, bool] = {
         "thinking": _thinking_settings(requested) != _thinking_settings(served),
         "sampling": _lacks_sampling(requested, served),
         "stop": requested.stop_sequences and not served.stop_sequences,
@@ -53,7 +53,7 @@ def differences(requested: Capabilities, served: Capabilities) -> Aspects:
         "prefill": requested.prefill and not served.prefill,
         "dialect": requested.family != served.family,
     }
-    return frozenset(aspect for aspect, differs in found.items() if differs)
+    return frozenset(aspect for aspect, differs in aspects.items() if differs)
 
 
 def _thinking_settings(model: Capabilities) -> tuple[object, ...]:

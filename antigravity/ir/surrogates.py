@@ -49,8 +49,8 @@ def escape_raw(data: bytes, most: int | None = None) -> bytes:
     return _RAW.sub(_escaped, data)
 
 
-def _escaped(found: re.Match[bytes]) -> bytes:
-    unit = 0xD000 | (found[1][0] & 0x3F) << 6 | found[2][0] & 0x3F
+def _escaped(match: re.Match[bytes]) -> bytes:
+    unit = 0xD000 | (match[1][0] & 0x3F) << 6 | match[2][0] & 0x3F
     return b"\\u%04x" % unit
 
 
@@ -109,8 +109,8 @@ def repair_surrogates_in_json(text: str) -> str:
     return _ESCAPES_OF_TEXT.sub(_replaced, text)
 
 
-def _replaced(found: re.Match[str]) -> str:
-    return found[0] if found[1] is None else "\\ufffd"
+def _replaced(match: re.Match[str]) -> str:
+    return match[0] if match[1] is None else "\\ufffd"
 
 
 class FragmentRepairer:

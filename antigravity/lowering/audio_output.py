@@ -175,7 +175,7 @@ def _labelled(event: MediaOutput) -> MediaOutput:
 
 def _as_wav(pieces: Sequence[MediaOutput]) -> MediaOutput:
     """Return pieces of audio as one WAV file; other formats stay as they are."""
-    found = []
+    recordings = []
     for piece in pieces:
         assert isinstance(piece.source, InlineData)
         try:
@@ -185,9 +185,9 @@ def _as_wav(pieces: Sequence[MediaOutput]) -> MediaOutput:
         samples = samples_of(piece.mime_type, data)
         if samples is None:
             return pieces[0]
-        found.append(samples)
-    sound = b"".join(samples.data for samples in found)
-    head = wav_head(found[0].rate, found[0].channels, len(sound))
+        recordings.append(samples)
+    sound = b"".join(samples.data for samples in recordings)
+    head = wav_head(recordings[0].rate, recordings[0].channels, len(sound))
     spoken = "".join(piece.transcript or "" for piece in pieces)
     source = InlineData(base64.b64encode(head + sound).decode())
     return replace(pieces[0], mime_type="audio/wav", source=source, transcript=spoken or None)

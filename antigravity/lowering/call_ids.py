@@ -69,9 +69,9 @@ def _replacement(identifier: str, legal_ids: set[str], *, nine: bool) -> str:
     for attempt in range(1000):
         text = identifier if attempt == 0 else f"{identifier}\0{attempt}"
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-        found = _nine_of(digest) if nine else f"{_PREFIX}{digest.hex()[:_HASH]}"
-        if found not in legal_ids:
-            return found
+        legal_id = _nine_of(digest) if nine else f"{_PREFIX}{digest.hex()[:_HASH]}"
+        if legal_id not in legal_ids:
+            return legal_id
     raise AssertionError("hashes do not collide a thousand times")
 
 

@@ -49,8 +49,8 @@ _WHOLE: Final = re.compile(r"[0-9]{1,15}")
 
 def repair_schema(schema: JsonSchema) -> JsonSchema:
     """Return a schema that is valid, the same object if it is."""
-    found = _Repair(schema).schema(schema, 0)
-    return found if isinstance(found, dict) else {}
+    repaired = _Repair(schema).schema(schema, 0)
+    return repaired if isinstance(repaired, dict) else {}
 
 
 class _Repair:
@@ -73,7 +73,7 @@ class _Repair:
             found = self._value(name, value, depth)
             if found is not value:
                 changed = True
-            if found is not _GONE:
+            if found is not _ABSENT:
                 fitted[name] = found
         changed = _adjust(fitted, schema) or changed
         if "$ref" in fitted and not self._resolves(fitted["$ref"]):
@@ -83,31 +83,31 @@ class _Repair:
         return fitted if changed else schema
 
     def _value(self, name: str, value: Any, depth: int) -> Any:
-        """Return the value of a keyword, ``_GONE`` if it has no effect."""
+        """Return the value of a keyword, ``_ABSENT`` if it has no effect."""
         if name in _MAPS:
             if not isinstance(value, dict):
-                return _GONE
+                return _ABSENT
             return self._map(value, depth)
         if value is None and name not in _VALUES:
-            return _GONE
+            return _ABSENT
         if name == "items" and isinstance(value, list):
             return self._list(value, depth)  # a tuple, see `_adjust`
         if name in _SINGLES:
             valid = isinstance(value, dict | bool) or (name == "items" and isinstance(value, str))
-            return self.schema(value, depth + 1) if valid else _GONE
+            return self.schema(value, depth + 1) if valid else _ABSENT
         if name in _LISTS:
-            return self._list(value, depth) if isinstance(value, list) and value else _GONE
+            return self._list(value, depth) if isinstance(value, list) and value else _ABSENT
         check = _CHECKS.get(name)
         return value if check is None else check(value)
 
     def _map(self, value: Mapping[Any, Any], depth: int) -> Any:
-        found = {name: self.schema(inner, depth + 1) for name, inner in value.items()}
-        return value if all(found[name] is inner for name, inner in value.items()) else found
+        repaired = {name: self.schema(inner, depth + 1) for name, inner in value.items()}
+        return value if all(repaired[name] is inner for name, inner in value.items()) else repaired
 
     def _list(self, value: list[Any], depth: int) -> Any:
-        found = [self.schema(inner, depth + 1) for inner in value]
-        same = all(mine is inner for mine, inner in zip(found, value, strict=True))
-        return value if same else found
+        repaired = [self.schema(inner, depth + 1) for inner in value]
+        same = all(mine is inner for mine, inner in zip(repaired, value, strict=True))
+        return value if same else repaired
 
     def _resolves(self, pointer: str) -> bool:
         """Return whether a reference can be resolved; only paths in the document are checked."""
@@ -125,7 +125,7 @@ class _Repair:
         return True
 
 
-_GONE: Final[Any] = object()
+_ABSENT: Final[Any] = object()
 
 
 def _of_type(name: str) -> JsonSchema:
@@ -142,45 +142,45 @@ def _type_name(name: Any) -> str | None:
 
 def _type(value: Any) -> Any:
     if isinstance(value, str):
-        return value if value in TYPES else _type_name(value) or _GONE
+        return value if value in TYPES else _type_name(value) or _ABSENT
     if not isinstance(value, list):
-        return _GONE
+        return _ABSENT
     known = list(dict.fromkeys(map(_type_name, value)))
     if None in known or not known:
-        return _GONE
+        return _ABSENT
     return value if known == value else known
 
 
 def _required(value: Any) -> Any:
     if not isinstance(value, list):
-        return _GONE  # `required: true` of a property moves to the object, see `_adjust`
+        return _ABSENT  # `required: true` of a property moves to the object, see `_adjust`
     names = list(dict.fromkeys(name for name in value if isinstance(name, str)))
     return value if names == value else names
 
 
 def _enum(value: Any) -> Any:
     if not isinstance(value, list) or not value:
-        return _GONE
+        return _ABSENT
     plain = all(isinstance(each, str) for each in value)
     return list(dict.fromkeys(value)) if plain and len(set(value)) < len(value) else value
 
 
 def _count(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
-        return value if value >= 0 else _GONE
+        return value if value >= 0 else _ABSENT
     if isinstance(value, float) and value.is_integer() and value >= 0:
         return int(value)
-    return int(value) if isinstance(value, str) and _WHOLE.fullmatch(value) else _GONE
+    return int(value) if isinstance(value, str) and _WHOLE.fullmatch(value) else _ABSENT
 
 
 def _number(value: Any) -> Any:
     if isinstance(value, str):
-        return int(value) if _WHOLE.fullmatch(value) else _GONE
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else _GONE
+        return int(value) if _WHOLE.fullmatch(value) else _ABSENT
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else _ABSENT
 
 
 def _text(value: Any) -> Any:
-    return value if isinstance(value, str) else _GONE
+    return value if isinstance(value, str) else _ABSENT
 
 
 _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
@@ -230,14 +230,14 @@ def _require_marked(fitted: JsonSchema, schema: JsonSchema) -> bool:
     properties = schema.get("properties")
     if not isinstance(properties, dict):
         return False
-    known = fitted.get("required") or []
+    required = fitted.get("required") or []
     marked = [
         name
         for name, inner in properties.items()
-        if isinstance(inner, dict) and inner.get("required") is True and name not in known
+        if isinstance(inner, dict) and inner.get("required") is True and name not in required
     ]
     if marked:
-        fitted["required"] = [*known, *marked]
+        fitted["required"] = [*required, *marked]
     return bool(marked)
 
 

@@ -84,8 +84,8 @@ class StopSequences:
 
     def _first(self, text: str) -> tuple[int, str | None]:
         """Return the position of the first stop sequence in ``text``, and that sequence."""
-        found = ((text.find(sequence), sequence) for sequence in self._stop)
-        hits = [(place, sequence) for place, sequence in found if place >= 0]
+        places = ((text.find(sequence), sequence) for sequence in self._stop)
+        hits = [(place, sequence) for place, sequence in places if place >= 0]
         return min(hits) if hits else (-1, None)
 
     def _overlap(self, text: str) -> int:

@@ -144,7 +144,7 @@ def _target(pointer: Any, root: JsonObject) -> JsonObject | None:
 
 def _branches(value: list[Any], root: JsonObject) -> list[JsonObject]:
     """Return the schemas of a list with their references followed, but for those of ``null``."""
-    found: list[JsonObject] = []
+    branches: list[JsonObject] = []
     for each in value:
         if not isinstance(each, dict) or each.get("type") == "null":
             continue
@@ -153,8 +153,8 @@ def _branches(value: list[Any], root: JsonObject) -> list[JsonObject]:
         if isinstance(inner, list):
             rest = {name: inner for name, inner in branch.items() if name != "allOf"}
             branch = join_schemas(rest, [more for more in inner if isinstance(more, dict)])
-        found.append(branch)
-    return found
+        branches.append(branch)
+    return branches
 
 
 def join_schemas(schema: JsonObject, others: list[JsonObject]) -> JsonObject:

@@ -128,32 +128,32 @@ def error_in(data: bytes, decode_error: DecodeError) -> GatewayError | None:
     """
     if len(data) > LARGEST:
         return None
-    found = _find(data)
-    if found is None:
+    embedded = _find(data)
+    if embedded is None:
         return None
-    status = _status(found)
-    fields: dict[str, Any] = {**found.fields, "message": found.message}
-    if found.names:
-        fields["type"] = found.names[0]
-        names = [name for name in found.names if name.isupper()]
+    status = _status(embedded)
+    fields: dict[str, Any] = {**embedded.fields, "message": embedded.message}
+    if embedded.names:
+        fields["type"] = embedded.names[0]
+        names = [name for name in embedded.names if name.isupper()]
         fields |= {"status": names[0]} if names else {}
     elif not isinstance(fields.get("type"), str):
         fields.pop("type", None)
-    if not fields.get("code") and found.names:
-        fields["code"] = found.names[0]
+    if not fields.get("code") and embedded.names:
+        fields["code"] = embedded.names[0]
     fields.pop("error", None)
     return decode_error(status, {}, msgspec.json.encode({"error": fields}))
 
 
 def error_in_event(name: str, data: bytes, decode_error: DecodeError) -> GatewayError | None:
     """Return the error in an event; any event named ``error`` is one."""
-    found = error_in(data, decode_error)
-    if found is None and name == "error":
+    error = error_in(data, decode_error)
+    if error is None and name == "error":
         message = data[:LARGEST].decode("utf-8", "replace").strip()
         parsed = _Embedded("" if message.startswith(("{", "[", "<")) else message)
         body = msgspec.json.encode({"error": {"message": parsed.message}})
-        found = decode_error(_status(parsed), {}, body)
-    return found
+        error = decode_error(_status(parsed), {}, body)
+    return error
 
 
 def _find(data: bytes) -> _Embedded | None:
@@ -178,8 +178,8 @@ def _by_error(wire: dict[str, Any]) -> _Embedded | None:
         if isinstance(error.get("error"), dict):
             error = error["error"]
         outer = {"code": wire["code"]} if "code" in wire and "code" not in error else {}
-        found = _read({**outer, **error})
-        return found if found.message or found.names or found.numbers else None
+        embedded = _read({**outer, **error})
+        return embedded if embedded.message or embedded.names or embedded.numbers else None
     return _read(wire) if error is True else None
 
 
@@ -198,12 +198,12 @@ def _by_shape(wire: dict[str, Any]) -> _Embedded | None:
         return None
     marked = wire.get("type") == "error" or wire.get("object") == "error"
     marked = marked or wire.get("success") is False or wire.get("status") in ("error", "failed")
-    found = _read(wire)
-    if marked or _is_bad(found):
-        return found
+    embedded = _read(wire)
+    if marked or _is_bad(embedded):
+        return embedded
     typed = isinstance(wire.get("type"), str) or isinstance(wire.get("object"), str)
-    known = found.numbers or found.names or _reports_success(wire)
-    return found if found.message and not typed and not known and "id" not in wire else None
+    known = embedded.numbers or embedded.names or _reports_success(wire)
+    return embedded if embedded.message and not typed and not known and "id" not in wire else None
 
 
 def _reports_success(wire: Mapping[str, Any]) -> bool:
@@ -211,9 +211,9 @@ def _reports_success(wire: Mapping[str, Any]) -> bool:
     return any(code is not None and str(code).lower() in _NO_ERROR for code in codes)
 
 
-def _is_bad(found: _Embedded) -> bool:
+def _is_bad(embedded: _Embedded) -> bool:
     """Return whether there is a message with the code of an error."""
-    return bool(found.message and (found.numbers or found.names))
+    return bool(embedded.message and (embedded.numbers or embedded.names))
 
 
 def _read(fields: Mapping[str, Any], name: str = "") -> _Embedded:
@@ -245,25 +245,27 @@ def _message(fields: Mapping[str, Any]) -> str:
     return ""
 
 
-def _status(found: _Embedded) -> int:
+def _status(embedded: _Embedded) -> int:
     """Return the status that an error should have had."""
-    if isinstance(found.fields.get("detail"), list):
+    if isinstance(embedded.fields.get("detail"), list):
         return 422  # FastAPI's list of invalid fields
-    table = _BASE_NUMBERS if found.of_base else _NUMBERS
-    names = [_SEPARATORS.sub("", name.lower()) for name in found.names]
+    table = _BASE_NUMBERS if embedded.of_base else _NUMBERS
+    names = [_SEPARATORS.sub("", name.lower()) for name in embedded.names]
     named = [_STATUSES[name] for name in names if name in _STATUSES]
-    named += [_STATUSES[head] for name in found.names if (head := _head(name)) in _STATUSES]
-    numbers = [n for n in found.numbers if 400 <= n < 600]
-    numbers += [table[n] for n in found.numbers if n in table]
-    numbers += [n // 100 for n in found.numbers if 40_000 <= n < 60_000]
+    named += [_STATUSES[head] for name in embedded.names if (head := _head(name)) in _STATUSES]
+    numbers = [n for n in embedded.numbers if 400 <= n < 600]
+    numbers += [table[n] for n in embedded.numbers if n in table]
+    numbers += [n // 100 for n in embedded.numbers if 40_000 <= n < 60_000]
     if numbers and numbers[0] not in (400, 500):
         return numbers[0]
     statuses = [*named, *numbers]
     if statuses and statuses[0] != 500:
         return statuses[0]
-    if read_limit(None, {}, {"error": found.fields} if found.fields else found.message).kind:
+    if read_limit(
+        None, {}, {"error": embedded.fields} if embedded.fields else embedded.message
+    ).kind:
         return 429
-    return next((s for pattern, s in _PHRASES if pattern.search(found.message)), 500)
+    return next((s for pattern, s in _PHRASES if pattern.search(embedded.message)), 500)
 
 
 def _head(name: str) -> str:

@@ -36,38 +36,38 @@ def elements(data: Raw | bytes) -> list[Raw]:
         return []
 
 
-def has_member(found: Members, *names: str) -> bool:
+def has_member(fields: Members, *names: str) -> bool:
     """Return whether one of the members exists and is not null."""
-    return any(name in found and bytes(found[name]) != b"null" for name in names)
+    return any(name in fields and bytes(fields[name]) != b"null" for name in names)
 
 
-def contains_mark(found: Members, names: tuple[str, ...], *marks: bytes) -> bool:
+def contains_mark(fields: Members, names: tuple[str, ...], *marks: bytes) -> bool:
     """Return whether one of the members contains one of the marks."""
     for name in names:
-        if name in found:
-            data = bytes(found[name])
+        if name in fields:
+            data = bytes(fields[name])
             if any(mark in data for mark in marks):
                 return True
     return False
 
 
-def exceeds(found: Members, limit: int | None, *names: str) -> bool:
+def exceeds(fields: Members, limit: int | None, *names: str) -> bool:
     """Return whether one of the members is a number above ``limit``."""
     if limit is None:
         return False
     for name in names:
-        value: Any = msgspec.json.decode(found[name]) if name in found else None
+        value: Any = msgspec.json.decode(fields[name]) if name in fields else None
         if isinstance(value, int | float) and value > limit:
             return True
     return False
 
 
-def count(found: Members, *names: str) -> int:
+def count(fields: Members, *names: str) -> int:
     """Return the number in the first of the members that exists, at least 1."""
     for name in names:
-        if name in found:
+        if name in fields:
             try:
-                return max(1, msgspec.json.decode(found[name], type=int))
+                return max(1, msgspec.json.decode(fields[name], type=int))
             except msgspec.DecodeError:
                 return 1
     return 1
@@ -78,12 +78,12 @@ def unread_marks(
 ) -> tuple[bytes, ...]:
     """Return the marks of the kinds of media that a model cannot read."""
     return tuple(
-        mark for kind, found in marks.items() if not capabilities.reads(kind) for mark in found
+        mark for kind, texts in marks.items() if not capabilities.reads(kind) for mark in texts
     )
 
 
 def uses_any(
-    checks: Mapping[Aspect, Check], found: Members, aspects: Aspects, capabilities: Capabilities
+    checks: Mapping[Aspect, Check], fields: Members, aspects: Aspects, capabilities: Capabilities
 ) -> bool:
     """Return whether the check of one of the aspects is true."""
-    return any(checks[aspect](found, capabilities) for aspect in aspects if aspect in checks)
+    return any(checks[aspect](fields, capabilities) for aspect in aspects if aspect in checks)

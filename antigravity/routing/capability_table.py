@@ -60,8 +60,8 @@ class CapabilityTable:
 
     def capabilities(self, model: str) -> Capabilities:
         """Return the capabilities of ``model``; defaults where no rule matches."""
-        known = self._known.get(model)
-        if known is None:
+        capabilities = self._known.get(model)
+        if capabilities is None:
             fields: dict[str, Any] = {}
             plain = plain_name(model)
             generation = generation_of(plain)
@@ -71,11 +71,11 @@ class CapabilityTable:
             for rule in self._own:
                 if rule.applies(model, plain, generation):
                     fields.update(rule.fields)
-            known = msgspec.convert(fields, Capabilities)
+            capabilities = msgspec.convert(fields, Capabilities)
             # Clients can send any name, so the cache is limited.
             if len(self._known) < 10_000 and len(model) <= _LONGEST:
-                self._known[model] = known
-        return known
+                self._known[model] = capabilities
+        return capabilities
 
     def is_own(self, model: str, field: str) -> bool:
         """Return whether a rule of the operator sets a field of ``model``."""

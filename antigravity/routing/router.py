@@ -325,10 +325,10 @@ class Router:
 
         The operator's files come first, then the upstream's list, then the shipped table.
         """
-        known = target.capabilities.context_window
+        window = target.capabilities.context_window
         if self._table.is_own(target.model, "context_window"):
-            return known
-        return self._catalog.input_limit(upstream, target.model) or known
+            return window
+        return self._catalog.input_limit(upstream, target.model) or window
 
     async def _not_found_message(self, requested: str, protocol: str) -> str:
         exclusive = self._exclusive(protocol)

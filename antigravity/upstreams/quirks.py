@@ -51,8 +51,8 @@ class QuirkTable(Struct, frozen=True):
         """Return the quirks of a server, those of later rules last."""
         parts = urlsplit(base.origin)
         host, port = (parts.hostname or "").lower().rstrip("."), parts.port
-        found = (rule.quirks for rule in self.address if rule.matches(host, port))
-        return tuple(name for quirks in found for name in quirks)
+        lists = (rule.quirks for rule in self.address if rule.matches(host, port))
+        return tuple(name for quirks in lists for name in quirks)
 
     def has(self, quirk: str) -> bool:
         """Return whether a quirk is known, by its name or as a field to omit."""
@@ -60,9 +60,9 @@ class QuirkTable(Struct, frozen=True):
 
     def describe(self, quirk: str) -> str:
         """Return a short description of a quirk."""
-        known = self.names.get(quirk)
-        if known is not None:
-            return known
+        description = self.names.get(quirk)
+        if description is not None:
+            return description
         positive = quirk.removeprefix(_NO)
         if positive != quirk:
             return f"refused: {self.names.get(positive, positive)}"

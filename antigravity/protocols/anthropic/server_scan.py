@@ -29,29 +29,31 @@ def needs_translation(body: bytes, aspects: Aspects, capabilities: Capabilities)
     return uses_any(_CHECKS, members(body), aspects, capabilities)
 
 
-def _thinking(found: Members, served: Capabilities) -> bool:
-    if contains_mark(found, ("output_config",), b'"effort"'):
+def _thinking(fields: Members, served: Capabilities) -> bool:
+    if contains_mark(fields, ("output_config",), b'"effort"'):
         return True
-    if not has_member(found, "thinking"):
+    if not has_member(fields, "thinking"):
         return False
-    value: Any = msgspec.json.decode(found["thinking"])
+    value: Any = msgspec.json.decode(fields["thinking"])
     return value != _OFF or served.min_budget > 0
 
 
-def _media(found: Members, served: Capabilities) -> bool:
+def _media(fields: Members, served: Capabilities) -> bool:
     every = tuple(mark for marks in _MEDIA.values() for mark in marks)
-    if contains_mark(found, ("messages",), *unread_marks(served, _MEDIA)):
+    if contains_mark(fields, ("messages",), *unread_marks(served, _MEDIA)):
         return True
     if served.media_in_tool_results:
         return False
-    return contains_mark(found, ("messages",), b'"tool_result"') and contains_mark(
-        found, ("messages",), *every
+    return contains_mark(fields, ("messages",), b'"tool_result"') and contains_mark(
+        fields, ("messages",), *every
     )
 
 
-def _prefill(found: Members, served: Capabilities) -> bool:
+def _prefill(fields: Members, served: Capabilities) -> bool:
     try:
-        turns = msgspec.json.decode(found.get("messages", b"[]"), type=list[dict[str, msgspec.Raw]])
+        turns = msgspec.json.decode(
+            fields.get("messages", b"[]"), type=list[dict[str, msgspec.Raw]]
+        )
     except msgspec.DecodeError:
         return False
     return bool(turns) and bytes(turns[-1].get("role", b"")) == b'"assistant"'
@@ -59,13 +61,14 @@ def _prefill(found: Members, served: Capabilities) -> bool:
 
 _CHECKS: Final[Mapping[Aspect, Check]] = {
     "thinking": _thinking,
-    "sampling": lambda found, _: has_member(found, "temperature", "top_p", "top_k"),
-    "limit": lambda found, served: exceeds(found, served.max_output_tokens, "max_tokens"),
+    "sampling": lambda fields, _: has_member(fields, "temperature", "top_p", "top_k"),
+    "limit": lambda fields, served: exceeds(fields, served.max_output_tokens, "max_tokens"),
     "media": _media,
-    "tools": lambda found, _: has_member(found, "tools"),
-    "schema": lambda found, _: (
-        has_member(found, "output_format") or contains_mark(found, ("output_config",), b'"format"')
+    "tools": lambda fields, _: has_member(fields, "tools"),
+    "schema": lambda fields, _: (
+        has_member(fields, "output_format")
+        or contains_mark(fields, ("output_config",), b'"format"')
     ),
-    "search": lambda found, _: contains_mark(found, ("tools",), b'"web_search'),
+    "search": lambda fields, _: contains_mark(fields, ("tools",), b'"web_search'),
     "prefill": _prefill,
 }

@@ -102,14 +102,14 @@ def error_of_status(
 
 def _help_url(details: list[dict[str, Any]]) -> str:
     """Return the URL where an account's owner can validate it, empty if there is none."""
-    found: list[Any] = []
+    urls: list[Any] = []
     for detail in details:
         metadata, links = detail.get("metadata"), detail.get("links")
         if isinstance(metadata, dict):
-            found += [metadata.get("validation_url"), metadata.get("validationUrl")]
+            urls += [metadata.get("validation_url"), metadata.get("validationUrl")]
         if isinstance(links, list):
-            found += [link.get("url") for link in links if isinstance(link, dict)]
-    good = (url for url in found if isinstance(url, str) and _LINK.fullmatch(url))
+            urls += [link.get("url") for link in links if isinstance(link, dict)]
+    good = (url for url in urls if isinstance(url, str) and _LINK.fullmatch(url))
     return next(good, "")
 
 

@@ -76,11 +76,11 @@ def _requested_choices(call: Call) -> RequestedChoices:
 
 
 def _conversation_hint(call: Call) -> str | None:
-    found = members_of(call)
+    body = members_of(call)
     for name in ("generateContentRequest", "generate_content_request"):
-        if name in found:
-            found = members(found[name])
-    return conversation_key(found, found.get("contents"), default_role="user")
+        if name in body:
+            body = members(body[name])
+    return conversation_key(body, body.get("contents"), default_role="user")
 
 
 def _decoder(request: Request, target: Target) -> GeminiStreamDecoder:

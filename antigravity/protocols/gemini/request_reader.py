@@ -70,8 +70,8 @@ def unknown_fields(value: Any, kind: type[Struct]) -> dict[str, Any]:
     """Return the fields of a message from :func:`normalize` that its struct does not know."""
     if not isinstance(value, dict):
         return {}
-    known = _fields(kind)
-    return {key: item for key, item in value.items() if key not in known and item is not None}
+    names = _fields(kind)
+    return {key: item for key, item in value.items() if key not in names and item is not None}
 
 
 def _normalize_field(value: Any, field: _Field) -> Any:
@@ -99,7 +99,7 @@ def _coerce(value: Any, kind: type[Struct]) -> Any:
 @cache
 def _fields(kind: type[Struct]) -> dict[str, _Field]:
     """Return the fields of a message by each of their spellings."""
-    found: dict[str, _Field] = {}
+    fields: dict[str, _Field] = {}
     for info in msgspec.structs.fields(kind):
         options = (
             get_args(info.type)
@@ -113,5 +113,5 @@ def _fields(kind: type[Struct]) -> dict[str, _Field]:
             message = inner if isinstance(inner, type) and issubclass(inner, Struct) else None
             if listed or message is not None:
                 field = _Field(info.encode_name, message, listed)
-        found[info.encode_name] = found[info.name] = field
-    return found
+        fields[info.encode_name] = fields[info.name] = field
+    return fields

@@ -36,57 +36,57 @@ def needs_translation(body: bytes, aspects: Aspects, capabilities: Capabilities)
     return uses_any(_CHECKS, _with_config(members(body)), aspects, capabilities)
 
 
-def choices(found: Members) -> int:
+def choices(fields: Members) -> int:
     """Return the number of candidates that a request with these members asks for."""
-    return count(_with_config(found), "candidateCount", "candidate_count")
+    return count(_with_config(fields), "candidateCount", "candidate_count")
 
 
-def _with_config(found: Members) -> Members:
+def _with_config(fields: Members) -> Members:
     """Return the members of a request, and those of its configuration."""
     for name in ("generationConfig", "generation_config"):
-        if name in found:
-            found = {**found, **members(found[name])}
-    return found
+        if name in fields:
+            fields = {**fields, **members(fields[name])}
+    return fields
 
 
-def _prefill(found: Members, _: Capabilities) -> bool:
+def _prefill(fields: Members, _: Capabilities) -> bool:
     """Return whether the last turn is the model's."""
-    turns = elements(found["contents"]) if "contents" in found else []
+    turns = elements(fields["contents"]) if "contents" in fields else []
     return bool(turns) and bytes(members(turns[-1]).get("role", b"")) == b'"model"'
 
 
 _CHECKS: Final[Mapping[Aspect, Check]] = {
-    "thinking": lambda found, _: has_member(found, "thinkingConfig", "thinking_config"),
-    "sampling": lambda found, _: has_member(
-        found,
+    "thinking": lambda fields, _: has_member(fields, "thinkingConfig", "thinking_config"),
+    "sampling": lambda fields, _: has_member(
+        fields,
         "temperature",
         *("topP", "top_p", "topK", "top_k"),
         *("presencePenalty", "presence_penalty", "frequencyPenalty", "frequency_penalty"),
     ),
-    "logprobs": lambda found, _: has_member(
-        found, "logprobs", "responseLogprobs", "response_logprobs"
+    "logprobs": lambda fields, _: has_member(
+        fields, "logprobs", "responseLogprobs", "response_logprobs"
     ),
-    "choices": lambda found, served: exceeds(
-        found, served.max_choices, "candidateCount", "candidate_count"
+    "choices": lambda fields, served: exceeds(
+        fields, served.max_choices, "candidateCount", "candidate_count"
     ),
-    "limit": lambda found, served: exceeds(
-        found, served.max_output_tokens, "maxOutputTokens", "max_output_tokens"
+    "limit": lambda fields, served: exceeds(
+        fields, served.max_output_tokens, "maxOutputTokens", "max_output_tokens"
     ),
-    "media": lambda found, served: contains_mark(
-        found, ("contents",), *unread_marks(served, _MEDIA)
+    "media": lambda fields, served: contains_mark(
+        fields, ("contents",), *unread_marks(served, _MEDIA)
     ),
-    "modalities": lambda found, _: has_member(found, "responseModalities", "response_modalities"),
-    "tools": lambda found, _: has_member(found, "tools"),
-    "schema": lambda found, _: (
+    "modalities": lambda fields, _: has_member(fields, "responseModalities", "response_modalities"),
+    "tools": lambda fields, _: has_member(fields, "tools"),
+    "schema": lambda fields, _: (
         has_member(
-            found,
+            fields,
             *("responseSchema", "response_schema"),
             *("responseJsonSchema", "response_json_schema"),
         )
-        or contains_mark(found, ("tools",), b"parametersJsonSchema", b"parameters_json_schema")
+        or contains_mark(fields, ("tools",), b"parametersJsonSchema", b"parameters_json_schema")
     ),
-    "search": lambda found, _: contains_mark(
-        found, ("tools",), b'"googleSearch', b'"google_search'
+    "search": lambda fields, _: contains_mark(
+        fields, ("tools",), b'"googleSearch', b'"google_search'
     ),
     "prefill": _prefill,
 }

@@ -115,11 +115,11 @@ def _room(limit: int, budget: int, capabilities: Capabilities, losses: Losses) -
 
 def _level(thinking: ThinkingConfig, capabilities: Capabilities, losses: Losses) -> dict[str, Any]:
     """Return the configuration for a model with levels."""
-    known = [effort for effort in _ORDER if effort in capabilities.efforts]
+    accepted = [effort for effort in _ORDER if effort in capabilities.efforts]
     if thinking.mode == "default":
         return {}
     if thinking.mode == "off":
-        least = known[0] if known else "low"
+        least = accepted[0] if accepted else "low"
         losses.add("thinking", f"the model always thinks; its lowest level, {least}, is used")
         return {"thinkingLevel": least.upper()}
     effort = thinking.effort
@@ -127,7 +127,7 @@ def _level(thinking: ThinkingConfig, capabilities: Capabilities, losses: Losses)
         effort = _effort_of(thinking.budget)
     if effort is None:
         return {}
-    nearest = _nearest(effort, known)
+    nearest = _nearest(effort, accepted)
     if nearest != effort:
         losses.add(
             "thinking.effort",
@@ -143,8 +143,8 @@ def _effort_of(budget: int) -> Effort:
     return "medium" if budget < _MEDIUM_BELOW else "high"
 
 
-def _nearest(effort: Effort, known: list[Effort]) -> Effort:
-    """Return the nearest known effort, the higher of two that are equally near."""
-    options = known or list(_ORDER[:4])
+def _nearest(effort: Effort, accepted: list[Effort]) -> Effort:
+    """Return the nearest accepted effort, the higher of two that are equally near."""
+    options = accepted or list(_ORDER[:4])
     place = _ORDER.index(effort)
     return min(options, key=lambda each: (abs(_ORDER.index(each) - place), -_ORDER.index(each)))

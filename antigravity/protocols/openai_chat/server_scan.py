@@ -39,38 +39,40 @@ def needs_translation(body: bytes, aspects: Aspects, capabilities: Capabilities)
     return uses_any(_CHECKS, members(body), aspects, capabilities)
 
 
-def choices(found: Members) -> int:
+def choices(fields: Members) -> int:
     """Return how many choices a request asks for."""
-    return count(found, "n")
+    return count(fields, "n")
 
 
-def _thinking(found: Members, served: Capabilities) -> bool:
-    if has_member(found, "reasoning_effort"):
+def _thinking(fields: Members, served: Capabilities) -> bool:
+    if has_member(fields, "reasoning_effort"):
         known = {f'"{effort}"'.encode() for effort in served.efforts}
-        return bytes(found["reasoning_effort"]) not in known
+        return bytes(fields["reasoning_effort"]) not in known
     # OpenAI's reasoning models refuse the old name of the limit.
     return (
-        served.family == "openai" and served.thinking != "none" and has_member(found, "max_tokens")
+        served.family == "openai" and served.thinking != "none" and has_member(fields, "max_tokens")
     )
 
 
 _CHECKS: Final[Mapping[Aspect, Check]] = {
     "thinking": _thinking,
-    "sampling": lambda found, _: has_member(
-        found, "temperature", "top_p", "presence_penalty", "frequency_penalty"
+    "sampling": lambda fields, _: has_member(
+        fields, "temperature", "top_p", "presence_penalty", "frequency_penalty"
     ),
-    "stop": lambda found, _: has_member(found, "stop"),
-    "logprobs": lambda found, _: has_member(found, "logprobs", "top_logprobs"),
-    "choices": lambda found, served: exceeds(found, served.max_choices, "n"),
-    "limit": lambda found, served: exceeds(
-        found, served.max_output_tokens, "max_tokens", "max_completion_tokens"
+    "stop": lambda fields, _: has_member(fields, "stop"),
+    "logprobs": lambda fields, _: has_member(fields, "logprobs", "top_logprobs"),
+    "choices": lambda fields, served: exceeds(fields, served.max_choices, "n"),
+    "limit": lambda fields, served: exceeds(
+        fields, served.max_output_tokens, "max_tokens", "max_completion_tokens"
     ),
-    "media": lambda found, served: contains_mark(
-        found, ("messages",), *unread_marks(served, _MEDIA)
+    "media": lambda fields, served: contains_mark(
+        fields, ("messages",), *unread_marks(served, _MEDIA)
     ),
-    "modalities": lambda found, _: has_member(found, "modalities", "audio"),
-    "tools": lambda found, _: has_member(found, "tools", "functions"),
-    "schema": lambda found, _: contains_mark(found, ("response_format",), b'"json_schema"'),
-    "search": lambda found, _: has_member(found, "web_search_options"),
-    "dialect": lambda found, served: served.family != "openai" and has_member(found, *_OPENAI_ONLY),
+    "modalities": lambda fields, _: has_member(fields, "modalities", "audio"),
+    "tools": lambda fields, _: has_member(fields, "tools", "functions"),
+    "schema": lambda fields, _: contains_mark(fields, ("response_format",), b'"json_schema"'),
+    "search": lambda fields, _: has_member(fields, "web_search_options"),
+    "dialect": lambda fields, served: (
+        served.family != "openai" and has_member(fields, *_OPENAI_ONLY)
+    ),
 }

@@ -17,8 +17,8 @@ from antigravity.sse import KEEPALIVE_COMMENT
 
 
 def _conversation_hint(call: Call) -> str | None:
-    found = members_of(call)
-    return conversation_key(found, found.get("prompt"), default_role="user")
+    body = members_of(call)
+    return conversation_key(body, body.get("prompt"), default_role="user")
 
 
 OPENAI_COMPLETIONS_SERVER: Final = ServerProtocol(

@@ -92,10 +92,10 @@ def decode(call: Call) -> Request:
 
 def requested_choices(call: Call) -> RequestedChoices:
     """Return how many choices a request has for each prompt, and how many prompts."""
-    found = members(call.body)
-    given = bytes(found.get("prompt", b""))
+    body = members(call.body)
+    given = bytes(body.get("prompt", b""))
     prompts = elements(given) if given.startswith(b"[") else []
-    return RequestedChoices(count(found, "n"), max(1, len(prompts)))
+    return RequestedChoices(count(body, "n"), max(1, len(prompts)))
 
 
 def split_prompts(call: Call, request: Request) -> tuple[Request, ...]:

@@ -71,8 +71,8 @@ def _decode(call: Call) -> Request:
 
 
 def _conversation_hint(call: Call) -> str | None:
-    found = members_of(call)
-    return conversation_key(found, found.get("input"))
+    body = members_of(call)
+    return conversation_key(body, body.get("input"))
 
 
 def _encode_count(count: TokenCount, call: Call) -> HttpReply:

@@ -91,11 +91,11 @@ def decode(body: bytes) -> Request:
 
 def native_only_error(call: Call) -> InvalidRequestError | None:
     """Return the error for a request that only OpenAI can serve, ``None`` for others."""
-    found = members_of(call)
+    body = members_of(call)
     for name, remedy in _STORED_BY_OPENAI.items():
-        if has_member(found, name):
+        if has_member(body, name):
             return _not_stored_here(name, remedy)
-    if has_member(found, "background") and bytes(found["background"]) == b"true":
+    if has_member(body, "background") and bytes(body["background"]) == b"true":
         return bad_field(
             "background", "requires an OpenAI upstream: leave it out, or stream the response"
         )

@@ -24,21 +24,23 @@ _STORED_UPSTREAM: Final = ("previous_response_id", "conversation", "prompt", "ba
 
 def needs_translation(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
     """Return whether a request uses one of these aspects, and can be translated."""
-    found = members(body)
-    if has_member(found, *_STORED_UPSTREAM) and bytes(found.get("background", b"")) != b"false":
+    fields = members(body)
+    if has_member(fields, *_STORED_UPSTREAM) and bytes(fields.get("background", b"")) != b"false":
         return False
-    return uses_any(_CHECKS, found, aspects, capabilities)
+    return uses_any(_CHECKS, fields, aspects, capabilities)
 
 
 _CHECKS: Final[Mapping[Aspect, Check]] = {
-    "thinking": lambda found, _: has_member(found, "reasoning"),
-    "sampling": lambda found, _: has_member(found, "temperature", "top_p"),
-    "logprobs": lambda found, _: (
-        has_member(found, "top_logprobs") or contains_mark(found, ("include",), b"logprobs")
+    "thinking": lambda fields, _: has_member(fields, "reasoning"),
+    "sampling": lambda fields, _: has_member(fields, "temperature", "top_p"),
+    "logprobs": lambda fields, _: (
+        has_member(fields, "top_logprobs") or contains_mark(fields, ("include",), b"logprobs")
     ),
-    "limit": lambda found, served: exceeds(found, served.max_output_tokens, "max_output_tokens"),
-    "media": lambda found, served: contains_mark(found, ("input",), *unread_marks(served, _MEDIA)),
-    "tools": lambda found, _: has_member(found, "tools"),
-    "schema": lambda found, _: contains_mark(found, ("text",), b'"json_schema"'),
-    "search": lambda found, _: contains_mark(found, ("tools",), b'"web_search'),
+    "limit": lambda fields, served: exceeds(fields, served.max_output_tokens, "max_output_tokens"),
+    "media": lambda fields, served: contains_mark(
+        fields, ("input",), *unread_marks(served, _MEDIA)
+    ),
+    "tools": lambda fields, _: has_member(fields, "tools"),
+    "schema": lambda fields, _: contains_mark(fields, ("text",), b'"json_schema"'),
+    "search": lambda fields, _: contains_mark(fields, ("tools",), b'"web_search'),
 }

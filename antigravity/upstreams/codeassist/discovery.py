@@ -64,9 +64,9 @@ class ProjectDiscovery:
 
     def project(self, credential: Credential, token: str) -> Deferred[str]:
         """Return a Deferred that fires with the project of ``credential``."""
-        known = self._projects.get(credential.id)
-        if known is not None:
-            return succeed(known)
+        project = self._projects.get(credential.id)
+        if project is not None:
+            return succeed(project)
         return self._requests.join(
             credential.id, lambda: Deferred.fromCoroutine(self._find(credential, token))
         )

@@ -198,9 +198,9 @@ class CodeAssistUpstream:
         return self._requests(method, query, wrapped, token)
 
     async def _project(self, credential: Credential, token: str) -> str:
-        known = credential.extra.get("project") or self._settings.project
-        if known:
-            return known
+        project = credential.extra.get("project") or self._settings.project
+        if project:
+            return project
         try:
             return await self._discovery.project(credential, token)
         except UpstreamCredentialError as error:
