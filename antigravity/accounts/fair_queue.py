@@ -26,7 +26,7 @@ class FairQueue(Generic[Item]):
         return len(self._places)
 
     def __iter__(self) -> Iterator[Item]:
-        """Yield all items in turn.  Items may be removed during the iteration."""
+        """Yield all items in turn.  Items can be removed during the iteration."""
         for item in list(_round_robin(map(_principal_items, self._lines.values()))):
             if id(item) in self._places:
                 yield item

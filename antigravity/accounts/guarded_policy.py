@@ -35,7 +35,7 @@ class GuardedPolicy:
         """Return the candidates that may serve, best first."""
         try:
             return _check(self._policy.select(candidates, context), candidates)
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        except Exception as error:  # noqa: BLE001 - a plugin can raise anything
             self._failed("select", error)
             return self._fallback.select(candidates, context)
 
@@ -45,7 +45,7 @@ class GuardedPolicy:
         """Return whether a session is bound to the account that serves it now."""
         try:
             return bool(self._policy.moves(bound, candidates, context))
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        except Exception as error:  # noqa: BLE001 - a plugin can raise anything
             self._failed("moves", error)
             return self._fallback.moves(bound, candidates, context)
 

@@ -53,7 +53,7 @@ def find_registered(fresh: AccountRecord, known: Iterable[AccountRecord]) -> Acc
     """Return the known account with the same secret, id or e-mail address, if there is one.
 
     An e-mail address identifies an account only with OAuth, where the provider confirms it.  The
-    label of a key is any text, which two keys may share.
+    label of a key is any text, which two keys can share.
     """
     same = [each for each in known if _upstream(each) == fresh.upstream]
     identifier = credential_id(fresh.upstream, fresh.secret.reveal())

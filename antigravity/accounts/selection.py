@@ -3,7 +3,7 @@
 All of them follow the order of a request's upstream models and prefer the fixed account.  They
 differ in how long they wait for the account that the session is bound to.
 
-One rank may span several upstreams.  Since only some upstreams report tiers and quotas, these are
+One rank can span several upstreams.  Since only some upstreams report tiers and quotas, these are
 compared within an upstream only; between upstreams all accounts are equal.
 """
 

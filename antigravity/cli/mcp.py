@@ -86,7 +86,7 @@ class StdioConnection(Protocol):
 
     def __init__(self, reactor: Any, transport: HttpTransport, address: Address) -> None:
         self._reactor = reactor
-        self._bridge = Bridge(transport, reactor, address, self._write, _say)
+        self._bridge = Bridge(transport, reactor, address, self._write, _note)
         self._pieces: list[bytes] = []
         self._running: Deferred[None] | None = None
         self._closed: Deferred[None] = Deferred()
@@ -151,5 +151,5 @@ class StdioConnection(Protocol):
             self.transport.write(data + b"\n")
 
 
-def _say(text: str) -> None:
+def _note(text: str) -> None:
     note(f"antigravity: {text}")

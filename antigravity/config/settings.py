@@ -195,7 +195,7 @@ class AudioSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[audio]``: the audio endpoints.
 
     The models serve requests without a model.  ``transcription_prompt`` instructs models that do
-    not transcribe by themselves; recordings for these are sent inside the request and may have
+    not transcribe by themselves; recordings for these are sent inside the request and can have
     ``max_inline_bytes``.
     """
 

@@ -186,7 +186,7 @@ class _Checker:
         kind: inspect.IntType | inspect.FloatType,
         unit: str,
     ) -> Any:
-        """Check a number; sizes and times may be text with a unit."""
+        """Check a number; sizes and times can be text with a unit."""
         expected, given = _valid_numbers(kind, unit), value
         if isinstance(value, str) and unit:
             value = parse_bytes(value) if unit == "bytes" else parse_seconds(value)

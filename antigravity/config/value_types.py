@@ -8,11 +8,11 @@ from msgspec import Meta
 
 from antigravity.config.secret import Secret
 
-#: A file may also have text such as ``"10m"``.
+#: A file can also have text such as ``"10m"``.
 Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
 #: The duration of a lock, from a second to a year.
 LockSeconds = Annotated[float, Meta(ge=1, le=366 * 86400.0, extra={"unit": "seconds"})]
-#: A file may also have text such as ``"100 MiB"``.
+#: A file can also have text such as ``"100 MiB"``.
 Bytes = Annotated[int, Meta(ge=0, extra={"unit": "bytes"})]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 #: Text that is cleaned like a key but is not secret.

@@ -1,4 +1,4 @@
-"""The structure of a history: its head, its rounds, and where it may be cut.  Pure."""
+"""The structure of a history: its head, its rounds, and where it can be cut.  Pure."""
 
 from __future__ import annotations
 

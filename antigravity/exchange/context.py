@@ -221,7 +221,7 @@ class RequestContext:
         return result
 
     async def thinking_lookup(self, request: Request) -> Callable[[str], StoredThinking | None]:
-        """Return what finds the stored thinking of a tool call; a thread may use the result."""
+        """Return what finds the stored thinking of a tool call; a thread can use the result."""
         signatures, principal = self.services.signatures, self.call.principal
         find = partial(signatures.recall, principal)
         if not self.is_large:

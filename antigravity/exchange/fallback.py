@@ -1,6 +1,6 @@
 """Other models in the place of one that is not available, as the operator has configured.
 
-All that happens before the first byte: a response that has begun is never taken back.
+All that happens before the first byte: a response that has begun cannot be replaced.
 """
 
 from __future__ import annotations

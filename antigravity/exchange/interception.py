@@ -118,7 +118,7 @@ def _ask(
     """Return the result of a plugin's method; what it raises is logged and means no."""
     try:
         return question(*arguments)
-    except Exception:  # noqa: BLE001 - a plugin may raise anything
+    except Exception:  # noqa: BLE001 - a plugin can raise anything
         log.failure("{name} failed to look at a request", Failure(), name=plugin.name)
         return None
 

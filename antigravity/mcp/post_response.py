@@ -86,7 +86,7 @@ class PostResponse:
         is_batch: bool = False,
         prime: bool = False,
     ) -> None:
-        self.reply: Deferred[Reply] = Deferred(lambda _: self._leave())
+        self.reply: Deferred[Reply] = Deferred(lambda _: self._handle_disconnect())
         self.complete: Deferred[None] = Deferred()
         self.begun = False
         self.log = log
@@ -184,11 +184,11 @@ class PostResponse:
         for data in ready:
             self.log.append(data)
         self._stream = EventStream(
-            self.log, self._clock, self._keepalive, self._leave, prime=self._prime
+            self.log, self._clock, self._keepalive, self._handle_disconnect, prime=self._prime
         )
         self.reply.callback(Reply(200, EVENTS, (), stream=self._stream))
 
-    def _leave(self) -> None:
+    def _handle_disconnect(self) -> None:
         """Handle a disconnect; the client can still fetch responses from the log."""
         self._stop_timer()
         if not self._is_over:

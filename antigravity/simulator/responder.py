@@ -15,11 +15,11 @@ from antigravity.simulator.errors import Headers, HttpResponse, context_length_e
 from antigravity.simulator.script import Script
 from antigravity.simulator.script_builder import build_script
 from antigravity.simulator.state import State
-from antigravity.simulator.stream import Clock, StreamPlan, StreamWriter, plan_stream, take_until
+from antigravity.simulator.stream import Clock, StreamPlan, StreamWriter, cut_before, plan_stream
 from antigravity.simulator.view import View, compact
 from antigravity.simulator.wire_formats import WireFormat
 
-#: What a route may return to Klein.
+#: What a route can return to Klein.
 Result = bytes | Deferred[None]
 
 
@@ -105,7 +105,7 @@ class Responder:
             return StreamPlan(())
         events = list(wire_format.encode_events(script, context))
         if script.late_error is not None:
-            events = take_until(events, script.error_after, lambda event: event.content)
+            events = cut_before(events, script.error_after, lambda event: event.content)
             events += wire_format.encode_error(script.late_error, len(events))
         return plan_stream(wire_format.framing(events), script.fault)
 

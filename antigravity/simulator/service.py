@@ -52,7 +52,7 @@ def build_simulator(
 ) -> Simulator:
     """Return a simulator.
 
-    :param reactor: an ``IReactorTime``; tests may pass a ``task.Clock``.
+    :param reactor: an ``IReactorTime``; tests can pass a ``task.Clock``.
     :param token_lifetime: seconds until an OAuth access token expires.
     :param raw_schemas: whether ``v1internal`` accepts raw JSON Schemas.
     """

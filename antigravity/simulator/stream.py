@@ -40,7 +40,7 @@ class StreamPlan:
 T = TypeVar("T")
 
 
-def take_until(items: Sequence[T], after: int, content: Callable[[T], bool]) -> list[T]:
+def cut_before(items: Sequence[T], after: int, content: Callable[[T], bool]) -> list[T]:
     """Return the items before a fault, which occurs after a number of chunks.
 
     A fault beyond the last chunk occurs right after it.
@@ -60,7 +60,7 @@ def plan_stream(steps: Iterable[tuple[bytes, bool]], fault: ConnectionFault | No
     every = tuple(steps)
     if fault is None:
         return StreamPlan(every)
-    before = take_until(every, fault.after, lambda step: step[1])
+    before = cut_before(every, fault.after, lambda step: step[1])
     if fault.kind == "garbage":
         return StreamPlan((*before, (_GARBAGE, True)))
     return StreamPlan(tuple(before), fault.kind)
@@ -104,7 +104,7 @@ class StreamWriter:
         It does not fire if the plan ends with a cut or a stall: then the
         client's disconnect cancels it.
         """
-        done: Deferred[None] = Deferred(lambda _: self._leave("cancelled"))
+        done: Deferred[None] = Deferred(lambda _: self._finish("cancelled"))
         self._done = done
         self._stats.open_streams += 1
         self._request.registerProducer(self, True)
@@ -120,7 +120,7 @@ class StreamWriter:
         done = self._done
         channel = self._request.channel
         if done is not None:
-            self._leave("broken")
+            self._finish("broken")
             done.addErrback(lambda failure: failure.trap(CancelledError))
         if channel is not None:
             channel.loseConnection()
@@ -197,11 +197,11 @@ class StreamWriter:
                 channel.loseConnection()
             return
         done = self._done
-        self._leave("finished")
+        self._finish("finished")
         assert done is not None
         done.callback(None)
 
-    def _leave(self, how: str) -> None:
+    def _finish(self, how: str) -> None:
         if self._done is None:
             return
         self._done = None

@@ -36,7 +36,7 @@ class Options(UsageOptions):
         self["listen"] = []
 
     def opt_listen(self, endpoint: str) -> None:
-        """Listen on this endpoint (a Twisted endpoint string); may be repeated."""
+        """Listen on this endpoint (a Twisted endpoint string); can be repeated."""
         self["listen"].append(endpoint)
 
     def postOptions(self) -> None:

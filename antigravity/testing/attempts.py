@@ -31,7 +31,7 @@ def attempt(call: Callable[..., Any], *arguments: object) -> Any:
         return call(*arguments)
     except GatewayError as error:
         return error
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+    except Exception as error:  # noqa: BLE001 - a plugin can raise anything
         return UnexpectedError(describe_error(error))
 
 

@@ -92,5 +92,5 @@ def _guarded(check: Callable[[Any], Problems], candidate: object) -> Problems:
     """Yield the problems; an exception is one, too."""
     try:
         yield from check(candidate)
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+    except Exception as error:  # noqa: BLE001 - a plugin can raise anything
         yield f"raises {describe_error(error)}"

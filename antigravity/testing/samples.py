@@ -1,4 +1,4 @@
-"""Sample requests that clients of any protocol may send."""
+"""Sample requests that clients of any protocol can send."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ UNCHECKED_OUTPUT: Final = 4 * 1024 * 1024
 MAX_RATIO: Final = 200
 #: Frames (or gzip members) in one body: each costs a new decompressor.
 MAX_FRAMES: Final = 1024
-#: Codings that may be stacked in one ``Content-Encoding``.
+#: Codings that can be stacked in one ``Content-Encoding``.
 MAX_CODINGS: Final = 3
 #: Values for a body that is not compressed; some servers send them.
 _UNCOMPRESSED: Final = frozenset(

@@ -365,7 +365,7 @@ class IncomingResponse:
             body.pauseProducing()  # deliverBody has resumed the connection
 
     def collect(self, limit: int) -> Deferred[bytes]:
-        """Return a Deferred that fires with the body, if it has no more than ``limit`` bytes."""
+        """Return a Deferred that fires with the body, if it has at most ``limit`` bytes."""
         result: Deferred[bytes] = Deferred(lambda _: self.abort())
         length = self._response.length
         if isinstance(length, int) and length > limit:

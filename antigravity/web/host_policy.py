@@ -120,7 +120,7 @@ class HostPolicy:
     def base_url(self, host: str | None, headers: Mapping[str, str], secure: bool) -> str:
         """Return the gateway's base URL: the configured one, or the one that the client used.
 
-        A proxy may forward the host name that the client used; it counts if it is allowed.
+        A proxy can forward the host name that the client used; it counts if it is allowed.
         """
         if self._public_url:
             return self._public_url

@@ -255,7 +255,7 @@ class RequestHead:
 
     @property
     def shown_method(self) -> str:
-        """Return the method as it may be logged: clients may send anything."""
+        """Return the method as it may be logged: clients can send anything."""
         return _shown(self.method, _SHOWN_METHOD)
 
     @property

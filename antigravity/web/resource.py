@@ -21,7 +21,7 @@ class GatewayResource(KleinResource):
     """A Klein resource whose URL map is bound once instead of for each request.
 
     Endpoints of the gateway write their responses themselves, and return ``Deferred`` objects
-    that do not fail.  Those of plugins may return whatever Klein renders, and Klein calls them.
+    that do not fail.  Those of plugins can return whatever Klein renders, and Klein calls them.
 
     :param preflight: serves ``OPTIONS``.
     :param unmatched: serves requests that match no rule.

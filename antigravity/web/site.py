@@ -87,7 +87,7 @@ class GatewaySite(server.Site):
     def close_all(self) -> Deferred[None]:
         """Close all connections, and abort the responses that are not complete.
 
-        Return a Deferred that fires when all are gone.
+        Return a Deferred that fires when all are closed.
         """
         self.is_closing = True
         for channel in list(self.channels):

@@ -43,8 +43,8 @@ _INHERITED: Final = (
     "USERNAME",
     "USERPROFILE",
 )
-#: Seconds for the first response of a server on the network.  A program gets more time, because it
-#: may have to be installed first.
+#: Seconds for the first response of a server on the network.  A program gets more time, because
+#: its package runner sometimes installs it first.
 _PROBE: Final = 10.0
 
 

@@ -107,7 +107,7 @@ class ContextFitter:
         self._retried = False
 
     def concerns(self, option: RoutingOption) -> bool:
-        """Return whether an option may need a shorter request; the others may be skipped."""
+        """Return whether an option may need a shorter request; the others can be skipped."""
         if (option.upstream.name, option.target.model) in self._fits:
             return True
         return (self._always() or self._is_suspect(option)) and self._is_conversation(option)

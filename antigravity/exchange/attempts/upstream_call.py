@@ -71,7 +71,7 @@ def _seconds(delay: float) -> str:
 
 
 class UpstreamCall(Struct, frozen=True):
-    """What is asked of one option with one credential; ``headers`` are the client's."""
+    """The request to one option with one credential; ``headers`` are the client's."""
 
     option: RoutingOption
     credential: Credential

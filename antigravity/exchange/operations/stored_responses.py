@@ -1,4 +1,4 @@
-"""Requests that continue a stored response, and responses that later requests may continue."""
+"""Requests that continue a stored response, and responses that later requests can continue."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class JsonSplitter:
 
     def close(self) -> list[ServerSentEvent]:
         """Return the beginning of a value that has no end."""
-        rest = self._take()
+        rest = self._pop_value()
         return [ServerSentEvent("", rest)] if rest else []
 
     def _skip_string(self, chunk: bytes, place: int) -> int:
@@ -93,7 +93,7 @@ class JsonSplitter:
         self._depth = max(0, self._depth - (end - start))
         if 0 < inside <= end - start:
             self._hold(chunk[begin : start + inside])
-            found.append(ServerSentEvent("", self._take()))
+            found.append(ServerSentEvent("", self._pop_value()))
         return begin
 
     def _hold(self, piece: bytes) -> None:
@@ -101,7 +101,7 @@ class JsonSplitter:
             raise EventTooLargeError(f"a value is larger than {self._limit} bytes")
         self._value.write(piece)
 
-    def _take(self) -> bytes:
+    def _pop_value(self) -> bytes:
         value = self._value.getvalue()
         if value:
             self._value = BytesIO()

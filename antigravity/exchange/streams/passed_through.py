@@ -208,7 +208,7 @@ class _TappedStream(ABC):
         return closing.close() or b""
 
     def _last_events(self) -> tuple[list[ServerSentEvent], list[ServerSentEvent]]:
-        """Return the events that the end of the body completes, as they came and repaired."""
+        """Return the events that the end of the body completes, unchanged and repaired."""
         events = self._sse.close()
         repaired = [each for event in events for each in self._surrogates.feed(event)]
         return events, [*repaired, *self._surrogates.close()]

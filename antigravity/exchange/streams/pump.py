@@ -164,7 +164,7 @@ class Pump(Protocol):
         """Return the translator's output; an exception ends the stream with an error."""
         try:
             return translate(argument)
-        except Exception:  # noqa: BLE001 - a plugin's protocol may raise anything
+        except Exception:  # noqa: BLE001 - a plugin's protocol can raise anything
             self.log.failure("a response could not be translated")
         self.error = UpstreamError(
             "The upstream's response could not be translated; the gateway's log says why."

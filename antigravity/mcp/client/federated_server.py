@@ -140,7 +140,7 @@ class FederatedServer:
                 reason = f"it cannot be started: {error.strerror or 'unknown error'}"
             except CancelledError:
                 raise
-            except Exception:  # noqa: BLE001 - a server may send anything; retry later
+            except Exception:  # noqa: BLE001 - a server can send anything; retry later
                 self.log.failure("connecting the MCP server {name} failed", name=self.name)
                 reason = "an error in the gateway; see its log"
             was_ready, self._session = self.state == "ready", None

@@ -18,9 +18,9 @@ _PROMPT: Final = "What you want to know."
 class VisionTool(Struct, frozen=True):
     """One tool.
 
-    ``sources`` are the arguments that name media, with their descriptions.  ``wanted`` are the
-    other required arguments; ``optional`` ones add a sentence with their ``{value}`` to the
-    prompt.  ``choices`` map the values of a required argument to the kind of response.
+    ``sources`` are the arguments that name media, with their descriptions.  ``choices`` map the
+    values of a required argument to the kind of response.  ``optional`` arguments add a sentence
+    with their ``{value}`` to the prompt.
     """
 
     name: str

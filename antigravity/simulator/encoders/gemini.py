@@ -92,7 +92,7 @@ def _parts(script: Script, context: Context, whole: bool) -> Iterator[tuple[dict
     if script.image:
         yield {"inlineData": {"mimeType": "image/png", "data": draw_image(context.view)}}, True
     for piece in [b"".join(script.audio)] if whole and script.audio else script.audio:
-        # Whole answers are WAV files from 3.8 on.
+        # Single responses are WAV files from 3.8 on.
         file = whole and version(model) >= (3, 8)
         kind = "audio/wav" if file else f"audio/L16;codec=pcm;rate={SAMPLE_RATE}"
         data = base64.b64encode(encode_wav(piece) if file else piece).decode("ascii")

@@ -2,8 +2,8 @@
 
 The services read JSON as protocol buffers: every object is a message whose fields are known,
 each under its camelCase and its snake_case name, and all that does not fit is refused together,
-each with its path.  A single value stands for a list of one, numbers may be texts, and names of
-enumerations may be numbers.
+each with its path.  A single value stands for a list of one, numbers can be texts, and names of
+enumerations can be numbers.
 """
 
 from __future__ import annotations
