@@ -28,7 +28,7 @@ def whole(text: str) -> str:
 
 
 @given(ANY, ANY)
-def test_mended_json_says_the_same_with_replacements(name: str, value: str) -> None:
+def test_repaired_json_is_equal_except_for_replacements(name: str, value: str) -> None:
     data = json.dumps({name: value}).encode()
     repaired = repair_surrogates(data)
     found = json.loads(repaired)
@@ -39,7 +39,7 @@ def test_mended_json_says_the_same_with_replacements(name: str, value: str) -> N
 
 
 @given(ANY, st.lists(st.integers(1, 7), max_size=30))
-def test_fragments_are_mended_wherever_they_are_cut(value: str, sizes: list[int]) -> None:
+def test_fragments_are_repaired_for_any_chunks(value: str, sizes: list[int]) -> None:
     text = json.dumps({"p": value})
     repairer = FragmentRepairer()
     out, place = "", 0

@@ -88,7 +88,7 @@ class Messages:
         parts = [*map(block, media), {"type": "text", "text": text}]
         return [{"role": "user", "content": parts if media else text}]
 
-    def answered(self, answer: ModelResponse) -> list[Any]:
+    def assistant(self, answer: ModelResponse) -> list[Any]:
         return [{"role": "assistant", "content": answer.turn}]
 
     def results(self, results: Sequence[Result]) -> list[Any]:

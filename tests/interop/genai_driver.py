@@ -109,7 +109,7 @@ class GenAI:
     def user(self, text: str, media: Sequence[Media] = ()) -> list[Any]:
         return [types.UserContent([*map(part, media), types.Part.from_text(text=text)])]
 
-    def answered(self, answer: ModelResponse) -> list[Any]:
+    def assistant(self, answer: ModelResponse) -> list[Any]:
         return [types.ModelContent(answer.turn)]
 
     def results(self, results: Sequence[Result]) -> list[Any]:

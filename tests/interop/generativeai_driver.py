@@ -97,7 +97,7 @@ class GenerativeAI:
         ]
         return [protos.Content(role="user", parts=[*parts, protos.Part(text=text)])]
 
-    def answered(self, answer: ModelResponse) -> list[Any]:
+    def assistant(self, answer: ModelResponse) -> list[Any]:
         return [protos.Content(role="model", parts=answer.turn)]
 
     def results(self, results: Sequence[Result]) -> list[Any]:

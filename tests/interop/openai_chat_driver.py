@@ -102,7 +102,7 @@ class Chat:
         parts = [{"type": "text", "text": text}, *map(image_part, media)]
         return [{"role": "user", "content": parts}]
 
-    def answered(self, answer: ModelResponse) -> list[Any]:
+    def assistant(self, answer: ModelResponse) -> list[Any]:
         return [answer.turn]
 
     def results(self, results: Sequence[Result]) -> list[Any]:

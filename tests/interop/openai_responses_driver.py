@@ -91,7 +91,7 @@ class Responses:
         parts = [{"type": "input_text", "text": text}, *map(image_part, media)]
         return [{"role": "user", "content": parts}]
 
-    def answered(self, answer: ModelResponse) -> list[Any]:
+    def assistant(self, answer: ModelResponse) -> list[Any]:
         return list(answer.turn)
 
     def results(self, results: Sequence[Result]) -> list[Any]:

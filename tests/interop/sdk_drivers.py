@@ -1,4 +1,4 @@
-"""What the tests say to every SDK, and what they get back, in no SDK's words."""
+"""The interface of the SDK drivers: requests and responses independent of the SDK."""
 
 from __future__ import annotations
 
@@ -102,13 +102,13 @@ class SdkDriver(Protocol):
         """Send the history and return the answer."""
 
     def user(self, text: str, media: Sequence[Media] = ()) -> list[Any]:
-        """Return the entries of the history for something that the user says."""
+        """Return the entries of the history for a text of the user."""
 
-    def answered(self, answer: ModelResponse) -> list[Any]:
+    def assistant(self, answer: ModelResponse) -> list[Any]:
         """Return the entries of the history for an answer."""
 
     def results(self, results: Sequence[Result]) -> list[Any]:
-        """Return the entries of the history for what tools gave back."""
+        """Return the entries of the history for results of tools."""
 
 
 class Conversation:
@@ -124,17 +124,17 @@ class Conversation:
         self.options = Options(**options)
         self.history: list[Any] = []
 
-    def say(self, text: str, *media: Media) -> ModelResponse:
-        """Say something, and return the answer."""
+    def send(self, text: str, *media: Media) -> ModelResponse:
+        """Send a text of the user and return the response."""
         self.history += self.sdk.user(text, media)
         return self._ask()
 
-    def give(self, *results: Result) -> ModelResponse:
-        """Give results of tools back, and return the answer."""
+    def send_results(self, *results: Result) -> ModelResponse:
+        """Send results of tools and return the response."""
         self.history += self.sdk.results(results)
         return self._ask()
 
     def _ask(self) -> ModelResponse:
         answer = self.sdk.ask(self.url, self.model, self.history, self.options, self.mode)
-        self.history += self.sdk.answered(answer)
+        self.history += self.sdk.assistant(answer)
         return answer

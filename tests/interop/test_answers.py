@@ -19,7 +19,7 @@ def target(request: pytest.FixtureRequest) -> Target:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_response_is_complete(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
-    answer = Conversation(sdk, url, target.model, mode).say(f"[[say {LONG}]] [[chunks 7]]")
+    answer = Conversation(sdk, url, target.model, mode).send(f"[[say {LONG}]] [[chunks 7]]")
     assert answer.text == LONG
     assert answer.finish == "stop"
     assert answer.calls == []
@@ -27,7 +27,7 @@ def test_response_is_complete(url: str, sdk: SdkDriver, target: Target, mode: Mo
 
 @pytest.mark.parametrize("mode", MODES)
 def test_usage_is_counted(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
-    answer = Conversation(sdk, url, target.model, mode).say(f"[[say {LONG}]]")
+    answer = Conversation(sdk, url, target.model, mode).send(f"[[say {LONG}]]")
     assert answer.input_tokens > 0
     assert answer.output_tokens >= len(LONG) // 4
     assert answer.total_tokens == answer.input_tokens + answer.output_tokens
@@ -36,14 +36,14 @@ def test_usage_is_counted(url: str, sdk: SdkDriver, target: Target, mode: Mode) 
 @pytest.mark.parametrize("mode", MODES)
 def test_system_prompt_reaches_model(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
     conversation = Conversation(sdk, url, target.model, mode, system="Talk like a pirate.")
-    assert conversation.say("[[system]]").text == "Talk like a pirate."
+    assert conversation.send("[[system]]").text == "Talk like a pirate."
 
 
 def test_conversation_continues(url: str, sdk: SdkDriver, target: Target) -> None:
     conversation = Conversation(sdk, url, target.model)
-    conversation.say("[[say one]]")
-    conversation.say("[[say two]]")
-    body = conversation.say("[[request]]").text
+    conversation.send("[[say one]]")
+    conversation.send("[[say two]]")
+    body = conversation.send("[[request]]").text
     said = ['"[[say one]]"', '"[[say two]]"', '"[[request]]"']  # thoughts cite them without quotes
     places = [body.index(each) for each in said]
     assert places == sorted(places)
@@ -53,7 +53,7 @@ def test_conversation_continues(url: str, sdk: SdkDriver, target: Target) -> Non
 @pytest.mark.parametrize("mode", MODES)
 def test_output_limit_ends_response(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
     conversation = Conversation(sdk, url, target.model, mode, max_tokens=16)
-    answer = conversation.say("[[tokens 100]]")
+    answer = conversation.send("[[tokens 100]]")
     assert answer.finish == "length"
     assert len(answer.text) <= 16 * 4
 
@@ -62,7 +62,7 @@ def test_output_limit_ends_response(url: str, sdk: SdkDriver, target: Target, mo
 @pytest.mark.parametrize("mode", MODES)
 def test_stop_sequence_ends_response(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
     conversation = Conversation(sdk, url, target.model, mode, stop=["STOP"])
-    answer = conversation.say("[[say before the STOP after]] [[chunks 9]]")
+    answer = conversation.send("[[say before the STOP after]] [[chunks 9]]")
     assert answer.text == "before the "
     assert answer.finish == "stop"
 
@@ -71,5 +71,5 @@ def test_stop_sequence_ends_response(url: str, sdk: SdkDriver, target: Target, m
 @pytest.mark.parametrize("mode", MODES)
 def test_content_filter_is_reported(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
     word = "SAFETY" if target.name in ("gemini", "codeassist") else "content_filter"
-    answer = Conversation(sdk, url, target.model, mode).say(f"[[say No.]] [[finish {word}]]")
+    answer = Conversation(sdk, url, target.model, mode).send(f"[[say No.]] [[finish {word}]]")
     assert answer.finish == "filter"

@@ -46,7 +46,7 @@ def status_of(error: Exception) -> int:
 def failing(conversation: Conversation, text: str) -> Exception:
     """Return the exception that saying something raises."""
     with pytest.raises(FAILURES) as caught:
-        conversation.say(text)
+        conversation.send(text)
     return caught.value
 
 

@@ -19,19 +19,19 @@ FILLED = {"answer": "forty-two", "sure": True, "steps": [1, 2, 3]}
 @pytest.mark.parametrize("mode", MODES)
 def test_response_schema_is_honoured(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
     conversation = Conversation(sdk, url, target.model, mode, schema=FORM)
-    given = conversation.say("Fill it in.")
+    given = conversation.send("Fill it in.")
     found = json.loads(given.text)
     assert set(found) == {"answer", "sure", "steps"}
     assert isinstance(found["sure"], bool)
     assert given.finish == "stop"
-    assert json.loads(conversation.say(f"[[json {json.dumps(FILLED)}]]").text) == FILLED
+    assert json.loads(conversation.send(f"[[json {json.dumps(FILLED)}]]").text) == FILLED
 
 
 @pytest.mark.sdks("chat", "responses", "anthropic", "genai")
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 def test_response_schema_and_tools_together(url: str, sdk: SdkDriver, target: Target) -> None:
     conversation = Conversation(sdk, url, target.model, schema=FORM, tools=[WEATHER])
-    asked = conversation.say('[[tool get_weather {"city": "Ulm"}]]')
+    asked = conversation.send('[[tool get_weather {"city": "Ulm"}]]')
     assert [call.name for call in asked.calls] == ["get_weather"]
     assert asked.finish == "tools"
 
@@ -44,7 +44,7 @@ def test_response_schema_and_tools_together(url: str, sdk: SdkDriver, target: Ta
 def test_several_choices_from_native_models(
     url: str, sdk: SdkDriver, target: Target, mode: Mode
 ) -> None:
-    answer = Conversation(sdk, url, target.model, mode, n=2).say("[[say one]]")
+    answer = Conversation(sdk, url, target.model, mode, n=2).send("[[say one]]")
     assert answer.choices == ["one", "one (choice 2)"]
 
 
@@ -56,8 +56,8 @@ def test_several_choices_from_native_models(
 def test_several_choices_from_single_choice_models(
     url: str, sdk: SdkDriver, target: Target, mode: Mode
 ) -> None:
-    one = Conversation(sdk, url, target.model, mode).say("[[say one]]")
-    answer = Conversation(sdk, url, target.model, mode, n=3).say("[[say one]]")
+    one = Conversation(sdk, url, target.model, mode).send("[[say one]]")
+    answer = Conversation(sdk, url, target.model, mode, n=3).send("[[say one]]")
     assert answer.choices == ["one"] * 3
     assert answer.input_tokens == one.input_tokens
     assert answer.output_tokens == 3 * one.output_tokens
@@ -75,7 +75,7 @@ def test_several_choices_from_single_choice_models(
     ],
 )
 def test_log_probabilities_are_returned(url: str, sdk: SdkDriver, model: str, mode: Mode) -> None:
-    answer = Conversation(sdk, url, model, mode, logprobs=2).say("[[say one two three]]")
+    answer = Conversation(sdk, url, model, mode, logprobs=2).send("[[say one two three]]")
     assert "".join(answer.logprobs) == "one two three"
 
 
@@ -85,6 +85,6 @@ def test_log_probabilities_are_returned(url: str, sdk: SdkDriver, model: str, mo
 def test_web_search_sources_are_returned(
     url: str, sdk: SdkDriver, target: Target, mode: Mode
 ) -> None:
-    answer = Conversation(sdk, url, target.model, mode, search=True).say("[[cite]]")
+    answer = Conversation(sdk, url, target.model, mode, search=True).send("[[cite]]")
     assert answer.text.startswith("Zürich is the largest city of Switzerland.")
     assert answer.sources == ["https://example.com/zurich", "https://example.org/cafe"]

@@ -15,7 +15,7 @@ MODES: tuple[Mode, ...] = ("whole", "stream")
 
 @pytest.mark.parametrize("target", EVERY, ids=name)
 def test_image_reaches_model(url: str, sdk: SdkDriver, target: Target) -> None:
-    answer = Conversation(sdk, url, target.model).say("Look:", PNG)
+    answer = Conversation(sdk, url, target.model).send("Look:", PNG)
     assert answer.text == f"Look:\n{SEEN_PNG}"
     assert answer.input_tokens > 200
 
@@ -23,9 +23,9 @@ def test_image_reaches_model(url: str, sdk: SdkDriver, target: Target) -> None:
 @pytest.mark.parametrize("target", EVERY, ids=name)
 def test_document_reaches_model(url: str, sdk: SdkDriver, target: Target) -> None:
     conversation = Conversation(sdk, url, target.model)
-    assert conversation.say("Read:", PDF, PNG).text == f"Read:\n{SEEN_PDF}\n{SEEN_PNG}"
+    assert conversation.send("Read:", PDF, PNG).text == f"Read:\n{SEEN_PDF}\n{SEEN_PNG}"
     # It is still there later in the conversation.
-    assert conversation.say("[[say And now?]]").input_tokens > 500
+    assert conversation.send("[[say And now?]]").input_tokens > 500
 
 
 @pytest.mark.sdks("chat", "responses", "genai", "generativeai")
@@ -41,7 +41,7 @@ def test_document_reaches_model(url: str, sdk: SdkDriver, target: Target) -> Non
 )
 def test_model_returns_image(url: str, sdk: SdkDriver, model: str, mode: Mode) -> None:
     conversation = Conversation(sdk, url, model, mode, images=sdk.name != "generativeai")
-    answer = conversation.say("[[image]]")
+    answer = conversation.send("[[image]]")
     [image] = answer.images
     assert image.startswith(b"\x89PNG\r\n\x1a\n")
     assert answer.finish == "stop"
@@ -55,6 +55,6 @@ def test_model_returns_image(url: str, sdk: SdkDriver, model: str, mode: Mode) -
 def test_image_becomes_note_where_protocol_has_none(
     url: str, sdk: SdkDriver, target: Target, mode: Mode
 ) -> None:
-    answer = Conversation(sdk, url, target.model, mode).say("[[image]]")
+    answer = Conversation(sdk, url, target.model, mode).send("[[image]]")
     assert "image" in answer.text
     assert answer.finish == "stop"

@@ -128,7 +128,7 @@ def test_token_count_is_near_usage(url: str, target: Target) -> None:
 
     text = "[[say one]] " + "all work and no play " * 20
     count, _ = counted(url, text, target)
-    charged = Conversation(Messages(), url, target.model).say(text).input_tokens
+    charged = Conversation(Messages(), url, target.model).send(text).input_tokens
     assert charged * 0.5 <= count <= charged * 2
 
 

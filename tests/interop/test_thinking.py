@@ -33,7 +33,7 @@ def test_thinking_is_returned(url: str, sdk: SdkDriver, target: Target, mode: Mo
     if native(sdk, target) and target in (ANTHROPIC_BUDGET, GEMINI_BUDGET):
         pytest.skip("passed on as it is, and the model knows budgets only")
     conversation = Conversation(sdk, url, target.model, mode, thinking="high")
-    answer = conversation.say("[[think First this, then that.]] [[say So.]]")
+    answer = conversation.send("[[think First this, then that.]] [[say So.]]")
     assert answer.thinking == shown(sdk, target, "First this, then that.")
     assert answer.text == "So."
     assert answer.thinking_tokens
@@ -43,7 +43,7 @@ def test_thinking_is_returned(url: str, sdk: SdkDriver, target: Target, mode: Mo
 @pytest.mark.sdks("anthropic", "genai")
 @pytest.mark.parametrize("target", EVERY, ids=name)
 def test_thinking_budget_enables_thinking(url: str, sdk: SdkDriver, target: Target) -> None:
-    answer = Conversation(sdk, url, target.model, thinking=2000).say("Why?")
+    answer = Conversation(sdk, url, target.model, thinking=2000).send("Why?")
     assert answer.thinking.startswith("Thinking about")
     assert answer.text == "Why?"
 
@@ -53,7 +53,7 @@ def test_thinking_budget_enables_thinking(url: str, sdk: SdkDriver, target: Targ
 def test_thinking_can_be_disabled(url: str, sdk: SdkDriver, target: Target) -> None:
     if sdk.name == "genai" and target.name == "gemini":
         pytest.skip("passed on as it is, to a model that cannot stop")
-    answer = Conversation(sdk, url, target.model, thinking="off").say("Why?")
+    answer = Conversation(sdk, url, target.model, thinking="off").send("Why?")
     assert answer.text == "Why?"
     if target.can_stop_thinking:
         assert answer.thinking == ""
@@ -70,16 +70,16 @@ def test_thinking_is_valid_in_tool_loop(
     if native(sdk, target) and target in (ANTHROPIC_BUDGET, GEMINI_BUDGET):
         pytest.skip("passed on as it is, and the model knows budgets only")
     conversation = Conversation(sdk, url, target.model, mode, thinking="high", tools=[WEATHER])
-    one = conversation.say(
+    one = conversation.send(
         f"[[think A plan.]] {CALL} [[then]] [[think More.]] {CALL} [[then]] [[request]]"
     )
     assert one.thinking == shown(sdk, target, "A plan.")
-    two = conversation.give(Result(one.calls[0], "rain"))
+    two = conversation.send_results(Result(one.calls[0], "rain"))
     assert two.thinking == shown(sdk, target, "More.")
-    body = json.loads(conversation.give(Result(two.calls[0], "snow")).text)
+    body = json.loads(conversation.send_results(Result(two.calls[0], "snow")).text)
     assert signed(body) == (0 if target.name == "chat" else 2)
     assert SENTINEL not in json.dumps(body)
-    assert conversation.say("[[say bye]]").text == "bye"
+    assert conversation.send("[[say bye]]").text == "bye"
 
 
 def shown(sdk: SdkDriver, target: Target, thinking: str) -> str:
@@ -105,7 +105,7 @@ def test_history_of_other_model_is_accepted(url: str, sdk: SdkDriver, target: Ta
         if other is target or native(sdk, other) or native(sdk, target):
             continue
         conversation = Conversation(sdk, url, other.model, thinking="high", tools=[WEATHER])
-        asked = conversation.say(f"[[think A plan.]] {CALL}")
+        asked = conversation.send(f"[[think A plan.]] {CALL}")
         conversation.model = target.model
-        assert "rain" in conversation.give(Result(asked.calls[0], "rain")).text
-        assert conversation.say("[[say bye]]").text == "bye"
+        assert "rain" in conversation.send_results(Result(asked.calls[0], "rain")).text
+        assert conversation.send("[[say bye]]").text == "bye"

@@ -144,7 +144,7 @@ def ranks(
 HAS = frozenset({"m"})
 
 
-def test_lower_priority_comes_first_whatever_the_fit() -> None:
+def test_lower_priority_number_precedes_better_fit() -> None:
     upstreams = [
         UpstreamFacts("named", ("m",), native=True),
         UpstreamFacts("listed", models=HAS, priority=-1),
