@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.request import Effort, Request
-from antigravity.ir.thinking import nearest_effort
+from antigravity.ir.thinking import nearest_effort, requested_effort
 from antigravity.protocols.losses import Losses
 from antigravity.protocols.openai_chat.schema import NAME
 
@@ -15,7 +15,7 @@ _USUAL: Final[tuple[Effort, ...]] = ("low", "medium", "high")
 
 def thinking_fields(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     """Return the fields for thinking: an effort, a switch, or both."""
-    effort = requested_effort(request)
+    effort = requested_effort(request.thinking)
     thinks = target.capabilities.thinking != "none"
     fields: dict[str, Any] = {}
     if thinks and target.accepts("thinking_switch"):
@@ -29,29 +29,13 @@ def thinking_fields(request: Request, target: Target, losses: Losses) -> dict[st
 
 def is_thinking_off(request: Request, capabilities: Capabilities) -> bool:
     """Return whether the model will not think for a request."""
-    effort = requested_effort(request)
+    effort = requested_effort(request.thinking)
     return effort == "none" or (effort is None and not capabilities.thinks_by_default)
-
-
-def requested_effort(request: Request) -> Effort | None:
-    """Return the effort that corresponds to a request's settings, ``None`` for the default."""
-    thinking = request.thinking
-    if thinking.mode == "off":
-        return "none"
-    if thinking.effort is not None:
-        return thinking.effort
-    if thinking.mode == "default" or thinking.budget is None or thinking.budget < 0:
-        return None
-    if thinking.budget == 0:
-        return "none"
-    if thinking.budget < 2000:
-        return "low"
-    return "medium" if thinking.budget < 7000 else "high"
 
 
 def _is_switched(request: Request) -> bool | None:
     """Return whether thinking is switched on or off, ``None`` if the client did not choose."""
-    effort = requested_effort(request)
+    effort = requested_effort(request.thinking)
     if effort is None:
         return None if request.thinking.mode == "default" else True
     return effort != "none"

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from antigravity.interfaces.protocols import EncodedRequest
 from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.parts import Text
-from antigravity.ir.request import Effort, Message, Request, ThinkingConfig
+from antigravity.ir.request import Effort, Message, Request
 from antigravity.ir.request_features import has_cache_breakpoints
-from antigravity.ir.thinking import nearest_effort
+from antigravity.ir.thinking import nearest_effort, requested_effort
 from antigravity.ir.tools import ToolChoice, WebSearchTool
 from antigravity.protocols.identifiers import OPENAI_MAX, short_identifier
 from antigravity.protocols.instructions import (
@@ -201,7 +201,7 @@ def _text(request: Request, target: Target, losses: Losses) -> JsonObject | None
 def _sampling(request: Request, capabilities: Capabilities, losses: Losses) -> JsonObject:
     sampling = request.sampling
     fields: JsonObject = {}
-    effort = _requested_effort(request.thinking)
+    effort = requested_effort(request.thinking)
     thinking_off = effort == "none" or (effort is None and not capabilities.thinks_by_default)
     accepted = capabilities.sampling or (capabilities.sampling_without_thinking and thinking_off)
     for name in ("temperature", "top_p"):
@@ -254,7 +254,7 @@ def _reasoning(
             losses.add("thinking", "dropped: the model does not support thinking")
         return None
     fields: JsonObject = dict(settings.get("reasoning", {}))
-    effort = _requested_effort(thinking)
+    effort = requested_effort(thinking)
     if effort is not None:
         fitting = _fit(effort, capabilities.efforts)
         if fitting != effort:
@@ -270,16 +270,6 @@ def _wants_summary(request: Request) -> bool:
     if thinking.include is None and request.protocol not in _OPENAI:
         return thinking.mode in ("on", "adaptive")
     return bool(thinking.include)
-
-
-def _requested_effort(thinking: ThinkingConfig) -> Effort | None:
-    if thinking.mode == "off":
-        return "none"
-    if thinking.effort is not None or thinking.budget is None:
-        return thinking.effort
-    if thinking.budget < 2000:
-        return "low"
-    return "medium" if thinking.budget < 7000 else "high"
 
 
 def _fit(effort: Effort, efforts: Sequence[Effort]) -> Effort:
