@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final, get_args
 
 from msgspec import Struct
@@ -65,7 +65,7 @@ class _Choice:
     def __init__(self) -> None:
         self.finish: Finish | None = None
         self.known_calls: set[int] = set()
-        self.open_calls: list[int] = []
+        self.open_calls: dict[int, None] = {}
         #: Events that wait for the end of the open call: those of a call, or content between calls.
         self.waiting: deque[list[SequencedEvent]] = deque()
         self.waiting_calls: dict[int, list[SequencedEvent]] = {}
@@ -97,7 +97,7 @@ class EventSequencer:
         self._order = order
         self._choices: dict[int, _Choice] = {}
         self.passing: frozenset[type] = _NOTHING
-        self.passing_calls: Sequence[int] = ()
+        self.passing_calls: Container[int] = ()
         self.started = False
         self.over = False
 
@@ -160,7 +160,9 @@ class EventSequencer:
             case Finish():
                 choice.finish = event
                 while choice.open_calls:
-                    out.append(ToolCallEnd(choice.open_calls.pop(0), event.choice))
+                    call = next(iter(choice.open_calls))
+                    del choice.open_calls[call]
+                    out.append(ToolCallEnd(call, event.choice))
                     self._release(choice, out)
                 out.append(event)
             case ToolCallStart() if event.call in choice.known_calls:
@@ -168,7 +170,7 @@ class EventSequencer:
             case ToolCallDelta() | ToolCallEnd() if event.call in choice.open_calls:
                 out.append(event)
                 if isinstance(event, ToolCallEnd):
-                    choice.open_calls.remove(event.call)
+                    del choice.open_calls[event.call]
                     self._release(choice, out)
             case ToolCallDelta() | ToolCallEnd() if event.call not in choice.waiting_calls:
                 pass
@@ -176,7 +178,7 @@ class EventSequencer:
                 self._hold(choice, event)
             case ToolCallStart():
                 choice.known_calls.add(event.call)
-                choice.open_calls.append(event.call)
+                choice.open_calls[event.call] = None
                 out.append(event)
             case _:
                 out.append(event)
@@ -206,4 +208,4 @@ class EventSequencer:
             start = held[0]
             if isinstance(start, ToolCallStart) and not isinstance(held[-1], ToolCallEnd):
                 del choice.waiting_calls[start.call]
-                choice.open_calls.append(start.call)
+                choice.open_calls[start.call] = None
