@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from klein import Klein
 from msgspec import Struct
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import BaseConverter
 
 from antigravity.interfaces.protocols import IServerProtocol
@@ -155,6 +155,11 @@ def decode_path(path: str) -> str:
     return text
 
 
+def _is_doubled(path: str) -> bool:
+    """Return whether a path begins with two slashes, which the adapter would drop."""
+    return path.startswith("//") and path.strip("/") != ""
+
+
 def preferred_protocol(headers: Mapping[str, str], credentials: Iterable[str] = ()) -> str:
     """Return the protocol that a client's headers indicate.
 
@@ -195,7 +200,7 @@ class RoutingTable:
         :raises HTTPException: if no rule matches.
         :raises InvalidRequestError: if the path cannot be decoded.
         """
-        if path.startswith("//") and path.strip("/"):  # the adapter would drop slashes
+        if _is_doubled(path):
             raise NotFound
         found: tuple[str, Mapping[str, str]] = self._adapter.match(decode_path(path), method)
         return found
@@ -227,13 +232,9 @@ class RoutingTable:
 
     def allowed(self, path: str) -> tuple[str, ...]:
         """Return the methods of ``path`` in alphabetical order."""
-        try:
-            self.match("--", path)
-        except MethodNotAllowed as error:
-            return tuple(sorted(error.valid_methods or ()))
-        except HTTPException:
-            pass
-        return ()
+        if _is_doubled(path):
+            return ()
+        return tuple(sorted(self._adapter.allowed_methods(decode_path(path))))
 
     def _verbs(self, method: str, path: str) -> list[str]:
         """Return the possible ends of a Gemini path, such as ``:generateContent``."""

@@ -6,6 +6,7 @@ an event by its name.  Only the few events that begin or end something are decod
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final, Literal
 
 import msgspec
@@ -141,11 +142,8 @@ def repair_body(body: bytes) -> bytes:
 
     A body that is not a message is returned unchanged.
     """
-    try:
+    with suppress(ValueError, RecursionError):
         _check(body)
-    except (ValueError, RecursionError):
-        pass
-    else:
         return body
     try:
         fields = _decode(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -51,11 +52,8 @@ def repair_body(body: bytes) -> bytes:
 
     A body that is not a chat completion is returned unchanged.
     """
-    try:
+    with suppress(ValueError, RecursionError):
         _check(body)
-    except (ValueError, RecursionError):
-        pass
-    else:
         return body
     try:
         fields = _decode(body)
