@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antigravity.accounts.sessions import session_from_headers, session_from_request, session_key
+from antigravity.accounts.sessions import session_from_headers, session_key
 from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Text
 from antigravity.ir.request import Message, Request
+from tests.support.conversation_keys import session_from_request
 
 ID = "01a1fb42-2071-70f1-80a1-d3b138e7fe29"
 

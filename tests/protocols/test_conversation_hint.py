@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from antigravity.accounts.sessions import session_from_request
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.protocols.conversation_hint import conversation_key
 from antigravity.protocols.member_scan import members
+from tests.support.conversation_keys import session_from_request
 from tests.support.protocols import SERVERS, call_of, decode
 
 ID = "0123abcd-aaaa-bbbb-cccc-0123456789ab"
