@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+
+from antigravity.interfaces.accounts import UpstreamModel
 
 #: The time of a binding's last use is stored at most this often, in seconds.
 _REFRESH: Final = 60.0
@@ -73,6 +75,13 @@ class Bindings:
         if entry is None or entry[1] + self._ttl <= self._now():
             return None
         return entry[0]
+
+    def accounts(
+        self, session: str, upstream_models: Iterable[UpstreamModel]
+    ) -> list[tuple[UpstreamModel, str]]:
+        """Return those of some upstream models for which a session is bound, with the accounts."""
+        bound = ((each, self.get(session, each.upstream, each.model)) for each in upstream_models)
+        return [(each, account) for each, account in bound if account is not None]
 
     def bind(self, session: str, upstream: str, model: str, credential: str) -> bool:
         """Bind a session to an account; return whether the state needs to be stored."""

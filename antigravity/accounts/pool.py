@@ -38,7 +38,6 @@ from antigravity.interfaces.accounts import (
     ICredentialSource,
     ILease,
     LeaseRequest,
-    UpstreamModel,
 )
 from antigravity.interfaces.quota import Quota
 from antigravity.interfaces.selection import Candidate, ISelectionPolicy, SelectionContext
@@ -297,7 +296,8 @@ class AccountPool:
         A session is bound to one account per rank, even if the rank spans several upstreams.
         """
         session, upstream_model, name = request.session, chosen.upstream_model, chosen.credential
-        bound = self._bound_accounts(request, chosen.rank)
+        same_rank = [model for rank, model in request.ranked if rank == chosen.rank]
+        bound = self._bindings.accounts(session, same_rank)
         if bound and (upstream_model, name) not in bound:
             own = [c for c in choice.candidates if c.rank == chosen.rank and c.bound]
             context = self._context(request, waited)
@@ -318,20 +318,6 @@ class AccountPool:
                 self._bindings.unbind(session, other.upstream, other.model, account)
         if self._bindings.bind(session, upstream_model.upstream, upstream_model.model, name):
             self._changed()
-
-    def _bound_accounts(self, request: LeaseRequest, rank: int) -> list[tuple[UpstreamModel, str]]:
-        """Return the accounts that a session is bound to, with the upstream models of one rank."""
-        found = [
-            (
-                upstream_model,
-                self._bindings.get(request.session, upstream_model.upstream, upstream_model.model),
-            )
-            for option_rank, upstream_model in request.ranked
-            if option_rank == rank
-        ]
-        return [
-            (upstream_model, account) for upstream_model, account in found if account is not None
-        ]
 
     def _ended(self, lease: Lease, success: bool, error: GatewayError | None) -> None:
         """Apply the result of a lease."""
