@@ -28,14 +28,15 @@ async def require_modalities(
     remaining = tuple(each for each in plan.options if each.native or _can_serve(each, required))
     if remaining:
         return plan.with_options(remaining)
-    what = f"takes no {required.input}" if required.input else f"gives no {required.output}"
+    what = "does not accept" if required.input else "does not produce"
+    what += f" {required.input or required.output}"
     if any(_has_modalities(each.target.capabilities, required) for each in plan.options):
         what += " in the protocol of the upstream that serves it"
     models = await context.snapshot.router.models()
     able = [model.id for model in models if _has_modalities(model.capabilities, required)]
-    listed = f" Of the models here these can: {', '.join(able[:_MAX_NAMED])}." if able else ""
+    listed = f" These models do: {', '.join(able[:_MAX_NAMED])}." if able else ""
     raise InvalidRequestError(
-        f"The model {plan.decision.requested!r} {what}, as far as is known here.{listed}",
+        f"The model {plan.decision.requested!r} {what}.{listed}",
         param="model",
         code="model_not_supported",
     )

@@ -235,7 +235,7 @@ def test_unsupported_settings_are_named(client: OpenAI) -> None:
 
 
 def test_model_without_audio_input_is_rejected(client: OpenAI) -> None:
-    with pytest.raises(BadRequestError, match="takes no audio") as refused:
+    with pytest.raises(BadRequestError, match="does not accept audio") as refused:
         client.audio.transcriptions.create(
             model="demo-anthropic/claude-sonnet-4-6", file=recording()
         )
@@ -375,7 +375,7 @@ def test_unsupported_speech_settings_are_named(client: OpenAI) -> None:
     assert refused.value.param == "response_format"
     opus = client.audio.speech.create(model=TTS, voice="alloy", input="x", response_format="opus")
     assert opus.response.headers["content-type"] == "audio/opus"
-    with pytest.raises(BadRequestError, match="gives no audio") as refused:
+    with pytest.raises(BadRequestError, match="does not produce audio") as refused:
         client.audio.speech.create(model=GEMINI, voice="Kore", input="x")
     assert "gemini-3.8-flash-tts" in refused.value.message
 
