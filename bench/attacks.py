@@ -123,13 +123,20 @@ def _claude(model: str, /, **more: object) -> dict[str, object]:
 
 
 def _attacks(prefix: str, models: Mapping[str, str]) -> list[Attack]:
-    chat, claude, gemini = models["chat"], models["messages"], models["gemini"]
-    json_type = {"Content-Type": "application/json"}
-    google = f"/v1beta/models/{gemini}:generateContent"
-
     def one(name: str, path: str, body: Callable[[], bytes], **headers: str) -> Attack:
-        return Attack(f"{prefix}-{name}", path, body, json_type | headers)
+        return Attack(
+            f"{prefix}-{name}", path, body, {"Content-Type": "application/json"} | headers
+        )
 
+    return [
+        *_gemini_attacks(one, models["gemini"]),
+        *_chat_attacks(one, models["chat"]),
+        *_messages_attacks(one, models["messages"]),
+    ]
+
+
+def _gemini_attacks(one: Callable[..., Attack], gemini: str) -> list[Attack]:
+    google = f"/v1beta/models/{gemini}:generateContent"
     compressed = {"Content-Encoding": "gzip"}
     return [
         one(
@@ -156,6 +163,11 @@ def _attacks(prefix: str, models: Mapping[str, str]) -> list[Attack]:
             f"/v1beta/models/{gemini}:countTokens",
             _with({}, contents=lambda: _many({"role": "user", "parts": [{"text": "x"}]})),
         ),
+    ]
+
+
+def _chat_attacks(one: Callable[..., Attack], chat: str) -> list[Attack]:
+    return [
         one(
             "chat-messages",
             "/v1/chat/completions",
@@ -227,6 +239,11 @@ def _attacks(prefix: str, models: Mapping[str, str]) -> list[Attack]:
             "/v1/responses",
             _with(_chat(chat, input="hi"), tools=lambda: _many({"type": "function", **_FUNCTION})),
         ),
+    ]
+
+
+def _messages_attacks(one: Callable[..., Attack], claude: str) -> list[Attack]:
+    return [
         one("messages", "/v1/messages", _with(_claude(claude), messages=lambda: _many(_WORD))),
         one(
             "messages-calls",
