@@ -71,6 +71,7 @@ class CandidateFinder:
     def find(self, request: LeaseRequest) -> list[Candidate]:
         """Return every account of every upstream model, in order."""
         found: list[Candidate] = []
+        only = request.only
         for rank, upstream_model in request.ranked:
             bound = None
             if request.session:
@@ -81,13 +82,15 @@ class CandidateFinder:
             found += [
                 self._candidate(rank, upstream_model, credential, request, bound, recent)
                 for credential in self.source.credentials(upstream_model.upstream)
-                if not request.only or credential.id == request.only
+                if not only or credential.id == only
             ]
         return found
 
     def credential_of(self, candidate: Candidate) -> Credential:
         """Return the credential of a candidate that was just found."""
         every: Sequence[Credential] = self.source.credentials(candidate.upstream_model.upstream)
+        if len(every) == 1:
+            return every[0]
         return next(each for each in every if each.id == candidate.credential)
 
     def _candidate(
@@ -102,9 +105,13 @@ class CandidateFinder:
         name = credential.id
         facts = self._facts(credential, upstream_model.model)
         tier = tier_rank(facts.tier) if facts.tier else LAST_TIER
-        locked = (upstream_model.upstream, name, upstream_model.model)
-        stamp = partial(secret_stamp, credential)
-        lock = self._locks.longest_lock(*locked, stamp)
+        lock, may_probe = None, False
+        if self._locks:
+            locked = (upstream_model.upstream, name, upstream_model.model)
+            stamp = partial(secret_stamp, credential)
+            lock = self._locks.longest_lock(*locked, stamp)
+            if lock is not None and facts.protection is None:
+                may_probe = self._may_probe(locked, stamp, request)
         locked_for, kind = self._locked_for(lock, facts.protection)
         load, load_of_others, last_used = self._in_flight.activity_of(name, request.session)
         return Candidate(
@@ -126,9 +133,7 @@ class CandidateFinder:
             bound=name == bound,
             recent=name == recent,
             estimated=lock is not None and lock.estimated and facts.protection is None,
-            probe=lock is not None
-            and facts.protection is None
-            and self._may_probe(locked, stamp, request),
+            probe=may_probe,
         )
 
     def _may_probe(

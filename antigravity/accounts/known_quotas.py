@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from antigravity.accounts.protection import QuotaProtection
 from antigravity.interfaces.quota import Quota
 from antigravity.interfaces.selection import AccountFacts, Protection
 from antigravity.interfaces.upstreams import Credential
+
+#: The facts of an account whose quota is not known.
+_NO_FACTS: Final = AccountFacts()
 
 
 class KnownQuotas(dict[str, Quota]):
@@ -25,7 +29,7 @@ class KnownQuotas(dict[str, Quota]):
         """Return tier, remaining quota and protection of an account for a model."""
         quota = self.get(credential.id)
         if quota is None:
-            return AccountFacts()
+            return _NO_FACTS
         now = self._now()
         return AccountFacts(
             tier=quota.tier,

@@ -154,12 +154,18 @@ class AccountPool:
 
     # Leases
 
+    def lease_now(self, request: LeaseRequest, max_wait: float) -> ILease | None:
+        """Return a lease of an account that is free now, ``None`` if there is none."""
+        if self._stopped:
+            return None
+        choice = self._choose_now(request, max_wait)
+        return None if choice.chosen is None else self._grant(request, choice)
+
     def lease(self, request: LeaseRequest, max_wait: float) -> Deferred[ILease]:
         """Return a Deferred that fires with a lease of the chosen account."""
         if self._stopped:
             return fail(stopping_error())
-        self._queue.serve_due()
-        choice = self._choose(request, 0.0 if max_wait > 0 else math.inf)
+        choice = self._choose_now(request, max_wait)
         if choice.chosen is not None:
             return succeed(self._grant(request, choice))
         if max_wait <= 0 or not choice.can_be_served_within(max_wait):
@@ -169,12 +175,6 @@ class AccountPool:
             if not self._queue.make_room(request, error):
                 return fail(error)
         return self._queue.wait(request, max_wait, choice.retry_in)
-
-    def would_wait(self, request: LeaseRequest) -> bool:
-        """Return whether no account is free for the request now."""
-        if not self._finder.max_requests and not self._locks:
-            return False
-        return self._choose(request, 0.0).chosen is None
 
     def explain(self, request: LeaseRequest) -> Sequence[CandidateStatus]:
         """Return which account would be chosen, and why each other one would not."""
@@ -249,6 +249,11 @@ class AccountPool:
 
     def _context(self, request: LeaseRequest, waited: float) -> SelectionContext:
         return SelectionContext(request.session, waited, self._settings.max_wait_seconds)
+
+    def _choose_now(self, request: LeaseRequest, max_wait: float) -> Choice:
+        """Return the choice for a new request, once those that can be served have been."""
+        self._queue.serve_due()
+        return self._choose(request, 0.0 if max_wait > 0 else math.inf)
 
     def _choose(self, request: LeaseRequest, waited: float) -> Choice:
         candidates = self._finder.find(request)

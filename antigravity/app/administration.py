@@ -107,7 +107,7 @@ class Administration:
         embeds = protocol in snapshot.embeddings.protocols
         router = snapshot.embeddings if embeds else snapshot.router
         decision = await router.route(model, protocol)
-        verdicts = snapshot.pool.explain(decision.lease_request())
+        verdicts = snapshot.pool.explain(decision.lease_request)
         served_as = {c.upstream.name: c.target.model for c in decision.options}
         quirks = {c.upstream.name: sorted(c.upstream.quirks) for c in decision.options}
         known = quirk_table()

@@ -54,18 +54,21 @@ class Exchange:
 
     def __init__(self, services: Services, snapshot: Snapshot) -> None:
         self._services = services
-        self._snapshot = snapshot
-        self._limits = _limits(snapshot)
+        self._serve_with(snapshot)
 
     def use(self, snapshot: Snapshot) -> None:
         """Serve new calls with ``snapshot``; running ones keep theirs."""
-        self._snapshot = snapshot
-        self._limits = _limits(snapshot)
+        self._serve_with(snapshot)
         responses, images = snapshot.settings.responses, snapshot.settings.images
         self._services.conversations.configure(
             max_entries=responses.max_entries, max_bytes=responses.max_bytes, ttl=responses.ttl
         )
         self._services.files.configure(max_bytes=images.url_max_bytes, ttl=images.url_ttl)
+
+    def _serve_with(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._limits = RequestLimits(**msgspec.structs.asdict(snapshot.settings.limits))
+        self._lowest_limit = self._limits.lowest
 
     def published(self, name: str) -> PublishedFile | None:
         """Return a file that was promised to a client; see :class:`IExchange`."""
@@ -130,17 +133,22 @@ class Exchange:
 
         :raises GatewayError: if the body holds too many values, naming them.
         """
-        services, limits, body = self._services, self._limits, call.body
-        await services.turns.wait()
+        services, body = self._services, call.body
+        waiting = services.turns.reserve(len(body))
+        if waiting is not None:
+            await waiting
         if len(body) > LARGE_BYTES or (len(body) > SMALL and may_need_cleaning(body)):
             cleaned = await services.background.run(len(body), clean_json, body)
             if cleaned is not body:
                 call = replace(call, body=cleaned, memo={})
         context = RequestContext(services, snapshot, protocol, call, recorder)
-        if context.is_large or context.value_count >= limits.lowest:
-            await context.compute(check_request, call.body, limits)
+        if context.is_large or context.value_count >= self._lowest_limit:
+            await context.compute(check_request, call.body, self._limits)
         if call.route.operation in _WITH_MODEL:
-            await context.compute(context.read_head)
+            if context.is_large:
+                await context.compute(context.read_head)
+            else:
+                context.read_head()
         return context
 
     def _unexpected(self, recorder: Recorder, call: Call) -> GatewayError:
@@ -162,8 +170,3 @@ def _labelled(reply: Reply, recorder: Recorder, snapshot: Snapshot) -> Reply:
     """Return the reply with the headers that say how the request was served."""
     headers = service_headers(recorder.record, every=snapshot.settings.proxy.debug_headers)
     return replace(reply, headers=(*reply.headers, *headers)) if headers else reply
-
-
-def _limits(snapshot: Snapshot) -> RequestLimits:
-    """Return the limits of requests that are configured."""
-    return RequestLimits(**msgspec.structs.asdict(snapshot.settings.limits))

@@ -136,8 +136,11 @@ class IAccountPool(Interface):
         no account.  Cancelling it leaves the queue.
         """
 
-    def would_wait(request: LeaseRequest) -> bool:
-        """Return whether no account is free for the request now."""
+    def lease_now(request: LeaseRequest, max_wait: float) -> ILease | None:
+        """Return a lease of the account that :meth:`lease` would choose at once.
+
+        ``None`` if the request would have to wait, or would be refused.
+        """
 
     def explain(request: LeaseRequest) -> Sequence[CandidateStatus]:
         """Return which account would be chosen, and why each other one would not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -64,8 +65,8 @@ class RoutingOption(Struct, frozen=True):
     window: int | None = None
 
 
-class RoutingDecision(Struct, frozen=True):
-    """The result of routing for one model name.
+class RoutingDecision(Struct, frozen=True, dict=True):
+    """The result of routing for one model name; many requests share it.
 
     ``requested`` is the client's model name, ``model`` the name after mapping.
     """
@@ -77,7 +78,7 @@ class RoutingDecision(Struct, frozen=True):
     reasons: tuple[RoutingReason, ...]
     capabilities: Capabilities
 
-    @property
+    @cached_property
     def by_upstream_model(self) -> dict[UpstreamModel, RoutingOption]:
         """The options by upstream model, as the account pool knows them."""
         return {
@@ -85,7 +86,8 @@ class RoutingDecision(Struct, frozen=True):
             for option in self.options
         }
 
+    @cached_property
     def lease_request(self) -> LeaseRequest:
-        """Return a request for an account of one of the options, without a client or session."""
+        """A request for an account of one of the options, without a client or session."""
         options = self.by_upstream_model
         return LeaseRequest(tuple(options), ranks=tuple(option.rank for option in options.values()))

@@ -42,6 +42,10 @@ class ModelMapping:
         self._tables = [("custom_mapping", _sorted(custom))]
         if builtin:
             self._tables.append(("builtin_aliases", _sorted(shipped_aliases())))
+        self._names = tuple(
+            pattern for _, entries in self._tables for pattern, _ in entries if "*" not in pattern
+        )
+        self._exact = frozenset(self._names)
 
     def resolve(self, model: str) -> tuple[str, tuple[MappingStep, ...]]:
         """Return the mapped name of ``model``, and the steps to it."""
@@ -55,9 +59,11 @@ class ModelMapping:
 
     def names(self) -> tuple[str, ...]:
         """Return the exact names that are mapped, for model lists."""
-        return tuple(
-            pattern for _, entries in self._tables for pattern, _ in entries if "*" not in pattern
-        )
+        return self._names
+
+    def has_name(self, name: str) -> bool:
+        """Return whether a rule maps exactly this name."""
+        return name in self._exact
 
 
 def _sorted(table: Mapping[str, str]) -> list[tuple[str, str]]:

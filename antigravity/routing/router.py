@@ -93,7 +93,7 @@ class Router:
 
     def has_mapping(self, name: str) -> bool:
         """Return whether a mapping rule has exactly this name, not only a wildcard."""
-        return name in self._mapping.names()
+        return self._mapping.has_name(name)
 
     async def route_mapped(self, name: str, protocol: str) -> RoutingDecision | None:
         """Return the decision for an internal name that only mapping rules know.

@@ -484,14 +484,21 @@ def test_conversation_with_many_requests_does_not_block_another() -> None:
     assert not many[2].called or many[1].called
 
 
-def test_would_wait_if_no_account_is_free() -> None:
+def test_lease_now_is_none_if_no_account_is_free() -> None:
     kit = PoolFixture(["a"], max_concurrency=1)
     request = LeaseRequest((PRO,))
-    assert not kit.pool.would_wait(request)
-    running = kit.take()
-    assert kit.pool.would_wait(request)
+    running = kit.pool.lease_now(request, 60.0)
+    assert running is not None
+    assert running.credential.id == "a"
+    assert kit.pool.lease_now(request, 60.0) is None
     running.succeeded()
-    assert not kit.pool.would_wait(request)
+    assert kit.pool.lease_now(request, 60.0) is not None
+
+
+def test_lease_now_is_none_once_the_pool_has_stopped() -> None:
+    kit = PoolFixture(["a"])
+    kit.pool.stop()
+    assert kit.pool.lease_now(LeaseRequest((PRO,)), 60.0) is None
 
 
 def test_longest_conversation_makes_room_in_full_queue() -> None:

@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from antigravity.exchange.turns import BUDGET, Turns
+from antigravity.exchange.turns import BUDGET, UNMEASURED, Turns
 
 
 class Loop(Clock):
@@ -70,6 +70,20 @@ class TurnsTests(SynchronousTestCase):
         self.failureResultOf(gone, CancelledError)
         self.loop.turn()
         self.assertEqual(self.begun, [0, 1, 2])
+
+    def test_small_requests_are_not_measured_until_they_add_up(self) -> None:
+        admitted = 0
+        while not self.loop.getDelayedCalls():
+            self.assertIsNone(self.turns.reserve(1024))
+            admitted += 1
+        self.assertGreater(admitted, 5)
+        self.assertLess(admitted * 1024, UNMEASURED)
+        self.loop.compute(1.1 * BUDGET)
+        self.assertIsNotNone(self.turns.reserve(1024))
+        self.loop.turn()
+        self.loop.turn()
+        self.assertIsNone(self.turns.reserve(1024))
+        self.assertEqual(self.loop.getDelayedCalls(), [])
 
     def test_no_call_is_scheduled_without_waiting_requests(self) -> None:
         self.request(0)

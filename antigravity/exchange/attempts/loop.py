@@ -29,7 +29,7 @@ from antigravity.exchange.attempts.tried_accounts import TriedAccounts
 from antigravity.exchange.attempts.upstream_call import Refused
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.plan import Plan
-from antigravity.interfaces.accounts import ILease
+from antigravity.interfaces.accounts import ILease, LeaseRequest
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.errors import (
     ContextLengthError,
@@ -78,11 +78,8 @@ class AttemptLoop:
         self._kind = kind
         origin = context.origin
         self._options = plan.decision.by_upstream_model
-        self._lease_request = replace(
-            plan.decision.lease_request(),
-            principal=context.call.principal,
-            only=origin.credential if origin is not None else "",
-        )
+        #: The id of the only account that can serve; empty if several may.
+        self._only = origin.credential if origin is not None else ""
         self._tried = TriedAccounts()
         self._attempts = 0
         self._refusals = 0
@@ -126,25 +123,41 @@ class AttemptLoop:
 
         :raises GatewayError: if there is none.
         """
-        context, state = self._context, self._context.attempts
-        pool, clock = context.snapshot.pool, context.services.clock
-        several = len(self._accounts()) > 1
-        session = await context.compute(context.session_key) if several else ""
-        request = replace(
-            self._lease_request,
-            session=session,
-            probe="never" if self._probed else "allowed",
-            exclude=self._tried.excluded,
+        context, any_request = self._context, self._plan.decision.lease_request
+        request = LeaseRequest(
+            any_request.upstream_models,
+            await self._session_key() if self._is_choice() else "",
+            self._tried.excluded,
+            context.call.principal,
+            self._only,
+            any_request.ranks,
+            "never" if self._probed else "allowed",
         )
-        if not session and pool.would_wait(request):  # its conversation has turns of its own
-            request = replace(request, conversation=await context.compute(context.session_key))
-        began = clock.seconds()
-        try:
-            lease: ILease = await pool.lease(request, self._max_wait())
-        finally:
-            state.waited += clock.seconds() - began
+        max_wait = self._max_wait()
+        lease: ILease | None = context.snapshot.pool.lease_now(request, max_wait)
+        if lease is None:
+            lease = await self._wait_for_account(request, max_wait)
         self._probed = self._probed or lease.is_probe
         return lease
+
+    async def _wait_for_account(self, request: LeaseRequest, max_wait: float) -> ILease:
+        """Return the account of a request that has to wait for it.
+
+        :raises GatewayError: if there is none.
+        """
+        context, state = self._context, self._context.attempts
+        if not request.session:  # its conversation has turns of its own
+            request = replace(request, conversation=await self._session_key())
+        clock = context.services.clock
+        began = clock.seconds()
+        try:
+            lease: ILease = await context.snapshot.pool.lease(request, max_wait)
+        finally:
+            state.waited += clock.seconds() - began
+        return lease
+
+    async def _session_key(self) -> str:
+        return await self._context.compute(self._context.session_key)
 
     def _max_wait(self) -> float:
         """Return for how many seconds more an account is worth waiting for."""
@@ -152,10 +165,22 @@ class AttemptLoop:
         remaining = max(0.0, limit - self._context.attempts.waited)
         return min(remaining, SHORT_LIMIT) if self._plan.fallback_on else remaining
 
+    def _is_choice(self) -> bool:
+        """Return whether several accounts could serve."""
+        if self._only:
+            return False
+        first = None
+        for upstream_model in self._options:
+            for each in self._context.snapshot.credentials.credentials(upstream_model.upstream):
+                if first is not None and each.id != first:
+                    return True
+                first = each.id
+        return False
+
     def _accounts(self) -> set[str]:
         """Return the ids of all accounts that could serve."""
-        if self._lease_request.only:
-            return {self._lease_request.only}
+        if self._only:
+            return {self._only}
         return set().union(*(self._accounts_of(each.upstream) for each in self._options))
 
     def _accounts_of(self, upstream: str) -> set[str]:
@@ -187,8 +212,10 @@ class AttemptLoop:
         self._attempts += 1
         attempt = Attempt(context, option, lease, losses, self._fitter.fitted(option))
         try:
-            passed = attempt.fitted is None and await context.compute(
-                self._kind.can_pass, context, option
+            passed = attempt.fitted is None and (
+                self._kind.can_pass(context, option)
+                if not context.is_large
+                else await context.compute(self._kind.can_pass, context, option)
             )
             label = None if attempt.fitted is None else attempt.fitted.label
             context.recorder.attempt(

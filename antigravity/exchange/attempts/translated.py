@@ -72,9 +72,12 @@ async def attempt_translated(attempt: Attempt) -> Reply:
 async def _encode(attempt: Attempt) -> tuple[Lowered, EncodedRequest]:
     """Return the request as the option can take it, and its bytes."""
     context, client, target = attempt.context, attempt.option.client, attempt.option.target
-    if not context.is_large:
-        await context.services.turns.wait()
-    await context.decode()
+    if context.is_large:
+        await context.decode()
+    else:
+        waiting = context.services.turns.reserve(len(context.call.body))
+        if waiting is not None:
+            await waiting
     fitted = attempt.fitted
     request = context.request if fitted is None else fitted.request
     request = await context.fetch_media(request, client.traits)
@@ -82,7 +85,9 @@ async def _encode(attempt: Attempt) -> tuple[Lowered, EncodedRequest]:
     if not context.is_repaired and fitted is None:
         lookup = await context.thinking_lookup(request)
     try:
-        return await context.compute(_translate, request, lookup, client, target)
+        if context.is_large:
+            return await context.compute(_translate, request, lookup, client, target)
+        return _translate(request, lookup, client, target)
     except UnreadablePartError as error:
         await context.compute(set_error_path, error, context.original_call.body)
         raise
