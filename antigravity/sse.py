@@ -6,6 +6,7 @@ protocols decode the JSON themselves, and only where it is needed.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 #: The maximum size of an event; no model sends a larger one, and it would fill the memory.
@@ -14,6 +15,11 @@ DEFAULT_LIMIT: Final = 64 * 1024 * 1024
 #: The memory of a piece of an event besides its bytes.  Without it, millions of empty pieces would
 #: not count.
 PIECE_COST: Final = 64
+
+
+_CR: Final = ord("\r")
+#: Bytes of an ``event`` line that is still in the usual form.
+_MAX_NAME: Final = 128
 
 
 class EventTooLargeError(ValueError):
@@ -66,11 +72,11 @@ class SseDecoder:
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Return the events that are complete with this chunk."""
-        if chunk[-2:] == b"\n\n" and self._is_between_events():
-            event = _only_event(chunk)
-            if event is not None and len(chunk) < self._limit:
-                self.tail = 0
-                return [event]
+        uniform = self.uniform(chunk)
+        if uniform is not None:
+            self.tail = 0
+            name, payloads = uniform
+            return [ServerSentEvent(name, data) for data in payloads]
         size: int | None = len(chunk)
         if self._first:
             chunk = self._skip_mark(chunk)
@@ -101,8 +107,17 @@ class SseDecoder:
             self._pieces.append(rest)
         return events
 
-    def _is_between_events(self) -> bool:
-        return not (self._first or self._cr or self._pieces or self._data or self._name)
+    def uniform(self, chunk: bytes) -> tuple[str, list[bytes]] | None:
+        """Return the name and the data of events in the usual form, without reading them.
+
+        ``None`` if the chunk is anything else than whole events of one name, each with one line
+        of data, or if an event has begun before it.
+        """
+        if chunk[-1:] != b"\n" or self._pieces or self._data or self._first or self._cr:
+            return None
+        if self._name or len(chunk) + PIECE_COST > self._limit:
+            return None
+        return _uniform_events(chunk)
 
     def _skip_mark(self, chunk: bytes) -> bytes:
         """Return the beginning of the stream without its byte-order mark, once that is complete."""
@@ -229,17 +244,34 @@ def _tail(lines: list[bytes], rest: bytes, size: int) -> int:
     return size
 
 
-def _only_event(chunk: bytes) -> ServerSentEvent | None:
-    """Return the event of a chunk that consists of exactly one event in the usual form."""
-    name = ""
-    begin = 0
+def _uniform_events(chunk: bytes) -> tuple[str, list[bytes]] | None:
+    """Return the name and the data of events of one name, with one line of data each."""
+    name, begin, lines = "", 6, 2
     if chunk.startswith(b"event: "):
-        begin = chunk.find(b"\n") + 1
-        name = chunk[7 : begin - 1].strip().decode("utf-8", "replace")
-    end = len(chunk) - 2
-    if not chunk.startswith(b"data: ", begin) or chunk.find(b"\n", begin) != end or b"\r" in chunk:
+        line = chunk.find(b"\n", 0, _MAX_NAME)
+        name, begin, lines = _name(chunk[7:line]), line + 7, 3
+    if not chunk.startswith(b"data: ", begin - 6):
         return None
-    return ServerSentEvent(name, chunk[begin + 6 : end])
+    blank, returns = (b"\r\n\r\n", lines) if _CR in chunk else (b"\n\n", 0)
+    if not chunk.endswith(blank):
+        return None
+    head, end = chunk[:begin], len(chunk) - len(blank)
+    if chunk.find(b"\n", begin, end) < 0:
+        payloads = [chunk[begin:end]]
+    else:
+        payloads = chunk[begin:end].split(blank + head)
+        # As many line ends as there are around the data of each event: there are none within.
+        if chunk.count(b"\n") != lines * len(payloads):
+            return None
+    if returns and chunk.count(b"\r") != returns * len(payloads):
+        return None
+    return name, payloads
+
+
+@lru_cache(maxsize=256)
+def _name(text: bytes) -> str:
+    """Return the name in the text of an ``event`` field."""
+    return text.strip().decode("utf-8", "replace")
 
 
 def _boundary(data: bytes) -> int:

@@ -153,6 +153,21 @@ class ITap(Interface):
         """
 
 
+class IDeltaTap(ITap):
+    """A tap that recognises events which only add content, many at a time.
+
+    Most events of a stream are such deltas, and need no look one by one.
+    """
+
+    def watch_deltas(name: str, payloads: Sequence[bytes], events: bytes) -> bool:
+        """Observe events that only add content; else return false, and do nothing.
+
+        ``payloads`` are the data of all ``events``, each of which has the name ``name``, is one
+        JSON object by its first and last byte, and describes no error.  If this returns true, the
+        tap is as if it had watched each of them; false is always right.
+        """
+
+
 class IClosingTap(ITap):
     """A tap that can complete a stream that ended in order, but without its last events."""
 

@@ -44,6 +44,8 @@ _HINT: Final = re.compile(
 #: The result of a failed tool in an MCP message.
 _FAILED_TOOL: Final = re.compile(rb'"isError"\s*:\s*true')
 
+_CAPITAL_M: Final = ord("M")
+
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -61,7 +63,7 @@ def redact_errors(data: bytes, name: str = "", credentials: Credentials = CREDEN
     redacted = credentials.redact_bytes(data)
     if redacted is data or name in _ERROR_NAMES:
         return redacted
-    if not _has_content(data) or _is_error(data):
+    if not has_content(data) or _is_error(data):
         return redacted
     return _redact_members(data, credentials)
 
@@ -71,17 +73,27 @@ def may_describe_error(data: bytes) -> bool:
 
     It must be searched if it may have a member that describes an error, or if it has no content.
     """
+    return has_error_hint(data) or not has_content(data)
+
+
+def has_error_hint(data: bytes) -> bool:
+    """Return whether there may be a member that describes an error, in one or more events."""
     # Every description of an error by an upstream contains one of these.
-    hinted = b"rror" in data or b"Message" in data or b"_details" in data
-    return (hinted and _HINT.search(data) is not None) or not _has_content(data)
+    # (``find`` is twice as fast as ``in``, and a search for one byte far faster.)
+    hinted = (
+        data.find(b"rror") >= 0
+        or (_CAPITAL_M in data and data.find(b"Message") >= 0)
+        or data.find(b"_details") >= 0
+    )
+    return hinted and _HINT.search(data) is not None
 
 
-def _has_content(data: bytes) -> bool:
+def has_content(data: bytes) -> bool:
     """Return whether there are members with content, or that contain such members."""
     return (
-        b'"choices"' in data
-        or b'"delta"' in data
-        or b'"candidates"' in data
+        data.find(b'"choices"') >= 0
+        or data.find(b'"delta"') >= 0
+        or data.find(b'"candidates"') >= 0
         or b'"content' in data
         or b'"response"' in data
         or b'"text"' in data

@@ -31,6 +31,7 @@ TOOL_CALL_EVENTS: Final = frozenset((ToolCallStart, ToolCallDelta, ToolCallEnd))
 #: The first bytes of JSON, in which bytes that are no UTF-8 are broken text and not audio.
 _BEGINS: Final = (b"{", b"[")
 
+_BACKSLASH: Final = ord("\\")
 _NAME: Final = re.compile(rb'("[^"\\]*"\s*:\s*)\Z')
 #: A member of log probabilities, which repeat the text.
 _TOKEN: Final = b'"token"'
@@ -38,6 +39,17 @@ _TOKEN: Final = b'"token"'
 _PLACES: Final = re.compile(
     rb'"(?:index|output_index|content_index|summary_index|item_id)"\s*:\s*("[^"]{0,100}"|\d+)'
 )
+
+
+def is_sound_text(data: bytes) -> bool:
+    """Return whether JSON has neither a lone surrogate nor bytes that are no UTF-8.
+
+    It can be several events: a pair of surrogates never spans two of them.
+    """
+    if _BACKSLASH in data and lone_surrogates_in(data):
+        return False
+    # Surrogates that are not escaped are no UTF-8 either.
+    return data.isascii() or replace_broken_text(data) is data
 
 
 class _HighSurrogate(Struct, frozen=True):

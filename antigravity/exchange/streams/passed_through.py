@@ -10,9 +10,10 @@ import msgspec
 
 from antigravity.exchange.streams.bounds import ITEM_LIMIT, has_too_many_items, too_many_items
 from antigravity.exchange.streams.event_source import EndPolicy, Unwrap
-from antigravity.exchange.streams.lone_surrogates import SurrogateJoiner
+from antigravity.exchange.streams.lone_surrogates import SurrogateJoiner, is_sound_text
 from antigravity.interfaces.protocols import (
     IClosingTap,
+    IDeltaTap,
     IRepairingTap,
     IStreamEncoder,
     ITap,
@@ -26,7 +27,12 @@ from antigravity.ir.errors import (
 )
 from antigravity.ir.events import StreamFailure
 from antigravity.ir.usage import Usage
-from antigravity.redaction.errors import may_describe_error, redact_errors
+from antigravity.redaction.errors import (
+    has_content,
+    has_error_hint,
+    may_describe_error,
+    redact_errors,
+)
 from antigravity.redaction.events import has_comments, redact_events
 from antigravity.sse import (
     EventSplitter,
@@ -262,10 +268,39 @@ class PassedThroughStream(_TappedStream):
         ends: EndPolicy | None = None,
     ) -> None:
         super().__init__(tap, keepalive, ends)
+        deltas = IDeltaTap(tap, None)
+        self._watch_deltas: Callable[[str, Sequence[bytes], bytes], bool] | None = (
+            None if deltas is None else deltas.watch_deltas
+        )
         self._splitter = EventSplitter()
         self._rewrites = False
         self._encoder = encoder
         self._may_have_errors = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the client's bytes for a chunk of the upstream's body."""
+        if self._watch_deltas is None or self.over or self._rewrites or self._splitter.held:
+            return super().feed(data)
+        events = self._sse.uniform(data)
+        if events is None or not self._are_deltas(data, *events):
+            return super().feed(data)
+        return data
+
+    def _are_deltas(self, data: bytes, name: str, payloads: Sequence[bytes]) -> bool:
+        """Return whether all events of a chunk only add content, once the tap has seen them.
+
+        This does at once what ``super().feed`` does for each event.
+        """
+        if self._surrogates.half is not None or self._tap.failure is not None:
+            return False
+        if len(data) > ITEM_LIMIT or has_error_hint(data) or not is_sound_text(data):
+            return False
+        for each in payloads:
+            if not (each.startswith(b"{") and each.endswith(b"}") and has_content(each)):
+                return False
+        watch: Any = self._watch_deltas
+        watched: bool = watch(name, payloads, data)
+        return watched
 
     def _start_rewrite(self, before: Sequence[ServerSentEvent], out: list[bytes]) -> None:
         if not self._rewrites:

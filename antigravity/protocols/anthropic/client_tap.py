@@ -6,7 +6,7 @@ thinking before a call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -16,6 +16,7 @@ from zope.interface import implementer
 from antigravity.interfaces.protocols import (
     IBodyRepairingTap,
     IClosingTap,
+    IDeltaTap,
     IReasoningTap,
     IRepairingTap,
 )
@@ -82,7 +83,7 @@ class _Thought:
             yield ThinkingSignature(Signature(signature, NATIVE_FAMILY))
 
 
-@implementer(IReasoningTap, IClosingTap, IRepairingTap, IBodyRepairingTap)
+@implementer(IReasoningTap, IClosingTap, IDeltaTap, IRepairingTap, IBodyRepairingTap)
 class AnthropicTap:
     """Tap on one stream, or on one whole response.
 
@@ -122,6 +123,16 @@ class AnthropicTap:
         """Call ``on_event`` with tool calls, and the thinking before them, from now on."""
         self._on_event = on_event
         self._unsigned = unsigned
+
+    def watch_deltas(self, name: str, payloads: Sequence[bytes], events: bytes) -> bool:
+        """Observe deltas of a block; return false for other events."""
+        if name != "content_block_delta":
+            return False
+        self.meaningful = True
+        if self._open is not None:
+            for each in payloads:
+                self._hold(each)
+        return True
 
     def watch(self, event: ServerSentEvent) -> None:
         """Observe one event."""

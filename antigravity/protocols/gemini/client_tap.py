@@ -7,13 +7,13 @@ chunks are decoded only if their bytes contain the name of a relevant field.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import IReasoningTap
+from antigravity.interfaces.protocols import IDeltaTap, IReasoningTap
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import Event, ThinkingDelta, ThinkingSignature, ToolCallStart
 from antigravity.ir.signature import Signature
@@ -48,7 +48,7 @@ _CONTENT: Final = (
 )
 
 
-@implementer(IReasoningTap)
+@implementer(IReasoningTap, IDeltaTap)
 class GeminiTap:
     """Watches one stream.
 
@@ -97,6 +97,20 @@ class GeminiTap:
             if summary is not None and summary.usage_metadata is not None:
                 self._usage = token_counts.from_wire(summary.usage_metadata)
         return self._usage
+
+    def watch_deltas(self, name: str, payloads: Sequence[bytes], events: bytes) -> bool:
+        """Examine chunks with content and usage only; else return false."""
+        find = events.find
+        if not self.meaningful or find(_FINISH) >= 0 or find(_BLOCKED) >= 0 or find(_ERROR) >= 0:
+            return False
+        if self._on_event is not None and (find(_THOUGHT) >= 0 or find(_CALL) >= 0):
+            return False
+        for each in payloads:
+            if each.find(b'"candidates":[{') < 0 and each.find(b'"candidates": [{') < 0:
+                return False
+        if find(_USAGE) >= 0:
+            self._usage_chunk = next(each for each in reversed(payloads) if _USAGE in each)
+        return True
 
     def watch(self, event: ServerSentEvent) -> None:
         """Examine one event.

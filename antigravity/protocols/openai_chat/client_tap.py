@@ -7,13 +7,18 @@ and many clients drop it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import IBodyRepairingTap, IClosingTap, IReasoningTap
+from antigravity.interfaces.protocols import (
+    IBodyRepairingTap,
+    IClosingTap,
+    IDeltaTap,
+    IReasoningTap,
+)
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import Event, ThinkingDelta, ToolCallStart
 from antigravity.ir.request import Request
@@ -43,7 +48,7 @@ _CALL: Final = re.compile(rb'"tool_calls"\s*:\s*\[\s*\{')
 _MAX_HELD: Final = 4 * 1024 * 1024
 
 
-@implementer(IReasoningTap, IClosingTap, IBodyRepairingTap)
+@implementer(IReasoningTap, IClosingTap, IDeltaTap, IBodyRepairingTap)
 class ChatTap:
     """Tap on one stream, or on one whole response."""
 
@@ -77,6 +82,21 @@ class ChatTap:
         if self._on_event is not None and _REASONING.search(body) and _CALL.search(body):
             self._held = [ServerSentEvent("", body)]
             self._report_calls()
+
+    def watch_deltas(self, name: str, payloads: Sequence[bytes], events: bytes) -> bool:
+        """Observe chunks with content only; else return false."""
+        if not self.meaningful or name == "error" or events.find(b'"tool_calls"') >= 0:
+            return False
+        if self._on_event is not None and events.find(b'"reasoning') >= 0:
+            return False
+        if _MATTERS.search(events):
+            return False
+        for each in payloads:
+            if each.find(b'"choices":[{') < 0 and each.find(b'"choices": [{') < 0:
+                return False
+        self._last = payloads[-1]
+        self._counted = False
+        return True
 
     def watch(self, event: ServerSentEvent) -> None:
         """Observe one event."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import IClosingTap, IResponseIdTap
+from antigravity.interfaces.protocols import IClosingTap, IDeltaTap, IResponseIdTap
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.usage import Usage
 from antigravity.protocols import lenient
@@ -62,7 +62,7 @@ class _Created(Struct, frozen=True):
 _MAX_HELD: Final = 4 * 1024 * 1024
 
 
-@implementer(IResponseIdTap, IClosingTap)
+@implementer(IResponseIdTap, IClosingTap, IDeltaTap)
 class ResponsesTap:
     """Tap on one response; it decodes only the events that begin or end the stream."""
 
@@ -88,6 +88,13 @@ class ResponsesTap:
                 self._report_id(lenient.decode(body, _Response))
             except MALFORMED:
                 return  # the client gets the malformed body
+
+    def watch_deltas(self, name: str, payloads: Sequence[bytes], events: bytes) -> bool:
+        """Observe deltas; return false for other events."""
+        if not name.endswith(".delta"):
+            return False
+        self.meaningful = True
+        return True
 
     def watch(self, event: ServerSentEvent) -> None:
         """Observe one event."""
