@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +22,7 @@ from antigravity.routing.model_names import (
 )
 from antigravity.routing.patterns import matches
 
+_GENERATIONS: Final = ("from", "before", "generation")
 #: The capabilities of longer names are not cached.
 _LONGEST: Final = 200
 
@@ -30,13 +31,17 @@ class CapabilityRule(Struct, frozen=True):
     """Fields of :class:`Capabilities` for the models that match one of the patterns.
 
     ``lowest`` and ``below`` restrict the rule to generations, so that names without one never
-    match.
+    match.  ``generation`` is that of the matching models for later rules.  ``source`` is the file,
+    ``number`` the position of the rule in it.
     """
 
     match: tuple[str, ...]
     fields: dict[str, Any]
     lowest: Generation | None = None
     below: Generation | None = None
+    generation: Generation | None = None
+    source: str = ""
+    number: int = 0
 
     def applies(self, name: str, plain: str, generation: Generation | None) -> bool:
         """Return whether the rule applies to a model, by its name, plain name and generation."""
@@ -63,14 +68,8 @@ class CapabilityTable:
         capabilities = self._known.get(model)
         if capabilities is None:
             fields: dict[str, Any] = {}
-            plain = plain_name(model)
-            generation = generation_of(plain)
-            for rule in self._rules:
-                if rule.applies(plain, plain, generation):
-                    fields.update(rule.fields)
-            for rule in self._own:
-                if rule.applies(model, plain, generation):
-                    fields.update(rule.fields)
+            for rule in self.rules_for(model):
+                fields.update(rule.fields)
             capabilities = msgspec.convert(fields, Capabilities)
             # Clients can send any name, so the cache is limited.
             if len(self._known) < 10_000 and len(model) <= _LONGEST:
@@ -79,11 +78,17 @@ class CapabilityTable:
 
     def is_own(self, model: str, field: str) -> bool:
         """Return whether a rule of the operator sets a field of ``model``."""
+        return any(field in rule.fields for rule in self.rules_for(model) if rule in self._own)
+
+    def rules_for(self, model: str) -> Iterator[CapabilityRule]:
+        """Yield the rules that apply to ``model``, in their order."""
         plain = plain_name(model)
         generation = generation_of(plain)
-        return any(
-            field in rule.fields and rule.applies(model, plain, generation) for rule in self._own
-        )
+        for name, rules in ((plain, self._rules), (model, self._own)):
+            for rule in rules:
+                if rule.applies(name, plain, generation):
+                    generation = rule.generation or generation
+                    yield rule
 
 
 def parse_rules(text: str, source: str) -> list[CapabilityRule]:
@@ -101,10 +106,11 @@ def parse_rules(text: str, source: str) -> list[CapabilityRule]:
         if not isinstance(patterns, list) or not patterns:
             raise ValueError(f"{source}: model rule {number} needs match = ['pattern', …]")
         try:
-            lowest, below = (_generation(table.pop(key, None)) for key in ("from", "before"))
+            lowest, below, generation = (_generation(table.pop(key, None)) for key in _GENERATIONS)
         except ValueError:
             raise ValueError(
-                f"{source}: model rule {number}: from and before must be strings such as '4.6'"
+                f"{source}: model rule {number}: from, before and generation must be strings such "
+                "as '4.6'"
             ) from None
         unknown = sorted(set(table) - set(Capabilities.__struct_fields__))
         if unknown:
@@ -115,7 +121,8 @@ def parse_rules(text: str, source: str) -> list[CapabilityRule]:
             found = find_mismatch(table, Capabilities)
             problem = f"{found.at()}: {found.problem}"
             raise ValueError(f"{source}: model rule {number}: {problem}") from error
-        rules.append(CapabilityRule(tuple(map(str, patterns)), table, lowest, below))
+        patterns = tuple(map(str, patterns))
+        rules.append(CapabilityRule(patterns, table, lowest, below, generation, source, number))
     return rules
 
 

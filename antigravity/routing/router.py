@@ -313,6 +313,8 @@ class Router:
         if name != protocol and capabilities.tools_protocol in protocols:
             name = capabilities.tools_protocol
         special, own = IModelProtocols(upstream, None), capabilities.protocol
+        if name != protocol and own in protocols:
+            name = own
         if special is not None and own in self._clients and own in special.model_protocols:
             name = own
         target = Target(model, capabilities, upstream.quirks, image_options)

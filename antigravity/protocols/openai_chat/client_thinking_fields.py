@@ -20,7 +20,9 @@ def thinking_fields(request: Request, target: Target, losses: Losses) -> dict[st
     fields: dict[str, Any] = {}
     if thinks and target.accepts("thinking_switch"):
         fields = _switch(request, target, losses)
-        if effort in (None, "none") or not target.capabilities.efforts:
+        if effort is None or not target.capabilities.efforts:
+            return fields
+        if effort == "none" and target.capabilities.min_budget == 0:
             return fields
     elif thinks and target.accepts("enable_thinking"):
         return _enabled(request, losses)

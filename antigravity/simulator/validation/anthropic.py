@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from antigravity.simulator.errors import ApiError, refuse
 from antigravity.simulator.validation import anthropic_tools
 from antigravity.simulator.validation.anthropic_blocks import check_block
 from antigravity.simulator.validation.anthropic_compatible import check_reasoning
 from antigravity.simulator.validation.anthropic_errors import read_body
+from antigravity.simulator.validation.anthropic_models import generation, max_output
 from antigravity.simulator.validation.anthropic_pairing import check_pairing
 from antigravity.simulator.validation.anthropic_schema import COUNT, MESSAGE
 from antigravity.simulator.validation.anthropic_thinking import (
@@ -17,10 +18,7 @@ from antigravity.simulator.validation.anthropic_thinking import (
     check_effort,
     check_sampling,
     check_thinking,
-    generation,
 )
-
-_MAX_OUTPUT: Final = 128_000
 
 
 def check(body: dict[str, Any]) -> dict[str, Any]:
@@ -31,10 +29,11 @@ def check(body: dict[str, Any]) -> dict[str, Any]:
     body = read_body(body, MESSAGE)
     _check_input(body)
     limit = body["max_tokens"]
-    if limit > _MAX_OUTPUT:
+    most = max_output(body["model"])
+    if limit > most:
         refuse(
-            f"max_tokens: {limit} > {_MAX_OUTPUT}, which is the maximum allowed number of output "
-            f"tokens for {body['model']}"
+            f"max_tokens: {limit} > {most}, which is the maximum allowed number of output tokens "
+            f"for {body['model']}"
         )
     check_sampling(body)
     check_thinking(body, limit)

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from antigravity.simulator.errors import refuse
+from antigravity.simulator.validation.anthropic_models import generation
 
 _DOCS: Final = (
     " Please consult our documentation at https://docs.claude.com/en/docs/build-with-claude/"
     "extended-thinking"
 )
-
-
-def generation(model: str) -> tuple[int, int]:
-    """Return the generation of a model: (4, 6) for claude-opus-4-6, (99, 0) if unknown."""
-    match = re.search(r"-(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)", model)
-    if not model.startswith("claude") or match is None:
-        return (99, 0)
-    return int(match[1]), int(match[2] or 0)
 
 
 def accepts_system_turns(model: str) -> bool:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from antigravity.simulator.errors import refuse
-from antigravity.simulator.validation.anthropic_thinking import generation
+from antigravity.simulator.validation.anthropic_models import (
+    accepts_response_schemas,
+    generation,
+)
 from antigravity.simulator.validation.json_schema import (
     find_malformed,
     find_unknown_type,
@@ -34,8 +37,13 @@ def check(body: dict[str, Any]) -> None:
     _check_strict(tools, body["model"])
     if "tool_choice" in body:
         _check_tool_choice(body["tool_choice"], names)
-    _check_format("output_config.format", body.get("output_config", {}).get("format"))
-    _check_format("output_format", body.get("output_format"))
+    for place, form in (
+        ("output_config.format", body.get("output_config", {}).get("format")),
+        ("output_format", body.get("output_format")),
+    ):
+        if form is not None and not accepts_response_schemas(body["model"]):
+            refuse(f"{place}: structured outputs are not supported on this model.")
+        _check_format(place, form)
 
 
 def _check_tool(index: int, tool: dict[str, Any]) -> str:
