@@ -21,7 +21,7 @@ from antigravity.web.json_body import read_json
 from antigravity.web.request import head_of
 from antigravity.web.responses import is_closed, write_whole
 
-Handler = Callable[..., object]
+Handler = Callable[..., Deferred[None] | None]
 
 
 class FixRequest(msgspec.Struct, frozen=True):

@@ -39,7 +39,7 @@ from antigravity.web.key_throttle import TooManyWrongKeysError
 from antigravity.web.mcp import mcp_routes
 from antigravity.web.request import head_of, pop_body
 from antigravity.web.request_head import RequestHead
-from antigravity.web.resource import GatewayResource
+from antigravity.web.resource import Endpoint, GatewayResource
 from antigravity.web.responses import (
     abort_connection,
     is_closed,
@@ -61,7 +61,8 @@ from antigravity.web.tunnel_access import TunnelAccess
 #: A route of a plugin: method, Klein path, handler.  The handler gets the request, and the names
 #: in the path as keywords; it returns anything that Klein renders, also as Deferred or coroutine.
 ExtraRoute = tuple[str, str, Callable[..., object]]
-_Handler = Callable[..., object]
+#: A handler of the gateway: it writes its response, at once or until its Deferred fires.
+_Handler = Callable[..., Deferred[None] | None]
 
 _ALL: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _JSON: Final = "application/json"
@@ -107,11 +108,16 @@ class WebApp:
         self._exchange = exchange
         self._administration = administration
         self._klein = klein = Klein()
+        self._endpoints: dict[str, Endpoint] = {}
         self._routes = list(shared_routes(protocols))
         self._add_routes(extra_routes, mcp or {})
         self._table = RoutingTable(klein, self._routes)
         self._resource = GatewayResource(
-            klein, self._table, self._guarded(self._preflight), self._guarded(self._serve_unmatched)
+            klein,
+            self._table,
+            self._endpoints,
+            self._guarded(self._preflight),
+            self._guarded(self._serve_unmatched),
         )
 
     def configure(self, settings: Settings) -> None:
@@ -139,7 +145,8 @@ class WebApp:
         add_converters(klein)
         for number, (method, path, handler) in enumerate(extra_routes):
             methods = [method] if method not in ("*", "ANY") else None
-            self._route(path, methods, handler, f"{PLUGIN}{number}")
+            add = klein.route(path, methods=methods, endpoint=f"{PLUGIN}{number}")
+            add(self._guarded_plugin(handler))
         self._route("/", ["GET"], self._welcome)
         self._route("/healthz", ["GET"], self._healthz)
         self._route("/readyz", ["GET"], self._readyz)
@@ -163,36 +170,66 @@ class WebApp:
         klein.handle_errors(Exception)(self._backstop)
 
     def _route(
-        self, path: str, methods: Sequence[str] | None, handler: _Handler, endpoint: str = ""
+        self, path: str, methods: Sequence[str], handler: _Handler, endpoint: str = ""
     ) -> None:
-        route = self._klein.route(path, methods=methods, endpoint=endpoint or path)
-        route(self._guarded(handler))
+        """Add a Klein rule for a handler that writes its response itself."""
+        endpoint = endpoint or path
+        serve = self._endpoints[endpoint] = self._guarded(handler)
+        self._klein.route(path, methods=methods, endpoint=endpoint)(serve)
 
     # -- all routes --
 
-    def _guarded(self, handler: _Handler) -> Callable[..., Deferred[Any]]:
-        def guarded(request: Any, **names: Any) -> Deferred[Any]:
+    def _guarded(self, handler: _Handler) -> Endpoint:
+        """Return ``handler`` for admitted requests; its errors are written as responses."""
+        errback: Callable[..., None] = self._failed  # type: ignore[assignment]
+
+        def guarded(request: Any, **names: Any) -> Deferred[None] | None:
             head: RequestHead = request.head  # the resource has read it
-            done: Deferred[Any] = txaio.as_future(self._enter, request, head, handler, names)
+            try:
+                self._admit(request, head)
+                done = handler(request, **names)
+            except Exception:  # noqa: BLE001 - the client must get a response in any case
+                return self._failed(Failure(), request, head)
+            if done is None:
+                return None
+            request.running = done
+            return done.addErrback(errback, request, head)
+
+        return guarded
+
+    def _guarded_plugin(self, handler: Callable[..., object]) -> Callable[..., Deferred[Any]]:
+        """Return a plugin's handler, which may return anything that Klein renders."""
+
+        def guarded(request: Any, **names: Any) -> Deferred[Any]:
+            head = head_of(request)
+            done: Deferred[Any] = txaio.as_future(self._call_plugin, request, head, handler, names)
             request.running = done
             return done.addErrback(self._failed, request, head)
 
         return guarded
 
-    def _enter(
-        self, request: Any, head: RequestHead, handler: _Handler, names: Mapping[str, Any]
+    def _call_plugin(
+        self,
+        request: Any,
+        head: RequestHead,
+        handler: Callable[..., object],
+        names: Mapping[str, Any],
     ) -> object:
+        self._admit(request, head)
+        return handler(request, **names)
+
+    def _admit(self, request: Any, head: RequestHead) -> None:
+        """Admit a request, unless it was admitted before its body was read."""
         try:
-            if not head.admitted:  # a request with a body was admitted before it was read
+            if not head.admitted:
                 self.admission.admit(head)
         finally:
             set_common_headers(request, head)
-        return handler(request, **names)
 
     def _for_operator(self, handler: _Handler) -> _Handler:
         """Check the operator's key whatever the path was: it may have been corrected."""
 
-        def checked(request: Any, **names: Any) -> object:
+        def checked(request: Any, **names: Any) -> Deferred[None] | None:
             self.admission.admit_operator(head_of(request))
             return handler(request, **names)
 
@@ -211,9 +248,10 @@ class WebApp:
         error, delay = self.admission.key_throttle.throttle(error, head.client, clock.seconds())
         head.quiet = isinstance(error, TooManyWrongKeysError)
         if delay:
-            late: Deferred[None] = deferLater(clock, delay, self._refuse, error, request, head)
+            late = deferLater(clock, delay, lambda: None)
             request.running = late
-            return late
+            # one that is cancelled is refused at once, unless the client is gone
+            return late.addBoth(lambda _: self._refuse(error, request, head))
         self._refuse(error, request, head)
         return None
 
@@ -263,7 +301,7 @@ class WebApp:
         )
         return self._exchange.handle(candidate.protocol, call).addCallback(write_reply, request)
 
-    def _serve_unmatched(self, request: Any) -> object:
+    def _serve_unmatched(self, request: Any) -> Deferred[None] | None:
         """Serve the corrected path, or raise the error that explains the problem."""
         head = head_of(request)
         if head.path.startswith(
@@ -279,7 +317,7 @@ class WebApp:
         head.protocol = match.protocol
         corrected = f"{head.path[:200]} -> {match.path[:200]}"
         set_headers(request, (("X-Path-Corrected", corrected),))
-        return self._klein.execute_endpoint(match.endpoint, request, **match.arguments)
+        return self._endpoints[match.endpoint](request, **match.arguments)
 
     # -- the gateway's own paths --
 

@@ -19,7 +19,7 @@ _METHODS: Final = ("GET", "POST", "DELETE")
 _MOST_VALUES: Final = 100_000
 _MOST_BYTES: Final = 32 * 1024 * 1024
 
-Handler = Callable[[Any], object]
+Handler = Callable[[Any], Deferred[None] | None]
 
 
 def mcp_routes(

@@ -28,6 +28,15 @@ def too_large(limit: int) -> RequestTooLargeError:
     )
 
 
+def without_mark(body: bytes) -> bytes:
+    """Return ``body`` without a byte order mark before JSON.
+
+    Some editors and clients on Windows write it, but JSON has none (RFC 8259, 8.1), and upstreams
+    refuse it.
+    """
+    return body[len(_MARK) :] if body[:1] == _MARK[:1] and _MARKED_JSON.match(body) else body
+
+
 class RequestBody:
     """One body of at most ``limit`` bytes before and after decompression; 0 is no limit.
 
@@ -131,14 +140,10 @@ class RequestBody:
         return self._new_inflater()
 
     def finish(self) -> bytes:
-        """Return the body, once :meth:`advance` has returned true.
-
-        A byte order mark before JSON is removed.  Some editors and clients on Windows write it, but
-        JSON has none (RFC 8259, 8.1), and upstreams refuse it.
+        """Return the body, once :meth:`advance` has returned true; see :func:`without_mark`.
 
         :raises InvalidRequestError: if a compressed body ends too early.
         """
         if self._new_inflater is not None and not self._ended and self._received:
             raise InvalidRequestError("The compressed body ends too early.")
-        body = self._first_piece if self._buffer is None else self._buffer.getvalue()
-        return body[len(_MARK) :] if _MARKED_JSON.match(body) else body
+        return without_mark(self._first_piece if self._buffer is None else self._buffer.getvalue())

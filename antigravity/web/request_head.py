@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from secrets import token_hex
+from collections.abc import Iterable
+from functools import lru_cache
+from os import urandom
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -17,8 +18,8 @@ from antigravity.web.authentication import (
 )
 from antigravity.web.tunnel_access import TunnelAccess
 
-_VALID_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-_ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
+_VALID_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_ABSOLUTE: Final = re.compile(r"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 _MOST_PARAMETERS: Final = 200
 #: Headers about the connection and the coding of the body, which do not reach the exchange.
 _FRAMING: Final = frozenset(
@@ -51,29 +52,74 @@ _FORWARDED: Final = frozenset(
     }
 )
 _FORWARDED_PREFIXES: Final = ("x-forwarded", "x-original-", "cf-")
+#: Headers that are read here, and passed on.
+_READ: Final = frozenset({"host", "origin", "x-request-id"})
+#: Another header with which clients name a request.
+_OTHER_ID: Final = "x-client-request-id"
 _LOOPBACK: Final = ("127.", "::ffff:127.")
 #: The maximum number of logged characters of a method and of a path.
 _SHOWN_METHOD: Final = 24
 _SHOWN_PATH: Final = 256
+#: The number of common header names that are remembered.
+_MOST_NAMES: Final = 1024
+#: The number of random bytes of an id, and of ids that are made at a time.
+_ID_BYTES: Final = 12
+_IDS: Final = 256
 
-_names: dict[bytes, str] = {}
-
-
-def _lower(name: bytes) -> str:
-    """Return a header's name in lower case; common ones are cached."""
-    known = _names.get(name)
-    if known is None:
-        known = name.lower().decode("latin-1")
-        if len(_names) < 1024:
-            _names[name] = known
-    return known
+#: What a header is, by its name.
+_PLAIN, _IS_READ, _IS_FORWARDED, _IS_CREDENTIAL, _IS_FRAMING = range(5)
+_names: dict[str, tuple[str, int]] = {}
+_ids: list[str] = []
 
 
-def _text(value: bytes) -> str:
+def _classify(name: str) -> tuple[str, int]:
+    """Return a header's name in lower case, and what it is; common ones are remembered."""
+    lower = name.lower()
+    if lower in CREDENTIAL_HEADERS:
+        kind = _IS_CREDENTIAL
+    elif lower in _FRAMING:
+        kind = _IS_FRAMING
+    elif lower in _READ:
+        kind = _IS_READ
+    elif lower in _FORWARDED or lower.startswith(_FORWARDED_PREFIXES):
+        kind = _IS_FORWARDED
+    else:
+        kind = _PLAIN
+    if len(_names) < _MOST_NAMES and len(name) <= 64:
+        _names[name] = lower, kind
+    return lower, kind
+
+
+def _text(value: str) -> str:
+    """Return Latin-1 ``value`` as the UTF-8 that it is, or else unchanged."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def _decoded(value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
         return value.decode("latin-1")
+
+
+def _new_id() -> str:
+    """Return a random id for a request; many are made at a time."""
+    if not _ids:
+        digits = urandom(_ID_BYTES * _IDS).hex()
+        size = 2 * _ID_BYTES
+        _ids.extend("req_" + digits[place : place + size] for place in range(0, len(digits), size))
+    return _ids.pop()
+
+
+@lru_cache(maxsize=256)
+def _is_local(peer: str | None) -> bool:
+    """Return whether the address of a client is this machine's; ``None`` is a Unix socket."""
+    return peer is None or peer == "::1" or peer.startswith(_LOOPBACK)
 
 
 def _shown(text: str, most: int) -> str:
@@ -93,10 +139,14 @@ class RequestHead:
     """The head of one request.
 
     ``headers``, ``query`` and ``args`` have no credentials; those are in ``keys``, by the name of
-    their header or parameter.  ``fault`` describes a head that is malformed.  ``tunnel``
-    is set for requests through the tunnel.  ``protocol`` is the one that a corrected prefix of
-    the path named.  ``quiet`` keeps the request out of the access log.  ``admitted``,
-    ``principal`` and ``allowed_origin`` are set by the admission policy.
+    their header or parameter.  ``framing`` has the headers about connection and body, each with all
+    its values.  ``fault`` describes a head that is malformed.  ``tunnel`` is set for requests
+    through the tunnel.  ``protocol`` is the one that a corrected prefix of the path named.
+    ``quiet`` keeps the request out of the access log.  ``admitted``, ``principal`` and
+    ``allowed_origin`` are set by the admission policy.
+
+    :param target: the request target, like ``fields`` (names and values of the headers) with one
+        character for each byte.
     """
 
     __slots__ = (
@@ -104,6 +154,7 @@ class RequestHead:
         "allowed_origin",
         "args",
         "fault",
+        "framing",
         "headers",
         "host",
         "id",
@@ -119,15 +170,15 @@ class RequestHead:
         "quiet",
         "raw_path",
         "tunnel",
-        "upgrade",
+        "version",
     )
 
     def __init__(
         self,
-        method: bytes,
-        uri: bytes,
-        version: bytes,
-        headers: Iterator[tuple[bytes, list[bytes]]],
+        method: str,
+        target: str,
+        version: str,
+        fields: Iterable[tuple[str, str]],
         peer: str | None,
         tunnel: TunnelAccess | None = None,
     ) -> None:
@@ -139,75 +190,81 @@ class RequestHead:
         self.principal = ""
         self.protocol = ""
         self.allowed_origin = ""
-        self.upgrade = ""
         self.host: str | None = None
         self.origin: str | None = None
-        self.method = method.decode("latin-1")
+        self.method = method
+        self.version = version
         self.headers: dict[str, str] = {}
+        self.framing: dict[str, list[str]] = {}
         self.keys: dict[str, list[str]] = {}
-        given_id = self._read_headers(headers)
-        self._read_uri(uri)
-        if self.host is None and version != b"HTTP/1.0":
+        self.loopback = tunnel is None and _is_local(peer)
+        self.id = ""
+        self._read_headers(fields)
+        self._read_target(target)
+        if self.host is None and version != "HTTP/1.0":
             self.fault = self.fault or "The Host header is missing."
-        self.id = given_id or "req_" + token_hex(12)
-        self.loopback = (
-            tunnel is None
-            and (peer is None or peer == "::1" or peer.startswith(_LOOPBACK))
-            and _FORWARDED.isdisjoint(self.headers)
-            and not any(name.startswith(_FORWARDED_PREFIXES) for name in self.headers)
-        )
+        if not self.id:
+            other = self.headers.get(_OTHER_ID)
+            self.id = other if other and _VALID_ID.fullmatch(other) else _new_id()
 
-    def _read_headers(self, headers: Iterator[tuple[bytes, list[bytes]]]) -> str:
-        given_id = other_id = ""
-        for raw_name, values in headers:
-            name = _lower(raw_name)
-            value = values[-1]
-            if name in CREDENTIAL_HEADERS:
-                self._read_credential(name, values)
-            elif name in _FRAMING:
-                if name == "upgrade":
-                    self.upgrade = _text(value).strip().lower()
+    def _read_headers(self, fields: Iterable[tuple[str, str]]) -> None:
+        headers, known = self.headers, _names
+        for raw_name, raw_value in fields:
+            name, kind = known.get(raw_name) or _classify(raw_name)
+            value = raw_value.strip(" \t")
+            if not value.isascii():
+                value = _text(value)
+            if kind == _PLAIN:
+                headers[name] = value
+            elif kind == _IS_READ:
+                self._read_header(name, value)
+            elif kind == _IS_FRAMING:
+                self.framing.setdefault(name, []).append(value)
+            elif kind == _IS_CREDENTIAL:
+                self._read_credential(name, value)
             else:
-                self.headers[name] = text = _text(value)
-                if name == "host":
-                    self.host = text
-                    if len(values) > 1:
-                        self.fault = "There is more than one Host header."
-                elif name == "origin":
-                    # several are an attack; joined they match no allowed origin
-                    self.origin = text if len(values) == 1 else b", ".join(values).decode("latin-1")
-                elif name == "x-request-id":
-                    given_id = text if _VALID_ID.fullmatch(value) else ""
-                elif name == "x-client-request-id":
-                    other_id = text if _VALID_ID.fullmatch(value) else ""
-        return given_id or other_id
+                self.loopback = False
+                headers[name] = value
 
-    def _read_credential(self, name: str, values: list[bytes]) -> None:
+    def _read_header(self, name: str, value: str) -> None:
+        headers = self.headers
+        if name == "host":
+            if self.host is not None:
+                self.fault = "There is more than one Host header."
+            self.host = value
+        elif name == "origin":
+            # several are an attack; joined they match no allowed origin
+            self.origin = value if self.origin is None else f"{self.origin}, {value}"
+        elif name == "x-request-id":
+            self.id = value if _VALID_ID.fullmatch(value) else ""
+        headers[name] = value
+
+    def _read_credential(self, name: str, value: str) -> None:
         if name in ("cookie", "proxy-authorization"):
             return
-        found = [_text(value).strip() for value in values]
         if name == "authorization":
-            found = [bearer(value) for value in found]
-        found = [key for key in map(trim_key, found) if key]
-        if found:
-            self.keys[name] = found
+            value = bearer(value)
+        key = trim_key(value)
+        if key:
+            self.keys.setdefault(name, []).append(key)
 
-    def _read_uri(self, uri: bytes) -> None:
-        if not uri.startswith(b"/") and uri != b"*":
-            absolute = _ABSOLUTE.fullmatch(uri)
+    def _read_target(self, target: str) -> None:
+        if not target.startswith("/") and target != "*":
+            absolute = _ABSOLUTE.fullmatch(target)
             if absolute is None:
                 self.fault = self.fault or "The request target is neither a path nor a URL."
             else:  # it takes precedence over the Host header (RFC 9112, 3.2.2)
                 self.host = _text(absolute[1])
-                uri = absolute[2] if absolute[2].startswith(b"/") else b"/" + absolute[2]
-        self.raw_path, _, query = uri.partition(b"?")
-        self.path = _text(self.raw_path)
-        if not self.path.isascii() and self.path.encode() != self.raw_path:
+                target = absolute[2] if absolute[2].startswith("/") else "/" + absolute[2]
+        raw_path, _, query = target.partition("?")
+        self.raw_path = raw_path.encode("latin-1")
+        self.path = _text(raw_path)
+        if not raw_path.isascii() and self.path.encode() != self.raw_path:
             self.fault = self.fault or "The path is not UTF-8."
         self.args: dict[bytes, list[bytes]] = {}
         self.query: dict[str, str] = {}
         if query:
-            self._read_query(query)
+            self._read_query(query.encode("latin-1"))
 
     def _read_query(self, query: bytes) -> None:
         fields = query.split(b"&", _MOST_PARAMETERS)
@@ -222,18 +279,20 @@ class RequestHead:
                 raw_name, raw_value = unquote_to_bytes(name), unquote_to_bytes(value)
             else:
                 raw_name, _, raw_value = field.partition(b"=")
-            key = _text(raw_name)
+            key = _decoded(raw_name)
             if key in CREDENTIAL_PARAMETERS:
-                if sent := trim_key(_text(raw_value)):
+                if sent := trim_key(_decoded(raw_value)):
                     self.keys.setdefault(key, []).append(sent)
             else:
-                self.query[key] = _text(raw_value)
+                self.query[key] = _decoded(raw_value)
                 self.args.setdefault(raw_name, []).append(raw_value)
 
     def parameters(self) -> tuple[tuple[str, str], ...]:
         """Return name and value of each parameter that is no credential."""
         return tuple(
-            (_text(name), _text(value)) for name, values in self.args.items() for value in values
+            (_decoded(name), _decoded(value))
+            for name, values in self.args.items()
+            for value in values
         )
 
     def all_keys(self) -> list[str]:
@@ -247,6 +306,11 @@ class RequestHead:
         if self.tunnel is None:
             return self.peer
         return "tunnel " + self.headers.get("cf-connecting-ip", "")[:64]
+
+    @property
+    def upgrade(self) -> str:
+        """Return the protocol that the client wants to change to, in lower case."""
+        return self.framing["upgrade"][-1].lower() if "upgrade" in self.framing else ""
 
     @property
     def where(self) -> str:

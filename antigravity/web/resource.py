@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from klein import Klein
@@ -12,17 +12,23 @@ from twisted.web.server import NOT_DONE_YET
 from werkzeug.exceptions import HTTPException
 
 from antigravity.ir.errors import InvalidRequestError
+from antigravity.web.connection.request import GatewayRequest
 from antigravity.web.request import head_of
 from antigravity.web.responses import is_closed
 from antigravity.web.routing_table import PLUGIN, RoutingTable
+
+#: Writes the response to a request that has been admitted.  It returns a Deferred that fires when
+#: the response is written, or ``None`` if it is; neither fails.
+Endpoint = Callable[..., Deferred[None] | None]
 
 
 class GatewayResource(KleinResource):
     """A Klein resource whose URL map is bound once instead of for each request.
 
-    Endpoints of the gateway write their responses themselves, and return ``Deferred`` objects
-    that do not fail.  Those of plugins can return whatever Klein renders, and Klein calls them.
+    Endpoints of the gateway are called directly.  Those of plugins can return whatever Klein
+    renders, and Klein calls them.
 
+    :param endpoints: the gateway's endpoints by the names of their Klein rules.
     :param preflight: serves ``OPTIONS``.
     :param unmatched: serves requests that match no rule.
     """
@@ -31,32 +37,38 @@ class GatewayResource(KleinResource):
         self,
         klein: Klein,
         table: RoutingTable,
-        preflight: Callable[[Any], Deferred[None]],
-        unmatched: Callable[[Any], Deferred[None]],
+        endpoints: Mapping[str, Endpoint],
+        preflight: Endpoint,
+        unmatched: Endpoint,
     ) -> None:
         super().__init__(klein)
-        self._klein = klein
         self._table = table
+        self._endpoints = endpoints
         self._preflight = preflight
         self._unmatched = unmatched
 
     def render(self, request: Any) -> Any:
         """Call the endpoint of ``request``, and finish the request when it is done."""
         head = head_of(request)
-        done: Any
+        arguments: Mapping[str, str] = {}
         if head.method == "OPTIONS":
-            done = self._preflight(request)
+            serve = self._preflight
         else:
             try:
                 endpoint, arguments = self._table.match(head.method, head.path)
             except (HTTPException, InvalidRequestError):
-                done = self._unmatched(request)
+                serve = self._unmatched
             else:
                 if endpoint.startswith(PLUGIN):
                     return super().render(request)
-                done = self._klein.execute_endpoint(endpoint, request, **arguments)
+                serve = self._endpoints[endpoint]
+        done = serve(request, **arguments)
+        if done is None:
+            _finish(None, request)
+            return NOT_DONE_YET
         done.addCallback(_finish, request)
-        if not is_closed(request):
+        if not isinstance(request, GatewayRequest) and not is_closed(request):
+            # The gateway's own connections cancel what runs for a request.
             request.notifyFinish().addErrback(lambda _: done.cancel())
         return NOT_DONE_YET
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
-from twisted.web.http import RESPONSES
 from txaio import tx as txaio
 
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.call import HttpReply
 from antigravity.ir.errors import GatewayError
 from antigravity.logs import make_logger
-from antigravity.web.host_policy import Headers, cors_headers
+from antigravity.web.connection.request import GatewayRequest
+from antigravity.web.connection.response_head import common_headers, phrase_of, whole_headers
+from antigravity.web.host_policy import Headers
 from antigravity.web.request_head import RequestHead
 
 _log = make_logger()
-_PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
+#: Proxies must pass each event on at once.
+_STREAMED: Final = (("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"))
 
 
 def is_closed(request: Any) -> bool:
@@ -26,46 +27,30 @@ def is_closed(request: Any) -> bool:
     return getattr(request, "channel", None) is None
 
 
-def set_status(request: Any, status: int) -> None:
-    """Set the status, with a reason phrase also where Twisted has none."""
-    phrase = _PHRASES.get(status)
-    request.setResponseCode(status, phrase if status not in RESPONSES else None)
-
-
 def set_headers(request: Any, headers: Headers) -> None:
     """Set response headers; ``Vary`` is added to existing ones."""
-    response_headers = request.responseHeaders
+    if isinstance(request, GatewayRequest):
+        request.set_headers(headers)
+        return
     for name, value in headers:
         if name.lower() == "vary":
-            response_headers.addRawHeader(name, value)
+            request.responseHeaders.addRawHeader(name, value)
         else:
-            response_headers.setRawHeaders(name, [value])
+            request.responseHeaders.setRawHeaders(name, [value])
 
 
 def set_common_headers(request: Any, head: RequestHead) -> None:
-    """Set the headers that every response has.
-
-    The SDKs of OpenAI read the request's id from ``X-Request-Id``, those of Anthropic from
-    ``Request-Id``.
-    """
-    request_id = [head.id.encode()]
-    request.responseHeaders.setRawHeaders(b"X-Request-Id", request_id)
-    request.responseHeaders.setRawHeaders(b"Request-Id", request_id)
-    # Browsers must not render the content of upstreams as a page.
-    request.responseHeaders.setRawHeaders(b"X-Content-Type-Options", [b"nosniff"])
-    if head.allowed_origin:
-        set_headers(request, cors_headers(head.allowed_origin))
+    """Set the headers that every response has."""
+    set_headers(request, common_headers(head))
 
 
 def write_whole(request: Any, reply: Reply | HttpReply) -> None:
     """Write ``reply`` with its length; the caller finishes the request."""
-    set_status(request, reply.status)
-    set_headers(request, reply.headers)
-    headers = request.responseHeaders
-    if reply.status not in (204, 304):
-        if reply.content_type:
-            headers.setRawHeaders(b"Content-Type", [reply.content_type.encode()])
-        headers.setRawHeaders(b"Content-Length", [b"%d" % len(reply.body)])
+    if isinstance(request, GatewayRequest):
+        request.write_whole(reply)
+        return
+    request.setResponseCode(reply.status, phrase_of(reply.status).encode())
+    set_headers(request, whole_headers(reply))
     request.write(reply.body)
 
 
@@ -81,13 +66,14 @@ def write_reply(reply: Reply, request: Any) -> Deferred[None] | None:
     if reply.stream is None:
         write_whole(request, reply)
         return None
-    set_status(request, reply.status)
-    set_headers(request, (("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")))
+    request.setResponseCode(reply.status, phrase_of(reply.status).encode())
+    set_headers(request, _STREAMED)
     set_headers(request, reply.headers)
-    request.responseHeaders.setRawHeaders(b"Content-Type", [reply.content_type.encode()])
-    request.write(b"")  # send the head before the first event
+    set_headers(request, (("Content-Type", reply.content_type),))
     written: Deferred[Any] = txaio.as_future(reply.stream.start, request)
     written.addErrback(_stream_failed, request)
+    if not (request.startedWriting or is_closed(request) or written.called):
+        request.write(b"")  # send the head before the first event
     return written
 
 

@@ -1,6 +1,6 @@
 """The factory of connections, and the access log."""
 
-# ruff: noqa: N802, N815 - the names are Twisted's
+# ruff: noqa: N802 - the names are Twisted's
 # mypy: disable-error-code="no-untyped-call"
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from twisted.web import server
 
 from antigravity.logs import make_logger
 from antigravity.web.admission import AdmissionPolicy
-from antigravity.web.channel import GatewayChannel
-from antigravity.web.request import GatewayRequest
+from antigravity.web.connection.connection import ClientConnection
 from antigravity.web.tunnel_access import TunnelAccess
 
 
@@ -27,8 +26,6 @@ class GatewaySite(server.Site):
     :param tunnel: marks all requests as coming through the tunnel.
     """
 
-    protocol: Any = GatewayChannel
-    requestFactory: Any = GatewayRequest
     noisy = False
 
     access = make_logger()
@@ -37,11 +34,10 @@ class GatewaySite(server.Site):
 
     def __init__(self, reactor: Any, tunnel: TunnelAccess | None = None) -> None:
         super().__init__(None, reactor=reactor, parsePOSTFormSubmission=False)
-        self.timeOut = None  # the channel has a timer of its own
         #: Runs long work in slices: some milliseconds in a reactor turn for all requests together.
         self.cooperator = Cooperator(scheduler=lambda call: reactor.callLater(0, call))
         self.tunnel = tunnel
-        self.channels: set[GatewayChannel] = set()
+        self.connections: set[ClientConnection] = set()
         self.is_closing = False
         self._close_waiters: list[Deferred[None]] = []
         self._all_idle: Deferred[None] | None = None
@@ -51,6 +47,10 @@ class GatewaySite(server.Site):
         self.resource = resource
         self.admission = admission
 
+    def buildProtocol(self, addr: Any) -> Any:
+        """Return a :class:`ClientConnection`."""
+        return ClientConnection(self)
+
     def startFactory(self) -> None:
         """Accept connections, because the first port is open."""
         self.is_closing = False
@@ -58,16 +58,16 @@ class GatewaySite(server.Site):
     def stopFactory(self) -> None:
         """Close each connection after its current request, because the last port is closed."""
         self.is_closing = True
-        for channel in list(self.channels):
-            channel.close_if_idle()
+        for connection in list(self.connections):
+            connection.close_if_idle()
 
     def finish_all(self, seconds: float) -> Deferred[None]:
         """Fail all requests whose response has not begun.
 
         Return a Deferred that fires when the other responses are complete, or after ``seconds``.
         """
-        for channel in list(self.channels):
-            channel.cancel_unstarted_response()
+        for connection in list(self.connections):
+            connection.cancel_unstarted_response()
         idle: Deferred[None] = Deferred()
         self._all_idle = idle
         self.reactor.callLater(0, self.note_idle)  # last bytes are written in this turn
@@ -76,7 +76,7 @@ class GatewaySite(server.Site):
 
     def note_idle(self) -> None:
         """Finish closing if no request is running any more."""
-        if self._all_idle is not None and not any(each.is_busy for each in self.channels):
+        if self._all_idle is not None and not any(each.is_busy for each in self.connections):
             self._stop_waiting()
 
     def _stop_waiting(self) -> None:
@@ -90,21 +90,21 @@ class GatewaySite(server.Site):
         Return a Deferred that fires when all are closed.
         """
         self.is_closing = True
-        for channel in list(self.channels):
-            channel.close()
+        for connection in list(self.connections):
+            connection.close()
         done: Deferred[None] = Deferred()
         self._close_waiters.append(done)
         self._notify_if_empty()
         return done
 
-    def remove_channel(self, channel: GatewayChannel) -> None:
+    def remove(self, connection: ClientConnection) -> None:
         """Forget a connection that was lost."""
-        self.channels.discard(channel)
+        self.connections.discard(connection)
         self.note_idle()
         self._notify_if_empty()
 
     def _notify_if_empty(self) -> None:
-        if not self.channels:
+        if not self.connections:
             waiting, self._close_waiters = self._close_waiters, []
             for done in waiting:
                 done.callback(None)

@@ -26,37 +26,7 @@ from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
 ROOT = Path(__file__).parents[2]
-SERVER = "antigravity/web/http11.py"
 CLIENT = "antigravity/transport/http11.py"
-GET = b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n"
-
-
-class HungRequest(http.Request):
-    """A request that is never answered."""
-
-    def process(self) -> None:
-        pass
-
-
-class AnsweredRequest(http.Request):
-    """A request that is answered at once."""
-
-    def process(self) -> None:
-        self.write(b"x")
-        self.finish()
-
-
-def server(
-    data: bytes = b"", request: Any = HungRequest, kind: type[http.HTTPChannel] = http.HTTPChannel
-) -> Any:
-    """Return a channel of Twisted's that has received ``data``."""
-    channel: Any = kind()
-    channel.requestFactory = request
-    channel.callLater = Clock().callLater
-    channel.makeConnection(StringTransport())
-    if data:
-        channel.dataReceived(data)
-    return channel
 
 
 @implementer(IBodyProducer)
@@ -101,44 +71,6 @@ def overridden(owner: type, name: str, run: Callable[[type], object]) -> bool:
 
     run(type("Subclass", (owner,), {name: method}))
     return bool(called)
-
-
-def refused(kind: type) -> None:
-    server(b"nonsense\r\n", kind=kind)
-
-
-def two_lengths(kind: type) -> None:
-    server(b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", kind=kind)
-
-
-def reads_length(kind: type) -> None:
-    server(b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\n", kind=kind)
-
-
-def congested() -> Any:
-    channel = server(GET)
-    channel.pauseProducing()
-    return channel
-
-
-def sends_continue() -> bool:
-    channel = server()
-    channel._send100Continue()
-    return b" 100 " in channel.transport.value()
-
-
-def pipelined() -> Any:
-    channel = server(GET)
-    channel.dataReceived(b"more")
-    return channel
-
-
-def lost_request() -> Any:
-    channel = server(GET)
-    (request,) = channel.requests
-    before = request._disconnected
-    channel.connectionLost(Failure(ConnectionDone()))
-    return (before, request._disconnected) == (False, True)
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
@@ -237,113 +169,8 @@ class Name(NamedTuple):
     holds: Callable[[], object]
 
 
-CHANNEL, REQUEST, CONNECTION = "HTTPChannel", "Request", "HTTP11ClientProtocol"
+CONNECTION = "HTTP11ClientProtocol"
 NAMES = [
-    Name(
-        CHANNEL,
-        "_handlingRequest",
-        SERVER,
-        "whether a request is being processed",
-        lambda: (server()._handlingRequest, server(GET)._handlingRequest) == (False, True),
-    ),
-    Name(
-        CHANNEL,
-        "_waitingForTransport",
-        SERVER,
-        "whether the transport has paused the channel",
-        lambda: (
-            (server(GET)._waitingForTransport, congested()._waitingForTransport) == (False, True)
-        ),
-    ),
-    Name(
-        CHANNEL,
-        "_buffer",
-        SERVER,
-        "the bytes of a line that is not complete",
-        lambda: server(b"GET /")._buffer == b"GET /",
-    ),
-    Name(
-        CHANNEL,
-        "_dataBuffer",
-        SERVER,
-        "the bytes of requests that wait",
-        lambda: b"".join(pipelined()._dataBuffer) == b"more",
-    ),
-    Name(
-        CHANNEL,
-        "_command",
-        SERVER,
-        "the method of the request that is received",
-        lambda: server(b"GET /x HTTP/1.1\r\n")._command == b"GET",
-    ),
-    Name(
-        CHANNEL,
-        "_path",
-        SERVER,
-        "the target of the request that is received",
-        lambda: server(b"GET /x HTTP/1.1\r\n")._path == b"/x",
-    ),
-    Name(
-        CHANNEL,
-        "_version",
-        SERVER,
-        "the version of the request that is received",
-        lambda: server(b"GET /x HTTP/1.1\r\n")._version == b"HTTP/1.1",
-    ),
-    Name(
-        CHANNEL,
-        "_networkProducer",
-        SERVER,
-        "the transport as a producer",
-        lambda: (
-            callable(server()._networkProducer.pauseProducing)
-            and callable(server()._networkProducer.unregisterProducer)
-        ),
-    ),
-    Name(CHANNEL, "_send100Continue", SERVER, "sends 100 Continue", sends_continue),
-    Name(
-        CHANNEL,
-        "_receivedHeaderCount",
-        SERVER,
-        "the number of headers so far",
-        lambda: server(GET[:-2] + b"A: b\r\nC: d\r\n")._receivedHeaderCount == 2,
-    ),
-    Name(
-        CHANNEL,
-        "_receivedHeaderSize",
-        SERVER,
-        "the bytes of the head so far",
-        lambda: server(b"GET / HTTP/1.1\r\n")._receivedHeaderSize == 14,
-    ),
-    Name(
-        CHANNEL,
-        "_respondToBadRequestAndDisconnect",
-        SERVER,
-        "called for a malformed head",
-        lambda: overridden(http.HTTPChannel, "_respondToBadRequestAndDisconnect", refused),
-    ),
-    Name(
-        CHANNEL,
-        "_maybeChooseTransferDecoder",
-        SERVER,
-        "called for headers about the length",
-        lambda: overridden(http.HTTPChannel, "_maybeChooseTransferDecoder", reads_length),
-    ),
-    Name(
-        CHANNEL,
-        "_failChooseTransferDecoder",
-        SERVER,
-        "called for lengths that contradict each other",
-        lambda: overridden(http.HTTPChannel, "_failChooseTransferDecoder", two_lengths),
-    ),
-    Name(
-        CHANNEL,
-        "_optimisticEagerReadSize",
-        SERVER,
-        "the bytes of waiting requests that are read",
-        lambda: server()._optimisticEagerReadSize > 0,
-    ),
-    Name(REQUEST, "_disconnected", SERVER, "whether the client is gone", lost_request),
     Name(
         CONNECTION,
         "_state",
@@ -492,10 +319,9 @@ def modules(*rooms: str) -> Iterator[tuple[str, ast.AST]]:
             yield str(path.relative_to(ROOT)), ast.parse(path.read_text("utf-8"))
 
 
-@pytest.mark.parametrize("module", [SERVER, CLIENT])
-def test_every_private_name_has_a_check(module: str) -> None:
-    checked = {name.name for name in NAMES if name.module == module}
-    used, defined = private_names(ast.parse((ROOT / module).read_text("utf-8")))
+def test_every_private_name_has_a_check() -> None:
+    checked = {name.name for name in NAMES}
+    used, defined = private_names(ast.parse((ROOT / CLIENT).read_text("utf-8")))
     assert used - defined - checked == set()
     assert checked - used - defined == set()
 
@@ -503,14 +329,14 @@ def test_every_private_name_has_a_check(module: str) -> None:
 def test_no_other_module_uses_private_names() -> None:
     names = {name.name for name in NAMES}
     for path, tree in modules("antigravity/web", "antigravity/transport"):
-        if path not in (SERVER, CLIENT):
+        if path != CLIENT:
             used, defined = private_names(tree)
             assert (used & names) - defined == set(), path
 
 
 def test_no_other_module_imports_private_names_of_twisted() -> None:
     for path, tree in modules("antigravity"):
-        if path in (SERVER, CLIENT):
+        if path == CLIENT:
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and str(node.module).startswith("twisted"):

@@ -155,7 +155,7 @@ def test_producer_registered_after_a_disconnect_is_stopped() -> None:
     web = WebHarness()
     web.exchange.pending()
     web.send(ASK)
-    request = web.channel.requests[0]
+    request = web.channel.request
     web.lose()
     stream = FakeStream()
     stream.start(request)

@@ -14,7 +14,7 @@ from zope.interface import implementer
 from antigravity.config.settings import Settings
 from antigravity.interfaces.exchange import Reply
 from antigravity.web.app import WebApp
-from antigravity.web.channel import GatewayChannel
+from antigravity.web.connection.connection import ClientConnection
 from tests.web.builders import FakeExchange, protocols, settings
 
 ASK = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
@@ -60,10 +60,10 @@ class Sockets(TestCase):
         self.exchange = FakeExchange()
         app = WebApp(self.exchange, protocols(), configuration)
         site = app.site(reactor)
-        self.channels: list[GatewayChannel] = []
+        self.channels: list[ClientConnection] = []
         build = site.buildProtocol
 
-        def build_protocol(address: object) -> GatewayChannel:
+        def build_protocol(address: object) -> ClientConnection:
             self.channels.append(build(address))
             return self.channels[-1]
 

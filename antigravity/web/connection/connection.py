@@ -1,0 +1,425 @@
+"""One client's connection: HTTP/1.1 with strict framing and limits on size and time."""
+
+# ruff: noqa: N802 - the names are Twisted's
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IProtocol, IPushProducer, ISSLTransport, ITCPTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from antigravity.ir.errors import GatewayError
+from antigravity.web.connection.body_length import body_length
+from antigravity.web.connection.chunked_body import ChunkedBody
+from antigravity.web.connection.deadline import Deadline
+from antigravity.web.connection.head_parser import HeadReader
+from antigravity.web.connection.pull_producer import PulledProducer
+from antigravity.web.connection.request import GatewayRequest
+from antigravity.web.errors import RequestTimeoutError
+from antigravity.web.key_throttle import TooManyWrongKeysError
+from antigravity.web.request_head import RequestHead
+
+if TYPE_CHECKING:
+    from antigravity.web.site import GatewaySite
+
+#: Seconds for which a refused client may go on sending before the connection is aborted.  An
+#: immediate close would reset it, and the client might never read the response.
+_LINGER: Final = 5.0
+#: Bytes per second below which a body is stuck.
+_SLOWEST: Final = 1024
+#: Bytes of a chunked body that are read at a time: tiny chunks cost a thousand times as much.
+_CHUNKED_READ: Final = 8 * 1024
+#: Bytes of further requests that are read while one is processed.
+_READ_AHEAD: Final = 16 * 1024
+
+
+@implementer(IPushProducer)
+class ClientConnection(Protocol):
+    """The requests of one client, one after the other.
+
+    A message whose end is in doubt is refused and the connection closed (RFC 9112, 6.3).
+    The head must be complete within ``body_timeout`` of its first byte; the body must make
+    progress; an idle connection is closed after ``idle_timeout``.  There is no limit while a
+    request is processed.
+
+    Bytes of further requests wait while one is processed; if there are many of them, or if the
+    client does not read its responses, nothing more is read.
+
+    :ivar request: the request that is received or processed.
+    :ivar is_busy: whether it is processed.
+    :ivar is_congested: whether the client does not read fast enough.
+    :ivar refused: whether a request was refused: nothing more is read.
+    :ivar peer: the client's address, ``None`` if it has none (a Unix socket).
+    """
+
+    transport: Any
+
+    def __init__(self, site: GatewaySite) -> None:
+        self.site = site
+        self.request: GatewayRequest | None = None
+        self.is_busy = self.is_congested = self.refused = False
+        self.peer: str | None = None
+        self._is_secure = False
+        self._is_persistent = True
+        self._closing = self._ignores_input = False
+        self._successor: IProtocol | None = None
+        # receiving
+        self._reader = HeadReader()
+        self._receiving = False
+        self._in_body = False
+        self._remaining = 0
+        self._chunks: ChunkedBody | None = None
+        self._read_size = 0
+        self._progress = 0  # bytes of the body since the deadline was set
+        self._pending: list[bytes] = []
+        self._pending_size = 0
+        self._is_paused = False
+        # time
+        self._deadline = Deadline(site.reactor, self._expired)
+        self._delayed_refusal: Any = None
+        self._next_request: Any = None
+        # sending
+        self._producer: Any = None
+
+    def connectionMade(self) -> None:
+        """Wait for a request."""
+        transport = self.transport
+        if ITCPTransport.providedBy(transport):
+            transport.setTcpNoDelay(True)
+            transport.setTcpKeepAlive(True)
+        address = transport.getPeer()
+        self.peer = address.host if isinstance(address, (IPv4Address, IPv6Address)) else None
+        self._is_secure = ISSLTransport.providedBy(transport)
+        transport.registerProducer(self, True)
+        self.site.connections.add(self)
+        self._update_deadline()
+
+    # -- time --
+
+    def _update_deadline(self) -> None:
+        """Set the deadline of the current state."""
+        if self.refused or self._closing:
+            return
+        if self.is_busy:
+            self._receiving = False
+            self._deadline.clear()
+        elif self._in_body or self._reader.has_input:
+            if not self._receiving:
+                self._receiving = True
+                self._deadline.set(self.site.admission.limits.body_timeout)
+        else:
+            self._receiving = False
+            self._deadline.set(self.site.admission.limits.idle_timeout)
+
+    def _expired(self) -> None:
+        limits = self.site.admission.limits
+        if self._closing:
+            self.transport.abortConnection()
+        elif not self._receiving:
+            if self.is_congested:  # the last response is still being sent
+                self._deadline.set(limits.idle_timeout)
+            else:
+                self.loseConnection()
+        elif self._in_body and self._progress >= _SLOWEST * limits.body_timeout:
+            self._progress = 0
+            self._deadline.set(limits.body_timeout)
+        else:
+            what = "body" if self._in_body else "head"
+            self.refuse(RequestTimeoutError(f"The request's {what} did not arrive in time."))
+
+    # -- receiving --
+
+    def dataReceived(self, data: bytes) -> None:
+        """Receive bytes from the client."""
+        if self._successor is not None:
+            self._successor.dataReceived(data)
+            return
+        if self._ignores_input:
+            return
+        if self.is_busy:
+            self._keep(data)
+            return
+        try:
+            if self._in_body:
+                self._receive_body(data)
+            else:
+                self._receive_head(data)
+        except GatewayError as error:
+            self.refuse(error)
+        else:
+            self._update_deadline()
+
+    def _keep(self, data: bytes) -> None:
+        """Let bytes wait for the end of the current request."""
+        self._pending.append(data)
+        self._pending_size += len(data)
+        if self._pending_size > _READ_AHEAD and not self._is_paused:
+            self._is_paused = True
+            self.transport.pauseProducing()
+
+    def _receive_head(self, data: bytes) -> None:
+        """Receive bytes of a head; the body is read only if the request is admitted.
+
+        :raises GatewayError: if the request is refused.
+        """
+        found = self._reader.feed(data)
+        if found is None:
+            return
+        parsed, rest = found
+        self.request = request = GatewayRequest(self, parsed)
+        head = request.head
+        self._is_persistent = self._stays_open(request, head)
+        length = body_length(head, self.site.admission.limits.max_body_bytes)
+        if length == 0:
+            self._process(request, rest)
+            return
+        request.admit_body(length)
+        if length is not None and len(rest) >= length:
+            request.feed_whole(rest[:length])
+            self._process(request, rest[length:])
+            return
+        self._in_body = self._receiving = True
+        self._progress = 0
+        if length is None:
+            self._chunks = ChunkedBody()
+            self._read_size = getattr(self.transport, "bufferSize", _CHUNKED_READ)
+            self.transport.bufferSize = _CHUNKED_READ
+        else:
+            self._remaining = length
+        self._deadline.set(self.site.admission.limits.body_timeout)
+        expect = head.framing.get("expect")
+        if expect and expect[0].lower() == "100-continue" and head.version == "HTTP/1.1":
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if rest:
+            self._receive_body(rest)
+
+    def _stays_open(self, request: GatewayRequest, head: RequestHead) -> bool:
+        """Return whether the connection stays open after ``request``."""
+        if head.version != "HTTP/1.1":
+            return False
+        for value in head.framing.get("connection", ()):
+            if "close" in value.lower() and "close" in map(str.strip, value.lower().split(",")):
+                break
+        else:
+            if not self.site.is_closing:
+                return True
+        request.set_headers((("Connection", "close"),))
+        return False
+
+    def _receive_body(self, data: bytes) -> None:
+        """Receive bytes of the body.
+
+        :raises GatewayError: if the request is refused.
+        """
+        request = self.request
+        assert request is not None
+        self._progress += len(data)
+        rest: bytes | None = None
+        if self._chunks is not None:
+            for piece in self._chunks.feed(data):
+                request.feed(piece)
+            rest = self._chunks.rest
+        elif len(data) >= self._remaining:
+            rest = data[self._remaining :]
+            request.feed(data[: self._remaining] if rest else data)
+        else:
+            self._remaining -= len(data)
+            request.feed(data)
+        if rest is not None:
+            self._in_body = False
+            if self._chunks is not None:
+                self._chunks = None
+                self.transport.bufferSize = self._read_size
+            self._process(request, rest)
+
+    def _process(self, request: GatewayRequest, rest: bytes) -> None:
+        """Process a request that is complete; ``rest`` are the bytes behind it."""
+        self.is_busy = True
+        if rest:
+            self._keep(rest)
+        request.process()
+
+    # -- the end of a request --
+
+    def request_done(self) -> None:
+        """Start the next request; if it has arrived, in the next reactor turn."""
+        if self._pending and self._is_persistent:
+            self._next_request = self.site.reactor.callLater(0, self._start_next)
+        else:
+            self._start_next()
+
+    def _start_next(self) -> None:
+        self._next_request = self.request = None
+        self.is_busy = False
+        pending, self._pending, self._pending_size = self._pending, [], 0
+        if self.site.is_closing:
+            self._is_persistent = False
+        if self._is_paused and not self.is_congested:
+            self._is_paused = False
+            self.transport.resumeProducing()
+        if not self._is_persistent:
+            self.loseConnection()
+        elif pending:
+            self.dataReceived(b"".join(pending))
+        self._update_deadline()
+        self.site.note_idle()
+
+    # -- sending --
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Let the client's pace rule ``producer``, that of the current response.
+
+        :param streaming: whether it writes unasked.
+        """
+        if self._producer is not None:
+            raise RuntimeError("The response has a producer already.")
+        self._producer = producer if streaming else PulledProducer(producer, self.site.cooperator)
+
+    def unregisterProducer(self) -> None:
+        """Forget the producer of the response."""
+        producer, self._producer = self._producer, None
+        if isinstance(producer, PulledProducer):
+            producer.stop()
+
+    def pauseProducing(self) -> None:
+        """Stop writing and reading: the client does not read fast enough."""
+        self.is_congested = True
+        if self._producer is not None:
+            self._producer.pauseProducing()
+        if not self.is_busy and not self._is_paused:
+            self._is_paused = True
+            self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Go on with what :meth:`pauseProducing` stopped."""
+        self.is_congested = False
+        if self._producer is not None:
+            self._producer.resumeProducing()
+        if self._is_paused and not self.is_busy:
+            self._is_paused = False
+            self.transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """Stop the response: the client is gone."""
+        if self._producer is not None:
+            self._producer.stopProducing()
+
+    # -- refusing and closing --
+
+    def refuse(self, error: GatewayError) -> None:
+        """Respond with ``error``, read no further, and close the connection."""
+        if self.refused:
+            return
+        self.refused = self._ignores_input = True
+        self._is_persistent = False
+        request = self.request
+        is_parsed = request is not None
+        if request is None:
+            request = self.request = GatewayRequest(self, self._reader.partial)
+        request.set_headers((("Connection", "close"),))
+        if is_parsed:
+            head, clock = request.head, self.site.reactor
+            error, delay = self.site.admission.key_throttle.throttle(
+                error, head.client, clock.seconds()
+            )
+            head.quiet = isinstance(error, TooManyWrongKeysError)
+            if delay:
+                self._deadline.clear()
+                self._delayed_refusal = clock.callLater(delay, request.respond_with, error)
+                return
+        request.respond_with(error)
+
+    def loseConnection(self) -> None:
+        """Close the connection once all is written; a refused client may send for a while."""
+        self._cancel_refusal()
+        self._ignores_input = True
+        if not self.refused:
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()
+        elif not self._closing:
+            self._closing = True
+            self.transport.unregisterProducer()
+            if ITCPTransport.providedBy(self.transport) and not self._is_secure:
+                self.transport.loseWriteConnection()
+            self._deadline.set(_LINGER)
+
+    def _cancel_refusal(self) -> None:
+        """Cancel a delayed response."""
+        delayed, self._delayed_refusal = self._delayed_refusal, None
+        if delayed is not None and delayed.active():
+            delayed.cancel()
+
+    def cancel_unstarted_response(self) -> None:
+        """Fail the current request, unless its response has begun."""
+        request = self.request
+        if request is not None and request.running is not None and not request.startedWriting:
+            request.running.cancel()
+
+    def close_if_idle(self) -> None:
+        """Close the connection if no request is received or processed."""
+        is_idle = not (self._receiving or self.is_busy or self.refused or self._closing)
+        if is_idle and self._successor is None:
+            self.loseConnection()
+
+    def close(self) -> None:
+        """Close the connection; bytes already written are still sent, but responses are cut off."""
+        if self.is_busy:
+            self.transport.abortConnection()
+        elif not self._closing:
+            self._closing = True
+            self.loseConnection()
+            self._deadline.set(_LINGER)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Cancel all timers, and the current request."""
+        self._cancel_refusal()
+        self._deadline.stop()
+        if self._next_request is not None:
+            self._next_request.cancel()
+            self._next_request = self.request = None  # its response is complete
+        request, self.request = self.request, None
+        if request is not None:
+            request.connectionLost(reason)
+        if self._successor is not None:
+            self._successor.connectionLost(reason)
+        self.site.remove(self)
+
+    # -- other protocols --
+
+    def hand_over(self, protocol: IProtocol) -> None:
+        """Give the transport, and what was received after the current request, to ``protocol``.
+
+        The response that agrees to the change of protocols must have been written.  From then on
+        this connection only passes on what the transport reports.
+        """
+        self._successor = protocol
+        self.request = None
+        self.is_busy = False
+        self._deadline.stop()
+        self.transport.unregisterProducer()
+        if self._is_paused:
+            self._is_paused = False
+            self.transport.resumeProducing()
+        pending, self._pending, self._pending_size = self._pending, [], 0
+        protocol.makeConnection(self.transport)
+        if pending:
+            protocol.dataReceived(b"".join(pending))
+
+    # -- what requests of Twisted ask --
+
+    def isSecure(self) -> bool:
+        """Return whether the connection is encrypted."""
+        return self._is_secure
+
+    def getPeer(self) -> Any:
+        """Return the address of the client."""
+        return self.transport.getPeer()
+
+    def getHost(self) -> Any:
+        """Return the address of the gateway."""
+        return self.transport.getHost()

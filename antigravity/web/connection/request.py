@@ -1,0 +1,401 @@
+"""A request of the gateway's own connections, and its response."""
+
+# ruff: noqa: N802, N815 - the names are Twisted's
+# mypy: disable-error-code="no-untyped-call,override,assignment"
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import CooperativeTask
+from twisted.python.components import Componentized
+from twisted.python.failure import Failure
+from twisted.web.http import NO_BODY_CODES, datetimeToString
+from twisted.web.http_headers import Headers
+from twisted.web.server import Request
+
+from antigravity.interfaces.exchange import Reply
+from antigravity.ir.call import HttpReply
+from antigravity.ir.errors import GatewayError
+from antigravity.web.connection.head_parser import ParsedHead
+from antigravity.web.connection.response_head import (
+    Fields,
+    add_fields,
+    common_headers,
+    encode_head,
+    http_date,
+    phrase_of,
+    whole_headers,
+)
+from antigravity.web.request_body import RequestBody, too_large, without_mark
+from antigravity.web.request_head import RequestHead
+
+if TYPE_CHECKING:
+    from antigravity.web.connection.connection import ClientConnection
+
+#: Chunks up to this size, in bytes, are cheaper to copy than to write part by part.
+_COPIED = 16 * 1024
+
+
+class GatewayRequest(Request):
+    """A request whose body, if it has one, was admitted before it was read.
+
+    It is a request of ``twisted.web`` for the routes of plugins.  What the gateway's own routes do
+    not use is made when it is used first: header objects, cookies, addresses, the body as a file.
+    ``args`` holds the query alone, without credentials.
+
+    :param parsed: its head as it was received.
+    """
+
+    defaultContentType = None
+    channel: ClientConnection | None
+    #: The processing of the request; cancelling it ends the request with an error.
+    running: Deferred[Any] | None = None
+    transport: Any
+    site: Any
+    _body: RequestBody | None = None
+    _whole = b""
+    _slices: CooperativeTask[Any] | None = None
+    _has_no_body = False
+
+    def __init__(self, channel: ClientConnection, parsed: ParsedHead) -> None:
+        # Twisted's constructor would make what is made lazily here.
+        Componentized.__init__(self)
+        self.channel = channel
+        self.transport = channel.transport
+        self.site = site = channel.site
+        self.started_at: float = site.reactor.seconds()
+        self._parsed = parsed
+        self._fields: Fields = {}
+        self.head = RequestHead(*parsed, channel.peer, site.tunnel)
+
+    # -- what Twisted's requests have, made when it is used --
+
+    @cached_property
+    def method(self) -> bytes:
+        """The method."""
+        return self._parsed.method.encode("latin-1")
+
+    @cached_property
+    def uri(self) -> bytes:
+        """The request target."""
+        return self._parsed.target.encode("latin-1")
+
+    @cached_property
+    def clientproto(self) -> bytes:
+        """The version of HTTP."""
+        return self._parsed.version.encode("latin-1")
+
+    @cached_property
+    def path(self) -> bytes:
+        """The percent-encoded path."""
+        return self.head.raw_path
+
+    @cached_property
+    def args(self) -> dict[bytes, list[bytes]]:
+        """The query without credentials."""
+        return self.head.args
+
+    @cached_property
+    def prepath(self) -> list[bytes]:
+        """The segments of the path that were matched."""
+        return []
+
+    @cached_property
+    def postpath(self) -> list[bytes]:
+        """The segments of the path that were not matched yet."""
+        return unquote_to_bytes(self.path)[1:].split(b"/")
+
+    @cached_property
+    def sitepath(self) -> list[bytes]:
+        """The segments of the path that lead to the application: none."""
+        return []
+
+    @cached_property
+    def requestHeaders(self) -> Headers:
+        """The headers of the request."""
+        headers = Headers()
+        for name, value in self._parsed.fields:
+            headers.addRawHeader(name.encode("latin-1"), value.strip(" \t").encode("latin-1"))
+        return headers
+
+    @cached_property
+    def responseHeaders(self) -> Headers:
+        """The headers of the response; from the first use on they are kept here alone."""
+        headers = Headers()
+        headers.setRawHeaders(b"Server", [b"antigravity"])
+        headers.setRawHeaders(b"Date", [http_date()])
+        for lines in self._fields.values():
+            for line in lines.split("\r\n")[:-1]:
+                name, _, value = line.partition(": ")
+                headers.addRawHeader(name, value)
+        return headers
+
+    @cached_property
+    def received_cookies(self) -> dict[bytes, bytes]:
+        """The cookies of the request."""
+        found: dict[bytes, bytes] = {}
+        for line in self.requestHeaders.getRawHeaders(b"Cookie", ()):
+            for cookie in line.split(b";"):
+                name, equals, value = cookie.lstrip().partition(b"=")
+                if equals:
+                    found[name] = value
+        return found
+
+    @cached_property
+    def cookies(self) -> list[bytes]:
+        """The cookies of the response."""
+        return []
+
+    @cached_property
+    def notifications(self) -> list[Deferred[None]]:
+        """The Deferreds that :meth:`notifyFinish` has returned."""
+        return []
+
+    @cached_property
+    def content(self) -> BytesIO:
+        """The body as a file."""
+        return BytesIO(self._whole)
+
+    @cached_property
+    def client(self) -> Any:
+        """The address of the client."""
+        return self.transport.getPeer()
+
+    @cached_property
+    def host(self) -> Any:
+        """The address of the gateway that the client used."""
+        return self.transport.getHost()
+
+    # -- the body --
+
+    def admit_body(self, length: int | None) -> None:
+        """Admit a request with a body, before that is read.
+
+        :param length: of the body, in bytes; ``None`` if it is chunked.
+        :raises GatewayError: if the body should not be read.
+        """
+        admission = self.site.admission
+        head = self.head
+        admission.admit(head)
+        limit = admission.body_limit(head)
+        if limit and length is not None and length > limit:
+            raise too_large(limit)
+        codings = head.framing.get("content-encoding")
+        if codings or length is None:
+            self._body = RequestBody(limit, ", ".join(codings or ()))
+
+    def feed(self, data: bytes) -> None:
+        """Receive a piece of the body.
+
+        :raises GatewayError: if it is too large, or cannot be decompressed.
+        """
+        if self._body is None:
+            self._body = RequestBody(0)  # its length was checked
+        self._body.feed(data)
+
+    def feed_whole(self, data: bytes) -> None:
+        """Receive the body in one piece.
+
+        :raises GatewayError: if it is too large, or cannot be decompressed.
+        """
+        if self._body is None:
+            self._whole = without_mark(data)
+        else:
+            self._body.feed(data)
+
+    def process(self) -> None:
+        """Pass the request, which is complete, to the application.
+
+        Decompressing its body may take several reactor turns.
+        """
+        body = self._body
+        if body is not None:
+            try:
+                if not body.advance():
+                    self._slices = self.site.cooperator.cooperate(self._advance(body))
+                    return
+                self._whole = body.finish()
+            except GatewayError as error:
+                self.respond_with(error)
+                return
+            self._body = None
+        try:
+            self.render(self.site.resource)
+        except Exception:  # noqa: BLE001 - no caller handles it
+            self.processingFailed(Failure())
+
+    def _advance(self, body: RequestBody) -> Iterator[None]:
+        """Decompress ``body`` in slices, then process the request."""
+        try:
+            while not body.advance():
+                yield
+        except GatewayError as error:
+            self.respond_with(error)
+            return
+        self._slices = None
+        self.process()
+
+    def pop_body(self) -> bytes:
+        """Return the body, and release it, so that a long stream does not hold it."""
+        body, self._whole = self._whole, b""
+        self.__dict__.pop("content", None)
+        return body
+
+    # -- the head of the response --
+
+    def set_headers(self, headers: Iterable[tuple[str, str]]) -> None:
+        """Set response headers; ``Vary`` is added to existing ones."""
+        if "responseHeaders" not in self.__dict__:
+            add_fields(self._fields, headers)
+            return
+        for name, value in headers:
+            if name.lower() == "vary":
+                self.responseHeaders.addRawHeader(name, value)
+            else:
+                self.responseHeaders.setRawHeaders(name, [value])
+
+    def _encode_head(self) -> bytes:
+        """Return the head of the response, and decide how the body is sent."""
+        self.startedWriting = 1
+        head, own = self.head, self.__dict__
+        self._has_no_body = head.method == "HEAD" or self.code in NO_BODY_CODES
+        if "lastModified" in own and not self.responseHeaders.hasHeader(b"Last-Modified"):
+            self.setHeader(b"Last-Modified", datetimeToString(self.lastModified))
+        if "etag" in own:
+            self.setHeader(b"ETag", self.etag)
+        if "cookies" in own and self.cookies:
+            self.responseHeaders.setRawHeaders(b"Set-Cookie", self.cookies)
+        headers = own.get("responseHeaders")
+        has_length = (
+            "content-length" in self._fields
+            if headers is None
+            else headers.hasHeader(b"Content-Length")
+        )
+        if not has_length and not self._has_no_body and head.version == "HTTP/1.1":
+            self.set_headers((("Transfer-Encoding", "chunked"),))
+            self.chunked = 1
+        if headers is None:
+            phrase = self.code_message.decode("latin-1")
+            return encode_head(head.version, self.code, phrase, self._fields)
+        lines = [b"%b %d %b" % (self.clientproto, self.code, self.code_message)]
+        for name, values in headers.getAllRawHeaders():
+            lines.extend(b"%b: %b" % (name, value) for value in values)
+        return b"\r\n".join((*lines, b"\r\n"))
+
+    # -- the body of the response --
+
+    def write(self, data: bytes) -> None:
+        """Write to the client, as one chunk where the response is chunked.
+
+        The head is sent with the first piece.  Nothing is written once the client is gone.
+
+        :raises RuntimeError: if the response is complete.
+        """
+        if self.finished:
+            raise RuntimeError("A response that is complete was written to.")
+        if self.channel is None:
+            return
+        head = b"" if self.startedWriting else self._encode_head()
+        if self._has_no_body:
+            data = b""
+        size = len(data)
+        self.sentLength += size
+        if self.chunked and size:
+            if size <= _COPIED:
+                self.transport.write(b"%b%x\r\n%b\r\n" % (head, size, data))
+            else:
+                self.transport.writeSequence((b"%b%x\r\n" % (head, size), data, b"\r\n"))
+        elif head:
+            if size <= _COPIED:
+                self.transport.write(head + data)
+            else:
+                self.transport.writeSequence((head, data))
+        elif size:
+            self.transport.write(data)
+
+    def write_whole(self, reply: Reply | HttpReply) -> None:
+        """Write a whole response with its length; the caller finishes the request."""
+        self.setResponseCode(reply.status, phrase_of(reply.status).encode())
+        self.set_headers(whole_headers(reply))
+        self.write(reply.body)
+
+    def respond_with(self, error: GatewayError) -> None:
+        """Write ``error`` as the response, and finish the request."""
+        head, errors = self.head, self.site.admission.errors
+        self.set_headers(common_headers(head))
+        protocol = errors.protocol_for(head.path, head.headers, head.keys)
+        self.write_whole(errors.render(error, head.id, protocol))
+        self.finish()
+
+    def processingFailed(self, reason: Failure) -> Failure:
+        """Respond with an internal error; the traceback is logged."""
+        error = self.site.admission.errors.error_for(reason, self.head.where)
+        if self.channel is None or self.finished:
+            return reason
+        if not self.startedWriting:
+            self.respond_with(error)
+        else:
+            self.transport.abortConnection()
+        return reason
+
+    def finish(self) -> None:
+        """Complete the response.
+
+        :raises RuntimeError: if the client is gone.
+        """
+        channel = self.channel
+        if self.finished:
+            warnings.warn("A response was completed twice.", stacklevel=2)
+            return
+        if channel is None:
+            raise RuntimeError("A response was completed whose client is gone.")
+        if not self.startedWriting:
+            self.write(b"")
+        if self.chunked:
+            self.transport.write(b"0\r\n\r\n")
+        self.finished = 1
+        self.site.log(self)
+        if self.producer:
+            self.unregisterProducer()
+        self.channel = self.running = None
+        channel.request_done()
+        for done in self.__dict__.pop("notifications", ()):
+            done.callback(None)
+
+    # -- the client --
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Register a producer, already paused if the client does not read now."""
+        if self.channel is None:
+            producer.stopProducing()
+            return
+        super().registerProducer(producer, streaming)
+        if streaming and self.channel.is_congested:
+            producer.pauseProducing()
+
+    def unregisterProducer(self) -> None:
+        """Forget the producer, even if the client is gone."""
+        self.producer = None
+        if self.channel is not None:
+            self.channel.unregisterProducer()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Cancel what runs for the request, because the client is gone."""
+        slices, self._slices = self._slices, None
+        if slices is not None:
+            slices.stop()
+        self.channel = None
+        self.__dict__.pop("content", None)
+        running, self.running = self.running, None
+        if running is not None:
+            running.cancel()
+        for done in self.__dict__.pop("notifications", ()):
+            done.errback(reason)
+        self.site.log_abandoned(self)
