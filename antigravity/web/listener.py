@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import DeferredList, inlineCallbacks, maybeDeferred
@@ -12,6 +12,11 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
 from antigravity.config.settings import ProxySettings
 from antigravity.logs import make_logger
+from antigravity.web.prompt_connection import SendQueue, send_promptly
+
+#: Connections that may wait to be accepted; the system may lower it.  After a restart, many clients
+#: connect at once.
+BACKLOG: Final = 1024
 
 
 def endpoint_strings(proxy: ProxySettings) -> list[str]:
@@ -22,8 +27,11 @@ def endpoint_strings(proxy: ProxySettings) -> list[str]:
     if proxy.listen:
         return list(proxy.listen)
     if proxy.allow_lan_access:
-        return [f"tcp6:{proxy.port}:interface=\\:\\:", f"tcp:{proxy.port}:interface=0.0.0.0"]
-    return [f"tcp:{proxy.port}:interface=127.0.0.1"]
+        return [
+            f"tcp6:{proxy.port}:interface=\\:\\::backlog={BACKLOG}",
+            f"tcp:{proxy.port}:interface=0.0.0.0:backlog={BACKLOG}",
+        ]
+    return [f"tcp:{proxy.port}:interface=127.0.0.1:backlog={BACKLOG}"]
 
 
 class Listener(Service):
@@ -38,6 +46,7 @@ class Listener(Service):
         self._reactor = reactor
         self._factory = factory
         self._proxy = proxy
+        self._sends = SendQueue(reactor)
         self.ports: list[IListeningPort] = []
 
     @inlineCallbacks
@@ -58,6 +67,7 @@ class Listener(Service):
                 if not alternatives:
                     break
             else:
+                send_promptly(port, self._sends)
                 self.ports.append(port)
                 self.log.info("listening on {address}", address=_readable(port))
         if refused is not None and not (alternatives and self.ports):
