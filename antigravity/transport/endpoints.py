@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.abstract import isIPAddress
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, wrapClientTLS
 from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
@@ -95,7 +96,12 @@ class DirectEndpoints:
         return endpoint
 
     def tcp(self, host: str, port: int) -> IStreamClientEndpoint:
-        """Return an endpoint for plain TCP."""
+        """Return an endpoint for plain TCP.
+
+        Twisted resolves a name in a thread, and does so for an address too, which needs none.
+        """
+        if isIPAddress(host):
+            return TCP4ClientEndpoint(self._reactor, host, port, timeout=_NO_LIMIT)
         return HostnameEndpoint(self._reactor, host, port, timeout=_NO_LIMIT)
 
     def tls(self, endpoint: IStreamClientEndpoint, uri: URI) -> IStreamClientEndpoint:
