@@ -56,13 +56,15 @@ class IUpstream(Interface):
         body: Body,
         credential: Credential,
         headers: Mapping[str, str],
-    ) -> Deferred[Sequence[OutgoingRequest]]:
-        """Return a Deferred that fires with the HTTP requests to try, in order.
+    ) -> Sequence[OutgoingRequest] | Deferred[Sequence[OutgoingRequest]]:
+        """Return the HTTP requests to try, in order, or a Deferred that fires with them.
 
         The next one is tried only if the previous one failed with an error for which
         :meth:`try_next` returns true.  ``headers`` are the client's protocol headers, such as
         ``anthropic-beta``, which an upstream of the same protocol may forward.  ``body`` consists
         of several pieces only if it is a large form that is passed through.
+
+        :raises GatewayError: if there is no such request; the Deferred fails with it, too.
         """
 
     def try_next(error: GatewayError) -> bool:

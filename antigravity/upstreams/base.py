@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from antigravity.config.errors import ConfigurationError
@@ -34,6 +34,10 @@ _OWN_HEADERS: Final = frozenset(
         "accept-encoding",
     )
 )
+
+#: Sets of headers that are kept for further requests, and the characters of one.
+_MAX_KEPT: Final = 1024
+_MAX_KEPT_LENGTH: Final = 4096
 
 HeaderPairs = tuple[tuple[str, str], ...]
 
@@ -87,6 +91,8 @@ class HttpUpstream(ABC):
         self._timeouts = timeouts_of(settings, services)
         self._proxy = proxy_of(settings, services.name)
         self._extra = extra_headers(settings, services.name)
+        #: Whole sets of headers by their varying parts: most requests have the same.
+        self._known_headers: dict[tuple[str, HeaderPairs], HeaderPairs] = {}
 
     def prepare(
         self,
@@ -96,22 +102,21 @@ class HttpUpstream(ABC):
         body: Body,
         credential: Credential,
         headers: Mapping[str, str],
-    ) -> Deferred[Sequence[OutgoingRequest]]:
-        """Return a Deferred that fires with one request for each base address."""
-        try:
-            path, query = self._target(operation, protocol, model)
-            requests = [
-                self._request(
-                    operation,
-                    base.join(path, query),
-                    self._headers(operation, protocol, base, credential, headers),
-                    body,
-                )
-                for base in self._bases
-            ]
-        except GatewayError as error:
-            return fail(error)
-        return succeed(requests)
+    ) -> Sequence[OutgoingRequest]:
+        """Return one request for each base address.
+
+        :raises GatewayError: if the upstream does not have the operation.
+        """
+        path, query = self._target(operation, protocol, model)
+        return [
+            self._request(
+                operation,
+                base.join(path, query),
+                self._headers(operation, protocol, base, credential, headers),
+                body,
+            )
+            for base in self._bases
+        ]
 
     def try_next(self, error: GatewayError) -> bool:
         """Return whether the next base address should be tried."""
@@ -139,7 +144,7 @@ class HttpUpstream(ABC):
     async def _models(self, credential: Credential) -> Sequence[Model]:
         name = self.protocols[0]
         protocol = self._services.protocols[name]
-        requests = await self.prepare("list_models", name, "", b"", credential, {})
+        requests = self.prepare("list_models", name, "", b"", credential, {})
         body = await fetch_first(
             self._services.transport, requests, protocol.decode_error, self.try_next
         )
@@ -181,18 +186,30 @@ class HttpUpstream(ABC):
         credential: Credential,
         headers: Mapping[str, str],
     ) -> HeaderPairs:
+        varying: HeaderPairs = (
+            *(self._authorization(credential, base) if credential.secret else ()),
+            *self._forwarded(headers),
+            *self._content(protocol, headers),
+        )
+        known = self._known_headers.get((operation, varying))
+        return self._merged_headers(operation, varying) if known is None else known
+
+    def _merged_headers(self, operation: UpstreamOperation, varying: HeaderPairs) -> HeaderPairs:
+        """Return all headers of a request, and keep them for further ones."""
         merged = {
             "user-agent": USER_AGENT,
             "accept": "text/event-stream" if operation == "stream" else "application/json",
         }
         if operation != "list_models":
             merged["content-type"] = "application/json"
-        if credential.secret:
-            merged.update(self._authorization(credential, base))
-        merged.update(self._forwarded(headers))
-        merged.update(self._content(protocol, headers))
+        merged.update(varying)
         merged.update(self._extra)
-        return tuple(merged.items())
+        headers = tuple(merged.items())
+        if sum(len(value) for _, value in varying) <= _MAX_KEPT_LENGTH:
+            if len(self._known_headers) >= _MAX_KEPT:
+                self._known_headers.clear()
+            self._known_headers[operation, varying] = headers
+        return headers
 
     def _request(
         self, operation: UpstreamOperation, url: str, headers: HeaderPairs, body: Body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -34,6 +35,7 @@ _EMBEDDING_METHODS: Final = {"embed": "embedContent", "embed_batch": "batchEmbed
 _VERSION_SUFFIX: Final = re.compile(r"/v\d+(?:(?:alpha|beta)\d*)?$")
 
 
+@lru_cache(maxsize=1024)
 def resource_of(model: str) -> str:
     """Return the path of ``model``, which is a bare name or begins with ``models/``.
 

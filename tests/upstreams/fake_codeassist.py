@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from antigravity.config.secret import Secret
@@ -61,7 +61,8 @@ class Service(UpstreamFixture):
 
 class Case(SynchronousTestCase):
     def prepare(self, upstream: Any, operation: str = "stream", **options: Any) -> Deferred[Any]:
-        return upstream.prepare(
+        return maybeDeferred(
+            upstream.prepare,
             operation,
             options.get("protocol", "gemini"),
             options.get("model", "gemini-3-pro"),

@@ -35,7 +35,7 @@ KINDS = (AnthropicKind(), OpenAIKind(), GeminiApiKind(), CodeAssistKind())
 
 class Case(SynchronousTestCase):
     def prepare(self, upstream: Any, operation: str, protocol: str = "", **options: Any) -> Any:
-        return self.successResultOf(
+        return list(
             upstream.prepare(
                 operation,
                 protocol or upstream.protocols[0],
@@ -100,6 +100,24 @@ class All(Case):
         upstream = UpstreamFixture().build(OpenAIKind(), base_urls=["http://a/v1", "http://b/x"])
         urls = [request.url for request in self.prepare(upstream, "generate")]
         self.assertEqual(urls, ["http://a/v1/chat/completions", "http://b/x/chat/completions"])
+
+    def test_headers_follow_credential_operation_and_client(self) -> None:
+        upstream = UpstreamFixture().build(OpenAIKind(), headers={"OpenAI-Beta": "configured"})
+        plain = dict(self.one(upstream, "generate").headers)
+        other = dict(self.one(upstream, "generate", credential=credential("sk-2")).headers)
+        stream = dict(self.one(upstream, "stream", headers={"openai-beta": "client"}).headers)
+        listing = dict(self.one(upstream, "list_models").headers)
+        self.assertEqual(plain["authorization"], "Bearer sk-1")
+        self.assertEqual(other, plain | {"authorization": "Bearer sk-2"})
+        self.assertEqual(stream, plain | {"accept": "text/event-stream"})
+        self.assertNotIn("content-type", listing)
+        self.assertEqual(dict(self.one(upstream, "generate").headers), plain)
+
+    def test_each_model_has_its_own_address(self) -> None:
+        upstream = UpstreamFixture().build(GeminiApiKind())
+        for model in ("a", "b", "a"):
+            url = self.one(upstream, "generate", model=model).url
+            self.assertTrue(url.endswith(f"/models/{model}:generateContent"), url)
 
     def test_without_a_key_nothing_is_sent(self) -> None:
         for kind in KINDS[:3]:
@@ -235,8 +253,8 @@ class OpenAI(Case):
         with pytest.raises(ConfigurationError, match=r"upstreams.mine.apis"):
             UpstreamFixture().build(OpenAIKind(), apis=[])
         upstream = UpstreamFixture().build(OpenAIKind(), apis=["chat"])
-        preparing = upstream.prepare("stream", "openai_responses", "m", b"", credential(), {})
-        self.failureResultOf(preparing, UnavailableError)
+        with pytest.raises(UnavailableError):
+            upstream.prepare("stream", "openai_responses", "m", b"", credential(), {})
 
     def test_openai_headers_are_sent(self) -> None:
         sent = {"openai-beta": "x=1", "openai-organization": "org", "openai-project": "p"}
@@ -269,8 +287,8 @@ class Gemini(Case):
     def test_names_that_lead_elsewhere(self) -> None:
         upstream = UpstreamFixture().build(GeminiApiKind())
         for model in ("", "..", "models/../x", "a//b", "/x"):
-            preparing = upstream.prepare("stream", "gemini", model, b"", credential(), {})
-            self.failureResultOf(preparing, InvalidRequestError)
+            with pytest.raises(InvalidRequestError):
+                upstream.prepare("stream", "gemini", model, b"", credential(), {})
         url = self.one(upstream, "stream", model="a?b#c:d").url
         self.assertIn("/models/a%3Fb%23c%3Ad:streamGenerateContent", url)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
+from twisted.internet.defer import Deferred
 
 from antigravity.exchange.response_headers import Headers, upstream_request_id
 from antigravity.interfaces.exchange import Reply
@@ -96,10 +97,10 @@ class UpstreamCall(Struct, frozen=True):
             self.option.client,
             self.credential,
         )
-        renewing = IRenewingUpstream(upstream, None)
+        renewing = upstream if IRenewingUpstream.providedBy(upstream) else None
         may_renew = True
         while True:
-            requests = await upstream.prepare(
+            prepared = upstream.prepare(
                 self.operation,
                 client.name,
                 self.option.target.model,
@@ -107,6 +108,7 @@ class UpstreamCall(Struct, frozen=True):
                 credential,
                 self.headers,
             )
+            requests = await prepared if isinstance(prepared, Deferred) else prepared
             try:
                 response = await first_good(transport, upstream, client, credential, requests)
             except Refused as refused:

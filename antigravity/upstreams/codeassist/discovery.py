@@ -64,12 +64,16 @@ class ProjectDiscovery:
 
     def project(self, credential: Credential, token: str) -> Deferred[str]:
         """Return a Deferred that fires with the project of ``credential``."""
-        project = self._projects.get(credential.id)
+        project = self.known(credential)
         if project is not None:
             return succeed(project)
         return self._requests.join(
             credential.id, lambda: Deferred.fromCoroutine(self._find(credential, token))
         )
+
+    def known(self, credential: Credential) -> str | None:
+        """Return the project of ``credential``, ``None`` if it was not requested yet."""
+        return self._projects.get(credential.id)
 
     async def _find(self, credential: Credential, token: str) -> str:
         body = msgspec.json.encode({"metadata": self._metadata})

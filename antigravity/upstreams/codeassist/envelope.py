@@ -6,6 +6,7 @@ Only the top-level names of a body are read; their values are passed on unchange
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -159,6 +160,7 @@ def unwrap(payload: bytes) -> bytes:
     return payload if response == b"null" else response
 
 
+@lru_cache(maxsize=1024)
 def session_id(account: str) -> str:
     """Return the session of an account: a negative number that is always the same."""
     value = _FNV_OFFSET

@@ -87,15 +87,22 @@ class AccessTokens:
         It fails with ``UpstreamCredentialError`` for a refresh token that is of no use any
         more, and with ``UnavailableError`` if no OAuth client is configured.
         """
-        token = self._tokens.get(credential.id)
-        if token is not None and token.refresh != credential.secret:
-            del self._tokens[credential.id]
-            token = None
-        if token is not None and token.expires - RENEW_BEFORE > self._clock.seconds():
-            return succeed(token.access)
+        access = self.current(credential)
+        if access is not None:
+            return succeed(access)
         return self._refreshing.join(
             credential.id, lambda: Deferred.fromCoroutine(self._refresh(credential))
         )
+
+    def current(self, credential: Credential) -> str | None:
+        """Return a token that does not expire soon, ``None`` if there is none yet."""
+        token = self._tokens.get(credential.id)
+        if token is None:
+            return None
+        if token.refresh != credential.secret:
+            del self._tokens[credential.id]
+            return None
+        return token.access if token.expires - RENEW_BEFORE > self._clock.seconds() else None
 
     def refused(self, credential: Credential) -> None:
         """Drop the token of ``credential``, unless it is newer than the refused one."""

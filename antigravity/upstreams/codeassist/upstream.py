@@ -85,10 +85,20 @@ class CodeAssistUpstream:
         body: Body,
         credential: Credential,
         headers: Mapping[str, str],
-    ) -> Deferred[Sequence[OutgoingRequest]]:
-        """Return a Deferred that fires with one request for each base address."""
+    ) -> Sequence[OutgoingRequest] | Deferred[Sequence[OutgoingRequest]]:
+        """Return one request for each base address, or a Deferred if a token is missing.
+
+        :raises UnavailableError: if the upstream does not speak the protocol.
+        """
+        if protocol != PROTOCOL:
+            raise UnavailableError(f"upstream {self.name} has no {operation} in {protocol}")
         whole = body if isinstance(body, bytes) else b"".join(body)
-        return Deferred.fromCoroutine(self._prepare(operation, protocol, model, whole, credential))
+        token, project = self._tokens.current(credential), self._known_project(credential)
+        if operation == "count_tokens":
+            project = project or ""  # it is not sent
+        if token is not None and project is not None:
+            return self._prepared(operation, model, whole, credential, token, project)
+        return Deferred.fromCoroutine(self._prepare(operation, model, whole, credential))
 
     def try_next(self, error: GatewayError) -> bool:
         """Return whether the next base address should be tried."""
@@ -174,32 +184,47 @@ class CodeAssistUpstream:
     async def _prepare(
         self,
         operation: UpstreamOperation,
-        protocol: str,
         model: str,
         body: bytes,
         credential: Credential,
     ) -> Sequence[OutgoingRequest]:
-        if protocol != PROTOCOL:
-            raise UnavailableError(f"upstream {self.name} has no {operation} in {protocol}")
+        """Return the requests, once there are a token and a project."""
+
+        async def find_project(token: str) -> tuple[str, str]:
+            return token, await self._project(credential, token)
+
         if operation == "count_tokens":
-            token = await self._tokens.token(credential)
-            wrapped = envelope.wrap_count(body)
+            token, project = await self._tokens.token(credential), ""
         else:
-
-            async def find_project(token: str) -> tuple[str, str]:
-                return token, await self._project(credential, token)
-
             token, project = await self._with_token(credential, find_project)
-            if operation == "list_models":
-                wrapped = msgspec.json.encode({"project": project})
-            else:
-                wrapped = self._wrap(body, model, project, credential)
+        return self._prepared(operation, model, body, credential, token, project)
+
+    def _prepared(
+        self,
+        operation: UpstreamOperation,
+        model: str,
+        body: bytes,
+        credential: Credential,
+        token: str,
+        project: str,
+    ) -> Sequence[OutgoingRequest]:
+        if operation == "count_tokens":
+            wrapped = envelope.wrap_count(body)
+        elif operation == "list_models":
+            wrapped = msgspec.json.encode({"project": project})
+        else:
+            wrapped = self._wrap(body, model, project, credential)
         method, query = _METHODS[operation]
         return self._requests(method, query, wrapped, token)
 
-    async def _project(self, credential: Credential, token: str) -> str:
+    def _known_project(self, credential: Credential) -> str | None:
+        """Return the project of a credential, ``None`` if the service was not asked yet."""
         project = credential.extra.get("project") or self._settings.project
-        if project:
+        return project or self._discovery.known(credential)
+
+    async def _project(self, credential: Credential, token: str) -> str:
+        project = self._known_project(credential)
+        if project is not None:
             return project
         try:
             return await self._discovery.project(credential, token)
