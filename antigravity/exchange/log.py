@@ -5,14 +5,17 @@ from __future__ import annotations
 from antigravity.exchange.model_name import MAX_LENGTH
 from antigravity.ir.printable import shorten
 from antigravity.ir.record import ExchangeRecord
-from antigravity.logs import make_logger
+from antigravity.logs import is_logged, make_logger
 
 log = make_logger()
 
 
 def log_exchange(record: ExchangeRecord) -> None:
     """Log a finished request; a failed one with every attempt."""
-    write = log.warn if record.outcome == "error" else log.info
+    failed = record.outcome == "error"
+    if not is_logged("warn" if failed else "info"):
+        return
+    write = log.warn if failed else log.info
     usage = record.usage
     upstream = record.attempts[-1].upstream if record.attempts else "-"
     model, mapped = record.model[:MAX_LENGTH], (record.mapped_model or "-")[:MAX_LENGTH]

@@ -35,6 +35,19 @@ def test_values_are_one_line_without_credentials(events: list[dict[str, Any]]) -
     assert line == "a\\r\\nb\\t\\x1b[31m[redacted]\\u2028\\u202e of x: 3"
 
 
+def test_whole_line_and_its_values_are_clean(events: list[dict[str, Any]]) -> None:
+    log.info("{line}", line=f"a {{0}} {{x}}\n{KEY}", path=f"/{KEY}", n=1)
+    [event] = events
+    assert formatEvent(event) == event["line"] == "a {0} {x}\\n[redacted]"
+    assert (event["path"], event["n"], event["log_level"].name) == ("/[redacted]", 1, "info")
+    assert event["log_namespace"] == __name__
+
+
+def test_value_that_is_not_in_the_line_is_clean(events: list[dict[str, Any]]) -> None:
+    log.info("{line}", line="plain", path=f"/{KEY}")
+    assert events[0]["path"] == "/[redacted]"
+
+
 def test_errors_as_values_are_clean(events: list[dict[str, Any]]) -> None:
     log.error("failed: {error}", error=ValueError(f"no {KEY}\nforged"))
     [line] = map(formatEvent, events)
