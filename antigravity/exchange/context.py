@@ -21,8 +21,10 @@ from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.interfaces.server_traits import ServerTraits
 from antigravity.ir.audio import AudioRules
-from antigravity.ir.call import Call, Head
+from antigravity.ir.call import Body, Call, Head
 from antigravity.ir.capabilities import Traits
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.outline import outline_of
 from antigravity.ir.request import Request
 from antigravity.lowering.media import urls_to_fetch, with_fetched
 from antigravity.protocols.request_limits import rough_count, rough_schema_cost
@@ -33,8 +35,10 @@ from antigravity.signatures.thinking_recovery import call_ids
 _LOOKUPS_PER_TURN = 500
 #: Requests are large from so many JSON values on: to translate them takes some 25 ms.
 _LARGE_VALUES = 4000
-#: Or from so many bytes on.
-LARGE_BYTES = 1024 * 1024
+#: Or from so many bytes on, besides strings that are only moved.
+_LARGE_BYTES = 1024 * 1024
+#: Or from so many bytes on in all: to decode and encode them takes some 5 ms.
+_LARGE_STRINGS = 8 * 1024 * 1024
 
 T = TypeVar("T")
 
@@ -74,8 +78,11 @@ class RequestContext:
     :ivar is_conversation: whether requests of the protocol are turns of conversations.
     :ivar is_rewritten: whether :attr:`request` differs from the body that the client sent.
     :ivar is_repaired: whether the history was repaired after an upstream refused its signatures.
+    :ivar outline: the call with the outline of its body; what is only scanned is scanned there.
+    :ivar is_long: whether to scan the outline would block the event loop for too long.
     :ivar is_large: whether to translate the request would block the event loop for too long.
-    :ivar value_count: about how many JSON values the body holds, counting text as JSON, too.
+    :ivar value_count: about how many JSON values the body holds, counting text as JSON, too; of a
+        long one, more than that.
     """
 
     def __init__(
@@ -105,12 +112,17 @@ class RequestContext:
         self._use(call)
 
     def _use(self, call: Call) -> None:
-        self.call = call
-        self.value_count = rough_count(call.body)
+        self.call = self.outline = call
+        self._outline = outline_of(call.body)
+        if self._outline is not None:
+            self.outline = replace(call, body=self._outline.text, memo={})
+        text = self.outline.body
+        self.is_long = len(text) > _LARGE_BYTES
+        self.value_count = len(text) if self.is_long else rough_count(text)
         self.is_large = (
-            len(call.body) > LARGE_BYTES
-            or self.value_count > _LARGE_VALUES
-            or rough_schema_cost(call.body) + self.value_count > _LARGE_VALUES
+            self.value_count > _LARGE_VALUES
+            or len(call.body) > _LARGE_STRINGS
+            or rough_schema_cost(text) + self.value_count > _LARGE_VALUES
         )
         self._request: Request | None = None
 
@@ -162,13 +174,32 @@ class RequestContext:
 
         :raises InvalidRequestError: if there is no model, or its name is not valid.
         """
-        head: Head = self.protocol.peek(self.call)
+        head = self._peek()
         required = self.traits.required_modalities
         if not head.model and required is not None:
             model = default_model(required, self.snapshot.settings)
             head = Head(model, head.stream)
         check_model_name(head.model)
         self.head = head
+
+    def _peek(self) -> Head:
+        if self.outline is not self.call:
+            try:
+                return self.protocol.peek(self.outline)
+            except GatewayError:
+                pass  # the error of the body itself names the right place
+        return self.protocol.peek(self.call)
+
+    def with_model(self, model: str) -> Body:
+        """Return the body with another model, otherwise unchanged.
+
+        :raises InvalidRequestError: if it is not a JSON object.
+        """
+        if self._outline is not None:
+            body: Body = self.protocol.with_model(self.outline, model)
+            if isinstance(body, bytes):
+                return self._outline.restore(body)
+        return self.protocol.with_model(self.call, model)
 
     @property
     def request(self) -> Request:

@@ -39,7 +39,7 @@ def concerns(context: RequestContext) -> bool:
 
 def intercept_warmup(context: RequestContext) -> Reply | None:
     """Return the fixed reply to a warm-up request, ``None`` for every other request."""
-    body, headers = context.call.body, context.call.headers
+    body, headers = context.outline.body, context.call.headers
     marked = tuple(
         each
         for each in context.snapshot.interception.warmup_filters
@@ -88,7 +88,7 @@ def _interested(context: RequestContext, plugins: tuple[_Plugin, ...]) -> list[_
 
 def _continues(context: RequestContext) -> bool:
     stored = context.traits.stored_responses
-    return stored is not None and stored.previous_id(context.call.body) is not None
+    return stored is not None and stored.previous_id(context.outline.body) is not None
 
 
 def _decoded(context: RequestContext) -> Request | None:

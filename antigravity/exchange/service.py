@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from antigravity.deferreds import first_failure
 from antigravity.exchange import pipeline
-from antigravity.exchange.context import LARGE_BYTES, RequestContext
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.embeddings import embed
 from antigravity.exchange.operations.internal_requests import InternalRequest, ask_model
 from antigravity.exchange.operations.models import detect_model, get_model, list_models
@@ -137,15 +137,16 @@ class Exchange:
         waiting = services.turns.reserve(len(body))
         if waiting is not None:
             await waiting
-        if len(body) > LARGE_BYTES or (len(body) > SMALL and may_need_cleaning(body)):
+        context = RequestContext(services, snapshot, protocol, call, recorder)
+        if context.is_long or (len(body) > SMALL and may_need_cleaning(body, context.outline.body)):
             cleaned = await services.background.run(len(body), clean_json, body)
             if cleaned is not body:
                 call = replace(call, body=cleaned, memo={})
-        context = RequestContext(services, snapshot, protocol, call, recorder)
+                context = RequestContext(services, snapshot, protocol, call, recorder)
         if context.is_large or context.value_count >= self._lowest_limit:
-            await context.compute(check_request, call.body, self._limits)
+            await context.compute(check_request, context.outline.body, self._limits)
         if call.route.operation in _WITH_MODEL:
-            if context.is_large:
+            if context.is_long:
                 await context.compute(context.read_head)
             else:
                 context.read_head()

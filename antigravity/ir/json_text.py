@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from antigravity.ir.errors import InvalidRequestError
-from antigravity.ir.surrogates import TooManySurrogatesError, repair_surrogates
+from antigravity.ir.surrogates import (
+    TooManySurrogatesError,
+    has_escaped_halves,
+    repair_surrogates,
+)
 
 #: Bytes of a body that :func:`clean_json` may be called for in the event loop.
 SMALL: Final = 128 * 1024
@@ -14,9 +18,11 @@ _MARK: Final = b"\xef\xbb\xbf"
 _MOST_HALVES: Final = 10_000
 
 
-def may_need_cleaning(body: bytes) -> bool:
-    """Return whether :func:`clean_json` may change a body."""
-    return body.startswith(_MARK) or b"\\u" in body or b"\xed" in body
+def may_need_cleaning(body: bytes, outline: bytes) -> bool:
+    """Return whether :func:`clean_json` may change a body; ``outline`` is that of the body."""
+    if body.startswith(_MARK):
+        return True
+    return _is_json(body) and (b"\xed" in body or has_escaped_halves(outline))
 
 
 def clean_json(body: bytes) -> bytes:
@@ -28,7 +34,7 @@ def clean_json(body: bytes) -> bytes:
     """
     if body.startswith(_MARK):
         body = body[len(_MARK) :]
-    if body[:64].lstrip()[:1] not in (b"{", b"["):
+    if not _is_json(body):
         return body
     try:
         return repair_surrogates(body, _MOST_HALVES)
@@ -37,3 +43,7 @@ def clean_json(body: bytes) -> bytes:
             f"The request body contains more than {_MOST_HALVES} lone surrogates (halves of "
             "characters); send whole characters."
         ) from None
+
+
+def _is_json(body: bytes) -> bool:
+    return body[:64].lstrip()[:1] in (b"{", b"[")

@@ -14,6 +14,8 @@ from typing import Final
 
 _HIGH: Final = r"\\u[dD][89abAB][0-9a-fA-F]{2}"
 _LOW: Final = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+#: Matches the escape of a half; a pattern that begins with plain text is fast.
+_ESCAPED_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 #: Matches where a lone half is possible: its escape, after any number of backslashes.
 _SUSPECT: Final = re.compile(
     rf"{_HIGH}(?!{_LOW})|(?<!\\u[dD][89abAB][0-9a-fA-F][0-9a-fA-F]){_LOW}".encode()
@@ -54,12 +56,17 @@ def _escaped(match: re.Match[bytes]) -> bytes:
     return b"\\u%04x" % unit
 
 
+def has_escaped_halves(data: bytes) -> bool:
+    """Return whether JSON text has escapes of surrogates, of whole pairs or of lone halves."""
+    return b"\\" in data and _ESCAPED_HALF.search(data) is not None
+
+
 def lone_surrogates_in(data: bytes, most: int | None = None) -> list[tuple[int, int]]:
     """Return start and end of the escape of each lone half in JSON text.
 
     :raises TooManySurrogatesError: if there are more than ``most`` of them.
     """
-    if b"\\u" not in data or _SUSPECT.search(data) is None:
+    if not has_escaped_halves(data) or _SUSPECT.search(data) is None:
         return []
     alone = (found.span(1) for found in _ESCAPES.finditer(data) if found[1] is not None)
     places = list(alone if most is None else islice(alone, most + 1))

@@ -15,6 +15,8 @@ import antigravity.exchange
 from antigravity.config.settings import Settings
 from antigravity.exchange.context import Continuation, RequestContext
 from antigravity.ir.call import Call
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.parts import Text
 from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_SERVER as PROTOCOL
 
 MODULES = sorted(Path(antigravity.exchange.__file__).parent.rglob("*.py"))
@@ -104,3 +106,27 @@ def test_contexts_and_records_are_written_by_their_own_modules(path: Path) -> No
         owner = name.rpartition(".")[0].rpartition(".")[2]
         assert owner != "record" or path.stem == "recorder", f"{path}:{line}: {name}"
         assert owner not in ("context", "_context"), f"{path}:{line}: {name}"
+
+
+def test_large_strings_are_moved_unread() -> None:
+    made = context("x" * 200_000)
+    assert len(made.outline.body) < 4096
+    assert made.head.model == "m"
+    changed = made.with_model("other")
+    assert isinstance(changed, tuple)
+    assert b"".join(changed) == body("x" * 200_000).replace(b'"m"', b'"other"')
+    assert made.request.messages[0].parts[0] == Text("x" * 200_000)
+
+
+def test_small_body_is_its_own_outline() -> None:
+    made = context()
+    assert made.outline is made.call
+    assert made.with_model("other") == body().replace(b'"m"', b'"other"')
+
+
+def test_error_of_large_body_names_its_own_place() -> None:
+    made = context("x" * 200_000)
+    made._use(replace(made.call, body=made.call.body[:-1] + b'"', memo={}))
+    assert made.outline is not made.call
+    with pytest.raises(InvalidRequestError, match=r"\(byte 2000\d\d\)"):
+        made.read_head()

@@ -209,9 +209,11 @@ def test_split_choices(clients: str, n: int, served_by: str, parts: int) -> None
     candidates = tuple(options[name] for name in clients.split(", "))
     plan = Plan(RoutingDecision("m", "m", (), candidates, (), Capabilities()))
     body = json.dumps({"model": "m", "n": n, "messages": []}).encode()
+    call = Call(CHAT.routes[0], {}, {}, {}, body)
     context: Any = SimpleNamespace(
         traits=CHAT.traits,
-        call=Call(CHAT.routes[0], {}, {}, {}, body),
+        call=call,
+        outline=call,
         request=request(n),
         decode=lambda: succeed(None),
         compute=lambda function, *arguments: succeed(function(*arguments)),

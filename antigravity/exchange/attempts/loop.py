@@ -214,7 +214,7 @@ class AttemptLoop:
         try:
             passed = attempt.fitted is None and (
                 self._kind.can_pass(context, option)
-                if not context.is_large
+                if not context.is_long
                 else await context.compute(self._kind.can_pass, context, option)
             )
             label = None if attempt.fitted is None else attempt.fitted.label

@@ -74,11 +74,10 @@ async def attempt_native(attempt: Attempt) -> Reply:
     :raises Refused: if the upstream refused the request.
     """
     context, option = attempt.context, attempt.option
-    protocol = context.protocol
-    if context.is_large:
-        body = await context.compute(protocol.with_model, context.call, option.target.model)
+    if context.is_long:
+        body = await context.compute(context.with_model, option.target.model)
     else:
-        body = protocol.with_model(context.call, option.target.model)
+        body = context.with_model(option.target.model)
     operation: UpstreamOperation = "stream" if context.head.stream else "generate"
     call = UpstreamCall(option, attempt.lease.credential, operation, body, context.call.headers)
     response = await call.send(context.services.transport, context.recorder.repeated)

@@ -33,7 +33,7 @@ def can_pass_through(
     * has no fields or reasoning that the upstream refuses, and
     * has no signatures that the gateway has sealed: an upstream would take them for forged.
     """
-    body, traits = context.call.body, context.traits
+    body, traits = context.outline.body, context.traits
     if context.is_rewritten or not option.native or option.target.image_options != NO_IMAGE_OPTIONS:
         return False
     if not option.upstream.passes(option.client.name, operation, body) or has_seals(body):
@@ -55,7 +55,7 @@ def _has_refused_fields(context: RequestContext, option: RoutingOption) -> bool:
     """Return whether the body has a field that the upstream of a replaced model refuses."""
     if not option.refused or context.protocol.name not in _WITH_QUIRKS:
         return False
-    return not option.refused.isdisjoint(members_of(context.call))
+    return not option.refused.isdisjoint(members_of(context.outline))
 
 
 def _lacks_reasoning(context: RequestContext, option: RoutingOption) -> bool:
@@ -71,7 +71,7 @@ def _lacks_reasoning(context: RequestContext, option: RoutingOption) -> bool:
     required = option.target.reasoning_history == "required"
     if not required and not traits.drops_reasoning:
         return False
-    calls = traits.calls_without_reasoning(context.call.body)
+    calls = traits.calls_without_reasoning(context.outline.body)
     if required:
         return bool(calls)
     recall, principal = context.services.signatures.recall, context.call.principal

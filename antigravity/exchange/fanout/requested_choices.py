@@ -27,7 +27,7 @@ async def split_choices(context: RequestContext, plan: Plan) -> tuple[Plan, tupl
     if all(choices_limit(option) == _NO_LIMIT for option in options):
         return plan, ()
     if traits.requested_choices is not None:
-        requested = traits.requested_choices(context.call)
+        requested = traits.requested_choices(context.outline)
     elif all(option.native for option in options):
         return plan, ()
     else:

@@ -34,7 +34,7 @@ def expand_history(context: RequestContext) -> RequestContext:
     A reference to a response that is not stored here becomes the context's continuation.
     """
     stored, body = context.traits.stored_responses, context.call.body
-    reference = None if stored is None else stored.previous_id(body)
+    reference = None if stored is None else stored.previous_id(context.outline.body)
     if stored is None or reference is None:
         return context
     responses = client_responses(context)
@@ -57,7 +57,7 @@ def origin_credential(context: RequestContext, origin: ResponseOrigin) -> Creden
 def store_response(context: RequestContext, response: bytes) -> None:
     """Store a response (its whole JSON object), so that a later request can continue it."""
     stored = context.traits.stored_responses
-    if stored is not None and stored.wants_store(context.call.body):
+    if stored is not None and stored.wants_store(context.outline.body):
         items = stored.items_to_store(context.call.body, response)
         client_responses(context).put(_IDENTITY.decode(response).id, items)
 
@@ -69,6 +69,6 @@ def remember_origin(
     stored, naming = context.traits.stored_responses, IResponseIdTap(tap, None)
     if stored is None or naming is None:
         return
-    if stored.wants_store(context.call.body):
+    if stored.wants_store(context.outline.body):
         origin = ResponseOrigin(option.upstream.name, credential.id, option.target.model)
         naming.on_response_id(partial(client_responses(context).put_origin, origin=origin))

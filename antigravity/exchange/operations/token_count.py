@@ -97,7 +97,7 @@ async def _ask(context: RequestContext, option: RoutingOption) -> int | None:
         return None
     passes = await context.compute(can_pass_through, context, option, "count_tokens")
     if passes:
-        body = await context.compute(context.protocol.with_model, context.call, target.model)
+        body = await context.compute(context.with_model, target.model)
     else:
         request = await context.fetch_media(context.request, client.traits)
         encoded = await context.compute(_translate, request, client, target)
