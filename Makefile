@@ -16,7 +16,7 @@ SOURCES  := setup.cfg setup.py pyproject.toml
 PARALLEL := -n auto --maxprocesses=4 --dist=loadfile
 
 .PHONY: run test lint types tests test-without-sdks test-newest test-clients test-conformance
-.PHONY: test-chaos bench environments lock clean
+.PHONY: test-chaos bench instructions environments lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/twistd -n --pidfile= antigravity --port $(PORT) --demo-if-empty
@@ -67,9 +67,14 @@ test-conformance: $(VENV)/test.stamp
 test-chaos: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -s tests/chaos $(PYTEST_OPTIONS)
 
-# Compare the gateway with a plain proxy; see bench/README.rst (under two minutes, Linux only).
+# Compare the gateway with a plain proxy and other gateways; see docs/performance.rst (Linux only).
 bench: $(VENV)/run.stamp
 	$(BIN)/python -m bench $(BENCH_OPTIONS)
+
+# Compare the instructions of fixed requests with bench/budgets.toml.  Needs valgrind.
+# UPDATE=1 writes the budgets.
+instructions: $(VENV)/run.stamp
+	$(BIN)/python -m bench.instructions $(if $(UPDATE),--update)
 
 # Write requirements/*.txt for all platforms and Pythons, and keep the versions that still fit.
 # LOCK_OPTIONS=--upgrade selects the newest versions.

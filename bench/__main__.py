@@ -1,112 +1,194 @@
-"""Compare the gateway with a plain proxy: ``python -m bench``, in the folder of the source.
+"""Compare the gateway with a plain proxy and with other gateways: ``python -m bench``.
 
-The figures are the CPU time that a process used, not elapsed time, and in brackets its ratio to the
-plain proxy's.  Rounds are interleaved, so that a busy machine slows all programs equally.
+Run it in the folder of the source.  ``docs/performance.rst`` explains the figures.  Rounds are
+interleaved, and the table has the medians of all rounds, with their ratios to the plain proxy's.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import json
+import shlex
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
-from statistics import median
+from typing import Final
 
-from bench.cases import CASES, Case
-from bench.load import load
-from bench.programs import Program, gateway, plain_proxy, upstream
-from bench.trace import print_traces
+from bench import http2, pairs
+from bench.cases import CASES, ROWS, Row
+from bench.certificates import write_certificate
+from bench.machine import facts
+from bench.peers import (
+    FLOOR,
+    PEERS_FILE,
+    Column,
+    Place,
+    direct_column,
+    floor_column,
+    our_columns,
+    peer_columns,
+)
+from bench.programs import SOURCE, Program, upstream
+from bench.rounds import Rounds, measure_round
+from bench.table import Results, markdown, replace_between, rst
 
-_SOURCE = Path(__file__).resolve().parent.parent
-_PLAIN_PROXY = "plain proxy"
-
-
-async def _cost(program: Program, case: Case, seconds: float) -> float:
-    """Return the CPU time of one unit in µs."""
-    spec = case.baseline if program.name == _PLAIN_PROXY else case.spec
-    before = program.cpu()
-    result = await load(program.port, spec, case.clients, seconds)
-    return (program.cpu() - before) / (result.responses * case.scale) * 1e6
-
-
-async def _measure(
-    programs: Sequence[Program], case: Case, rounds: int, pace: float
-) -> dict[str, list[float]]:
-    """Return the costs of a unit by program, one per round."""
-    costs: dict[str, list[float]] = {program.name: [] for program in programs}
-    for program in programs:
-        await _cost(program, case, 0.3 * pace)
-    for number in range(rounds):
-        turn = number % len(programs)
-        for program in [*programs[turn:], *programs[:turn]]:
-            costs[program.name].append(await _cost(program, case, case.seconds * pace))
-    return costs
-
-
-def _line(title: str, cells: Sequence[str]) -> str:
-    return f"{title:<46}" + "".join(f"{cell:>17}" for cell in cells)
-
-
-def _cells(rows: Sequence[Sequence[float]], unit: str, digits: int = 0) -> list[str]:
-    """Return the median of each row, and of its ratios to the last row, the plain proxy's."""
-    cells = []
-    for row in rows:
-        ratio = median(value / base for value, base in zip(row, rows[-1], strict=True))
-        cell = f"{median(row):,.{digits}f}{unit}"
-        cells.append(cell if row is rows[-1] else f"{cell} ({ratio:.2f})")
-    return cells
-
-
-def _report(costs: dict[str, list[float]], case: Case) -> None:
-    title = f"{case.title}, µs/{case.unit}"
-    digits = 1 if case.scale > 1 else 0
-    print(_line(title, _cells(list(costs.values()), "", digits)), flush=True)
+TITLES: Final = {
+    "main": "One process of each, a provider without TLS",
+    "tls": "One process of each, a provider with TLS",
+    "http2": "HTTP/2 clients, with nginx in front",
+    "pairs": "All pairs of protocols",
+}
+_RESULTS = SOURCE / "build" / "bench.json"
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("cases", nargs="*", help=", ".join(case.name for case in CASES))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--pace", type=float, default=1.0, help="factor for the length of a round")
-    parser.add_argument(
-        "--also",
-        action="append",
-        default=[],
-        metavar="NAME=FOLDER",
-        help="also measure the checkout in FOLDER",
+    add = parser.add_argument
+    add("cases", nargs="*", help=f"cases of the main table: {', '.join(CASES)}; default: all")
+    add("--rounds", type=int, default=3)
+    add("--pace", type=float, default=1.0, help="factor for the length of each load")
+    add("--tls", action="store_true", help="the same table, with a provider that speaks TLS")
+    add("--http2", action="store_true", help="the table of HTTP/2 clients, through nginx")
+    add("--pairs", action="store_true", help="the table of all pairs of protocols")
+    add("--all", action="store_true", help="the main table, and those of the three options above")
+    add("--peers", type=Path, help="the folder in which other gateways are installed")
+    add("--peers-file", type=Path, default=PEERS_FILE, help="how they are started")
+    add("--only", nargs="+", metavar="COLUMN", help="names of columns, or prefixes of names")
+    add(
+        "--also", action="append", default=[], metavar="NAME=FOLDER", help="also measure a checkout"
     )
+    add("--results", type=Path, default=_RESULTS, help="the file for the results")
+    add("--reuse", action="store_true", help="measure nothing; show the tables in --results")
+    add("--write", type=Path, metavar="FILE", help="put the tables into this reStructuredText file")
     return parser.parse_args()
 
 
-def main() -> None:
-    """Measure all or the given cases, and print a table."""
-    arguments = _arguments()
-    unknown = set(arguments.cases) - {case.name for case in CASES}
-    if unknown:
-        known = ", ".join(case.name for case in CASES)
-        raise SystemExit(f"Unknown case {', '.join(sorted(unknown))}. The cases are: {known}.")
-    sources = dict(entry.split("=", 1) for entry in arguments.also) | {"gateway": str(_SOURCE)}
+def _wanted_tables(arguments: argparse.Namespace) -> list[str]:
+    if arguments.all:
+        return list(TITLES)
+    return [name for name in ("tls", "http2", "pairs") if getattr(arguments, name)] or ["main"]
+
+
+def _columns(
+    arguments: argparse.Namespace, program: Program, notes: list[str], *, with_peers: bool
+) -> list[Column]:
+    """Return the columns to measure, and add notes on the peers that are missing."""
+    sources = {"gateway": SOURCE}
+    sources |= {k: Path(v).resolve() for k, _, v in (i.partition("=") for i in arguments.also)}
+    columns = [floor_column(""), *our_columns(sources)]
+    if with_peers:
+        peers, missing = peer_columns(arguments.peers_file, arguments.peers or Path("/nonexistent"))
+        columns = [direct_column(program), *columns, *peers]
+        notes += missing
+    only = arguments.only
+    if only:
+        kept = ("direct", FLOOR, *only)
+        columns = [column for column in columns if column.name.startswith(kept)]
+    return columns
+
+
+def _measure(arguments: argparse.Namespace, name: str, once: Callable[[Rounds], None]) -> Rounds:
+    rounds = Rounds()
+    for number in range(arguments.rounds):
+        print(f"{TITLES[name]}: round {number + 1} of {arguments.rounds}", file=sys.stderr)
+        once(rounds)
+    return rounds
+
+
+def _run_table(arguments: argparse.Namespace, name: str) -> tuple[Results, bool]:
+    """Measure a table, and return it and whether all responses of the gateway were right."""
+    notes: list[str] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        port = stack.enter_context(upstream(folder)).port
-        programs = [
-            stack.enter_context(gateway(name, Path(source).resolve(), folder, port))
-            for name, source in sources.items()
-        ]
-        programs.append(stack.enter_context(plain_proxy(folder, port)))
-        print(_line("", [program.name for program in programs]))
-        print(_line("CPU until listening", _cells([[p.start] for p in programs], " s", 2)))
-        print(_line("memory, idle", _cells([[p.memory()] for p in programs], " MiB")))
-        for case in CASES:
-            if not arguments.cases or case.name in arguments.cases:
-                costs = asyncio.run(_measure(programs, case, arguments.rounds, arguments.pace))
-                _report(costs, case)
-        print(_line("memory, at the end", _cells([[p.memory()] for p in programs], " MiB")))
-    if not arguments.cases:
-        print()
-        print_traces({name: Path(source).resolve() for name, source in sources.items()})
+        certificate = write_certificate(folder) if name == "tls" else None
+        program = stack.enter_context(upstream(folder, certificate))
+        scheme, env = "http", {}
+        if certificate is not None:
+            trusted = str(certificate[0])
+            scheme, env = "https", {"SSL_CERT_FILE": trusted, "NODE_EXTRA_CA_CERTS": trusted}
+        peers = arguments.peers or Path()
+        place = Place(folder, scheme, program.port, peers, env)
+        rows: Sequence[Row] = ROWS
+        if name == "pairs":
+            titles = pairs.columns()
+            rounds = _measure(
+                arguments, name, lambda r: pairs.measure_pairs(r, place, arguments.pace)
+            )
+            rows, version = pairs.ROWS, ""
+        else:
+            is_main = name != "http2"
+            columns = _columns(arguments, program, notes, with_peers=is_main)
+            cases = [CASES[case] for case in arguments.cases or CASES]
+
+            def once(rounds: Rounds) -> None:
+                if is_main:
+                    measure_round(rounds, columns, cases, place, arguments.pace)
+                else:
+                    http2.measure_http2(rounds, columns, place, arguments.pace)
+
+            rounds = _measure(arguments, name, once)
+            rows = ROWS if is_main else http2.ROWS
+            titles = {c.name: c.title for c in columns if c.name in rounds.values}
+            version = ", ".join(dict.fromkeys(c.version for c in columns if c.version))
+    command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
+    results = Results(
+        TITLES[name],
+        facts(command, version),
+        titles,
+        rounds.values,
+        FLOOR,
+        [*notes, *rounds.notes],
+        [asdict(row) for row in rows],
+    )
+    return results, not rounds.has_failed
+
+
+def _read(file: Path) -> dict[str, Results]:
+    if not file.exists():
+        return {}
+    return {name: Results(**fields) for name, fields in json.loads(file.read_text()).items()}
+
+
+def _store(file: Path, stored: dict[str, Results]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({name: asdict(r) for name, r in stored.items()}, indent=1))
+
+
+def main() -> None:
+    """Measure the wanted tables, show them, and write them to a file."""
+    arguments = _arguments()
+    unknown = set(arguments.cases) - set(CASES)
+    if unknown:
+        raise SystemExit(
+            f"Unknown case {', '.join(sorted(unknown))}: there are {', '.join(CASES)}."
+        )
+    stored = _read(arguments.results)
+    wanted = _wanted_tables(arguments)
+    all_right = True
+    if arguments.reuse:
+        wanted = [name for name in TITLES if name in stored]
+    for name in () if arguments.reuse else wanted:
+        missing = http2.missing_programs() if name == "http2" else []
+        if missing:
+            print(f"The table {name} is left out: {', '.join(missing)} is missing.")
+            continue
+        stored[name], is_right = _run_table(arguments, name)
+        all_right = all_right and is_right
+        _store(arguments.results, stored)
+    for name in wanted:
+        if name in stored:
+            print(markdown(stored[name]), end="\n\n", flush=True)
+    if arguments.write is not None:
+        text = arguments.write.read_text()
+        for name in wanted:
+            if name in stored:
+                text = replace_between(text, name, rst(stored[name]))
+        arguments.write.write_text(text)
+    if not all_right:
+        raise SystemExit("Some responses of the gateway were wrong; see the notes.")
 
 
 if __name__ == "__main__":

@@ -16,9 +16,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from bench.attacks import ATTACKS, Attack
-from bench.programs import Program, gateway, upstream
+from bench.programs import SOURCE, Program, gateway, upstream
 
-_SOURCE = Path(__file__).resolve().parent.parent
 _PAUSE = 0.005
 
 
@@ -93,13 +92,14 @@ def main() -> None:
     parser.add_argument("attacks", nargs="*", help="names of attacks, or prefixes of names")
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--clients", type=int, default=2, help="attackers at a time")
-    parser.add_argument("--source", default=str(_SOURCE), help="the folder of another checkout")
+    parser.add_argument("--source", default=str(SOURCE), help="the folder of another checkout")
     arguments = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        port = stack.enter_context(upstream(folder)).port
+        address = f"http://127.0.0.1:{stack.enter_context(upstream(folder)).port}"
         source = Path(arguments.source).resolve()
-        program = stack.enter_context(gateway("gateway", source, folder, port))
+        program = stack.enter_context(gateway("gateway", source, folder, address))
+        program.wait_listening()
         print(f"{'/healthz, ms':<34}{'median':>9}{'p99':>9}{'max':>9}{'MiB':>9}  statuses")
         for attack in ATTACKS:
             if not arguments.attacks or attack.name.startswith(tuple(arguments.attacks)):

@@ -1,7 +1,8 @@
-"""The measured programs: start them, and read their CPU time and memory."""
+"""The measured programs: start them, and read their CPU time and memory (Linux)."""
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
@@ -9,49 +10,79 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from bench.requests import RequestSpec
+
+SOURCE = Path(__file__).resolve().parent.parent
 _HERE = Path(__file__).resolve().parent
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_START_TIMEOUT = 30.0
+_START_TIMEOUT = 90.0
+_STOP_TIMEOUT = 10.0
 _CONFIGURATION = """
 [upstreams.openai]
 kind = "openai"
-base_url = "http://127.0.0.1:{upstream}/v1"
+base_url = "{address}/v1"
 api_key = "none"
 models = ["openai-*"]
 apis = ["chat"]
 
+[upstreams.responses]
+kind = "openai"
+base_url = "{address}/v1"
+api_key = "none"
+models = ["responses-*"]
+apis = ["responses"]
+
 [upstreams.pooled]
 kind = "openai"
-base_url = "http://127.0.0.1:{upstream}/v1"
+base_url = "{address}/v1"
 api_keys = ["none", "any"]
 models = ["pooled-*"]
 apis = ["chat"]
 
 [upstreams.gemini]
 kind = "gemini_api"
-base_url = "http://127.0.0.1:{upstream}"
+base_url = "{address}"
 api_key = "none"
 models = ["gemini-*"]
 
 [upstreams.anthropic]
 kind = "anthropic"
-base_url = "http://127.0.0.1:{upstream}"
+base_url = "{address}"
 api_key = "none"
 models = ["anthropic-*"]
+
+[upstreams.internal]
+kind = "codeassist"
+base_url = "{address}"
+refresh_token = "none"
+project = "bench"
+models = ["internal-*"]
+
+[upstreams.internal.oauth]
+client_id = "none"
+client_secret = "none"
+token_url = "{address}/token"
 """
 
 
-class Program:
-    """A running program; its CPU time and memory are read from the system (Linux)."""
+def gateway_configuration(address: str) -> str:
+    """Return a configuration whose upstreams are all the fake provider at ``address``."""
+    return _CONFIGURATION.format(address=address)
 
-    def __init__(self, name: str, port: int, process: subprocess.Popen[bytes]) -> None:
+
+class Program:
+    """A running program with its children."""
+
+    def __init__(self, name: str, port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         self.name = name
         self.port = port
         self._process = process
-        self.start = self._wait()
+        self._log = log
+        self._started = time.monotonic()
+        self._peak = 0.0
 
     @property
     def pid(self) -> int:
@@ -71,24 +102,78 @@ class Program:
         self._process.send_signal(signal.SIGUSR2)
 
     def cpu(self) -> float:
-        """Return the CPU time of the process in seconds."""
-        return time.clock_gettime((~self._process.pid << 3) | 2)
+        """Return the CPU time in seconds."""
+        total = 0.0
+        for pid in self._tree():
+            with suppress(OSError):
+                total += time.clock_gettime((~pid << 3) | 2)
+        return total
 
     def memory(self) -> float:
         """Return the resident memory in MiB."""
-        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
-        return int(pages) * _PAGE / 2**20
+        pages = 0
+        for pid in self._tree():
+            with suppress(OSError):
+                pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return pages * _PAGE / 2**20
 
-    def _wait(self) -> float:
-        """Wait until the program listens, and return its CPU time until then."""
-        until = time.monotonic() + _START_TIMEOUT
-        while time.monotonic() < until and self._process.poll() is None:
+    def descriptors(self) -> int:
+        """Return the number of open descriptors."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def _tree(self) -> list[int]:
+        """Return the ids of the process and its living descendants."""
+        found, remaining = [], [self.pid]
+        while remaining:
+            pid = remaining.pop()
+            found.append(pid)
+            with suppress(OSError):
+                for task in os.listdir(f"/proc/{pid}/task"):
+                    children = Path(f"/proc/{pid}/task/{task}/children").read_text()
+                    remaining.extend(map(int, children.split()))
+        return found
+
+    def wait_listening(self) -> None:
+        """Wait until the program accepts connections.
+
+        :raises RuntimeError: if it does not.
+        """
+        while self._is_starting():
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return self.cpu()
+                    return
             time.sleep(0.01)
-        self._process.kill()
-        raise RuntimeError(f"{self.name} did not listen within {_START_TIMEOUT:g} s; see its log")
+        raise RuntimeError(f"{self.name} did not listen: {self.last_output()}")
+
+    def wait_serving(self, spec: RequestSpec) -> float:
+        """Wait for the first response, and return the seconds from the start until then.
+
+        :raises RuntimeError: if there is none.
+        """
+        path, body = spec.body()
+        headers = spec.lines() | {"Content-Type": "application/json"}
+        last = "no response"
+        while self._is_starting():
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+            with suppress(OSError, http.client.HTTPException):
+                connection.request("POST", path, body, headers)
+                response = connection.getresponse()
+                text = response.read(300)
+                if response.status == 200:
+                    connection.close()
+                    return time.monotonic() - self._started
+                last = f"{response.status} {text.decode(errors='replace')}"
+            connection.close()
+            time.sleep(0.02)
+        raise RuntimeError(f"{self.name} does not serve: {last}; {self.last_output()}")
+
+    def last_output(self) -> str:
+        """Return the end of what the program wrote."""
+        return self._log.read_bytes()[-500:].decode(errors="replace")
+
+    def _is_starting(self) -> bool:
+        is_in_time = time.monotonic() < self._started + _START_TIMEOUT
+        return is_in_time and self._process.poll() is None
 
 
 def free_port() -> int:
@@ -99,35 +184,56 @@ def free_port() -> int:
 
 
 @contextmanager
-def _running(
+def running(
     name: str, command: Sequence[str], port: int, folder: Path, env: Mapping[str, str]
 ) -> Iterator[Program]:
-    inherited = {key: value for key, value in env.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=inherited)
+    """Run a command, with ``env`` besides the environment, until the block ends."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    path = folder / f"{name}.log"
+    with path.open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment | dict(env),
+            start_new_session=True,
+        )
         try:
-            yield Program(name, port, process)
+            yield Program(name, port, process, path)
         finally:
-            process.terminate()
-            process.wait()
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop a process with its group."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_TIMEOUT)
+            return
 
 
 @contextmanager
-def upstream(folder: Path) -> Iterator[Program]:
-    """Run the model provider."""
+def upstream(folder: Path, certificate: tuple[Path, Path] | None = None) -> Iterator[Program]:
+    """Run the fake provider, with TLS if there is a certificate with its key."""
     port = free_port()
-    command = [sys.executable, str(_HERE / "upstream.py"), str(port)]
-    with _running("upstream", command, port, folder, os.environ) as program:
+    command = [sys.executable, "-m", "bench.upstream", str(port), *map(str, certificate or ())]
+    with running("upstream", command, port, folder, {"PYTHONPATH": str(SOURCE)}) as program:
+        program.wait_listening()
         yield program
 
 
 @contextmanager
-def plain_proxy(folder: Path, upstream_port: int) -> Iterator[Program]:
-    """Run the plain proxy."""
+def plain_proxy(
+    name: str, folder: Path, address: str, env: Mapping[str, str] | None = None
+) -> Iterator[Program]:
+    """Run the plain proxy, for the fake provider at ``address``."""
     port = free_port()
-    address = f"http://127.0.0.1:{upstream_port}"
     command = [sys.executable, str(_HERE / "plain_proxy.py"), str(port), address]
-    with _running("plain proxy", command, port, folder, os.environ) as program:
+    with running(name, command, port, folder, env or {}) as program:
         yield program
 
 
@@ -136,22 +242,26 @@ def gateway(
     name: str,
     source: Path,
     folder: Path,
-    upstream_port: int,
+    address: str,
     counts: Path | None = None,
     launcher: str = "counting_twistd.py",
+    env: Mapping[str, str] | None = None,
+    more: str = "",
 ) -> Iterator[Program]:
     """Run the gateway whose source is in the folder ``source``.
 
     With a file ``counts``, the script ``launcher`` runs it and writes counts to that file: see
-    ``counting_twistd.py`` and ``tracing_twistd.py``.
+    ``counting_twistd.py`` and ``tracing_twistd.py``.  ``more`` is added to its configuration.
     """
     port = free_port()
-    home = folder / name
+    home = folder / f"{name}-{port}"
     home.mkdir(mode=0o700)
-    (home / "antigravity.toml").write_text(_CONFIGURATION.format(upstream=upstream_port))
+    file = home / "antigravity.toml"
+    file.touch(0o600)
+    file.write_text(gateway_configuration(address) + more)
     twistd = Path(sys.executable).with_name("twistd")
     start = [str(twistd)] if counts is None else [sys.executable, str(_HERE / launcher)]
     command = [*start, "-n", "--pidfile=", "antigravity", "--home", str(home)]
-    env = os.environ | {"PYTHONPATH": str(source), "BENCH_COUNTS": str(counts)}
-    with _running(name, [*command, "--port", str(port)], port, folder, env) as program:
+    added = {"PYTHONPATH": str(source), "BENCH_COUNTS": str(counts)} | dict(env or {})
+    with running(name, [*command, "--port", str(port)], port, folder, added) as program:
         yield program

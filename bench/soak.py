@@ -1,8 +1,9 @@
 """Look for leaks under a long, mixed load: ``python -m bench.soak --minutes 30``.
 
-The load has requests of all sizes and protocols, streams, clients that disconnect, and a reload
-every minute.  Once a minute it prints the gateway's memory, descriptors, timers, sockets, threads,
-and objects of the garbage collector.  The last line is printed some time after the load.
+The load has requests of all sizes and protocols, tools, whole responses and streams, clients that
+disconnect, and a reload every minute.  Every ten seconds it records the gateway's memory, its
+descriptors, timers, sockets and threads, and the objects of the garbage collector.  It prints them,
+and at the end whether the memory is flat, and whether anything is left when the gateway is idle.
 """
 
 from __future__ import annotations
@@ -10,57 +11,71 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
+from typing import Final
 
-from bench.programs import Program, gateway, upstream
+from bench.programs import SOURCE, Program, gateway, upstream
+from bench.requests import PROTOCOLS, RequestSpec
 
-_SOURCE = Path(__file__).resolve().parent.parent
-_TEXT = "Why is the sky blue? "
-_TOOL = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {}}}
-#: Seconds between the end of the load and the last line, in which short-lived state expires.
-_SETTLING_TIME = 15.0
-
-
-def _claude(model: str, size: int, *, stream: bool) -> tuple[str, object]:
-    messages: list[object] = [{"role": "user", "content": _TEXT * (size // len(_TEXT) + 1)}]
-    for number in range(random.randrange(5)):
-        name = f"toolu_{random.randrange(10**9)}"
-        call = {"type": "tool_use", "id": name, "name": "f", "input": {"n": number}}
-        result = {"type": "tool_result", "tool_use_id": name, "content": "ok"}
-        messages += [
-            {"role": "assistant", "content": [call]},
-            {"role": "user", "content": [result]},
-        ]
-    body = {"model": model, "max_tokens": 1000, "stream": stream, "messages": messages}
-    return "/v1/messages", body | {"tools": [_TOOL]}
-
-
-def _chat(model: str, size: int, *, stream: bool) -> tuple[str, object]:
-    text = f"{random.random()} " + _TEXT * (size // len(_TEXT) + 1)
-    messages = [{"role": "user", "content": text}]
-    return "/v1/chat/completions", {"model": model, "stream": stream, "messages": messages}
+_SAMPLE_PAUSE: Final = 10.0
+_RELOAD_PAUSE: Final = 60.0
+#: Seconds before the load, in which short-lived state expires; counts are written every five
+#: seconds.
+_SETTLING_TIME: Final = 15.0
+#: The most seconds after the load until idle connections to the provider are closed.
+_MAX_IDLE_TIME: Final = 300.0
+#: How much the memory of the last quarter of the time may be above that of the second quarter.
+_ALLOWED_GROWTH: Final = 1.03
+_UPSTREAMS: Final = (*PROTOCOLS, "internal")
+#: Stored responses fill the memory up to their limit, so it is small enough to be reached soon.
+_CONFIGURATION: Final = """
+[responses]
+max_bytes = "8MiB"
+"""
 
 
-def _responses(model: str, size: int, *, stream: bool) -> tuple[str, object]:
-    text = f"{random.random()} " + _TEXT * (size // len(_TEXT) + 1)
-    return "/v1/responses", {"model": model, "stream": stream, "input": text}
+@dataclass(frozen=True)
+class Sample:
+    """The resources that a gateway uses at one time, ``minutes`` after the start of the load."""
+
+    minutes: float
+    memory: float
+    descriptors: int
+    timers: int = 0
+    sockets: int = 0
+    threads: int = 0
+    objects: int = 0
+
+    def line(self) -> str:
+        """Return the sample as a line of the table."""
+        counts = f"{self.descriptors:>6}{self.timers:>8}{self.sockets:>9}{self.threads:>9}"
+        return f"{self.minutes:>7.1f}{self.memory:>9.1f}{counts}{self.objects:>9}"
 
 
-def _gemini(model: str, size: int, *, stream: bool) -> tuple[str, object]:
-    verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
-    text = _TEXT * (size // len(_TEXT) + 1)
-    contents = [{"role": "user", "parts": [{"text": text}]}]
-    return f"/v1beta/models/{model}:{verb}", {"contents": contents}
+_HEADING: Final = f"{'min':>7}{'MiB':>9}{'fds':>6}{'timers':>8}{'sockets':>9}{'threads':>9}"
 
 
-_PROTOCOLS = (_claude, _chat, _responses, _gemini)
-_UPSTREAMS = ("openai", "anthropic", "gemini")
+def _random_spec() -> RequestSpec:
+    pieces, pause = random.choice(((64, 0), (20, 50), (600, 0)))
+    stream = random.random() < 0.6
+    return RequestSpec(
+        random.choice(PROTOCOLS),
+        random.choice(_UPSTREAMS),
+        stream=stream,
+        pieces=pieces if stream else 4,
+        pause=pause if stream else 0,
+        padding=random.choices((200, 20_000, 1_000_000), (80, 17, 3))[0] + random.randrange(100),
+        turns=random.choice((0, 0, 1, 4)),
+        stores=True,
+    )
 
 
 class _Load:
@@ -85,21 +100,14 @@ class _Load:
             await asyncio.sleep(self._pause * random.random() * 2)
 
     async def _send_one(self) -> None:
-        stream = random.random() < 0.6
-        size = random.choices((200, 20_000, 1_000_000), (80, 17, 3))[0]
-        events, pause = random.choice(((64, 0), (20, 50), (600, 0)))
-        model = f"{random.choice(_UPSTREAMS)}-{events if stream else 1}-{pause if stream else 0}"
-        path, body = random.choice(_PROTOCOLS)(model, size, stream=stream)
-        data = json.dumps(body).encode()
+        spec = replace(_random_spec(), headers={"Connection": "close"})
+        request = spec.request(self._port)
         disconnects = random.random() < 0.2
+        is_whole = not disconnects or random.random() < 0.7
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
-            lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{self._port}", "Connection: close"]
-            lines += ["Content-Type: application/json", f"Content-Length: {len(data)}", "", ""]
-            if disconnects and random.random() < 0.3:
-                data = data[: len(data) // 2]  # disconnects in the middle of its request
-            writer.write("\r\n".join(lines).encode() + data)
-            first = b"" if len(data) < int(lines[-3].split()[-1]) else await reader.read(200)
+            writer.write(request if is_whole else request[: len(request) // 2])
+            first = await reader.read(200) if is_whole else b""
             if not disconnects:
                 while await reader.read(65536):
                     pass
@@ -110,49 +118,95 @@ class _Load:
                 await writer.wait_closed()
 
 
-def _usage(program: Program, counts: Path) -> str:
-    """Return the current resource usage of the gateway as text."""
-    descriptors = len(os.listdir(f"/proc/{program.pid}/fd"))
-    counted = json.loads(counts.read_text()) if counts.exists() else {}
-    cells = " ".join(f"{count:>7} {name}" for name, count in counted.items())
-    return f"{program.memory():>7.1f} MiB {descriptors:>5} descriptors {cells}"
+class _Soak:
+    """One soak: the load, the reloads and the samples."""
+
+    def __init__(self, program: Program, counts: Path) -> None:
+        self._program = program
+        self._counts = counts
+        self._started = time.monotonic()
+
+    def sample(self) -> Sample:
+        """Return a sample of now, and print it."""
+        counted = json.loads(self._counts.read_text()) if self._counts.exists() else {}
+        minutes = (time.monotonic() - self._started) / 60
+        program = self._program
+        sample = Sample(minutes, program.memory(), program.descriptors(), **counted)
+        print(sample.line(), flush=True)
+        return sample
+
+    async def run(self, load: _Load, clients: int) -> tuple[list[Sample], Sample, Sample]:
+        """Return the samples under load, and those of the idle gateway before and after it."""
+        print(f"{_HEADING}{'objects':>9}")
+        await asyncio.sleep(_SETTLING_TIME)
+        before = self.sample()
+        self._started = reloaded = time.monotonic()
+        running = asyncio.ensure_future(load.run(clients))
+        samples = []
+        while not running.done():
+            await asyncio.wait([running], timeout=_SAMPLE_PAUSE)
+            samples.append(self.sample())
+            if time.monotonic() > reloaded + _RELOAD_PAUSE:
+                reloaded = time.monotonic()
+                self._program.reload()
+        await running
+        until = time.monotonic() + _MAX_IDLE_TIME
+        while True:
+            await asyncio.sleep(_SETTLING_TIME)
+            after = self.sample()
+            if not _left(before, after) or time.monotonic() > until:
+                return samples, before, after
 
 
-async def _soak(program: Program, counts: Path, load: _Load, clients: int) -> None:
-    started = time.monotonic()
-    running = asyncio.ensure_future(load.run(clients))
+def _left(before: Sample, after: Sample) -> dict[str, int]:
+    """Return how many more there are of each resource that an idle gateway must release."""
+    names = ("descriptors", "timers", "sockets")
+    more = {name: getattr(after, name) - getattr(before, name) for name in names}
+    return {name: count for name, count in more.items() if count > 0}
 
-    def print_line() -> None:
-        outcomes = " ".join(f"{status}:{count}" for status, count in sorted(load.outcomes.items()))
-        minutes = (time.monotonic() - started) / 60
-        print(f"{minutes:>5.1f} min {_usage(program, counts)}  {outcomes}", flush=True)
 
-    while not running.done():
-        print_line()
-        await asyncio.wait([running], timeout=60)
-        program.reload()
-    await running
-    print_line()
-    await asyncio.sleep(_SETTLING_TIME)
-    print_line()
+def problems_of(samples: Sequence[Sample], before: Sample, after: Sample) -> list[str]:
+    """Return what speaks for a leak: growing memory, or something that is left when idle."""
+    found = []
+    quarter = len(samples) // 4
+    if quarter < 2:
+        found.append("the time is too short to judge the memory")
+    else:
+        second = median(sample.memory for sample in samples[quarter : 2 * quarter])
+        last = median(sample.memory for sample in samples[-quarter:])
+        print(f"memory: {second:.1f} MiB in the second quarter, {last:.1f} MiB in the last one")
+        if last > second * _ALLOWED_GROWTH:
+            found.append(f"the memory grew by {last / second - 1:.1%}")
+    return found + [f"{count} {name} are left" for name, count in _left(before, after).items()]
 
 
 def main() -> None:
-    """Run the load, and print a line every minute."""
+    """Run the load, and print the samples and the verdict."""
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--pause", type=float, default=0.2, help="mean seconds between requests")
-    parser.add_argument("--source", default=str(_SOURCE), help="the folder of another checkout")
+    parser.add_argument("--source", default=str(SOURCE), help="the folder of another checkout")
     arguments = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        port = stack.enter_context(upstream(folder)).port
+        address = f"http://127.0.0.1:{stack.enter_context(upstream(folder)).port}"
         source, counts = Path(arguments.source).resolve(), folder / "counts.json"
-        program = stack.enter_context(gateway("gateway", source, folder, port, counts))
-        until = time.monotonic() + 60 * arguments.minutes
+        run = gateway("gateway", source, folder, address, counts, more=_CONFIGURATION)
+        program = stack.enter_context(run)
+        program.wait_listening()
+        # The first request of each kind imports modules and opens connections that stay.
+        warm_up = _Load(program.port, time.monotonic() + 5, 0)
+        asyncio.run(warm_up.run(2))
+        until = time.monotonic() + _SETTLING_TIME + 60 * arguments.minutes
         load = _Load(program.port, until, arguments.pause)
-        asyncio.run(_soak(program, counts, load, arguments.clients))
+        result = asyncio.run(_Soak(program, counts).run(load, arguments.clients))
+    outcomes = ", ".join(f"{count} {status}" for status, count in load.outcomes.most_common())
+    print(f"responses: {outcomes}")
+    problems = problems_of(*result)
+    if problems:
+        raise SystemExit("; ".join(problems))
+    print("The memory is flat, and nothing is left.")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from one file to another, and Deferreds.  The figures do not depend on how busy 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import tempfile
 import time
@@ -15,10 +14,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from bench.load import RequestSpec, load
-from bench.programs import Program, gateway, upstream
+from bench.load import Load, Result, run
+from bench.programs import SOURCE, Program, gateway, upstream
+from bench.requests import RequestSpec
 
-_SOURCE = Path(__file__).resolve().parent.parent
 _COUNTS = ("calls", "files", "moves", "deferreds")
 _LAUNCHER = "tracing_twistd.py"
 _TIMEOUT = 5.0
@@ -27,19 +26,23 @@ _SECONDS = 0.3
 
 KINDS: Final = {
     "whole, passed through": RequestSpec("openai", "openai"),
-    "whole, Anthropic to Gemini": RequestSpec("anthropic", "gemini"),
-    "64 events, passed through": RequestSpec("openai", "openai", stream=64),
-    "64 events, Anthropic to Gemini": RequestSpec("anthropic", "gemini", stream=64),
+    "whole, Anthropic to Gemini": RequestSpec("anthropic", "gemini", pieces=1),
+    "64 events, passed through": RequestSpec("openai", "openai", stream=True),
+    "64 events, Anthropic to Gemini": RequestSpec("anthropic", "gemini", stream=True),
     "whole, passed through, several accounts": RequestSpec("openai", "pooled"),
 }
 
 
+def _load(program: Program, spec: RequestSpec) -> Result:
+    return run(program.port, Load(spec, seconds=_SECONDS)).check()
+
+
 def _trace(program: Program, spec: RequestSpec, file: Path) -> dict[str, Any]:
     """Return the average counts of a request, after some requests that fill the caches."""
-    asyncio.run(load(program.port, spec, 1, _SECONDS))
+    _load(program, spec)
     file.unlink(missing_ok=True)
     program.start_trace()
-    result = asyncio.run(load(program.port, spec, 1, _SECONDS))
+    result = _load(program, spec)
     program.stop_trace()
     until = time.monotonic() + _TIMEOUT
     while not file.exists():
@@ -57,10 +60,11 @@ def print_traces(sources: dict[str, Path], *, files: bool = False) -> None:
     print(f"{'one request':<42}" + "".join(f"{name:>12}" for name in _COUNTS))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        port = stack.enter_context(upstream(folder)).port
+        address = f"http://127.0.0.1:{stack.enter_context(upstream(folder)).port}"
         for name, source in sources.items():
             file = folder / f"{name}.json"
-            program = stack.enter_context(gateway(name, source, folder, port, file, _LAUNCHER))
+            program = stack.enter_context(gateway(name, source, folder, address, file, _LAUNCHER))
+            program.wait_listening()
             for title, spec in KINDS.items():
                 counts = _trace(program, spec, file)
                 cells = [len(counts["files"]) if n == "files" else counts[n] for n in _COUNTS]
@@ -86,7 +90,7 @@ def main() -> None:
         name: Path(folder).resolve()
         for name, folder in (entry.split("=", 1) for entry in arguments.also)
     }
-    print_traces(sources | {"gateway": _SOURCE}, files=arguments.files)
+    print_traces(sources | {"gateway": SOURCE}, files=arguments.files)
 
 
 if __name__ == "__main__":

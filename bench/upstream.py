@@ -1,133 +1,92 @@
-"""A cheap fake provider, which speaks the protocols of OpenAI, Anthropic and Gemini.
+"""A cheap fake provider: ``python -m bench.upstream PORT [CERTIFICATE KEY]``.
 
-The name of the model determines the response: ``openai-64-0`` has 64 events at once,
-``openai-20-100`` has 20 events that are 100 ms apart.
+The name of the model determines the response: ``openai-64-0`` has 64 pieces of text at once,
+``openai-20-100`` has 20 pieces that are 100 ms apart.  With a certificate it speaks TLS.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import re
+import ssl
 import sys
-from collections.abc import Callable
+import time
+from dataclasses import dataclass
 from functools import cache
 
-#: A word that occurs once in each text event, so that clients can count events.
-MARK = "tick"
-_TEXT = f"{MARK} and some more words, as many as models send at a time"
-_WHOLE = " ".join([_TEXT] * 16)
+from bench.loops import new_loop
+from bench.wire import FORMATS, Pieces, format_of_path
+
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-_MODEL = re.compile(rb"(?:openai|anthropic|gemini)-(\d+)-(\d+)")
+_SHAPE = re.compile(rb"(?:openai|responses|anthropic|gemini|internal|pooled)-(\d+)-(\d+)")
 _STREAM = re.compile(rb'"stream": ?true|:streamGenerateContent')
-_USAGE = {"prompt_tokens": 12, "completion_tokens": 300, "total_tokens": 312}
+_READ_OF_BODY = 4096
+_JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+_EVENTS = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+#: The responses of Code Assist's other endpoints.
+_FIXED = {
+    "/token": b'{"access_token":"none","expires_in":86400,"token_type":"Bearer"}',
+    "/v1internal:loadCodeAssist": b'{"cloudaicompanionProject":"bench","currentTier":{"id":"x"}}',
+}
 
 
-def _json(value: object) -> bytes:
-    return json.dumps(value).encode()
-
-
-def _data(value: object, name: str = "") -> bytes:
-    return (f"event: {name}\n".encode() if name else b"") + b"data: " + _json(value) + b"\n\n"
-
-
-class _OpenAI:
-    """Chat completions."""
-
-    @staticmethod
-    def whole() -> bytes:
-        message = {"role": "assistant", "content": _WHOLE}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        return _json(_OpenAI._object("chat.completion", choice, usage=_USAGE))
-
-    @staticmethod
-    def events() -> tuple[bytes, bytes, bytes]:
-        first = _OpenAI._chunk({"role": "assistant", "content": ""}, None)
-        last = _OpenAI._chunk({}, "stop", usage=_USAGE) + b"data: [DONE]\n\n"
-        return first, _OpenAI._chunk({"content": _TEXT}, None), last
-
-    @staticmethod
-    def _chunk(delta: object, finish: str | None, **more: object) -> bytes:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        return _data(_OpenAI._object("chat.completion.chunk", choice, **more))
-
-    @staticmethod
-    def _object(kind: str, choice: object, **more: object) -> dict[str, object]:
-        head = {"id": "chatcmpl-1", "object": kind, "created": 1, "model": "bench"}
-        return head | {"choices": [choice]} | more
-
-
-class _Anthropic:
-    """Messages."""
-
-    @staticmethod
-    def whole() -> bytes:
-        return _json(_Anthropic._message([{"type": "text", "text": _WHOLE}], "end_turn", 300))
-
-    @staticmethod
-    def events() -> tuple[bytes, bytes, bytes]:
-        event = _Anthropic._event
-        first = event("message_start", message=_Anthropic._message([], None, 1))
-        block = {"type": "text", "text": ""}
-        first += event("content_block_start", index=0, content_block=block)
-        text = {"type": "text_delta", "text": _TEXT}
-        end = {"stop_reason": "end_turn", "stop_sequence": None}
-        last = event("content_block_stop", index=0)
-        last += event("message_delta", delta=end, usage={"output_tokens": 300})
-        return (
-            first,
-            event("content_block_delta", index=0, delta=text),
-            last + event("message_stop"),
-        )
-
-    @staticmethod
-    def _event(kind: str, **fields: object) -> bytes:
-        return _data({"type": kind} | fields, kind)
-
-    @staticmethod
-    def _message(content: object, reason: str | None, tokens: int) -> dict[str, object]:
-        head = {"id": "msg_1", "type": "message", "role": "assistant", "model": "bench"}
-        end = {"stop_reason": reason, "stop_sequence": None}
-        usage = {"input_tokens": 12, "output_tokens": tokens}
-        return head | {"content": content} | end | {"usage": usage}
-
-
-class _Gemini:
-    """generateContent and streamGenerateContent."""
-
-    @staticmethod
-    def whole() -> bytes:
-        return _json(_Gemini._response(_WHOLE, True))
-
-    @staticmethod
-    def events() -> tuple[bytes, bytes, bytes]:
-        text, end = _data(_Gemini._response(_TEXT, False)), _data(_Gemini._response("", True))
-        return b"", text, end
-
-    @staticmethod
-    def _response(text: str, last: bool) -> dict[str, object]:
-        content = {"role": "model", "parts": [{"text": text}]}
-        candidate: dict[str, object] = {"content": content, "index": 0}
-        if last:
-            candidate["finishReason"] = "STOP"
-        usage = {"promptTokenCount": 12, "candidatesTokenCount": 300, "totalTokenCount": 312}
-        head = {"modelVersion": "bench", "responseId": "1", "usageMetadata": usage}
-        return head | {"candidates": [candidate]}
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
 @cache
-def _whole(make: Callable[[], bytes]) -> bytes:
-    body = make()
-    head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+def whole_response(name: str) -> bytes:
+    """Return a whole response in the wire format ``name``, with its head."""
+    body = FORMATS[name].whole()
+    return _JSON % len(body) + body
 
 
 @cache
-def _stream(make: Callable[[], tuple[bytes, bytes, bytes]]) -> tuple[bytes, bytes, bytes]:
-    """Return the head with the first event, one event of text, and the end."""
-    first, text, last = (b"%x\r\n%s\r\n" % (len(part), part) if part else b"" for part in make())
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-    return head + b"Transfer-Encoding: chunked\r\n\r\n" + first, text, last + b"0\r\n\r\n"
+def _pieces(name: str, count: int) -> Pieces:
+    return FORMATS[name].stream(count)
+
+
+@cache
+def stream_parts(name: str, count: int) -> tuple[bytes, list[bytes], bytes]:
+    """Return a streamed response: its head and first events, the pieces of text, and the end."""
+    pieces = _pieces(name, count)
+    texts = [_chunk(pieces.text(number, 0)) for number in range(count)]
+    return _EVENTS + _chunk(pieces.first), texts, _chunk(pieces.last) + b"0\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The response that a request asks for: its wire format and its pieces of text.
+
+    ``pieces`` is 0 for a whole response; ``pause`` is the time between two, in seconds.
+    """
+
+    name: str
+    pieces: int = 0
+    pause: float = 0.0
+
+
+def response_shape(request: bytes) -> Shape:
+    """Return the response that ``request`` asks for."""
+    path = request[: request.index(b"\r\n")].split()[1].decode()
+    name = format_of_path(path)
+    # Encoders put model and switch at either end of large bodies.
+    text = request
+    if len(request) > 2 * _READ_OF_BODY:
+        text = request[:_READ_OF_BODY] + request[-_READ_OF_BODY:]
+    shape = _SHAPE.search(text)
+    if shape is None or not _STREAM.search(text):
+        return Shape(name)
+    return Shape(name, int(shape[1]), int(shape[2]) / 1000)
+
+
+def fixed_response(request: bytes) -> bytes | None:
+    """Return the response of an endpoint that serves no model, ``None`` for another one."""
+    path = request[: request.index(b"\r\n")].split()[1].decode()
+    body = _FIXED.get(path.partition("?")[0])
+    return None if body is None else _JSON % len(body) + body
 
 
 class Upstream(asyncio.Protocol):
@@ -135,14 +94,13 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Prepare to receive requests."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport: asyncio.WriteTransport = transport  # type: ignore[assignment]
         self._loop = asyncio.get_running_loop()
         self._parts: list[bytes] = []
         self._missing: int | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Receive a piece of a request."""
+        """Receive a part of a request."""
         self._parts.append(data)
         if self._missing is None:
             data = b"".join(self._parts)
@@ -160,37 +118,55 @@ class Upstream(asyncio.Protocol):
             self._respond(request)
 
     def _respond(self, request: bytes) -> None:
-        path = request[: request.index(b"\r\n")]
-        protocol: type[_OpenAI | _Anthropic | _Gemini] = _OpenAI
-        if b"/messages" in path:
-            protocol = _Anthropic
-        elif b":" in path.split()[1]:
-            protocol = _Gemini
-        beginning = request[:2000] if len(request) > 4000 else request
-        shape = _MODEL.search(beginning)
-        if shape is None or not _STREAM.search(beginning):
-            self._transport.write(_whole(protocol.whole))
+        fixed = fixed_response(request)
+        shape = response_shape(request)
+        if fixed is not None or not shape.pieces:
+            self._transport.write(fixed or whole_response(shape.name))
             return
-        first, text, last = _stream(protocol.events)
-        self._transport.write(first)
-        self._next(text, last, int(shape[1]), int(shape[2]) / 1000, self._loop.time())
+        self._transport.write(stream_parts(shape.name, shape.pieces)[0])
+        if shape.pause:
+            self._send_paced(shape, 0, self._loop.time())
+        else:
+            self._send_next(shape, 0)
 
-    def _next(self, text: bytes, last: bytes, remaining: int, pause: float, due: float) -> None:
-        """Send one event per turn of the loop, as a network would deliver them."""
+    def _send_next(self, shape: Shape, number: int) -> None:
+        """Send one event per turn of the loop, each with its own call of the system."""
         if self._transport.is_closing():
             return
-        if not remaining:
+        _, texts, last = stream_parts(shape.name, shape.pieces)
+        if number == shape.pieces:
             self._transport.write(last)
             return
-        self._transport.write(text)
-        self._loop.call_at(due + pause, self._next, text, last, remaining - 1, pause, due + pause)
+        self._transport.write(texts[number])
+        self._loop.call_soon(self._send_next, shape, number + 1)
+
+    def _send_paced(self, shape: Shape, number: int, due: float) -> None:
+        if self._transport.is_closing():
+            return
+        if number == shape.pieces:
+            self._transport.write(stream_parts(shape.name, shape.pieces)[2])
+            return
+        text = _pieces(shape.name, shape.pieces).text(number, time.monotonic_ns())
+        self._transport.write(_chunk(text))
+        due += shape.pause
+        self._loop.call_at(due, self._send_paced, shape, number + 1, due)
 
 
-async def _serve(port: int) -> None:
+async def _serve(port: int, tls: ssl.SSLContext | None) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Upstream, "127.0.0.1", port, backlog=1024)
+    server = await loop.create_server(Upstream, "127.0.0.1", port, backlog=4096, ssl=tls)
     await server.serve_forever()
 
 
+def main() -> None:
+    """Serve until the process is stopped."""
+    tls = None
+    if len(sys.argv) > 2:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(sys.argv[2], sys.argv[3])
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(_serve(int(sys.argv[1]), tls))
+
+
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1])))
+    main()

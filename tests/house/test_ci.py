@@ -77,6 +77,7 @@ def test_ci_fails_when_any_version_fails(tmp_path: Path) -> None:
     for minor in (11, 12, 13):
         add_program(versions / f"3.{minor}" / "bin" / "python", f"echo 3.{minor}")
     add_program(tmp_path / "tools" / "make", 'echo "$@"; case "$*" in *3.12*) exit 2;; esac')
+    add_program(tmp_path / "tools" / "valgrind", "")
     for name in ("bash", "ls", "sort", "env", "dirname"):
         program = shutil.which(name)
         assert program is not None
@@ -89,8 +90,30 @@ def test_ci_fails_when_any_version_fails(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert f"test PYTHON={versions}/3.11/bin/python" in lines
     assert f"test-without-sdks PYTHON={versions}/3.13/bin/python VENV=.venv-3.13" in lines
-    assert [line.split(" in ")[0].split(" after ")[0] for line in lines[-3:]] == [
+    assert f"instructions PYTHON={versions}/3.11/bin/python" in lines
+    assert [line.split(" in ")[0].split(" after ")[0] for line in lines[-4:]] == [
         "Python 3.11, everything: passed",
+        "Python 3.11, instructions of fixed requests: passed",
         "Python 3.12, what needs no SDK: FAILED",
         "Python 3.13, what needs no SDK: passed",
     ]
+
+
+def test_ci_fails_without_valgrind(tmp_path: Path) -> None:
+    """With stand-ins for make and the interpreter, and without apt-get."""
+    (tmp_path / ".ci").mkdir()
+    for name in ("run", "pythons"):
+        shutil.copy(CI / name, tmp_path / ".ci" / name)
+    add_program(tmp_path / "pyenv" / "versions" / "3.11" / "bin" / "python", "echo 3.11")
+    add_program(tmp_path / "tools" / "make", 'echo "$@"')
+    for name in ("bash", "ls", "sort", "env", "dirname"):
+        program = shutil.which(name)
+        assert program is not None
+        (tmp_path / "tools" / name).symlink_to(program)
+    environ = {"PATH": str(tmp_path / "tools"), "PYENV_ROOT": str(tmp_path / "pyenv")}
+    done = subprocess.run(
+        [str(BASH), str(tmp_path / ".ci" / "run")], env=environ, capture_output=True, text=True
+    )
+    assert done.returncode == 1, done.stdout
+    assert "instructions of fixed requests: FAILED" in done.stdout.splitlines()[-1]
+    assert "apt-get" in done.stderr
