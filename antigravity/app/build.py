@@ -93,7 +93,7 @@ class RuntimeBuilder:
             settings.proxy.custom_mapping, builtin=settings.routing.builtin_aliases
         )
         catalog = ModelCatalog(reactor, accounts, settings.routing.model_list_ttl)
-        media = MediaFetcher(settings.media, reactor)
+        media = MediaFetcher(settings.media, reactor, http_client=settings.proxy.http_client)
         snapshot = Snapshot(
             settings,
             Router(

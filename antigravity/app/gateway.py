@@ -99,7 +99,7 @@ class Gateway(Service):
         self._demo = DemoSimulator(reactor) if demo else None
         self.status = ConfigurationStatus(reactor, state_home, source)
         self.drain = Drain(reactor, settings.proxy.shutdown_grace)
-        self.transport = HttpTransport(reactor)
+        self.transport = HttpTransport(reactor, http_client=settings.proxy.http_client)
         self.background = Background(partial(call_in_thread, reactor))
         self._observers = Observers(self.drain, plugins)
         self.accounts = AccountServices(reactor, state_home, self._observers)
@@ -272,6 +272,7 @@ class Gateway(Service):
         if settings.log.level != parts.runtime.settings.log.level:
             txaio.set_global_log_level(settings.log.level)
         self.drain.grace = settings.proxy.shutdown_grace
+        self.transport.use(settings.proxy.http_client)
         parts.exchange.use(runtime.snapshot)
         self.accounts.use(runtime)
         parts.warmups.use(settings)

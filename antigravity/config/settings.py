@@ -20,6 +20,7 @@ from antigravity.config.value_types import (
 )
 
 AuthMode = Literal["off", "strict", "all_except_health", "auto"]
+HttpClientName = Literal["httptools", "twisted"]
 DispatchMode = Literal["off", "exclusive", "pooled", "fallback"]
 OpenAIApi = Literal["chat", "responses", "completions", "images", "audio"]
 
@@ -68,6 +69,7 @@ class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
     auth_mode: AuthMode = "auto"
     api_key: Secret = Secret()
     request_timeout: Seconds = 600.0
+    http_client: HttpClientName = "httptools"
     custom_mapping: dict[str, str] = {}
     allowed_origins: list[str] = []
     allowed_hosts: list[str] = []

@@ -34,6 +34,18 @@ def authority_of(url: bytes) -> Authority:
     return _read(beginning[0])
 
 
+def split_url(url: bytes) -> tuple[bytes, bytes]:
+    """Return the part of ``url`` that names its host, and the target: the path with the query.
+
+    :raises ValueError: if it has no host.
+    """
+    beginning = _BEGINNING.match(url)
+    if beginning is None:
+        raise ValueError("the URL has no host")
+    target = url[beginning.end() :].partition(b"#")[0]
+    return beginning[0].lstrip(), target if target.startswith(b"/") else b"/" + target
+
+
 @lru_cache(maxsize=256)
 def _read(beginning: bytes) -> Authority:
     uri: URI = URI.fromBytes(beginning)

@@ -30,11 +30,21 @@ class BodyProducer:
         self._consumer: IConsumer | None = None
         self._done: Deferred[None] | None = None
 
+    @property
+    def is_small(self) -> bool:
+        """Whether the body is written in one go."""
+        return self.length <= PIECE
+
+    def read(self) -> bytes:
+        """Return the whole body, which is then not produced."""
+        body = b"".join(self._pieces)  # a single piece is not copied
+        self._pieces.clear()
+        return body
+
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         """Return a Deferred that fires when the whole body is written."""
-        if self.length <= PIECE:
-            consumer.write(b"".join(self._pieces))  # a single piece is not copied
-            self._pieces.clear()
+        if self.is_small:
+            consumer.write(self.read())
             return succeed(None)
         self._consumer = consumer
         done: Deferred[None] = Deferred(lambda _: self.stopProducing())

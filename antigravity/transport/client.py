@@ -3,26 +3,19 @@
 Redirects are not followed, because they would carry a credential to another address.
 """
 
-# ruff: noqa: N802 - names that Twisted calls
-
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred, DeferredList, fail
-from twisted.internet.interfaces import (
-    IDelayedCall,
-    IProtocol,
-    IReactorTime,
-    IStreamClientEndpoint,
-)
+from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ProxyAgent
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IAgentEndpointFactory, IPolicyForHTTPS, IResponse
+from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
 
+from antigravity.config.settings import HttpClientName
 from antigravity.interfaces.transport import (
     IHttpTransport,
     IIncomingResponse,
@@ -33,17 +26,25 @@ from antigravity.redaction.credentials import CREDENTIALS, authorizes
 from antigravity.transport.authority import Authority, authority_of
 from antigravity.transport.body_producer import BodyProducer
 from antigravity.transport.deadlines import deadline_error
-from antigravity.transport.endpoints import BoundedEndpoint, DirectEndpoints, caching_policy
+from antigravity.transport.endpoints import DirectEndpoints, caching_policy
 from antigravity.transport.failures import (
     cause_of,
     error_before_response,
     was_cancelled,
     was_closed,
 )
-from antigravity.transport.http11 import ConnectionPool
-from antigravity.transport.proxy import Proxy, TunnelEndpoints, parse_proxy
+from antigravity.transport.http1.agent import RequestAgent
+from antigravity.transport.http1.client import Http1Client
 from antigravity.transport.response import IncomingResponse
+from antigravity.transport.route import Route, find_route
 from antigravity.transport.treq_client import IdentityAgent, send
+from antigravity.transport.twisted_client import TwistedClient, TwistedLease
+
+#: The HTTP clients by the names of ``proxy.http_client``.
+HTTP_CLIENTS: Final[dict[HttpClientName, Any]] = {
+    "httptools": Http1Client,
+    "twisted": TwistedClient,
+}
 
 #: Connections kept open to one host.
 MAX_PERSISTENT: Final = 1024
@@ -62,46 +63,6 @@ STALE_WITHIN: Final = 2.0
 CLOSE_TIMEOUT: Final = 5.0
 
 
-class _ConnectionLease:
-    """The interface of a pool that ``Agent`` needs, for one request.
-
-    It holds the connection, so that it can be aborted, and limits the time to open one.
-    """
-
-    def __init__(
-        self, pool: HTTPConnectionPool, reactor: IReactorTime, limit: float, where: str, key: Any
-    ) -> None:
-        self.persistent = pool.persistent
-        self.connection: Any = None
-        self._pool = pool
-        self._reactor = reactor
-        self._limit = limit
-        self.where = where
-        self._key = key
-        self._bounded: BoundedEndpoint | None = None
-
-    @property
-    def is_reused(self) -> bool:
-        """Whether the connection had been open before."""
-        opened = self._bounded is not None and self._bounded.used
-        return self.connection is not None and not opened
-
-    def getConnection(self, key: Any, endpoint: IStreamClientEndpoint) -> Deferred[IProtocol]:
-        """Return a Deferred that fires with a connection."""
-        self._bounded = bounded = BoundedEndpoint(endpoint, self._reactor, self._limit, self.where)
-        leasing: Deferred[Any] = self._pool.getConnection(self._key or key, bounded)
-        return leasing.addCallback(self._set_connection)
-
-    def _set_connection(self, connection: Any) -> Any:
-        self.connection = connection
-        return connection
-
-    def abort_connection(self) -> None:
-        """Close the connection now, without sending the rest of the request."""
-        if self.connection is not None:
-            self.connection.transport.abortConnection()
-
-
 class _PendingRequest:
     """One request, until the end of its response."""
 
@@ -111,10 +72,10 @@ class _PendingRequest:
         self._request = request
         self._limits = request.timeouts
         self._timers: dict[str, IDelayedCall] = {}
-        self._lease: _ConnectionLease | None = None
+        self._lease: RequestAgent | TwistedLease | None = None
         self._sending: Deferred[IResponse] | None = None
         self._incoming: IncomingResponse | None = None
-        self._where = "the upstream"
+        self._where = self._connecting_to = "the upstream"
         self._settled = False
         self._resends = MAX_RESENDS
         self._sent = 0.0
@@ -140,9 +101,15 @@ class _PendingRequest:
         :raises ValueError: if the request is malformed.
         """
         request = self._request
-        pooled, extra = self._agent(authority)
-        agent = IdentityAgent(pooled)
-        headers = _headers((*request.headers, *extra), authority)
+        transport = self._transport
+        route = find_route(authority, request.proxy, transport.endpoints, transport.direct)
+        self._connecting_to = route.where
+        if route.is_proxied:
+            self._where = f"{authority.where} (by {route.where})"
+        client = transport.client
+        self._lease = lease = client.lease(route, self._limits.connect)
+        agent = IdentityAgent(lease.agent)
+        headers = client.build_headers(_encode_headers(request.headers, authority, route))
         producer = BodyProducer(request.body) if request.body else None
         self._sent = self._reactor.seconds()
         self._sending = sending = send(
@@ -162,40 +129,6 @@ class _PendingRequest:
             seconds = getattr(self._limits, limit)
             if seconds:
                 self._timers[limit] = self._reactor.callLater(seconds, self._expired, limit)
-
-    def _agent(self, authority: Authority) -> tuple[IAgent, tuple[tuple[str, str], ...]]:
-        """Return an agent for the request, and the headers that its proxy needs."""
-        transport = self._transport
-        if not self._request.proxy:
-            return self._direct(transport.endpoints, self._where, None), ()
-        proxy = parse_proxy(self._request.proxy)
-        where = f"the proxy {proxy.name}"
-        if authority.secure:
-            key = ("http-proxy-CONNECT", self._request.proxy, authority)
-            tunnels = TunnelEndpoints(transport.direct, proxy)
-            return self._direct(tunnels, where, key), ()
-        return self._plain_proxy(proxy, where)
-
-    def _direct(self, endpoints: IAgentEndpointFactory, where: str, key: Any) -> IAgent:
-        agent: IAgent = Agent.usingEndpointFactory(
-            self._reactor, endpoints, self._new_lease(where, key)
-        )
-        return agent
-
-    def _plain_proxy(self, proxy: Proxy, where: str) -> tuple[IAgent, tuple[tuple[str, str], ...]]:
-        self._where = f"{self._where} (by {where})"
-        endpoint = self._transport.direct.tcp(proxy.host, proxy.port)
-        lease = self._new_lease(where, ("http-proxy", self._request.proxy))
-        agent: IAgent = ProxyAgent(endpoint, self._reactor, lease)
-        if proxy.authorization:
-            return agent, (("proxy-authorization", proxy.authorization),)
-        return agent, ()
-
-    def _new_lease(self, where: str, key: Any) -> _ConnectionLease:
-        self._lease = lease = _ConnectionLease(
-            self._transport.pool, self._reactor, self._limits.connect, where, key
-        )
-        return lease
 
     def _receive(self, response: IResponse, agent: IdentityAgent) -> None:
         assert self._lease is not None
@@ -225,8 +158,8 @@ class _PendingRequest:
             self.result.errback(UnavailableError("the transport is closed"))
         else:
             lease = self._lease
-            connecting = lease is not None and lease.connection is None
-            where = lease.where if lease and connecting else self._where
+            connected = lease is None or lease.is_connected
+            where = self._where if connected else self._connecting_to
             self.result.errback(error_before_response(cause_of(failure), where))
 
     def _is_stale(self, cause: BaseException) -> bool:
@@ -286,6 +219,7 @@ class HttpTransport:
 
     :param policy: the TLS policy; ``None`` trusts the authorities that the platform trusts.
     :param endpoints: the factory of endpoints, ``None`` for direct ones without a check.
+    :param http_client: which connections to use, see ``proxy.http_client``.
     """
 
     def __init__(
@@ -295,17 +229,28 @@ class HttpTransport:
         policy: IPolicyForHTTPS | None = None,
         endpoints: IAgentEndpointFactory | None = None,
         persistent: bool = True,
+        http_client: HttpClientName = "httptools",
     ) -> None:
         self.reactor: Any = reactor
         self.direct = DirectEndpoints(reactor, caching_policy(policy))
         self.endpoints = endpoints or self.direct
-        self.pool: HTTPConnectionPool = ConnectionPool(reactor, persistent)
-        self.pool.maxPersistentPerHost = MAX_PERSISTENT
-        self.pool.cachedConnectionTimeout = IDLE_TIMEOUT  # type: ignore[assignment]
-        # Only the exchange decides about retries, because requests cost money.
-        self.pool.retryAutomatically = False
+        self._persistent = persistent
+        self._clients: dict[HttpClientName, Http1Client | TwistedClient] = {}
+        self.client: Http1Client | TwistedClient
+        self.use(http_client)
         self.active: set[_PendingRequest] = set()
         self._closed = False
+
+    def use(self, http_client: HttpClientName) -> None:
+        """Send new requests with this HTTP client; those in progress are not affected."""
+        if http_client not in self._clients:
+            self._clients[http_client] = HTTP_CLIENTS[http_client](
+                self.reactor,
+                persistent=self._persistent,
+                most=MAX_PERSISTENT,
+                timeout=IDLE_TIMEOUT,
+            )
+        self.client = self._clients[http_client]
 
     def send(self, request: OutgoingRequest) -> Deferred[IIncomingResponse]:
         """Return a Deferred that fires with the response when its headers have been received."""
@@ -325,7 +270,7 @@ class HttpTransport:
     def close(self) -> Deferred[None]:
         """Return a Deferred that fires when all connections are closed."""
         self.interrupt()
-        closing = self.pool.closeCachedConnections()
+        closing: Deferred[Any] = DeferredList([each.close() for each in self._clients.values()])
         closing.addTimeout(CLOSE_TIMEOUT, self.reactor)
         turn: Deferred[None] = Deferred()  # aborted connections end in the next reactor turn
         self.reactor.callLater(0, turn.callback, None)
@@ -333,11 +278,21 @@ class HttpTransport:
         return both.addCallback(lambda _: None)
 
 
-def _headers(pairs: tuple[tuple[str, str], ...], authority: Authority) -> Headers:
-    """Return the request headers, with ``Host``, which ``Agent`` would add to a copy."""
-    headers = Headers()
-    for name, value in pairs:
-        headers.addRawHeader(name.encode("ascii"), value.encode())
-    if not headers.hasHeader(b"host"):
-        headers.addRawHeader(b"host", authority.host)
-    return headers
+@lru_cache(maxsize=512)
+def _encode_name(name: str) -> bytes:
+    return name.lower().encode("ascii")
+
+
+def _encode_headers(
+    pairs: tuple[tuple[str, str], ...], authority: Authority, route: Route
+) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a request, with ``Host``, which ``Agent`` would add to a copy.
+
+    :raises ValueError: if a name is not ASCII.
+    """
+    encoded = [(_encode_name(name), value.encode()) for name, value in pairs]
+    if route.authorization:
+        encoded.append((b"proxy-authorization", route.authorization.encode()))
+    if not any(name == b"host" for name, _ in encoded):
+        encoded.insert(0, (b"host", authority.host))
+    return encoded

@@ -20,6 +20,7 @@ from antigravity.ir.errors import (
     UnusableResponseError,
     UpstreamError,
 )
+from antigravity.transport.http1.response_parser import MalformedResponseError
 
 #: Failures nest (request in retry in proxy), but never deeper than this.
 _MAX_DEPTH: Final = 8
@@ -115,6 +116,8 @@ def error_before_response(exception: BaseException, where: str) -> GatewayError:
     for cause in known:
         if isinstance(cause, GatewayError):
             return cause
+        if isinstance(cause, MalformedResponseError):
+            return UpstreamError(f"{where} sent a response that is not HTTP/1.1: {cause}")
     for cause in known:
         text = _describe(cause, where)
         if text is not None:
@@ -137,4 +140,6 @@ def error_in_body(exception: BaseException, where: str) -> GatewayError:
             return cause
         if isinstance(cause, SSL.Error):
             return UpstreamError(f"{where} broke off its response: {_tls_reason(cause)}")
+        if isinstance(cause, MalformedResponseError):
+            return UpstreamError(f"{where} sent a malformed response: {cause}")
     return UpstreamError(f"{where} broke off its response")

@@ -16,8 +16,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web import client
@@ -25,19 +24,15 @@ from twisted.web._newclient import BODY, HTTP11ClientProtocol
 from twisted.web.client import HTTPConnectionPool
 from twisted.web.http import _DataLoss
 from twisted.web.iweb import IResponse
-from zope.interface import implementer
 
-from antigravity.ir.errors import UpstreamError
-from antigravity.transport.endpoints import HandshakePendingError
+from antigravity.transport.handshake import Handshake
+from antigravity.transport.head_limit import HEAD_LIMIT, head_limit_error
 
-#: Bytes of the head of one response, together with all interim responses before it.
-HEAD_LIMIT: Final = 128 * 1024
 #: The parser gets a head in pieces of this size, so that it stops soon after the limit.
 _PIECE: Final = 4096
 
 
-@implementer(IHandshakeListener)
-class ClientConnection(HTTP11ClientProtocol):
+class ClientConnection(Handshake, HTTP11ClientProtocol):
     """A connection that is aborted when the head of a response exceeds :data:`HEAD_LIMIT`.
 
     A response is delivered when its head is complete, even if the request is still being sent.
@@ -46,46 +41,10 @@ class ClientConnection(HTTP11ClientProtocol):
     _head = 0
     _is_early = False
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._securing: Deferred[Any] | None = None
-        self._is_secure = False
-
-    def secured(self) -> Deferred[Any]:
-        """Return a Deferred that fires with this connection when its TLS handshake is done.
-
-        It fails with the reason if the connection is lost before that.  Cancelling it closes
-        the connection, and makes it fail with a ``HandshakePendingError``.
-        """
-        transport: Any = self.transport
-
-        def cancel(securing: Deferred[Any]) -> None:
-            self._securing = None
-            transport.abortConnection()
-            securing.errback(HandshakePendingError())
-
-        securing: Deferred[Any] = Deferred(cancel)
-        if self._is_secure:
-            securing.callback(self)
-        elif self._state == "CONNECTION_LOST":
-            securing.errback(ConnectionLost())
-        else:
-            self._securing = securing
-        return securing
-
-    def handshakeCompleted(self) -> None:  # noqa: N802 - the name that Twisted calls
-        """Complete the handshake: TLS is established and the certificate is valid."""
-        self._is_secure = True
-        securing, self._securing = self._securing, None
-        if securing is not None:
-            securing.callback(self)
-
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Fail the handshake, if it is not done."""
         super().connectionLost(reason)
-        securing, self._securing = self._securing, None
-        if securing is not None and not securing.called:
-            securing.errback(reason)
+        self.handshake_lost(reason)
 
     def request(self, request: Any) -> Deferred[IResponse]:
         """Send a request; its response begins with a new head."""
@@ -158,11 +117,7 @@ class ClientConnection(HTTP11ClientProtocol):
     def _abort_head(self) -> None:
         transport: Any = self.transport
         transport.abortConnection()
-        error = UpstreamError(
-            f"The upstream sent response headers of more than {HEAD_LIMIT // 1024} KiB.",
-            code="headers_too_large",
-        )
-        self._disconnectParser(Failure(error))
+        self._disconnectParser(Failure(head_limit_error()))
 
 
 class _IncompleteBody:

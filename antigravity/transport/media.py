@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
-from antigravity.config.settings import MediaSettings
+from antigravity.config.settings import HttpClientName, MediaSettings
 from antigravity.interfaces.transport import (
     FetchedFile,
     IHttpTransport,
@@ -48,13 +48,16 @@ class MediaFetcher:
         reactor: Any,
         *,
         policy: IPolicyForHTTPS | None = None,
+        http_client: HttpClientName = "httptools",
     ) -> None:
         self._settings = settings
         self._reactor = reactor
         self._allowed = frozenset(host.lower() for host in settings.allowed_hosts)
         most = 2 * settings.max_bytes + _OVERHEAD
         guard = GuardedEndpoints(reactor, caching_policy(policy), self._allowed, most)
-        self._transport: IHttpTransport = HttpTransport(reactor, endpoints=guard, persistent=False)
+        self._transport: IHttpTransport = HttpTransport(
+            reactor, endpoints=guard, persistent=False, http_client=http_client
+        )
 
     def fetch(self, url: str) -> Deferred[FetchedFile]:
         """Return a Deferred that fires with the file."""

@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import TestCase
 
+from antigravity.config.settings import HttpClientName
 from antigravity.interfaces.transport import (
     OutgoingRequest,
     Timeouts,
 )
 from antigravity.transport.client import HttpTransport
 from tests.support.fake_upstream import FakeUpstream, listen, reactor
+
+Case = TypeVar("Case", bound="type[HttpClientCase]")
+
+
+def with_both_clients(case: Case) -> Case:
+    """Run the tests of ``case`` also with the agent of Twisted, in a second class."""
+    name = f"{case.__name__}OverTwisted"
+    second = type(name, (case,), {"http_client": "twisted", "__module__": case.__module__})
+    setattr(sys.modules[case.__module__], name, second)
+    return case
+
+
+class HttpClientCase(TestCase):
+    """A test case that may run with both HTTP clients."""
+
+    timeout = 120
+    http_client: HttpClientName = "httptools"
+
+    def make_transport(self, **options: Any) -> HttpTransport:
+        """Return a transport that is closed after the test."""
+        transport = HttpTransport(reactor, http_client=self.http_client, **options)
+        self.addCleanup(lambda: transport.close())
+        return transport
 
 
 class Reader(Protocol):
@@ -33,13 +58,11 @@ class Reader(Protocol):
         self.done.callback(reason.value)
 
 
-class TransportTestCase(TestCase):
-    timeout = 120
+class TransportTestCase(HttpClientCase):
     url = "http://127.0.0.1:9"
 
     def setUp(self) -> None:
-        self.transport = HttpTransport(reactor)
-        self.addCleanup(lambda: self.transport.close())
+        self.transport = self.make_transport()
 
     def serve(self, answer: Any) -> FakeUpstream:
         script = FakeUpstream(answer)

@@ -20,9 +20,10 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from tests.support.fake_upstream import CHUNKED, Peer, Received, chunk, ok, pause, reactor
-from tests.transport.fixtures import Reader, TransportTestCase
+from tests.transport.fixtures import Reader, TransportTestCase, with_both_clients
 
 
+@with_both_clients
 class GoodAnswers(TransportTestCase):
     async def test_request_gets_its_response(self) -> None:
         script = self.serve(lambda peer, got: peer.write(ok(b"fine", "X-A: 1", "x-a: 2")))
@@ -175,6 +176,7 @@ class GoodAnswers(TransportTestCase):
         await reader.done
 
 
+@with_both_clients
 class Limits(TransportTestCase):
     async def test_slow_headers_reach_the_first_byte_limit(self) -> None:
         script = self.serve(lambda peer, got: None)

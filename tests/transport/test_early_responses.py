@@ -8,11 +8,12 @@ from antigravity.interfaces.transport import Timeouts
 from antigravity.ir.errors import UpstreamError
 from tests.support.early_upstream import EarlyPeer, EarlyUpstream
 from tests.support.fake_upstream import pause, reactor
-from tests.transport.fixtures import TransportTestCase
+from tests.transport.fixtures import TransportTestCase, with_both_clients
 
 LARGE = b"x" * 30_000_000
 
 
+@with_both_clients
 class EarlyResponses(TransportTestCase):
     def serve_early(self, act: Any) -> EarlyUpstream:
         from tests.support.fake_upstream import listen

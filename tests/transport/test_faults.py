@@ -15,9 +15,10 @@ from antigravity.ir.errors import (
 )
 from antigravity.transport import client
 from tests.support.fake_upstream import CHUNKED, Peer, Received, chunk, ok, pause, reactor
-from tests.transport.fixtures import TransportTestCase
+from tests.transport.fixtures import TransportTestCase, with_both_clients
 
 
+@with_both_clients
 class Faults(TransportTestCase):
     async def cut(self, wire: bytes) -> Any:
         def answer(peer: Peer, got: Received) -> None:
@@ -132,6 +133,7 @@ class Faults(TransportTestCase):
         self.assertEqual(len(script.requests), 4 + 1 + client.MAX_RESENDS)
 
 
+@with_both_clients
 class CancellationTests(TransportTestCase):
     async def test_cancelling_before_the_headers_closes_the_connection(self) -> None:
         arrived: Deferred[None] = Deferred()
@@ -191,6 +193,7 @@ class CancellationTests(TransportTestCase):
         self.assertEqual(self.flushLoggedErrors(), [])
 
 
+@with_both_clients
 class PlainProxy(TransportTestCase):
     async def test_http_request_through_a_proxy_has_the_absolute_url(self) -> None:
         script = self.serve(lambda peer, got: peer.write(ok(b"via")))

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
+from antigravity.config.settings import HttpClientName
 from antigravity.interfaces.transport import OutgoingRequest, Timeouts
 from antigravity.ir.errors import DeadlineError
 from antigravity.transport.body_producer import PIECE, BodyProducer
@@ -43,9 +44,13 @@ class Reader(Protocol):
 
 
 class Turns(SynchronousTestCase):
+    http_client: HttpClientName = "httptools"
+
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
-        self.transport = HttpTransport(self.reactor, endpoints=ToAnAddress(self.reactor))
+        self.transport = HttpTransport(
+            self.reactor, endpoints=ToAnAddress(self.reactor), http_client=self.http_client
+        )
 
     def send(self, limits: Timeouts = USUAL) -> Deferred[Any]:
         return self.transport.send(OutgoingRequest("POST", "http://h/p", (), b"{}", limits))
@@ -131,6 +136,10 @@ class Turns(SynchronousTestCase):
         self.assertIsNone(reader.reason)
         self.reactor.advance(10)
         self.assertIsInstance(reader.reason, DeadlineError)
+
+
+class TurnsOverTwisted(Turns):
+    http_client: HttpClientName = "twisted"
 
 
 class Consumer:

@@ -5,25 +5,29 @@ from __future__ import annotations
 from twisted.logger import capturedLogs
 
 from antigravity.ir.errors import GatewayError, UpstreamError
-from antigravity.transport.http11 import HEAD_LIMIT
+from antigravity.transport.head_limit import HEAD_LIMIT
 from tests.support.fake_upstream import CHUNKED, Peer, Received, chunk, ok
-from tests.transport.fixtures import TransportTestCase
+from tests.transport.fixtures import TransportTestCase, with_both_clients
 
+FOLDED = "one header of many lines"
 FLOODS = {
     "headers": b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 100_000,
-    "one header of many lines": b"HTTP/1.1 200 OK\r\na: b\r\n" + b"  c\r\n" * 100_000,
+    FOLDED: b"HTTP/1.1 200 OK\r\na: b\r\n" + b"  c\r\n" * 100_000,
     "interim responses": b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000,
     "early hints": b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" * 20_000,
 }
 
 
+@with_both_clients
 class LongHeads(TransportTestCase):
     async def test_endless_head_aborts_the_connection(self) -> None:
         for name, flood in FLOODS.items():
             script = self.serve(lambda peer, got, flood=flood: peer.write(flood))
             with capturedLogs() as events:
                 error = await self.failing(self.transport.send(self.request()), UpstreamError)
-            self.assertEqual((error.code, error.status), ("headers_too_large", 502), name)
+            is_malformed = name == FOLDED and self.http_client == "httptools"
+            code = None if is_malformed else "headers_too_large"
+            self.assertEqual((error.code, error.status), (code, 502), name)
             self.assertLess(len(events), 2 * HEAD_LIMIT // 25, name)
             await script.peers[0].lost
 

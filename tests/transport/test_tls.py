@@ -8,11 +8,9 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol
-from twisted.trial.unittest import TestCase
 
 from antigravity.interfaces.transport import OutgoingRequest, Timeouts
 from antigravity.ir.errors import DeadlineError, UpstreamError
-from antigravity.transport.client import HttpTransport
 from tests.support.certificates import certificate, trusting
 from tests.support.fake_upstream import (
     CHUNKED,
@@ -25,6 +23,7 @@ from tests.support.fake_upstream import (
     pause,
     reactor,
 )
+from tests.transport.fixtures import HttpClientCase, with_both_clients
 
 
 class Forward(Protocol):
@@ -40,13 +39,10 @@ class Forward(Protocol):
         self.peer.close()
 
 
-class TlsCase(TestCase):
-    timeout = 120
-
+class TlsCase(HttpClientCase):
     def setUp(self) -> None:
         self.certificate = certificate("upstream.test", "127.0.0.1")
-        self.trusting = HttpTransport(reactor, policy=trusting(self.certificate))
-        self.addCleanup(lambda: self.trusting.close())
+        self.trusting = self.make_transport(policy=trusting(self.certificate))
 
     def serve(self, answer: Any) -> FakeUpstream:
         script = FakeUpstream(answer)
@@ -89,6 +85,7 @@ class TlsCase(TestCase):
         raise AssertionError("nothing was raised")
 
 
+@with_both_clients
 class Tls(TlsCase):
     async def test_trusted_certificate_is_accepted(self) -> None:
         self.serve(lambda peer, got: peer.write(ok(b"safe")))
@@ -97,16 +94,14 @@ class Tls(TlsCase):
 
     async def test_self_signed_certificate_is_refused_by_default(self) -> None:
         script = self.serve(lambda peer, got: peer.write(ok(b"")))
-        transport = HttpTransport(reactor)
-        self.addCleanup(lambda: transport.close())
+        transport = self.make_transport()
         error = await self.failing(transport.send(self.request()))
         self.assertRegex(str(error), rf"^TLS with 127\.0\.0\.1:{self.port} failed: .")
         self.assertEqual(script.requests, [])
 
     async def test_a_certificate_of_another_name_is_refused(self) -> None:
         self.certificate = certificate("another.test")
-        transport = HttpTransport(reactor, policy=trusting(self.certificate))
-        self.addCleanup(lambda: transport.close())
+        transport = self.make_transport(policy=trusting(self.certificate))
         script = self.serve(lambda peer, got: peer.write(ok(b"")))
         error = await self.failing(transport.send(self.request()))
         self.assertIn("belongs to another name", str(error))
@@ -142,6 +137,7 @@ class Tls(TlsCase):
         self.assertEqual(len(script.peers), 1)
 
 
+@with_both_clients
 class Tunnels(TlsCase):
     async def test_tunnel_is_opened_to_the_name_with_tls_inside(self) -> None:
         server = self.serve(lambda peer, got: peer.write(ok(b"deep")))

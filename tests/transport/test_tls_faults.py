@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.protocol import Factory, Protocol
-from twisted.trial.unittest import TestCase
 
 from antigravity.accounts.lock_rules import rule_for
 from antigravity.exchange.attempts.retry import next_step
 from antigravity.interfaces.transport import OutgoingRequest, Timeouts
 from antigravity.ir.errors import TLS_FAILED, UpstreamError
-from antigravity.transport.client import HttpTransport
 from antigravity.upstreams.next_address import should_try_next_address
 from tests.support.certificates import certificate, trusting
-from tests.support.fake_upstream import FakeUpstream, listen, ok, pause, reactor
+from tests.support.fake_upstream import FakeUpstream, listen, ok, pause
+from tests.transport.fixtures import HttpClientCase, with_both_clients
 
 
 class RawReplyProtocol(Protocol):
@@ -49,13 +48,11 @@ class RawReplyFactory(Factory):
         return RawReplyProtocol(self)
 
 
-class TlsFaults(TestCase):
-    timeout = 120
-
+@with_both_clients
+class TlsFaults(HttpClientCase):
     async def fails(self, port: int, trusted: Any = None, **limits: float) -> UpstreamError:
         policy = None if trusted is None else trusting(trusted)
-        transport = HttpTransport(reactor, policy=policy)
-        self.addCleanup(transport.close)
+        transport = self.make_transport(policy=policy)
         timeouts = Timeouts(**{"connect": 5.0, "first_byte": 5.0, "idle": 5.0, **limits})
         url = f"https://localhost:{port}/v1"
         request = OutgoingRequest("POST", url, (("x-api-key", "sk-a-secret"),), b"x", timeouts)
@@ -116,8 +113,7 @@ class TlsFaults(TestCase):
     async def test_good_certificate_is_served_over_one_connection(self) -> None:
         good = certificate("localhost")
         port = self.serve(good)
-        transport = HttpTransport(reactor, policy=trusting(good))
-        self.addCleanup(transport.close)
+        transport = self.make_transport(policy=trusting(good))
         for _ in range(2):
             request = OutgoingRequest("GET", f"https://localhost:{port}/", ())
             response = await transport.send(request)

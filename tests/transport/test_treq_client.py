@@ -15,7 +15,7 @@ from zope.interface import implementer
 from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.transport.treq_client import EncodedText, IdentityAgent, NoCookies, send
 from tests.support.fake_upstream import ok
-from tests.transport.fixtures import TransportTestCase
+from tests.transport.fixtures import TransportTestCase, with_both_clients
 
 
 class FakeResponse:
@@ -138,6 +138,7 @@ def test_jar_stays_empty(agent: FakeAgent) -> None:
     assert agent.requests[0][2].getRawHeaders("cookie") is None
 
 
+@with_both_clients
 class CookieTests(TransportTestCase):
     async def test_credentials_do_not_share_cookies(self) -> None:
         upstream = self.serve(
