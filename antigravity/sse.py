@@ -7,7 +7,9 @@ protocols decode the JSON themselves, and only where it is needed.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 #: The maximum size of an event; no model sends a larger one, and it would fill the memory.
 DEFAULT_LIMIT: Final = 64 * 1024 * 1024
@@ -26,7 +28,7 @@ class EventTooLargeError(ValueError):
     """An event is larger than the limit."""
 
 
-class ServerSentEvent(NamedTuple):
+class ServerSentEvent(Struct, frozen=True, gc=False):
     """One event: its name (empty for the default) and its data lines joined by a newline."""
 
     event: str
@@ -76,6 +78,8 @@ class SseDecoder:
         if uniform is not None:
             self.tail = 0
             name, payloads = uniform
+            if len(payloads) == 1:
+                return [ServerSentEvent(name, payloads[0])]
             return [ServerSentEvent(name, data) for data in payloads]
         size: int | None = len(chunk)
         if self._first:
@@ -247,19 +251,19 @@ def _tail(lines: list[bytes], rest: bytes, size: int) -> int:
 def _uniform_events(chunk: bytes) -> tuple[str, list[bytes]] | None:
     """Return the name and the data of events of one name, with one line of data each."""
     name, begin, lines = "", 6, 2
-    if chunk.startswith(b"event: "):
+    if not chunk.startswith(b"data: "):
         line = chunk.find(b"\n", 0, _MAX_NAME)
+        if not (chunk.startswith(b"event: ") and chunk.startswith(b"data: ", line + 1)):
+            return None
         name, begin, lines = _name(chunk[7:line]), line + 7, 3
-    if not chunk.startswith(b"data: ", begin - 6):
-        return None
     blank, returns = (b"\r\n\r\n", lines) if _CR in chunk else (b"\n\n", 0)
     if not chunk.endswith(blank):
         return None
-    head, end = chunk[:begin], len(chunk) - len(blank)
+    end = len(chunk) - len(blank)
     if chunk.find(b"\n", begin, end) < 0:
         payloads = [chunk[begin:end]]
     else:
-        payloads = chunk[begin:end].split(blank + head)
+        payloads = chunk[begin:end].split(blank + chunk[:begin])
         # As many line ends as there are around the data of each event: there are none within.
         if chunk.count(b"\n") != lines * len(payloads):
             return None

@@ -60,10 +60,13 @@ class EventPass(Protocol):
 class EventPipeline:
     """Applies the passes to events, first to last."""
 
-    __slots__ = ("_passes", "_stops")
+    __slots__ = ("_handled", "_passes", "_stops")
 
     def __init__(self, passes: Sequence[EventPass]) -> None:
         self._passes = tuple(passes)
+        handled = frozenset(kind for each in passes for kind in each.handles)
+        #: The types of events that any pass processes, ``None`` for all types.
+        self._handled = None if object in handled else handled
         self._stops = next((p for p in passes if isinstance(p, StopSequences)), None)
 
     @property
@@ -78,6 +81,8 @@ class EventPipeline:
 
     def feed(self, events: Sequence[Event]) -> Sequence[Event]:
         """Return the events that replace ``events``."""
+        if self._handled is not None and self._handled.isdisjoint(map(type, events)):
+            return events
         for each in self._passes:
             if StreamFailure in map(type, events):
                 return events

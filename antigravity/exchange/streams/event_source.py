@@ -135,16 +135,23 @@ class EventSource:
             frames = self._parser.feed(data)
         except (EventTooLargeError, UnusableResponseError) as error:
             return self._note([StreamFailure(_unreadable(error))])
+        if len(frames) == 1:
+            return self._read(frames[0])
         events: list[Event] = []
         for frame in frames:
-            text = frame.data
-            if self._surrogates.half is not None or not text.isascii() or b"\\u" in text:
-                for ready in self._surrogates.feed(frame):
-                    events += self._decoded(ready)
-            else:
-                events += self._decoded(frame)
+            events += self._read(frame)
             if self.failure is not None or self.done:
                 break
+        return events
+
+    def _read(self, frame: ServerSentEvent) -> Sequence[Event]:
+        """Return the events in an event of the upstream."""
+        text = frame.data
+        if self._surrogates.half is None and text.isascii() and text.find(b"\\u") < 0:
+            return self._decoded(frame)
+        events: list[Event] = []
+        for ready in self._surrogates.feed(frame):
+            events += self._decoded(ready)
         return events
 
     def _decoded(self, frame: ServerSentEvent) -> Sequence[Event]:
@@ -153,9 +160,9 @@ class EventSource:
         if len(frame.data) > ITEM_LIMIT and has_too_many_items(frame.data):
             return self._note([StreamFailure(too_many_items())])
         if self._unwrap is not None:
-            frame = frame._replace(data=self._unwrap(frame.data))
-        others, self._others = self._others, None
-        if others is not None:
+            frame = ServerSentEvent(frame.event, self._unwrap(frame.data))
+        if self._others is not None:
+            others, self._others = self._others, None
             self._decoder = others(frame.data) or self._decoder
         return self._note(self._decoder.decode(frame))
 
@@ -182,8 +189,7 @@ class EventSource:
         except (EventTooLargeError, UnusableResponseError) as found:
             return list(self._note([StreamFailure(_unreadable(found))]))
         for frame in frames:
-            for ready in self._surrogates.feed(frame):
-                events += self._decoded(ready)
+            events += self._read(frame)
         for ready in self._surrogates.close():
             events += self._decoded(ready)
         if self.failure is not None:
@@ -210,6 +216,11 @@ class EventSource:
 
     def _note(self, events: Sequence[Event]) -> Sequence[Event]:
         """Update the state, and return the events after the passes."""
+        if self.meaningful and len(events) == 1:
+            only = events[0]
+            if type(only) is TextDelta:  # nearly all events are
+                self._characters += len(only.text)
+                return events if self._pipeline is None else self._passed(events)
         if not TOOL_CALL_EVENTS.isdisjoint(map(type, events)):
             events = self._arguments.feed(events)
         for event in events:
@@ -227,9 +238,13 @@ class EventSource:
                 if isinstance(error, FaultyEndError) and self._delivers(error):
                     return self._ended(events, error)
                 self.failure = error
-        if self._pipeline is not None:
-            events = self._pipeline.feed(events)
-            self.done = self._pipeline.done
+        return events if self._pipeline is None else self._passed(events)
+
+    def _passed(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Return the events after the passes."""
+        assert self._pipeline is not None
+        events = self._pipeline.feed(events)
+        self.done = self._pipeline.done
         return events
 
     def _delivers(self, error: FaultyEndError) -> bool:

@@ -92,7 +92,7 @@ class SurrogateJoiner:
             data = replace_broken_text(data)
         halves = lone_surrogates_in(data)
         if self.half is None and not halves:
-            return (event if data is event.data else event._replace(data=data),)
+            return (event if data is event.data else ServerSentEvent(event.event, data),)
         ready: list[ServerSentEvent] = []
         if self.half is not None:
             joined = self._joined(self.half, data, halves)
@@ -102,15 +102,15 @@ class SurrogateJoiner:
             elif self._goes_on(self.half, data) or len(self._waiting) >= MAX_WAITING:
                 ready += self.close()
             else:
-                self._waiting.append(event._replace(data=replace_all(data, halves)))
+                self._waiting.append(ServerSentEvent(event.event, replace_all(data, halves)))
                 return ready
         half = _last_half(data, halves)
         if half is None:
-            ready.append(event._replace(data=replace_all(data, halves)))
+            ready.append(ServerSentEvent(event.event, replace_all(data, halves)))
             return ready
         others = [place for place in halves if place[0] != half.begin]
         self.half = half  # where it is stays the same: what stands for others is as long
-        self._waiting = [event._replace(data=replace_all(data, others))]
+        self._waiting = [ServerSentEvent(event.event, replace_all(data, others))]
         return ready
 
     def close(self, *, cut: bool = False) -> list[ServerSentEvent]:
@@ -120,7 +120,8 @@ class SurrogateJoiner:
         if half is not None and waiting:
             data = waiting[0].data
             middle = b"" if cut else rb"\ufffd"
-            waiting[0] = waiting[0]._replace(data=data[: half.begin] + middle + data[half.end :])
+            repaired = data[: half.begin] + middle + data[half.end :]
+            waiting[0] = ServerSentEvent(waiting[0].event, repaired)
         return waiting
 
     def _joined(

@@ -384,7 +384,7 @@ class ReframedStream(_TappedStream):
     def _encode(self, event: ServerSentEvent) -> bytes:
         payload = self._unwrap(event.data)
         check_json(payload)
-        self._tap.watch(event._replace(data=payload))
+        self._tap.watch(ServerSentEvent(event.event, payload))
         framed: bytes = self._framer.frame(redact_errors(payload, event.event))
         return framed
 

@@ -79,18 +79,29 @@ class Pump(Protocol):
         """Translate a chunk and pass it on."""
         if self._ended:
             return
-        out = self._translated(self.translator.feed, data)
-        if out:
-            self._write(out)
-        has_content = self._consumer is None and self.translator.meaningful
-        if self._consumer is None and not has_content:
-            self._check_beginning(len(data))
-        if self.translator.over or self.error is not None:
+        translator, consumer = self.translator, self._consumer
+        try:
+            out = translator.feed(data)
+        except Exception:  # noqa: BLE001 - a plugin's protocol can raise anything
+            out = self._end_of_fault()
+        if consumer is None:
+            self._hold(out, len(data))
+        elif out:
+            self._last_write = self._clock.seconds()
+            consumer.write(out)
+        if translator.over or self.error is not None:
             self._end()
             self._stop_upstream()
-        elif has_content:
+        elif consumer is None and translator.meaningful:
             self._upstream("pauseProducing")
             self._begin()
+
+    def _hold(self, out: bytes, size: int) -> None:
+        """Hold output for ``size`` bytes that arrived before the response began."""
+        if out:
+            self._write(out)
+        if not self.translator.meaningful:
+            self._check_beginning(size)
 
     def _check_beginning(self, size: int) -> None:
         """Fail a response that has too many bytes before its content."""
@@ -107,7 +118,10 @@ class Pump(Protocol):
         if self._ended:
             return
         error = None if reason.check(ResponseDone) else _as_error(reason)
-        out = self._translated(self.translator.end, error)
+        try:
+            out = self.translator.end(error)
+        except Exception:  # noqa: BLE001 - a plugin's protocol can raise anything
+            out = self._end_of_fault()
         if out:
             self._write(out)
         self._end()
@@ -160,12 +174,9 @@ class Pump(Protocol):
 
     # -- inside -------------------------------------------------------------------------
 
-    def _translated(self, translate: Callable[[Any], bytes], argument: object) -> bytes:
-        """Return the translator's output; an exception ends the stream with an error."""
-        try:
-            return translate(argument)
-        except Exception:  # noqa: BLE001 - a plugin's protocol can raise anything
-            self.log.failure("a response could not be translated")
+    def _end_of_fault(self) -> bytes:
+        """Return the end of a stream whose translator raised an exception; called for that."""
+        self.log.failure("a response could not be translated")
         self.error = UpstreamError(
             "The upstream's response could not be translated; the gateway's log says why."
         )

@@ -67,11 +67,11 @@ class _DecodedResponse(ABC):
 
     def feed(self, data: bytes) -> bytes:
         """Return the client's bytes for a chunk of the upstream's body."""
-        out = self._encode(self._source.feed(data))
-        judge = self._judge
-        if self._source.failure is not None or (judge is not None and judge.failure is not None):
+        source, judge = self._source, self._judge
+        out = self._encode(source.feed(data))
+        if source.failure is not None or (judge is not None and judge.failure is not None):
             self.over = True  # whatever the upstream still sends
-        elif self._source.done and not self.over:
+        elif source.done and not self.over:
             out += self.end(None)
         return out
 
@@ -118,12 +118,9 @@ class TranslatedStream(_DecodedResponse):
         return self._encoder.keepalive()
 
     def _encode(self, events: Sequence[Event]) -> bytes:
-        if not events:
-            return b""
-        encode = self._encoder.encode
         if len(events) == 1:
-            return encode(events[0])
-        return b"".join([encode(event) for event in events])
+            return self._encoder.encode(events[0])
+        return b"".join(map(self._encoder.encode, events))
 
     def _encode_end(self) -> bytes:
         return self._encoder.end()

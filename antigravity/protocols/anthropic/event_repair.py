@@ -81,14 +81,14 @@ def _repaired(event: ServerSentEvent) -> ServerSentEvent:
         name = name_of(event)
         if name not in _NAMES:
             return event
-        event = event._replace(event=name)
+        event = ServerSentEvent(name, event.data)
     repair = _REPAIRS.get(name)
     if repair is None:
         return event
     fields = _decode(event.data)
     if not repair(fields):
         return event
-    return event._replace(data=msgspec.json.encode(fields))
+    return ServerSentEvent(event.event, msgspec.json.encode(fields))
 
 
 def _repair_start(fields: dict[str, Any]) -> bool:

@@ -119,7 +119,8 @@ class BlockWriter:
 
     def _enter(self, kind: str, fields: dict[str, Any]) -> None:
         """Open a block of this type, unless one is open."""
-        self._show_late()
+        if self._late:
+            self._show_late()
         if self._open == kind:
             return
         self._close()
@@ -145,16 +146,20 @@ class BlockWriter:
     def _text(self, text: str) -> None:
         if not text:
             return
-        self._enter("text", {"text": ""})
+        if self._open != "text" or self._late:
+            self._enter("text", {"text": ""})
         self._sink.text(text)
-        waiting, self._citations = self._citations, []
-        for citation in waiting:
-            self._sink.citation(wire_citation(citation))
+        if self._citations:
+            waiting, self._citations = self._citations, []
+            for citation in waiting:
+                self._sink.citation(wire_citation(citation))
 
     def _thinking_delta(self, event: ThinkingDelta) -> None:
-        if event.text and self._shown and not self._omit:
+        if not event.text or not self._shown or self._omit:
+            return
+        if self._open != "thinking" or self._late:
             self._enter("thinking", {"thinking": "", "signature": ""})
-            self._sink.thinking(event.text)
+        self._sink.thinking(event.text)
 
     def _cite(self, event: CitationEvent) -> None:
         if self._open == "text":

@@ -18,9 +18,10 @@ from antigravity.protocols.stream_encoder import StreamEncoder
 from antigravity.sse import encode_event
 
 PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
+#: The beginning of a delta, up to its text.
 _DELTA: Final = (
     b"event: content_block_delta\n"
-    b'data: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":%b}}\n\n'
+    b'data: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
 )
 
 
@@ -30,6 +31,7 @@ class _StreamSink:
     def __init__(self) -> None:
         self._index = -1
         self._out: list[bytes] = []
+        self._text = self._thinking = b""  # the beginnings of the open block's deltas
 
     def flush(self) -> bytes:
         """Return what was written since the last flush."""
@@ -46,13 +48,15 @@ class _StreamSink:
 
     def open(self, block: dict[str, Any]) -> None:
         self._index += 1
+        self._text = _DELTA % (self._index, b"text_delta", b"text")
+        self._thinking = _DELTA % (self._index, b"thinking_delta", b"thinking")
         self.write("content_block_start", index=self._index, content_block=block)
 
     def text(self, text: str) -> None:
-        self._delta(b"text_delta", b"text", text)
+        self._out.append(self._text + encode_text(text) + b"}}\n\n")
 
     def thinking(self, text: str) -> None:
-        self._delta(b"thinking_delta", b"thinking", text)
+        self._out.append(self._thinking + encode_text(text) + b"}}\n\n")
 
     def signature(self, signature: str) -> None:
         self._delta(b"signature_delta", b"signature", signature)
@@ -68,7 +72,8 @@ class _StreamSink:
         self.write("content_block_stop", index=self._index)
 
     def _delta(self, kind: bytes, field: bytes, text: str) -> None:
-        self._out.append(_DELTA % (self._index, kind, field, encode_text(text)))
+        begin = _DELTA % (self._index, kind, field)
+        self._out.append(begin + encode_text(text) + b"}}\n\n")
 
 
 class AnthropicStreamEncoder(StreamEncoder):
@@ -88,7 +93,7 @@ class AnthropicStreamEncoder(StreamEncoder):
 
     def write(self, event: OrderedEvent) -> bytes:
         """Return the bytes of one event."""
-        if isinstance(event, ChoiceStart):
+        if type(event) is ChoiceStart:
             self._sink.write("message_start", message=message(self._context, self.usage))
         else:
             self._blocks.write(event)

@@ -105,7 +105,7 @@ class GeminiStreamDecoder:
                 if reported is not None:
                     return [*events, *self._fail(reported)]
             if not self._failed:
-                events += self._chunk(chunk)
+                self._chunk(chunk, events)
         return events
 
     def close(self) -> Sequence[Event]:
@@ -115,19 +115,20 @@ class GeminiStreamDecoder:
             return ()
         return self._fail(incomplete_response_error())
 
-    def _chunk(self, chunk: client_schema.GenerateResponse) -> list[Event]:
-        events: list[Event] = []
+    def _chunk(self, chunk: client_schema.GenerateResponse, events: list[Event]) -> None:
+        """Add the events of a chunk to ``events``."""
         if not self._started:
             self._started = True
             events.append(ResponseStart(chunk.response_id or "", chunk.model_version or ""))
         if chunk.error is not None:
             body = msgspec.json.encode({"error": chunk.error})
             error = error_in(body, decode_error) or error_of_status(chunk.error)
-            return [*events, *self._fail(error)]
+            events += self._fail(error)
+            return
         for candidate in chunk.candidates or ():
-            events += self._candidate(candidate)
+            self._candidate(candidate, events)
             if self._failed:
-                return events
+                return
         feedback = chunk.prompt_feedback
         if feedback is not None and feedback.block_reason and not self._choices:
             events += self._blocked(feedback.block_reason, feedback.block_reason_message)
@@ -138,7 +139,6 @@ class GeminiStreamDecoder:
             if usage != self._usage:
                 self._usage = usage
                 events.append(UsageUpdate(usage))
-        return events
 
     def _blocked(self, reason: str, message: str | None) -> Iterator[Event]:
         """Yield the refusal of a prompt."""
@@ -147,17 +147,17 @@ class GeminiStreamDecoder:
         yield RefusalDelta(message or f"The provider blocked the prompt ({reason}).")
         yield Finish("content_filter", native=reason)
 
-    def _candidate(self, candidate: client_schema.Candidate) -> list[Event]:
+    def _candidate(self, candidate: client_schema.Candidate, events: list[Event]) -> None:
+        """Add the events of a candidate to ``events``."""
         index = candidate.index or 0
         choice = self._choices.get(index)
         if choice is None:
             choice = self._choices[index] = _Choice()
         if choice.finished:
-            return []
-        events: list[Event] = []
+            return
         if candidate.content is not None:
             for part in candidate.content.parts or ():
-                events += self._part(part, choice, index)
+                self._part(part, choice, index, events)
         if candidate.logprobs_result is not None:
             content = logprobs.from_wire(candidate.logprobs_result)
             if content:
@@ -168,42 +168,46 @@ class GeminiStreamDecoder:
         if native and native != "FINISH_REASON_UNSPECIFIED":
             failure = finish_reasons.failure_of(native, candidate.finish_message)
             if failure is not None:
-                return [*events, *self._fail(failure)]
+                events += self._fail(failure)
+                return
             choice.finished = True
             reason = finish_reasons.from_wire(native, called=choice.called)
             events += self._sources(choice, index)
             events.append(Finish(reason, native=native, choice=index))
-        return events
 
-    def _part(self, part: client_schema.Part, choice: _Choice, index: int) -> Iterator[Event]:
+    def _part(
+        self, part: client_schema.Part, choice: _Choice, index: int, events: list[Event]
+    ) -> None:
+        """Add the events of a part to ``events``."""
         text, value = part.text, part.thought_signature
         if part.function_call is not None:
-            yield from self._call(part.function_call, value, choice, index)
+            events += self._call(part.function_call, value, choice, index)
             return
         if part.thought:
             if text:
-                yield ThinkingDelta(text, index)
+                events.append(ThinkingDelta(text, index))
             if value:
-                yield ThinkingSignature(Signature(value, self._family), index)
+                events.append(ThinkingSignature(Signature(value, self._family), index))
             return
         signature = Signature(value, self._family) if value else None
         if part.inline_data is not None:
             mime_type = part.inline_data.mime_type or "application/octet-stream"
             data = to_standard(part.inline_data.data)
             if data:
-                yield MediaOutput(mime_type, InlineData(data), signature, choice=index)
+                media = MediaOutput(mime_type, InlineData(data), signature, choice=index)
+                events.append(media)
             return
         if part.file_data is not None:
             mime_type = part.file_data.mime_type or "application/octet-stream"
             source = FileReference(part.file_data.file_uri, "google")
-            yield MediaOutput(mime_type, source, signature, choice=index)
+            events.append(MediaOutput(mime_type, source, signature, choice=index))
             return
         shown = text or _code_as_markdown(part)
         if shown:
             choice.text.append(shown)
-            yield TextDelta(shown, index)
+            events.append(TextDelta(shown, index))
         if signature is not None:
-            yield TextSignature(signature, index)
+            events.append(TextSignature(signature, index))
 
     def _call(
         self, call: client_schema.FunctionCall, signature: str | None, choice: _Choice, index: int

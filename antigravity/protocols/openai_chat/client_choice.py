@@ -87,18 +87,19 @@ class ChoiceDecoder:
         """Return whether the content is complete, although no finish reason was sent."""
         return self.meaningful and self._calls.whole()
 
-    def decode(self, wire: ChunkChoice) -> Iterator[Event]:
-        """Yield the events of one chunk."""
+    def decode(self, wire: ChunkChoice, events: list[Event]) -> None:
+        """Add the events of one chunk to ``events``."""
         delta = wire.delta or wire.message
         if delta is not None:
-            for event in self._delta(delta):
-                self.meaningful = self.meaningful or isinstance(event, MEANINGFUL)
-                yield event
+            begin = len(events)
+            self._delta(delta, events)
+            if not self.meaningful:
+                self.meaningful = any(isinstance(event, MEANINGFUL) for event in events[begin:])
         if wire.text:
             self.meaningful = True
-            yield TextDelta(wire.text, self._index)
+            events.append(TextDelta(wire.text, self._index))
         if wire.logprobs is not None:
-            yield from self._logprobs(wire.logprobs)
+            events += self._logprobs(wire.logprobs)
         if wire.finish_reason:
             self.finish = wire.finish_reason
 
@@ -114,31 +115,33 @@ class ChoiceDecoder:
             reason = "tool_calls" if self._calls.any else "refusal" if self._refused else "stop"
         yield Finish(reason, native=self.finish, choice=self._index)
 
-    def _delta(self, delta: ChunkDelta) -> Iterator[Event]:
-        yield from self._reasoning(delta)
-        if isinstance(delta.content, str):
-            if delta.content:
-                if is_thought(delta.extra_content):
-                    yield ThinkingDelta(delta.content, self._index)
-                else:
-                    yield TextDelta(delta.content, self._index)
-        elif delta.content is not None:
-            yield from self._parts(delta.content)
+    def _delta(self, delta: ChunkDelta, events: list[Event]) -> None:
+        """Add the events of a delta to ``events``."""
+        if delta.reasoning_content or delta.reasoning or delta.reasoning_details is not None:
+            events += self._reasoning(delta)
+        content = delta.content
+        if isinstance(content, str):
+            if content:
+                thought = delta.extra_content is not None and is_thought(delta.extra_content)
+                kind = ThinkingDelta if thought else TextDelta
+                events.append(kind(content, self._index))
+        elif content is not None:
+            events += self._parts(content)
         if delta.refusal:
             self._refused = True
-            yield RefusalDelta(delta.refusal, self._index)
+            events.append(RefusalDelta(delta.refusal, self._index))
         if delta.extra_content is not None:
             signature = read_signature(delta.extra_content)
             if signature is not None:
-                yield TextSignature(signature, self._index)
+                events.append(TextSignature(signature, self._index))
         for call in delta.tool_calls or ():
-            yield from self._calls.feed(call)
+            events += self._calls.feed(call)
         if delta.function_call:
-            yield from self._calls.feed(ChunkToolCall(index=0, function=delta.function_call))
+            events += self._calls.feed(ChunkToolCall(index=0, function=delta.function_call))
         if delta.images is not None:
-            yield from self._images(delta.images)
+            events += self._images(delta.images)
         if delta.annotations is not None:
-            yield from self._citations(delta.annotations)
+            events += self._citations(delta.annotations)
         if delta.audio is not None:
             self._hold_audio(delta.audio)
 

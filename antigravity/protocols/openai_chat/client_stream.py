@@ -69,16 +69,19 @@ class ChatStreamDecoder:
             reported = error_in_event(event.event, data, decode_error)
             if reported is not None:
                 return self._failed(reported)
-        return list(self._chunk(chunk))
+        events: list[Event] = []
+        self._chunk(chunk, events)
+        return events
 
     def close(self) -> Sequence[Event]:
         """Return the events at the end of the body."""
         return () if self._over else self._finished(done=self._complete)
 
-    def _chunk(self, chunk: Chunk) -> Iterator[Event]:
+    def _chunk(self, chunk: Chunk, events: list[Event]) -> None:
+        """Add the events of a chunk to ``events``."""
         # Azure sends a first chunk that has only the results of its filters.
         if not self._started and (chunk.choices or chunk.id):
-            yield from self._start(chunk.id or "", chunk.model or "")
+            events += self._start(chunk.id or "", chunk.model or "")
         for place, wire in enumerate(chunk.choices or ()):
             # Some servers put text and calls into separate choices, although one was requested.
             index = 0 if self._single else place if wire.index is None else wire.index
@@ -88,7 +91,7 @@ class ChatStreamDecoder:
                     index, self._audio_type, self._next_call, self._make_id
                 )
             self._complete = wire.message is not None  # a whole response
-            yield from choice.decode(wire)
+            choice.decode(wire, events)
         if chunk.usage is not None:
             usage = read_usage(chunk.usage)
             if usage is not None:
@@ -97,8 +100,8 @@ class ChatStreamDecoder:
                 self._complete = self._complete or not chunk.choices or self._counts == 1
             if usage is not None and usage != self._usage:
                 self._usage = usage
-                yield from self._start("", "")
-                yield UsageUpdate(usage)
+                events += self._start("", "")
+                events.append(UsageUpdate(usage))
 
     def _start(self, response_id: str, model: str) -> Iterator[Event]:
         if not self._started:
