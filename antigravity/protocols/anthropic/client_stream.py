@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 from zope.interface import implementer
@@ -78,15 +78,6 @@ class AnthropicStreamDecoder:
         self._stop: StopDelta | None = None
         self._started = False
         self._ended = False
-        self._handlers: dict[str, Callable[[bytes], list[Event]]] = {
-            "content_block_delta": self._delta,
-            "content_block_start": self._block,
-            "content_block_stop": self._block_stop,
-            "message_start": self._start,
-            "message_delta": self._message_delta,
-            "message_stop": self._message_stop,
-            "message": self._message,
-        }
 
     def decode(self, event: ServerSentEvent) -> Sequence[Event]:
         """Return the events in ``event``: none for pings and unknown events."""
@@ -94,8 +85,8 @@ class AnthropicStreamDecoder:
             return ()
         try:
             name = name_of(event)
-            handler = self._handlers.get(name)
-            found = handler(event.data) if handler else self._unknown(name, event)
+            handler = _HANDLERS.get(name)
+            found = handler(self, event.data) if handler else self._unknown(name, event)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             reported = error_in_event(event.event, event.data, decode_error)
             malformed = UpstreamError(f"The upstream sent a malformed event: {error}")
@@ -260,3 +251,15 @@ class AnthropicStreamDecoder:
         stop = self._stop or StopDelta()
         called = self._calls > 0
         return [*events, finish(stop.stop_reason, stop.stop_sequence, called=called)]
+
+
+#: The handler of each type of event; bound methods would make a reference cycle.
+_HANDLERS: Final[Mapping[str, Callable[[AnthropicStreamDecoder, bytes], list[Event]]]] = {
+    "content_block_delta": AnthropicStreamDecoder._delta,
+    "content_block_start": AnthropicStreamDecoder._block,
+    "content_block_stop": AnthropicStreamDecoder._block_stop,
+    "message_start": AnthropicStreamDecoder._start,
+    "message_delta": AnthropicStreamDecoder._message_delta,
+    "message_stop": AnthropicStreamDecoder._message_stop,
+    "message": AnthropicStreamDecoder._message,
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -53,16 +53,6 @@ class ContentReader:
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
-        self._readers: dict[str, Callable[[Raw, str], Iterator[Part]]] = {
-            "text": self._text,
-            "image": self._media,
-            "document": self._media,
-            "search_result": self._search_result,
-            "tool_use": self._tool_use,
-            "tool_result": self._tool_result,
-            "thinking": self._thinking,
-            "redacted_thinking": self._redacted,
-        }
 
     def parts(self, content: str | Sequence[Raw], role: str, param: str) -> tuple[Part, ...]:
         """Return the parts of one message's content.
@@ -79,8 +69,8 @@ class ContentReader:
             required = _ROLES.get(kind, role)
             if required != role:
                 reject(at, f"`{kind}` blocks can only be in `{required}` messages")
-            if reader := self._readers.get(kind):
-                found.extend(reader(raw, at))
+            if reader := _READERS.get(kind):
+                found.extend(reader(self, raw, at))
             elif kind in ("server_tool_use", "web_search_tool_result"):
                 self._server_tool(kind, raw, at, found, searches)
             else:
@@ -204,6 +194,19 @@ class ContentReader:
         searches[block.id] = len(found)
         queries = read(block.input, schema.WebSearchInput, f"{at}.input").all()
         found.append(WebSearch(block.id, queries))
+
+
+#: The reader of each type of block; bound methods would make a reference cycle.
+_READERS: Final[Mapping[str, Callable[[ContentReader, Raw, str], Iterator[Part]]]] = {
+    "text": ContentReader._text,
+    "image": ContentReader._media,
+    "document": ContentReader._media,
+    "search_result": ContentReader._search_result,
+    "tool_use": ContentReader._tool_use,
+    "tool_result": ContentReader._tool_result,
+    "thinking": ContentReader._thinking,
+    "redacted_thinking": ContentReader._redacted,
+}
 
 
 def _opaque(kind: str, raw: Raw, at: str) -> Opaque:
