@@ -128,6 +128,21 @@ class Gateway(Service):
         """The listener with the open ports, ``None`` before the start."""
         return None if self.parts is None else self.parts.listener
 
+    @property
+    def requests(self) -> int:
+        """The number of running requests."""
+        return self.drain.active
+
+    @property
+    def is_translating(self) -> bool:
+        """Whether a large request is being translated in a thread."""
+        return self.background.running
+
+    @property
+    def configuration(self) -> object:
+        """The runtime in force, ``None`` before the start; a reload replaces it."""
+        return None if self.parts is None else self.parts.runtime
+
     def startService(self) -> Any:
         """Return a Deferred that fires when the gateway accepts connections."""
         super().startService()  # type: ignore[no-untyped-call]

@@ -1,8 +1,9 @@
 """Settings of the Python interpreter for short pauses.
 
 A full garbage collection examines every object in memory while all threads stop.  Objects from the
-start are excluded; the others are collected between requests, and not while a large request is
-translated, because all its many objects are still in use.
+start are excluded, and so are those of a new configuration.  A request leaves no reference cycles
+behind, so that most collections find nothing.  They therefore happen while no request runs, where
+they examine little, or after so many new objects that cycles could fill the memory.
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -12,8 +13,9 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
@@ -21,13 +23,17 @@ from twisted.internet.task import LoopingCall
 
 #: Seconds after which a computing thread yields to the event loop.
 SWITCH_INTERVAL: Final = 0.001
+#: New objects after which the youngest are collected; this takes about a millisecond.
+YOUNG: Final = 2000
+#: Collections of the youngest objects before one of the younger objects, as in Python.
+MIDDLE: Final = 10
 #: Seconds between two checks whether a full collection is due.
 INTERVAL: Final = 1.0
-#: Younger collections after which it is due, as in Python.
+#: Collections of the younger objects after which it is due while requests run, as in Python.
 DUE: Final = 10
-#: Younger collections after which it runs in any case.
-OVERDUE: Final = 1000
-#: Checks after which it is due, and free memory is returned to the system.
+#: Collections of the younger objects after which it runs in any case.
+OVERDUE: Final = 300
+#: Checks after which it is due while no request runs, and free memory is returned to the system.
 CHECKS_UNTIL_DUE: Final = 30
 #: The size of blocks that are returned at once, in bytes.
 LARGE_BLOCK: Final = 4 * 1024 * 1024
@@ -72,19 +78,50 @@ def _collects_at_once() -> bool:
     return sys.version_info < (3, 14)
 
 
-class Interpreter(Service):
-    """The settings that keep pauses short.
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """Collect no garbage meanwhile, and exclude the new objects from later collections.
 
-    ``is_busy`` returns whether a large request is being translated.
+    Nearly all objects that are made at the start stay until the end.
     """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.freeze()
+            gc.enable()
 
-    def __init__(self, clock: IReactorTime, is_busy: Callable[[], bool]) -> None:
-        self._is_busy = is_busy
+
+class Load(Protocol):
+    """What the gateway is doing."""
+
+    @property
+    def requests(self) -> int:
+        """The number of running requests."""
+
+    @property
+    def is_translating(self) -> bool:
+        """Whether a large request is being translated; all its many objects are in use."""
+
+    @property
+    def configuration(self) -> object:
+        """What is replaced when the configuration is loaded again."""
+
+
+class Interpreter(Service):
+    """The settings that keep pauses short."""
+
+    def __init__(self, clock: IReactorTime, load: Load) -> None:
+        self._load = load
         self._checks = LoopingCall(self.check)
         self._checks.clock = clock
         self._before: Any = None
         self._libc: Any = None
         self._count = 0
+        #: The configuration whose objects are excluded from collections.
+        self._frozen: object = None
 
     def startService(self) -> None:
         """Apply the settings."""
@@ -93,12 +130,10 @@ class Interpreter(Service):
         sys.setswitchinterval(SWITCH_INTERVAL)
         self._libc = c_library()
         return_memory(self._libc)
-        gc.collect()
         gc.freeze()
         if _collects_at_once():
-            young, middle, _ = gc.get_threshold()
-            gc.set_threshold(young, middle, _NEVER)
-            self._checks.start(INTERVAL, now=False)
+            gc.set_threshold(YOUNG, MIDDLE, _NEVER)
+        self._checks.start(INTERVAL, now=False)
 
     def stopService(self) -> None:
         """Restore the settings."""
@@ -113,10 +148,24 @@ class Interpreter(Service):
     def check(self) -> None:
         """Run a full collection if it is due and delays no request."""
         self._count += 1
-        grown = gc.get_count()[2]
-        is_due = grown >= DUE or self._count >= CHECKS_UNTIL_DUE
-        if grown >= OVERDUE or (is_due and not self._is_busy()):
+        if self._load.configuration is not self._frozen and not self._load.requests:
+            self._freeze_again()
+        elif _collects_at_once() and self._is_due():
             gc.collect()
-            if self._count >= CHECKS_UNTIL_DUE:
-                trim_memory(self._libc)
-                self._count = 0
+        if self._count >= CHECKS_UNTIL_DUE and not self._load.is_translating:
+            trim_memory(self._libc)
+            self._count = 0
+
+    def _freeze_again(self) -> None:
+        """Exclude the objects of the current configuration too, after a reload only these."""
+        if self._frozen is not None:
+            gc.unfreeze()
+            gc.collect()
+        gc.freeze()
+        self._frozen = self._load.configuration
+
+    def _is_due(self) -> bool:
+        grown = gc.get_count()[2]
+        if not self._load.requests:
+            return grown > 0 or self._count >= CHECKS_UNTIL_DUE
+        return grown >= OVERDUE or (grown >= DUE and not self._load.is_translating)

@@ -17,7 +17,9 @@ from antigravity.daemon.interpreter import (
     LARGE_BLOCK,
     OVERDUE,
     SWITCH_INTERVAL,
+    YOUNG,
     Interpreter,
+    collection_paused,
     return_memory,
     trim_memory,
 )
@@ -40,7 +42,7 @@ class Collector:
         self.happened.append(numbers)
 
     def __getattr__(self, name: str) -> object:
-        return lambda: self.happened.append(name)
+        return lambda: self.happened.append(name) or True
 
 
 class Libc:
@@ -68,37 +70,61 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Collector:
     return collector
 
 
-def test_full_collection_happens_when_due_and_no_large_request_is_translated(
-    collector: Collector,
-) -> None:
-    clock, busy = Clock(), [True]
-    service = Interpreter(clock, lambda: busy[0])
+class Load:
+    """A gateway that does what a test says."""
+
+    def __init__(self, *, requests: int = 0, is_translating: bool = False) -> None:
+        self.requests = requests
+        self.is_translating = is_translating
+        self.configuration: object = "the first"
+
+
+def started(clock: Clock, load: Load, collector: Collector) -> Interpreter:
+    """Return a running service, which has excluded the objects of the first configuration."""
+    service = Interpreter(clock, load)
     service.startService()
+    requests, load.requests = load.requests, 0
+    clock.advance(INTERVAL)
+    load.requests = requests
     collector.happened.clear()
-    for grown, is_busy, collected in (
-        (DUE - 1, False, 0),
-        (DUE, True, 0),
-        (DUE, False, 1),
-        (OVERDUE, True, 1),
-    ):
-        collector.grown, busy[0] = grown, is_busy
-        clock.advance(INTERVAL)
-        assert collector.happened == ["collect"] * collected
-        collector.happened.clear()
+    return service
+
+
+@pytest.mark.parametrize(
+    ("grown", "requests", "is_translating", "is_due"),
+    [
+        (0, 0, False, False),
+        (1, 0, False, True),
+        (DUE - 1, 1, False, False),
+        (DUE, 1, False, True),
+        (DUE, 1, True, False),
+        (OVERDUE - 1, 1, True, False),
+        (OVERDUE, 1, True, True),
+    ],
+)
+def test_full_collection_waits_for_requests_but_not_for_ever(
+    collector: Collector, grown: int, requests: int, is_translating: bool, is_due: bool
+) -> None:
+    clock, load = Clock(), Load(requests=requests, is_translating=is_translating)
+    service = started(clock, load, collector)
+    collector.grown = grown
+    clock.advance(INTERVAL)
+    assert collector.happened == ["collect"] * is_due
     service.stopService()
 
 
 def test_settings_are_given_back(collector: Collector) -> None:
     before = sys.getswitchinterval()
     clock = Clock()
-    service = Interpreter(clock, lambda: False)
+    service = Interpreter(clock, Load())
     service.startService()
     assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
-    assert collector.happened[:2] == ["collect", "freeze"]
-    assert collector.happened[2][2] > 10**6  # type: ignore[index]
+    assert collector.happened[0] == "freeze"
+    young, _, full = collector.happened[1]  # type: ignore[misc]
+    assert (young, full > 10**6) == (YOUNG, True)
     service.stopService()
     assert sys.getswitchinterval() == pytest.approx(before)
-    assert collector.happened[3:] == [(700, 10, 10), "unfreeze"]
+    assert collector.happened[2:] == [(700, 10, 10), "unfreeze"]
     assert not clock.getDelayedCalls()
 
 
@@ -107,11 +133,48 @@ def test_collections_of_newer_pythons_are_left_alone(
 ) -> None:
     monkeypatch.setattr(interpreter, "_collects_at_once", lambda: False)
     clock = Clock()
-    service = Interpreter(clock, lambda: False)
-    service.startService()
-    assert not clock.getDelayedCalls()
-    assert collector.happened == ["collect", "freeze"]
+    service = started(clock, Load(), collector)
+    collector.grown = OVERDUE
+    clock.pump([INTERVAL] * CHECKS_UNTIL_DUE)
+    assert collector.happened == []
     service.stopService()
+
+
+def test_objects_of_a_new_configuration_are_excluded_while_no_request_runs(
+    collector: Collector,
+) -> None:
+    clock, load = Clock(), Load()
+    service = Interpreter(clock, load)
+    service.startService()
+    collector.happened.clear()
+    clock.advance(INTERVAL)
+    assert collector.happened == ["freeze"]
+    load.configuration, load.requests = "the second", 1
+    clock.advance(INTERVAL)
+    assert collector.happened == ["freeze"]
+    load.requests = 0
+    clock.advance(INTERVAL)
+    assert collector.happened[1:] == ["unfreeze", "collect", "freeze"]
+    clock.advance(INTERVAL)
+    assert len(collector.happened) == 4
+    service.stopService()
+
+
+def test_objects_of_the_start_are_not_collected_but_excluded(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with collection_paused():
+        assert collector.happened == ["isenabled", "disable"]
+    assert collector.happened[2:] == ["freeze", "enable"]
+
+
+def test_collection_that_is_switched_off_stays_off(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "isenabled", lambda: False, raising=False)
+    with collection_paused():
+        pass
+    assert collector.happened == ["disable"]
 
 
 def test_values_of_requests_are_not_looked_at_by_collections() -> None:
@@ -123,15 +186,22 @@ def test_values_of_requests_are_not_looked_at_by_collections() -> None:
     assert not any(map(gc.is_tracked, message.parts))
 
 
-def test_full_collection_happens_now_and_then_and_free_memory_is_given_back(
+def test_idle_gateway_collects_now_and_then_and_gives_free_memory_back(
     collector: Collector,
 ) -> None:
     clock = Clock()
-    service = Interpreter(clock, lambda: False)
-    service.startService()
-    collector.happened.clear()
+    service = started(clock, Load(), collector)
     clock.pump([INTERVAL] * (2 * CHECKS_UNTIL_DUE))
     assert collector.happened == ["collect", "collect"]
+    assert service._libc.trimmed == 2
+    service.stopService()
+
+
+def test_free_memory_is_given_back_while_requests_run(collector: Collector) -> None:
+    clock, load = Clock(), Load(requests=1)
+    service = started(clock, load, collector)
+    clock.pump([INTERVAL] * (2 * CHECKS_UNTIL_DUE))
+    assert collector.happened == []
     assert service._libc.trimmed == 2
     service.stopService()
 

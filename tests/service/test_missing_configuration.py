@@ -15,10 +15,11 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from antigravity.app.gateway import Gateway
+from antigravity.app.process import ConfigurationReader
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.home import prepare_home
 from antigravity.config.last_run import LastRun, last_run_path, read_last_run, write_last_run
-from antigravity.tap import ConfigurationReader, Options
+from antigravity.tap import Options
 
 KEY = "sk-clients-0123456789"
 ADMIN = "sk-operator-0123456789"

@@ -1,0 +1,198 @@
+"""The gateway as a process of ``twistd``: the first configuration, reloads and signals."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.application.service import IService
+from twisted.internet.error import CannotListenError
+from twisted.python.failure import Failure
+from txaio import tx as txaio
+
+from antigravity.accounts.files import AccountFiles
+from antigravity.app.gateway import Gateway
+from antigravity.app.runtime import LoadedConfiguration
+from antigravity.config.errors import ConfigurationError
+from antigravity.config.file_watcher import FileWatcher, watched_files
+from antigravity.config.home import FILE_NAME, find_home, prepare_home
+from antigravity.config.known_names import KnownNames
+from antigravity.config.last_run import read_last_run
+from antigravity.config.replacement_checks import check_replacement, check_start
+from antigravity.config.settings import Settings, effective_auth_mode
+from antigravity.config.snapshot import Configuration, load
+from antigravity.daemon.exit_code import ExitCode
+from antigravity.daemon.interpreter import Interpreter
+from antigravity.daemon.steady_clock import install as install_steady_clock
+from antigravity.logs import make_logger
+from antigravity.plugins import PluginHost
+from antigravity.services import SequentialService
+from antigravity.version import VERSION
+
+log = make_logger()
+
+_OTHER_PORT: Final = (
+    "Choose another with --port or proxy.port, or run 'antigravity doctor' for details."
+)
+
+
+class ConfigurationReader:
+    """A reader of the configuration for the options, which also loads the plugins."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.home = find_home(options["home"])
+        self._file = Path(options["config"]).absolute() if options["config"] else None
+        self._overrides: dict[str, object] = {"proxy.port": options["port"]}
+        if options["listen"]:
+            self._overrides["proxy.listen"] = options["listen"]
+
+    @property
+    def file(self) -> Path:
+        """The configuration file."""
+        return self._file or self.home / FILE_NAME
+
+    def prepare(self) -> None:
+        """Create the home directory if it is missing.
+
+        :raises OSError: if it cannot be created.
+        """
+        if prepare_home(self.home, with_file=self._file is None):
+            log.info("created {home} with a commented antigravity.toml", home=str(self.home))
+
+    def read(self, in_force: Configuration | None = None) -> LoadedConfiguration:
+        """Return the configuration as it is now.
+
+        :param in_force: the configuration of the running gateway, if there is one.
+        :raises ConfigurationError: with all problems; a setting that restricted access must not be
+            removed.
+        """
+        first = self._load(None)
+        if in_force is None:
+            check_start(read_last_run(self.home), first, self.home)
+        else:
+            check_replacement(in_force, first)
+        plugins = PluginHost(first.settings.plugins)
+        plugins.load()
+        configuration = self._load(plugins.registry.known_names)
+        for problem in configuration.warnings:
+            log.warn("{problem}", problem=str(problem))
+        return LoadedConfiguration(configuration.settings, plugins, configuration)
+
+    def _load(self, known: KnownNames | None) -> Configuration:
+        return load(self.home, self._file, overrides=self._overrides, known=known)
+
+
+def read_first(reader: ConfigurationReader) -> LoadedConfiguration:
+    """Return the configuration to start with.
+
+    :raises SystemExit: with all problems; ``twistd`` shows tracebacks of other errors.
+    """
+    try:
+        reader.prepare()
+        return reader.read()
+    except ConfigurationError as error:
+        raise SystemExit(f"antigravity: the configuration cannot be used:\n{error}") from None
+    except OSError as error:
+        raise SystemExit(f"antigravity: {error.filename}: {error.strerror}") from None
+
+
+def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
+    """Return the gateway that the options of ``twistd antigravity`` describe.
+
+    :param loop: the reactor.
+    :raises SystemExit: if the configuration cannot be used.
+    """
+    install_steady_clock(loop)
+    reader = ConfigurationReader(options)
+    configured = read_first(reader)
+    settings = configured.settings
+    txaio.set_global_log_level(settings.log.level)
+    log.info(
+        "antigravity {version}, configuration {file}, authentication {mode}",
+        version=VERSION,
+        file=str(reader.file),
+        mode=effective_auth_mode(settings.proxy),
+    )
+    gateway = Gateway(
+        loop,
+        settings,
+        reader.home,
+        configured.plugins,
+        source=configured.source,
+        demo=_wants_demo(options, settings, reader.home),
+        configure=reader.read,
+        failed=partial(_cannot_start, loop, ExitCode()),
+    )
+    services = SequentialService()  # type: ignore[no-untyped-call]
+    gateway.setServiceParent(services)  # type: ignore[no-untyped-call]
+    watcher = FileWatcher(
+        loop,
+        lambda: watched_files(reader.home, reader.file, gateway.settings),
+        partial(_reload, gateway),
+    )
+    watcher.setServiceParent(services)  # type: ignore[no-untyped-call]
+    interpreter = Interpreter(loop, gateway)
+    interpreter.setServiceParent(services)  # type: ignore[no-untyped-call]
+    loop.addSystemEventTrigger("before", "startup", _reload_on_hangup, loop, gateway)
+    loop.addSystemEventTrigger("before", "shutdown", _second_signal_stops, loop, gateway)
+    return services
+
+
+def _wants_demo(options: Mapping[str, Any], settings: Settings, home: Path) -> bool:
+    if options["demo"]:
+        return True
+    if not options["demo-if-empty"]:
+        return False
+    records, _ = AccountFiles(home).load()
+    if settings.upstreams or records or settings.proxy.zai.enabled:
+        return False
+    log.warn("neither an upstream nor an account is configured: running the demo")
+    return True
+
+
+def _cannot_start(reactor: Any, exit_code: ExitCode, error: BaseException) -> None:
+    exit_code.fail()
+    if isinstance(error, CannotListenError):
+        log.error("cannot start: {error} {remedy}", error=str(error), remedy=_OTHER_PORT)
+    elif isinstance(error, ConfigurationError):
+        log.error("cannot start: {error}", error=str(error).replace("\n", "; "))
+    else:
+        log.failure("cannot start", Failure(error))
+    reactor.callLater(0, _stop, reactor)
+
+
+def _stop(reactor: Any) -> None:
+    if reactor.running:
+        reactor.stop()
+
+
+def _reload(gateway: Gateway) -> Any:
+    """Reload; if that fails, log the reason and keep the old configuration."""
+
+    def failed(failure: Failure) -> None:
+        if failure.check(ConfigurationError, CannotListenError, OSError):
+            log.error(
+                "the new configuration is not used: {e}", e=str(failure.value).replace("\n", "; ")
+            )
+        else:
+            log.failure("the new configuration is not used", failure)
+
+    return gateway.reload().addErrback(failed)
+
+
+def _reload_on_hangup(reactor: Any, gateway: Gateway) -> None:
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(_reload, gateway))
+
+
+def _second_signal_stops(reactor: Any, gateway: Gateway) -> None:
+    """Stop waiting for running requests at the next signal."""
+
+    def stop_waiting(number: int, frame: object) -> None:
+        reactor.callFromThread(gateway.stop_waiting)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop_waiting)
