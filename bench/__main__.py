@@ -73,15 +73,19 @@ def _wanted_tables(arguments: argparse.Namespace) -> list[str]:
 
 
 def _columns(
-    arguments: argparse.Namespace, program: Program, notes: list[str], *, with_peers: bool
+    arguments: argparse.Namespace, name: str, program: Program, notes: list[str]
 ) -> list[Column]:
     """Return the columns to measure, and add notes on the peers that are missing."""
     sources = {"gateway": SOURCE}
     sources |= {k: Path(v).resolve() for k, _, v in (i.partition("=") for i in arguments.also)}
     columns = [floor_column(""), *our_columns(sources)]
-    if with_peers:
-        peers, missing = peer_columns(arguments.peers_file, arguments.peers or Path("/nonexistent"))
-        columns = [direct_column(program), *columns, *peers]
+    if name != "http2":
+        peers, missing = peer_columns(arguments.peers_file, arguments.peers or SOURCE / "build")
+        proxies = [column for column in peers if column.name == "nginx"]
+        others = [column for column in peers if column.name != "nginx"]
+        # The clients speak no TLS, so they cannot ask a provider that does.
+        direct = [direct_column(program)] if name == "main" else []
+        columns = [*direct, *proxies, *columns, *others]
         notes += missing
     only = arguments.only
     if only:
@@ -120,7 +124,7 @@ def _run_table(arguments: argparse.Namespace, name: str) -> tuple[Results, bool]
             rows, version = pairs.ROWS, ""
         else:
             is_main = name != "http2"
-            columns = _columns(arguments, program, notes, with_peers=is_main)
+            columns = _columns(arguments, name, program, notes)
             cases = [CASES[case] for case in arguments.cases or CASES]
 
             def once(rounds: Rounds) -> None:

@@ -41,6 +41,7 @@ http {{
             proxy_pass http://gateway;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
+            proxy_set_header Host $host:$server_port;
             proxy_buffering off;
         }}
     }}

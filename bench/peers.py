@@ -122,7 +122,7 @@ class Direct(Column):
 
 def direct_column(program: Program) -> Column:
     """Return the column of the fake provider."""
-    return Direct("direct", "Provider, asked directly", "openai", "openai", "", program=program)
+    return Direct("direct", "provider, directly", "openai", "openai", "", program=program)
 
 
 def our_columns(sources: Mapping[str, Path]) -> list[Column]:
@@ -135,7 +135,7 @@ def our_columns(sources: Mapping[str, Path]) -> list[Column]:
             ("gem", "anthropic", "gemini", "Anthropic → Gemini"),
             ("int", "anthropic", "internal", "Anthropic → v1internal"),
         ):
-            heading = f"{name}, {title}"
+            heading = f"{'antigravity' if name == 'gateway' else name}, {title}"
             column = _Gateway(
                 f"{name}-{pair}", heading, protocol, upstream, version, is_ours=True, source=source
             )
@@ -145,7 +145,7 @@ def our_columns(sources: Mapping[str, Path]) -> list[Column]:
 
 def floor_column(version: str) -> Column:
     """Return the column of the plain proxy."""
-    return _PlainProxy(FLOOR, "Klein + treq, no translation", "openai", "openai", version)
+    return _PlainProxy(FLOOR, "Klein + treq", "openai", "openai", version)
 
 
 def peer_columns(file: Path, peers: Path) -> tuple[list[Column], list[str]]:
