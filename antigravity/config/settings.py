@@ -80,6 +80,7 @@ class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
     keepalive_interval: Seconds = 15.0
     shutdown_grace: Seconds = 10.0
     debug_headers: bool = False
+    overhead_header: bool = True
     admin_key: Secret = Secret()
     expose_account: Literal["never", "loopback", "always"] = "loopback"
     parallel_choices: Annotated[int, Meta(ge=1, le=128)] = 4

@@ -278,5 +278,6 @@ class RequestContext:
         missing = [url for url in urls if url not in self._fetched]
         if missing:
             limit = self.snapshot.settings.proxy.max_body_bytes
-            self._fetched |= await fetch_all(self.snapshot.media, missing, limit)
+            with self.recorder.waiting("upstream"):
+                self._fetched |= await fetch_all(self.snapshot.media, missing, limit)
         return await self.compute(with_fetched, request, self._fetched)

@@ -17,6 +17,7 @@ from antigravity.exchange.interception import (
 from antigravity.exchange.operations.stored_responses import expand_history
 from antigravity.exchange.plan import Plan
 from antigravity.interfaces.exchange import Reply
+from antigravity.routing.decision import RoutingDecision
 
 
 async def generate(context: RequestContext) -> Reply:
@@ -33,11 +34,24 @@ async def generate(context: RequestContext) -> Reply:
             return warmed_up
         context, plan = await reroute_background_task(context)
     if plan is None:
-        plan = Plan(await snapshot.router.route(head.model, context.protocol.name))
+        plan = Plan(await _route(context))
     context = expand_history(context)
     if snapshot.settings.routing.fallback_models:
         return await with_fallback_models(context, plan, serve)
     return await serve(context, plan)
+
+
+async def _route(context: RequestContext) -> RoutingDecision:
+    """Return the decision for the model; that may take lists of models from upstreams.
+
+    :raises GatewayError: if no upstream can serve it.
+    """
+    router, model, protocol = context.snapshot.router, context.head.model, context.protocol.name
+    known = router.known_decision(model, protocol)
+    if known is not None:
+        return known
+    with context.recorder.waiting("upstream"):
+        return await router.route(model, protocol)
 
 
 async def serve(context: RequestContext, plan: Plan) -> Reply:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -12,9 +15,12 @@ from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import Call
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import CancelledByClientError, GatewayError
-from antigravity.ir.record import AttemptRecord, ExchangeRecord
+from antigravity.ir.record import AttemptRecord, ExchangeRecord, RequestTimes
 from antigravity.ir.usage import Usage
 from antigravity.routing.decision import RoutingDecision, RoutingOption
+
+#: What a running request does now; each is a field of :class:`RequestTimes`.
+Phase = Literal["queue", "translation", "upstream"]
 
 
 class Recorder:
@@ -22,7 +28,12 @@ class Recorder:
 
     def __init__(self, services: Services, protocol: str, call: Call) -> None:
         self._services = services
-        self._began = services.clock.seconds()
+        self._seconds = services.clock.seconds
+        self._began = self._since = self._seconds()
+        self._phase: Phase = "translation"
+        times = RequestTimes()
+        if call.arrived is not None:
+            times.admission = max(0.0, self._began - call.arrived)
         self.record = ExchangeRecord(
             id=call.request_id,
             protocol=protocol,
@@ -31,7 +42,32 @@ class Recorder:
             started=time.time(),
             principal=call.principal,
             attempts=[],
+            times=times,
         )
+
+    def enter(self, phase: Phase) -> None:
+        """Record that the request is in another phase from now on."""
+        if self.record.outcome != "running":
+            return
+        now, times = self._seconds(), self.record.times
+        setattr(times, self._phase, getattr(times, self._phase) + now - self._since)
+        self._phase, self._since = phase, now
+
+    @contextmanager
+    def waiting(self, phase: Phase) -> Iterator[None]:
+        """Record that the request is in another phase until the end of the block."""
+        before = self._phase
+        self.enter(phase)
+        try:
+            yield
+        finally:
+            self.enter(before)
+
+    def translated(self, seconds: float) -> None:
+        """Record that the gateway worked for so long while it waited for the upstream."""
+        if self.record.outcome == "running":
+            self.record.times.upstream -= seconds
+            self.record.times.translation += seconds
 
     def now(self) -> float:
         """Return the time in seconds since the epoch; it never goes back during a request."""
@@ -111,8 +147,9 @@ class Recorder:
         record = self.record
         if record.outcome != "running":
             return
+        self.enter("translation")
         record.usage = usage
-        record.duration = self._elapsed()
+        record.duration = self._since - self._began
         if error is None:
             record.outcome, record.status = "ok", status
             if record.attempts:
@@ -130,7 +167,8 @@ class Recorder:
     def branch(self) -> Recorder:
         """Return a recorder for one of several parallel requests, without observers."""
         branch = copy(self)
-        branch.record = replace(self.record, attempts=[], warnings=())
+        branch.record = replace(self.record, attempts=[], warnings=(), times=RequestTimes())
+        branch._phase, branch._since = "translation", self._seconds()
         branch._services = replace(self._services, finished=lambda record: None)
         return branch
 
@@ -141,6 +179,7 @@ class Recorder:
         record.warnings = tuple(dict.fromkeys((*record.warnings, *other.warnings)))
         record.compressed = record.compressed or other.compressed
         record.mapped_model = other.mapped_model
+        self.translated(other.times.translation)
 
     def _elapsed(self) -> float:
-        return self._services.clock.seconds() - self._began
+        return self._seconds() - self._began

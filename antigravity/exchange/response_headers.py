@@ -19,6 +19,7 @@ UPSTREAM_REQUEST_ID: Final = "X-Upstream-Request-Id"
 MAPPED_MODEL: Final = "X-Mapped-Model"
 COMPRESSED: Final = "X-Context-Compressed"
 COUNT_SOURCE: Final = "X-Token-Count-Source"
+OVERHEAD: Final = "X-Antigravity-Overhead-Ms"
 WARMUP_HEADER: Final = "X-Warmup-Intercepted"
 BACKGROUND_HEADER: Final = "X-Background-Task"
 #: What a record says of an intercepted request, before a colon.
@@ -59,15 +60,21 @@ def service_headers(record: ExchangeRecord, *, every: bool) -> Headers:
 
     A translated response has its warnings already.
     """
-    headers = _interception_headers(record)
-    if record.mapped_model:
-        plain = record.mapped_model.encode("ascii", "replace").decode()
+    headers = _interception_headers(record) if record.intercepted is not None else ()
+    model = record.mapped_model
+    if model:
+        plain = model if model.isascii() else model.encode("ascii", "replace").decode()
         headers += ((MAPPED_MODEL, plain),)
     if record.compressed is not None:
         headers += ((COMPRESSED, record.compressed),)
     if record.warnings and record.attempts and record.attempts[-1].passed_through:
         headers += warnings(record.warnings, every=every)
     return headers
+
+
+def overhead_header(record: ExchangeRecord) -> Headers:
+    """Return the header with the time that the gateway has added so far, in milliseconds."""
+    return ((OVERHEAD, f"{record.times.overhead * 1000:.2f}"),)
 
 
 def _interception_headers(record: ExchangeRecord) -> Headers:

@@ -21,7 +21,7 @@ from antigravity.exchange.operations.stored_calls import serve_stored
 from antigravity.exchange.operations.token_count import serve_count
 from antigravity.exchange.operations.warmup import Warmup, warm_up
 from antigravity.exchange.recorder import Recorder
-from antigravity.exchange.response_headers import service_headers
+from antigravity.exchange.response_headers import overhead_header, service_headers
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.exchange import IExchange, Reply
@@ -136,7 +136,8 @@ class Exchange:
         services, body = self._services, call.body
         waiting = services.turns.reserve(len(body))
         if waiting is not None:
-            await waiting
+            with recorder.waiting("queue"):
+                await waiting
         context = RequestContext(services, snapshot, protocol, call, recorder)
         if context.is_long or (len(body) > SMALL and may_need_cleaning(body, context.outline.body)):
             cleaned = await services.background.run(len(body), clean_json, body)
@@ -168,6 +169,13 @@ class Exchange:
 
 
 def _labelled(reply: Reply, recorder: Recorder, snapshot: Snapshot) -> Reply:
-    """Return the reply with the headers that say how the request was served."""
-    headers = service_headers(recorder.record, every=snapshot.settings.proxy.debug_headers)
+    """Return the reply with the headers that say how the request was served.
+
+    From now on the time of a stream is its upstream's.
+    """
+    record, proxy = recorder.record, snapshot.settings.proxy
+    headers = service_headers(record, every=proxy.debug_headers)
+    recorder.enter("translation" if reply.stream is None else "upstream")
+    if proxy.overhead_header:
+        headers += overhead_header(record)
     return replace(reply, headers=(*reply.headers, *headers)) if headers else reply

@@ -39,7 +39,8 @@ class Call(Struct, frozen=True):
     credentials or cookies.  ``parameters`` are the names and values of the query in their order.
     ``principal`` is an opaque name for the API key that was used, the same for the same key.
     ``base_url`` is the gateway's URL for the client.  A protocol can cache in ``memo`` what it
-    has read from the body.  ``audio`` has the settings for audio.
+    has read from the body.  ``audio`` has the settings for audio.  ``arrived`` is when the request
+    began to arrive, in seconds of the reactor's clock, if it came over a connection.
     """
 
     route: Route
@@ -54,6 +55,7 @@ class Call(Struct, frozen=True):
     memo: dict[str, Any] = field(default_factory=dict)
     audio: AudioRules = NO_RULES
     parameters: tuple[tuple[str, str], ...] = ()
+    arrived: float | None = None
 
 
 class Head(Struct, frozen=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.usage import Usage
@@ -29,6 +29,28 @@ class AttemptRecord(Struct):
     error: str | None = None
 
 
+class RequestTimes(Struct):
+    """Where the time of one exchange went, in seconds; updated while it runs.
+
+    ``admission`` is from the arrival of the request until the exchange began, and includes
+    reading the body.  ``queue`` is the wait for a turn of the event loop, for an account, and
+    between attempts.  ``upstream`` is the wait for the upstream, and for other servers that the
+    request needs.  During a stream it includes the wait for a client that reads slowly.
+    ``translation`` is all the rest, the gateway's own work.  After the end the last three add up
+    to the record's ``duration``.
+    """
+
+    admission: float = 0.0
+    queue: float = 0.0
+    translation: float = 0.0
+    upstream: float = 0.0
+
+    @property
+    def overhead(self) -> float:
+        """The seconds that the gateway has added to the upstream's."""
+        return self.admission + self.queue + self.translation
+
+
 class ExchangeRecord(Struct):
     """One exchange.  Updated while it runs; ``started`` is in seconds since the epoch.
 
@@ -38,6 +60,7 @@ class ExchangeRecord(Struct):
     that was sent to the model for background tasks, and ``context:summary`` for a request that
     the gateway made itself.  ``compressed`` says how a conversation was shortened, such as
     ``l1; tokens=180000->120000``.  ``warnings`` lists what translation dropped or replaced.
+    ``times`` says where the time went.
     """
 
     id: str
@@ -59,3 +82,4 @@ class ExchangeRecord(Struct):
     warnings: tuple[Loss, ...] = ()
     compressed: str | None = None
     intercepted: str | None = None
+    times: RequestTimes = field(default_factory=RequestTimes)

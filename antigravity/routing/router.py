@@ -53,6 +53,10 @@ class Router:
         """All upstreams, in the order of the configuration."""
         return tuple(entry.upstream for entry in self._entries.values())
 
+    def known_decision(self, requested: str, protocol: str) -> RoutingDecision | None:
+        """Return what :meth:`route` would return at once, ``None`` if it has to decide."""
+        return self._cache.get(requested, protocol)
+
     async def route(self, requested: str, protocol: str) -> RoutingDecision:
         """Return the routing decision for a model that a client of ``protocol`` requested.
 

@@ -298,6 +298,7 @@ class WebApp:
             head.loopback,
             self.admission.base_url(head, request.isSecure()),
             parameters=head.parameters() if head.args else (),
+            arrived=getattr(request, "started_at", None),
         )
         return self._exchange.handle(candidate.protocol, call).addCallback(write_reply, request)
 

@@ -24,7 +24,8 @@ _HOST: Final = re.compile(
 )
 _EXPOSED: Final = (
     "X-Request-Id, Request-Id, X-Upstream-Request-Id, X-Mapped-Model, X-Path-Corrected, "
-    "X-Warmup-Intercepted, Retry-After, Mcp-Session-Id, X-Images-Failed, X-Antigravity-Warnings"
+    "X-Warmup-Intercepted, Retry-After, Mcp-Session-Id, X-Images-Failed, X-Antigravity-Warnings, "
+    "X-Antigravity-Overhead-Ms"
 )
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 

@@ -74,6 +74,19 @@ class PumpTests(SynchronousTestCase):
         self.assertIs(self.consumer.streaming, True)
         self.assertEqual(self.upstream.asked, ["pause", "resume"])
 
+    def test_pump_adds_up_the_time_of_translation_alone(self) -> None:
+        def feed(data: bytes) -> bytes:
+            self.clock.rightNow += 0.25
+            return data
+
+        self.begun()
+        self.pump.translator.feed = feed  # type: ignore[method-assign]
+        for _ in range(2):
+            self.clock.advance(2.0)
+            self.pump.dataReceived(b"b")
+        self.assertEqual(self.pump.take_spent(), 0.5)
+        self.assertEqual(self.pump.take_spent(), 0.0)
+
     def test_pump_writes_and_reports_end_once(self) -> None:
         written = self.begun()
         self.pump.connectionLost(Failure(ResponseDone()))

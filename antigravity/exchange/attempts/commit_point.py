@@ -29,12 +29,13 @@ async def begin(
 
     :raises GatewayError: if the response failed, or ended without content.
     """
-    began = False
+    began, recorder = False, context.recorder
 
     def ended(error: GatewayError | None) -> None:
         if began:
+            recorder.translated(pump.spent)
             settle(error)
-            context.recorder.end(error, translator.usage)
+            recorder.end(error, translator.usage)
             if error is None and completed is not None:
                 completed()
 
@@ -45,8 +46,13 @@ async def begin(
         ended,
         abort_on_error=abort_on_error,
     )
-    response.deliver(pump)
-    await pump.begun
+    recorder.enter("upstream")
+    try:
+        response.deliver(pump)
+        await pump.begun
+    finally:
+        recorder.enter("translation")
+    recorder.translated(pump.take_spent())
     if not translator.meaningful:
         if pump.error is not None:
             raise pump.error
@@ -55,5 +61,5 @@ async def begin(
     if isinstance(translator, FormDetectingStream):
         pump.translator = translator.inner  # the form is known
     began = True
-    context.recorder.first_byte()
+    recorder.first_byte()
     return pump

@@ -151,7 +151,8 @@ class AttemptLoop:
         clock = context.services.clock
         began = clock.seconds()
         try:
-            lease: ILease = await context.snapshot.pool.lease(request, max_wait)
+            with context.recorder.waiting("queue"):
+                lease: ILease = await context.snapshot.pool.lease(request, max_wait)
         finally:
             state.waited += clock.seconds() - began
         return lease
@@ -191,7 +192,11 @@ class AttemptLoop:
         """Try those again whose failure may have passed: no other account is available."""
         pause = self._tried.pause
         self._tried = self._tried.readmitted()
-        await deferLater(self._context.services.clock, pause)
+        await self._pause(pause)
+
+    async def _pause(self, seconds: float) -> None:
+        with self._context.recorder.waiting("queue"):
+            await deferLater(self._context.services.clock, seconds)
 
     # -- one attempt ----------------------------------------------------------------------
 
@@ -204,7 +209,8 @@ class AttemptLoop:
             lease.release()
             raise
         lease.release()
-        await self._fitter.summarise(option)
+        with self._context.recorder.waiting("upstream"):
+            await self._fitter.summarise(option)
         return True
 
     async def _attempt(self, option: RoutingOption, lease: ILease) -> Reply | _Failure:
@@ -261,7 +267,7 @@ class AttemptLoop:
         if step.action == "repair":
             await self._repair(option)
         if step.delay:
-            await deferLater(self._context.services.clock, step.delay)
+            await self._pause(step.delay)
         return step.action != "give_up"
 
     def _next_step(self, error: GatewayError, option: RoutingOption, account: str) -> Step:

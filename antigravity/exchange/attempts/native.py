@@ -80,7 +80,7 @@ async def attempt_native(attempt: Attempt) -> Reply:
         body = context.with_model(option.target.model)
     operation: UpstreamOperation = "stream" if context.head.stream else "generate"
     call = UpstreamCall(option, attempt.lease.credential, operation, body, context.call.headers)
-    response = await call.send(context.services.transport, context.recorder.repeated)
+    response = await call.send(context.services.transport, context.recorder)
     tap = _tap(attempt)
     content_type = response.headers().get("content-type", "")
     is_plain = not is_events(content_type) and not is_json(content_type)
@@ -156,7 +156,11 @@ async def whole(attempt: Attempt, response: IIncomingResponse, tap: ITap | None 
     :raises UpstreamError: if it is malformed.
     """
     context, option = attempt.context, attempt.option
-    body = await response.collect(RESPONSE_LIMIT)
+    context.recorder.enter("upstream")
+    try:
+        body = await response.collect(RESPONSE_LIMIT)
+    finally:
+        context.recorder.enter("translation")
     detector = FormDetector()
     form = detector.feed(body) or detector.end()
     if not detector.head:

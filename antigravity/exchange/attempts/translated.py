@@ -58,7 +58,7 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     operation: UpstreamOperation = "stream" if option.client.traits.streams else "generate"
     headers = context.call.headers if option.native else {}
     call = UpstreamCall(option, attempt.lease.credential, operation, encoded.body, headers)
-    response = await call.send(context.services.transport, context.recorder.repeated)
+    response = await call.send(context.services.transport, context.recorder)
     source = _source(attempt, lowered, response)
 
     def completed() -> None:
@@ -77,7 +77,8 @@ async def _encode(attempt: Attempt) -> tuple[Lowered, EncodedRequest]:
     else:
         waiting = context.services.turns.reserve(len(context.call.body))
         if waiting is not None:
-            await waiting
+            with context.recorder.waiting("queue"):
+                await waiting
     fitted = attempt.fitted
     request = context.request if fitted is None else fitted.request
     request = await context.fetch_media(request, client.traits)

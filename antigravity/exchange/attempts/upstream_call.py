@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
+from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.response_headers import Headers, upstream_request_id
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import IClientSide
@@ -81,13 +82,13 @@ class UpstreamCall(Struct, frozen=True):
     headers: Mapping[str, str] = {}
 
     async def send(
-        self, transport: IHttpTransport, repeated: Callable[[GatewayError], None] | None = None
+        self, transport: IHttpTransport, recorder: Recorder | None = None
     ) -> IIncomingResponse:
         """Return the first successful response, its body unread.
 
         Access tokens may be revoked before they expire.  So after a 401 the request is repeated
-        once with a new token, and ``repeated`` is called with the error; only if the new one is
-        refused, too, is the account at fault.
+        once with a new token, and the recorder is told; only if the new one is refused, too, is
+        the account at fault.  Requests that run in parallel have no ``recorder``.
 
         :raises Refused: for any other status than success; a redirect is one, and is not followed.
         :raises GatewayError: if there is no response.
@@ -108,17 +109,22 @@ class UpstreamCall(Struct, frozen=True):
                 credential,
                 self.headers,
             )
-            requests = await prepared if isinstance(prepared, Deferred) else prepared
+            if recorder is not None:
+                recorder.enter("upstream")
             try:
+                requests = await prepared if isinstance(prepared, Deferred) else prepared
                 response = await first_good(transport, upstream, client, credential, requests)
             except Refused as refused:
                 if renewing is None or not may_renew or not _renews(renewing, refused, credential):
                     raise
                 may_renew = False
-                if repeated is not None:
-                    repeated(refused.error)
+                if recorder is not None:
+                    recorder.repeated(refused.error)
                 log.info("renewing a refused access token of {account}", account=credential.id)
                 continue
+            finally:
+                if recorder is not None:
+                    recorder.enter("translation")
             if renewing is not None:
                 renewing.accepted(credential)
             return response

@@ -81,7 +81,8 @@ class _FanOut:
         :raises GatewayError: if it failed.
         """
         context = self._context
-        await self._run_all()
+        with context.recorder.waiting("upstream"):
+            await self._run_all()
         responses = [self._responses[part] for part in self._parts if part in self._responses]
         response = Response(
             responses[0].id,
@@ -107,7 +108,8 @@ class _FanOut:
         self._stream = MergedStream(context.services.clock, interval, encoder, self._cancel)
         self._running = Deferred.fromCoroutine(self._produce(self._stream))
         self._running.addBoth(self._ended, self._stream)
-        await self._begun
+        with context.recorder.waiting("upstream"):
+            await self._begun
         return Reply(200, encoder.content_type, self._branch_headers(), stream=self._stream)
 
     def _cancel(self) -> None:
@@ -209,7 +211,8 @@ class _FanOut:
             self._sent.add(part)
             branch.release()
             self._begin()
-            await reply.stream.start(BranchConsumer(stream))
+            with context.recorder.waiting("upstream"):
+                await reply.stream.start(BranchConsumer(stream))
             if branch.failure is not None:
                 raise branch.failure
         except CancelledError:

@@ -105,7 +105,8 @@ class Embedding:
         done = self._batches.setdefault(attempt.lease.upstream_model, {})
         context.recorder.warn(_unsupported(request, option))
         jobs = [partial(self._ask, attempt, batch) for batch in batches if batch not in done]
-        done.update(await run_parallel(jobs, PARALLEL))
+        with context.recorder.waiting("upstream"):
+            done.update(await run_parallel(jobs, PARALLEL))
         return await self._reply(_merge(done, len(request.inputs)))
 
     async def _send_native(self, attempt: Attempt) -> Reply:
@@ -114,7 +115,8 @@ class Embedding:
         body = await context.compute(self._server.with_model, context.call, option.target.model)
         operation = self._server.operation(context.call)
         call = UpstreamCall(option, attempt.lease.credential, operation, body, context.call.headers)
-        return await whole(attempt, await call.send(context.services.transport))
+        response = await call.send(context.services.transport, context.recorder)
+        return await whole(attempt, response)
 
     async def _ask(self, attempt: Attempt, batch: Batch) -> tuple[Batch, EmbeddingResponse]:
         """Return the vectors of some inputs."""

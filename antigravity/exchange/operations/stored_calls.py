@@ -61,9 +61,10 @@ async def _forward(
     context.recorder.attempt(option, credential, passed=True)
     requests = upstream.stored_requests(call, credential)
     try:
-        response = await first_good(
-            context.services.transport, upstream, client, credential, requests
-        )
+        with context.recorder.waiting("upstream"):
+            response = await first_good(
+                context.services.transport, upstream, client, credential, requests
+            )
     except Refused as refused:
         if refused.error.upstream_status in _GONE:
             client_responses(context).delete(call.arguments["id"])
@@ -79,7 +80,8 @@ async def _forward(
             context, RawEventStream(), response, lambda error: None, abort_on_error=True
         )
         return Reply(response.status(), content_type, passed_headers(headers), stream=pump)
-    body = redact_errors(await response.collect(RESPONSE_LIMIT))
+    with context.recorder.waiting("upstream"):
+        body = redact_errors(await response.collect(RESPONSE_LIMIT))
     if call.route.method == "DELETE":
         client_responses(context).delete(call.arguments["id"])
     context.recorder.first_byte()

@@ -107,6 +107,7 @@ async def _ask(context: RequestContext, option: RoutingOption) -> int | None:
     headers = context.call.headers if option.native else {}
     call = UpstreamCall(option, credential, "count_tokens", body, headers)
     context.recorder.attempt(option, credential, passed=passes)
-    response = await call.send(context.services.transport, context.recorder.repeated)
-    counted = await response.collect(COUNT_LIMIT)
+    response = await call.send(context.services.transport, context.recorder)
+    with context.recorder.waiting("upstream"):
+        counted = await response.collect(COUNT_LIMIT)
     return int(client.decode_count(option.upstream.unwrap(counted)))

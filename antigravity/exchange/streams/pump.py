@@ -43,6 +43,7 @@ class Pump(Protocol):
 
     :ivar begun: fires once the response has begun, or is over; never fails.
     :ivar error: the error that ended the response early, if any.
+    :ivar spent: seconds of translation since :meth:`take_spent` was called last.
     """
 
     log = make_logger()
@@ -60,7 +61,9 @@ class Pump(Protocol):
         self._abort_on_error = abort_on_error
         self.begun: Deferred[None] = Deferred(lambda _: self.abandon())
         self.error: GatewayError | None = None
+        self.spent = 0.0
         self._clock = clock
+        self._seconds = clock.seconds
         self._interval = keepalive_interval
         self._finished: Callable[[GatewayError | None], None] | None = finished
         self._held: list[bytes] = []
@@ -80,14 +83,17 @@ class Pump(Protocol):
         if self._ended:
             return
         translator, consumer = self.translator, self._consumer
+        began = self._seconds()
         try:
             out = translator.feed(data)
         except Exception:  # noqa: BLE001 - a plugin's protocol can raise anything
             out = self._end_of_fault()
+        now = self._seconds()
+        self.spent += now - began
         if consumer is None:
             self._hold(out, len(data))
         elif out:
-            self._last_write = self._clock.seconds()
+            self._last_write = now
             consumer.write(out)
         if translator.over or self.error is not None:
             self._end()
@@ -118,10 +124,12 @@ class Pump(Protocol):
         if self._ended:
             return
         error = None if reason.check(ResponseDone) else _as_error(reason)
+        began = self._seconds()
         try:
             out = self.translator.end(error)
         except Exception:  # noqa: BLE001 - a plugin's protocol can raise anything
             out = self._end_of_fault()
+        self.spent += self._seconds() - began
         if out:
             self._write(out)
         self._end()
@@ -140,7 +148,7 @@ class Pump(Protocol):
         if self._ended:
             self._complete()
         else:
-            self._last_write = self._clock.seconds()
+            self._last_write = self._seconds()
             self._arm()
             if not self._paused:
                 self._upstream("resumeProducing")
@@ -186,12 +194,17 @@ class Pump(Protocol):
             self._abort_on_error = True  # the stream cannot carry an error
             return b""
 
+    def take_spent(self) -> float:
+        """Return :attr:`spent`, and begin again at 0."""
+        spent, self.spent = self.spent, 0.0
+        return spent
+
     def _write(self, out: bytes) -> None:
         if self._consumer is None:
             self._held.append(out)
             self._held_size += len(out) + HELD_COST
         else:
-            self._last_write = self._clock.seconds()
+            self._last_write = self._seconds()
             self._consumer.write(out)
 
     def _begin(self) -> None:
@@ -240,7 +253,7 @@ class Pump(Protocol):
 
     def _arm(self) -> None:
         if self._interval > 0:
-            idle = self._clock.seconds() - self._last_write
+            idle = self._seconds() - self._last_write
             self._timer = self._clock.callLater(max(self._interval - idle, 0.05), self._tick)
 
     def _disarm(self) -> None:
@@ -250,15 +263,15 @@ class Pump(Protocol):
 
     def _tick(self) -> None:
         self._timer = None
-        silent = self._clock.seconds() - self._last_write
+        silent = self._seconds() - self._last_write
         if silent >= self._interval and not self._paused:
             out = self.translator.keepalive()
             if out:
                 self._write(out)
             else:
-                self._last_write = self._clock.seconds()
+                self._last_write = self._seconds()
         elif self._paused:
-            self._last_write = self._clock.seconds()
+            self._last_write = self._seconds()
         self._arm()
 
 
