@@ -134,6 +134,7 @@ class CandidateFinder:
             recent=name == recent,
             estimated=lock is not None and lock.estimated and facts.protection is None,
             probe=may_probe,
+            resting=lock is not None and lock.rests_until > self._now(),
         )
 
     def _may_probe(

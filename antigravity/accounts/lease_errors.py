@@ -17,6 +17,7 @@ from antigravity.ir.errors import (
     QuotaExhaustedError,
     RateLimitedError,
     UnavailableError,
+    UpstreamCredentialError,
 )
 
 
@@ -60,6 +61,11 @@ def no_account_error(
         case "capacity":
             message = f"The upstream has no capacity for {models} now; {when}."
             return OverloadedError(message, code=CAPACITY_CODE, retry_after=delay)
+        case "credential":
+            message = (
+                f"{who} for {models} was refused by its upstream; check its key, or log in again."
+            )
+            return UpstreamCredentialError(message, code="credential_refused")
         case "":
             message = f"{who} for {models} is busy; {when}."
             return OverloadedError(message, code="accounts_busy", retry_after=delay)

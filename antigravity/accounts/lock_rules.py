@@ -42,6 +42,9 @@ class LockRule(Struct, frozen=True):
     for ``everyone``.  ``durations`` are in seconds, by the number of failures in a row.
     ``jitter`` is the fraction of a duration that is added at random, so that requests do not
     return all at once.  ``ends_bindings`` says whether sessions leave the account.
+
+    An estimated lock is ignored if no other account can serve.  ``pauses`` are the seconds, by the
+    number of failures in a row, before that happens again.
     """
 
     kind: LockKind
@@ -49,17 +52,25 @@ class LockRule(Struct, frozen=True):
     durations: tuple[float, ...]
     jitter: float = 0.0
     ends_bindings: bool = False
+    pauses: tuple[float, ...] = (0.0,)
 
     def duration(self, failures: int) -> float:
         """Return the seconds of a lock after that many failures in a row."""
         return self.durations[min(max(failures, 1), len(self.durations)) - 1]
+
+    def pause(self, failures: int) -> float:
+        """Return the seconds of the pause after that many failures in a row."""
+        return self.pauses[min(max(failures, 1), len(self.pauses)) - 1]
 
 
 QUOTA: Final = LockRule("quota", "model", (60.0, 300.0, 1800.0, 7200.0))
 RATE: Final = LockRule("rate", "model", (5.0, 10.0, 20.0, 40.0, 60.0))
 CAPACITY: Final = LockRule("capacity", "everyone", (5.0, 10.0, 15.0), jitter=0.2)
 FAILURE: Final = LockRule("failure", "model", (8.0,))
-CREDENTIAL: Final = LockRule("credential", "account", (600.0,), ends_bindings=True)
+#: A key that is refused twice is most likely refused again: not every request should try.
+CREDENTIAL: Final = LockRule(
+    "credential", "account", (600.0,), ends_bindings=True, pauses=(0.0, 2.0, 5.0, 10.0, 30.0)
+)
 BILLING: Final = LockRule("billing", "account", (600.0,), ends_bindings=True)
 REVOKED: Final = LockRule("revoked", "account", (math.inf,), ends_bindings=True)
 ABSENT: Final = LockRule("absent", "model", (5.0,), ends_bindings=True)

@@ -97,7 +97,10 @@ class LockTable:
             seconds = min(seconds, self.max_lock)
         now = self._now()
         stamp = stamp if rule.scope == "account" else ""
-        lock = Lock(now + seconds, rule.kind, given, stamp, error.help_url, made=now)
+        rests_until = now + rule.pause(count)
+        lock = Lock(
+            now + seconds, rule.kind, given, stamp, error.help_url, now, rests_until=rests_until
+        )
         known = self._locks.get(scope)
         if probe and given and known is not None and known.may_be_wrong:
             del self._locks[scope]
@@ -315,6 +318,8 @@ class LockTable:
         stale = known is not None and lock.stamp and known.stamp != lock.stamp
         if known is None or stale or lock.until > known.until:
             self._locks[scope] = lock
+        elif lock.rests_until > known.rests_until:
+            self._locks[scope] = replace(known, rests_until=lock.rests_until)
         if max(len(self._locks), len(self._streaks)) > self._max_entries:
             self._prune()
 

@@ -15,7 +15,7 @@ def retry_estimated_locks(candidates: Sequence[Candidate], max_wait: float) -> l
 
     A temporary failure is retried rather than waited for.  An account with a refused credential is
     the last resort, because each request to it is likely to fail: its lock is removed only if no
-    other account becomes free within ``max_wait`` seconds.
+    other account becomes free within ``max_wait`` seconds, and not while it rests.
     """
     eligible = [each for each in candidates if each.eligible]
     temporary = [each for each in eligible if each.estimated and each.lock != CREDENTIAL.kind]
@@ -27,7 +27,9 @@ def retry_estimated_locks(candidates: Sequence[Candidate], max_wait: float) -> l
     else:
         kinds = {CREDENTIAL.kind}
     return [
-        replace(each, locked_for=0.0) if each.estimated and each.lock in kinds else each
+        replace(each, locked_for=0.0)
+        if each.estimated and not each.resting and each.lock in kinds
+        else each
         for each in candidates
     ]
 

@@ -30,6 +30,7 @@ class Lock(Struct, frozen=True):
     ``given`` says that the upstream named the time.  ``stamp`` is the hash of the refused secret;
     the lock does not apply to another secret.  ``help`` is an address where the owner can end the
     lock.  ``made`` is when the lock began, ``probed`` when it was last probed (0 for never).
+    ``rests_until`` is when an estimated lock may be ignored at the earliest; it is not stored.
     """
 
     until: float
@@ -39,6 +40,7 @@ class Lock(Struct, frozen=True):
     help: str = ""
     made: float = 0.0
     probed: float = 0.0
+    rests_until: float = 0.0
 
     @property
     def may_be_wrong(self) -> bool:

@@ -55,7 +55,9 @@ class Candidate(Struct, frozen=True):
 
     ``locked_for`` is in seconds, infinite if only the operator can end the lock.  ``lock`` is the
     reason (:data:`PROTECTED` for a ``protection``, which locks until the quota resets), and
-    ``estimated`` says that the gateway, not the upstream, chose the length.  ``probe`` says that
+    ``estimated`` says that the gateway, not the upstream, chose the length.  An account with an
+    estimated lock is the last resort, unless it is ``resting``, because it was refused several
+    times in a row and not long ago.  ``probe`` says that
     one request may use the account despite the lock, to see whether the lock is still needed; the
     pool decides which request.
 
@@ -83,6 +85,7 @@ class Candidate(Struct, frozen=True):
     recent: bool = False
     estimated: bool = False
     probe: bool = False
+    resting: bool = False
 
     @property
     def protected(self) -> bool:

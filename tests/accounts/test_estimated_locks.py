@@ -44,6 +44,61 @@ def test_refused_account_is_the_last_resort() -> None:
     assert kit.take().credential.id == "dead"
 
 
+def refuse(kit: PoolFixture, account: str, times: int = 1) -> None:
+    """Have the upstream refuse an account at every request."""
+    for _ in range(times):
+        failing(kit, account, UpstreamCredentialError("401", upstream_status=401))
+
+
+def test_account_that_is_refused_again_rests_ever_longer() -> None:
+    kit = PoolFixture(("dead",))
+    refuse(kit, "dead", times=2)
+    for pause in (2.0, 5.0, 10.0, 30.0, 30.0):
+        error = kit.refused()
+        assert isinstance(error, UpstreamCredentialError)
+        assert (error.code, error.status) == ("credential_refused", 503)
+        kit.clock.advance(pause - 0.1)
+        kit.refused()
+        kit.clock.advance(0.2)
+        refuse(kit, "dead")
+
+
+def test_every_account_is_tried_before_the_first_that_was_refused_rests() -> None:
+    kit = PoolFixture(("a", "b"))
+    refuse(kit, "a", times=2)
+    assert kit.take().credential.id == "b"
+    refuse(kit, "b")
+    assert kit.take().credential.id == "b"
+    refuse(kit, "b")
+    kit.refused()
+
+
+def test_new_secret_unlocking_and_success_end_the_rest() -> None:
+    kit = PoolFixture(("dead",))
+    refuse(kit, "dead", times=2)
+    kit.refused()
+    kit.pool.unlock("dead")
+    kit.take().release()
+    refuse(kit, "dead")
+    kit.take().release()  # the count began again
+    refuse(kit, "dead")
+    kit.refused()
+    kit.clock.advance(2.1)
+    kit.take().succeeded()
+    refuse(kit, "dead")
+    kit.take().release()
+
+
+def test_rest_of_a_refused_account_does_not_concern_a_limited_one() -> None:
+    kit = PoolFixture(("dead", "limited"))
+    refuse(kit, "dead", times=2)
+    failing(kit, "limited", RateLimitedError("429", retry_after=3.0))
+    waiting = kit.ask()
+    assert not waiting.called
+    kit.clock.advance(3.1)
+    assert waiting.result.credential.id == "limited"
+
+
 def test_success_ends_estimated_lock() -> None:
     kit = PoolFixture(("a",))
     failing(kit, "a", UpstreamCredentialError("401", upstream_status=401))
