@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from twisted.python.failure import Failure
@@ -14,7 +14,7 @@ from antigravity.exchange.reply_context import reply_context
 from antigravity.exchange.response_headers import BACKGROUND, WARMUP
 from antigravity.interception.fixed_response import fixed_response
 from antigravity.interception.reduction import reduced
-from antigravity.interception.rules import BACKGROUND_MODEL
+from antigravity.interception.rules import BACKGROUND_MODEL, EVERY_CLIENT
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.interception import IBackgroundDetector, IWarmupFilter
 from antigravity.interfaces.protocols import IStreamEncoder
@@ -33,18 +33,21 @@ _Result = TypeVar("_Result")
 
 def concerns(context: RequestContext) -> bool:
     """Return whether interception is on for the client of a request."""
+    patterns = context.snapshot.interception.clients
+    if patterns == EVERY_CLIENT:
+        return True
     agent = context.call.headers.get("user-agent", "")
-    return any(matches(pattern, agent) for pattern in context.snapshot.interception.clients)
+    return any(matches(pattern, agent) for pattern in patterns)
 
 
 def intercept_warmup(context: RequestContext) -> Reply | None:
     """Return the fixed reply to a warm-up request, ``None`` for every other request."""
     body, headers = context.outline.body, context.call.headers
-    marked = tuple(
+    marked = [
         each
         for each in context.snapshot.interception.warmup_filters
         if not each.marks or any(mark in body for mark in each.marks)
-    )
+    ]
     filters = _interested(context, marked) if marked else []
     request = _decoded(context) if filters else None
     if request is None:
@@ -62,8 +65,10 @@ async def reroute_background_task(context: RequestContext) -> tuple[RequestConte
     There is no plan if the request is none, or if the operator has no model for them.
     """
     router = context.snapshot.router
+    if not router.has_mapping(BACKGROUND_MODEL):
+        return context, None
     detectors = _interested(context, context.snapshot.interception.background_detectors)
-    if not detectors or not router.has_mapping(BACKGROUND_MODEL):
+    if not detectors:
         return context, None
     kind = _kind(context, detectors)
     if kind is None:
@@ -76,7 +81,7 @@ async def reroute_background_task(context: RequestContext) -> tuple[RequestConte
     return context.with_request(reduced(context.request)), Plan(translated(decision))
 
 
-def _interested(context: RequestContext, plugins: tuple[_Plugin, ...]) -> list[_Plugin]:
+def _interested(context: RequestContext, plugins: Sequence[_Plugin]) -> list[_Plugin]:
     """Return the plugins that want to see requests with such headers.
 
     A request that continues a stored response belongs to a user's conversation.

@@ -10,6 +10,8 @@ from antigravity.interfaces.interception import IBackgroundDetector, IWarmupFilt
 
 #: The model name for background tasks, which the operator can map.
 BACKGROUND_MODEL: Final = "internal-background-task"
+#: The patterns that every User-Agent matches.
+EVERY_CLIENT: Final = ("*",)
 
 
 class InterceptionRules(Struct, frozen=True):
@@ -20,4 +22,4 @@ class InterceptionRules(Struct, frozen=True):
 
     warmup_filters: tuple[IWarmupFilter, ...] = ()
     background_detectors: tuple[IBackgroundDetector, ...] = ()
-    clients: tuple[str, ...] = ("*",)
+    clients: tuple[str, ...] = EVERY_CLIENT
