@@ -87,7 +87,7 @@ class UpstreamCall(Struct, frozen=True):
         """Return the first successful response, its body unread.
 
         Access tokens may be revoked before they expire.  So after a 401 the request is repeated
-        once with a new token, and the recorder is told; only if the new one is refused, too, is
+        once with a new token, which is recorded; only if the new one is refused, too, is
         the account at fault.  Requests that run in parallel have no ``recorder``.
 
         :raises Refused: for any other status than success; a redirect is one, and is not followed.
