@@ -289,7 +289,7 @@ class WebApp:
             body = clean_json(body)
         call = Call(
             candidate.route,
-            dict(zip(candidate.names, arguments.values(), strict=True)),
+            dict(zip(candidate.names, arguments.values(), strict=True)) if arguments else {},
             head.query,
             head.headers,
             body,

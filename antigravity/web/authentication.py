@@ -55,6 +55,7 @@ class Authenticator:
         self.mode: Final = effective_auth_mode(proxy)
         self._key = proxy.api_key
         self._admin_key = proxy.admin_key
+        self._principal = principal_of(self._key.reveal())
 
     def problem(self) -> str:
         """Return the reason why every request will be refused, or ``""``."""
@@ -76,14 +77,12 @@ class Authenticator:
             return self.administrator(keys)
         if self.mode == "off":
             return next((principal_of(key) for key in keys if key), "")
-        used = ""
-        sent = False
+        is_valid = sent = False
         for key in keys:  # compare all, so that the time does not depend on which one is valid
             sent = sent or bool(key)
-            if self._key.matches(key):
-                used = key
-        if used:
-            return principal_of(used)
+            is_valid |= self._key.matches(key)
+        if is_valid:
+            return self._principal
         if method in ("GET", "HEAD") and path.startswith(FILES_PATH):
             return ""
         if method == "OPTIONS" or (path == HEALTH_PATH and self.mode == "all_except_health"):

@@ -27,6 +27,8 @@ _EXPOSED: Final = (
     "X-Warmup-Intercepted, Retry-After, Mcp-Session-Id, X-Images-Failed, X-Antigravity-Warnings, "
     "X-Antigravity-Overhead-Ms"
 )
+#: Headers with the scheme and the host name that a client used with a proxy.
+_FORWARDED: Final = frozenset({"x-forwarded-host", "x-forwarded-proto"})
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 Headers = tuple[tuple[str, str], ...]
@@ -125,6 +127,8 @@ class HostPolicy:
         """
         if self._public_url:
             return self._public_url
+        if not secure and _FORWARDED.isdisjoint(headers):
+            return f"http://{host or 'localhost'}"
         forwarded = headers.get("x-forwarded-host", "").partition(",")[0].strip()
         name = host_name(forwarded) if forwarded else ""
         called = forwarded if name and self._is_own_name(name) else host

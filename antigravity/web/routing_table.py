@@ -21,6 +21,9 @@ from antigravity.web.path_corrections import corrections
 
 _NAME: Final = re.compile(r"\{(\w+)(\.\.\.)?\}")
 _LONGEST_HINT: Final = 200
+#: The number of paths whose rule is remembered, and the length of the longest of them.
+_MOST_MATCHED: Final = 256
+_LONGEST_MATCHED: Final = 200
 #: Requests of providers' APIs that match the pattern of another route, but are not served.
 _NOT_SERVED: Final = {
     ("POST", "/v1/responses/compact"): (
@@ -188,6 +191,7 @@ class RoutingTable:
 
     def __init__(self, klein: Klein, routes: Iterable[SharedRoute]) -> None:
         self._adapter = klein.url_map.bind("")
+        self._matched: dict[tuple[str, str], tuple[str, Mapping[str, str]]] = {}
         self._patterns = [
             (candidate.route.method, candidate.route.path)
             for route in routes
@@ -200,9 +204,16 @@ class RoutingTable:
         :raises HTTPException: if no rule matches.
         :raises InvalidRequestError: if the path cannot be decoded.
         """
+        known = self._matched.get((method, path))
+        if known is not None:
+            return known
         if _is_doubled(path):
             raise NotFound
         found: tuple[str, Mapping[str, str]] = self._adapter.match(decode_path(path), method)
+        if len(path) <= _LONGEST_MATCHED:
+            if len(self._matched) >= _MOST_MATCHED:
+                self._matched.clear()
+            self._matched[method, path] = found
         return found
 
     def correct(self, method: str, path: str) -> Match:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from antigravity.ir.errors import InvalidRequestError
@@ -21,35 +22,44 @@ _MALFORMED: Final = "The chunked request body is malformed."
 class ChunkedBody:
     """A decoder of one chunked body.  Extensions and trailers are bounded and dropped.
 
+    :param receive: called with each piece of the body.
     :ivar rest: the bytes behind the body, once it is complete.
     """
 
-    __slots__ = ("_at_line_end", "_in_trailers", "_kept", "_remaining", "_trailers", "rest")
+    __slots__ = (
+        "_at_line_end",
+        "_in_trailers",
+        "_kept",
+        "_receive",
+        "_remaining",
+        "_trailers",
+        "rest",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, receive: Callable[[bytes], None]) -> None:
+        self._receive = receive
         self._kept = b""
         self._remaining = 0
         self._at_line_end = False
         self._in_trailers = False
-        self._trailers = 0
+        self._trailers = 0  # their bytes so far
         self.rest: bytes | None = None
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Return the pieces of the body that are in ``data``.
+    def feed(self, data: bytes) -> None:
+        """Decode the next bytes.
 
         :raises InvalidRequestError: if the body is malformed.
         """
         if self._kept:
             data = self._kept + data
-        pieces = []
         place, size = 0, len(data)
         while place < size and not self._in_trailers:
             if self._remaining:
                 piece = data[place : place + self._remaining]
-                pieces.append(piece)
                 place += len(piece)
                 self._remaining -= len(piece)
                 self._at_line_end = not self._remaining
+                self._receive(piece)
             elif self._at_line_end:
                 if size - place < len(_LINE_END):
                     break
@@ -72,7 +82,6 @@ class ChunkedBody:
         self._kept = data[place:]
         if self._in_trailers:
             self._skip_trailers()
-        return pieces
 
     def _skip_trailers(self) -> None:
         """Drop the trailers up to the empty line that ends the body.

@@ -186,7 +186,7 @@ class ClientConnection(Protocol):
         self._in_body = self._receiving = True
         self._progress = 0
         if length is None:
-            self._chunks = ChunkedBody()
+            self._chunks = ChunkedBody(request.feed)
             self._read_size = getattr(self.transport, "bufferSize", _CHUNKED_READ)
             self.transport.bufferSize = _CHUNKED_READ
         else:
@@ -221,8 +221,7 @@ class ClientConnection(Protocol):
         self._progress += len(data)
         rest: bytes | None = None
         if self._chunks is not None:
-            for piece in self._chunks.feed(data):
-                request.feed(piece)
+            self._chunks.feed(data)
             rest = self._chunks.rest
         elif len(data) >= self._remaining:
             rest = data[self._remaining :]
@@ -368,7 +367,7 @@ class ClientConnection(Protocol):
 
     def close(self) -> None:
         """Close the connection; bytes already written are still sent, but responses are cut off."""
-        if self.is_busy:
+        if self.is_busy or self._successor is not None:
             self.transport.abortConnection()
         elif not self._closing:
             self._closing = True

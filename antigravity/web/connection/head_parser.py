@@ -53,6 +53,10 @@ class ParsedHead(NamedTuple):
     fields: list[tuple[str, str]]
 
 
+#: What is taken for the head of a request whose head is not understood.
+_UNKNOWN: Final = ParsedHead("GET", "/", "HTTP/1.1", [])
+
+
 class HeadReader:
     """A reader of the heads on one connection, one after the other.
 
@@ -64,7 +68,7 @@ class HeadReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._empty_lines = 0
-        self.partial = ParsedHead("GET", "/", "HTTP/1.1", [])
+        self.partial = _UNKNOWN
 
     @property
     def has_input(self) -> bool:
@@ -107,7 +111,9 @@ class HeadReader:
         if head is None:
             self._check(data[:end])
             raise InvalidRequestError(_MALFORMED)
-        self._buffer.clear()
+        if self._buffer:
+            self._buffer.clear()
+            self.partial = _UNKNOWN
         return head, data[end:]
 
     def _without_empty_lines(self, data: bytes) -> bytes:
@@ -162,8 +168,8 @@ def _parse(data: bytes) -> ParsedHead | None:
 def _inspect(data: bytes) -> tuple[ParsedHead, GatewayError | None]:
     """Return what the lines of ``data`` say before the first fault, and the fault, if any."""
     text = data.decode("latin-1")
-    head = ParsedHead("GET", "/", "HTTP/1.1", [])
-    fields = head.fields
+    head = _UNKNOWN
+    fields: list[tuple[str, str]] = []
     place = 0
     while (end := text.find("\n", place, MAX_HEAD) + 1) > 0:
         if text[end - 2 : end] != "\r\n":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol
 from twisted.internet.task import CooperativeTask
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 #: Chunks up to this size, in bytes, are cheaper to copy than to write part by part.
 _COPIED = 16 * 1024
+#: The statuses of responses without a body.
+_NO_BODY = frozenset({101, *NO_BODY_CODES})
 
 
 class GatewayRequest(Request):
@@ -265,7 +268,7 @@ class GatewayRequest(Request):
         """Return the head of the response, and decide how the body is sent."""
         self.startedWriting = 1
         head, own = self.head, self.__dict__
-        self._has_no_body = head.method == "HEAD" or self.code in NO_BODY_CODES
+        self._has_no_body = head.method == "HEAD" or self.code in _NO_BODY
         if "lastModified" in own and not self.responseHeaders.hasHeader(b"Last-Modified"):
             self.setHeader(b"Last-Modified", datetimeToString(self.lastModified))
         if "etag" in own:
@@ -360,14 +363,35 @@ class GatewayRequest(Request):
             self.write(b"")
         if self.chunked:
             self.transport.write(b"0\r\n\r\n")
+        self._end()
+        channel.request_done()
+        for done in self.__dict__.pop("notifications", ()):
+            done.callback(None)
+
+    def switch_protocol(self, protocol: IProtocol, headers: Iterable[tuple[str, str]]) -> None:
+        """Agree to another protocol on this connection, which then belongs to it.
+
+        What the client sends after the request goes to ``protocol``.
+
+        :param headers: of the response, ``Upgrade`` among them.
+        """
+        channel = self.channel
+        assert channel is not None
+        self.setResponseCode(101, phrase_of(101).encode())
+        self.set_headers((("Connection", "Upgrade"), *headers))
+        self.write(b"")
+        self._end()
+        channel.hand_over(protocol)
+        for done in self.__dict__.pop("notifications", ()):
+            done.callback(None)
+
+    def _end(self) -> None:
+        """Leave the connection: the response is complete."""
         self.finished = 1
         self.site.log(self)
         if self.producer:
             self.unregisterProducer()
         self.channel = self.running = None
-        channel.request_done()
-        for done in self.__dict__.pop("notifications", ()):
-            done.callback(None)
 
     # -- the client --
 
