@@ -134,6 +134,8 @@ class _ContentWriter:
         self._losses = losses
         self._unsigned = unsigned
         self._ids: dict[str, str] = {}
+        self._used_ids: set[str] = set()
+        self._numbers: dict[str, int] = {}  # the last that was tried, by id without it
 
     def blocks(self, part: Part, role: str) -> Iterator[Block]:
         """Yield the blocks of a part in a turn of ``role``, often one."""
@@ -291,12 +293,11 @@ class _ContentWriter:
         if known is not None:
             return known
         base = safe = _UNSAFE.sub("_", name) or "toolu"
-        number = 1
-        used = set(self._ids.values())
-        while safe in used:
-            number += 1
+        while safe in self._used_ids:
+            number = self._numbers[base] = self._numbers.get(base, 1) + 1
             safe = f"{base}_{number}"
         self._ids[name] = safe
+        self._used_ids.add(safe)
         return safe
 
 

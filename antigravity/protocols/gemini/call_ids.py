@@ -2,7 +2,48 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
+
+
+class _Call:
+    """A call; ``open`` until its response is found."""
+
+    __slots__ = ("id", "open")
+
+    def __init__(self, identity: str) -> None:
+        self.id = identity
+        self.open = True
+
+
+class _OpenCalls:
+    """Open calls by a key; of each key those of the latest turn first, in their order.
+
+    A history may have any number of calls without a response, so none is looked at twice.
+    """
+
+    def __init__(self) -> None:
+        self._turns: dict[str, list[tuple[int, deque[_Call]]]] = {}
+
+    def add(self, key: str, turn: int, call: _Call) -> None:
+        """Add a call of the latest turn."""
+        turns = self._turns.setdefault(key, [])
+        if not turns or turns[-1][0] != turn:
+            turns.append((turn, deque()))
+        turns[-1][1].append(call)
+
+    def take(self, key: str) -> _Call | None:
+        """Close and return the first open call with a key, if there is one."""
+        turns = self._turns.get(key, [])
+        while turns:
+            calls = turns[-1][1]
+            while calls:
+                call = calls.popleft()
+                if call.open:
+                    call.open = False
+                    return call
+            turns.pop()
+        return None
 
 
 class CallIds:
@@ -14,36 +55,28 @@ class CallIds:
     def __init__(self, given: Iterable[str]) -> None:
         self._used = set(given)
         self._counts: dict[str, int] = {}
-        self._turns: list[list[tuple[str, str]]] = []  # (name, id) of open calls, by model turn
+        self._turn = 0
+        self._by_name = _OpenCalls()
+        self._by_id = _OpenCalls()
 
     def begin_turn(self) -> None:
         """Begin a model turn: responses match its calls before older ones."""
-        self._turns.append([])
+        self._turn += 1
 
     def add_call(self, name: str, given: str) -> str:
         """Return the id of a call."""
-        identity = given or self._make(name)
-        if not self._turns:
-            self.begin_turn()
-        self._turns[-1].append((name, identity))
-        return identity
+        call = _Call(given or self._make(name))
+        self._by_name.add(name, self._turn, call)
+        self._by_id.add(call.id, self._turn, call)
+        return call.id
 
     def match_response(self, name: str, given: str) -> str:
         """Return the id of the call that a response belongs to.
 
         That is the call with its id, else the first open call of its name, latest turn first.
         """
-        for turn in reversed(self._turns):
-            for call in turn:
-                if given and call[1] == given:
-                    turn.remove(call)
-                    return given
-        for turn in reversed(self._turns):
-            for call in turn:
-                if call[0] == name:
-                    turn.remove(call)
-                    return call[1]
-        return given or self._make(name)
+        call = (given and self._by_id.take(given)) or self._by_name.take(name)
+        return call.id if call else given or self._make(name)
 
     def _make(self, name: str) -> str:
         while True:

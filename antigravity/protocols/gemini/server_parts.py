@@ -68,7 +68,7 @@ def decode_messages(contents: Sequence[schema.Content], raw: Any, at: str) -> tu
         if part.function_call is not UNSET and part.function_call.id is not UNSET
     )
     ids = CallIds(given)
-    messages: list[Message] = []
+    turns: list[tuple[Role, list[Part]]] = []
     for index, content in enumerate(contents):
         where = f"{at}.contents[{index}]"
         role = _ROLES.get(content.role.lower())
@@ -77,17 +77,17 @@ def decode_messages(contents: Sequence[schema.Content], raw: Any, at: str) -> tu
         if role == "assistant":
             ids.begin_turn()
         raw_parts = raw[index].get("parts", ()) if content.parts else ()
-        parts = tuple(
+        parts = [
             part
             for place, (wire, whole) in enumerate(zip(content.parts, raw_parts, strict=True))
             for part in _decode(wire, whole, ids, f"{where}.parts[{place}]")
-        )
-        if messages and role == messages[-1].role == "assistant":
+        ]
+        if turns and role == turns[-1][0] == "assistant":
             # Chats of official clients keep each chunk of a stream as a separate content.
-            messages[-1] = Message(role, _joined((*messages[-1].parts, *parts)))
+            turns[-1][1].extend(parts)
         elif parts:
-            messages.append(Message(role, _joined(parts)))
-    return tuple(messages)
+            turns.append((role, parts))
+    return tuple(Message(role, _joined(parts)) for role, parts in turns)
 
 
 def decode_parts(content: schema.Content, raw: Any, at: str) -> tuple[Part, ...]:
@@ -106,6 +106,7 @@ def _joined(parts: Sequence[Part]) -> tuple[Part, ...]:
     A signature without text belongs to all of the thought before it.
     """
     joined: list[Part] = []
+    pieces: list[str] = []  # of a thought at the end
     for part in parts:
         last = joined[-1] if joined else None
         if (
@@ -116,10 +117,22 @@ def _joined(parts: Sequence[Part]) -> tuple[Part, ...]:
             and last.signature is None
             and not (part.signature and part.text)
         ):
-            joined[-1] = Thinking(last.text + part.text, part.signature)
+            pieces = pieces or [last.text]
+            pieces.append(part.text)
+            joined[-1] = part
         else:
+            _join(joined, pieces)
+            pieces = []
             joined.append(part)
+    _join(joined, pieces)
     return tuple(joined)
+
+
+def _join(parts: list[Part], pieces: Sequence[str]) -> None:
+    """Give the thought at the end the text of its pieces, if there are several."""
+    last = parts[-1] if parts else None
+    if pieces and isinstance(last, Thinking):
+        parts[-1] = Thinking("".join(pieces), last.signature)
 
 
 def decode_system(content: schema.Content, at: str) -> tuple[Text, ...]:

@@ -65,6 +65,7 @@ class ConversationReader:
         self._messages: list[Message] = []
         self._turn: Literal["assistant", "results", ""] = ""
         self._parts: list[Part] = []
+        self._characters = 0  # of the texts in the open turn
 
     def messages(self) -> tuple[Message, ...]:
         """Return the messages, the open turn included."""
@@ -82,13 +83,15 @@ class ConversationReader:
                 "assistant" if self._turn == "assistant" else "user"
             )
             self._messages.append(Message(role, tuple(self._parts)))
-        self._turn, self._parts = "", []
+        self._turn, self._parts, self._characters = "", [], 0
 
     def _add(self, turn: Literal["assistant", "results"], part: Part) -> None:
         if self._turn != turn:
             self._close()
             self._turn = turn
         self._parts.append(part)
+        if isinstance(part, Text):
+            self._characters += len(part.text)
 
     def add(self, item: JsonObject, path: str) -> None:
         """Decode the item at ``path`` of the body.
@@ -124,9 +127,7 @@ class ConversationReader:
         if item.role not in ROLES:
             raise refuse(f"{path}.role", item.role, ROLES)
         if item.role == "assistant":
-            before = sum(len(part.text) for part in self._parts if isinstance(part, Text))
-            if self._turn != "assistant":
-                before = 0
+            before = self._characters if self._turn == "assistant" else 0
             for part in decode_content(item.content, f"{path}.content", before):
                 self._add("assistant", part)
             return
