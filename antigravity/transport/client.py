@@ -5,12 +5,11 @@ Redirects are not followed, because they would carry a credential to another add
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-from msgspec.structs import replace
 from twisted.internet.defer import Deferred, DeferredList, fail
-from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
@@ -25,7 +24,7 @@ from antigravity.ir.errors import GatewayError, UnavailableError
 from antigravity.redaction.credentials import CREDENTIALS, authorizes
 from antigravity.transport.authority import Authority, authority_of
 from antigravity.transport.body_producer import BodyProducer
-from antigravity.transport.deadlines import deadline_error
+from antigravity.transport.deadlines import Limit, deadline_error
 from antigravity.transport.endpoints import DirectEndpoints, caching_policy
 from antigravity.transport.failures import (
     cause_of,
@@ -35,6 +34,7 @@ from antigravity.transport.failures import (
 )
 from antigravity.transport.http1.agent import RequestAgent
 from antigravity.transport.http1.client import Http1Client
+from antigravity.transport.request_timer import RequestTimer
 from antigravity.transport.response import IncomingResponse
 from antigravity.transport.route import Route, find_route
 from antigravity.transport.treq_client import IdentityAgent, send
@@ -64,43 +64,46 @@ CLOSE_TIMEOUT: Final = 5.0
 
 
 class _PendingRequest:
-    """One request, until the end of its response."""
+    """One request, until the end of its response.
+
+    At its end it drops what refers to it, so that it is freed without the garbage collector.
+    """
 
     def __init__(self, transport: HttpTransport, request: OutgoingRequest) -> None:
         self._transport = transport
-        self._reactor = transport.reactor
-        self._request = request
+        self._request: OutgoingRequest | None = request
         self._limits = request.timeouts
-        self._timers: dict[str, IDelayedCall] = {}
+        self._timer = RequestTimer(transport.reactor, request.timeouts, self._expired)
         self._lease: RequestAgent | TwistedLease | None = None
         self._sending: Deferred[IResponse] | None = None
         self._incoming: IncomingResponse | None = None
+        self._result: Deferred[IIncomingResponse] | None = None
         self._where = self._connecting_to = "the upstream"
-        self._settled = False
         self._resends = MAX_RESENDS
         self._sent = 0.0
-        self.result: Deferred[IIncomingResponse] = Deferred(lambda _: self._give_up())
 
     def start(self) -> Deferred[IIncomingResponse]:
         """Send the request."""
-        result = self.result
+        request = self._request
+        assert request is not None
         try:
-            authority = authority_of(self._request.url.encode("ascii"))
+            authority = authority_of(request.url.encode("ascii"))
             self._where = authority.where
-            self._send(authority)
+            result: Deferred[IIncomingResponse] = Deferred(self._cancel)
+            self._result = result
+            self._send(request, authority)
         except GatewayError as error:
             return fail(error)
         except ValueError:
             return fail(UnavailableError("the URL of an upstream is malformed"))
         return result
 
-    def _send(self, authority: Authority) -> None:
+    def _send(self, request: OutgoingRequest, authority: Authority) -> None:
         """Send the request, for the first time or again.
 
         :raises GatewayError: if the proxy's URL is malformed.
         :raises ValueError: if the request is malformed.
         """
-        request = self._request
         transport = self._transport
         route = find_route(authority, request.proxy, transport.endpoints, transport.direct)
         self._connecting_to = route.where
@@ -111,106 +114,97 @@ class _PendingRequest:
         agent = IdentityAgent(lease.agent)
         headers = client.build_headers(_encode_headers(request.headers, authority, route))
         producer = BodyProducer(request.body) if request.body else None
-        self._sent = self._reactor.seconds()
-        self._sending = sending = send(
-            agent, request.method, request.url, headers, producer, self._reactor
-        )
-        self._start_timers()
+        self._sent = now = transport.seconds()
+        sending = send(agent, request.method, request.url, headers, producer, transport.reactor)
+        self._sending = sending
+        if self not in transport.active:
+            transport.active.add(self)
+            self._timer.start(now)
         sending.addCallbacks(
             self._receive, self._failed, callbackArgs=(agent,), errbackArgs=(authority,)
         )
 
-    def _start_timers(self) -> None:
-        """Start the time limits, once."""
-        if self in self._transport.active:
-            return
-        self._transport.active.add(self)
-        for limit in ("first_byte", "total"):
-            seconds = getattr(self._limits, limit)
-            if seconds:
-                self._timers[limit] = self._reactor.callLater(seconds, self._expired, limit)
-
-    def _receive(self, response: IResponse, agent: IdentityAgent) -> None:
+    def _receive(self, _: IResponse, agent: IdentityAgent) -> None:
+        """Pass the response on; the one that treq has wrapped is slower."""
         assert self._lease is not None
-        self._cancel_timer("first_byte")
-        self._settle()
+        assert agent.response is not None
+        self._timer.head_received()
+        result = self._settle()
         self._incoming = incoming = IncomingResponse(
-            response,
+            agent.response,
             agent.content_encoding,
-            reactor=self._reactor,
-            idle=self._limits.idle,
+            reactor=self._transport.reactor,
+            timer=self._timer,
             where=self._where,
             abort_connection=self._lease.abort_connection,
             on_end=self._end,
         )
-        self.result.callback(incoming)
+        if result is not None:
+            result.callback(incoming)
 
     def _failed(self, failure: Failure, authority: Authority) -> None:
-        if self._settled:
+        request, lease = self._request, self._lease
+        if request is None or lease is None:
             return
-        if self._is_stale(cause_of(failure)):
+        cause = cause_of(failure)
+        if self._is_stale(cause, lease):
             self._resends -= 1
-            self._send(authority)
+            self._send(request, authority)
             return
-        self._settle()
+        result = self._settle()
         self._end()
-        if was_cancelled(cause_of(failure)):
-            self.result.errback(UnavailableError("the transport is closed"))
+        if result is None:
+            return
+        if was_cancelled(cause):
+            result.errback(UnavailableError("the transport is closed"))
         else:
-            lease = self._lease
-            connected = lease is None or lease.is_connected
-            where = self._where if connected else self._connecting_to
-            self.result.errback(error_before_response(cause_of(failure), where))
+            where = self._where if lease.is_connected else self._connecting_to
+            result.errback(error_before_response(cause, where))
 
-    def _is_stale(self, cause: BaseException) -> bool:
+    def _is_stale(self, cause: BaseException, lease: RequestAgent | TwistedLease) -> bool:
         """Return whether a pooled connection was closed by its idle timeout, not for the request.
 
         A server that has begun to process the request takes longer to close it.
         """
-        if not self._resends or self._lease is None or not self._lease.is_reused:
+        if not self._resends or not lease.is_reused:
             return False
-        return was_closed(cause) and self._reactor.seconds() - self._sent < STALE_WITHIN
+        return was_closed(cause) and self._transport.seconds() - self._sent < STALE_WITHIN
 
-    def _expired(self, limit: Any) -> None:
-        self._timers.pop(limit, None)
-        error = deadline_error(limit, getattr(self._limits, limit), self._where)
-        if self._incoming is not None:
-            self._incoming.fail(error)
-        else:
-            self._give_up()
-            self.result.errback(error)
+    def _expired(self, limit: Limit) -> None:
+        self._stop(deadline_error(limit, getattr(self._limits, limit), self._where))
 
-    def _settle(self) -> None:
-        """Mark the request as done, and release its body, since cycles can delay collection."""
-        self._settled = True
-        self._request = replace(self._request, body=b"")
+    def _settle(self) -> Deferred[IIncomingResponse] | None:
+        """Release the request with its body; return the Deferred that waits for the response."""
+        self._request = None
+        result, self._result = self._result, None
+        return result
 
-    def _give_up(self) -> None:
+    def _cancel(self, _: object) -> None:
         """Cancel the request and ignore its outcome."""
-        if not self._settled:
+        sending = self._sending
+        if self._request is not None:
             self._settle()
             self._end()
-            if self._sending is not None:
-                self._sending.cancel()
+            if sending is not None:
+                sending.cancel()
 
     def stop(self) -> None:
         """Fail the request or its response, because the transport closes."""
-        error = UnavailableError("the gateway is shutting down")
+        self._stop(UnavailableError("the gateway is shutting down"))
+
+    def _stop(self, error: GatewayError) -> None:
         if self._incoming is not None:
             self._incoming.fail(error)
-        elif not self._settled:
-            self._give_up()
-            self.result.errback(error)
+        elif self._request is not None:
+            result = self._result
+            self._cancel(None)
+            if result is not None:
+                result.errback(error)
 
     def _end(self) -> None:
-        for limit in tuple(self._timers):
-            self._cancel_timer(limit)
+        self._timer.stop()
+        self._incoming = self._lease = self._sending = None
         self._transport.active.discard(self)
-
-    def _cancel_timer(self, limit: str) -> None:
-        timer = self._timers.pop(limit, None)
-        if timer is not None:
-            timer.cancel()
 
 
 @implementer(IHttpTransport)
@@ -232,6 +226,7 @@ class HttpTransport:
         http_client: HttpClientName = "httptools",
     ) -> None:
         self.reactor: Any = reactor
+        self.seconds: Callable[[], float] = reactor.seconds
         self.direct = DirectEndpoints(reactor, caching_policy(policy))
         self.endpoints = endpoints or self.direct
         self._persistent = persistent

@@ -59,10 +59,12 @@ class IdentityAgent:
     It serves one request.
 
     :ivar content_encoding: the ``Content-Encoding`` of the response, empty if it has none.
+    :ivar response: the response, without the wrapper of treq.
     """
 
     def __init__(self, agent: IAgent) -> None:
         self.content_encoding = ""
+        self.response: IResponse | None = None
         self._agent = agent
 
     def request(
@@ -81,6 +83,7 @@ class IdentityAgent:
         return sending.addCallback(self._remove_coding)
 
     def _remove_coding(self, response: IResponse) -> IResponse:
+        self.response = response
         codings = response.headers.getRawHeaders(b"content-encoding")
         if codings:
             self.content_encoding = b",".join(codings).decode("latin-1")

@@ -14,7 +14,7 @@ from twisted.web.client import ResponseDone
 
 from antigravity.ir.errors import CancelledByClientError, UpstreamError
 from antigravity.transport.content_coding import decoder_for
-from antigravity.transport.response import SLICE, TURN_BUDGET, ResponseBody
+from antigravity.transport.response_body import SLICE, TURN_BUDGET, ResponseBody
 
 END = Failure(ResponseDone())
 
@@ -68,7 +68,6 @@ class SlicesTests(SynchronousTestCase):
         self.under_test = ResponseBody(
             reader,
             reactor=self.loop,
-            idle=0,
             where="h:80",
             abort_connection=kill,
             on_end=end,

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone, ResponseFailed
+from twisted.web.client import ResponseFailed
 from twisted.web.iweb import IBodyProducer, IResponse
 
 from antigravity.transport.body_producer import BodyProducer
@@ -180,7 +180,7 @@ class ClientConnection(Handshake, Protocol):
             self._finish(response, _failed(parser.error))
         elif self._producer is not None:
             self.abort()  # the server has decided without the rest, and may not read it
-            self._finish(response, failure_of(ResponseDone()))
+            self._finish(response, None)
         else:
             self._is_busy = False
             self._response = None
@@ -189,9 +189,9 @@ class ClientConnection(Handshake, Protocol):
                 self._idle(self)
             else:
                 self.close_soon()
-            response.finish(failure_of(ResponseDone()))
+            response.finish(None)
 
-    def _finish(self, response: Response, reason: Failure) -> None:
+    def _finish(self, response: Response, reason: Failure | None) -> None:
         self._is_busy = False
         self._response = None
         response.finish(reason)
@@ -241,7 +241,7 @@ class ClientConnection(Handshake, Protocol):
                 and not self._is_aborted
                 and reason.check(ConnectionDone)
             )
-            self._finish(response, failure_of(ResponseDone()) if is_complete else reason)
+            self._finish(response, None if is_complete else reason)
         if closed is not None:
             closed.callback(None)
 
