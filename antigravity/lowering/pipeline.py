@@ -31,8 +31,10 @@ from antigravity.lowering.stop_sequences import StopSequences
 from antigravity.lowering.strict_tools import fit_strict_tools
 from antigravity.lowering.structured_output import (
     emulate_schema,
+    instruct_format,
     must_call_tool,
     needs_emulation,
+    needs_instruction,
     needs_object,
     wrap_schema,
 )
@@ -126,8 +128,8 @@ def lower(request: Request, traits: Traits, target: Target, protocol: str = "") 
     lowering = _Lowering(request, traits, target)
     lowering.fit_content(is_foreign=request.protocol != protocol)
     lowering.fit_output()
-    if request.response_format.kind == "schema":
-        lowering.fit_response_schema()
+    if request.response_format.kind != "text":
+        lowering.fit_response_format()
     lowering.fit_tools()
     lowering.fit_limits()
     return Lowered(lowering.request, tuple(lowering.losses), EventPipeline(lowering.passes))
@@ -210,10 +212,15 @@ class _Lowering:
             request = replace(request, tools=(), tool_choice=None)
         self.request = request
 
-    def fit_response_schema(self) -> None:
-        """Fit the schema of the response."""
+    def fit_response_format(self) -> None:
+        """Fit the format of the response, and its schema."""
         request = self.request
-        if needs_emulation(request, self._capabilities):
+        if needs_instruction(request, self._capabilities):
+            self.losses.append(Loss("response_format", "the response format became an instruction"))
+            request = instruct_format(request)
+            if not self._capabilities.instructions:
+                request = move_instructions(request)
+        elif needs_emulation(request, self._capabilities):
             if must_call_tool(request):
                 self.losses.append(
                     Loss("response_format", "dropped: the tool choice requires a tool call")

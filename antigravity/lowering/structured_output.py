@@ -22,6 +22,7 @@ from antigravity.ir.events import (
     ToolCallStart,
 )
 from antigravity.ir.json_reader import decode
+from antigravity.ir.parts import Text
 from antigravity.ir.request import Request, ResponseFormat
 from antigravity.ir.tools import FunctionTool, ToolChoice
 
@@ -38,6 +39,25 @@ def needs_emulation(request: Request, capabilities: Capabilities) -> bool:
     if not capabilities.structured_output:
         return True
     return bool(request.tools) and not capabilities.structured_output_with_tools
+
+
+def needs_instruction(request: Request, capabilities: Capabilities) -> bool:
+    """Return whether only an instruction can ask the model for JSON: it has no tools either."""
+    wanted = request.response_format.kind != "text"
+    return wanted and not capabilities.structured_output and not capabilities.tools
+
+
+def instruct_format(request: Request) -> Request:
+    """Return the request with an instruction instead of its response format."""
+    text = "Answer with one JSON object and nothing else: no prose, no code fence."
+    schema = request.response_format.schema
+    if schema is not None:
+        text = (
+            "Answer with JSON and nothing else: no prose, no code fence. It must be valid against "
+            f"this JSON Schema: {msgspec.json.encode(schema).decode()}"
+        )
+    system = (*request.system, Text(text))
+    return replace(request, system=system, response_format=ResponseFormat())
 
 
 def must_call_tool(request: Request) -> bool:

@@ -23,6 +23,10 @@ from antigravity.simulator.validation import embeddings as embeddings_validation
 from antigravity.simulator.validation import images as images_validation
 from antigravity.simulator.validation import openai_audio
 from antigravity.simulator.validation import responses as responses_validation
+from antigravity.simulator.validation.compatible_services import (
+    check_service,
+    is_compatible_service,
+)
 from antigravity.simulator.view import View
 from antigravity.simulator.wire_formats import WireFormat
 
@@ -61,8 +65,13 @@ class OpenAiApi:
         self._stored = StoredResponses()
 
     def chat(self, call: Call, lenient: bool = False) -> Result:
-        """Respond to a chat completion; compatible services are lenient."""
-        body = chat_validation.check(call.body, lenient)
+        """Respond to a chat completion; compatible services accept unknown fields.
+
+        The host that the request names decides what a compatible service refuses.
+        """
+        host = call.headers.get("host", "")
+        body = chat_validation.check(call.body, lenient or is_compatible_service(host))
+        check_service(host, call.body)
         return self._respond(call, wire_formats.CHAT, chat_parser.parse(body), body.get("stream"))
 
     def completion(self, call: Call) -> Result:

@@ -76,6 +76,7 @@ class SimulatorApp:
         posts: dict[str, Endpoint] = {
             "/v1/chat/completions": api.chat,
             "/api/paas/v4/chat/completions": partial(api.chat, lenient=True),
+            "/compatible-mode/v1/chat/completions": partial(api.chat, lenient=True),
             "/v1/completions": api.completion,
             "/v1/responses": api.response,
             "/v1/responses/input_tokens": api.input_tokens,
@@ -99,6 +100,7 @@ class SimulatorApp:
         for path, check, endpoint in (
             ("/v1/messages", check_anthropic_key, api.message),
             ("/api/anthropic/v1/messages", compatible, api.message),
+            ("/anthropic/v1/messages", compatible, api.message),
             ("/v1/messages/count_tokens", check_anthropic_key, api.count),
             ("/api/anthropic/v1/messages/count_tokens", compatible, api.count),
         ):

@@ -25,7 +25,7 @@ TOOL_SCHEMA = {
 }
 #: A model of each upstream, old and new, also in other spellings.
 MODELS = {
-    "chat": ("gpt-4.1", "o3", "gpt-5", "gpt-5-pro", "gpt-5.1", "gpt-5.2-codex",
+    "chat": ("gpt-4.1", "o3", "gpt-5", "gpt-5-mini", "gpt-5.1", "gpt-5.4",
              "openai/gpt-5.1:free", "gpt-5.6-sol", "mistral-large-latest", "llama-3.3"),
     "resp": ("gpt-4.1", "gpt-5-pro", "gpt-5.1-2025-11-13", "gpt-5.6-sol", "gpt-6-astra", "o3"),
     "ant": ("claude-sonnet-4-5", "claude-opus-4-5", "claude-opus-4-6", "claude-opus-4-8",

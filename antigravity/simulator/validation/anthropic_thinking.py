@@ -41,8 +41,10 @@ def check_sampling(body: dict[str, Any]) -> None:
             "`temperature` and `top_p` cannot both be specified for this model. Please use only "
             "one."
         )
-    if temperature not in (None, 1) and (4, 7) <= generation(model) < (99, 0):
-        refuse("`temperature` is deprecated for this model.")
+    if (4, 7) <= generation(model) < (99, 0):
+        for name, default in (("temperature", 1), ("top_p", 1), ("top_k", None)):
+            if body.get(name, default) != default:
+                refuse(f"`{name}` is deprecated for this model.")
     if not all(stop.strip() for stop in body.get("stop_sequences", ())):
         refuse("stop_sequences: each stop sequence must contain non-whitespace")
 
@@ -98,7 +100,8 @@ def _check_disabled_thinking(kind: str, model: str, body: dict[str, Any]) -> Non
             '"thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
         )
     effort = body.get("output_config", {}).get("effort")
-    if effort in ("xhigh", "max") and "opus-5" in model:
+    limited = "opus-5" in model or "haiku-5-5" in model
+    if effort in ("xhigh", "max") and limited:
         refuse(f'"thinking.type.{kind}" is not supported with effort "{effort}" on this model.')
 
 

@@ -12,9 +12,13 @@ from antigravity.simulator.validation.chat_schema import CHAT, COMPATIBLE_CHAT, 
 from antigravity.simulator.validation.openai_errors import read_body, refuse_missing
 from antigravity.simulator.validation.openai_json_schema import check_format, check_function
 from antigravity.simulator.validation.openai_models import (
+    check_chat_model,
     check_effort,
+    check_sampling,
     check_tools_of_chat,
+    is_o_series,
     is_reasoning_model,
+    refuse_unsupported,
     version,
 )
 
@@ -138,7 +142,6 @@ def _check_limits(body: dict[str, Any], model: str) -> None:
         if model.startswith(("gpt-4", "gpt-3")):
             refuse("Unrecognized request argument supplied: reasoning_effort")
         check_effort(body["reasoning_effort"], model, "reasoning_effort")
-    check_tools_of_chat(body, model)
     if body.get("verbosity", "medium") != "medium" and version(model) < (5, 0):
         refuse(
             f"Unsupported value: 'verbosity' does not support '{body['verbosity']}' with this "
@@ -146,30 +149,23 @@ def _check_limits(body: dict[str, Any], model: str) -> None:
             "verbosity",
             "unsupported_value",
         )
-    if not is_reasoning_model(model):
-        return
-    _check_reasoning_model(body, model)
+    check_chat_model(body, model)
+    check_tools_of_chat(body, model)
+    check_sampling(body, model, body.get("reasoning_effort"))
+    if is_reasoning_model(model):
+        _check_reasoning_model(body, model)
 
 
 def _check_reasoning_model(body: dict[str, Any], model: str) -> None:
     """Refuse parameters that reasoning models do not support."""
-    instead = {"max_tokens": " Use 'max_completion_tokens' instead."}
-    refused = ["max_tokens", "stop"]
-    if model.startswith("o"):
-        refused.insert(0, "parallel_tool_calls")
-    for name in refused:
-        if name in body:
-            refuse(
-                f"Unsupported parameter: '{name}' is not supported with this model."
-                f"{instead.get(name, '')}",
-                name,
-                "unsupported_parameter",
-            )
-    for name in ("temperature", "top_p"):
-        if body.get(name, 1) != 1:
-            refuse(
-                f"Unsupported value: '{name}' does not support {body[name]} with this model. Only "
-                "the default (1) value is supported.",
-                name,
-                "unsupported_value",
-            )
+    if "max_tokens" in body:
+        refuse(
+            "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+            "'max_completion_tokens' instead.",
+            "max_tokens",
+            "unsupported_parameter",
+        )
+    if "parallel_tool_calls" in body and is_o_series(model):
+        refuse_unsupported("parallel_tool_calls")
+    if "stop" in body and (is_o_series(model) or version(model) == (5, 0)):
+        refuse_unsupported("stop")

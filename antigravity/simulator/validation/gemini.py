@@ -31,12 +31,24 @@ def check(
     contents = body.get("contents") or [{}]
     if (3, 5) <= version(model) < (99, 0) and contents[-1].get("role") == "model":
         refuse("Requests ending with a model turn are not supported.")
+    if model.startswith("gemma-3"):
+        _check_gemma(model, body)
     declared = _check_tools(model, body, internal)
     _check_tool_config(body.get("toolConfig"), declared)
     _check_generation(model, body, declared, internal)
     check_drawing(model, body, internal)
     check_sound(model, body)
     return body
+
+
+def _check_gemma(model: str, body: dict[str, Any]) -> None:
+    """Refuse what Gemini's API does not support for Gemma 3."""
+    if body.get("systemInstruction"):
+        refuse(f"Developer instruction is not enabled for models/{model}")
+    if body.get("tools"):
+        refuse(f"Function calling is not enabled for models/{model}")
+    if (body.get("generationConfig") or {}).get("responseMimeType", "text/plain") != "text/plain":
+        refuse(f"JSON mode is not enabled for models/{model}")
 
 
 def _check_tools(model: str, body: dict[str, Any], internal: bool) -> list[str]:
@@ -148,6 +160,9 @@ def _check_generation(
     _check_range(config, "topP", 0.0, 1.0)
     _check_range(config, "candidateCount", 1, 8)
     _check_range(config, "logprobs", 0, 20)
+    penalties = ("presencePenalty", "frequencyPenalty")
+    if (2, 5) <= version(model) < (99, 0) and any(config.get(name) for name in penalties):
+        refuse(f"Penalty is not enabled for models/{model}")
     limit = config.get("maxOutputTokens")
     if limit is not None and not 1 <= limit <= _MAX_OUTPUT:
         refuse(
@@ -187,7 +202,7 @@ def _check_generation(
 def _levels(model: str) -> tuple[str, ...]:
     """Return the thinking levels that a model supports, by its name."""
     found = version(model)
-    if (3, 8) <= found < (99, 0) or ("pro" in model and (3, 1) <= found < (99, 0)):
+    if (3, 7) <= found < (99, 0) or ("pro" in model and (3, 1) <= found < (99, 0)):
         return ("LOW", "MEDIUM", "HIGH")
     if "pro" in model and found == (3, 0):
         return ("LOW", "HIGH")

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from typing import Any
 
 from antigravity.simulator.errors import refuse
 from antigravity.simulator.parsers.responses import items_of
 from antigravity.simulator.validation.chat import check_model
 from antigravity.simulator.validation.openai_errors import read_body, refuse_missing
 from antigravity.simulator.validation.openai_json_schema import check_format, check_function
-from antigravity.simulator.validation.openai_models import check_effort, is_reasoning_model
+from antigravity.simulator.validation.openai_models import (
+    accepts_sampling,
+    check_content,
+    check_effort,
+    max_output,
+    refuse_unsupported,
+)
 from antigravity.simulator.validation.response_items import (
     check_item,
     check_pairing,
@@ -44,6 +50,7 @@ def check(
         )
     for index, item in enumerate(items):
         check_item(index, item, is_stored_item, body)
+    check_content(items, model)
     check_pairing(items)
     check_reasoning(items)
     names = _check_tools(body.get("tools", ()), "tools")
@@ -93,20 +100,20 @@ def _check_format(body: dict[str, Any], items: list[Any]) -> None:
 
 
 def _check_limits(body: dict[str, Any], model: str) -> None:
-    if is_reasoning_model(model):
-        for name in ("temperature", "top_p"):
-            if body.get(name, 1) != 1:
-                _refuse_unsupported(name)
     effort = body.get("reasoning", {}).get("effort")
+    if not accepts_sampling(model, effort):
+        for name in ("temperature", "top_p", "top_logprobs"):
+            if body.get(name, 1) != 1:
+                refuse_unsupported(name)
     if effort is not None:
         if model.startswith(("gpt-4", "gpt-3")):
-            _refuse_unsupported("reasoning.effort")
+            refuse_unsupported("reasoning.effort")
         check_effort(effort, model, "reasoning.effort")
-
-
-def _refuse_unsupported(name: str) -> NoReturn:
-    refuse(
-        f"Unsupported parameter: '{name}' is not supported with this model.",
-        name,
-        "unsupported_parameter",
-    )
+    most, limit = max_output(model), body.get("max_output_tokens", 0)
+    if most is not None and limit > most:
+        refuse(
+            f"Invalid 'max_output_tokens': integer above maximum value. Expected a value <= "
+            f"{most}, but got {limit} instead.",
+            "max_output_tokens",
+            "integer_above_max_value",
+        )
