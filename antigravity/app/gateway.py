@@ -232,6 +232,7 @@ class Gateway(Service):
             in_thread=partial(computing.run, call_in_thread, reactor),
             background=self.background,
             turns=Turns(reactor),
+            refusals=self._learned.refusals,
         )
 
     def _build(self, configuration: LoadedConfiguration) -> Runtime:
@@ -288,6 +289,7 @@ class Gateway(Service):
             txaio.set_global_log_level(settings.log.level)
         self.drain.grace = settings.proxy.shutdown_grace
         self.transport.use(settings.proxy.http_client)
+        self._learned.refusals.clear()
         parts.exchange.use(runtime.snapshot)
         self.accounts.use(runtime)
         parts.warmups.use(settings)

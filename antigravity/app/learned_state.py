@@ -16,6 +16,7 @@ from antigravity.context.plan_store import PlanStore
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.stores import Entry, IStateStore
 from antigravity.logs import make_logger
+from antigravity.routing.learned_refusals import LearnedRefusals
 from antigravity.signatures.store import SignatureStore
 from antigravity.stores.expiring_store import ExpiringStore
 from antigravity.stores.optional_store import OptionalStore
@@ -46,6 +47,8 @@ class LearnedState:
         self._bounds = settings.signatures
         self._state: IStateStore | None = None
         self.signatures = SignatureStore(reactor.seconds)
+        #: In memory only: an upstream may accept after a restart what it refused before.
+        self.refusals = LearnedRefusals(reactor.seconds)
         self._configure(settings)
         self._contexts = PersistentCache(
             reactor.seconds, max_entries=_MAX_PLANS, max_bytes=_MAX_PLAN_BYTES, ttl=_PLAN_TTL

@@ -14,6 +14,7 @@ from antigravity.exchange.streams.converted import InThread
 from antigravity.exchange.turns import Turns
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.ir.record import ExchangeRecord
+from antigravity.routing.learned_refusals import LearnedRefusals
 from antigravity.signatures.store import SignatureStore
 from antigravity.stores.bounded_cache import BoundedCache
 from antigravity.stores.published_files import PublishedFiles
@@ -25,6 +26,7 @@ class Services(Struct, frozen=True):
     ``new_id`` returns a fresh identifier with a given prefix; ``started`` and ``finished`` notify
     observers.  ``in_thread`` calls a function that computes for long.  ``background`` does so for
     large requests, one at a time; ``turns`` limits the time of the event loop for small ones.
+    ``refusals`` are the parameters that upstreams have refused.
     """
 
     clock: IReactorTime
@@ -40,3 +42,4 @@ class Services(Struct, frozen=True):
     in_thread: InThread
     background: Background
     turns: Turns
+    refusals: LearnedRefusals

@@ -33,6 +33,7 @@ from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse, 
 from antigravity.ir.call import Call, Route
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import PluginHost
+from antigravity.routing.learned_refusals import LearnedRefusals
 from antigravity.services import Drain
 from antigravity.signatures.store import SignatureStore
 from antigravity.simulator.service import build_simulator
@@ -174,6 +175,7 @@ class MemoryGateway:
         accounts.pool.start()
         accounts.use(runtime)
         self.snapshot = runtime.snapshot
+        self.refusals = LearnedRefusals(clock.seconds)
         numbers = iter(range(10**9))
         cache = BoundedCache(clock.seconds, max_entries=100, max_bytes=10**6, ttl=60.0)
         plans = PersistentCache(clock.seconds, max_entries=100, max_bytes=10**6, ttl=60.0)
@@ -196,6 +198,7 @@ class MemoryGateway:
                 in_thread=call,
                 background=Background(call),
                 turns=Turns(clock),
+                refusals=self.refusals,
             ),
             runtime.snapshot,
         )

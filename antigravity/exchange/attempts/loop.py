@@ -17,6 +17,7 @@ from antigravity.exchange.attempts.native import attempt_native
 from antigravity.exchange.attempts.pass_through import can_generate
 from antigravity.exchange.attempts.retry import (
     MAX_ATTEMPTS,
+    MAX_OMISSIONS,
     MAX_REFUSALS,
     SHORT_LIMIT,
     Step,
@@ -49,10 +50,15 @@ ACCOUNT = "X-Account-Email"
 
 
 class _Failure(Struct, frozen=True):
-    """Why an attempt failed; ``refusal`` is the upstream's own response, if a client may see it."""
+    """Why an attempt failed.
+
+    ``refusal`` is the upstream's own response, if a client may see it.  ``learned`` says that the
+    upstream refused parameters that the next attempt omits.
+    """
 
     error: GatewayError
     refusal: Reply | None = None
+    learned: bool = False
 
 
 class AttemptKind(Struct, frozen=True):
@@ -83,6 +89,8 @@ class AttemptLoop:
         self._tried = TriedAccounts()
         self._attempts = 0
         self._refusals = 0
+        #: How often parameters were omitted because the upstream refused them.
+        self._omissions = 0
         #: Whether a locked account was tried: one is enough for a request.
         self._probed = False
         self._fitter = ContextFitter(context, _serve)
@@ -113,6 +121,10 @@ class AttemptLoop:
                 self._attempts -= 1
                 continue  # the account is still locked: the request goes on as without the probe
             failure = outcome
+            if failure.learned and self._omissions < MAX_OMISSIONS:
+                self._omissions += 1
+                self._attempts -= 1
+                continue
             if not await self._prepare_next(failure.error, option, lease.credential.id):
                 return self._give_up(failure)
 
@@ -231,7 +243,8 @@ class AttemptLoop:
             reply = await send(attempt)
         except Refused as refused:
             longest = context.snapshot.settings.proxy.scheduling.max_lock_seconds
-            failure = _Failure(refused.error, refused.as_reply(longest) if passed else None)
+            response = refused.as_reply(longest) if passed else None
+            failure = _Failure(refused.error, response, refused.learned)
         except GatewayError as error:
             failure = _Failure(error)
         except BaseException:

@@ -30,6 +30,10 @@ MAX_ATTEMPTS: Final = 3
 #: Accounts that may refuse a request besides, see :func:`is_about_account`.
 MAX_REFUSALS: Final = 10
 
+#: Requests that are repeated without the parameters that an upstream refused.  Most upstreams name
+#: one parameter at a time.
+MAX_OMISSIONS: Final = 3
+
 #: Seconds: a rate limit that ends sooner is waited for with the same account.
 SHORT_LIMIT: Final = 2.0
 #: Seconds added to the end of a limit, so that the account is really free.

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from antigravity.exchange.attempts.attempt import Attempt
 from antigravity.exchange.attempts.commit_point import begin
-from antigravity.exchange.attempts.upstream_call import UpstreamCall
+from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.json_path import set_error_path
 from antigravity.exchange.operations.stored_responses import store_response
@@ -35,11 +35,16 @@ from antigravity.ir.call import HttpReply
 from antigravity.ir.capabilities import Target
 from antigravity.ir.errors import UnreadablePartError
 from antigravity.ir.request import Request
+from antigravity.logs import make_logger
+from antigravity.lowering.omitted_parameters import omit_parameters, refusing_target
 from antigravity.lowering.pipeline import Lowered, lower
 from antigravity.lowering.provider_content import foreign_extensions
+from antigravity.protocols.parameter_refusals import find_refused_parameters
 from antigravity.signatures.repair import REPAIRED
 from antigravity.signatures.store import StoredThinking
 from antigravity.signatures.thinking_recovery import SignatureCollector, recover
+
+log = make_logger()
 
 ThinkingLookup = Callable[[str], StoredThinking | None]
 
@@ -58,7 +63,11 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     operation: UpstreamOperation = "stream" if option.client.traits.streams else "generate"
     headers = context.call.headers if option.native else {}
     call = UpstreamCall(option, attempt.lease.credential, operation, encoded.body, headers)
-    response = await call.send(context.services.transport, context.recorder)
+    try:
+        response = await call.send(context.services.transport, context.recorder)
+    except Refused as refused:
+        refused.learned = _learn(attempt, refused, encoded)
+        raise
     source = _source(attempt, lowered, response)
 
     def completed() -> None:
@@ -67,6 +76,24 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     if context.head.stream:
         return await _stream(attempt, source, response, completed)
     return await _whole(attempt, source, response, completed)
+
+
+def _learn(attempt: Attempt, refused: Refused, encoded: EncodedRequest) -> bool:
+    """Return whether the upstream refused parameters that can be omitted, and remember them."""
+    option, refusals = attempt.option, attempt.context.services.refusals
+    upstream, model = option.upstream.name, option.target.model
+    status = refused.error.upstream_status or 0
+    names = find_refused_parameters(status, refused.body, encoded.body)
+    names -= refusals.names(upstream, model)
+    if names:
+        refusals.learn(upstream, model, names, refused.error.message)
+        log.info(
+            "{upstream} refuses {names} for {model}; they are omitted from now on",
+            upstream=upstream,
+            names=", ".join(sorted(names)),
+            model=model,
+        )
+    return bool(names)
 
 
 async def _encode(attempt: Attempt) -> tuple[Lowered, EncodedRequest]:
@@ -85,19 +112,33 @@ async def _encode(attempt: Attempt) -> tuple[Lowered, EncodedRequest]:
     lookup: ThinkingLookup | None = None
     if not context.is_repaired and fitted is None:
         lookup = await context.thinking_lookup(request)
+    upstream = attempt.option.upstream.name
+    refused = context.services.refusals.names(upstream, target.model)
     try:
         if context.is_large:
-            return await context.compute(_translate, request, lookup, client, target)
-        return _translate(request, lookup, client, target)
+            return await context.compute(
+                _translate, request, lookup, client, target, refused, upstream
+            )
+        return _translate(request, lookup, client, target, refused, upstream)
     except UnreadablePartError as error:
         await context.compute(set_error_path, error, context.original_call.body)
         raise
 
 
 def _translate(
-    request: Request, lookup: ThinkingLookup | None, client: IClientProtocol, target: Target
+    request: Request,
+    lookup: ThinkingLookup | None,
+    client: IClientProtocol,
+    target: Target,
+    refused: frozenset[str],
+    upstream: str,
 ) -> tuple[Lowered, EncodedRequest]:
-    """Return the lowered and encoded request, with the thinking that ``lookup`` finds restored."""
+    """Return the lowered and encoded request, with the thinking that ``lookup`` finds restored.
+
+    ``refused`` are the parameters that the upstream is known to refuse.
+    """
+    if refused:
+        target = refusing_target(target, refused)
     if lookup is not None:
         family, reasoning = target.capabilities.family, target.wants_reasoning
         request = recover(request, lookup, family, reasoning=reasoning)
@@ -106,6 +147,9 @@ def _translate(
     if request.extensions:
         unknown = foreign_extensions(request, client.name)
         lowered = replace(lowered, losses=unknown + lowered.losses)
+    if refused:
+        rest, losses = omit_parameters(lowered.request, refused, upstream)
+        lowered = replace(lowered, request=rest, losses=lowered.losses + losses)
     encoded: EncodedRequest = client.encode(lowered.request, target)
     return lowered, encoded
 

@@ -48,6 +48,8 @@ class Refused(Exception):  # noqa: N818 - a response, not a fault of the gateway
         self.headers = headers
         #: The request that was refused.
         self.request: OutgoingRequest | None = None
+        #: Whether the upstream refused parameters that the next attempt omits.
+        self.learned = False
 
     def as_reply(self, longest: float) -> Reply | None:
         """Return the reply for a client of the same protocol, ``None`` if it must not see it.
