@@ -162,9 +162,11 @@ class IDeltaTap(ITap):
     def watch_deltas(name: str, payloads: Sequence[bytes], events: bytes) -> bool:
         """Observe events that only add content; else return false, and do nothing.
 
-        ``payloads`` are the data of all ``events``, each of which has the name ``name``, is one
-        JSON object by its first and last byte, and describes no error.  If this returns true, the
-        tap is as if it had watched each of them; false is always right.
+        ``events`` are whole events with the name ``name``, and ``payloads`` their data, out of any
+        envelope.  Each is one JSON object by its first and last byte, and no member describes an
+        error.  If this returns true, each has the member that holds its content (``choices``,
+        ``candidates`` or ``delta``), and the tap is as if it had watched each.  False is always
+        right.
         """
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from antigravity.exchange.streams.passed_through import PassedThroughStream
+from antigravity.exchange.streams.passed_through import PassedThroughStream, ReframedStream
+from antigravity.exchange.streams.tapped_stream import TappedStream
 from antigravity.ir.events import Event
 from tests.pairs.streams import reply_context, wire
 from tests.support.chunks import split_bytes
-from tests.support.protocols import CLIENTS, SERVERS
+from tests.support.protocols import CLIENTS, SERVERS, call_of
 from tests.support.responses import HAND_WRITTEN
 
 #: The events of many responses, and some that only servers with faults send.
@@ -59,13 +61,24 @@ _TEXTS = (
 )
 
 
-def _passed(name: str, *, fast: bool) -> tuple[PassedThroughStream, list[Event]]:
+def _unwrap(data: bytes) -> bytes:
+    """Return the member ``response``, as that of Code Assist's envelope."""
+    return data.removeprefix(b'{"response":').removesuffix(b"}") if b"response" in data else data
+
+
+def _passed(name: str, *, fast: bool, framing: str = "") -> tuple[TappedStream, list[Event]]:
     tap: Any = CLIENTS[name].tap()
     collected: list[Event] = []
     if hasattr(tap, "collect"):
         tap.collect(collected.append, "gemini" if name == "gemini" else "claude", unsigned=True)
     server = SERVERS[name]
-    stream = PassedThroughStream(tap, server.keepalive, server.encoder(reply_context(name)))
+    stream: TappedStream
+    if framing:
+        call = call_of(name, {}, sse=framing == "events")
+        make, failure = server.traits.framing.framer, server.traits.framing.encode_failure
+        stream = ReframedStream(tap, server.keepalive, _unwrap, make(call), failure)
+    else:
+        stream = PassedThroughStream(tap, server.keepalive, server.encoder(reply_context(name)))
     assert stream._watch_deltas is not None
     if not fast:
         stream._watch_deltas = None
@@ -96,12 +109,20 @@ def _streams(draw: st.DrawFn, name: str) -> list[bytes]:
     return chunks
 
 
-@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize(
+    ("name", "framing"),
+    [*((name, "") for name in CLIENTS), ("gemini", "events"), ("gemini", "array")],
+)
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_deltas_pass_as_if_each_was_looked_at(name: str, data: st.DataObject) -> None:
+@given(data=st.data(), enveloped=st.booleans())
+def test_deltas_pass_as_if_each_was_looked_at(
+    name: str, framing: str, data: st.DataObject, enveloped: bool
+) -> None:
     chunks = data.draw(_streams(name))
-    (fast, seen), (slow, expected) = _passed(name, fast=True), _passed(name, fast=False)
+    if framing and enveloped:
+        chunks = [re.sub(rb"(?m)^data: (\{[^\r\n]*)", rb'data: {"response":\1}', c) for c in chunks]
+    fast, seen = _passed(name, fast=True, framing=framing)
+    slow, expected = _passed(name, fast=False, framing=framing)
     for chunk in chunks:
         assert fast.feed(chunk) == slow.feed(chunk)
         assert (fast.over, fast.meaningful, fast.usage) == (slow.over, slow.meaningful, slow.usage)

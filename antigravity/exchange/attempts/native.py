@@ -27,7 +27,6 @@ from antigravity.exchange.streams.other_protocol import is_other_protocol
 from antigravity.exchange.streams.passed_through import (
     PassedThroughStream,
     ReframedStream,
-    check_json,
 )
 from antigravity.exchange.streams.raw import (
     RawStream,
@@ -37,6 +36,7 @@ from antigravity.exchange.streams.raw import (
     is_json,
 )
 from antigravity.exchange.streams.response_form import FormDetector
+from antigravity.exchange.streams.tapped_stream import check_json
 from antigravity.exchange.streams.translated import Translator
 from antigravity.exchange.token_estimate import learn_from_usage
 from antigravity.interfaces.exchange import Reply

@@ -128,6 +128,9 @@ class AnthropicTap:
         """Observe deltas of a block; return false for other events."""
         if name != "content_block_delta":
             return False
+        for each in payloads:
+            if each.find(b'"delta"') < 0:
+                return False
         self.meaningful = True
         if self._open is not None:
             for each in payloads:

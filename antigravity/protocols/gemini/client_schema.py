@@ -13,21 +13,21 @@ from antigravity.protocols.gemini.token_counts import UsageMetadata
 from antigravity.protocols.lenient import LenientDecoder
 
 
-class InlineBlob(Struct, rename="camel"):
+class InlineBlob(Struct, rename="camel", gc=False):
     """A file in the response itself."""
 
     mime_type: str | None = None
     data: str = ""
 
 
-class FileBlob(Struct, rename="camel"):
+class FileBlob(Struct, rename="camel", gc=False):
     """A reference to a file."""
 
     mime_type: str | None = None
     file_uri: str = ""
 
 
-class FunctionCall(Struct):
+class FunctionCall(Struct, gc=False):
     """A function call; ``args`` stay raw, so that the client gets exactly what the model wrote."""
 
     name: str = ""
@@ -35,21 +35,21 @@ class FunctionCall(Struct):
     args: msgspec.Raw = msgspec.Raw()
 
 
-class ExecutableCode(Struct):
+class ExecutableCode(Struct, gc=False):
     """Code that Google's interpreter runs."""
 
     language: str | None = None
     code: str | None = None
 
 
-class CodeResult(Struct):
+class CodeResult(Struct, gc=False):
     """The output of executed code."""
 
     outcome: str | None = None
     output: str | None = None
 
 
-class Part(Struct, rename="camel"):
+class Part(Struct, rename="camel", gc=False):
     """One part of a response."""
 
     text: str | None = None
@@ -62,13 +62,13 @@ class Part(Struct, rename="camel"):
     code_execution_result: CodeResult | None = None
 
 
-class Content(Struct):
+class Content(Struct, gc=False):
     """The parts of a candidate."""
 
     parts: list[Part] | None = None
 
 
-class Candidate(Struct, rename="camel"):
+class Candidate(Struct, rename="camel", gc=False):
     """One of the alternative responses."""
 
     index: int | None = None
@@ -80,14 +80,14 @@ class Candidate(Struct, rename="camel"):
     logprobs_result: LogprobsResult | None = None
 
 
-class PromptFeedback(Struct, rename="camel"):
+class PromptFeedback(Struct, rename="camel", gc=False):
     """The reason why a prompt was blocked."""
 
     block_reason: str | None = None
     block_reason_message: str | None = None
 
 
-class GenerateResponse(Struct, rename="camel"):
+class GenerateResponse(Struct, rename="camel", gc=False):
     """A chunk of a stream, or a whole response."""
 
     candidates: list[Candidate] | None = None
@@ -98,13 +98,13 @@ class GenerateResponse(Struct, rename="camel"):
     error: Any = None
 
 
-class CandidateSummary(Struct, rename="camel"):
+class CandidateSummary(Struct, rename="camel", gc=False):
     """The fields of a candidate that a tap reads."""
 
     finish_reason: str | None = None
 
 
-class ResponseSummary(Struct, rename="camel"):
+class ResponseSummary(Struct, rename="camel", gc=False):
     """The fields of a chunk that a tap reads."""
 
     candidates: list[CandidateSummary] | None = None

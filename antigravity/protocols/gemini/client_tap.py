@@ -109,7 +109,8 @@ class GeminiTap:
             if each.find(b'"candidates":[{') < 0 and each.find(b'"candidates": [{') < 0:
                 return False
         if find(_USAGE) >= 0:
-            self._usage_chunk = next(each for each in reversed(payloads) if _USAGE in each)
+            counted = (each for each in reversed(payloads) if _USAGE in each)
+            self._usage_chunk = next(counted, self._usage_chunk)
         return True
 
     def watch(self, event: ServerSentEvent) -> None:

@@ -93,6 +93,9 @@ class ResponsesTap:
         """Observe deltas; return false for other events."""
         if not name.endswith(".delta"):
             return False
+        for each in payloads:
+            if each.find(b'"delta"') < 0:
+                return False
         self.meaningful = True
         return True
 
