@@ -6,7 +6,6 @@ Redirects are not followed, because they would carry a credential to another add
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredList, fail
@@ -36,7 +35,7 @@ from antigravity.transport.http1.agent import RequestAgent
 from antigravity.transport.http1.client import Http1Client
 from antigravity.transport.request_timer import RequestTimer
 from antigravity.transport.response import IncomingResponse
-from antigravity.transport.route import Route, find_route
+from antigravity.transport.route import find_route
 from antigravity.transport.treq_client import IdentityAgent, send
 from antigravity.transport.twisted_client import TwistedClient, TwistedLease
 
@@ -112,7 +111,7 @@ class _PendingRequest:
         client = transport.client
         self._lease = lease = client.lease(route, self._limits.connect)
         agent = IdentityAgent(lease.agent)
-        headers = client.build_headers(_encode_headers(request.headers, authority, route))
+        headers = client.build_headers(request.headers, authority.host, route.authorization)
         producer = BodyProducer(request.body) if request.body else None
         self._sent = now = transport.seconds()
         sending = send(agent, request.method, request.url, headers, producer, transport.reactor)
@@ -271,23 +270,3 @@ class HttpTransport:
         self.reactor.callLater(0, turn.callback, None)
         both = DeferredList([closing, turn], consumeErrors=True)
         return both.addCallback(lambda _: None)
-
-
-@lru_cache(maxsize=512)
-def _encode_name(name: str) -> bytes:
-    return name.lower().encode("ascii")
-
-
-def _encode_headers(
-    pairs: tuple[tuple[str, str], ...], authority: Authority, route: Route
-) -> list[tuple[bytes, bytes]]:
-    """Return the headers of a request, with ``Host``, which ``Agent`` would add to a copy.
-
-    :raises ValueError: if a name is not ASCII.
-    """
-    encoded = [(_encode_name(name), value.encode()) for name, value in pairs]
-    if route.authorization:
-        encoded.append((b"proxy-authorization", route.authorization.encode()))
-    if not any(name == b"host" for name, _ in encoded):
-        encoded.insert(0, (b"host", authority.host))
-    return encoded

@@ -17,6 +17,8 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
+from antigravity.transport.http1.headers import FixedHeaders
+
 
 class EncodedText(EncodedURL):
     """A URL that treq uses as text, without parsing it."""
@@ -76,9 +78,10 @@ class IdentityAgent:
     ) -> Deferred[IResponse]:
         """Send a request; ``Accept-Encoding`` is ``identity`` unless the caller has set one."""
         assert headers is not None
-        # The last value is treq's own.
-        accepted = (headers.getRawHeaders(b"accept-encoding") or [])[:-1]
-        headers.setRawHeaders(b"accept-encoding", accepted or [b"identity"])
+        if not isinstance(headers, FixedHeaders):
+            # The last value is treq's own.
+            accepted = (headers.getRawHeaders(b"accept-encoding") or [])[:-1]
+            headers.setRawHeaders(b"accept-encoding", accepted or [b"identity"])
         sending: Deferred[IResponse] = self._agent.request(method, uri, headers, bodyProducer)
         return sending.addCallback(self._remove_coding)
 

@@ -14,6 +14,7 @@ from twisted.web.iweb import IAgent
 
 from antigravity.transport.endpoints import BoundedEndpoint
 from antigravity.transport.http11 import ConnectionPool
+from antigravity.transport.request_headers import encode_headers
 from antigravity.transport.route import Route
 
 
@@ -82,10 +83,15 @@ class TwistedClient:
         """Return a lease for one request; connecting may take ``limit`` seconds."""
         return TwistedLease(self._pool, self._reactor, limit, route)
 
-    def build_headers(self, pairs: list[tuple[bytes, bytes]]) -> Headers:
-        """Return the headers of a request."""
+    def build_headers(
+        self, pairs: tuple[tuple[str, str], ...], host: bytes, authorization: str
+    ) -> Headers:
+        """Return the headers of a request to ``host``, with those of its proxy.
+
+        :raises ValueError: if a name is not ASCII.
+        """
         headers = Headers()
-        for name, value in pairs:
+        for name, value in encode_headers(pairs, host, authorization):
             headers.addRawHeader(name, value)
         return headers
 

@@ -56,6 +56,21 @@ def test_small_request_is_one_write(server: MemoryServer) -> None:
     )
 
 
+def test_accept_encoding_of_the_caller_is_sent(server: MemoryServer) -> None:
+    server.send(headers=(("Accept-Encoding", "br"),))
+    assert server.wire.value().count(b"Accept-Encoding") == 1
+    assert b"\r\nAccept-Encoding: br\r\n" in server.wire.value()
+
+
+def test_requests_do_not_share_what_they_do_not_have(server: MemoryServer) -> None:
+    for headers in ((("a", "1"),), (("b", "2"),), (("a", "1"),)):
+        server.send(headers=headers)
+        assert [name in server.wire.value() for name in (b"A: 1", b"B: 2")] == [
+            ("a", "1") in headers,
+            ("b", "2") in headers,
+        ]
+
+
 @pytest.mark.parametrize(
     ("method", "expected"), [("GET", []), ("POST", [b"Content-Length: 0"]), ("DELETE", [])]
 )

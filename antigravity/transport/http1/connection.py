@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.protocol import Protocol, connectionDone
@@ -17,6 +18,9 @@ from antigravity.transport.failures import failure_of
 from antigravity.transport.handshake import Handshake
 from antigravity.transport.http1.response import Response
 from antigravity.transport.http1.response_parser import ResponseParser
+
+#: Larger requests are not sent in one call of the system.
+_SENT_AT_ONCE: Final = 64 * 1024
 
 
 class ClientConnection(Handshake, Protocol):
@@ -44,6 +48,8 @@ class ClientConnection(Handshake, Protocol):
         self._is_busy = False
         self._is_aborted = False
         self._is_paused = False
+        #: Whether the transport may have data that is not sent.
+        self._is_buffered = False
         self._waiting: Deferred[IResponse] | None = None
         self._response: Response | None = None
         #: The producer of a body that is still being sent.
@@ -69,19 +75,40 @@ class ClientConnection(Handshake, Protocol):
         self._is_busy = True
         self._waiting = waiting
         self._parser.start(method)
-        transport: Any = self.transport
         if producer is None:
-            transport.write(head)
+            self._write(head)
         elif isinstance(producer, BodyProducer) and producer.is_small:
-            transport.write(head + producer.read())
+            self._write(head + producer.read())
         else:
             self._send_body(head, producer)
         return waiting
+
+    def _write(self, data: bytes) -> None:
+        """Send a whole request.
+
+        Twisted waits until the system reports that a socket can be written to, and then stops
+        waiting.  A connection that has nothing else to send almost always can be written to, so
+        it is tried first.  Once something had to wait, Twisted sends everything, in order.
+        """
+        transport: Any = self.transport
+        sent = 0
+        if (
+            not self._is_buffered
+            and len(data) <= _SENT_AT_ONCE
+            and isinstance(transport, tcp.Connection)
+        ):
+            count = transport.writeSomeData(data)
+            if isinstance(count, int) and count > 0:
+                sent = count
+        if sent < len(data):
+            self._is_buffered = True
+            transport.write(data[sent:])
 
     def _send_body(self, head: bytes, producer: IBodyProducer) -> None:
         """Send a body at the speed of the connection."""
         transport: Any = self.transport
         self._producer = producer
+        self._is_buffered = True
         transport.write(head)
         transport.registerProducer(producer, True)
         sending: Deferred[None] = producer.startProducing(transport)

@@ -96,3 +96,31 @@ class HeaderPairs(Headers):
         for name, value in self.pairs:
             grouped.setdefault(name, []).append(value)
         return iter(grouped.items())
+
+
+class FixedHeaders(HeaderPairs):
+    """The headers of requests, which treq cannot change, so that many requests share them.
+
+    treq adds ``Accept-Encoding`` to a copy of what it gets.
+
+    :ivar lines: the headers in their wire form.
+    """
+
+    __slots__ = ("lines",)
+
+    def __init__(self, pairs: list[tuple[bytes, bytes]], lines: bytes) -> None:
+        super().__init__(pairs=pairs)
+        self.lines = lines
+
+    def copy(self) -> FixedHeaders:
+        """Return the same headers."""
+        return self
+
+    def addRawHeader(self, name: Any, value: Any) -> None:
+        """Ignore the header."""
+
+    def setRawHeaders(self, name: Any, values: Iterable[Any]) -> None:
+        """Ignore the headers."""
+
+    def removeHeader(self, name: Any) -> None:
+        """Keep the headers."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
 from twisted.web.http_headers import Headers
 
-from antigravity.transport.http1.headers import HeaderPairs
+from antigravity.transport.http1.headers import FixedHeaders
 
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 #: Visible ASCII; a fragment is not part of a request.
@@ -37,6 +38,21 @@ def _method(method: bytes) -> bytes:
     return method + b" "
 
 
+def encode_lines(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return headers in their wire form.
+
+    :raises ValueError: if one cannot be sent: it would end its line, or set the framing.
+    """
+    out: list[bytes] = []
+    for name, value in pairs:
+        out += (_field(name), value, b"\r\n")
+    lines = b"".join(out)
+    count = len(out) // 3
+    if lines.count(b"\n") != count or lines.count(b"\r") != count or b"\0" in lines:
+        raise ValueError("the value of a header has a line break")
+    return lines
+
+
 def encode_head(
     method: bytes, target: bytes, headers: Headers, length: int | None, *, persistent: bool
 ) -> bytes:
@@ -44,26 +60,17 @@ def encode_head(
 
     :param target: a path with its query, or a whole URL for a proxy.
     :param length: the size of the body, ``None`` if there is none.
-    :raises ValueError: if a part cannot be sent: it would end the line, or set the framing.
+    :raises ValueError: if a part cannot be sent.
     """
     if not _TARGET.fullmatch(target):
         raise ValueError("the target of a request is malformed")
+    if isinstance(headers, FixedHeaders):
+        lines = headers.lines
+    else:
+        all_headers = headers.getAllRawHeaders()
+        lines = encode_lines((name, value) for name, values in all_headers for value in values)
     if length is None and method in _WITH_BODY:
         length = 0
-    out = [_method(method), target, b" HTTP/1.1\r\n"]
-    if not persistent:
-        out.append(b"Connection: close\r\n")
-    if length is not None:
-        out.append(b"Content-Length: %d\r\n" % length)
-    if isinstance(headers, HeaderPairs):
-        pairs = headers.pairs
-    else:
-        pairs = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
-    begun = len(out)
-    for name, value in pairs:
-        out += (_field(name), value, b"\r\n")
-    head = b"".join(out)
-    lines = len(pairs) + (begun - 2)
-    if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
-        raise ValueError("the value of a header has a line break")
-    return head + b"\r\n"
+    size = b"" if length is None else b"Content-Length: %d\r\n" % length
+    closing = b"" if persistent else b"Connection: close\r\n"
+    return b"%b%b HTTP/1.1\r\n%b%b%b\r\n" % (_method(method), target, closing, size, lines)
