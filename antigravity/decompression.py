@@ -7,17 +7,18 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
 #: The most bytes of decompressed data in one piece.
 PIECE: Final = 256 * 1024
 #: 8 MiB, the largest window of the ``zstd`` content coding (RFC 9659); it is allocated at once.
 _ZSTD_WINDOW_LOG: Final = 23
+
+
+class MalformedError(Exception):
+    """The data is not in its content coding."""
+
+
 #: The errors of decompressors for malformed data.
-ERRORS: Final = (zlib.error, zstd.ZstdError, EOFError)
+ERRORS: Final = (zlib.error, MalformedError, EOFError)
 
 
 class Inflater(Protocol):
@@ -82,6 +83,12 @@ class _Deflate(_Zlib):
 
 class _Zstd:
     def __init__(self) -> None:
+        # imported at the first use: few clients and upstreams compress
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+        self._error = zstd.ZstdError
         options: Any = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
         self._inner: Any = zstd.ZstdDecompressor(options=options)
 
@@ -94,7 +101,10 @@ class _Zstd:
         return bytes(self._inner.unused_data)
 
     def decompress(self, data: bytes) -> bytes:
-        return bytes(self._inner.decompress(data, PIECE))
+        try:
+            return bytes(self._inner.decompress(data, PIECE))
+        except self._error as error:
+            raise MalformedError(str(error)) from error
 
 
 #: The decompressors by content coding.

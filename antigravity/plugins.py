@@ -7,7 +7,6 @@ and left out; it never stops the gateway.
 from __future__ import annotations
 
 import importlib
-import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
@@ -31,6 +30,7 @@ from antigravity.interfaces.embeddings import (
     IEmbeddingServer,
 )
 from antigravity.interfaces.interception import IBackgroundDetector, IWarmupFilter
+from antigravity.interfaces.lazy_protocol import LazyProtocol
 from antigravity.interfaces.mcp import (
     IMcpCatalog,
     IMcpPrompt,
@@ -61,7 +61,6 @@ HOOKS: Final = tuple(
     name for name, value in vars(hookspecs).items() if hasattr(value, f"{hookspecs.GROUP}_spec")
 )
 _PACKAGE: Final = Path(__file__).parent
-_STANDARD_LIBRARY: Final = Path(sysconfig.get_path("stdlib"))
 _SITE_FOLDERS: Final = frozenset(("site-packages", "dist-packages"))
 
 
@@ -204,6 +203,8 @@ class Registry:
 
 
 def _verify(interface: type[Interface], candidate: object) -> None:
+    if isinstance(candidate, LazyProtocol):
+        return  # a built-in one; to verify it would import it
     try:
         verifyObject(interface, candidate)
     except Invalid as error:
@@ -347,7 +348,10 @@ def _is_in_plugin(frame: traceback.FrameSummary) -> bool:
     file = Path(frame.filename)
     if file.is_relative_to(_PACKAGE):
         return False
-    return not file.is_relative_to(_STANDARD_LIBRARY) or not _SITE_FOLDERS.isdisjoint(file.parts)
+    import sysconfig  # large, and needed for failed plugins only
+
+    standard_library = Path(sysconfig.get_path("stdlib"))
+    return not file.is_relative_to(standard_library) or not _SITE_FOLDERS.isdisjoint(file.parts)
 
 
 def _unknown_hooks(plugin: object) -> Iterator[str]:

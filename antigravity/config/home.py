@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
-import platformdirs
-
 from antigravity.config.atomic import write_atomically
 from antigravity.config.errors import ConfigurationError, Problem
 from antigravity.config.last_run import explain_missing_settings, read_last_run
@@ -30,6 +28,8 @@ def find_home(option: str | Path | None = None, environ: Mapping[str, str] = os.
     chosen = option or environ.get(HOME_VARIABLE)
     if chosen:
         return Path(chosen).expanduser().absolute()
+    import platformdirs  # large, and not needed for a home that is given
+
     return Path(platformdirs.user_data_dir("antigravity", appauthor=False))
 
 

@@ -1,25 +1,26 @@
 """Expiring entries in one SQLite file, readable by its owner only.
 
-All functions block on the disk: call them in threads, one at a time.
+All functions block on the disk: call them in threads, one at a time.  SQLite is imported when there
+is something to read or to write.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from antigravity.interfaces.stores import Entry
+
+if TYPE_CHECKING:
+    import sqlite3
 
 #: The version of the file format.
 VERSION: Final = 1
 #: Seconds to wait for another process that has locked the file.
 _LOCK_TIMEOUT: Final = 2.0
-#: The errors of SQLite that mean a damaged file; all others may be temporary.
-_DAMAGED: Final = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _COMPANIONS: Final = ("-wal", "-shm")
 
 _SCHEMA: Final = f"""
@@ -58,6 +59,8 @@ class SqliteFile:
 
         :raises StoreFileError: if the file cannot be used.
         """
+        if not self._path.exists():
+            return []
         with self._transaction() as connection:
             entries: list[Entry] = []
             size, last = 0, None
@@ -118,6 +121,8 @@ class SqliteFile:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
+        import sqlite3
+
         try:
             if self._connection is None:
                 self._connection = self._open()
@@ -130,6 +135,8 @@ class SqliteFile:
 
     def _failed(self, error: Exception) -> StoreFileError:
         """Close the file, rename it if it is damaged, and return the error."""
+        import sqlite3
+
         try:
             self.close()
             if isinstance(error, OSError) or not _is_damaged(error):
@@ -145,6 +152,8 @@ class SqliteFile:
         return StoreFileError(f"{self._path} is damaged ({error}); it was renamed to {aside.name}")
 
     def _open(self) -> sqlite3.Connection:
+        import sqlite3
+
         self._make_private()
         connection = sqlite3.connect(
             self._path, timeout=_LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
@@ -185,8 +194,12 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 
 def _is_damaged(error: Exception) -> bool:
+    """Return whether an error means a damaged file; all others may be temporary."""
+    import sqlite3
+
     # Errors of Python have no code; they mean that the data was invalid.
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DAMAGED
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    return code in {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _blob(key: str) -> bytes:

@@ -7,7 +7,6 @@ them with :meth:`antigravity.ir.capabilities.Target.accepts`.
 from __future__ import annotations
 
 import ipaddress
-import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -36,7 +35,7 @@ class AddressRule(Struct, frozen=True, forbid_unknown_fields=True):
 
     def matches(self, host: str, port: int | None) -> bool:
         """Return whether the rule applies to a server at ``host``."""
-        if any(_pattern(each).fullmatch(host) for each in self.hosts):
+        if any(_matches(each, host) for each in self.hosts):
             return True
         return port in self.ports and is_local(host)
 
@@ -69,9 +68,12 @@ class QuirkTable(Struct, frozen=True):
         return "unknown to the gateway; a plugin may know it"
 
 
-@cache
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, text.split("*"))))
+def _matches(pattern: str, host: str) -> bool:
+    """Return whether a host has the name that a pattern with at most one ``*`` describes."""
+    head, star, tail = pattern.partition("*")
+    if not star:
+        return host == pattern
+    return len(host) >= len(head) + len(tail) and host.startswith(head) and host.endswith(tail)
 
 
 def is_local(host: str) -> bool:

@@ -116,7 +116,15 @@ ALLOWED = {
     "simulator": {"version", "daemon.exit_code"},
     "hookspecs": {"interfaces", "ir"},
     "plugins": {"hookspecs", "config.known_names", "interfaces", "logs", "mcp"},
-    "builtin": {"hookspecs", "accounts", "interception", "protocols", "upstreams"},
+    "builtin": {
+        "hookspecs",
+        "accounts",
+        "interception",
+        "interfaces",
+        "ir.call",
+        "protocols",
+        "upstreams",
+    },
 }
 
 #: The rooms that put others together: they may import everything but ``tap``, which nothing does.

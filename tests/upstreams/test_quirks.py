@@ -93,3 +93,8 @@ def test_quirks_are_described_for_people() -> None:
     assert table.describe("no_logit_bias") == "refused: logit_bias"
     assert "plugin" in table.describe("frobnicate")
     assert table.at(BaseUrl("https://api.x.ai", "/v1"))
+
+
+def test_patterns_of_hosts_have_at_most_one_star() -> None:
+    patterns = [host for rule in quirk_table().address for host in rule.hosts]
+    assert max(pattern.count("*") for pattern in patterns) == 1

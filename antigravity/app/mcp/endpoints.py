@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
-from antigravity.app.mcp.federation import build_servers, run
-from antigravity.app.mcp.relay import RelayEndpoints
-from antigravity.app.mcp.vision import Ask, VisionEndpoint
 from antigravity.config.settings import Settings
 from antigravity.interfaces.mcp import IMcpEndpoint
 from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
-from antigravity.mcp.client.federation import Federation
 from antigravity.mcp.endpoint import Limits, McpEndpoint
 from antigravity.mcp.registry import McpRegistry
 from antigravity.mcp.running_calls import CallLimits
 from antigravity.plugins import Registry
 from antigravity.services import Drain
+
+if TYPE_CHECKING:
+    from antigravity.app.mcp.relay import RelayEndpoints
+    from antigravity.app.mcp.vision import Ask, VisionEndpoint
+    from antigravity.mcp.client.federation import Federation
 
 #: The endpoint of all tools, prompts and resources.
 PATH: Final = "/mcp"
@@ -29,6 +30,7 @@ PATH: Final = "/mcp"
 class McpEndpoints:
     """All MCP endpoints of the gateway; their sessions survive a reload.
 
+    Other servers, the relay and the vision tools are imported when the configuration has them.
     ``ask`` calls a model of the gateway, for the vision tools.
     """
 
@@ -38,11 +40,13 @@ class McpEndpoints:
         self._clock = reactor
         self._home = home
         self._drain = drain
+        self._transport = transport
+        self._ask = ask
         self._registry = McpRegistry()
         self._endpoint: McpEndpoint | None = None
-        self._federation = Federation(reactor, transport, partial(run, reactor))
-        self._relays = RelayEndpoints(reactor, drain, transport)
-        self._vision = VisionEndpoint(reactor, drain, transport, ask)
+        self._federation: Federation | None = None
+        self._relays: RelayEndpoints | None = None
+        self._vision: VisionEndpoint | None = None
 
     def endpoints(
         self, settings: Settings, registry: Registry, media: IMediaFetcher
@@ -51,27 +55,54 @@ class McpEndpoints:
 
         They offer the entries of ``registry`` and of the servers in ``settings``.
         """
-        self._federation.use(build_servers(settings, self._home))
+        self._use_servers(settings)
         limits = _limits(settings)
-        return {
-            **self._gateway_endpoint(settings, registry, limits),
-            **self._relays.endpoints(settings),
-            **self._vision.endpoints(settings, limits, media),
-        }
+        endpoints = dict(self._gateway_endpoint(settings, registry, limits))
+        if settings.proxy.zai.mcp.enabled:
+            self._import_zai()
+        if self._relays is not None and self._vision is not None:
+            endpoints |= self._relays.endpoints(settings)
+            endpoints |= self._vision.endpoints(settings, limits, media)
+        return endpoints
 
     def status(self) -> list[dict[str, object]]:
         """Return the state of the other MCP servers."""
-        return self._federation.status()
+        return [] if self._federation is None else self._federation.status()
 
     def stop(self) -> Deferred[Any]:
         """End all sessions, calls and streams.
 
         Return a Deferred that fires when the other MCP servers are stopped too.
         """
-        self._relays.stop()
-        self._vision.stop()
+        if self._relays is not None:
+            self._relays.stop()
+        if self._vision is not None:
+            self._vision.stop()
         self._stop_gateway_endpoint()
-        return self._federation.stop()
+        return succeed(None) if self._federation is None else self._federation.stop()
+
+    def _use_servers(self, settings: Settings) -> None:
+        """Connect to the other servers in ``settings``."""
+        if self._federation is None:
+            if not settings.mcp.servers:
+                return
+            from antigravity.app.mcp.federation import run
+            from antigravity.mcp.client.federation import Federation
+
+            self._federation = Federation(self._clock, self._transport, partial(run, self._clock))
+        from antigravity.app.mcp.federation import build_servers
+
+        self._federation.use(build_servers(settings, self._home))
+
+    def _import_zai(self) -> None:
+        """Import the relay and the vision tools, unless they are there."""
+        if self._relays is None:
+            from antigravity.app.mcp.relay import RelayEndpoints
+            from antigravity.app.mcp.vision import VisionEndpoint
+
+            parts = (self._clock, self._drain, self._transport)
+            self._relays = RelayEndpoints(*parts)
+            self._vision = VisionEndpoint(*parts, self._ask)
 
     def _gateway_endpoint(
         self, settings: Settings, registry: Registry, limits: Limits
@@ -84,7 +115,8 @@ class McpEndpoints:
                 self._registry, self._clock, enter=self._drain.enter, leave=self._drain.leave
             )
         self._endpoint.configure(limits)
-        catalogs = (registry.mcp, *registry.mcp_catalogs, *self._federation.catalogs)
+        others = () if self._federation is None else self._federation.catalogs
+        catalogs = (registry.mcp, *registry.mcp_catalogs, *others)
         self._registry.replace(catalogs)
         return {PATH: self._endpoint}
 
