@@ -26,6 +26,7 @@ from antigravity.config.settings import Settings, effective_auth_mode
 from antigravity.config.snapshot import Configuration, load
 from antigravity.daemon.exit_code import ExitCode
 from antigravity.daemon.interpreter import Interpreter
+from antigravity.daemon.log_output import write_log
 from antigravity.daemon.steady_clock import install as install_steady_clock
 from antigravity.logs import make_logger
 from antigravity.plugins import PluginHost
@@ -99,6 +100,22 @@ def read_first(reader: ConfigurationReader) -> LoadedConfiguration:
         raise SystemExit(f"antigravity: {error.filename}: {error.strerror}") from None
 
 
+class _Process(SequentialService):
+    """All services of the process, which also write its log.
+
+    :param options: those of ``twistd``.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._options = options
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Belong to an application, and write its log."""
+        write_log(parent, self._options)
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
+
+
 def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
     """Return the gateway that the options of ``twistd antigravity`` describe.
 
@@ -126,7 +143,7 @@ def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
         configure=reader.read,
         failed=partial(_cannot_start, loop, ExitCode()),
     )
-    services = SequentialService()  # type: ignore[no-untyped-call]
+    services = _Process(getattr(options, "parent", None) or {})
     gateway.setServiceParent(services)  # type: ignore[no-untyped-call]
     watcher = FileWatcher(
         loop,

@@ -152,7 +152,8 @@ class ClientConnection(Protocol):
         except GatewayError as error:
             self.refuse(error)
         else:
-            self._update_deadline()
+            if self.request is not None or self._reader.has_input:  # else it is set already
+                self._update_deadline()
 
     def _keep(self, data: bytes) -> None:
         """Let bytes wait for the end of the current request."""
