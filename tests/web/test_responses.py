@@ -52,6 +52,16 @@ def test_whole_response_has_its_length() -> None:
     web.close()
 
 
+def test_header_with_half_a_character_is_sent() -> None:
+    web = WebHarness()
+    headers = (("X-Mapped-Model", "a\ud800b"), ("Vary", "A"), ("vary", "B"), ("Server", "mine"))
+    web.exchange.answer = lambda call: Reply(200, "text/plain", headers, b"x")
+    response = web.request("POST", "/v1/messages", b"{}")
+    assert (response.status, response.headers["x-mapped-model"]) == (200, "a?b")
+    assert (response.headers["vary"], response.headers["server"]) == ("A, B", "mine")
+    assert web.wire().count(b"Server:") == web.wire().count(b"Date:") == 1
+
+
 def test_streamed_response_is_chunked() -> None:
     web, stream = streaming()
     assert web.wire().endswith(b"\r\n\r\n")  # the head is out before the first event

@@ -115,7 +115,8 @@ def encode_head(version: str, status: int, phrase: str, fields: Fields) -> bytes
         constant = ""
     else:
         constant = _second()[2]
-    return f"{version} {status} {phrase}\r\n{constant}{''.join(fields.values())}\r\n".encode()
+    text = f"{version} {status} {phrase}\r\n{constant}{''.join(fields.values())}\r\n"
+    return text.encode(errors="replace")  # names of models can hold halves of characters
 
 
 def _date_text() -> str:
