@@ -218,6 +218,11 @@ class ResponseFold:
 
         :raises GatewayError: the error of a :class:`StreamFailure`.
         """
+        if type(event) is TextDelta:  # nearly all events are
+            known = self._choices.get(event.choice)
+            if known is not None:
+                known.run(thinking=False).pieces.append(event.text)
+                return
         match event:
             case ResponseStart():
                 self._start = event

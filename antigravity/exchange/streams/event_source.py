@@ -157,10 +157,11 @@ class EventSource:
     def _decoded(self, frame: ServerSentEvent) -> Sequence[Event]:
         if self.failure is not None or self.done:
             return ()
-        if len(frame.data) > ITEM_LIMIT and has_too_many_items(frame.data):
+        data = frame.data
+        if len(data) > ITEM_LIMIT and has_too_many_items(data):
             return self._note([StreamFailure(too_many_items())])
         if self._unwrap is not None:
-            frame = ServerSentEvent(frame.event, self._unwrap(frame.data))
+            frame = ServerSentEvent(frame.event, self._unwrap(data))
         if self._others is not None:
             others, self._others = self._others, None
             self._decoder = others(frame.data) or self._decoder

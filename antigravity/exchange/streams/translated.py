@@ -155,6 +155,6 @@ class ResponseCollector(_DecodedResponse):
 
     def _encode(self, events: Sequence[Event]) -> bytes:
         for event in events:
-            if not isinstance(event, StreamFailure):
+            if type(event) is not StreamFailure:
                 self._fold.feed(event)
         return b""

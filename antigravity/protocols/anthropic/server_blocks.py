@@ -103,6 +103,11 @@ class BlockWriter:
         if write is not None:
             write(self, event)
 
+    @property
+    def continues_text(self) -> bool:
+        """Whether a text is open, and nothing is to be written before or after more of it."""
+        return self._open == "text" and not self._late and not self._citations
+
     def abandon(self) -> None:
         """Close the open block and nothing more, after a failure."""
         if self._open:
@@ -146,8 +151,7 @@ class BlockWriter:
     def _text(self, text: str) -> None:
         if not text:
             return
-        if self._open != "text" or self._late:
-            self._enter("text", {"text": ""})
+        self._enter("text", {"text": ""})
         self._sink.text(text)
         if self._citations:
             waiting, self._citations = self._citations, []

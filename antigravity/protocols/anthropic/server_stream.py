@@ -8,7 +8,7 @@ import msgspec
 
 from antigravity.ir.call import ReplyContext
 from antigravity.ir.errors import GatewayError
-from antigravity.ir.events import Finish
+from antigravity.ir.events import Finish, TextDelta
 from antigravity.protocols.anthropic.errors import error_object
 from antigravity.protocols.anthropic.server_blocks import BlockWriter
 from antigravity.protocols.anthropic.server_reply import message, message_end
@@ -53,7 +53,11 @@ class _StreamSink:
         self.write("content_block_start", index=self._index, content_block=block)
 
     def text(self, text: str) -> None:
-        self._out.append(self._text + encode_text(text) + b"}}\n\n")
+        self._out.append(self.text_delta(text))
+
+    def text_delta(self, text: str) -> bytes:
+        """Return the event that adds text to the open block."""
+        return self._text + encode_text(text) + b"}}\n\n"
 
     def thinking(self, text: str) -> None:
         self._out.append(self._thinking + encode_text(text) + b"}}\n\n")
@@ -93,6 +97,8 @@ class AnthropicStreamEncoder(StreamEncoder):
 
     def write(self, event: OrderedEvent) -> bytes:
         """Return the bytes of one event."""
+        if type(event) is TextDelta and event.text and self._blocks.continues_text:
+            return self._sink.text_delta(event.text)  # as ``BlockWriter`` would
         if type(event) is ChoiceStart:
             self._sink.write("message_start", message=message(self._context, self.usage))
         else:

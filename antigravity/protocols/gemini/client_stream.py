@@ -162,8 +162,10 @@ class GeminiStreamDecoder:
             content = logprobs.from_wire(candidate.logprobs_result)
             if content:
                 events.append(LogprobsDelta(content, index))
-        choice.grounding = candidate.grounding_metadata or choice.grounding
-        choice.citations = candidate.citation_metadata or choice.citations
+        if candidate.grounding_metadata is not None:
+            choice.grounding = candidate.grounding_metadata
+        if candidate.citation_metadata is not None:
+            choice.citations = candidate.citation_metadata
         native = candidate.finish_reason
         if native and native != "FINISH_REASON_UNSPECIFIED":
             failure = finish_reasons.failure_of(native, candidate.finish_message)
