@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -58,9 +59,9 @@ class ModelWindow(Struct, frozen=True):
         return Limits(fit, l1, l2, l3)
 
     def lowest_limit(self, thresholds: Thresholds) -> int:
-        """Return the lowest limit of any request."""
-        most = self.window if self.capabilities.window_counts_output else None
-        return self.limits(most, thresholds).lowest
+        """Return the lowest limit of any request; every request asks for it."""
+        counts, most = self.capabilities.window_counts_output, self.capabilities.max_output_tokens
+        return _lowest_limit(self.window, counts, most, thresholds)
 
     def _reserved(self, requested: int | None) -> int:
         """Return the number of tokens reserved for the response."""
@@ -69,6 +70,17 @@ class ModelWindow(Struct, frozen=True):
             return min(RESPONSE_TOKENS, int(self.window * RESPONSE_SHARE))
         most: Sequence[int] = (capabilities.max_output_tokens or requested, requested)
         return min(*most, int(self.window * OUTPUT_SHARE))
+
+
+@lru_cache(maxsize=4096)
+def _lowest_limit(
+    window: int, window_counts_output: bool, max_output: int | None, thresholds: Thresholds
+) -> int:
+    capabilities = Capabilities(
+        window_counts_output=window_counts_output, max_output_tokens=max_output
+    )
+    requested = window if window_counts_output else None
+    return ModelWindow(window, capabilities).limits(requested, thresholds).lowest
 
 
 def may_exceed(body: bytes, limit: int, factor: float) -> bool:

@@ -6,7 +6,7 @@ Small requests are not decoded for this: the length of the body is enough.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
@@ -96,11 +96,6 @@ class ContextFitter:
         self._context = context
         self._serve = serve
         self._settings = context.snapshot.settings.experimental
-        self._thresholds = Thresholds(
-            self._settings.context_compression_threshold_l1,
-            self._settings.context_compression_threshold_l2,
-            self._settings.context_compression_threshold_l3,
-        )
         self._fits: dict[tuple[str, str], _Fit] = {}
         #: Plans to remember, made by a function that may run in a thread.
         self._planned: list[tuple[str, CachedPlan]] = []
@@ -108,7 +103,7 @@ class ContextFitter:
 
     def concerns(self, option: RoutingOption) -> bool:
         """Return whether an option may need a shorter request; the others can be skipped."""
-        if (option.upstream.name, option.target.model) in self._fits:
+        if self._fits and (option.upstream.name, option.target.model) in self._fits:
             return True
         return (self._always() or self._is_suspect(option)) and self._is_conversation(option)
 
@@ -124,6 +119,8 @@ class ContextFitter:
 
         Call :meth:`wants_summary` first.
         """
+        if not self._fits:
+            return None
         fit = self._fits.get((option.upstream.name, option.target.model))
         return None if fit is None else fit.fitted
 
@@ -249,6 +246,14 @@ class ContextFitter:
         )
         plan = await context.compute(remembered.plan_for, raw)
         return _LongRequest(request, key, remembered, plan, terms, target.model)
+
+    @cached_property
+    def _thresholds(self) -> Thresholds:
+        return Thresholds(
+            self._settings.context_compression_threshold_l1,
+            self._settings.context_compression_threshold_l2,
+            self._settings.context_compression_threshold_l3,
+        )
 
     def _always(self) -> bool:
         """Return whether long results of tools are shortened in every request."""

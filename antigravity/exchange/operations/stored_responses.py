@@ -66,9 +66,8 @@ def remember_origin(
     context: RequestContext, option: RoutingOption, credential: Credential, tap: ITap
 ) -> None:
     """Store the origin of a response that is passed through, once its id is known."""
-    stored, naming = context.traits.stored_responses, IResponseIdTap(tap, None)
-    if stored is None or naming is None:
-        return
-    if stored.wants_store(context.outline.body):
+    stored = context.traits.stored_responses
+    naming = None if stored is None else IResponseIdTap(tap, None)
+    if stored is not None and naming is not None and stored.wants_store(context.outline.body):
         origin = ResponseOrigin(option.upstream.name, credential.id, option.target.model)
         naming.on_response_id(partial(client_responses(context).put_origin, origin=origin))

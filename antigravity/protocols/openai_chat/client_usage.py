@@ -25,14 +25,15 @@ def read_usage(wire: Any) -> Usage | None:
     """
     if not isinstance(wire, dict):
         return None
+    details = _object(wire.get("prompt_tokens_details"))
+    output_details = _object(wire.get("completion_tokens_details"))
     prompt = _count(wire, "prompt_tokens")
     output = _count(wire, "completion_tokens")
-    reasoning = _count(wire.get("completion_tokens_details"), "reasoning_tokens")
+    reasoning = _count(output_details, "reasoning_tokens")
     hidden = _count(wire, "total_tokens") - prompt - output
     if hidden > 0:
         output += hidden
         reasoning = reasoning or hidden
-    details = wire.get("prompt_tokens_details")
     cached = _count(details, "cached_tokens") or _count(wire, "prompt_cache_hit_tokens")
     return Usage(
         input_total=prompt,
@@ -41,12 +42,18 @@ def read_usage(wire: Any) -> Usage | None:
         output=output,
         reasoning=reasoning,
         audio_input=_count(details, "audio_tokens"),
-        audio_output=_count(wire.get("completion_tokens_details"), "audio_tokens"),
+        audio_output=_count(output_details, "audio_tokens"),
     )
 
 
-def _count(wire: Any, name: str) -> int:
-    value = wire.get(name) if isinstance(wire, dict) else None
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(wire: dict[str, Any], name: str) -> int:
+    value = wire.get(name)
+    if value is None:
+        return 0
     if isinstance(value, str) and value.isdecimal() and len(value) <= _MAX_DIGITS:
         return int(value)
     return max(0, int(value)) if isinstance(value, int | float) else 0
