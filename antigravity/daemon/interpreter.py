@@ -23,16 +23,16 @@ from twisted.internet.task import LoopingCall
 
 #: Seconds after which a computing thread yields to the event loop.
 SWITCH_INTERVAL: Final = 0.001
-#: New objects after which the youngest are collected; this takes about a millisecond.
-YOUNG: Final = 2000
-#: Collections of the youngest objects before one of the younger objects, as in Python.
+#: New objects after which the youngest are collected, and collections of these before one of the
+#: younger objects.  The latter takes a few milliseconds.
+YOUNG: Final = 500
 MIDDLE: Final = 10
 #: Seconds between two checks whether a full collection is due.
 INTERVAL: Final = 1.0
-#: Collections of the younger objects after which it is due while requests run, as in Python.
-DUE: Final = 10
-#: Collections of the younger objects after which it runs in any case.
-OVERDUE: Final = 300
+#: Additional old objects after which it is due while requests run.
+DUE: Final = 100_000
+#: Additional old objects after which it runs in any case.
+OVERDUE: Final = 1_000_000
 #: Checks after which it is due while no request runs, and free memory is returned to the system.
 CHECKS_UNTIL_DUE: Final = 30
 #: The size of blocks that are returned at once, in bytes.
@@ -94,6 +94,11 @@ def collection_paused() -> Iterator[None]:
             gc.enable()
 
 
+def _count_old() -> int:
+    """Return the number of objects that only full collections examine."""
+    return len(gc.get_objects(generation=2))
+
+
 class Load(Protocol):
     """What the gateway is doing."""
 
@@ -120,6 +125,8 @@ class Interpreter(Service):
         self._before: Any = None
         self._libc: Any = None
         self._count = 0
+        #: The number of old objects after the last full collection.
+        self._old = 0
         #: The configuration whose objects are excluded from collections.
         self._frozen: object = None
 
@@ -152,6 +159,7 @@ class Interpreter(Service):
             self._freeze_again()
         elif _collects_at_once() and self._is_due():
             gc.collect()
+            self._old = _count_old()
         if self._count >= CHECKS_UNTIL_DUE and not self._load.is_translating:
             trim_memory(self._libc)
             self._count = 0
@@ -162,10 +170,13 @@ class Interpreter(Service):
             gc.unfreeze()
             gc.collect()
         gc.freeze()
+        self._old = 0
         self._frozen = self._load.configuration
 
     def _is_due(self) -> bool:
-        grown = gc.get_count()[2]
+        is_new = gc.get_count()[2] > 0
         if not self._load.requests:
-            return grown > 0 or self._count >= CHECKS_UNTIL_DUE
-        return grown >= OVERDUE or (grown >= DUE and not self._load.is_translating)
+            return is_new or self._count >= CHECKS_UNTIL_DUE
+        if not is_new:
+            return False
+        return _count_old() - self._old >= (OVERDUE if self._load.is_translating else DUE)
