@@ -93,23 +93,39 @@ class SseDecoder:
             size = None
             self._cr = chunk[-1:] == b"\r"
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        lines = chunk.split(b"\n")
+        if self._pieces and b"\n" in chunk:
+            chunk = self._join(chunk)
+        blocks = chunk.split(b"\n\n")
+        lines = blocks.pop().split(b"\n")
         rest = lines.pop()
         events: list[ServerSentEvent] = []
-        if lines and self._pieces:
-            lines[0] = self._join(lines[0])
-        self.tail = None if size is None else _tail(lines, rest, size)
+        for block in blocks:
+            self._block(block, events)
+        if size is not None:
+            after = len(rest) + sum(map(len, lines)) + len(lines) if blocks else size
+            self.tail = _tail(lines, rest, after)
+        else:
+            self.tail = None
         for line in lines:
-            if line:
-                self._line(line)
-            elif self._data:
-                events.append(self._pop_event())
-            else:
-                self._name = ""
+            self._line(line, events)
         if rest:
             self._hold(len(rest))
             self._pieces.append(rest)
         return events
+
+    def _block(self, block: bytes, events: list[ServerSentEvent]) -> None:
+        """Read lines, and the blank line after them."""
+        if not self._data and not self._name and len(block) + PIECE_COST <= self._limit:
+            begin = 6
+            if block.startswith(b"event: "):
+                begin = block.find(b"\n", 0, _MAX_NAME) + 7
+            if block.startswith(b"data: ", begin - 6) and block.find(b"\n", begin) < 0:
+                name = _name(block[7 : begin - 7]) if begin > 6 else ""
+                events.append(ServerSentEvent(name, block[begin:]))
+                return
+        for line in block.split(b"\n"):
+            self._line(line, events)
+        self._line(b"", events)
 
     def uniform(self, chunk: bytes) -> tuple[str, list[bytes]] | None:
         """Return the name and the data of events in the usual form, without reading them.
@@ -155,15 +171,28 @@ class SseDecoder:
         a complete ``data`` line counts here.
         """
         if self._pieces:
-            self._line(self._join(b""))
+            self._field(self._join(b""))
         return [self._pop_event()] if self._data else []
+
+    @property
+    def is_between_events(self) -> bool:
+        """Whether the next byte begins an event, or a line outside of one."""
+        return not (self._first or self._cr or self._pieces or self._data or self._name)
 
     @property
     def pending(self) -> bool:
         """Whether part of an event has been read."""
         return bool(self._pieces or self._data)
 
-    def _line(self, line: bytes) -> None:
+    def _line(self, line: bytes, events: list[ServerSentEvent]) -> None:
+        if line:
+            self._field(line)
+        elif self._data:
+            events.append(self._pop_event())
+        else:
+            self._name = ""
+
+    def _field(self, line: bytes) -> None:
         if line.startswith(b"data:"):
             value = line[6:] if line[5:6] == b" " else line[5:]
             self._hold(len(value))

@@ -155,3 +155,39 @@ def test_tail_of_decoder_is_where_splitter_finds_it(
         expected += alone.feed(data[begin:end])
         assert written.rstrip(b"\r\n") == expected.rstrip(b"\r\n")
     assert written + splitter.rest() == expected + alone.rest() == data
+
+
+_LINES = st.lists(
+    st.sampled_from(
+        (
+            b"",
+            b"",
+            b"data: a",
+            b"data: {}",
+            b"data:b",
+            b"data",
+            b"event: x",
+            b"event:",
+            b": c",
+            b"id: 1",
+        )
+    ),
+    max_size=20,
+)
+
+
+@given(_LINES, st.sampled_from((b"\n", b"\r\n", b"\r")), st.lists(st.integers(0, 400), max_size=6))
+def test_any_lines_in_any_chunks_give_the_events_of_single_bytes(
+    lines: list[bytes], ending: bytes, cuts: list[int]
+) -> None:
+    wire = b"".join(line + ending for line in lines)
+    decoder = SseDecoder()
+    places = [0, *sorted(cut % (len(wire) + 1) for cut in cuts), len(wire)]
+    events: list[ServerSentEvent] = []
+    splitter, out = EventSplitter(), b""
+    for start, stop in itertools.pairwise(places):
+        chunk = wire[start:stop]
+        events += decoder.feed(chunk)
+        out += splitter.feed(chunk, decoder.tail)
+    assert out + splitter.rest() == wire
+    assert [*events, *decoder.close()] == feed(wire, list(range(len(wire))))

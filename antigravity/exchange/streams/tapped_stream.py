@@ -36,6 +36,14 @@ from antigravity.sse import (
 #: The first bytes of JSON values.
 _JSON_STARTS: Final = b'{["-0123456789tfn'
 
+_CR: Final = ord("\r")
+#: Bytes of a chunk with so many events that it is divided.
+_LARGE: Final = 1024
+#: Events at the end of a stream that are no deltas, at most, in most streams.
+_LAST_EVENTS: Final = 4
+#: The first bytes of an event, in which deltas are alike.
+_LIKE: Final = 24
+
 #: Names of events that only keep a connection open, without dashes.
 _KEEPALIVES: Final = frozenset({"ping", "heartbeat", "keepalive"})
 
@@ -103,9 +111,43 @@ class TappedStream(ABC):
 
     def feed(self, data: bytes) -> bytes:
         """Return the client's bytes for a chunk of the upstream's body."""
+        if len(data) < _LARGE or self._watch_deltas is None:
+            return self._feed(data)
+        blank = b"\r\n\r\n" if _CR in data else b"\n\n"
+        out: list[bytes] = []
+        place = 0
+        # The first content of a stream, and an event that has begun before this chunk.
+        while place < len(data) and not (self._tap.meaningful and self._sse.is_between_events):
+            end = _next(data, blank, place)
+            out.append(self._feed(data[place:end]))
+            place = end
+        end = _end_of_deltas(data, blank, place)
+        self._feed_parts(data[place:end], blank, out)
+        while end < len(data):
+            place, end = end, _next(data, blank, end)
+            out.append(self._feed(data[place:end]))
+        return b"".join(out)
+
+    def _feed_parts(self, data: bytes, blank: bytes, out: list[bytes]) -> None:
+        """Append the client's bytes for a part of a chunk, divided until its deltas are alone."""
+        if self.over or not data:
+            return
+        payloads = self._deltas(data)
+        if payloads is not None:
+            out.append(self._write_deltas(data, payloads))
+            return
+        middle = _next(data, blank, len(data) // 2)
+        if len(data) < _LARGE or middle == len(data):
+            out.append(self._feed(data, have_deltas=False))
+            return
+        self._feed_parts(data[:middle], blank, out)
+        self._feed_parts(data[middle:], blank, out)
+
+    def _feed(self, data: bytes, *, have_deltas: bool = True) -> bytes:
+        """Return the client's bytes for a chunk, or a part of one."""
         if self.over:
             return b""
-        payloads = self._deltas(data)
+        payloads = self._deltas(data) if have_deltas else None
         if payloads is not None:
             return self._write_deltas(data, payloads)
         try:
@@ -281,6 +323,30 @@ class TappedStream(ABC):
     def _encode_end(self) -> bytes:
         """Return the end of a stream that is complete."""
         return b""
+
+
+def _next(data: bytes, blank: bytes, place: int) -> int:
+    """Return the place after the next blank line, or the end."""
+    found = data.find(blank, place)
+    return len(data) if found < 0 else found + len(blank)
+
+
+def _end_of_deltas(data: bytes, blank: bytes, begin: int) -> int:
+    """Return the place before the last events, if the last one is not like that before it."""
+    whole = data.rfind(blank, begin) + len(blank)
+    if whole < len(blank):
+        return begin
+    starts = [whole]
+    for _ in range(_LAST_EVENTS):
+        found = data.rfind(blank, begin, starts[-1] - len(blank))
+        if found < 0:
+            break
+        starts.append(found + len(blank))
+    if len(starts) < 3:
+        return whole
+    last, before = starts[1], starts[2]
+    is_like = data[last : last + _LIKE] == data[before : before + _LIKE]
+    return whole if is_like else starts[-1]
 
 
 def _malformed(error: Exception) -> UpstreamError:
