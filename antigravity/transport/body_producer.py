@@ -20,7 +20,12 @@ PIECE: Final = 256 * 1024
 
 @implementer(IBodyProducer)
 class BodyProducer:
-    """A producer of ``body``; unlike Twisted's ``FileBodyProducer`` it needs no clock."""
+    """A producer of ``body``; unlike Twisted's ``FileBodyProducer`` it needs no clock.
+
+    :ivar gives_views: whether the consumer accepts views, so that no piece is copied.
+    """
+
+    gives_views = False
 
     def __init__(self, body: Body) -> None:
         pieces = (body,) if isinstance(body, bytes) else body
@@ -56,8 +61,10 @@ class BodyProducer:
         while self._consumer is not None and not self._paused:
             piece = self._pieces.popleft()
             if len(piece) > PIECE:
-                self._pieces.appendleft(memoryview(piece)[PIECE:])
-            self._consumer.write(bytes(piece[:PIECE]))
+                view = memoryview(piece)
+                self._pieces.appendleft(view[PIECE:])
+                piece = view[:PIECE]
+            self._consumer.write(piece if self.gives_views else bytes(piece))  # type: ignore[arg-type]
             if not self._pieces:
                 self._consumer = None
                 done, self._done = self._done, None

@@ -92,6 +92,21 @@ class LiveSettingTests(RestartCase):
         self.assertIn(b'data: {"error":', error)
         self.assertEqual(done, b"data: [DONE]")
 
+    async def test_http_client_applies_at_once(self) -> None:
+        await self.start()
+        assert self.gateway is not None
+        used = [self.gateway.transport.client]
+        await self.chat()
+        for http_client in ("twisted", "httptools"):
+            await self.reload(proxy=replace(self.next.proxy, http_client=http_client))
+            await self.chat()
+            used.append(self.gateway.transport.client)
+        self.assertIs(used[0], used[2])
+        self.assertEqual(
+            [type(client).__name__ for client in used],
+            ["Http1Client", "TwistedClient", "Http1Client"],
+        )
+
     async def test_log_level_applies_at_once(self) -> None:
         lines: list[str] = []
         globalLogPublisher.addObserver(watch := lambda event: lines.append(str(event)))

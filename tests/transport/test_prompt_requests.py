@@ -42,6 +42,15 @@ class PromptRequests(TransportTestCase):
         self.assertEqual([got.body for got in script.requests], bodies)
         self.assertEqual(len(script.peers), 1)
 
+    async def test_large_request_that_is_accepted_in_parts_is_complete(self) -> None:
+        script = self.serve_ok()
+        body = bytes(range(256)) * 16 * 1024
+        for accepted in ([], [0], [None, 5, 0, 100_000, 0, 1], [None, 0], [10] * 50):
+            self.limit_writes(list(accepted))
+            await self.send_bodies(body, b"small")
+        self.assertEqual([got.body for got in script.requests], [body, b"small"] * 5)
+        self.assertEqual(len(script.peers), 1)
+
     async def test_requests_of_all_sizes_are_sent_in_order(self) -> None:
         script = self.serve_ok()
         bodies = [b"a" * size for size in (1, 70_000, 2, 300_000, 3, 1_000_000, 4)]

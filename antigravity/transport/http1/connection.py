@@ -16,6 +16,7 @@ from twisted.web.iweb import IBodyProducer, IResponse
 from antigravity.transport.body_producer import BodyProducer
 from antigravity.transport.failures import failure_of
 from antigravity.transport.handshake import Handshake
+from antigravity.transport.http1.request_body import RequestBody
 from antigravity.transport.http1.response import Response
 from antigravity.transport.http1.response_parser import ResponseParser
 
@@ -108,15 +109,18 @@ class ClientConnection(Handshake, Protocol):
         """Send a body at the speed of the connection."""
         transport: Any = self.transport
         self._producer = producer
-        self._is_buffered = True
-        transport.write(head)
-        transport.registerProducer(producer, True)
-        sending: Deferred[None] = producer.startProducing(transport)
-        sending.addCallbacks(self._sent, self._not_sent, errbackArgs=(producer,))
+        self._write(head)
+        body = RequestBody(transport, producer, is_buffered=self._is_buffered)
+        transport.registerProducer(body, True)
+        sending: Deferred[None] = producer.startProducing(body)
+        sending.addCallbacks(
+            self._sent, self._not_sent, callbackArgs=(body,), errbackArgs=(producer,)
+        )
 
-    def _sent(self, _: object) -> None:
+    def _sent(self, _: object, body: RequestBody) -> None:
         if self._producer is not None:
             self._producer = None
+            self._is_buffered = body.is_buffered
             self.transport.unregisterProducer()
 
     def _not_sent(self, reason: Failure, producer: IBodyProducer) -> None:
