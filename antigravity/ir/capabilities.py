@@ -289,8 +289,28 @@ class Loss(Struct, frozen=True):
     content: bool = False
 
 
+#: Fields of :class:`Reported` that are none of :class:`Capabilities`: whether a model thinks, in
+#: whatever form, and what is added to ``fields``.
+THINKS: Final = "thinks"
+REFUSED_FIELDS: Final = "refused_fields"
+
+
+class Reported(Struct, frozen=True):
+    """A field of :class:`Capabilities` that an upstream's list of models sets.
+
+    ``source`` is the name of the list's own field.
+    """
+
+    field: str
+    value: Any
+    source: str
+
+
 class Model(Struct, frozen=True):
-    """A model in a list.  ``created`` is in seconds since the epoch; limits are in tokens."""
+    """A model in a list.  ``created`` is in seconds since the epoch; limits are in tokens.
+
+    ``reported`` is what the list says about the model besides its limits.
+    """
 
     id: str
     display_name: str = ""
@@ -299,3 +319,4 @@ class Model(Struct, frozen=True):
     input_token_limit: int | None = None
     output_token_limit: int | None = None
     capabilities: Capabilities = Capabilities()
+    reported: tuple[Reported, ...] = ()

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from antigravity.ir.capabilities import Capabilities
+from antigravity.ir.capabilities import Capabilities, Reported
 from antigravity.ir.mismatch import find_mismatch
 from antigravity.routing.model_names import (
     Generation,
@@ -21,6 +21,7 @@ from antigravity.routing.model_names import (
     plain_name,
 )
 from antigravity.routing.patterns import matches
+from antigravity.routing.reported_capabilities import apply_reported
 
 _GENERATIONS: Final = ("from", "before", "generation")
 #: The capabilities of longer names are not cached.
@@ -63,22 +64,34 @@ class CapabilityTable:
         self._rules = tuple(rules)
         self._known: dict[str, Capabilities] = {}
 
-    def capabilities(self, model: str) -> Capabilities:
-        """Return the capabilities of ``model``; defaults where no rule matches."""
+    def capabilities(self, model: str, reported: Sequence[Reported] = ()) -> Capabilities:
+        """Return the capabilities of ``model``; defaults where no rule matches.
+
+        What an upstream has ``reported`` goes before the shipped rules, but not before those of
+        the operator.
+        """
+        if reported:
+            return self._build(model, reported)
         capabilities = self._known.get(model)
         if capabilities is None:
-            fields: dict[str, Any] = {}
-            for rule in self.rules_for(model):
-                fields.update(rule.fields)
-            capabilities = msgspec.convert(fields, Capabilities)
+            capabilities = self._build(model)
             # Clients can send any name, so the cache is limited.
             if len(self._known) < 10_000 and len(model) <= _LONGEST:
                 self._known[model] = capabilities
         return capabilities
 
-    def is_own(self, model: str, field: str) -> bool:
-        """Return whether a rule of the operator sets a field of ``model``."""
-        return any(field in rule.fields for rule in self.rules_for(model) if rule in self._own)
+    def _build(self, model: str, reported: Sequence[Reported] = ()) -> Capabilities:
+        fields: dict[str, Any] = {}
+        own: list[CapabilityRule] = []
+        for rule in self.rules_for(model):
+            if rule in self._own:
+                own.append(rule)
+            else:
+                fields.update(rule.fields)
+        apply_reported(fields, reported)
+        for rule in own:
+            fields.update(rule.fields)
+        return msgspec.convert(fields, Capabilities)
 
     def rules_for(self, model: str) -> Iterator[CapabilityRule]:
         """Yield the rules that apply to ``model``, in their order."""

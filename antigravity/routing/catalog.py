@@ -11,9 +11,10 @@ from twisted.python.failure import Failure
 
 from antigravity.interfaces.accounts import ICredentialSource
 from antigravity.interfaces.upstreams import IUpstream
-from antigravity.ir.capabilities import Model
+from antigravity.ir.capabilities import Model, Reported
 from antigravity.ir.errors import GatewayError
 from antigravity.logs import make_logger
+from antigravity.routing.reported_capabilities import find_reported, reported_by_list
 
 #: Seconds after a failed fetch until the next one.
 RETRY_AFTER = 30.0
@@ -24,7 +25,7 @@ class _Listing:
 
     def __init__(self) -> None:
         self.models: Sequence[Model] | None = None
-        self.limits: dict[str, int] = {}
+        self.reported: dict[str, tuple[Reported, ...]] = {}
         self.fresh_until = 0.0
         self.running: Deferred[Sequence[Model]] | None = None
         self.waiting: list[Deferred[Sequence[Model] | None]] = []
@@ -56,10 +57,10 @@ class ModelCatalog:
         listing = self._listings.get(upstream.name)
         return None if listing is None else listing.models
 
-    def input_limit(self, upstream: IUpstream, model: str) -> int | None:
-        """Return a model's limit of input tokens, if the upstream has reported it."""
+    def reported(self, upstream: IUpstream, model: str) -> tuple[Reported, ...]:
+        """Return what the upstream's list says about a model, as far as it has been fetched."""
         listing = self._listings.get(upstream.name)
-        return None if listing is None else listing.limits.get(model)
+        return () if listing is None else find_reported(listing.reported, model)
 
     def models(self, upstream: IUpstream) -> Deferred[Sequence[Model] | None]:
         """Return a Deferred that fires with the upstream's models.
@@ -124,7 +125,7 @@ class ModelCatalog:
     def _settle(self, listing: _Listing, models: Sequence[Model] | None, ttl: float) -> None:
         listing.running = None
         listing.models = models
-        listing.limits = {m.id: m.input_token_limit for m in models or () if m.input_token_limit}
+        listing.reported = {model.id: reported_by_list(model) for model in models or ()}
         listing.fresh_until = self._clock.seconds() + ttl
         self._changed()
         waiting, listing.waiting = listing.waiting, []

@@ -21,6 +21,7 @@ from antigravity.routing.decision import RoutingDecision, RoutingOption, Upstrea
 from antigravity.routing.decision_cache import DecisionCache
 from antigravity.routing.mapping import MappingStep, ModelMapping
 from antigravity.routing.patterns import matches, specificity
+from antigravity.routing.reported_capabilities import reported_by_list
 from antigravity.routing.selection import Fit, RoutingReason, UpstreamFacts, find_fit, select
 
 
@@ -146,7 +147,7 @@ class Router:
 
     def _with_capabilities(self, model: Model, name: str) -> Model:
         """Return the model with missing values from the capability table."""
-        capabilities = self._table.capabilities(name)
+        capabilities = self._table.capabilities(name, reported_by_list(model))
         if model.capabilities.embedding:  # reported by its upstream
             capabilities = replace(capabilities, embedding=True)
         return Model(
@@ -209,8 +210,9 @@ class Router:
         name = requested if named is None else named.strip_prefix(requested)
         if not option.native or option.target.model == name:
             return option
-        capabilities = option.target.capabilities
-        differing = differences(self._table.capabilities(name), capabilities)
+        # Both by the table: what only one upstream reports is no difference.
+        served = within(self._table.capabilities(option.target.model), option.target.quirks)
+        differing = differences(self._table.capabilities(name), served)
         refused = option.target.restricted_fields()
         if not differing and not refused:
             return option
@@ -312,7 +314,8 @@ class Router:
                 model = entry.model_mapping[pattern]
                 break
         protocols = self._protocols(upstream)
-        capabilities = within(self._table.capabilities(model), upstream.quirks)
+        reported = self._catalog.reported(upstream, model)
+        capabilities = within(self._table.capabilities(model, reported), upstream.quirks)
         name = protocol if protocol in protocols else protocols[0]
         if name != protocol and capabilities.tools_protocol in protocols:
             name = capabilities.tools_protocol
@@ -322,19 +325,8 @@ class Router:
         if special is not None and own in self._clients and own in special.model_protocols:
             name = own
         target = Target(model, capabilities, upstream.quirks, image_options)
-        window = self._context_window(upstream, target)
-        client = self._clients[name]
+        window, client = capabilities.context_window, self._clients[name]
         return RoutingOption(upstream, client, target, name == protocol, rank, window=window)
-
-    def _context_window(self, upstream: IUpstream, target: Target) -> int | None:
-        """Return the context window of a model in tokens, if it is known.
-
-        The operator's files come first, then the upstream's list, then the shipped table.
-        """
-        window = target.capabilities.context_window
-        if self._table.is_own(target.model, "context_window"):
-            return window
-        return self._catalog.input_limit(upstream, target.model) or window
 
     async def _not_found_message(self, requested: str, protocol: str) -> str:
         exclusive = self._exclusive(protocol)

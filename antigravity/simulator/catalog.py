@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from antigravity.simulator.validation.anthropic_models import (
+    accepts_response_schemas,
+    generation,
+    max_output,
+)
 from antigravity.simulator.view import name_set
 
 OPENAI: Final = (
@@ -61,9 +66,43 @@ def anthropic_model(name: str) -> dict[str, Any]:
         "display_name": ANTHROPIC.get(name, name),
         "created_at": "2026-01-01T00:00:00Z",
         "lifecycle": "active",
-        "max_input_tokens": 200_000,
-        "max_tokens": 128_000,
+        "max_input_tokens": 1_000_000 if generation(name) >= (4, 6) else 200_000,
+        "max_tokens": max_output(name),
+        "capabilities": _anthropic_capabilities(name),
     }
+
+
+def _anthropic_capabilities(name: str) -> dict[str, Any]:
+    """Return the capabilities of a model as Anthropic lists them."""
+    found = generation(name)
+    always = "fable" in name or "mythos" in name
+    newest = found >= (5, 5) and ("opus" in name or "sonnet" in name)
+    efforts = dict.fromkeys(("low", "medium", "high"), found >= (4, 6) or "opus-4-5" in name)
+    efforts |= {"max": found >= (4, 6), "xhigh": found >= (4, 7)}
+    types = {
+        "adaptive": found >= (4, 6),
+        "enabled": (3, 7) <= found < (4, 7),
+        "disabled": not always and not newest,
+        "between_tools": newest,
+    }
+    return {
+        "thinking": {**_support(found >= (3, 7)), "types": _supports(types)},
+        "effort": {**_support(any(efforts.values())), **_supports(efforts)},
+        "image_input": _support(True),
+        "pdf_input": _support(True),
+        "structured_outputs": _support(accepts_response_schemas(name)),
+        "server_tools": {**_support(True), "web_search": _support(True)},
+        "batch": _support(True),
+        "citations": _support(True),
+    }
+
+
+def _supports(values: dict[str, bool]) -> dict[str, Any]:
+    return {name: _support(value) for name, value in values.items()}
+
+
+def _support(value: bool) -> dict[str, bool]:
+    return {"supported": value}
 
 
 def anthropic_list(limit: int, after: str | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from antigravity.protocols.anthropic import (
     server_reply,
     server_scan,
 )
+from antigravity.protocols.anthropic.client_models import decode_models
 from antigravity.protocols.anthropic.client_stream import AnthropicStreamDecoder
 from antigravity.protocols.anthropic.client_tap import AnthropicTap
 from antigravity.protocols.anthropic.request_reader import read, reject
@@ -103,6 +104,6 @@ ANTHROPIC_CLIENT: Final = ClientProtocol(
     make_tap=AnthropicTap,
     decode_usage=client_reply.decode_usage,
     decode_count=client_reply.decode_count,
-    decode_models=client_reply.decode_models,
+    decode_models=decode_models,
     decode_error=errors.decode_error,
 )

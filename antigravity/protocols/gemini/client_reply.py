@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from antigravity.ir.capabilities import Capabilities, Model
+from antigravity.ir.capabilities import THINKS, Capabilities, Model, Reported
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.usage import Usage
 from antigravity.protocols import lenient
@@ -25,6 +25,7 @@ class _Model(Struct, rename="camel"):
     input_token_limit: int | None = None
     output_token_limit: int | None = None
     supported_generation_methods: list[str] | None = None
+    thinking: bool | None = None
 
 
 class _Models(Struct):
@@ -63,6 +64,7 @@ def decode_models(body: bytes) -> Sequence[Model]:
             input_token_limit=model.input_token_limit,
             output_token_limit=model.output_token_limit,
             capabilities=Capabilities(embedding=_only_embeds(model)),
+            reported=_reported(model),
         )
         for model in listed.models
         if model.name
@@ -72,6 +74,12 @@ def decode_models(body: bytes) -> Sequence[Model]:
             or _only_embeds(model)
         )
     ]
+
+
+def _reported(model: _Model) -> tuple[Reported, ...]:
+    if model.thinking is None:
+        return ()
+    return (Reported(THINKS, model.thinking, "thinking"),)
 
 
 def _only_embeds(model: _Model) -> bool:

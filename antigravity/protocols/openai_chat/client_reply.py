@@ -10,6 +10,7 @@ from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_chat.client_usage import UsageBody, read_usage
+from antigravity.protocols.openai_models import read_limits, read_reported
 
 
 def decode_usage(body: bytes) -> Usage | None:
@@ -36,12 +37,8 @@ def decode_models(body: bytes) -> list[Model]:
 
 
 def _model(entry: dict[str, Any]) -> Model:
-    """Return one model, with the limits and names that OpenRouter, vLLM and others add."""
-    provider = entry.get("top_provider")
-    window = _number(entry, "context_length", "context_window", "max_model_len")
-    output = _number(entry, "max_completion_tokens", "max_output_tokens")
-    if output is None and isinstance(provider, dict):
-        output = _number(provider, "max_completion_tokens")
+    """Return one model, with what OpenRouter, vLLM and others add."""
+    window, output = read_limits(entry)
     return Model(
         id=_text(entry, "id"),
         display_name=_text(entry, "name") or _text(entry, "display_name"),
@@ -49,6 +46,7 @@ def _model(entry: dict[str, Any]) -> Model:
         created=_number(entry, "created") or 0,
         input_token_limit=window,
         output_token_limit=output,
+        reported=read_reported(entry),
     )
 
 

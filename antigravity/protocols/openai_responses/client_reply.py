@@ -26,6 +26,7 @@ from antigravity.ir.errors import (
 )
 from antigravity.ir.usage import Usage
 from antigravity.protocols import lenient
+from antigravity.protocols.openai_models import read_limits, read_reported
 from antigravity.protocols.openai_responses.schema import MALFORMED, JsonObject
 from antigravity.protocols.rate_limits import BILLING_CODE, Limit, read_limit
 
@@ -215,18 +216,13 @@ def decode_models(body: bytes) -> tuple[Model, ...]:
 
 
 def _model(entry: JsonObject) -> Model:
-    limit = next(
-        (
-            entry[name]
-            for name in ("context_window", "context_length", "max_model_len")
-            if isinstance(entry.get(name), int)
-        ),
-        None,
-    )
+    window, output = read_limits(entry)
     return Model(
         id=entry["id"],
         display_name=_text(entry, "display_name") or _text(entry, "name"),
         owned_by=_text(entry, "owned_by"),
         created=_count(entry, "created"),
-        input_token_limit=limit,
+        input_token_limit=window,
+        output_token_limit=output,
+        reported=read_reported(entry),
     )
