@@ -13,6 +13,7 @@ from antigravity.app.configuration_status import ConfigurationStatus
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import IAdministration
+from antigravity.routing.learned_refusals import LearnedRefusals
 from antigravity.services import Drain
 from antigravity.tunnel.service import Tunnel
 from antigravity.upstreams.quirks import quirk_table
@@ -21,10 +22,11 @@ from antigravity.warmup.on_demand import WarmupsOnDemand
 
 
 class GatewayControl(Protocol):
-    """A gateway as its operator controls it: running requests, configuration, and reload."""
+    """A gateway as its operator controls it: requests, configuration, and what was learned."""
 
     drain: Drain
     status: ConfigurationStatus
+    refusals: LearnedRefusals
 
     def reload(self) -> Deferred[None]:
         """Read the configuration again; the Deferred fires when it is in force."""
@@ -66,6 +68,10 @@ class Administration:
         """Return a Deferred that fires with how a model would be routed, and why."""
         return Deferred.fromCoroutine(self._explain(model, protocol))
 
+    def describe_model(self, model: str, protocol: str) -> Deferred[dict[str, object]]:
+        """Return a Deferred that fires with what is believed about a model, and why."""
+        return Deferred.fromCoroutine(self._describe_model(model, protocol))
+
     def reload(self) -> Deferred[None]:
         """Read the configuration again; the Deferred fires when it is in force."""
         return self._control.reload()
@@ -101,6 +107,24 @@ class Administration:
     def stop_tunnel(self) -> Deferred[None]:
         """Return a Deferred that fires when the tunnel has stopped."""
         return self._tunnel.stop()
+
+    async def _describe_model(self, model: str, protocol: str) -> dict[str, object]:
+        found = await self._snapshot.router.describe(model, protocol)
+        return {
+            "model": model,
+            "upstreams": [
+                {
+                    **msgspec.to_builtins(each),
+                    "refused_parameters": {
+                        name: refusal.message
+                        for name, refusal in sorted(
+                            self._control.refusals.refusals(each.upstream, each.model).items()
+                        )
+                    },
+                }
+                for each in found
+            ],
+        }
 
     async def _explain(self, model: str, protocol: str) -> dict[str, object]:
         snapshot = self._snapshot

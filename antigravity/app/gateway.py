@@ -104,6 +104,8 @@ class Gateway(Service):
         self._observers = Observers(self.drain, plugins)
         self.accounts = AccountServices(reactor, state_home, self._observers)
         self._learned = LearnedState(reactor, settings, state_home and state_home / "state")
+        #: The parameters that upstreams have refused.
+        self.refusals = self._learned.refusals
         self._builder = RuntimeBuilder(
             reactor,
             home,
@@ -232,7 +234,7 @@ class Gateway(Service):
             in_thread=partial(computing.run, call_in_thread, reactor),
             background=self.background,
             turns=Turns(reactor),
-            refusals=self._learned.refusals,
+            refusals=self.refusals,
         )
 
     def _build(self, configuration: LoadedConfiguration) -> Runtime:
@@ -289,7 +291,7 @@ class Gateway(Service):
             txaio.set_global_log_level(settings.log.level)
         self.drain.grace = settings.proxy.shutdown_grace
         self.transport.use(settings.proxy.http_client)
-        self._learned.refusals.clear()
+        self.refusals.clear()
         parts.exchange.use(runtime.snapshot)
         self.accounts.use(runtime)
         parts.warmups.use(settings)

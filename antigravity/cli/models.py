@@ -1,19 +1,24 @@
-"""``antigravity models``."""
+"""``antigravity models`` and its subcommands."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from urllib.parse import quote
 
 import click
 
+from antigravity.cli.administration import request_admin
 from antigravity.cli.gateway_client import DOCTOR, NoGatewayError, gateway_address, get_json
 from antigravity.cli.invocation import Invocation, command_options, table
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @command_options
 def models(invocation: Invocation) -> None:
     """List the models that the running gateway serves."""
+    if click.get_current_context().invoked_subcommand is not None:
+        return
     proxy = invocation.configuration().settings.proxy
     address = gateway_address(proxy)
     if address is None:
@@ -29,5 +34,37 @@ def models(invocation: Invocation) -> None:
     invocation.show(data, table(("MODEL", "OWNER"), rows) if rows else "There are no models.")
 
 
+@models.command()
+@click.argument("model")
+@click.option("--protocol", default="openai_chat", show_default=True, help="the client's protocol")
+@command_options
+def show(invocation: Invocation, model: str, protocol: str) -> None:
+    """Show what the running gateway believes about MODEL, and why."""
+    data = request_admin(
+        invocation, f"/admin/model?model={quote(model)}&protocol={quote(protocol)}"
+    )
+    invocation.show(data, "\n\n".join(_describe(each) for each in data["upstreams"]))
+
+
 def _row(model: dict[str, Any]) -> tuple[str, str]:
     return str(model.get("id", "")), str(model.get("owned_by", ""))
+
+
+def _describe(upstream: dict[str, Any]) -> str:
+    """Return the description of a model at one upstream."""
+    way = "passed through" if upstream["native"] else f"translated to {upstream['protocol']}"
+    lines = [f"{upstream['model']} at {upstream['upstream']}, {way}"]
+    if upstream["plain"] != upstream["model"]:
+        lines.append(f"known as {upstream['plain']}")
+    rows = [
+        (each["field"], json.dumps(each["value"]), each["source"]) for each in upstream["beliefs"]
+    ]
+    lines.append(
+        table(("CAPABILITY", "VALUE", "SOURCE"), rows)
+        if rows
+        else "Nothing is known about this model: it gets what clients send."
+    )
+    refused = list(upstream["refused_parameters"].items())
+    if refused:
+        lines += ["", table(("REFUSED PARAMETER", "MESSAGE"), refused)]
+    return "\n".join(lines)

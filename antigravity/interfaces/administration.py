@@ -22,6 +22,14 @@ class IAdministration(Interface):
         no account can.
         """
 
+    def describe_model(model: str, protocol: str) -> Deferred[dict[str, object]]:
+        """Return a Deferred that fires with what is believed about ``model``, and why.
+
+        It names, for each upstream that would serve a client of ``protocol``, the capabilities of
+        the model, their sources, and the parameters that were refused.  It fails with a
+        ``GatewayError`` if no upstream can serve the model.
+        """
+
     def reload() -> Deferred[None]:
         """Return a Deferred that fires when the configuration has been reloaded.
 

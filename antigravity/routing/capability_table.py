@@ -84,7 +84,7 @@ class CapabilityTable:
         fields: dict[str, Any] = {}
         own: list[CapabilityRule] = []
         for rule in self.rules_for(model):
-            if rule in self._own:
+            if self.is_own(rule):
                 own.append(rule)
             else:
                 fields.update(rule.fields)
@@ -92,6 +92,10 @@ class CapabilityTable:
         for rule in own:
             fields.update(rule.fields)
         return msgspec.convert(fields, Capabilities)
+
+    def is_own(self, rule: CapabilityRule) -> bool:
+        """Return whether a rule is the operator's."""
+        return rule in self._own
 
     def rules_for(self, model: str) -> Iterator[CapabilityRule]:
         """Yield the rules that apply to ``model``, in their order."""

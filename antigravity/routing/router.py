@@ -20,6 +20,7 @@ from antigravity.routing.catalog import ModelCatalog
 from antigravity.routing.decision import RoutingDecision, RoutingOption, UpstreamEntry
 from antigravity.routing.decision_cache import DecisionCache
 from antigravity.routing.mapping import MappingStep, ModelMapping
+from antigravity.routing.model_description import ModelDescription, describe_option
 from antigravity.routing.patterns import matches, specificity
 from antigravity.routing.reported_capabilities import reported_by_list
 from antigravity.routing.selection import Fit, RoutingReason, UpstreamFacts, find_fit, select
@@ -88,6 +89,19 @@ class Router:
             message = await self._not_found_message(requested, protocol)
             raise NotFoundError(message, param="model", code="model_not_found")
         return decision
+
+    async def describe(self, requested: str, protocol: str) -> list[ModelDescription]:
+        """Return what is believed about the models that serve a requested one, best first.
+
+        :raises NotFoundError: if no upstream can serve it.
+        """
+        decision = await self.route(requested, protocol)
+        return [
+            describe_option(
+                option, self._table, self._catalog.reported(option.upstream, option.target.model)
+            )
+            for option in decision.options
+        ]
 
     def option_for(self, upstream: str, model: str) -> RoutingOption | None:
         """Return the option of one upstream for a model of its own, ``None`` without it."""

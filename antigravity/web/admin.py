@@ -69,6 +69,7 @@ class AdminPaths:
         return {
             "/admin/status": (("GET", "HEAD"), self._status),
             "/admin/explain": (("GET", "HEAD"), self._explain),
+            "/admin/model": (("GET", "HEAD"), self._describe_model),
             "/admin/reload": (("POST",), self._reload),
             "/admin/account": (("POST",), self._fix),
             "/admin/accounts/<account>/unlock": (("POST",), self._unlock),
@@ -84,11 +85,11 @@ class AdminPaths:
         _write(request, {**status, "wrong_keys": self._wrong_keys()})
 
     def _explain(self, request: Any) -> Deferred[None]:
-        query = head_of(request).query
-        model = query.get("model", "")
-        if not model:
-            raise InvalidRequestError("Name a model: /admin/explain?model=NAME.", param="model")
-        found = self._administration.explain(model, query.get("protocol", "openai_chat"))
+        found = self._administration.explain(*_model_and_protocol(request, "/admin/explain"))
+        return found.addCallback(lambda value: _write(request, value))
+
+    def _describe_model(self, request: Any) -> Deferred[None]:
+        found = self._administration.describe_model(*_model_and_protocol(request, "/admin/model"))
         return found.addCallback(lambda value: _write(request, value))
 
     def _reload(self, request: Any) -> Deferred[None]:
@@ -135,6 +136,18 @@ class AdminPaths:
             body.account or body.email, body.model, body.project or body.project_id
         )
         return done.addCallback(lambda value: _write(request, value))
+
+
+def _model_and_protocol(request: Any, path: str) -> tuple[str, str]:
+    """Return the model and the client's protocol that a query names.
+
+    :raises InvalidRequestError: if it names no model.
+    """
+    query = head_of(request).query
+    model = query.get("model", "")
+    if not model:
+        raise InvalidRequestError(f"Name a model: {path}?model=NAME.", param="model")
+    return model, query.get("protocol", "openai_chat")
 
 
 def _not_reloaded(failure: Failure) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,12 @@ from antigravity.app.runtime import LoadedConfiguration
 from antigravity.cli.main import antigravity
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.secret import Secret
-from antigravity.config.settings import ProxySettings, Settings, UpstreamSettings
+from antigravity.config.settings import (
+    ModelsSettings,
+    ProxySettings,
+    Settings,
+    UpstreamSettings,
+)
 from antigravity.plugins import PluginHost
 
 ADMIN, CLIENT = "sk-admin", "sk-client"
@@ -115,6 +121,61 @@ class AdministrationTests(TestCase):
         shown = await deferToThread(CliRunner().invoke, antigravity, arguments)
         self.assertEqual(shown.exit_code, 0, shown.output)
         self.assertRegex(shown.output, r"mistral +call_ids_9 +tool call ids have exactly nine")
+
+    async def test_description_of_model_names_sources(self) -> None:
+        await self.start()
+        path = "/admin/model?model=claude-opus-4.6%3Afree&protocol=anthropic"
+        _, body = await self.ask("GET", path)
+        self.assertEqual(body["upstreams"][0]["plain"], "claude-opus-4-6")
+        self.gateway.refusals.learn(
+            "demo-anthropic", "claude-opus-4-6", ["seed", "effort"], "seed is unknown"
+        )
+        code, body = await self.ask("GET", "/admin/model?model=claude-opus-4-6&protocol=anthropic")
+        self.assertEqual(code, 200)
+        found = body["upstreams"][0]
+        self.assertEqual((found["model"], found["native"]), ("claude-opus-4-6", True))
+        beliefs = {each["field"]: each for each in found["beliefs"]}
+        self.assertEqual(beliefs["efforts"]["value"], ["low", "medium", "high", "max"])
+        self.assertEqual(
+            beliefs["efforts"]["source"], "demo-anthropic's list of models: capabilities.effort"
+        )
+        self.assertRegex(beliefs["family"]["source"], r"^models\.toml, rule \d+ \(claude-\*\)$")
+        self.assertEqual(
+            found["refused_parameters"], {"effort": "seed is unknown", "seed": "seed is unknown"}
+        )
+        self.assertEqual((await self.ask("GET", "/admin/model"))[0], 400)
+        self.assertEqual((await self.ask("GET", path, CLIENT))[0], 401)
+
+    async def test_command_shows_description_of_model(self) -> None:
+        home = Path(self.mktemp())
+        home.mkdir(mode=0o700)
+        (home / "own.toml").write_text('[[model]]\nmatch = ["big-*"]\nmax_choices = 3\n')
+        upstream = UpstreamSettings(
+            "openai",
+            base_url="https://api.mistral.ai/v1",
+            api_key=Secret("sk-m"),
+            models=["mistral-*", "unheard-of", "big-*"],
+        )
+        files = ModelsSettings(files=[str((home / "own.toml").absolute())])
+        await self.start(demo=False, upstreams={"mistral": upstream}, models=files)
+        text = f'[proxy]\nport = {self.port}\nadmin_key = "{ADMIN}"\n'
+        (home / "antigravity.toml").write_text(text)
+
+        async def show(*arguments: str) -> str:
+            options = ["models", "show", *arguments, "--home", str(home)]
+            shown = await deferToThread(CliRunner().invoke, antigravity, options)
+            self.assertEqual(shown.exit_code, 0, shown.output)
+            return str(shown.output)
+
+        text = await show("mistral-medium-3-5", "--protocol", "anthropic")
+        self.assertIn("mistral-medium-3-5 at mistral, translated to openai_chat", text)
+        self.assertIn("known as mistral-medium-3.5", text)
+        self.assertRegex(text, r'efforts +\["none", "high"\] +models\.toml, rule \d+')
+        self.assertRegex(text, r"refused_inputs +.* quirks of mistral")
+        self.assertRegex(await show("big-one"), r"max_choices +3 +\S+own\.toml, rule 1 \(big-\*\)")
+        unknown = json.loads(await show("unheard-of", "--json"))
+        sources = {each["source"] for each in unknown["upstreams"][0]["beliefs"]}
+        self.assertEqual(sources, {"quirks of mistral"})
 
     async def test_account_is_fixed_and_released(self) -> None:
         await self.start()
