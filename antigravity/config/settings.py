@@ -60,8 +60,15 @@ class SchedulingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     probe_interval: Seconds = 1800.0
 
 
+WholeResponses = Literal["auto", "always", "never"]
+
+
 class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[proxy]``: the listener, and the admission of clients."""
+    """``[proxy]``: the listener, and the admission of clients.
+
+    ``whole_responses`` says when upstreams are asked for a whole response on behalf of clients that
+    do not stream: ``auto`` if a short one is expected.
+    """
 
     port: Port = 8045
     listen: list[str] = []
@@ -84,6 +91,7 @@ class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
     admin_key: Secret = Secret()
     expose_account: Literal["never", "loopback", "always"] = "loopback"
     parallel_choices: Annotated[int, Meta(ge=1, le=128)] = 4
+    whole_responses: WholeResponses = "auto"
     scheduling: SchedulingSettings = SchedulingSettings()
     zai: ZaiSettings = ZaiSettings()
 

@@ -62,7 +62,7 @@ class IUpstream(Interface):
         The next one is tried only if the previous one failed with an error for which
         :meth:`try_next` returns true.  ``headers`` are the client's protocol headers, such as
         ``anthropic-beta``, which an upstream of the same protocol may forward.  ``body`` consists
-        of several pieces only if it is a large form that is passed through.
+        of several pieces only if it is large and passed through.
 
         :raises GatewayError: if there is no such request; the Deferred fails with it, too.
         """

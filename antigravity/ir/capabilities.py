@@ -48,6 +48,8 @@ class Capabilities(Struct, frozen=True):
     (``ignored``), worse responses (``recommended``), or a refused request (``required``).
     ``retry_empty`` says that the model is known to end a response by mistake before it has any
     content, so that one retry is useful.  ``embedding`` marks a model for embeddings.
+    ``whole_output_tokens`` is the highest limit of the output with which a whole response can be
+    expected soon (0: the model only streams).
 
     ``sampling`` says that the model accepts sampling parameters, ``penalties`` that it accepts
     penalties, ``sampling_without_thinking`` that it accepts sampling parameters while it does not
@@ -80,6 +82,7 @@ class Capabilities(Struct, frozen=True):
     smallest_budget: int = 0
     default_budget: int = 0
     max_output_tokens: int | None = None
+    whole_output_tokens: int = 8192
     context_window: int | None = None
     window_counts_output: bool = True
     inputs: tuple[MediaKind, ...] = ()

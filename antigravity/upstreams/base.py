@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -67,6 +68,15 @@ def timeouts_of(settings: UpstreamSettings, services: UpstreamServices) -> Timeo
     )
 
 
+def for_whole_response(timeouts: Timeouts) -> Timeouts:
+    """Return the limits for a response whose headers come with its end.
+
+    A stream may be silent for ``first_byte`` and then for ``idle``.
+    """
+    both = timeouts.first_byte and timeouts.idle and timeouts.first_byte + timeouts.idle
+    return replace(timeouts, first_byte=both)
+
+
 @implementer(IUpstream)
 class HttpUpstream(ABC):
     """An upstream whose requests need only an address and headers.
@@ -89,6 +99,7 @@ class HttpUpstream(ABC):
         )
         self.quirks = resolve_quirks(settings.quirks, self._bases)
         self._timeouts = timeouts_of(settings, services)
+        self._whole_timeouts = for_whole_response(self._timeouts)
         self._proxy = proxy_of(settings, services.name)
         self._extra = extra_headers(settings, services.name)
         #: Whole sets of headers by their varying parts: most requests have the same.
@@ -216,7 +227,8 @@ class HttpUpstream(ABC):
     ) -> OutgoingRequest:
         if operation == "list_models":
             return OutgoingRequest("GET", url, headers, b"", self._timeouts, self._proxy)
-        return OutgoingRequest("POST", url, headers, body, self._timeouts, self._proxy)
+        timeouts = self._whole_timeouts if operation == "generate" else self._timeouts
+        return OutgoingRequest("POST", url, headers, body, timeouts, self._proxy)
 
     def _no_operation(self, operation: str, protocol: str) -> UnavailableError:
         return UnavailableError(f"upstream {self.name} has no {operation} in {protocol}")

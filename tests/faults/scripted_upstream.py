@@ -54,6 +54,7 @@ class ScriptedUpstream(Resource):
         super().__init__()
         self.replies: list[ScriptedResponse] = []
         self.bodies: list[Any] = []
+        self.paths: list[str] = []
 
     def render(self, request: Any) -> bytes:
         body = request.content.read()
@@ -63,6 +64,7 @@ class ScriptedUpstream(Resource):
         if request.method == b"GET" or b":load" in request.path or b":fetch" in request.path:
             request.setResponseCode(404)
             return b"{}"
+        self.paths.append(request.path.decode())
         self.bodies.append(json.loads(body) if body[:1] == b"{" else body)
         reply = self.replies[min(len(self.bodies), len(self.replies)) - 1]
         request.setResponseCode(reply.status)
@@ -129,6 +131,7 @@ class ScriptedCase(FaultCase):
         """Answer with ``replies`` from now on."""
         self.upstream.replies = list(replies)
         self.upstream.bodies = []
+        self.upstream.paths = []
 
     @property
     def calls(self) -> int:

@@ -31,6 +31,13 @@ def wire(server: str, events: Sequence[Event]) -> bytes:
     return b"".join([*(encoder.encode(event) for event in events), encoder.end()])
 
 
+def whole_wire(server: str, events: Sequence[Event]) -> bytes:
+    """Return the whole response in which a server of a protocol tells events."""
+    context_ = reply_context(server, stream=False)
+    body: bytes = SERVERS[server].encode_response(fold(events), context_).body
+    return body
+
+
 def source(client: str, request: Request = REQUEST) -> EventSource:
     decoder = CLIENTS[client].decoder(request, TARGET)
     return EventSource(decoder, EventPipeline(()), None, None, lambda: 1)

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from antigravity.exchange.streams.translated import ResponseCollector, TranslatedStream
 from antigravity.ir.events import Event
-from antigravity.ir.response import fold
+from antigravity.ir.response import Response, fold
 from antigravity.sse import SseDecoder
 from tests.pairs.streams import (
     read,
     reply_context,
     source,
+    whole_wire,
     wire,
 )
 from tests.support.chunks import split_bytes
@@ -130,6 +131,15 @@ WHOLE: dict[str, Any] = {
 }
 
 
+def collect(client: str, data: bytes) -> Response:
+    """Return the response in an upstream's bytes, which arrive in pieces."""
+    collector = ResponseCollector(source(client))
+    for place in range(0, len(data), 37):
+        collector.feed(data[place : place + 37])
+    collector.end(None)
+    return collector.response()
+
+
 def check(server: str, client: str, events: Sequence[Event], sizes: Sequence[int] = ()) -> None:
     upstream = wire(client, events)
     wanted = sense(fold(events))
@@ -137,17 +147,17 @@ def check(server: str, client: str, events: Sequence[Event], sizes: Sequence[int
     assert at_the_gateway == wanted
     out = translate(server, client, upstream, sizes)
     assert out == translate(server, client, upstream), "chunks make no difference"
-    folded = ResponseCollector(source(client))
-    for place in range(0, len(upstream), 37):
-        folded.feed(upstream[place : place + 37])
-    folded.end(None)
-    whole = folded.response()
+    whole = collect(client, upstream)
     assert sense(whole) == wanted
+    asked_whole = collect(client, whole_wire(client, events))
+    assert sense(asked_whole) == wanted, "an upstream that is asked for a whole response"
+    of_whole = SERVERS[server].encode_response(asked_whole, reply_context(server, stream=False))
     reply = SERVERS[server].encode_response(whole, reply_context(server, stream=False))
     assert reply.status == 200
     found = whole_sense(server, reply.body)
     usage = wanted["usage"]
     assert found == {**{k: wanted[k] for k in found}, "usage": (usage[0], usage[2])}
+    assert whole_sense(server, of_whole.body) == found
     if server == "openai_completions":
         found = completion_sense(out)
         assert found["text"] == wanted["text"]

@@ -84,7 +84,7 @@ class SwappedRequest:
         if self.passes:
             self.body = json.loads(server.with_model(call, served))
         else:
-            request = replace(decode(protocol, body), model=served)
+            request = replace(decode(protocol, body), model=served, stream=True)
             lowered = lower(request, client.traits, goal)
             encoded = client.encode(lowered.request, goal)
             self.body = json.loads(encoded.body)

@@ -63,13 +63,21 @@ class All(Case):
         for kind in KINDS[:3]:
             timeouts = TimeoutSettings(1, 2, 3, 0)
             upstream = UpstreamFixture().build(kind, timeouts=timeouts, http_proxy="http://u:p@h:1")
-            request = self.one(upstream, "generate")
+            request = self.one(upstream, "stream")
             limits = request.timeouts
             self.assertEqual(
                 (limits.connect, limits.first_byte, limits.idle, limits.total), (1, 2, 3, 600)
             )
             self.assertEqual(request.proxy, "http://u:p@h:1")
             self.assertEqual(request.body, b'{"a":1}')
+
+    def test_whole_response_has_time_of_first_byte_and_idle(self) -> None:
+        for kind in KINDS[:3]:
+            for first_byte, idle, expected in ((2, 3, 5), (0, 3, 0), (2, 0, 0)):
+                timeouts = TimeoutSettings(1, first_byte, idle, 0)
+                upstream = UpstreamFixture().build(kind, timeouts=timeouts)
+                self.assertEqual(self.one(upstream, "generate").timeouts.first_byte, expected)
+                self.assertEqual(self.one(upstream, "stream").timeouts.first_byte, first_byte)
 
     def test_configured_headers_are_added_but_the_name_stays_ours(self) -> None:
         for kind in KINDS[:3]:

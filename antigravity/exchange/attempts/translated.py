@@ -8,9 +8,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from antigravity.config.settings import WholeResponses
 from antigravity.exchange.attempts.attempt import Attempt
 from antigravity.exchange.attempts.commit_point import begin
 from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
+from antigravity.exchange.attempts.whole_responses import QUIRK, needs_stream, wants_whole
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.json_path import set_error_path
 from antigravity.exchange.operations.stored_responses import store_response
@@ -56,17 +58,18 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     :raises Refused: if the upstream refused the request.
     """
     context, option, fitted = attempt.context, attempt.option, attempt.fitted
-    lowered, encoded = await _encode(attempt)
+    form = context.snapshot.settings.proxy.whole_responses
+    lowered, encoded = await _encode(attempt, "never" if context.head.stream else form)
     changes = (*attempt.losses, REPAIRED) if context.is_repaired else attempt.losses
     changes += fitted.losses if fitted is not None else ()
     context.recorder.warn(changes + lowered.losses + encoded.warnings)
-    operation: UpstreamOperation = "stream" if option.client.traits.streams else "generate"
+    operation: UpstreamOperation = "stream" if lowered.request.stream else "generate"
     headers = context.call.headers if option.native else {}
     call = UpstreamCall(option, attempt.lease.credential, operation, encoded.body, headers)
     try:
         response = await call.send(context.services.transport, context.recorder)
     except Refused as refused:
-        refused.learned = _learn(attempt, refused, encoded)
+        refused.learned = _learn(attempt, refused, lowered, encoded)
         raise
     source = _source(attempt, lowered, response)
 
@@ -78,12 +81,15 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     return await _whole(attempt, source, response, completed)
 
 
-def _learn(attempt: Attempt, refused: Refused, encoded: EncodedRequest) -> bool:
+def _learn(attempt: Attempt, refused: Refused, lowered: Lowered, encoded: EncodedRequest) -> bool:
     """Return whether the upstream refused parameters that can be omitted, and remember them."""
     option, refusals = attempt.option, attempt.context.services.refusals
     upstream, model = option.upstream.name, option.target.model
     status = refused.error.upstream_status or 0
-    names = find_refused_parameters(status, refused.body, encoded.body)
+    if option.client.traits.streams and not lowered.request.stream and needs_stream(refused.error):
+        names = frozenset((QUIRK,))
+    else:
+        names = find_refused_parameters(status, refused.body, encoded.body)
     names -= refusals.names(upstream, model)
     if names:
         refusals.learn(upstream, model, names, refused.error.message)
@@ -96,7 +102,7 @@ def _learn(attempt: Attempt, refused: Refused, encoded: EncodedRequest) -> bool:
     return bool(names)
 
 
-async def _encode(attempt: Attempt) -> tuple[Lowered, EncodedRequest]:
+async def _encode(attempt: Attempt, form: WholeResponses) -> tuple[Lowered, EncodedRequest]:
     """Return the request as the option can take it, and its bytes."""
     context, client, target = attempt.context, attempt.option.client, attempt.option.target
     if context.is_large:
@@ -117,9 +123,9 @@ async def _encode(attempt: Attempt) -> tuple[Lowered, EncodedRequest]:
     try:
         if context.is_large:
             return await context.compute(
-                _translate, request, lookup, client, target, refused, upstream
+                _translate, request, lookup, client, target, refused, upstream, form
             )
-        return _translate(request, lookup, client, target, refused, upstream)
+        return _translate(request, lookup, client, target, refused, upstream, form)
     except UnreadablePartError as error:
         await context.compute(set_error_path, error, context.original_call.body)
         raise
@@ -132,6 +138,7 @@ def _translate(
     target: Target,
     refused: frozenset[str],
     upstream: str,
+    form: WholeResponses,
 ) -> tuple[Lowered, EncodedRequest]:
     """Return the lowered and encoded request, with the thinking that ``lookup`` finds restored.
 
@@ -150,6 +157,8 @@ def _translate(
     if refused:
         rest, losses = omit_parameters(lowered.request, refused, upstream)
         lowered = replace(lowered, request=rest, losses=lowered.losses + losses)
+    if wants_whole(lowered.request, target, client.traits, form):
+        lowered = replace(lowered, request=replace(lowered.request, stream=False))
     encoded: EncodedRequest = client.encode(lowered.request, target)
     return lowered, encoded
 

@@ -10,6 +10,9 @@ import re
 from io import BytesIO
 from typing import Final
 
+import msgspec
+from msgspec import Raw
+
 from antigravity.sse import DEFAULT_LIMIT, EventTooLargeError, ServerSentEvent
 
 #: Deeper values are refused: no decoder accepts them.
@@ -18,6 +21,8 @@ MAX_DEPTH: Final = 1000
 _STRUCTURE: Final = re.compile(rb""""[^"\\]*(?:\\.[^"\\]*)*("?)|([\[{]+)|[\]}]+""", re.DOTALL)
 _IN_STRING: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 _QUOTE: Final = b'"'
+#: The end of an object, and of a body.
+_ENDS: Final = (b"}", b"}\n", b"}\r\n")
 
 
 class JsonSplitter:
@@ -37,6 +42,9 @@ class JsonSplitter:
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Return the values that are complete with this chunk."""
+        if self._base is None and self._is_one_object(chunk):
+            self._base = 0
+            return [ServerSentEvent("", chunk.rstrip())]
         found: list[ServerSentEvent] = []
         place = self._skip_string(chunk, 0) if self._in_string and chunk else 0
         begin = 0  # of what belongs to the value that is open
@@ -54,6 +62,16 @@ class JsonSplitter:
         if self._depth > (self._base or 0):
             self._hold(chunk[begin:])
         return found
+
+    def _is_one_object(self, chunk: bytes) -> bool:
+        """Return whether a chunk is one whole object: the usual response that is no stream."""
+        if len(chunk) > self._limit or not (chunk.startswith(b"{") and chunk.endswith(_ENDS)):
+            return False
+        try:
+            msgspec.json.decode(chunk, type=Raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        return True
 
     def close(self) -> list[ServerSentEvent]:
         """Return the beginning of a value that has no end."""

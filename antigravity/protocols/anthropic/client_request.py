@@ -63,7 +63,11 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     max_tokens = _max_tokens(request, target, losses)
     fit_budget(thinking, max_tokens, losses)
     _finish_prefill(conversation, thinking, target, losses)
-    body: dict[str, Any] = {"model": target.model, "max_tokens": max_tokens, "stream": True}
+    body: dict[str, Any] = {
+        "model": target.model,
+        "max_tokens": max_tokens,
+        "stream": request.stream,
+    }
     if system := [text_block(text) for text in request.system if text.text.strip()]:
         body["system"] = system
     if instruction:

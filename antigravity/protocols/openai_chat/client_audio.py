@@ -8,7 +8,7 @@ from antigravity.ir.capabilities import Target
 from antigravity.ir.request import Request
 from antigravity.protocols.losses import Losses
 
-#: The only format that a stream can have; requests to upstreams always stream.
+#: The only format that a stream can have; requests for audio always stream.
 _STREAMED: Final = "pcm16"
 
 

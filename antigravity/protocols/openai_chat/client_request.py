@@ -53,9 +53,9 @@ def encode(request: Request, target: Target) -> EncodedRequest:
         **response_format,
         **audio_fields(request, target, losses),
         **_about_client(request, target, losses),
-        "stream": True,
+        "stream": request.stream,
     }
-    if target.accepts("stream_options", usual=True):
+    if request.stream and target.accepts("stream_options", usual=True):
         body["stream_options"] = {"include_usage": True}
     _extend(body, request, losses)
     _drop_refused(body, target, losses)

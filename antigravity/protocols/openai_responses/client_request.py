@@ -53,7 +53,7 @@ _MIN_OUTPUT: Final = 16
 
 
 def encode(request: Request, target: Target) -> EncodedRequest:
-    """Return the body of a streaming request that the upstream doesn't store."""
+    """Return the body of a request that the upstream doesn't store."""
     losses = Losses()
     own = request.protocol == NAME
     request = _add_instructions(request, target, losses)
@@ -64,7 +64,7 @@ def encode(request: Request, target: Target) -> EncodedRequest:
         "model": target.model,
         "instructions": "\n\n".join(text.text for text in request.system) or None,
         "input": items.items,
-        "stream": True,
+        "stream": request.stream,
         "store": False,
         "max_output_tokens": _limit(request, target.capabilities, losses),
         "parallel_tool_calls": request.parallel_tool_calls,

@@ -20,7 +20,7 @@ from antigravity.ir.call import Body
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError, UnavailableError, UpstreamCredentialError
 from antigravity.upstreams.addresses import bases_of, proxy_of
-from antigravity.upstreams.base import extra_headers, timeouts_of
+from antigravity.upstreams.base import extra_headers, for_whole_response, timeouts_of
 from antigravity.upstreams.codeassist import envelope
 from antigravity.upstreams.codeassist.discovery import ProjectDiscovery
 from antigravity.upstreams.codeassist.endpoints import DEFAULT_BASE_URLS, path_of
@@ -61,11 +61,14 @@ class CodeAssistUpstream:
 
     def __init__(self, settings: UpstreamSettings, services: UpstreamServices) -> None:
         self.name = services.name
-        self.quirks = frozenset((*settings.quirks, self.kind))
+        # The service's own clients stream every response.
+        own = () if "whole_responses" in settings.quirks else ("no_whole_responses",)
+        self.quirks = frozenset((*settings.quirks, *own, self.kind))
         self._settings = settings
         self._services = services
         self._bases = bases_of(settings, services.name, DEFAULT_BASE_URLS)
         self._timeouts = timeouts_of(settings, services)
+        self._whole_timeouts = for_whole_response(self._timeouts)
         self._proxy = proxy_of(settings, services.name)
         self._extra = tuple(extra_headers(settings, services.name).items())
         self._tokens = AccessTokens(settings.oauth, services, self._proxy)
@@ -260,7 +263,7 @@ class CodeAssistUpstream:
                 base.join(path_of(method), query),
                 headers,
                 body,
-                self._timeouts,
+                self._whole_timeouts if method == "generateContent" else self._timeouts,
                 self._proxy,
             )
             for base in self._bases

@@ -67,10 +67,11 @@ def test_minimal_request_is_encoded() -> None:
     assert body == {
         "model": "up",
         "max_tokens": 32000,
-        "stream": True,
+        "stream": False,
         "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}],
     }
     assert not losses
+    assert encode(request(stream=True))[0] == {**body, "stream": True}
 
 
 def test_output_limit_is_within_model_limit() -> None:

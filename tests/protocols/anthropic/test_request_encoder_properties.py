@@ -217,6 +217,7 @@ any_request = st.builds(
         max_size=6,
     ).map(tuple),
     st.sampled_from(["openai_chat", "gemini", "anthropic"]),
+    stream=st.just(True),
     system=st.lists(st.builds(Text, loose_text), max_size=2).map(tuple),
     tools=st.sampled_from([(), (GET,), (WebSearchTool(),), (CustomTool("x"),)]),
     tool_choice=st.sampled_from([None, ToolChoice("required", ("get", "put")), ToolChoice("none")]),

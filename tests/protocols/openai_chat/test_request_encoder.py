@@ -420,10 +420,12 @@ def test_minimal_request_is_encoded() -> None:
         "model": "up",
         "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "hi"}],
         "max_tokens": 5,
-        "stream": True,
-        "stream_options": {"include_usage": True},
+        "stream": False,
     }
     assert lost == set()
+    streamed, _ = sent(request(system=(Text("s"),), max_output_tokens=5, stream=True), PLAIN)
+    usage = {"include_usage": True}
+    assert streamed == {**body, "stream": True, "stream_options": usage}
 
 
 def test_limit_is_max_completion_tokens_where_supported() -> None:

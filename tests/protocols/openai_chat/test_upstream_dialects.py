@@ -187,9 +187,11 @@ def test_temperature_ends_where_the_upstream_says() -> None:
 
 def test_usage_is_asked_for_where_that_is_taken() -> None:
     for where in ("openai", "deepseek", "qwen", "unknown"):
-        assert sent(where, "m")[0]["stream_options"] == {"include_usage": True}
+        body = sent(where, "m", stream=True)[0]
+        assert body["stream_options"] == {"include_usage": True}
     for where in ("mistral", "zai", "perplexity"):
-        assert "stream_options" not in sent(where, "m")[0]
+        assert "stream_options" not in sent(where, "m", stream=True)[0]
+    assert "stream_options" not in sent("openai", "m")[0]
 
 
 def test_one_stop_sequence_is_sent_and_the_others_are_applied_by_the_gateway() -> None:

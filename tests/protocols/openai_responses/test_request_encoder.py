@@ -68,7 +68,7 @@ def test_a_plain_request() -> None:
         "input": [
             {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
         ],
-        "stream": True,
+        "stream": False,
         "store": False,
         "include": ["reasoning.encrypted_content"],
     }
