@@ -233,9 +233,10 @@ class Traits(Struct, frozen=True):
     search can be restricted to an index.
 
     ``streams`` says that responses can be streamed; without it the decoder gets the whole body as
-    one event.  ``json_lines`` says that streams are lines of JSON instead of server-sent events:
-    each line is an event without a name.  ``native_only`` says that nothing is translated to this
-    protocol: its requests are passed through.
+    one event.  ``whole_responses`` says that the encoder asks for the form which ``stream`` of the
+    request says, and that the decoder reads both.  ``json_lines`` says that streams are lines of
+    JSON instead of server-sent events: each line is an event without a name.  ``native_only`` says
+    that nothing is translated to this protocol: its requests are passed through.
     """
 
     family: Family
@@ -262,6 +263,7 @@ class Traits(Struct, frozen=True):
     attribution: bool = False
     cached_search: bool = False
     streams: bool = True
+    whole_responses: bool = False
     json_lines: bool = False
     native_only: bool = False
 

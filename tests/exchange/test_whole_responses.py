@@ -15,7 +15,7 @@ from antigravity.routing.capability_table import load_table
 from antigravity.upstreams.addresses import parse_base
 from antigravity.upstreams.quirks import resolve_quirks
 
-TRAITS = Traits("openai")
+TRAITS = Traits("openai", whole_responses=True)
 SHORT = Request("m", (), "openai_chat", stream=True, max_output_tokens=1000)
 TARGET = Target("m", Capabilities(max_output_tokens=65536))
 
@@ -72,6 +72,10 @@ def test_setting_decides_for_all_requests() -> None:
     long = replace(thinking(effort="max"), max_output_tokens=100_000)
     assert wants_whole(long, TARGET, TRAITS, "always")
     assert not wants_whole(SHORT, TARGET, TRAITS, "never")
+
+
+def test_protocol_that_reads_streams_alone_is_always_asked_for_stream() -> None:
+    assert not wants_whole(SHORT, TARGET, Traits("openai"), "always")
 
 
 def test_protocol_without_streams_is_always_asked_for_whole_response() -> None:

@@ -32,7 +32,9 @@ def wants_whole(request: Request, target: Target, traits: Traits, mode: WholeRes
     longest = capabilities.whole_output_tokens
     if not traits.streams:
         return True
-    if mode == "never" or not longest or not target.accepts(QUIRK, usual=True):
+    if mode == "never" or not traits.whole_responses or not longest:
+        return False
+    if not target.accepts(QUIRK, usual=True):
         return False
     if _has_media(request) or any(kind != "text" for kind in capabilities.outputs):
         return False

@@ -97,6 +97,7 @@ ANTHROPIC_CLIENT: Final = ClientProtocol(
         files=frozenset({"image", "document"}),
         attribution=True,
         top_schema=frozenset({"$ref", "oneOf", "anyOf", "allOf"}),
+        whole_responses=True,
     ),
     encode=client_request.encode_request,
     encode_count=client_request.encode_count,

@@ -122,6 +122,7 @@ GEMINI_CLIENT: Final = ClientProtocol(
         max_choices=8,
         file_provider="google",
         files=frozenset({"image", "document", "audio", "video"}),
+        whole_responses=True,
     ),
     encode=encode_body,
     encode_count=encode_count_body,

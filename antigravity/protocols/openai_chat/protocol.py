@@ -76,6 +76,7 @@ OPENAI_CHAT_CLIENT: Final = ClientProtocol(
         id_max=40,
         strict="openai",
         top_schema=frozenset({"$ref", "oneOf", "anyOf", "allOf", "enum", "not"}),
+        whole_responses=True,
     ),
     encode=encode,
     decoder=lambda request, target: ChatStreamDecoder(request),

@@ -63,6 +63,7 @@ TRAITS: Final = Traits(
     top_schema=frozenset({"$ref", "oneOf", "anyOf", "allOf", "enum", "not"}),
     id_max=64,
     strict="openai",
+    whole_responses=True,
 )
 
 
