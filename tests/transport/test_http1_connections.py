@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 
 from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
 from antigravity.transport import client
 from antigravity.transport.body_producer import PIECE
-from tests.transport.memory_server import CollectingReader, MemoryServer
+from antigravity.transport.http1.connection import ClientConnection
+from tests.transport.memory_server import CollectingReader, MemoryServer, Wire
 
 OK = b"HTTP/1.1 200 OK\r\n"
 WHOLE = OK + b"Content-Length: 2\r\n\r\nok"
@@ -350,6 +355,36 @@ def test_lost_idle_connection_is_forgotten(server: MemoryServer) -> None:
     server.lose()
     server.send()
     assert len(server.connections) == 2
+
+
+def test_ended_requests_leave_no_reference_cycles(server: MemoryServer) -> None:
+    def exchange(*pieces: bytes) -> None:
+        sending = server.send()
+        server.receive(*pieces)
+        deliver(sending)
+
+    exchange(WHOLE)
+    gc.collect()
+    gc.disable()
+    try:
+        exchange(WHOLE)
+        exchange(CHUNKED, b"1\r\na\r\n", END)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_lost_connection_is_freed_without_garbage_collection() -> None:
+    connection = ClientConnection("key", lambda _: None, lambda _: None)
+    connection.makeConnection(Wire(full=False))  # type: ignore[arg-type]
+    parser = weakref.ref(connection._parser)
+    connection.connectionLost(Failure(ConnectionDone()))
+    gc.disable()
+    try:
+        del connection
+        assert parser() is None
+    finally:
+        gc.enable()
 
 
 def test_closing_the_transport_closes_idle_connections(server: MemoryServer) -> None:

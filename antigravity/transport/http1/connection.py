@@ -273,6 +273,7 @@ class ClientConnection(Handshake, Protocol):
                 and reason.check(ConnectionDone)
             )
             self._finish(response, None if is_complete else reason)
+        self._parser.close()
         if closed is not None:
             closed.callback(None)
 

@@ -93,6 +93,10 @@ class ResponseParser:
         self._is_complete = False
         self._outside = 0  # bytes that are not of the body
 
+    def close(self) -> None:
+        """Free the parser of httptools, which refers to this object and the reverse."""
+        del self._parser
+
     @property
     def has_begun(self) -> bool:
         """Whether a part of the response has been received."""
