@@ -20,7 +20,7 @@ from bench.requests import RequestSpec
 from bench.wire import MARK
 
 #: Seconds to wait for the last responses.
-_GRACE = 30.0
+_GRACE = 120.0
 _MAX_FAULTS = 100
 
 
