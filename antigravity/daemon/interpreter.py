@@ -29,10 +29,11 @@ YOUNG: Final = 500
 MIDDLE: Final = 10
 #: Seconds between two checks whether a full collection is due.
 INTERVAL: Final = 1.0
-#: Additional old objects after which it is due while requests run.
-DUE: Final = 100_000
-#: Additional old objects after which it runs in any case.
-OVERDUE: Final = 1_000_000
+#: Collections of the younger objects after which it is due while requests run: 200,000 objects,
+#: if all of them stay.
+DUE: Final = 40
+#: Collections of the younger objects after which it runs in any case.
+OVERDUE: Final = 400
 #: Checks after which it is due while no request runs, and free memory is returned to the system.
 CHECKS_UNTIL_DUE: Final = 30
 #: The size of blocks that are returned at once, in bytes.
@@ -94,11 +95,6 @@ def collection_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _count_old() -> int:
-    """Return the number of objects that only full collections examine."""
-    return len(gc.get_objects(generation=2))
-
-
 class Load(Protocol):
     """What the gateway is doing."""
 
@@ -125,8 +121,6 @@ class Interpreter(Service):
         self._before: Any = None
         self._libc: Any = None
         self._count = 0
-        #: The number of old objects after the last full collection.
-        self._old = 0
         #: The configuration whose objects are excluded from collections.
         self._frozen: object = None
 
@@ -159,7 +153,6 @@ class Interpreter(Service):
             self._freeze_again()
         elif _collects_at_once() and self._is_due():
             gc.collect()
-            self._old = _count_old()
         if self._count >= CHECKS_UNTIL_DUE and not self._load.is_translating:
             trim_memory(self._libc)
             self._count = 0
@@ -170,13 +163,10 @@ class Interpreter(Service):
             gc.unfreeze()
             gc.collect()
         gc.freeze()
-        self._old = 0
         self._frozen = self._load.configuration
 
     def _is_due(self) -> bool:
-        is_new = gc.get_count()[2] > 0
+        grown = gc.get_count()[2]
         if not self._load.requests:
-            return is_new or self._count >= CHECKS_UNTIL_DUE
-        if not is_new:
-            return False
-        return _count_old() - self._old >= (OVERDUE if self._load.is_translating else DUE)
+            return grown > 0 or self._count >= CHECKS_UNTIL_DUE
+        return grown >= (OVERDUE if self._load.is_translating else DUE)

@@ -31,11 +31,6 @@ class Collector:
     def __init__(self) -> None:
         self.happened: list[object] = []
         self.grown = 0
-        self.old = 0
-
-    def get_objects(self, generation: int) -> range:
-        assert generation == 2
-        return range(self.old)
 
     def get_count(self) -> tuple[int, int, int]:
         return 0, 0, self.grown
@@ -96,40 +91,25 @@ def started(clock: Clock, load: Load, collector: Collector) -> Interpreter:
 
 
 @pytest.mark.parametrize(
-    ("grown", "old", "requests", "is_translating", "is_due"),
+    ("grown", "requests", "is_translating", "is_due"),
     [
-        (0, 0, 0, False, False),
-        (1, 0, 0, False, True),
-        (0, DUE, 1, False, False),
-        (1, DUE - 1, 1, False, False),
-        (1, DUE, 1, False, True),
-        (1, DUE, 1, True, False),
-        (1, OVERDUE - 1, 1, True, False),
-        (1, OVERDUE, 1, True, True),
+        (0, 0, False, False),
+        (1, 0, False, True),
+        (DUE - 1, 1, False, False),
+        (DUE, 1, False, True),
+        (DUE, 1, True, False),
+        (OVERDUE - 1, 1, True, False),
+        (OVERDUE, 1, True, True),
     ],
 )
 def test_full_collection_waits_for_requests_but_not_for_ever(
-    collector: Collector, grown: int, old: int, requests: int, is_translating: bool, is_due: bool
+    collector: Collector, grown: int, requests: int, is_translating: bool, is_due: bool
 ) -> None:
     clock, load = Clock(), Load(requests=requests, is_translating=is_translating)
     service = started(clock, load, collector)
-    collector.grown, collector.old = grown, old
+    collector.grown = grown
     clock.advance(INTERVAL)
     assert collector.happened == ["collect"] * is_due
-    service.stopService()
-
-
-def test_old_objects_that_a_full_collection_leaves_do_not_count_again(
-    collector: Collector,
-) -> None:
-    clock, load = Clock(), Load(requests=1)
-    service = started(clock, load, collector)
-    collector.grown, collector.old = 1, DUE
-    clock.pump([INTERVAL] * 3)
-    assert collector.happened == ["collect"]
-    collector.old += DUE
-    clock.pump([INTERVAL] * 3)
-    assert collector.happened == ["collect", "collect"]
     service.stopService()
 
 
@@ -154,7 +134,7 @@ def test_collections_of_newer_pythons_are_left_alone(
     monkeypatch.setattr(interpreter, "_collects_at_once", lambda: False)
     clock = Clock()
     service = started(clock, Load(), collector)
-    collector.grown, collector.old = 1, OVERDUE
+    collector.grown = OVERDUE
     clock.pump([INTERVAL] * CHECKS_UNTIL_DUE)
     assert collector.happened == []
     service.stopService()
