@@ -39,8 +39,8 @@ class LiveSettingTests(RestartCase):
         self.assertNotEqual(await self.sent_signature(message), SENTINEL)
         later = await self.called()
         await self.reload(signatures=SignaturesSettings())
-        self.assertEqual(self.on_disk(), ["signatures.db"])
         await self.restart()
+        self.assertEqual(self.on_disk(), ["signatures.db"])
         for each in (message, later):
             self.assertNotEqual(await self.sent_signature(each), SENTINEL)
 
