@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
@@ -35,6 +36,7 @@ class Proxy(Struct, frozen=True):
         return f"<Proxy {self.name}>"
 
 
+@lru_cache(maxsize=64)
 def parse_proxy(url: str) -> Proxy:
     """Return the proxy at ``http://[user:password@]host[:port]``.
 

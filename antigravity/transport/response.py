@@ -18,6 +18,7 @@ from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.transport.content_coding import ContentDecoder, decoder_for
 from antigravity.transport.failures import failure_of
+from antigravity.transport.http1.headers import HeaderPairs
 from antigravity.transport.http1.response import Response
 from antigravity.transport.request_timer import RequestTimer
 from antigravity.transport.response_body import AbortConnection, ResponseBody
@@ -100,10 +101,14 @@ class IncomingResponse:
         Those that describe a compressed body are omitted, since the reader gets it decompressed.
         """
         if self._headers is None:
-            headers = {
-                name.decode("latin-1").lower(): values[-1].decode("latin-1")
-                for name, values in self._response.headers.getAllRawHeaders()
-            }
+            received = self._response.headers
+            if isinstance(received, HeaderPairs):
+                headers = received.last_values()
+            else:
+                headers = {
+                    name.decode("latin-1").lower(): values[-1].decode("latin-1")
+                    for name, values in received.getAllRawHeaders()
+                }
             headers.pop("content-encoding", None)  # treq has set an empty one
             if self._decoder is not None:
                 headers.pop("content-length", None)

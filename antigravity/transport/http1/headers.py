@@ -55,6 +55,10 @@ class HeaderPairs(Headers):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def last_values(self) -> dict[str, str]:
+        """Return the last value of each header."""
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.pairs}
+
     def copy(self) -> HeaderPairs:
         """Return a copy."""
         return HeaderPairs(pairs=self.pairs.copy())
