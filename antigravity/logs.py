@@ -48,7 +48,7 @@ def _is_clean(texts: Iterable[str]) -> bool:
     return (
         len(text) <= MAX_LENGTH
         and "\\" not in text
-        and _CONTROLS.search(text) is None
+        and (text.isprintable() or _CONTROLS.search(text) is None)
         and CREDENTIALS.redact(text) is text
     )
 

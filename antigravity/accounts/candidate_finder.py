@@ -86,6 +86,31 @@ class CandidateFinder:
             ]
         return found
 
+    def find_only(self, request: LeaseRequest) -> Candidate | None:
+        """Return the only account for a request, if nothing can keep it from serving.
+
+        Most requests have no other choice, and need not compare anything.
+        """
+        if (
+            len(request.upstream_models) != 1
+            or request.session
+            or request.exclude
+            or request.only
+            or self.max_requests
+            or self._locks
+        ):
+            return None
+        upstream_model = request.upstream_models[0]
+        credentials = self.source.credentials(upstream_model.upstream)
+        if len(credentials) != 1:
+            return None
+        facts = self._facts(credentials[0], upstream_model.model)
+        if facts.disabled or facts.protection is not None:
+            return None
+        return Candidate(
+            request.ranks[0] if request.ranks else 0, upstream_model, credentials[0].id
+        )
+
     def credential_of(self, candidate: Candidate) -> Credential:
         """Return the credential of a candidate that was just found."""
         every: Sequence[Credential] = self.source.credentials(candidate.upstream_model.upstream)

@@ -34,12 +34,13 @@ class InFlightCounts:
 
         :param followed: whether later requests without a session should use the same account.
         """
+        now = self._now()
         self._loads[credential] += 1
-        self._last_used[credential] = self._now()
+        self._last_used[credential] = now
         if session:
             self._session_loads[session, credential] += 1
         elif followed:
-            self._recent[upstream] = (credential, self._now())
+            self._recent[upstream] = (credential, now)
 
     def end(self, credential: str, session: str, duration: float) -> None:
         """Record that an account has served a request; ``duration`` is in seconds."""

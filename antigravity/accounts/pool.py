@@ -256,6 +256,8 @@ class AccountPool:
         return self._choose(request, 0.0 if max_wait > 0 else math.inf)
 
     def _choose(self, request: LeaseRequest, waited: float) -> Choice:
+        if self._is_built_in and (only := self._finder.find_only(request)) is not None:
+            return Choice((only,), only, math.inf)
         candidates = self._finder.find(request)
         if self._is_built_in and len(candidates) == 1 and candidates[0].available:
             return Choice(candidates, candidates[0], math.inf)

@@ -162,7 +162,7 @@ def replace_model(body: bytes, model: str, members: Mapping[str, Raw] | None = N
     found = False
     for key, value in (load_members(body) if members is None else members).items():
         match = _KEY.match(body, place)
-        if match is None or msgspec.json.decode(match[1]) != key:
+        if match is None or not _is_key(match[1], key):
             return _rebuilt(body, model)
         place = match.end() + memoryview(value).nbytes
         if key == "model":
@@ -173,6 +173,13 @@ def replace_model(body: bytes, model: str, members: Mapping[str, Raw] | None = N
     if not found or not _END.match(body, place):
         return _rebuilt(body, model)
     return b"".join([*pieces, body[copied:]]) if pieces else body
+
+
+def _is_key(raw: bytes, key: str) -> bool:
+    """Return whether ``raw``, a JSON string, is ``key``."""
+    if b"\\" in raw:
+        return bool(msgspec.json.decode(raw) == key)
+    return raw[1:-1].decode() == key
 
 
 def _rebuilt(body: bytes, model: str) -> bytes:

@@ -37,6 +37,8 @@ class BaseUrl(Struct, frozen=True):
 
     def join(self, path: str, query: str = "") -> str:
         """Return the address of ``path`` below this one."""
+        if not query and not self.query:
+            return f"{self.origin}{self.path}{path}"
         query = "&".join(part for part in (self.query, query) if part)
         return f"{self.origin}{self.path}{path}" + (f"?{query}" if query else "")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from msgspec.structs import replace
 
@@ -30,6 +32,28 @@ def test_another_body_has_others() -> None:
     assert peek(other).model == "b"
     assert with_model(other, "c") == b'{"model":"c"}'
     assert with_model(call, "c") == BODY.replace(b'"a"', b'"c"')
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"a","model":"b"}',
+        b'{"mod\\u0065l":"a","model":"b"}',
+        b'{"x\\\\y":1,"model":"a","x\\\\y":2}',
+        b'{"n":1,"model":"b","n":2}',
+    ],
+)
+def test_body_with_a_key_twice_is_encoded_again(body: bytes) -> None:
+    made = with_model(_call(body), "c")
+    members = json.loads(body)
+    assert json.loads(made) == {**members, "model": "c"}
+    assert made.count(b":") == len(members)
+
+
+def test_escaped_keys_stay_as_they_are() -> None:
+    body = '{"\\u0078\\\\é":1,"é":2,"model":"a"}'.encode()
+    assert with_model(_call(body), "a") is body
+    assert with_model(_call(body), "c") == body.replace(b'"a"', b'"c"')
 
 
 @pytest.mark.parametrize("body", [b'{"model":1}', b'{"stream":true}', b'{"model":""}'])

@@ -262,9 +262,11 @@ class AttemptLoop:
     def _with_account(self, reply: Reply, lease: ILease) -> Reply:
         """Return the reply with the account that serves it, where the operator exposes that."""
         context, label = self._context, lease.credential.label
+        if not label:
+            return reply
         expose = context.snapshot.settings.proxy.expose_account
         exposed = expose == "always" or (expose == "loopback" and context.call.loopback)
-        if not exposed or not label or not label.isprintable() or not label.isascii():
+        if not exposed or not label.isprintable() or not label.isascii():
             return reply
         return replace(reply, headers=(*reply.headers, (ACCOUNT, label)))
 

@@ -208,7 +208,7 @@ def _passed_whole(
 
 def _is_several(body: bytes) -> bool:
     """Return whether a body is several JSON values, in lines or in an array."""
-    return body.lstrip()[:1] == b"[" or _SEVERAL.search(body) is not None
+    return body.lstrip()[:1] == b"[" or (b"\n" in body and _SEVERAL.search(body) is not None)
 
 
 def _is_empty_by_mistake(attempt: Attempt, body: bytes) -> bool:
