@@ -141,6 +141,8 @@ class RevokedTokenTests(AccountCase):
             await self.ask()
         self.assertEqual(self.renewals() - before, 1, "it is not renewed again and again")
         self.simulator.state.refused.clear()
+        self.assertEqual(await self.ask(), 503, "it rests after several refusals")
+        self.gateway.accounts.pool.unlock("codeassist-0")
         self.assertEqual(await self.ask(), 200)
         self.kill()
         self.assertEqual(await self.ask(), 200, "a token that has done well is renewed as any")
