@@ -36,7 +36,7 @@ _LOOKUPS_PER_TURN = 500
 #: Requests are large from so many JSON values on: to translate them takes some 25 ms.
 _LARGE_VALUES = 4000
 #: Or from so many bytes on, besides strings that are only moved.
-_LARGE_BYTES = 1024 * 1024
+_LARGE_BYTES = 2 * 1024 * 1024
 #: Or from so many bytes on in all: to decode and encode them takes some 5 ms.
 _LARGE_STRINGS = 8 * 1024 * 1024
 

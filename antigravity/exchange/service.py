@@ -145,13 +145,19 @@ class Exchange:
                 call = replace(call, body=cleaned, memo={})
                 context = RequestContext(services, snapshot, protocol, call, recorder)
         if context.is_large or context.value_count >= self._lowest_limit:
-            await context.compute(check_request, context.outline.body, self._limits)
-        if call.route.operation in _WITH_MODEL:
-            if context.is_long:
-                await context.compute(context.read_head)
-            else:
-                context.read_head()
+            await context.compute(self._examine, context)
+        elif call.route.operation in _WITH_MODEL:
+            context.read_head()
         return context
+
+    def _examine(self, context: RequestContext) -> None:
+        """Check the limits of a request with many values, and read its head.
+
+        :raises GatewayError: if it holds too many values, or names no model.
+        """
+        check_request(context.outline.body, self._limits)
+        if context.call.route.operation in _WITH_MODEL:
+            context.read_head()
 
     def _unexpected(self, recorder: Recorder, call: Call) -> GatewayError:
         """Return the error for the exception that is being handled, which is a fault of ours.

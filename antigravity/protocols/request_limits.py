@@ -112,6 +112,11 @@ def is_larger(data: bytes, values: int) -> bool:
     return remaining < 0
 
 
+def most_values(data: bytes) -> int:
+    """Return a number of values that JSON does not exceed; JSON in strings counts too."""
+    return 1 + data.count(b",") + data.count(b"{") + data.count(b"[")
+
+
 def count_values(data: bytes, most: int) -> int:
     """Return the number of values in JSON, or a number above ``most`` if there are more.
 
@@ -155,19 +160,23 @@ def check_request(body: bytes, limits: RequestLimits) -> None:
     :raises RequestTooLargeError: if it has too many values in all.
     :raises InvalidRequestError: if it has too many messages, parts, tools or schema nodes.
     """
-    if not is_larger(body, limits.lowest):
+    bound = most_values(body)
+    if bound <= limits.lowest:
         return
     most = limits.max_values
-    if is_larger(body, most) and count_values(body, most) > most:
+    if bound > most and count_values(body, most) > most:
         raise _too_many_values(body, most)
-    _check_members(_members(body), limits, _DEPTH)
+    _check_members(_members(body), limits, _DEPTH, bound)
 
 
-def _check_members(members: Mapping[str, Raw], limits: RequestLimits, depth: int) -> None:
+def _check_members(
+    members: Mapping[str, Raw], limits: RequestLimits, depth: int, bound: int
+) -> None:
+    """Check the members of a request; all together have at most ``bound`` values."""
     schemas = others = 0
     for name, raw in members.items():
-        if name in _MESSAGES:
-            _check_messages(name, bytes(raw), limits)
+        if name in _MESSAGES and bound > min(limits.max_messages, limits.max_parts):
+            _check_messages(name, raw, limits, bound)
         if name in _TOOLS:
             _check_tools(name, bytes(raw), limits)
         if name in _SCHEMAS:
@@ -175,7 +184,7 @@ def _check_members(members: Mapping[str, Raw], limits: RequestLimits, depth: int
             if schemas > limits.max_schema_values:
                 raise _too_many(name, "schema nodes", limits.max_schema_values, "max_schema_values")
         if name in _REQUESTS and depth:
-            _check_members(_members(raw), limits, depth - 1)
+            _check_members(_members(raw), limits, depth - 1, bound)
         if name not in _COUNTED_ELSEWHERE:
             others += count_values(bytes(raw), limits.max_other_values)
             if others > limits.max_other_values:
@@ -183,14 +192,12 @@ def _check_members(members: Mapping[str, Raw], limits: RequestLimits, depth: int
                 raise _too_many(where, "values", limits.max_other_values, "max_other_values")
 
 
-def _check_messages(name: str, data: bytes, limits: RequestLimits) -> None:
-    if not is_larger(data, min(limits.max_messages, limits.max_parts)):
-        return
+def _check_messages(name: str, data: Raw, limits: RequestLimits, bound: int) -> None:
     messages = _elements(data)
     if len(messages) > limits.max_messages:
         what = "messages" if name in _CONVERSATIONS else "items"
         raise _too_many(name, what, limits.max_messages, "max_messages")
-    if not is_larger(data, limits.max_parts):
+    if bound <= limits.max_parts:
         return
     parts = 0
     for message in messages:
