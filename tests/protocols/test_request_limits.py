@@ -17,6 +17,7 @@ from antigravity.protocols.request_limits import (
     check_request,
     count_values,
     is_larger,
+    most_values,
     rough_count,
     rough_schema_cost,
 )
@@ -130,6 +131,7 @@ def test_all_values_are_counted_wherever_the_bytes_are_sliced(
     # Both of an array and its first item are counted by the bracket.
     assert values <= found <= values + empty
     assert is_larger(data, found - 1) or found == 1
+    assert most_values(data) >= found
 
 
 def test_counting_stops_beyond_the_limit() -> None:
@@ -191,3 +193,8 @@ def test_schemas_and_references_make_a_request_large() -> None:
 
 def test_arrays_within_arrays_make_a_request_large() -> None:
     assert rough_count(b'{"arguments": "%b"}' % (b"[" * 5000)) > 4096
+
+
+def test_most_values_counts_across_slices() -> None:
+    data = b"[%b]" % b",".join([b"[1]"] * 200_000)
+    assert most_values(data) == 1 + 200_000 + 199_999 + 1
