@@ -415,11 +415,3 @@ class ClientConnection(Protocol):
     def isSecure(self) -> bool:
         """Return whether the connection is encrypted."""
         return self._is_secure
-
-    def getPeer(self) -> Any:
-        """Return the address of the client."""
-        return self.transport.getPeer()
-
-    def getHost(self) -> Any:
-        """Return the address of the gateway."""
-        return self.transport.getHost()

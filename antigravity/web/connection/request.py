@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
-from functools import cached_property
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol
@@ -18,19 +15,16 @@ from twisted.internet.task import CooperativeTask
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 from twisted.web.http import NO_BODY_CODES, datetimeToString
-from twisted.web.http_headers import Headers
-from twisted.web.server import Request
 
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.call import HttpReply
 from antigravity.ir.errors import GatewayError
 from antigravity.web.connection.head_parser import ParsedHead
+from antigravity.web.connection.lazy_request import LazyRequest
 from antigravity.web.connection.response_head import (
-    Fields,
     add_fields,
     common_headers,
     encode_head,
-    http_date,
     phrase_of,
     whole_headers,
 )
@@ -46,12 +40,10 @@ _COPIED = 16 * 1024
 _NO_BODY = frozenset({101, *NO_BODY_CODES})
 
 
-class GatewayRequest(Request):
+class GatewayRequest(LazyRequest):
     """A request whose body, if it has one, was admitted before it was read.
 
-    It is a request of ``twisted.web`` for the routes of plugins.  What the gateway's own routes do
-    not use is made when it is used first: header objects, cookies, addresses, the body as a file.
-    ``args`` holds the query alone, without credentials.
+    It is a request of ``twisted.web`` for the routes of plugins.
 
     :param parsed: its head as it was received.
     """
@@ -63,7 +55,6 @@ class GatewayRequest(Request):
     transport: Any
     site: Any
     _body: RequestBody | None = None
-    _whole = b""
     _slices: CooperativeTask[Any] | None = None
     _has_no_body = False
 
@@ -75,106 +66,8 @@ class GatewayRequest(Request):
         self.site = site = channel.site
         self.started_at: float = site.reactor.seconds()
         self._parsed = parsed
-        self._fields: Fields = {}
+        self._fields = {}
         self.head = RequestHead(*parsed, channel.peer, site.tunnel)
-
-    # -- what Twisted's requests have, made when it is used --
-
-    @cached_property
-    def method(self) -> bytes:
-        """The method."""
-        return self._parsed.method.encode("latin-1")
-
-    @cached_property
-    def uri(self) -> bytes:
-        """The request target."""
-        return self._parsed.target.encode("latin-1")
-
-    @cached_property
-    def clientproto(self) -> bytes:
-        """The version of HTTP."""
-        return self._parsed.version.encode("latin-1")
-
-    @cached_property
-    def path(self) -> bytes:
-        """The percent-encoded path."""
-        return self.head.raw_path
-
-    @cached_property
-    def args(self) -> dict[bytes, list[bytes]]:
-        """The query without credentials."""
-        return self.head.args
-
-    @cached_property
-    def prepath(self) -> list[bytes]:
-        """The segments of the path that were matched."""
-        return []
-
-    @cached_property
-    def postpath(self) -> list[bytes]:
-        """The segments of the path that were not matched yet."""
-        return unquote_to_bytes(self.path)[1:].split(b"/")
-
-    @cached_property
-    def sitepath(self) -> list[bytes]:
-        """The segments of the path that lead to the application: none."""
-        return []
-
-    @cached_property
-    def requestHeaders(self) -> Headers:
-        """The headers of the request."""
-        headers = Headers()
-        for name, value in self._parsed.fields:
-            headers.addRawHeader(name.encode("latin-1"), value.strip(" \t").encode("latin-1"))
-        return headers
-
-    @cached_property
-    def responseHeaders(self) -> Headers:
-        """The headers of the response; from the first use on they are kept here alone."""
-        headers = Headers()
-        headers.setRawHeaders(b"Server", [b"antigravity"])
-        headers.setRawHeaders(b"Date", [http_date()])
-        for lines in self._fields.values():
-            for line in lines.split("\r\n")[:-1]:
-                name, _, value = line.partition(": ")
-                headers.addRawHeader(name, value)
-        return headers
-
-    @cached_property
-    def received_cookies(self) -> dict[bytes, bytes]:
-        """The cookies of the request."""
-        found: dict[bytes, bytes] = {}
-        for line in self.requestHeaders.getRawHeaders(b"Cookie", ()):
-            for cookie in line.split(b";"):
-                name, equals, value = cookie.lstrip().partition(b"=")
-                if equals:
-                    found[name] = value
-        return found
-
-    @cached_property
-    def cookies(self) -> list[bytes]:
-        """The cookies of the response."""
-        return []
-
-    @cached_property
-    def notifications(self) -> list[Deferred[None]]:
-        """The Deferreds that :meth:`notifyFinish` has returned."""
-        return []
-
-    @cached_property
-    def content(self) -> BytesIO:
-        """The body as a file."""
-        return BytesIO(self._whole)
-
-    @cached_property
-    def client(self) -> Any:
-        """The address of the client."""
-        return self.transport.getPeer()
-
-    @cached_property
-    def host(self) -> Any:
-        """The address of the gateway that the client used."""
-        return self.transport.getHost()
 
     # -- the body --
 
