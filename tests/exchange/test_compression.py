@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from antigravity.ir.capabilities import Loss
+from antigravity.simulator import catalog
 from tests.exchange.long_conversation import (
     MODEL,
     TOOLS,
@@ -137,6 +138,10 @@ class FittingTests(LongConversationCase):
         self.assertEqual(self.arrived()[-1].body, body, "nothing to shorten: it passes")
 
     async def test_window_of_model_list_overrides_shipped_table(self) -> None:
+        listed = catalog.anthropic_model
+        self.patch(
+            catalog, "anthropic_model", lambda name: {**listed(name), "max_input_tokens": 200_000}
+        )
         await self.start(files=())
         gateway: Any = self.gateway
         router = gateway.parts.runtime.snapshot.router
