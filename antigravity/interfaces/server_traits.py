@@ -108,6 +108,8 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     request for each prompt of a decoded call, in the order of the responses (``None``: a call has
     one prompt).
 
+    ``thinks_with_tools`` returns whether a call has functions and does not switch thinking off.
+
     ``native_only_error`` returns the error for a request that cannot be translated, ``None`` if
     it can, or if that is known only after decoding.
     """
@@ -121,6 +123,7 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     calls_without_reasoning: Callable[[bytes], tuple[str, ...]] | None = None
     requested_choices: Callable[[Call], RequestedChoices] | None = None
     split_prompts: Callable[[Call, Request], Sequence[Request]] | None = None
+    thinks_with_tools: Callable[[Call], bool] | None = None
     native_only_error: Callable[[Call], InvalidRequestError | None] | None = None
     framing: StreamFraming | None = None
     stored_responses: StoredResponses | None = None

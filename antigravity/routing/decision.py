@@ -52,7 +52,8 @@ class RoutingOption(Struct, frozen=True):
     share the requests; those of a later rank are used if no earlier one can serve.  ``differing``
     are the aspects in which the model differs from the one that the client named, and ``refused``
     are the fields that its upstream refuses or interprets differently.  ``window`` is the model's
-    context window in tokens, if it is known.
+    context window in tokens, if it is known.  ``with_tools`` is the upstream's other protocol, if
+    the model accepts functions together with thinking only there.
     """
 
     upstream: IUpstream
@@ -63,6 +64,7 @@ class RoutingOption(Struct, frozen=True):
     differing: Aspects = NONE
     refused: frozenset[str] = frozenset()
     window: int | None = None
+    with_tools: IClientProtocol | None = None
 
 
 class RoutingDecision(Struct, frozen=True, dict=True):

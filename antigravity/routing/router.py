@@ -334,13 +334,21 @@ class Router:
         if name != protocol and capabilities.tools_protocol in protocols:
             name = capabilities.tools_protocol
         special, own = IModelProtocols(upstream, None), capabilities.protocol
-        if name != protocol and own in protocols:
+        if own in protocols:
             name = own
         if special is not None and own in self._clients and own in special.model_protocols:
             name = own
         target = Target(model, capabilities, upstream.quirks, image_options)
-        window, client = capabilities.context_window, self._clients[name]
-        return RoutingOption(upstream, client, target, name == protocol, rank, window=window)
+        other = capabilities.tools_protocol
+        return RoutingOption(
+            upstream,
+            self._clients[name],
+            target,
+            name == protocol,
+            rank,
+            window=capabilities.context_window,
+            with_tools=self._clients[other] if other in protocols and other != name else None,
+        )
 
     async def _not_found_message(self, requested: str, protocol: str) -> str:
         exclusive = self._exclusive(protocol)

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.service.dispatch_fixture import Answer, DispatchCase
 
+HI = {"role": "user", "content": "Hi"}
 LONG = "user_" + "a" * 600
 CALL_ID = "call_" + "x" * 120
 TOOL_SCHEMA = {
@@ -338,6 +339,27 @@ class ValidUpstreamRequestTests(DispatchCase):
         self.assertIn("input", self.sent())
         await self.write("both/gpt-5.5", tools=tools)
         self.assertIn("messages", self.sent())
+
+    async def test_chat_clients_use_responses_where_chat_refuses_their_request(self) -> None:
+        await self.start({"both": self.upstream("openai", "sk-1", apis=["chat", "responses"])})
+        tools = [{"type": "function", "function": {"name": "f", "parameters": TOOL_SCHEMA}}]
+        for model in ("gpt-5.6-sol", "gpt-6-astra"):
+            answer = await self.chat(f"both/{model}", tools=tools, reasoning_effort="high")
+            self.assertEqual(answer.json()["object"], "chat.completion")
+            self.assertEqual(self.reached()[-1].path, "/v1/responses")
+            self.assertEqual(self.sent()["reasoning"]["effort"], "high")
+            await self.chat(f"both/{model}", tools=tools, stream=True)
+            self.assertEqual(self.reached()[-1].path, "/v1/responses")
+        await self.chat("both/gpt-5-pro")
+        self.assertEqual(self.reached()[-1].path, "/v1/responses")
+        for model, more in (
+            ("gpt-5.6-sol", {"tools": tools, "reasoning_effort": "none"}),
+            ("gpt-5.6-sol", {"reasoning_effort": "high"}),
+            ("gpt-5.5", {"tools": tools, "reasoning_effort": "high"}),
+        ):
+            await self.chat(f"both/{model}", **more)
+            self.assertEqual(self.reached()[-1].path, "/v1/chat/completions")
+            self.assertEqual(self.sent(), {**more, "model": model, "messages": [HI]})
 
     # Fields of OpenAI's alone
 

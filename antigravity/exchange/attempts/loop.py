@@ -112,6 +112,8 @@ class AttemptLoop:
                     raise
                 return self._give_up(failure)
             option = self._options[lease.upstream_model]
+            if option.with_tools is not None:
+                option = await self._in_tools_protocol(option, lease)
             if self._fitter.concerns(option) and await self._summarise(option, lease):
                 continue
             outcome = await self._attempt(option, lease)
@@ -209,6 +211,18 @@ class AttemptLoop:
     async def _pause(self, seconds: float) -> None:
         with self._context.recorder.waiting("queue"):
             await deferLater(self._context.services.clock, seconds)
+
+    async def _in_tools_protocol(self, option: RoutingOption, lease: ILease) -> RoutingOption:
+        """Return the option in the protocol in which the model accepts tools, if it needs that."""
+        context, thinks = self._context, self._context.traits.thinks_with_tools
+        try:
+            if thinks is None or not await context.compute(thinks, context.call):
+                return option
+        except BaseException:
+            lease.release()
+            raise
+        assert option.with_tools is not None
+        return replace(option, client=option.with_tools, native=False, with_tools=None)
 
     # -- one attempt ----------------------------------------------------------------------
 

@@ -48,6 +48,7 @@ OPENAI_CHAT_SERVER: Final = ServerProtocol(
         needs_translation=server_scan.needs_translation,
         calls_without_reasoning=server_history.calls_without_reasoning,
         requested_choices=_requested_choices,
+        thinks_with_tools=server_scan.thinks_with_tools,
     ),
     keepalive=KEEPALIVE_COMMENT,
     peek=peek,

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from antigravity.ir.aspects import Aspect, Aspects
+from antigravity.ir.call import Call
 from antigravity.ir.capabilities import Capabilities
+from antigravity.protocols.json_body import members_of
 from antigravity.protocols.member_scan import (
     Check,
     Members,
@@ -37,6 +39,15 @@ _OPENAI_ONLY: Final = (
 def needs_translation(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
     """Return whether a request uses one of these aspects."""
     return uses_any(_CHECKS, members(body), aspects, capabilities)
+
+
+def thinks_with_tools(call: Call) -> bool:
+    """Return whether a request has functions and does not switch thinking off."""
+    fields = members_of(call)
+    if not has_member(fields, "tools") or bytes(fields["tools"]).strip() == b"[]":
+        return False
+    effort = fields.get("reasoning_effort")
+    return effort is None or bytes(effort) != b'"none"'
 
 
 def choices(fields: Members) -> int:
