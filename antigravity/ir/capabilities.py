@@ -206,6 +206,8 @@ def within(capabilities: Capabilities, quirks: Collection[str]) -> Capabilities:
     limits: dict[str, Any] = {}
     if "no_n" in quirks and capabilities.max_choices > 1:
         limits["max_choices"] = 1
+    if "no_sampling" in quirks:
+        limits |= {"sampling": False, "sampling_without_thinking": False}
     if "no_tools" in quirks and capabilities.tools:
         limits["tools"] = False
     refused = tuple(kind for kind in get_args(MediaKind) if f"no_{kind}_input" in quirks)

@@ -38,7 +38,7 @@ class AnthropicApi:
 
     def message(self, call: Call) -> Result:
         """Respond to a message."""
-        body = anthropic_validation.check(call.body)
+        body = anthropic_validation.check(call.body, call.headers.get("anthropic-version", ""))
         view = anthropic_parser.parse(body)
         headers = (("request-id", f"req_sim{self._state.next_number():08d}"),)
         return self._responder.respond(
@@ -52,5 +52,6 @@ class AnthropicApi:
 
     def count(self, call: Call) -> dict[str, int]:
         """Count the tokens of a message."""
-        counted = anthropic_parser.parse(anthropic_validation.check_count(call.body))
+        version = call.headers.get("anthropic-version", "")
+        counted = anthropic_parser.parse(anthropic_validation.check_count(call.body, version))
         return {"input_tokens": counted.count_tokens()}

@@ -20,6 +20,9 @@ from antigravity.upstreams.services import UpstreamServices
 
 DEFAULT_VERSION: Final = "2023-06-01"
 
+#: The version of the API from which on it has no sampling parameters, for any model.
+WITHOUT_SAMPLING: Final = "2026-10-21"
+
 CLIENT_USER_AGENT: Final = "client_user_agent"
 
 #: The prefix of OAuth tokens, which the API accepts as Bearer only, and keys as ``x-api-key``.
@@ -42,6 +45,8 @@ class AnthropicUpstream(HttpUpstream):
     def __init__(self, settings: UpstreamSettings, services: UpstreamServices) -> None:
         super().__init__(settings, services, ("anthropic",))
         self._betas = self._extra.pop("anthropic-beta", "")
+        if self._extra.get("anthropic-version", "") >= WITHOUT_SAMPLING:
+            self.quirks |= {"no_sampling"}
 
     def _normal(self, base: BaseUrl) -> BaseUrl:
         return base.without("/v1")

@@ -21,7 +21,7 @@ from antigravity.app.accounts import AccountServices
 from antigravity.app.build import RuntimeBuilder
 from antigravity.app.observers import Observers
 from antigravity.app.runtime import LoadedConfiguration
-from antigravity.config.settings import ProxySettings, SchedulingSettings, Settings
+from antigravity.config.settings import SchedulingSettings, Settings
 from antigravity.context.calibration import Calibration
 from antigravity.context.plan_store import PlanStore
 from antigravity.exchange.background import Background
@@ -169,7 +169,7 @@ class MemoryGateway:
         accounts = AccountServices(clock, None, observers)
         builder = RuntimeBuilder(clock, home, self.transport, accounts.pool, None)
         proxy = replace(
-            ProxySettings(), scheduling=SchedulingSettings(max_wait_seconds=0.0), debug_headers=True
+            settings.proxy, scheduling=SchedulingSettings(max_wait_seconds=0.0), debug_headers=True
         )
         runtime = builder.build(LoadedConfiguration(replace(settings, proxy=proxy), host))
         accounts.pool.start()

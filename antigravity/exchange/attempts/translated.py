@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -64,7 +64,7 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     changes += fitted.losses if fitted is not None else ()
     context.recorder.warn(changes + lowered.losses + encoded.warnings)
     operation: UpstreamOperation = "stream" if lowered.request.stream else "generate"
-    headers = context.call.headers if option.native else {}
+    headers = _own_version(context.call.headers) if option.native else {}
     call = UpstreamCall(option, attempt.lease.credential, operation, encoded.body, headers)
     try:
         response = await call.send(context.services.transport, context.recorder)
@@ -79,6 +79,11 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     if context.head.stream:
         return await _stream(attempt, source, response, completed)
     return await _whole(attempt, source, response, completed)
+
+
+def _own_version(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return a client's headers without the API version: the body is the gateway's own."""
+    return {name: value for name, value in headers.items() if name != "anthropic-version"}
 
 
 def _learn(attempt: Attempt, refused: Refused, lowered: Lowered, encoded: EncodedRequest) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from antigravity.simulator.errors import ApiError, refuse
 from antigravity.simulator.validation import anthropic_tools
@@ -20,12 +20,17 @@ from antigravity.simulator.validation.anthropic_thinking import (
     check_thinking,
 )
 
+#: The version of the API from which on some members are refused, for every model.
+_NEWER_VERSION: Final = "2026-10-21"
 
-def check(body: dict[str, Any]) -> dict[str, Any]:
+
+def check(body: dict[str, Any], version: str = "") -> dict[str, Any]:
     """Return a request for a message without members that are null.
 
+    :param version: the value of the header ``anthropic-version``.
     :raises ApiError: with the service's message, if anything is wrong.
     """
+    check_version(body, version)
     body = read_body(body, MESSAGE)
     _check_input(body)
     limit = body["max_tokens"]
@@ -41,11 +46,37 @@ def check(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def check_count(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a request to count tokens without members that are null.
+def check_version(body: dict[str, Any], version: str) -> None:
+    """Refuse what newer versions of the API have removed.
+
+    Source: https://platform.claude.com/docs/en/api/versioning
 
     :raises ApiError: with the service's message, if anything is wrong.
     """
+    if version < _NEWER_VERSION:
+        return
+    for name in ("temperature", "top_p", "top_k"):
+        if name in body:
+            refuse(f"{name}: Extra inputs are not permitted")
+    messages = body.get("messages")
+    for index, message in enumerate(messages if isinstance(messages, list) else ()):
+        content = message.get("content") if isinstance(message, dict) else None
+        for position, block in enumerate(content if isinstance(content, list) else ()):
+            place = f"messages.{index}.content.{position}"
+            kind = block.get("type") if isinstance(block, dict) else None
+            if kind == "document" and message.get("role") == "assistant":
+                refuse(f"{place}: `document` blocks are not permitted in assistant messages")
+            if kind == "text" and message.get("role") == "user" and block.get("citations"):
+                refuse(f"{place}.text.citations: Extra inputs are not permitted")
+
+
+def check_count(body: dict[str, Any], version: str = "") -> dict[str, Any]:
+    """Return a request to count tokens without members that are null.
+
+    :param version: the value of the header ``anthropic-version``.
+    :raises ApiError: with the service's message, if anything is wrong.
+    """
+    check_version(body, version)
     body = read_body(body, COUNT)
     _check_input(body)
     return body
