@@ -71,7 +71,7 @@ class RestartTests(RestartCase):
 
     async def test_passed_body_is_not_decoded_for_estimates(self) -> None:
         message = {"role": "user", "content": "слово " * 400}
-        ask = {"model": "gpt-5.1", "messages": [message], "max_tokens": 1000}
+        ask = {"model": "gpt-5.1", "messages": [message], "max_completion_tokens": 1000}
         await self.start()
         before = await self.count(ask)
         for _ in range(ENOUGH):
