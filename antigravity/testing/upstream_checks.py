@@ -78,6 +78,8 @@ def _check_upstream(upstream: Any, services: UpstreamServices) -> Problems:
         if isinstance(prepared, UnexpectedError | GatewayError):
             problem = prepared if isinstance(prepared, UnexpectedError) else f"raises {prepared!r}"
             yield f"prepare {problem}; report errors through its Deferred"
+        elif not isinstance(prepared, Deferred):
+            yield from _check_requests(prepared)
         else:
             yield from _check_fired("prepare", prepared, _check_requests)
     yield from _check_fired("models", attempt(upstream.models, credential), _check_nothing)
@@ -112,7 +114,10 @@ def _check_nothing(value: object) -> Problems:
 
 
 def _check_requests(requests: object) -> Problems:
-    if not isinstance(requests, Sequence) or not requests:
+    if not isinstance(requests, Sequence) or isinstance(requests, str | bytes):
+        yield f"prepare returns a {type(requests).__name__}, not a sequence of requests"
+        return
+    if not requests:
         yield "prepare returns no requests"
         return
     for request in requests:
