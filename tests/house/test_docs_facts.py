@@ -203,7 +203,10 @@ def leaves(group: click.Group, above: str = "") -> set[str]:
     found = set()
     for name, each in group.commands.items():
         path = f"{above}{name}"
-        found |= leaves(each, f"{path} ") if isinstance(each, click.Group) else {path}
+        if isinstance(each, click.Group):
+            found |= leaves(each, f"{path} ")
+        if not isinstance(each, click.Group) or each.invoke_without_command:
+            found.add(path)
     return found
 
 
