@@ -25,6 +25,7 @@ from antigravity.ir.call import Body, Call, Head
 from antigravity.ir.capabilities import Traits
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.outline import outline_of
+from antigravity.ir.outlined_request import restore_media
 from antigravity.ir.request import Request
 from antigravity.lowering.media import urls_to_fetch, with_fetched
 from antigravity.protocols.request_limits import rough_count, rough_schema_cost
@@ -205,8 +206,18 @@ class RequestContext:
     def request(self) -> Request:
         """The decoded request; a large one is decoded by :meth:`decode` first."""
         if self._request is None:
-            self._request = self.protocol.decode(self.call)
+            self._request = self._decode()
         return self._request
+
+    def _decode(self) -> Request:
+        if self._outline is not None and self.traits.decodes_outlines:
+            try:
+                request = restore_media(self.protocol.decode(self.outline), self._outline)
+            except GatewayError:
+                request = None  # the error of the body itself names the right place
+            if request is not None:
+                return request
+        return self.protocol.decode(self.call)
 
     @property
     def origin(self) -> ResponseOrigin | None:
@@ -224,7 +235,7 @@ class RequestContext:
         :raises GatewayError: if it cannot be decoded.
         """
         if self.is_large and self._request is None:
-            self._request = await self.compute(self.protocol.decode, self.call)
+            self._request = await self.compute(self._decode)
 
     def session_key(self) -> str:
         """Return the key of the conversation, for affinity; empty if nothing tells it.

@@ -104,6 +104,10 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     reasoning.  ``drops_reasoning`` says that clients drop reasoning unintentionally, because the
     protocol has no common field for it.
 
+    ``decodes_outlines`` says that a request decoded from the outline of its body is the same, but
+    for media, whose base64 text is shortened: it is moved as it is, or only its ends, its alphabet
+    and its padding are changed.
+
     ``requested_choices`` returns how many responses a call asks for; ``split_prompts`` returns a
     request for each prompt of a decoded call, in the order of the responses (``None``: a call has
     one prompt).
@@ -117,6 +121,7 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     required_modalities: RequiredModalities | None = None
     can_respond_with_files: bool = False
     drops_reasoning: bool = False
+    decodes_outlines: bool = False
     conversation_hint: Callable[[Call], str | None] | None = None
     needs_translation: Callable[[bytes, Aspects, Capabilities], bool] | None = None
     is_complete: Callable[[bytes, Capabilities], bool] | None = None

@@ -63,6 +63,7 @@ ANTHROPIC_SERVER: Final = ServerProtocol(
         Route("GET", "/v1/models/{model...}", "get_model"),
     ),
     traits=ServerTraits(
+        decodes_outlines=True,
         conversation_hint=_conversation_hint,
         needs_translation=server_scan.needs_translation,
         calls_without_reasoning=server_history.calls_without_reasoning,

@@ -43,6 +43,7 @@ OPENAI_CHAT_SERVER: Final = ServerProtocol(
         Route("GET", "/v1/models/{model...}", "get_model"),
     ),
     traits=ServerTraits(
+        decodes_outlines=True,
         conversation_hint=_conversation_hint,
         drops_reasoning=True,
         needs_translation=server_scan.needs_translation,

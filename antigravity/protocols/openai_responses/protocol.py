@@ -84,6 +84,7 @@ OPENAI_RESPONSES_SERVER: Final = ServerProtocol(
     name=NAME,
     routes=ROUTES,
     traits=ServerTraits(
+        decodes_outlines=True,
         conversation_hint=_conversation_hint,
         needs_translation=server_scan.needs_translation,
         native_only_error=server_request.native_only_error,
