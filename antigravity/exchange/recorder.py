@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec.structs import replace
 
@@ -21,6 +21,18 @@ from antigravity.routing.decision import RoutingDecision, RoutingOption
 
 #: What a running request does now; each is a field of :class:`RequestTimes`.
 Phase = Literal["queue", "translation", "upstream"]
+
+
+#: The header with the id of a session of Claude Code.
+_SESSION: Final = "x-claude-code-session-id"
+#: The limit of characters of an id.
+_ID_LIMIT: Final = 128
+
+
+def _id_in(headers: Mapping[str, str], name: str) -> str:
+    """Return the id in a header, empty if there is none that can be written anywhere."""
+    value = headers.get(name, "")
+    return value if len(value) <= _ID_LIMIT and value.isascii() and value.isprintable() else ""
 
 
 class Recorder:
@@ -44,6 +56,15 @@ class Recorder:
             attempts=[],
             times=times,
         )
+        if _SESSION in call.headers:
+            self._read_agents(call.headers)
+
+    def _read_agents(self, headers: Mapping[str, str]) -> None:
+        """Record the ids of the client's session and of the agents in it."""
+        record = self.record
+        record.session = _id_in(headers, _SESSION)
+        record.agent = _id_in(headers, "x-claude-code-agent-id")
+        record.parent_agent = _id_in(headers, "x-claude-code-parent-agent-id")
 
     def enter(self, phase: Phase) -> None:
         """Record that the request is in another phase from now on."""

@@ -15,6 +15,11 @@ Headers = tuple[tuple[str, str], ...]
 _PASSED: Final = ("anthropic-ratelimit-", "x-ratelimit-")
 #: Headers in which upstreams name their own request; each response has the gateway's own ids.
 _REQUEST_IDS: Final = ("request-id", "x-request-id", "x-goog-request-id")
+#: Other headers that mean something to a client of the same protocol.
+_ALSO_PASSED: Final = frozenset({"openai-processing-ms", "x-should-retry"})
+RETRY_AFTER: Final = "retry-after"
+#: The header with the id that the bodies of Anthropic's errors name.
+REQUEST_ID: Final = "Request-Id"
 UPSTREAM_REQUEST_ID: Final = "X-Upstream-Request-Id"
 MAPPED_MODEL: Final = "X-Mapped-Model"
 COMPRESSED: Final = "X-Context-Compressed"
@@ -40,10 +45,17 @@ def passed_headers(headers: Mapping[str, str]) -> Headers:
         (name, CREDENTIALS.redact(value))
         for name, value in headers.items()
         if name.startswith(_PASSED)
-        or name == "openai-processing-ms"
-        or (name == "retry-after" and is_retry_after(value))
+        or name in _ALSO_PASSED
+        or (name == RETRY_AFTER and is_retry_after(value))
     )
+    if headers.get("request-id"):
+        passed += ((REQUEST_ID, CREDENTIALS.redact(headers["request-id"])[:_REQUEST_ID_LIMIT]),)
     return passed + upstream_request_id(headers)
+
+
+def refused_headers(headers: Mapping[str, str]) -> Headers:
+    """Return the same for a refusal, without its delay, which the gateway limits."""
+    return tuple(pair for pair in passed_headers(headers) if pair[0] != RETRY_AFTER)
 
 
 def upstream_request_id(headers: Mapping[str, str]) -> Headers:

@@ -60,7 +60,9 @@ class ExchangeRecord(Struct):
     that was sent to the model for background tasks, and ``context:summary`` for a request that
     the gateway made itself.  ``compressed`` says how a conversation was shortened, such as
     ``l1; tokens=180000->120000``.  ``warnings`` lists what translation dropped or replaced.
-    ``times`` says where the time went.
+    ``times`` says where the time went.  ``session``, ``agent`` and ``parent_agent`` are the ids
+    that Claude Code gives its session and the agents in it; each agent that it starts has a new
+    one.
     """
 
     id: str
@@ -82,4 +84,7 @@ class ExchangeRecord(Struct):
     warnings: tuple[Loss, ...] = ()
     compressed: str | None = None
     intercepted: str | None = None
+    session: str = ""
+    agent: str = ""
+    parent_agent: str = ""
     times: RequestTimes = field(default_factory=RequestTimes)

@@ -23,6 +23,9 @@ DEFAULT_VERSION: Final = "2023-06-01"
 #: The version of the API from which on it has no sampling parameters, for any model.
 WITHOUT_SAMPLING: Final = "2026-10-21"
 
+#: The beginning of all headers of the API; new ones come with releases of its clients.
+_API_HEADERS: Final = "anthropic-"
+
 CLIENT_USER_AGENT: Final = "client_user_agent"
 
 #: The prefix of OAuth tokens, which the API accepts as Bearer only, and keys as ``x-api-key``.
@@ -65,19 +68,24 @@ class AnthropicUpstream(HttpUpstream):
         return (("x-api-key", credential.secret),)
 
     def _forwarded(self, headers: Mapping[str, str]) -> HeaderPairs:
-        """Return the client's headers to forward; no others are forwarded."""
+        """Return the client's headers to forward: all of the API, also those not known yet."""
         forwarded = {"anthropic-version": headers.get("anthropic-version") or DEFAULT_VERSION}
-        if betas := _joined(headers.get("anthropic-beta", ""), self._betas):
-            forwarded["anthropic-beta"] = betas
+        for name, value in headers.items():
+            if name.startswith(_API_HEADERS) and value:
+                forwarded[name] = value
+        if self._betas:
+            forwarded["anthropic-beta"] = _with(forwarded.get("anthropic-beta", ""), self._betas)
         if CLIENT_USER_AGENT in self.quirks and (agent := headers.get("user-agent")):
             forwarded["user-agent"] = agent
         return tuple(forwarded.items())
 
 
-def _joined(*lists: str) -> str:
-    """Return comma-separated lists as one, each name once."""
-    names = (name.strip() for text in lists for name in text.split(","))
-    return ",".join(dict.fromkeys(name for name in names if name))
+def _with(betas: str, more: str) -> str:
+    """Return a comma-separated list as it is, with those names of another that it lacks."""
+    known = {name.strip() for name in betas.split(",")}
+    names = dict.fromkeys(name.strip() for name in more.split(","))
+    missing = [name for name in names if name and name not in known]
+    return ",".join((betas, *missing) if betas else missing)
 
 
 @implementer(IUpstreamKind)

@@ -153,6 +153,7 @@ class WebApp:
         self._route(f"{FILES_PATH}<name>", ["GET"], self._file)
         self._route("/v1/api/event_logging", _ALL, self._discard)
         self._route("/v1/api/event_logging/batch", _ALL, self._discard)
+        self._route("/api/hello", ["GET", "HEAD"], self._discard)
         self._route("/v1/models/detect", ["POST"], self._detect)
         for path, (allowed, handler) in mcp_routes(mcp).items():
             self._route(path, allowed, handler)
@@ -349,7 +350,7 @@ class WebApp:
         write_whole(request, Reply(200, kind, headers, file.data))
 
     def _discard(self, request: Any) -> None:
-        """Accept telemetry, and discard it."""
+        """Accept telemetry or a probe of Claude Code, and discard it."""
         write_whole(request, Reply(200, _JSON, (), b"{}"))
 
     def _detect(self, request: Any) -> Deferred[None]:

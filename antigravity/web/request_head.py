@@ -52,8 +52,10 @@ _FORWARDED: Final = frozenset(
     }
 )
 _FORWARDED_PREFIXES: Final = ("x-forwarded", "x-original-", "cf-")
+#: Headers with lists, which may come in several lines.
+_LISTS: Final = frozenset({"anthropic-beta", "openai-beta"})
 #: Headers that are read here, and passed on.
-_READ: Final = frozenset({"host", "origin", "x-request-id"})
+_READ: Final = frozenset({"host", "origin", "x-request-id"}) | _LISTS
 #: Another header with which clients name a request.
 _OTHER_ID: Final = "x-client-request-id"
 _LOOPBACK: Final = ("127.", "::ffff:127.")
@@ -237,6 +239,8 @@ class RequestHead:
             self.origin = value if self.origin is None else f"{self.origin}, {value}"
         elif name == "x-request-id":
             self.id = value if _VALID_ID.fullmatch(value) else ""
+        elif (before := headers.get(name)) and name in _LISTS:
+            value = f"{before},{value}"
         headers[name] = value
 
     def _read_credential(self, name: str, value: str) -> None:

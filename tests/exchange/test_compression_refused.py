@@ -70,7 +70,9 @@ class RefusedTests(LongConversationCase):
         answer = await self.post(body, user_agent=CLAUDE_CODE)
         self.assertEqual(answer.status, 400)
         self.assertRegex(
-            answer.json()["error"]["message"], r"^prompt is too long: \d+ tokens > 9000 maximum$"
+            answer.json()["error"]["message"],
+            r"^prompt is too long: \d+ tokens > 9000 maximum "
+            r"\(capability_rejected: prompt_too_long\)$",
         )
         answer = await self.post({**body, "stream": True}, user_agent=CLAUDE_CODE)
         self.assertEqual((answer.status, answer.compressed[:2]), (200, "l1"))

@@ -128,6 +128,7 @@ def test_readme_endpoint_table_is_complete() -> None:
     ours = {("POST", "/v1/models/detect"), ("GET", "/files/{name}"), ("any", "/mcp"), *ADMIN}
     ours |= {("any", path) for path in (SEARCH, READER, VISION)}
     ours |= {("GET", path) for path in ("/healthz", "/readyz")}
+    ours |= {("HEAD", "/api/hello")}
     ours |= {("POST", f"/v1/api/event_logging{more}") for more in ("", "/batch")}
     assert listed == served | ours
 

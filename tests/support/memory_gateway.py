@@ -203,6 +203,24 @@ class MemoryGateway:
             runtime.snapshot,
         )
 
+    def models(self, protocol: str, **query: str) -> Any:
+        """Return the list of models."""
+        server = self.protocols[protocol]
+        route = next(each for each in server.routes if each.operation == "list_models")
+        found: list[Any] = []
+        self.exchange.handle(server, Call(route, {}, query, {}, b"")).addBoth(found.append)
+        return json.loads(self._result(found).body)
+
+    def count_tokens(self, protocol: str, model: str, body: dict[str, Any]) -> Answer:
+        """Return the reply to a request for a count."""
+        server = self.protocols[protocol]
+        route = next(each for each in server.routes if each.operation == "count_tokens")
+        found: list[Any] = []
+        call = Call(route, {}, {}, {}, json.dumps({**body, "model": model}).encode())
+        self.exchange.handle(server, call).addBoth(found.append)
+        reply = self._result(found)
+        return Answer(reply.status, _lower(reply), reply.body)
+
     def ask(self, protocol: str, model: str, body: dict[str, Any], **headers: str) -> Answer:
         """Return the reply to a request for a response, whole or streamed."""
         server = self.protocols[protocol]
@@ -230,7 +248,7 @@ class MemoryGateway:
         return Answer(reply.status, _lower(reply), consumer.body)
 
     def _result(self, found: list[Any], *, optional: bool = False) -> Any:
-        for _ in range(200):
+        for _ in range(3000):
             if found:
                 break
             self.clock.advance(0.01)

@@ -198,11 +198,11 @@ class Anthropic(Case):
         sent = {"anthropic-version": "2026-10-21", "anthropic-beta": "a, b", "x-app": "cli"}
         headers = dict(self.one(upstream, "generate", headers=sent).headers)
         self.assertEqual(headers["anthropic-version"], "2026-10-21")
-        self.assertEqual(headers["anthropic-beta"], "a,b")
+        self.assertEqual(headers["anthropic-beta"], "a, b")
         self.assertNotIn("x-app", headers)
         upstream = UpstreamFixture().build(AnthropicKind(), headers={"Anthropic-Beta": "b,c"})
         headers = dict(self.one(upstream, "generate", headers=sent).headers)
-        self.assertEqual(headers["anthropic-beta"], "a,b,c")
+        self.assertEqual(headers["anthropic-beta"], "a, b,c")
 
     def test_other_client_headers_are_not_forwarded(self) -> None:
         sent = {

@@ -27,7 +27,7 @@ from antigravity.exchange.attempts.retry import (
 )
 from antigravity.exchange.attempts.translated import attempt_translated
 from antigravity.exchange.attempts.tried_accounts import TriedAccounts
-from antigravity.exchange.attempts.upstream_call import Refused
+from antigravity.exchange.attempts.upstream_call import RETRY_AFTER, Refused, retry_after
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.plan import Plan
 from antigravity.interfaces.accounts import ILease, LeaseRequest
@@ -108,8 +108,12 @@ class AttemptLoop:
                 if failure is not None and self._tried.transient:
                     await self._readmit()
                     continue
-                if failure is None or _is_more_precise(error, failure.error):
+                if failure is None:
                     raise
+                if _is_more_precise(error, failure.error):
+                    if failure.refusal is None:
+                        raise
+                    failure = _with_delay(failure, error.retry_after)
                 return self._give_up(failure)
             option = self._options[lease.upstream_model]
             if option.with_tools is not None:
@@ -357,6 +361,15 @@ class AttemptLoop:
 
 async def _serve(context: RequestContext, plan: Plan) -> Reply:
     return await AttemptLoop(context, plan).run()
+
+
+def _with_delay(failure: _Failure, delay: float | None) -> _Failure:
+    """Return a refusal with the upstream's words, and the delay after which an account is free."""
+    reply = failure.refusal
+    if reply is None or delay is None:
+        return failure
+    others = tuple(pair for pair in reply.headers if pair[0] != RETRY_AFTER)
+    return replace(failure, refusal=replace(reply, headers=(retry_after(delay), *others)))
 
 
 def _is_more_precise(pool: GatewayError, failure: GatewayError) -> bool:

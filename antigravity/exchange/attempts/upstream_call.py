@@ -8,7 +8,7 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 
 from antigravity.exchange.recorder import Recorder
-from antigravity.exchange.response_headers import Headers, upstream_request_id
+from antigravity.exchange.response_headers import Headers, refused_headers
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import IClientSide
 from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse, OutgoingRequest
@@ -27,6 +27,7 @@ from antigravity.routing.decision import RoutingOption
 
 log = make_logger()
 
+RETRY_AFTER = "Retry-After"
 #: Bytes of an error body that are read; a longer one is not an error message.
 ERROR_LIMIT = 1024 * 1024
 
@@ -66,12 +67,13 @@ class Refused(Exception):  # noqa: N818 - a response, not a fault of the gateway
         delay = error.retry_after
         headers = self.headers
         if delay is not None:
-            headers = (("Retry-After", _seconds(delay)), *headers)
+            headers = (retry_after(delay), *headers)
         return Reply(error.upstream_status or error.status, self.content_type, headers, self.body)
 
 
-def _seconds(delay: float) -> str:
-    return str(max(1, round(delay + 0.4999)))
+def retry_after(delay: float) -> tuple[str, str]:
+    """Return the header for a delay in seconds."""
+    return RETRY_AFTER, str(max(1, round(delay + 0.4999)))
 
 
 class UpstreamCall(Struct, frozen=True):
@@ -189,4 +191,4 @@ async def _refused(
     if isinstance(error, UpstreamCredentialError):
         upstream.refused(error, credential)
     content_type = CREDENTIALS.redact(headers.get("content-type", "application/json"))
-    return Refused(error, body, content_type, upstream_request_id(headers))
+    return Refused(error, body, content_type, refused_headers(headers))

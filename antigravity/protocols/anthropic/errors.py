@@ -58,6 +58,11 @@ _TOO_LONG: Final = re.compile(
 )
 #: Google writes "(e.g. check quota)" about any limit, also through compatible services.
 _NO_QUOTA: Final = re.compile(r"(?<!check )quota|monthly|weekly", re.IGNORECASE)
+_SIGNATURES: Final = re.compile(r"thought[_ ]?signature|thinking.*signature", re.IGNORECASE)
+#: Tokens by which Claude Code recognises errors of gateways that it recovers from, see
+#: https://code.claude.com/docs/en/llm-gateway-protocol
+_PROMPT_TOO_LONG: Final = "prompt_too_long"
+_SIGNATURE: Final = "thinking_signature"
 _FIELD: Final = re.compile(r"^([a-z_]+(?:\.[a-zA-Z0-9_]+)*): ")
 
 
@@ -78,12 +83,26 @@ def error_object(error: GatewayError, request_id: str) -> dict[str, Any]:
     """Return the members of an error's body, except ``type``."""
     message = error.message
     if isinstance(error, ContextLengthError):
-        message = in_anthropic_form(message)
+        message = _recoverable(in_anthropic_form(message), message, _PROMPT_TOO_LONG)
+    elif _is_about_signatures(error):
+        message = _recoverable(message, "", _SIGNATURE)
     elif error.param and not message.startswith(dotted(error.param)):
         message = f"{dotted(error.param)}: {message}"
     default = "api_error" if error.status >= 500 else "invalid_request_error"
     kind = _TYPES.get(error.status, default)
     return {"error": {"type": kind, "message": message}, "request_id": request_id or None}
+
+
+def _is_about_signatures(error: GatewayError) -> bool:
+    """Return whether an upstream of another kind refused the signatures of earlier thinking."""
+    if not isinstance(error, InvalidRequestError) or error.upstream_status != 400:
+        return False
+    return _SIGNATURES.search(error.message) is not None and "`thinking`" not in error.message
+
+
+def _recoverable(message: str, original: str, token: str) -> str:
+    """Return a message with the token for clients that recover, if it is not Anthropic's own."""
+    return message if message == original else f"{message} (capability_rejected: {token})"
 
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
