@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from antigravity.ir.errors import GatewayError
+from antigravity.protocols.limit import read_limit
 
 #: Longer bodies are not errors.
 LARGEST: Final = 64 * 1024
@@ -260,8 +261,6 @@ def _status(embedded: _Embedded) -> int:
     statuses = [*named, *numbers]
     if statuses and statuses[0] != 500:
         return statuses[0]
-    from antigravity.protocols.rate_limits import read_limit  # has many patterns; for errors only
-
     if read_limit(
         None, {}, {"error": embedded.fields} if embedded.fields else embedded.message
     ).kind:

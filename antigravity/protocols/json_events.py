@@ -29,7 +29,7 @@ from antigravity.ir.errors import (
     incomplete_response_error,
 )
 from antigravity.ir.events import Event, Finish, ResponseStart, StreamFailure
-from antigravity.protocols.rate_limits import BILLING_CODE, read_limit
+from antigravity.protocols.limit import BILLING_CODE, read_limit
 from antigravity.sse import ServerSentEvent
 
 _KINDS: Final[Mapping[int, type[GatewayError]]] = {

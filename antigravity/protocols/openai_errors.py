@@ -26,7 +26,7 @@ from antigravity.ir.errors import (
     UpstreamError,
     credential_refused,
 )
-from antigravity.protocols.rate_limits import BILLING_CODE, Limit, read_limit
+from antigravity.protocols.limit import BILLING_CODE, Limit, read_limit
 
 _LONGEST: Final = 500
 _KEY_WORDS: Final = ("invalid_api_key", "api_key_invalid", "authentication_error")

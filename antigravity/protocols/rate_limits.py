@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
+from antigravity.protocols.limit import Limit
 from antigravity.protocols.reset_times import (
     MACROS,
     http_date,
@@ -24,8 +25,6 @@ from antigravity.protocols.reset_times import (
     zone_of,
 )
 
-#: The code of an error that ends only with a payment.
-BILLING_CODE: Final = "insufficient_quota"
 #: A shorter delay in a header of a billing error was added by a proxy and has no meaning.
 _SHORTEST_BILLING_DELAY: Final = 600.0
 #: Limits on objects of a body, members of each, and characters of each text.
@@ -38,19 +37,6 @@ _CODES: Final = frozenset(
 )
 _TEXTS: Final = frozenset({"message", "detail", "error", "statusmsg", "msg", "title", "raw"})
 _QUOTAS: Final = frozenset({"quotaid", "quotalimit", "quotaunit"})
-
-LimitKind = Literal["", "quota", "billing"]
-
-
-class Limit(Struct, frozen=True):
-    """The limit that an error reports.
-
-    ``kind`` is ``quota`` for an exhausted quota, ``billing`` if a payment is required, and empty
-    otherwise.  ``retry_after`` is in seconds, ``None`` if it is unknown.
-    """
-
-    kind: LimitKind = ""
-    retry_after: float | None = None
 
 
 class Source(Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from klein import Klein
 from msgspec import Struct
 from werkzeug.exceptions import HTTPException, NotFound
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, MapAdapter
 
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Route
@@ -190,7 +190,8 @@ class RoutingTable:
     """The endpoints of a Klein application by method and path."""
 
     def __init__(self, klein: Klein, routes: Iterable[SharedRoute]) -> None:
-        self._adapter = klein.url_map.bind("")
+        # As ``url_map.bind`` does, which imports the tables of international names for a host name.
+        self._adapter = MapAdapter(klein.url_map, "", "/", "", "http", "/", "GET")
         self._matched: dict[tuple[str, str], tuple[str, Mapping[str, str]]] = {}
         self._patterns = [
             (candidate.route.method, candidate.route.path)

@@ -69,15 +69,18 @@ AT_FIRST_USE = (
     "antigravity.protocols.reset_times",
     "antigravity.simulator",
     "antigravity.testing",
+    "antigravity.upstreams.codeassist.upstream",
     "backports.zstd",
     "click",
     "compression.zstd",
+    "encodings.idna",
     "hypothesis",
     "jsonschema",
     "lameenc",
     "platformdirs",
     "python_multipart",
     "sqlite3",
+    "stringprep",
     "sysconfig",
     "zoneinfo",
 )
@@ -112,3 +115,16 @@ def test_options_are_read_without_the_gateway(imported: tuple[list[str], list[st
     assert "antigravity.app.process" in imported[1]
     ours = {name.split(".")[1] for name in imported[0] if name.startswith("antigravity.")}
     assert ours <= {"daemon", "tap", "version"}
+
+
+def test_patterns_for_errors_are_not_imported_for_responses() -> None:
+    program = (
+        "import sys\n"
+        "from antigravity.protocols.anthropic import protocol\n"
+        "from antigravity.protocols.gemini import protocol\n"
+        "from antigravity.protocols.openai_chat import protocol\n"
+        "from antigravity.protocols.openai_responses import protocol\n"
+        "early = {'antigravity.protocols.rate_limits', 'zoneinfo'} & sys.modules.keys()\n"
+        "sys.exit(str(early) if early else 0)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

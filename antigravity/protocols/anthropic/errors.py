@@ -27,7 +27,7 @@ from antigravity.ir.errors import (
 from antigravity.ir.json_reader import decode
 from antigravity.ir.too_long import in_anthropic_form
 from antigravity.protocols.anthropic.request_reader import dotted
-from antigravity.protocols.rate_limits import BILLING_CODE, Limit, read_limit
+from antigravity.protocols.limit import BILLING_CODE, Limit, read_limit
 
 _TYPES: Final = {
     401: "authentication_error",

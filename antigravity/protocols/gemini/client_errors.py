@@ -26,7 +26,7 @@ from antigravity.ir.errors import (
     UpstreamError,
     credential_refused,
 )
-from antigravity.protocols.rate_limits import BILLING_CODE, LimitKind, read_limit
+from antigravity.protocols.limit import BILLING_CODE, LimitKind, read_limit
 
 _SECRET: Final = re.compile(
     r"AIza[\w-]{20,}|AQ\.[\w-]{20,}|ya29\.[\w.-]+|(?<=api_key:)[^\s'\"]+|(?<=key=)[^\s&'\"]+"

@@ -26,9 +26,9 @@ from antigravity.ir.errors import (
 )
 from antigravity.ir.usage import Usage
 from antigravity.protocols import lenient
+from antigravity.protocols.limit import BILLING_CODE, Limit, read_limit
 from antigravity.protocols.openai_models import read_limits, read_reported
 from antigravity.protocols.openai_responses.schema import MALFORMED, JsonObject
-from antigravity.protocols.rate_limits import BILLING_CODE, Limit, read_limit
 
 _BY_STATUS: Final[dict[int, type[GatewayError]]] = {
     401: UpstreamCredentialError,
