@@ -171,7 +171,7 @@ class SseDecoder:
         a complete ``data`` line counts here.
         """
         if self._pieces:
-            self._field(self._join(b""))
+            self.read_field(self._join(b""))
         return [self._pop_event()] if self._data else []
 
     @property
@@ -186,13 +186,14 @@ class SseDecoder:
 
     def _line(self, line: bytes, events: list[ServerSentEvent]) -> None:
         if line:
-            self._field(line)
+            self.read_field(line)
         elif self._data:
             events.append(self._pop_event())
         else:
             self._name = ""
 
-    def _field(self, line: bytes) -> None:
+    def read_field(self, line: bytes) -> None:
+        """Read a line that is not blank; subclasses can read more fields."""
         if line.startswith(b"data:"):
             value = line[6:] if line[5:6] == b" " else line[5:]
             self._hold(len(value))

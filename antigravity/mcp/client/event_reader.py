@@ -25,14 +25,15 @@ class _Decoder(SseDecoder):
         self.last_id = ""
         self.retry: float | None = None
 
-    def _line(self, line: bytes) -> None:
+    def read_field(self, line: bytes) -> None:
+        """Read a line that is not blank."""
         name, _, value = line.partition(b":")
         if name == b"id":
             self.last_id = value.strip().decode("utf-8", "replace")
         elif name == b"retry" and value.strip().isdigit() and len(value) < 16:
             self.retry = int(value) / 1000
         else:
-            super()._line(line)
+            super().read_field(line)
 
 
 class EventReader(Protocol):
