@@ -271,6 +271,19 @@ class ResponsesSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ttl: Seconds = 24 * 3600.0
 
 
+class WebSocketSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[websocket]``: the Responses API over WebSocket.
+
+    A connection is closed after ``max_age``, once no response is running.  ``max_history_bytes``
+    bounds the last responses of all connections together.
+    """
+
+    enabled: bool = True
+    max_age: Seconds = 3600.0
+    ping_interval: Seconds = 30.0
+    max_history_bytes: Bytes = 64 * 1024 * 1024
+
+
 class SignaturesSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[signatures]``: thinking and signatures kept for clients that drop them.
 
@@ -373,6 +386,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     quota_protection: QuotaProtectionSettings = QuotaProtectionSettings()
     scheduled_warmup: ScheduledWarmupSettings = ScheduledWarmupSettings()
     responses: ResponsesSettings = ResponsesSettings()
+    websocket: WebSocketSettings = WebSocketSettings()
     signatures: SignaturesSettings = SignaturesSettings()
     interception: InterceptionSettings = InterceptionSettings()
     mcp: McpSettings = McpSettings()

@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 from zope.interface import Attribute, Interface
 
+from antigravity.interfaces.sockets import SessionFactory
 from antigravity.ir.aspects import Aspects
 from antigravity.ir.call import Call, HttpReply
 from antigravity.ir.capabilities import Capabilities
@@ -116,6 +117,9 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
 
     ``native_only_error`` returns the error for a request that cannot be translated, ``None`` if
     it can, or if that is known only after decoding.
+
+    ``socket_session`` makes the state of a WebSocket connection, for protocols that can be spoken
+    over one: to the path of the ``POST`` route that generates responses.
     """
 
     required_modalities: RequiredModalities | None = None
@@ -130,6 +134,7 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     split_prompts: Callable[[Call, Request], Sequence[Request]] | None = None
     thinks_with_tools: Callable[[Call], bool] | None = None
     native_only_error: Callable[[Call], InvalidRequestError | None] | None = None
+    socket_session: SessionFactory | None = None
     framing: StreamFraming | None = None
     stored_responses: StoredResponses | None = None
 

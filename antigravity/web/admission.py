@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from antigravity.config.settings import Settings
+from antigravity.config.settings import Settings, WebSocketSettings
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.logs import make_logger
@@ -27,6 +27,7 @@ class ConnectionSettings(Struct, frozen=True):
     body_timeout: float
     idle_timeout: float
     access_log: bool
+    websocket: WebSocketSettings
 
 
 class AdmissionPolicy:
@@ -59,6 +60,7 @@ class AdmissionPolicy:
             body_timeout=proxy.body_timeout,
             idle_timeout=proxy.idle_timeout,
             access_log=settings.log.access,
+            websocket=settings.websocket,
         )
 
     def admit(self, head: RequestHead) -> None:

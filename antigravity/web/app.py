@@ -50,6 +50,7 @@ from antigravity.web.responses import (
 )
 from antigravity.web.routing_table import (
     PLUGIN,
+    Candidate,
     RoutingTable,
     SharedRoute,
     add_converters,
@@ -311,15 +312,39 @@ class WebApp:
         ):  # files need no key, so their paths are never corrected
             raise NotFoundError("File not found or expired.", code="file_not_found")
         if head.upgrade == "websocket" and head.path.rstrip("/").endswith("/responses"):
-            raise UpgradeRequiredError(
-                "WebSocket is not served here; POST the same request over HTTP instead.",
-                code="websocket_not_supported",
-            )
+            self._upgrade(request, head)
+            return None
         match = self._table.correct(head.method, head.path)
         head.protocol = match.protocol
         corrected = f"{head.path[:200]} -> {match.path[:200]}"
         set_headers(request, (("X-Path-Corrected", corrected),))
         return self._endpoints[match.endpoint](request, **match.arguments)
+
+    def _upgrade(self, request: Any, head: RequestHead) -> None:
+        """Speak the protocol over WebSocket whose requests are posted to this path.
+
+        :raises UpgradeRequiredError: if that is switched off, or there is none.
+        """
+        candidate = self._socket_route(head)
+        settings = self.admission.limits.websocket
+        if not settings.enabled or candidate is None:
+            raise UpgradeRequiredError(
+                "WebSocket is not served here; POST the same request over HTTP instead.",
+                code="websocket_not_supported",
+            )
+        from antigravity.web.websocket.upgrade import upgrade
+
+        upgrade(request, candidate.protocol, candidate.route, self._exchange)
+
+    def _socket_route(self, head: RequestHead) -> Candidate | None:
+        """Return the route for messages over WebSocket: the one for the same requests by POST."""
+        routes = {route.endpoint: route for route in self._routes}
+        for endpoint, protocol in self._table.post_endpoints(head.path):
+            if endpoint in routes:
+                candidate = routes[endpoint].choose(head.headers, head.keys, protocol)
+                if candidate.protocol.traits.socket_session is not None:
+                    return candidate
+        return None
 
     # -- the gateway's own paths --
 

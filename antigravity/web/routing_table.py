@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, Final
 from urllib.parse import unquote
@@ -17,7 +18,7 @@ from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Route
 from antigravity.ir.errors import InvalidRequestError, MethodNotAllowedError, NotFoundError
 from antigravity.web.mcp_errors import missing_switch
-from antigravity.web.path_corrections import corrections
+from antigravity.web.path_corrections import CorrectedPath, corrections
 
 _NAME: Final = re.compile(r"\{(\w+)(\.\.\.)?\}")
 _LONGEST_HINT: Final = 200
@@ -241,6 +242,17 @@ class RoutingTable:
         if allowed:
             raise NoSuchMethodError(method, path, allowed, self._verbs(effective_method, path))
         raise NotFoundError(self._hint(effective_method, path), code="path_not_found")
+
+    def post_endpoints(self, path: str) -> Iterator[tuple[str, str]]:
+        """Yield the endpoints of ``POST`` requests to ``path`` and its corrections.
+
+        Each comes with the protocol that the corrected prefix of the path named, if any.
+        """
+        for correction in (CorrectedPath(path), *corrections(path)):
+            with suppress(HTTPException):
+                endpoint, arguments = self.match("POST", correction.path)
+                if not arguments:
+                    yield endpoint, correction.protocol
 
     def allowed(self, path: str) -> tuple[str, ...]:
         """Return the methods of ``path`` in alphabetical order."""

@@ -35,6 +35,8 @@ class GatewaySite(server.Site):
         self.cooperator = Cooperator(scheduler=lambda call: reactor.callLater(0, call))
         self.tunnel = tunnel
         self.connections: set[ClientConnection] = set()
+        #: What the connections over WebSocket remember, once there was one; it is theirs.
+        self.socket_histories: Any = None
         self.is_closing = False
         self._close_waiters: list[Deferred[None]] = []
         self._all_idle: Deferred[None] | None = None

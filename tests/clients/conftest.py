@@ -14,6 +14,7 @@ from tests.support.npm import UnavailableError
 #: Gives the gateway before an upstream protocol.  With ``fallback`` only names that the
 #: upstream does not have are sent to another model.  A ``fresh`` one is for this test alone:
 #: after errors of an upstream a gateway remembers for a while that its account failed.
+#: ``more`` is added to the configuration of one for this test alone.
 Gateways = Callable[..., Gateway]
 
 
@@ -52,13 +53,13 @@ def gateways(
     """Start gateways when they are first asked for."""
     alone: list[Gateway] = []
 
-    def start(target: str, fallback: bool) -> Gateway:
+    def start(target: str, fallback: bool, more: str = "") -> Gateway:
         folder = tmp_path_factory.mktemp(f"gateway-{target}") / "run"
-        return Gateway(folder, TARGETS[target], simulator.address, fallback)
+        return Gateway(folder, TARGETS[target], simulator.address, fallback, more)
 
-    def get(target: str, *, fallback: bool = False, fresh: bool = False) -> Gateway:
-        if fresh:
-            alone.append(start(target, fallback))
+    def get(target: str, *, fallback: bool = False, fresh: bool = False, more: str = "") -> Gateway:
+        if fresh or more:
+            alone.append(start(target, fallback, more))
             return alone[-1]
         if (target, fallback) not in started:
             started[target, fallback] = start(target, fallback)
@@ -94,6 +95,12 @@ def codex(tmp_path: Path) -> Driver:
 def codex_builtin(tmp_path: Path) -> Driver:
     """Codex with its built-in provider."""
     return _made(lambda: Codex(tmp_path, builtin=True))
+
+
+@pytest.fixture
+def codex_websocket(tmp_path: Path) -> Driver:
+    """Codex with a provider of its own that serves WebSocket."""
+    return _made(lambda: Codex(tmp_path, websocket=True))
 
 
 @pytest.fixture

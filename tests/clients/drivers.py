@@ -91,14 +91,25 @@ class ClaudeCode(Driver):
 
 
 class Codex(Driver):
-    """OpenAI Responses, by a provider of our own or by the built-in one."""
+    """OpenAI Responses, by a provider of our own or by the built-in one.
+
+    The built-in one always tries WebSocket first, another one if it says so.
+    """
 
     name = "codex"
 
-    def __init__(self, folder: Path, model: str = "gpt-5.5", *, builtin: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        model: str = "gpt-5.5",
+        *,
+        builtin: bool = False,
+        websocket: bool = False,
+    ) -> None:
         super().__init__(folder)
         self._model = model
         self._builtin = builtin
+        self._websocket = websocket
 
     def arguments(self, options: Sequence[str]) -> Sequence[str]:
         free = "--dangerously-bypass-approvals-and-sandbox"
@@ -115,6 +126,7 @@ class Codex(Driver):
             "[analytics]\nenabled = false\n"
             '[model_providers.local]\nname = "local"\nwire_api = "responses"\n'
             f'base_url = "{gateway}/v1"\nenv_key = "LOCAL_API_KEY"\n'
+            f"supports_websockets = {str(self._websocket).lower()}\n"
             # Else it asks thirty times, with pauses, before it gives up.
             "request_max_retries = 1\nstream_max_retries = 1\n",
         )

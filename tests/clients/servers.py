@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from tests.clients.programs import kill_group
 
-_ACCESS: Final = re.compile(r"GatewaySite#info\] ([A-Z]+) (\S+) (\d+) ")
+_ACCESS: Final = re.compile(r"AccessLog#info\] ([A-Z]+) (\S+) (\d+) ")
 _HEALTH: Final = "/healthz"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.clients.conftest import Gateways
 from tests.clients.drivers import Driver
-from tests.clients.servers import TARGETS, Simulator
+from tests.clients.servers import TARGETS, Gateway, Simulator
 
 SHELL = '[[tool exec_command {"cmd": "expr 40 + 2 | sed s/^/ZEBRA-/"}]]'
 OTHER = '[[tool exec_command {"cmd": "expr 20 + 3 | sed s/^/LYNX-/"}]]'
@@ -99,7 +99,7 @@ def test_output_schema_is_honoured(
 def test_builtin_provider_falls_back_to_http_at_once(
     codex_builtin: Driver, gateways: Gateways, target: str
 ) -> None:
-    gateway = gateways(target)
+    gateway = gateways(target, more="[websocket]\nenabled = false\n")
     answer = codex_builtin.ask(gateway.address, SHELL)
     assert "ZEBRA-42" in answer.out, answer.output
     arrivals = gateway.arrivals()
@@ -108,6 +108,45 @@ def test_builtin_provider_falls_back_to_http_at_once(
     assert set(sockets) == {426}
     assert [a.status for a in arrivals if a.method == "POST"] == [200, 200]
     assert answer.seconds < 15
+
+
+def requests_by(gateway: Gateway) -> list[str]:
+    """Return method and status of what has arrived for responses."""
+    arrivals = [a for a in gateway.arrivals() if a.path == "/v1/responses"]
+    return [f"{a.method} {a.status}" for a in arrivals]
+
+
+@every_target
+def test_client_runs_command_over_websocket(
+    codex_websocket: Driver, gateways: Gateways, simulator: Simulator, target: str
+) -> None:
+    gateway = gateways(target)
+    answer = codex_websocket.ask(gateway.address, f"{SHELL}[[then]]{OTHER}[[then]]")
+    assert "LYNX-23" in answer.out, answer.output
+    assert answer.code == 0
+    assert set(requests_by(gateway)) == {"GET 101"}  # one connection, and nothing by POST
+    last = json.dumps(simulator.bodies()[-1])
+    assert "ZEBRA-42" in last  # which was not sent again
+    assert "LYNX-23" in last
+
+
+def test_builtin_provider_uses_websocket(codex_builtin: Driver, gateways: Gateways) -> None:
+    gateway = gateways("anthropic")
+    answer = codex_builtin.ask(gateway.address, SHELL)
+    assert "ZEBRA-42" in answer.out, answer.output
+    assert set(requests_by(gateway)) == {"GET 101"}
+
+
+@pytest.mark.parametrize(("target", "status"), [("responses", 400), ("chat", 429)])
+def test_client_ends_on_errors_over_websocket(
+    codex_websocket: Driver, gateways: Gateways, target: str, status: int
+) -> None:
+    gateway = gateways(target, fresh=True)
+    prompt = f"[[error {status} retry=1s message=REFUSED-9]]"
+    answer = codex_websocket.ask(gateway.address, prompt, timeout=150)
+    assert answer.code != 0, answer.output
+    assert "ERROR" in answer.err, answer.output
+    assert 1 <= len(gateway.arrivals()) <= 12
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ ALLOWED = {
         "sse",
         "interfaces.protocols",
         "interfaces.server_traits",
+        "interfaces.sockets",
         "interfaces.audio",
         "interfaces.embeddings",
     },
@@ -89,6 +90,7 @@ ALLOWED = {
         "deferreds",
         "interfaces",
         "protocols.request_limits",
+        "stores.bounded_cache",
         "version",
     },
     "mcp": {

@@ -20,6 +20,7 @@ from antigravity.config.settings import LogSettings, ProxySettings, Settings
 from antigravity.interfaces.exchange import IExchange, IReplyStream, Reply
 from antigravity.interfaces.files import PublishedFile
 from antigravity.interfaces.protocols import IServerProtocol
+from antigravity.interfaces.server_traits import ServerTraits
 from antigravity.ir.call import Call, HttpReply, Route
 from antigravity.ir.errors import GatewayError
 from antigravity.web.app import WebApp
@@ -29,6 +30,8 @@ GENERATE = "generate"
 
 class FakeProtocol:
     """Has a name, routes and an error shape of its own."""
+
+    traits = ServerTraits()
 
     def __init__(self, name: str, *routes: Route) -> None:
         self.name = name

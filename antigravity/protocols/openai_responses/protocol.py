@@ -28,6 +28,7 @@ from antigravity.protocols.openai_responses.server_stream import (
     ResponsesStreamEncoder,
     encode_response,
 )
+from antigravity.protocols.openai_responses.socket.session import ResponsesSession
 from antigravity.protocols.openai_shapes import (
     encode_error,
     encode_model,
@@ -88,6 +89,7 @@ OPENAI_RESPONSES_SERVER: Final = ServerProtocol(
         conversation_hint=_conversation_hint,
         needs_translation=server_scan.needs_translation,
         native_only_error=server_request.native_only_error,
+        socket_session=ResponsesSession,
         stored_responses=StoredResponses(
             previous_id=conversation.previous_id,
             wants_store=conversation.wants_store,

@@ -20,6 +20,7 @@ from antigravity.web.connection.deadline import Deadline
 from antigravity.web.connection.head_parser import HeadReader
 from antigravity.web.connection.pull_producer import PulledProducer
 from antigravity.web.connection.request import GatewayRequest
+from antigravity.web.connection.successor import ISuccessor
 from antigravity.web.errors import RequestTimeoutError
 from antigravity.web.key_throttle import TooManyWrongKeysError
 from antigravity.web.request_head import RequestHead
@@ -67,7 +68,7 @@ class ClientConnection(Protocol):
         self._is_secure = False
         self._is_persistent = True
         self._closing = self._ignores_input = False
-        self._successor: IProtocol | None = None
+        self._successor: Any = None  # an IProtocol
         # receiving
         self._reader = HeadReader()
         self._receiving = False
@@ -356,19 +357,26 @@ class ClientConnection(Protocol):
 
     def cancel_unstarted_response(self) -> None:
         """Fail the current request, unless its response has begun."""
+        if ISuccessor.providedBy(self._successor):
+            self._successor.cancel_unstarted()
         request = self.request
         if request is not None and request.running is not None and not request.startedWriting:
             request.running.cancel()
 
     def close_if_idle(self) -> None:
         """Close the connection if no request is received or processed."""
+        if ISuccessor.providedBy(self._successor):
+            self._successor.close_if_idle()
+            return
         is_idle = not (self._receiving or self.is_busy or self.refused or self._closing)
         if is_idle and self._successor is None:
             self.loseConnection()
 
     def close(self) -> None:
         """Close the connection; bytes already written are still sent, but responses are cut off."""
-        if self.is_busy or self._successor is not None:
+        if ISuccessor.providedBy(self._successor):
+            self._successor.close_now()
+        elif self.is_busy or self._successor is not None:
             self.transport.abortConnection()
         elif not self._closing:
             self._closing = True
@@ -395,7 +403,8 @@ class ClientConnection(Protocol):
         """Give the transport, and what was received after the current request, to ``protocol``.
 
         The response that agrees to the change of protocols must have been written.  From then on
-        this connection only passes on what the transport reports.
+        this connection only passes on what the transport reports; an :class:`ISuccessor` also takes
+        part in the shutdown.
         """
         self._successor = protocol
         self.request = None

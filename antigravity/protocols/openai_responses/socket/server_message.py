@@ -1,0 +1,150 @@
+"""Encodes messages for clients: events with their lane, and errors with their status."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from antigravity.ir.errors import GatewayError
+from antigravity.protocols.openai_shapes import error_object
+
+#: The statuses of errors that a stream reports, by code; others are faults of the server.
+_STATUSES: Final[Mapping[str, int]] = {
+    "context_length_exceeded": 400,
+    "insufficient_quota": 429,
+    "invalid_prompt": 400,
+    "invalid_request_error": 400,
+    "previous_response_not_found": 404,
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "server_is_overloaded": 503,
+    "slow_down": 503,
+}
+_ENCODE: Final = msgspec.json.encode
+#: The member of a response whose request was expanded.
+_NO_PREVIOUS: Final = re.compile(rb'"previous_response_id"\s*:\s*null')
+#: The error of a reply that has none in its body.
+_NO_DETAIL: Final = "The request failed without details."
+
+
+class _StreamError(Struct):
+    """The event ``error`` of a stream: flat as OpenAI sends it, or with an object."""
+
+    status: Any = None
+    sequence_number: Any = None
+    error: Any = None
+    code: Any = None
+    message: Any = None
+    param: Any = None
+
+
+class _ErrorBody(Struct):
+    error: Any = None
+    message: Any = None
+    detail: Any = None
+
+
+def with_lane(event: bytes, lane: str | None) -> bytes:
+    """Return an event, a JSON object, with the name of its lane."""
+    if lane is None:
+        return event
+    opening = event[:-1].rstrip()
+    comma = b"" if opening == b"{" else b","
+    return b'%b%b"stream_id":%b}' % (opening, comma, _ENCODE(lane))
+
+
+def with_previous_id(event: bytes, previous_id: str) -> bytes:
+    """Return an event about a response with the id of the response that it continues."""
+    member = b'"previous_response_id":%b' % _ENCODE(previous_id)
+    return _NO_PREVIOUS.sub(lambda _: member, event, count=1)
+
+
+def encode_error(
+    error: Mapping[str, Any],
+    status: int,
+    headers: Sequence[tuple[str, str]] = (),
+    sequence_number: int | None = None,
+) -> bytes:
+    """Return the message about a failed request.
+
+    ``error`` has at least a message.  Clients read the headers beside it, or inside of it.
+    """
+    kind = error.get("type") or ("invalid_request_error" if status < 500 else "server_error")
+    fields: dict[str, Any] = {"code": error.get("code") or kind, "param": None, "type": kind}
+    fields = {**error, **{name: error.get(name) or value for name, value in fields.items()}}
+    body: dict[str, Any] = {"type": "error", "status": status, "error": fields}
+    if sequence_number is not None:
+        body["sequence_number"] = sequence_number
+    if headers:
+        fields["headers"] = body["headers"] = {name.lower(): value for name, value in headers}
+    return _ENCODE(body)
+
+
+def encode_gateway_error(error: GatewayError) -> bytes:
+    """Return the message about an error of the gateway."""
+    headers: Sequence[tuple[str, str]] = ()
+    if error.retry_after is not None:
+        headers = (("retry-after", str(max(1, round(error.retry_after)))),)
+    return encode_error(error_object(error), error.status, headers)
+
+
+def error_of_reply(body: bytes) -> dict[str, Any]:
+    """Return the error in the body of a reply, whatever form it has."""
+    try:
+        found = msgspec.json.decode(body, type=_ErrorBody)
+    except (msgspec.DecodeError, RecursionError):
+        return {"message": _NO_DETAIL}
+    if isinstance(found.error, dict):
+        return {"message": _NO_DETAIL, **found.error}
+    text = next((each for each in (found.error, found.message, found.detail) if each), None)
+    return {"message": text if isinstance(text, str) else _NO_DETAIL}
+
+
+def encode_stream_error(event: bytes) -> bytes:
+    """Return the message for the event ``error`` of a stream."""
+    try:
+        found = msgspec.json.decode(event, type=_StreamError)
+    except (msgspec.DecodeError, RecursionError):
+        found = _StreamError()
+    if isinstance(found.error, dict):
+        error = {"message": _NO_DETAIL, **found.error}
+    else:
+        message = found.message if isinstance(found.message, str) else _NO_DETAIL
+        error = {"message": message, "code": found.code, "param": found.param}
+    status = found.status
+    if not isinstance(status, int) or isinstance(status, bool) or not 400 <= status < 600:
+        names = (error.get("code"), error.get("type"))
+        known = (_STATUSES.get(name) for name in names if isinstance(name, str))
+        status = next((each for each in known if each), 500)
+    number = found.sequence_number
+    return encode_error(error, status, (), number if isinstance(number, int) else None)
+
+
+def keepalive(sequence_number: int) -> bytes:
+    """Return an event without meaning; api.openai.com sends the same in long streams.
+
+    It repeats the number of the last event, so that the numbers of the response have no gap.
+    """
+    return b'{"type":"keepalive","sequence_number":%d}' % sequence_number
+
+
+def steer_failed(given: Raw, previous_id: str) -> bytes:
+    """Return the refusal of input for a response that is running."""
+    message = "Input cannot be added to a running response here; send it in the next request."
+    error = {
+        "code": "steering_not_supported",
+        "message": message,
+        "type": "invalid_request_error",
+    }
+    return _ENCODE(
+        {
+            "type": "response.steer.failed",
+            "sequence_number": 0,
+            "error": error,
+            "steer": {"input": given, "previous_response_id": previous_id},
+        }
+    )

@@ -1,0 +1,1 @@
+"""WebSocket connections; imported at the first upgrade."""

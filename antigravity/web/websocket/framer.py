@@ -1,0 +1,116 @@
+"""Frames of a server, sans-IO: bytes to whole messages, and messages to bytes (RFC 6455)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct
+from wsproto.connection import SERVER, Connection, ConnectionState
+from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
+from wsproto.frame_protocol import CloseReason
+
+from antigravity.web.websocket.deflate import Deflate, MessageBounds
+
+#: The most bytes of a reason of closing.
+_REASON_BYTES: Final = 123
+
+
+class Text(Struct, frozen=True):
+    """A whole message, which is UTF-8."""
+
+    data: bytes
+
+
+class Binary(Struct, frozen=True):
+    """A whole message that is not text; its content is dropped."""
+
+
+class PingReceived(Struct, frozen=True):
+    """The other side expects a pong with this payload."""
+
+    payload: bytes
+
+
+class PongReceived(Struct, frozen=True):
+    """The other side is there."""
+
+
+class CloseReceived(Struct, frozen=True):
+    """The other side closes the connection, or broke the rules; nothing more can be read.
+
+    ``code`` is what it sent, or the code to close with.
+    """
+
+    code: int
+    is_fault: bool
+    reason: str = ""
+
+
+Received = Text | Binary | PingReceived | PongReceived | CloseReceived
+
+
+class Framer:
+    """One connection after the handshake.
+
+    :param limit: the most bytes of a received message; 0 is no limit.
+    """
+
+    def __init__(self, limit: int, deflate: Deflate | None = None, compress_from: int = 0) -> None:
+        self._connection = Connection(SERVER, [MessageBounds(limit, deflate, compress_from)])
+        self._pieces: list[bytes] = []
+        self._is_over = False
+
+    def receive(self, data: bytes) -> Iterator[Received]:
+        """Yield what ``data`` completes."""
+        if self._is_over:
+            return
+        connection = self._connection
+        connection.receive_data(data)
+        for event in connection.events():
+            if isinstance(event, TextMessage):
+                if event.data:
+                    self._pieces.append(event.data.encode())
+                if event.message_finished:
+                    pieces, self._pieces = self._pieces, []
+                    yield Text(b"".join(pieces))
+            elif isinstance(event, BytesMessage):
+                if event.message_finished:
+                    yield Binary()
+            elif isinstance(event, Ping):
+                yield PingReceived(bytes(event.payload))
+            elif isinstance(event, Pong):
+                yield PongReceived()
+            elif isinstance(event, CloseConnection):
+                self._is_over = True
+                self._pieces.clear()
+                fault = connection.state in (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING)
+                yield CloseReceived(event.code, fault, event.reason or "")
+                return
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent."""
+        return self._connection.state is ConnectionState.OPEN
+
+    def text(self, data: bytes) -> bytes:
+        """Return the frame of a message."""
+        return bytes(self._connection.send(TextMessage(data=data.decode("utf-8", "replace"))))
+
+    def ping(self) -> bytes:
+        """Return a frame that asks whether the other side is there."""
+        return bytes(self._connection.send(Ping()))
+
+    def pong(self, payload: bytes) -> bytes:
+        """Return the frame that answers a ping."""
+        return bytes(self._connection.send(Pong(payload=payload)))
+
+    def close(self, code: int, reason: str = "") -> bytes:
+        """Return the frame that closes the connection, or answers that of the other side."""
+        text = None if code == CloseReason.NO_STATUS_RCVD else reason[:_REASON_BYTES] or None
+        return bytes(self._connection.send(CloseConnection(code=code, reason=text)))
+
+    @property
+    def can_close(self) -> bool:
+        """Whether no frame that closes was sent."""
+        return self._connection.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING)
