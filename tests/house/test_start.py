@@ -70,6 +70,7 @@ AT_FIRST_USE = (
     "antigravity.simulator",
     "antigravity.testing",
     "antigravity.upstreams.codeassist.upstream",
+    "antigravity.web.websocket",
     "backports.zstd",
     "click",
     "compression.zstd",
@@ -82,6 +83,7 @@ AT_FIRST_USE = (
     "sqlite3",
     "stringprep",
     "sysconfig",
+    "wsproto",
     "zoneinfo",
 )
 

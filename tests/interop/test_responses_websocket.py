@@ -42,7 +42,7 @@ def test_tool_loop_without_store(url: str, target: Target) -> None:
         first = finish(connection, kinds)
         assert kinds[:2] == ["response.created", "response.in_progress"]
         (call,) = [item for item in first.output if item.type == "function_call"]
-        output = {"type": "function_call_output", "call_id": call.call_id, "output": "ok"}
+        output: Any = {"type": "function_call_output", "call_id": call.call_id, "output": "ok"}
         create(
             model=target.model,
             input=[output],
@@ -104,7 +104,7 @@ def test_lanes_are_served_together(url: str) -> None:
     with connect(address, proxy=None) as socket:
         for number, target in enumerate(TARGETS):
             send(socket, target.model, f"[[say TEXT-{number}]]", stream_id=f"lane{number}")
-        texts = {}
+        texts: dict[str, str] = {}
         while len(texts) < len(TARGETS):
             message = receive(socket)
             if message["type"] == "response.completed":

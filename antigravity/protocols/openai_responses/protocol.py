@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from antigravity.interfaces.server_traits import ServerTraits, StoredResponses
+from antigravity.interfaces.sockets import ISocketSession, SessionContext
 from antigravity.ir.call import Call, HttpReply, Route, TokenCount
 from antigravity.ir.capabilities import Traits
 from antigravity.ir.request import Request
@@ -28,7 +29,6 @@ from antigravity.protocols.openai_responses.server_stream import (
     ResponsesStreamEncoder,
     encode_response,
 )
-from antigravity.protocols.openai_responses.socket.session import ResponsesSession
 from antigravity.protocols.openai_shapes import (
     encode_error,
     encode_model,
@@ -77,6 +77,15 @@ def _conversation_hint(call: Call) -> str | None:
     return conversation_key(body, body.get("input"))
 
 
+def _socket_session(context: SessionContext) -> ISocketSession:
+    from antigravity.protocols.openai_responses.socket.session import (
+        ResponsesSession,
+    )
+
+    session: ISocketSession = ResponsesSession(context)
+    return session
+
+
 def _encode_count(count: TokenCount, call: Call) -> HttpReply:
     return json_reply({"object": "response.input_tokens", "input_tokens": count.input_tokens})
 
@@ -89,7 +98,7 @@ OPENAI_RESPONSES_SERVER: Final = ServerProtocol(
         conversation_hint=_conversation_hint,
         needs_translation=server_scan.needs_translation,
         native_only_error=server_request.native_only_error,
-        socket_session=ResponsesSession,
+        socket_session=_socket_session,
         stored_responses=StoredResponses(
             previous_id=conversation.previous_id,
             wants_store=conversation.wants_store,

@@ -80,9 +80,11 @@ class SocketHarness:
         )
         self.app = WebApp(self.exchange, [OPENAI_RESPONSES_SERVER], self.settings)
         self.clock = Clock()
-        self.site = self.app.site(self.clock)
-        self.site.doStart()
-        self.transport = Pausing(peerAddress=IPv4Address("TCP", host, 5555))
+        site: Any = self.app.site(self.clock)
+        site.doStart()
+        self.site = site
+        make_transport: Any = Pausing
+        self.transport: Any = make_transport(peerAddress=IPv4Address("TCP", host, 5555))
         self.channel = self.site.buildProtocol(self.transport.getPeer())
         self.channel.makeConnection(self.transport)
         factories = [ClientPerMessageDeflateFactory()] if deflate else []
@@ -137,7 +139,7 @@ class SocketHarness:
         self.receive()
         found = [e for e in self.events if isinstance(e, Frame) and e.opcode is Opcode.TEXT]
         self.events = [e for e in self.events if e not in found]
-        return [json.loads(frame.data) for frame in found]
+        return [json.loads(bytes(frame.data)) for frame in found]
 
     def kinds(self) -> list[str]:
         """Return the types of the messages since the last call."""

@@ -36,7 +36,8 @@ def receive(framer: Framer, wire: bytes, cuts: Sequence[int] = ()) -> list[Recei
 @st.composite
 def conversations(draw: st.DrawFn) -> tuple[bytes, list[Received]]:
     """Return frames of a client, and what they mean."""
-    wire, meaning = b"", []
+    wire = b""
+    meaning: list[Received] = []
     for _ in range(draw(st.integers(1, 5))):
         kind = draw(st.sampled_from(["text", "binary", "ping", "pong"]))
         if kind == "ping":
