@@ -10,19 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antigravity.interfaces.protocols import IServerProtocol
+from antigravity.interfaces.protocols import IClientProtocol, IServerProtocol
 from antigravity.ir.call import Call
+from antigravity.ir.capabilities import Target
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.outline import outline_of
-from antigravity.ir.outlined_request import restore_media
+from antigravity.ir.outlined_request import restore_media, shorten_images
 from antigravity.ir.request import Request
-from antigravity.protocols.anthropic.protocol import ANTHROPIC_SERVER
-from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_SERVER
-from antigravity.protocols.openai_responses.protocol import OPENAI_RESPONSES_SERVER
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT, ANTHROPIC_SERVER
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT, OPENAI_CHAT_SERVER
+from antigravity.protocols.openai_responses.protocol import (
+    OPENAI_RESPONSES_CLIENT,
+    OPENAI_RESPONSES_SERVER,
+)
+from antigravity.routing.capability_table import load_table
 
 SERVERS = {
     each.name: each for each in (ANTHROPIC_SERVER, OPENAI_CHAT_SERVER, OPENAI_RESPONSES_SERVER)
 }
+CLIENTS = (ANTHROPIC_CLIENT, GEMINI_CLIENT, OPENAI_CHAT_CLIENT, OPENAI_RESPONSES_CLIENT)
+TARGET = Target("gemini-2.5-flash", load_table(()).capabilities("gemini-2.5-flash"))
 IMAGE = base64.b64encode(bytes(range(256)) * 300).decode()
 
 
@@ -142,3 +150,46 @@ def test_outline_decodes_to_nothing_else_than_body(name: str, data: list[str | N
         assert restored is None
     else:
         assert restored in (None, plain)
+
+
+def test_images_are_encoded_apart() -> None:
+    """Encoded without their data and restored, images are as in the encoded request."""
+    body = anthropic_body(block(IMAGE), TEXT, RESULT, block(IMAGE, "document"))
+    outline = outline_of(body)
+    assert outline is not None
+    request = restore_media(ANTHROPIC_SERVER.decode(call(ANTHROPIC_SERVER, outline.text)), outline)
+    assert request is not None
+    short, count = shorten_images(request, outline)
+    assert count == 3
+    encoded = GEMINI_CLIENT.encode(short, TARGET).body
+    pieces = outline.restore(encoded)
+    assert len(pieces) == 1 + 2 * count
+    assert b"".join(pieces) == GEMINI_CLIENT.encode(request, TARGET).body
+
+
+def test_only_restored_images_are_shortened() -> None:
+    body = anthropic_body(block(IMAGE))
+    outline = outline_of(body)
+    assert outline is not None
+    other = ANTHROPIC_SERVER.decode(call(ANTHROPIC_SERVER, body))
+    assert shorten_images(other, outline) == (other, 0)
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+@given(data=st.lists(DATA, min_size=1, max_size=3))
+def test_clients_only_move_images(client: IClientProtocol, data: list[str]) -> None:
+    assert client.traits.moves_images
+    body = chat_body(*map(image_url, (*data, IMAGE)))
+    outline = outline_of(body)
+    assert outline is not None
+    try:
+        decoded = OPENAI_CHAT_SERVER.decode(call(OPENAI_CHAT_SERVER, outline.text))
+        request = restore_media(decoded, outline)
+    except GatewayError:
+        return
+    if request is None:
+        return
+    short, count = shorten_images(request, outline)
+    pieces = outline.restore(client.encode(short, TARGET).body)
+    assert len(pieces) == 1 + 2 * count
+    assert b"".join(pieces) == client.encode(request, TARGET).body

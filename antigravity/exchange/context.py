@@ -80,6 +80,7 @@ class RequestContext:
     :ivar is_rewritten: whether :attr:`request` differs from the body that the client sent.
     :ivar is_repaired: whether the history was repaired after an upstream refused its signatures.
     :ivar outline: the call with the outline of its body; what is only scanned is scanned there.
+    :ivar shortened: the outline, ``None`` if it is the body itself.
     :ivar is_long: whether to scan the outline would block the event loop for too long.
     :ivar is_large: whether to translate the request would block the event loop for too long.
     :ivar value_count: about how many JSON values the body holds, counting text as JSON, too; of a
@@ -114,9 +115,9 @@ class RequestContext:
 
     def _use(self, call: Call) -> None:
         self.call = self.outline = call
-        self._outline = outline_of(call.body)
-        if self._outline is not None:
-            self.outline = replace(call, body=self._outline.text, memo={})
+        self.shortened = outline_of(call.body)
+        if self.shortened is not None:
+            self.outline = replace(call, body=self.shortened.text, memo={})
         text = self.outline.body
         self.is_long = len(text) > _LARGE_BYTES
         self.value_count = len(text) if self.is_long else rough_count(text)
@@ -196,10 +197,10 @@ class RequestContext:
 
         :raises InvalidRequestError: if it is not a JSON object.
         """
-        if self._outline is not None:
+        if self.shortened is not None:
             body: Body = self.protocol.with_model(self.outline, model)
             if isinstance(body, bytes):
-                return self._outline.restore(body)
+                return self.shortened.restore(body)
         return self.protocol.with_model(self.call, model)
 
     @property
@@ -210,9 +211,9 @@ class RequestContext:
         return self._request
 
     def _decode(self) -> Request:
-        if self._outline is not None and self.traits.decodes_outlines:
+        if self.shortened is not None and self.traits.decodes_outlines:
             try:
-                request = restore_media(self.protocol.decode(self.outline), self._outline)
+                request = restore_media(self.protocol.decode(self.outline), self.shortened)
             except GatewayError:
                 request = None  # the error of the body itself names the right place
             if request is not None:

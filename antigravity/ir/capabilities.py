@@ -239,6 +239,7 @@ class Traits(Struct, frozen=True):
     request says, and that the decoder reads both.  ``json_lines`` says that streams are lines of
     JSON instead of server-sent events: each line is an event without a name.  ``native_only`` says
     that nothing is translated to this protocol: its requests are passed through.
+    ``moves_images`` says that the encoder only moves the data of images, or reads its first bytes.
     """
 
     family: Family
@@ -268,6 +269,7 @@ class Traits(Struct, frozen=True):
     whole_responses: bool = False
     json_lines: bool = False
     native_only: bool = False
+    moves_images: bool = False
 
     def accepts(self, media: Media) -> bool:
         """Return whether a user message can contain the medium; its source does not matter."""

@@ -38,7 +38,7 @@ class Outline:
     :ivar count: the number of strings that are shortened.
     """
 
-    __slots__ = ("_left_out", "_strings", "_token", "count", "text")
+    __slots__ = ("_left_out", "_restored", "_strings", "_token", "count", "text")
 
     def __init__(self, body: bytes, strings: list[tuple[int, int]], token: bytes) -> None:
         view = memoryview(body)
@@ -51,6 +51,8 @@ class Outline:
         pieces.append(body[done:])
         self.text = b"".join(pieces)
         self.count = len(gaps)
+        #: Restored strings by their identity, each with its form in the outline.
+        self._restored: dict[int, tuple[str, str]] = {}
         self._token = token
         self._left_out = [view[begin:end] for begin, end in gaps]
         self._strings = [view[begin - 1 : end + 1] for begin, end in strings]
@@ -82,9 +84,19 @@ class Outline:
             return None
         first, last = _gap(0, len(whole))
         end = end[_DIGITS:]
-        if whole.startswith(begin) and len(begin) == first and whole[last:] == end:
-            return whole
-        return "".join((begin, whole[first:last], end))
+        if not (len(begin) == first and whole.startswith(begin) and whole[last:] == end):
+            whole = "".join((begin, whole[first:last], end))
+        self._restored[id(whole)] = (whole, text)
+        return whole
+
+    def shorten(self, text: str) -> str | None:
+        """Return the form in the outline of a string that :meth:`restore_base64` has returned.
+
+        :meth:`restore` puts back what it lacks.  Return ``None`` for any other string, an equal
+        one included.
+        """
+        known = self._restored.get(id(text))
+        return known[1] if known is not None else None
 
 
 def _gap(begin: int, end: int) -> tuple[int, int]:

@@ -33,9 +33,11 @@ from antigravity.interfaces.protocols import (
 )
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import UpstreamOperation
-from antigravity.ir.call import HttpReply
+from antigravity.ir.call import Body, HttpReply
 from antigravity.ir.capabilities import Target
-from antigravity.ir.errors import UnreadablePartError
+from antigravity.ir.errors import GatewayError, UnreadablePartError
+from antigravity.ir.outline import Outline
+from antigravity.ir.outlined_request import shorten_images
 from antigravity.ir.request import Request
 from antigravity.logs import make_logger
 from antigravity.lowering.omitted_parameters import omit_parameters, refusing_target
@@ -48,6 +50,8 @@ from antigravity.signatures.thinking_recovery import SignatureCollector, recover
 
 log = make_logger()
 
+#: A lowered request, its encoded form, in which images may be shortened, and the body to send.
+Translated = tuple[Lowered, EncodedRequest, Body]
 ThinkingLookup = Callable[[str], StoredThinking | None]
 
 
@@ -59,17 +63,17 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     """
     context, option, fitted = attempt.context, attempt.option, attempt.fitted
     form = context.snapshot.settings.proxy.whole_responses
-    lowered, encoded = await _encode(attempt, "never" if context.head.stream else form)
+    lowered, encoded, body = await _encode(attempt, "never" if context.head.stream else form)
     changes = (*attempt.losses, REPAIRED) if context.is_repaired else attempt.losses
     changes += fitted.losses if fitted is not None else ()
     context.recorder.warn(changes + lowered.losses + encoded.warnings)
     operation: UpstreamOperation = "stream" if lowered.request.stream else "generate"
     headers = _own_version(context.call.headers) if option.native else {}
-    call = UpstreamCall(option, attempt.lease.credential, operation, encoded.body, headers)
+    call = UpstreamCall(option, attempt.lease.credential, operation, body, headers)
     try:
         response = await call.send(context.services.transport, context.recorder)
     except Refused as refused:
-        refused.learned = _learn(attempt, refused, lowered, encoded)
+        refused.learned = _learn(attempt, refused, lowered, encoded.body)
         raise
     source = _source(attempt, lowered, response)
 
@@ -86,7 +90,7 @@ def _own_version(headers: Mapping[str, str]) -> Mapping[str, str]:
     return {name: value for name, value in headers.items() if name != "anthropic-version"}
 
 
-def _learn(attempt: Attempt, refused: Refused, lowered: Lowered, encoded: EncodedRequest) -> bool:
+def _learn(attempt: Attempt, refused: Refused, lowered: Lowered, encoded: bytes) -> bool:
     """Return whether the upstream refused parameters that can be omitted, and remember them."""
     option, refusals = attempt.option, attempt.context.services.refusals
     upstream, model = option.upstream.name, option.target.model
@@ -94,7 +98,7 @@ def _learn(attempt: Attempt, refused: Refused, lowered: Lowered, encoded: Encode
     if option.client.traits.streams and not lowered.request.stream and needs_stream(refused.error):
         names = frozenset((QUIRK,))
     else:
-        names = find_refused_parameters(status, refused.body, encoded.body)
+        names = find_refused_parameters(status, refused.body, encoded)
     names -= refusals.names(upstream, model)
     if names:
         refusals.learn(upstream, model, names, refused.error.message)
@@ -107,8 +111,8 @@ def _learn(attempt: Attempt, refused: Refused, lowered: Lowered, encoded: Encode
     return bool(names)
 
 
-async def _encode(attempt: Attempt, form: WholeResponses) -> tuple[Lowered, EncodedRequest]:
-    """Return the request as the option can take it, and its bytes."""
+async def _encode(attempt: Attempt, form: WholeResponses) -> Translated:
+    """Return the request as the option can take it, and its body."""
     context, client, target = attempt.context, attempt.option.client, attempt.option.target
     if context.is_large:
         await context.decode()
@@ -125,12 +129,13 @@ async def _encode(attempt: Attempt, form: WholeResponses) -> tuple[Lowered, Enco
         lookup = await context.thinking_lookup(request)
     upstream = attempt.option.upstream.name
     refused = context.services.refusals.names(upstream, target.model)
+    outline = context.shortened
     try:
         if context.is_large:
             return await context.compute(
-                _translate, request, lookup, client, target, refused, upstream, form
+                _translate, request, lookup, client, target, refused, upstream, form, outline
             )
-        return _translate(request, lookup, client, target, refused, upstream, form)
+        return _translate(request, lookup, client, target, refused, upstream, form, outline)
     except UnreadablePartError as error:
         await context.compute(set_error_path, error, context.original_call.body)
         raise
@@ -144,10 +149,12 @@ def _translate(
     refused: frozenset[str],
     upstream: str,
     form: WholeResponses,
-) -> tuple[Lowered, EncodedRequest]:
+    outline: Outline | None,
+) -> Translated:
     """Return the lowered and encoded request, with the thinking that ``lookup`` finds restored.
 
-    ``refused`` are the parameters that the upstream is known to refuse.
+    ``refused`` are the parameters that the upstream is known to refuse, ``outline`` is that of the
+    client's body.
     """
     if refused:
         target = refusing_target(target, refused)
@@ -164,8 +171,27 @@ def _translate(
         lowered = replace(lowered, request=rest, losses=lowered.losses + losses)
     if wants_whole(lowered.request, target, client.traits, form):
         lowered = replace(lowered, request=replace(lowered.request, stream=False))
-    encoded: EncodedRequest = client.encode(lowered.request, target)
-    return lowered, encoded
+    return lowered, *_encode_body(lowered.request, client, target, outline)
+
+
+def _encode_body(
+    request: Request, client: IClientProtocol, target: Target, outline: Outline | None
+) -> tuple[EncodedRequest, Body]:
+    """Return the encoded request and its body, into which images are put without reading them."""
+    encoded: EncodedRequest
+    if outline is not None and client.traits.moves_images:
+        short, count = shorten_images(request, outline)
+        if count:
+            try:
+                encoded = client.encode(short, target)
+            except GatewayError:
+                pass  # it is raised again for the request itself
+            else:
+                pieces = outline.restore(encoded.body)
+                if len(pieces) == 1 + 2 * count:
+                    return encoded, pieces
+    encoded = client.encode(request, target)
+    return encoded, encoded.body
 
 
 def _source(attempt: Attempt, lowered: Lowered, response: IIncomingResponse) -> EventSource:

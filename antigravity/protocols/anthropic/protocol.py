@@ -99,6 +99,7 @@ ANTHROPIC_CLIENT: Final = ClientProtocol(
         attribution=True,
         top_schema=frozenset({"$ref", "oneOf", "anyOf", "allOf"}),
         whole_responses=True,
+        moves_images=True,
     ),
     encode=client_request.encode_request,
     encode_count=client_request.encode_count,

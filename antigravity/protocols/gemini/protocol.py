@@ -123,6 +123,7 @@ GEMINI_CLIENT: Final = ClientProtocol(
         file_provider="google",
         files=frozenset({"image", "document", "audio", "video"}),
         whole_responses=True,
+        moves_images=True,
     ),
     encode=encode_body,
     encode_count=encode_count_body,

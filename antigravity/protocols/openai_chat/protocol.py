@@ -79,6 +79,7 @@ OPENAI_CHAT_CLIENT: Final = ClientProtocol(
         strict="openai",
         top_schema=frozenset({"$ref", "oneOf", "anyOf", "allOf", "enum", "not"}),
         whole_responses=True,
+        moves_images=True,
     ),
     encode=encode,
     decoder=lambda request, target: ChatStreamDecoder(request),

@@ -65,6 +65,7 @@ TRAITS: Final = Traits(
     id_max=64,
     strict="openai",
     whole_responses=True,
+    moves_images=True,
 )
 
 
