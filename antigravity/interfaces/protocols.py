@@ -170,6 +170,17 @@ class IDeltaTap(ITap):
         """
 
 
+class ITextIgnoringTap(IDeltaTap):
+    """A tap that need not see further deltas which differ from the last ones only in their text."""
+
+    def ignores_text() -> bool:
+        """Return whether such deltas would leave the tap as it is.
+
+        It is asked after ``watch_deltas`` has returned true.  From then on deltas that have the
+        same members pass unseen, until the next event of another kind.
+        """
+
+
 class IClosingTap(ITap):
     """A tap that can complete a stream that ended in order, but without its last events."""
 

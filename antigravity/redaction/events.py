@@ -13,6 +13,8 @@ from antigravity.sse import EventSplitter, SseDecoder
 _BLANK: Final = re.compile(rb"((?>\r\n|\n|\r){2,})")
 #: The lines of an event that are decoded.
 _FIELDS: Final = (b"data:", b"event:")
+#: An event in the usual form, without the blank line after it.
+_USUAL: Final = re.compile(rb"(?:event:([^\r\n]*)(?:\r\n|\n))?data: ([^\r\n]+)")
 
 
 def redact_events(events: bytes, credentials: Credentials = CREDENTIALS) -> bytes:
@@ -22,6 +24,13 @@ def redact_events(events: bytes, credentials: Credentials = CREDENTIALS) -> byte
 
 
 def _redact_event(block: bytes, credentials: Credentials) -> bytes:
+    usual = _USUAL.fullmatch(block)
+    if usual is not None:
+        name, data = usual.groups(b"")
+        redacted = redact_errors(data, name.strip().decode("utf-8", "replace"), credentials)
+        return block if redacted is data else block[: usual.start(2)] + redacted
+    if not block.strip(b"\r\n"):
+        return block
     decoder = SseDecoder()
     frames = [*decoder.feed(block), *decoder.close()]
     for frame in frames:

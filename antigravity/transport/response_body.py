@@ -20,7 +20,7 @@ from antigravity.transport.content_coding import ContentDecoder
 from antigravity.transport.failures import cause_of, error_in_body, failure_of
 
 #: The maximum size of the data that a reader gets at a time; it may hold a hundred events or two.
-SLICE: Final = 16 * 1024
+SLICE: Final = 32 * 1024
 #: Seconds per reactor turn for the data of a response; the rest is delivered in the next turn.
 TURN_BUDGET: Final = 0.002
 

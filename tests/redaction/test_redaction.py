@@ -256,6 +256,35 @@ def test_events_keep_their_bytes(line_end: bytes) -> None:
     assert redact_events(stream, holding("sk-12345678")) == expected
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        'data: {"error":{"message":"no KEY"}}',
+        'event: error\ndata: {"message":"no KEY"}',
+        'event: error\r\ndata: {"message":"no KEY"}',
+        'event:error\ndata: {"message":"no KEY"}',
+        "event: error\ndata: no KEY",
+        'data: {"error":{"message":\ndata: "no KEY"}}',
+        'id: 7\ndata: {"error":{"message":"no KEY"}}',
+        'data: {"error":{"message":"no KEY"}}\n: KEY',
+        'event: error\n: KEY\ndata: {"message":"no KEY"}',
+        'data:{"error":{"message":"no KEY"}}',
+        ": KEY",
+        "retry: KEY",
+        "KEY",
+    ],
+)
+def test_error_is_redacted_in_every_form_of_an_event(block: str) -> None:
+    content = b'data: {"choices":[{"delta":{"content":"sk-12345678"}}]}\n\n'
+    event = block.replace("KEY", "sk-12345678").encode() + b"\n\n"
+    redacted = redact_events(content + event + content, holding("sk-12345678"))
+    assert redacted.startswith(content)
+    assert redacted.endswith(content)
+    middle = redacted[len(content) : -len(content)]
+    assert middle.replace(b"[redacted]", b"sk-12345678") == event
+    assert b"sk-12345678" not in middle
+
+
 @given(st.data())
 def test_error_event_is_redacted_for_any_chunks(data: st.DataObject) -> None:
     from antigravity.redaction.credentials import CREDENTIALS

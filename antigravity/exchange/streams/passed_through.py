@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from antigravity.exchange.streams.event_source import EndPolicy, Unwrap
-from antigravity.exchange.streams.tapped_stream import TappedStream, check_json
-from antigravity.interfaces.protocols import IStreamEncoder, ITap
+from antigravity.exchange.streams.repeated_delta import RepeatedDelta, repeated_delta
+from antigravity.exchange.streams.tapped_stream import TappedStream, check_json, next_event
+from antigravity.interfaces.protocols import IStreamEncoder, ITap, ITextIgnoringTap
 from antigravity.interfaces.server_traits import IFramer
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import StreamFailure
 from antigravity.redaction.errors import may_describe_error, redact_errors
 from antigravity.redaction.events import has_comments, redact_events
+from antigravity.redaction.forms import SHORTEST
 from antigravity.sse import EventSplitter, ServerSentEvent, encode_data, encode_event
+
+#: Deltas that are compared with the next ones, although none was like the one before it.
+_ATTEMPTS: Final = 4
 
 
 class PassedThroughStream(TappedStream):
     """Whole events, byte for byte; a stream that fails ends with the protocol's error event.
 
     Once an event had to be changed, all later ones are encoded again.
+
+    Deltas that repeat the last one with another text pass without any other look.
     """
 
     def __init__(
@@ -34,12 +41,48 @@ class PassedThroughStream(TappedStream):
         self._rewrites = False
         self._encoder = encoder
         self._may_have_errors = False
+        ignoring = ITextIgnoringTap(tap, None)
+        self._ignores_text: Callable[[], bool] | None = (
+            None if ignoring is None else ignoring.ignores_text
+        )
+        #: What further deltas are compared with; ``None`` after any other event.
+        self._repeated: RepeatedDelta | None = None
+        self._attempts = 0 if ignoring is None else _ATTEMPTS
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the client's bytes for a chunk of the upstream's body."""
+        repeated = self._repeated
+        if repeated is not None and repeated.matches(data):
+            self._attempts = _ATTEMPTS
+            return data
+        return super().feed(data)
+
+    def _feed_parts(self, data: bytes, blank: bytes, out: list[bytes]) -> None:
+        if self._repeated is None and self._attempts and data and not self.over:
+            first = data[: next_event(data, blank, 0)]
+            payloads = self._deltas(first)
+            if payloads is not None:
+                out.append(self._write_deltas(first, payloads))
+                data = data[len(first) :]
+        if self._repeated is not None and self._repeated.matches(data):
+            self._attempts = _ATTEMPTS
+            out.append(data)
+        else:
+            super()._feed_parts(data, blank, out)
 
     def _may_have_deltas(self) -> bool:
         return not self._rewrites and not self._splitter.held
 
     def _write_deltas(self, data: bytes, payloads: Sequence[bytes]) -> bytes:
+        self._repeated = None
+        if self._attempts and len(payloads) == 1:
+            self._attempts -= 1
+            if self._ignores_text is not None and self._ignores_text():
+                self._repeated = repeated_delta(data)
         return data
+
+    def _look_again(self) -> None:
+        self._repeated = None
 
     def _start_rewrite(self, before: Sequence[ServerSentEvent], out: list[bytes]) -> None:
         if not self._rewrites:
@@ -48,7 +91,9 @@ class PassedThroughStream(TappedStream):
 
     def _encode(self, event: ServerSentEvent) -> bytes:
         check_json(event.data)
-        if may_describe_error(event.data) or event.event == "error":
+        if event.event == "error" or (
+            len(event.data) >= SHORTEST and may_describe_error(event.data)
+        ):
             self._may_have_errors = True
         self._tap.watch(event)
         return _encoded(event) if self._rewrites else b""
@@ -60,6 +105,8 @@ class PassedThroughStream(TappedStream):
             events = data  # a chunk of whole events
         else:
             events = self._splitter.feed(data, self._sse.tail)
+        if not events:
+            return b""
         has_comment = self._sse.has_comments and has_comments(events)
         if self._may_have_errors or not out or has_comment:
             self._may_have_errors = False

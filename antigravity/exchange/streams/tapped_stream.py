@@ -118,13 +118,13 @@ class TappedStream(ABC):
         place = 0
         # The first content of a stream, and an event that has begun before this chunk.
         while place < len(data) and not (self._tap.meaningful and self._sse.is_between_events):
-            end = _next(data, blank, place)
+            end = next_event(data, blank, place)
             out.append(self._feed(data[place:end]))
             place = end
         end = _end_of_deltas(data, blank, place)
         self._feed_parts(data[place:end], blank, out)
         while end < len(data):
-            place, end = end, _next(data, blank, end)
+            place, end = end, next_event(data, blank, end)
             out.append(self._feed(data[place:end]))
         return b"".join(out)
 
@@ -136,7 +136,7 @@ class TappedStream(ABC):
         if payloads is not None:
             out.append(self._write_deltas(data, payloads))
             return
-        middle = _next(data, blank, len(data) // 2)
+        middle = next_event(data, blank, len(data) // 2)
         if len(data) < _LARGE or middle == len(data):
             out.append(self._feed(data, have_deltas=False))
             return
@@ -150,6 +150,7 @@ class TappedStream(ABC):
         payloads = self._deltas(data) if have_deltas else None
         if payloads is not None:
             return self._write_deltas(data, payloads)
+        self._look_again()
         try:
             events = self._sse.feed(data)
         except EventTooLargeError as error:
@@ -190,6 +191,9 @@ class TappedStream(ABC):
     def _may_have_deltas(self) -> bool:
         """Return whether events that only add content can be written at once."""
         return True
+
+    def _look_again(self) -> None:  # noqa: B027 - only some streams have anything to forget
+        """Forget what earlier deltas had in common: other events follow."""
 
     @abstractmethod
     def _write_deltas(self, data: bytes, payloads: Sequence[bytes]) -> bytes:
@@ -269,6 +273,7 @@ class TappedStream(ABC):
         if self.over:
             return b""
         self.over = True
+        self._look_again()
         rest = b"" if error is not None else self._rest()
         closing = self._closing_events() if error is None else b""
         if self._tap.finished or self._tap.failure is not None:
@@ -325,7 +330,7 @@ class TappedStream(ABC):
         return b""
 
 
-def _next(data: bytes, blank: bytes, place: int) -> int:
+def next_event(data: bytes, blank: bytes, place: int) -> int:
     """Return the place after the next blank line, or the end."""
     found = data.find(blank, place)
     return len(data) if found < 0 else found + len(blank)

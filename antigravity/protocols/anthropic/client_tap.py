@@ -16,9 +16,9 @@ from zope.interface import implementer
 from antigravity.interfaces.protocols import (
     IBodyRepairingTap,
     IClosingTap,
-    IDeltaTap,
     IReasoningTap,
     IRepairingTap,
+    ITextIgnoringTap,
 )
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import (
@@ -83,7 +83,7 @@ class _Thought:
             yield ThinkingSignature(Signature(signature, NATIVE_FAMILY))
 
 
-@implementer(IReasoningTap, IClosingTap, IDeltaTap, IRepairingTap, IBodyRepairingTap)
+@implementer(IReasoningTap, IClosingTap, ITextIgnoringTap, IRepairingTap, IBodyRepairingTap)
 class AnthropicTap:
     """Tap on one stream, or on one whole response.
 
@@ -136,6 +136,10 @@ class AnthropicTap:
             for each in payloads:
                 self._hold(each)
         return True
+
+    def ignores_text(self) -> bool:
+        """Return whether further texts leave the tap as it is."""
+        return self._open is None
 
     def watch(self, event: ServerSentEvent) -> None:
         """Observe one event."""

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import IDeltaTap, IReasoningTap
+from antigravity.interfaces.protocols import IReasoningTap, ITextIgnoringTap
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import Event, ThinkingDelta, ThinkingSignature, ToolCallStart
 from antigravity.ir.signature import Signature
@@ -48,7 +48,7 @@ _CONTENT: Final = (
 )
 
 
-@implementer(IReasoningTap, IDeltaTap)
+@implementer(IReasoningTap, ITextIgnoringTap)
 class GeminiTap:
     """Watches one stream.
 
@@ -111,6 +111,10 @@ class GeminiTap:
         if find(_USAGE) >= 0:
             counted = (each for each in reversed(payloads) if _USAGE in each)
             self._usage_chunk = next(counted, self._usage_chunk)
+        return True
+
+    def ignores_text(self) -> bool:
+        """Return whether further texts leave the tap as it is."""
         return True
 
     def watch(self, event: ServerSentEvent) -> None:

@@ -16,8 +16,8 @@ from zope.interface import implementer
 from antigravity.interfaces.protocols import (
     IBodyRepairingTap,
     IClosingTap,
-    IDeltaTap,
     IReasoningTap,
+    ITextIgnoringTap,
 )
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import Event, ThinkingDelta, ToolCallStart
@@ -48,7 +48,7 @@ _CALL: Final = re.compile(rb'"tool_calls"\s*:\s*\[\s*\{')
 _MAX_HELD: Final = 4 * 1024 * 1024
 
 
-@implementer(IReasoningTap, IClosingTap, IDeltaTap, IBodyRepairingTap)
+@implementer(IReasoningTap, IClosingTap, ITextIgnoringTap, IBodyRepairingTap)
 class ChatTap:
     """Tap on one stream, or on one whole response."""
 
@@ -96,6 +96,10 @@ class ChatTap:
                 return False
         self._last = payloads[-1]
         self._counted = False
+        return True
+
+    def ignores_text(self) -> bool:
+        """Return whether further texts leave the tap as it is."""
         return True
 
     def watch(self, event: ServerSentEvent) -> None:

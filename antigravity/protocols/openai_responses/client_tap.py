@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import IClosingTap, IDeltaTap, IResponseIdTap
+from antigravity.interfaces.protocols import IClosingTap, IResponseIdTap, ITextIgnoringTap
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.usage import Usage
 from antigravity.protocols import lenient
@@ -62,7 +62,7 @@ class _Created(Struct, frozen=True):
 _MAX_HELD: Final = 4 * 1024 * 1024
 
 
-@implementer(IResponseIdTap, IClosingTap, IDeltaTap)
+@implementer(IResponseIdTap, IClosingTap, ITextIgnoringTap)
 class ResponsesTap:
     """Tap on one response; it decodes only the events that begin or end the stream."""
 
@@ -97,6 +97,10 @@ class ResponsesTap:
             if each.find(b'"delta"') < 0:
                 return False
         self.meaningful = True
+        return True
+
+    def ignores_text(self) -> bool:
+        """Return whether further texts leave the tap as it is."""
         return True
 
     def watch(self, event: ServerSentEvent) -> None:
