@@ -31,6 +31,8 @@ from antigravity.web.websocket.framer import (
 _CLOSING: Final = 5.0
 #: Seconds between two looks at a connection without pings.
 _UNPINGED: Final = 30.0
+#: Bytes per second below which a message is stuck.
+_SLOWEST: Final = 1024
 #: Seconds for which a client may not read anything at all.
 _STALLED: Final = 300.0
 
@@ -104,6 +106,8 @@ class WebSocketConnection(Protocol):
         self._closing_code = 0  # to be sent once nothing is running
         self._last_message: bytes | None = None  # to be sent before it
         self._has_answered = True
+        self._received = 0  # bytes since the last look
+        self._was_receiving = False  # a message that had begun by then
         self._congested_since = 0.0
         self._is_lost = False
 
@@ -123,6 +127,7 @@ class WebSocketConnection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Receive bytes."""
         self._has_answered = True
+        self._received += len(data)
         try:
             for received in self._framer.receive(data):
                 self._handle(received)
@@ -222,12 +227,25 @@ class WebSocketConnection(Protocol):
             self._has_answered = False
             self.transport.write(self._framer.ping())
         self._arm(self._interval, self._tick)
+        if self._is_stuck():
+            self.close(CloseReason.POLICY_VIOLATION, "a message did not arrive in time")
+            return
         if not self.is_congested:
             self._messages.tick()
         is_old = self._max_age and now - self._opened >= self._max_age
         if is_old and self._last_message is None:
             self._last_message = self._messages.expire()
             self._close_when_idle(CloseReason.GOING_AWAY)
+
+    def _is_stuck(self) -> bool:
+        """Return whether a message has made too little progress since the last look."""
+        is_receiving = self._framer.is_receiving and not self.is_congested
+        is_stuck = (
+            is_receiving and self._was_receiving and self._received < _SLOWEST * self._interval
+        )
+        self._was_receiving = is_receiving
+        self._received = 0
+        return is_stuck
 
     def _close_when_idle(self, code: int) -> None:
         self._closing_code = self._closing_code or code

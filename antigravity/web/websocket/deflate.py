@@ -99,6 +99,7 @@ class MessageBounds(Extension):
     :param limit: the most bytes of a message; 0 is no limit.
     :param deflate: what was agreed on; ``None`` if messages are not compressed.
     :param compress_from: the least bytes of a message that is sent compressed; 0 compresses none.
+    :ivar is_receiving: whether a message has begun that is not complete.
     """
 
     name = NAME
@@ -107,6 +108,7 @@ class MessageBounds(Extension):
         self._limit = limit or sys.maxsize - 1
         self._deflate = deflate
         self._compress_from = compress_from
+        self.is_receiving = False
         self._is_control = False
         self._size = self._frames = 0
         self._inflater: Any = None
@@ -134,6 +136,7 @@ class MessageBounds(Extension):
                 self._inflater = zlib.decompressobj(-bits)
         elif rsv.rsv1:
             return CloseReason.PROTOCOL_ERROR
+        self.is_receiving = True
         self._frames += 1
         if self._frames > MAX_FRAMES:
             return CloseReason.POLICY_VIOLATION
@@ -156,7 +159,10 @@ class MessageBounds(Extension):
         self, proto: FrameDecoder | FrameProtocol, fin: bool
     ) -> bytes | CloseReason | None:
         """Return the end of a message, decompressed."""
-        if self._is_control or not fin or self._inflater is None:
+        if self._is_control or not fin:
+            return None
+        self.is_receiving = False
+        if self._inflater is None:
             return None
         end = self._inflate(_TAIL)
         self._inflater = None

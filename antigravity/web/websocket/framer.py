@@ -57,7 +57,8 @@ class Framer:
     """
 
     def __init__(self, limit: int, deflate: Deflate | None = None, compress_from: int = 0) -> None:
-        self._connection = Connection(SERVER, [MessageBounds(limit, deflate, compress_from)])
+        self._bounds = MessageBounds(limit, deflate, compress_from)
+        self._connection = Connection(SERVER, [self._bounds])
         self._pieces: list[bytes] = []
         self._is_over = False
 
@@ -87,6 +88,11 @@ class Framer:
                 fault = connection.state in (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING)
                 yield CloseReceived(event.code, fault, event.reason or "")
                 return
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether a message has begun that is not complete."""
+        return self._bounds.is_receiving
 
     @property
     def is_open(self) -> bool:

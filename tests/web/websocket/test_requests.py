@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
-from websockets.frames import Opcode
+from websockets.frames import Close, Opcode
 
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.errors import RateLimitedError
@@ -209,6 +209,18 @@ def test_pings_are_sent_and_must_be_answered() -> None:
     web.clock.advance(30)
     web.clock.advance(30)
     assert web.transport.aborted
+    web.close()
+
+
+@pytest.mark.parametrize(("size", "codes"), [(100, [1008]), (64 * 1024, [])])
+def test_message_must_make_progress(size: int, codes: list[int]) -> None:
+    web = SocketHarness()
+    wire = frame(Opcode.TEXT, b"x" * 10_000_000)
+    for number in range(4):
+        web.channel.dataReceived(wire[number * size : (number + 1) * size])
+        web.clock.advance(30)
+    closed = web.frames(Opcode.CLOSE)
+    assert [Close.parse(bytes(each.data)).code for each in closed] == codes
     web.close()
 
 
