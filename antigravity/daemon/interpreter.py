@@ -36,8 +36,9 @@ DUE: Final = 40
 OVERDUE: Final = 400
 #: Checks after which it is due while no request runs, and free memory is returned to the system.
 CHECKS_UNTIL_DUE: Final = 30
-#: The size of blocks that are returned at once, in bytes.
-LARGE_BLOCK: Final = 4 * 1024 * 1024
+#: The size of blocks that are returned at once, in bytes.  To get one from the system again costs
+#: twenty times as much as to copy it, so that this is more than most large bodies have.
+LARGE_BLOCK: Final = 16 * 1024 * 1024
 #: Heaps of the C library; by default there are several for each core.
 ARENAS: Final = 2
 #: Names of options in ``malloc.h``.
