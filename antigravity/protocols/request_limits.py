@@ -14,8 +14,8 @@ from msgspec import Raw, Struct
 
 from antigravity.ir.errors import GatewayError, InvalidRequestError, RequestTooLargeError
 
-#: Bytes that are scanned in one step.
-_SLICE: Final = 256 * 1024
+#: Bytes that are scanned in one step, during which all other threads wait: up to a millisecond.
+_SLICE: Final = 64 * 1024
 #: From this number of values on, a request counts as large.
 _MANY: Final = 4096
 #: With this number of references, a schema can become any number of nodes.
