@@ -130,6 +130,19 @@ class CitationEvent(Struct, frozen=True):
     choice: int = 0
 
 
+class OpaqueOutput(Struct, frozen=True):
+    """An output item that only one protocol has, as its JSON object; other protocols skip it.
+
+    ``complete`` is false for an item that only begins; the whole item follows.
+    """
+
+    protocol: str
+    kind: str
+    wire: dict[str, Any]
+    complete: bool = True
+    choice: int = 0
+
+
 class LogprobsDelta(Struct, frozen=True):
     """Log probabilities of the last tokens, in the format of OpenAI's ``logprobs.content``."""
 
@@ -173,6 +186,7 @@ ChoiceEvent = (
     | WebSearchEvent
     | CitationEvent
     | LogprobsDelta
+    | OpaqueOutput
     | Finish
 )
 Event = ResponseStart | ChoiceEvent | UsageUpdate | StreamFailure
@@ -186,4 +200,5 @@ MEANINGFUL = (
     ToolCallStart,
     MediaOutput,
     WebSearchEvent,
+    OpaqueOutput,
 )

@@ -16,6 +16,7 @@ from antigravity.ir.events import (
     FinishReason,
     LogprobsDelta,
     MediaOutput,
+    OpaqueOutput,
     RedactedThinking,
     RefusalDelta,
     ResponseStart,
@@ -31,7 +32,16 @@ from antigravity.ir.events import (
     WebSearchEvent,
 )
 from antigravity.ir.media import kind_of
-from antigravity.ir.parts import Citation, Media, Part, Text, Thinking, ToolCall, WebSearch
+from antigravity.ir.parts import (
+    Citation,
+    Media,
+    Opaque,
+    Part,
+    Text,
+    Thinking,
+    ToolCall,
+    WebSearch,
+)
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
 
@@ -170,6 +180,9 @@ class _ChoiceFold:
                     self.transcripts.append(event.transcript)
             case WebSearchEvent():
                 self.add_search(event.search)
+            case OpaqueOutput():
+                if event.complete:
+                    self.slots.append(Opaque(event.protocol, event.kind, event.wire))
             case CitationEvent():
                 self.run(thinking=False).citations.append(event.citation)
             case LogprobsDelta():
@@ -294,5 +307,7 @@ def _unfold_part(
             yield MediaOutput(part.mime_type, part.source, part.signature, transcript, index)
         case WebSearch():
             yield WebSearchEvent(part, index)
+        case Opaque():
+            yield OpaqueOutput(part.protocol, part.kind, part.wire, choice=index)
         case _:
             pass

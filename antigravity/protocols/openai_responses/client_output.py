@@ -18,6 +18,7 @@ from antigravity.ir.events import (
     Event,
     LogprobsDelta,
     MediaOutput,
+    OpaqueOutput,
     RedactedThinking,
     RefusalDelta,
     TextDelta,
@@ -34,6 +35,7 @@ from antigravity.protocols import lenient
 from antigravity.protocols.openai_responses.encrypted import read_encrypted
 from antigravity.protocols.openai_responses.schema import (
     MALFORMED,
+    NAME,
     Annotation,
     JsonObject,
     SearchItem,
@@ -54,7 +56,21 @@ _PARTS: Final[dict[str, tuple[_Field, str]]] = {
 
 
 #: Types of items that a response can end with; others are always followed by one of them.
-ENDING: Final = frozenset(("message", "function_call", "custom_tool_call", "image_generation_call"))
+ENDING: Final = frozenset(
+    (
+        "message",
+        "function_call",
+        "custom_tool_call",
+        "image_generation_call",
+        "apply_patch_call",
+        "compaction",
+        "computer_call",
+        "local_shell_call",
+        "mcp_approval_request",
+        "shell_call",
+        "tool_search_call",
+    )
+)
 
 
 class _Piece:
@@ -297,6 +313,8 @@ class OutputDecoder:
                     form = final.get("output_format")
                     mime_type = f"image/{form}" if form and isinstance(form, str) else "image/png"
                     self._emit(MediaOutput(mime_type, InlineData(result)))
+            case str(kind):
+                self._emit(OpaqueOutput(NAME, kind, final))
 
     def _end_reasoning(self, item: _Item, final: JsonObject) -> None:
         forms: tuple[_Field, ...] = ("summary", "content")

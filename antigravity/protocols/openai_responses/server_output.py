@@ -334,3 +334,36 @@ def _action(search: WebSearch) -> JsonObject:
     if search.results:
         action["sources"] = [{"type": "url", "url": result.url} for result in search.results]
     return action
+
+
+#: The prefixes of the ids of items; those of other types begin with the type's first letters.
+_PREFIXES: Final = {"compaction": "cmp_"}
+
+
+def id_prefix(kind: str) -> str:
+    """Return the prefix for the id of a new item of a type that only this protocol has."""
+    return _PREFIXES.get(kind) or f"{''.join(word[:1] for word in kind.split('_'))}_"
+
+
+class OpaqueItem(Item):
+    """An item that only this protocol has; a compaction says that it is being made."""
+
+    def __init__(
+        self, writer: EventWriter, index: int, item_id: str, kind: str, wire: JsonObject
+    ) -> None:
+        item = {**wire, "id": item_id, "type": kind}
+        if kind == "compaction":
+            item["encrypted_content"] = ""
+        super().__init__(writer, index, item)
+        self.kind: Final = kind
+        if kind == "compaction":
+            writer.emit("response.compaction.compacting", **self.place)
+
+    def complete(self, wire: JsonObject) -> None:
+        """Set the members of the final item; its id and type stay."""
+        place = {"id": self._item["id"], "type": self.kind}
+        self._item = {**wire, **place}
+
+    def close(self, status: Status) -> JsonObject:
+        """Write the end of the item, whose status is its maker's."""
+        return self._done()

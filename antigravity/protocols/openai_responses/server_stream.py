@@ -14,6 +14,7 @@ from antigravity.ir.events import (
     Finish,
     LogprobsDelta,
     MediaOutput,
+    OpaqueOutput,
     RedactedThinking,
     RefusalDelta,
     ResponseStart,
@@ -38,15 +39,17 @@ from antigravity.protocols.openai_responses.encrypted import (
     seal_trailing,
 )
 from antigravity.protocols.openai_responses.event_writer import EventWriter
-from antigravity.protocols.openai_responses.schema import JsonObject
+from antigravity.protocols.openai_responses.schema import NAME, JsonObject
 from antigravity.protocols.openai_responses.server_output import (
     CallItem,
     ImageItem,
     Item,
     MessageItem,
+    OpaqueItem,
     ReasoningItem,
     SearchItem,
     Status,
+    id_prefix,
 )
 from antigravity.protocols.openai_responses.server_reply import (
     INCOMPLETE,
@@ -244,6 +247,20 @@ class ResponsesStreamEncoder(StreamEncoder):
         item_id = search.id if search.id.startswith("ws_") else self._new_id("ws_")
         return SearchItem(self._writer, len(self._output), item_id, search)
 
+    def _opaque(self, event: OpaqueOutput) -> None:
+        """Write an item of this protocol's own; those of others have no form here."""
+        if event.protocol != NAME:
+            return
+        item = self._item
+        if not isinstance(item, OpaqueItem) or item.kind != event.kind:
+            self._close()
+            item_id = str(event.wire.get("id") or self._new_id(id_prefix(event.kind)))
+            item = OpaqueItem(self._writer, len(self._output), item_id, event.kind, event.wire)
+            self._item = item
+        if event.complete:
+            item.complete(event.wire)
+            self._close()
+
     def _media(self, event: MediaOutput) -> None:
         """Write an image as an item, and other media as text."""
         source = event.source
@@ -274,6 +291,7 @@ _WRITERS: Final[dict[type, Callable[[ResponsesStreamEncoder, Any], None]]] = {
     ToolCallDelta: ResponsesStreamEncoder._call_delta,
     ToolCallEnd: ResponsesStreamEncoder._end,
     MediaOutput: ResponsesStreamEncoder._media,
+    OpaqueOutput: ResponsesStreamEncoder._opaque,
     WebSearchEvent: ResponsesStreamEncoder._web_search,
     Finish: ResponsesStreamEncoder._end,
 }
