@@ -235,6 +235,7 @@ class Gateway(Service):
             background=self.background,
             turns=Turns(reactor),
             refusals=self.refusals,
+            summaries=self._learned.summaries,
         )
 
     def _build(self, configuration: LoadedConfiguration) -> Runtime:

@@ -10,9 +10,11 @@ from typing import Any, Final
 from twisted.internet.defer import inlineCallbacks
 
 from antigravity.app.build import open_state
+from antigravity.app.summary_key import SummaryKey
 from antigravity.config.settings import Settings
 from antigravity.context.calibration import Calibration
 from antigravity.context.plan_store import PlanStore
+from antigravity.context.sealed_summary import SummarySealer
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.stores import Entry, IStateStore
 from antigravity.logs import make_logger
@@ -49,6 +51,7 @@ class LearnedState:
         self.signatures = SignatureStore(reactor.seconds)
         #: In memory only: an upstream may accept after a restart what it refused before.
         self.refusals = LearnedRefusals(reactor.seconds)
+        self.summaries = SummarySealer(SummaryKey(directory))
         self._configure(settings)
         self._contexts = PersistentCache(
             reactor.seconds, max_entries=_MAX_PLANS, max_bytes=_MAX_PLAN_BYTES, ttl=_PLAN_TTL

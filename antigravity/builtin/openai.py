@@ -37,6 +37,7 @@ _CHAT_ROUTES = (
 )
 _RESPONSES_ROUTES = (
     *post("/v1/responses"),
+    Route("POST", "/v1/responses/compact", "generate", "compact"),
     Route("POST", "/v1/responses/input_tokens", "count_tokens"),
     Route("GET", "/v1/responses/{id}", "stored", "retrieve"),
     Route("DELETE", "/v1/responses/{id}", "stored", "delete"),

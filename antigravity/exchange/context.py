@@ -12,6 +12,9 @@ from msgspec.structs import replace
 from twisted.internet.task import deferLater
 
 from antigravity.accounts.sessions import session_from_headers, session_key
+from antigravity.context.compaction import open_summaries
+from antigravity.context.sealed_summary import PREFIX, Summary, SummaryError
+from antigravity.exchange.json_path import find_path
 from antigravity.exchange.media_fetch import fetch_all
 from antigravity.exchange.model_name import check_model_name, default_model
 from antigravity.exchange.operations.response_store import ResponseOrigin
@@ -23,7 +26,7 @@ from antigravity.interfaces.server_traits import ServerTraits
 from antigravity.ir.audio import AudioRules
 from antigravity.ir.call import Body, Call, Head
 from antigravity.ir.capabilities import Traits
-from antigravity.ir.errors import GatewayError
+from antigravity.ir.errors import GatewayError, InvalidRequestError
 from antigravity.ir.outline import outline_of
 from antigravity.ir.outlined_request import restore_media
 from antigravity.ir.request import Request
@@ -40,6 +43,9 @@ _LARGE_VALUES = 4000
 _LARGE_BYTES = 2 * 1024 * 1024
 #: Or from so many bytes on in all: to decode and encode them takes some 5 ms.
 _LARGE_STRINGS = 8 * 1024 * 1024
+
+#: In the bodies of requests with summaries that the gateway has sealed.
+_SEALED = PREFIX.encode()
 
 T = TypeVar("T")
 
@@ -151,6 +157,19 @@ class RequestContext:
         other.is_repaired = is_repaired
         return other
 
+    def with_head(self, head: Head) -> RequestContext:
+        """Return the context with another model or streaming switch."""
+        other = copy(self)
+        other.head = head
+        return other
+
+    def with_reply(self, protocol: IServerProtocol, request: Request) -> RequestContext:
+        """Return the context with another request, whose reply ``protocol`` encodes."""
+        other = self.with_request(request)
+        other.protocol = protocol
+        other.traits = protocol.traits
+        return other
+
     def for_branch(
         self, protocol: IServerProtocol, request: Request, *, stream: bool
     ) -> RequestContext:
@@ -211,6 +230,12 @@ class RequestContext:
         return self._request
 
     def _decode(self) -> Request:
+        """Return the decoded request, its sealed summaries opened.
+
+        :raises GatewayError: if it cannot be decoded.
+        """
+        if self.traits.compaction is not None and _SEALED in self.outline.body:
+            return open_summaries(self.protocol.decode(self.call), self._open_summary)
         if self.shortened is not None and self.traits.decodes_outlines:
             try:
                 request = restore_media(self.protocol.decode(self.outline), self.shortened)
@@ -237,6 +262,22 @@ class RequestContext:
         """
         if self.is_large and self._request is None:
             self._request = await self.compute(self._decode)
+
+    def _open_summary(self, text: str) -> Summary:
+        """Return a summary that a client sent back.
+
+        :raises InvalidRequestError: if it is not one of this gateway, naming the item.
+        """
+        try:
+            return self.services.summaries.open(text)
+        except SummaryError as error:
+            param = find_path(self.original_call.body, text) or "input"
+            raise InvalidRequestError(
+                f"`{param}` cannot be read: {error}. Leave the compaction item out, and send the "
+                "conversation itself.",
+                param=param,
+                code="invalid_encrypted_content",
+            ) from error
 
     def session_key(self) -> str:
         """Return the key of the conversation, for affinity; empty if nothing tells it.

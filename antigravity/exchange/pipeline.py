@@ -14,6 +14,7 @@ from antigravity.exchange.interception import (
     intercept_warmup,
     reroute_background_task,
 )
+from antigravity.exchange.operations.compaction import serve_compaction
 from antigravity.exchange.operations.stored_responses import expand_history
 from antigravity.exchange.plan import Plan
 from antigravity.interfaces.exchange import Reply
@@ -73,4 +74,8 @@ async def serve(context: RequestContext, plan: Plan) -> Reply:
         if parts:
             strategy = IMAGE_STRATEGY if is_image else CHOICE_STRATEGY
             return await fan_out(context, plan, parts, strategy)
+    if traits.compaction is not None:
+        requested = traits.compaction.find(context.outline)
+        if requested is not None:
+            return await serve_compaction(context, plan, requested)
     return await AttemptLoop(context, plan).run()

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from antigravity.context.calibration import Calibration
 from antigravity.context.plan_store import PlanStore
+from antigravity.context.sealed_summary import SummarySealer
 from antigravity.exchange.background import Background
 from antigravity.exchange.streams.converted import InThread
 from antigravity.exchange.turns import Turns
@@ -26,7 +27,8 @@ class Services(Struct, frozen=True):
     ``new_id`` returns a fresh identifier with a given prefix; ``started`` and ``finished`` notify
     observers.  ``in_thread`` calls a function that computes for long.  ``background`` does so for
     large requests, one at a time; ``turns`` limits the time of the event loop for small ones.
-    ``refusals`` are the parameters that upstreams have refused.
+    ``refusals`` are the parameters that upstreams have refused.  ``summaries`` seals the summaries
+    of conversations that clients store.
     """
 
     clock: IReactorTime
@@ -43,3 +45,4 @@ class Services(Struct, frozen=True):
     background: Background
     turns: Turns
     refusals: LearnedRefusals
+    summaries: SummarySealer

@@ -7,17 +7,18 @@ the feature.  All functions are pure, and none of them decodes a whole request.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 from zope.interface import Attribute, Interface
 
 from antigravity.interfaces.sockets import SessionFactory
 from antigravity.ir.aspects import Aspects
-from antigravity.ir.call import Call, HttpReply
+from antigravity.ir.call import Call, HttpReply, ReplyContext
 from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.errors import GatewayError, InvalidRequestError, NotFoundError
 from antigravity.ir.request import Request
+from antigravity.ir.usage import Usage
 
 
 class RequiredModalities(Struct, frozen=True):
@@ -80,6 +81,31 @@ class StoredResponses(Struct, frozen=True):
     not_found: Callable[[Call], NotFoundError]
 
 
+class CompactionRequest(Struct, frozen=True):
+    """A request to replace the beginning of a conversation by a summary.
+
+    ``endpoint``: the reply is the compacted conversation.  ``trigger``: the response is the
+    summary.  ``threshold``: the summary comes before the response, if the input has more than
+    ``threshold`` tokens (``None``: if it is about to exceed the context window).
+    """
+
+    kind: Literal["endpoint", "trigger", "threshold"]
+    threshold: int | None = None
+
+
+class Compaction(Struct, frozen=True):
+    """How a protocol's requests ask for compaction.
+
+    ``find`` returns what a call asks for.  ``check`` checks the place of the trigger, and raises
+    ``InvalidRequestError``.  ``encode`` returns the reply of the endpoint, given the item with the
+    summary and the usage.
+    """
+
+    find: Callable[[Call], CompactionRequest | None]
+    check: Callable[[Call], None]
+    encode: Callable[[dict[str, Any], Usage, ReplyContext], HttpReply]
+
+
 class ServerTraits(Struct, frozen=True, kw_only=True):
     """The special features of a server protocol, beyond decoding and encoding.
 
@@ -137,6 +163,7 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     socket_session: SessionFactory | None = None
     framing: StreamFraming | None = None
     stored_responses: StoredResponses | None = None
+    compaction: Compaction | None = None
 
     @property
     def is_conversation(self) -> bool:

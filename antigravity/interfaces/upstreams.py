@@ -15,7 +15,7 @@ from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError
 
 UpstreamOperation = Literal[
-    "generate", "stream", "count_tokens", "list_models", "embed", "embed_batch"
+    "generate", "stream", "compact", "count_tokens", "list_models", "embed", "embed_batch"
 ]
 
 

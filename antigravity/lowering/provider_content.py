@@ -61,6 +61,9 @@ def _references(request: Request) -> Iterator[tuple[str, str]]:
                 continue
             if isinstance(file_id := part.wire.get("file_id"), str):
                 yield "a file with an id", file_id
+            encrypted = part.wire.get("encrypted_content")
+            if part.kind == "compaction" and isinstance(encrypted, str):
+                yield "this compacted conversation", encrypted
             if part.kind == "item_reference" and isinstance(part.wire.get("id"), str):
                 yield "a stored item", part.wire["id"]
     for tool in request.tools:

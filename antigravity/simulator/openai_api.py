@@ -6,9 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from antigravity.simulator import embeddings, wire_formats
+from antigravity.simulator import compaction, embeddings, wire_formats
 from antigravity.simulator.encoders.events import Context, sse
-from antigravity.simulator.encoders.responses import encode_events, encode_output, encode_response
+from antigravity.simulator.encoders.responses import (
+    encode_events,
+    encode_output,
+    encode_response,
+    encode_usage,
+)
 from antigravity.simulator.errors import ApiError
 from antigravity.simulator.multipart import is_multipart
 from antigravity.simulator.parsers import chat as chat_parser
@@ -84,9 +89,13 @@ class OpenAiApi:
         """Create a response, and store it."""
         body, items = self._check_response(call)
         view = responses_parser.parse(body, items)
+        compacted = "only" if compaction.check_triggers(items) else ""
+        if not compacted and compaction.exceeds_threshold(body, view):
+            compacted = "first"
         background = body.get("background") is True
 
         def store(script: Script, context: Context) -> None:
+            script = replace(script, compaction=compacted)
             if body.get("store") is False:
                 return
             made = encode_output(script, context)
@@ -98,11 +107,28 @@ class OpenAiApi:
                 self._state.items.put(item["id"], True)
 
         wire_format = wire_formats.RESPONSES
+        if compacted:
+            wire_format = replace(
+                wire_format,
+                encode_response=lambda s, c: encode_response(replace(s, compaction=compacted), c),
+                encode_events=lambda s, c: encode_events(replace(s, compaction=compacted), c),
+            )
         if background:
             wire_format = replace(
                 wire_format, encode_response=lambda *made: as_queued(encode_response(*made))
             )
         return self._respond(call, wire_format, view, body.get("stream"), store)
+
+    def compact(self, call: Call) -> Result:
+        """Return the input of a response, compacted."""
+        compaction.check_fields(call.body)
+        body, items = self._check_response(call, unanswered=True)
+
+        def encode(script: Script, context: Context) -> dict[str, Any]:
+            return compaction.encode_endpoint(items, encode_usage(script), script, context)
+
+        wire_format = replace(wire_formats.RESPONSES, encode_response=encode)
+        return self._respond(call, wire_format, responses_parser.parse(body, items), stream=False)
 
     def input_tokens(self, call: Call) -> dict[str, Any]:
         """Count the tokens of the input of a response."""
@@ -167,7 +193,9 @@ class OpenAiApi:
             call.request, wire_format, view, bool(stream), call.key, headers, done
         )
 
-    def _check_response(self, call: Call) -> tuple[dict[str, Any], list[Any]]:
+    def _check_response(
+        self, call: Call, *, unanswered: bool = False
+    ) -> tuple[dict[str, Any], list[Any]]:
         def find_earlier(name: str) -> list[Any]:
             found = self._stored.find(name, call.key)
             if found is None:
@@ -179,4 +207,6 @@ class OpenAiApi:
                 )
             return found.conversation
 
-        return responses_validation.check(call.body, find_earlier, self._state.items.__contains__)
+        return responses_validation.check(
+            call.body, find_earlier, self._state.items.__contains__, unanswered=unanswered
+        )

@@ -50,12 +50,14 @@ class Script:
     """The content and course of one response.
 
     ``finish`` is stop, length, tool, stop_sequence, filter, or a reason that only the protocol
-    has; ``spelled`` is the argument of ``[[finish]]``, ``form`` that of ``[[form]]``.
+    has; ``compaction`` is "" or "first", or "only" if nothing else is in the response;
+    ``spelled`` is the argument of ``[[finish]]``, ``form`` that of ``[[form]]``.
     """
 
     thinking: str = ""
     chunks: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
+    compaction: str = ""
     image: bool = False
     audio: tuple[bytes, ...] = ()
     citations: tuple[Citation, ...] = ()

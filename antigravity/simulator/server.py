@@ -79,6 +79,7 @@ class SimulatorApp:
             "/compatible-mode/v1/chat/completions": partial(api.chat, lenient=True),
             "/v1/completions": api.completion,
             "/v1/responses": api.response,
+            "/v1/responses/compact": api.compact,
             "/v1/responses/input_tokens": api.input_tokens,
             "/v1/responses/<name>/cancel": partial(api.stored, operation="cancel"),
             "/v1/embeddings": api.embeddings,

@@ -227,7 +227,7 @@ class HttpUpstream(ABC):
     ) -> OutgoingRequest:
         if operation == "list_models":
             return OutgoingRequest("GET", url, headers, b"", self._timeouts, self._proxy)
-        timeouts = self._whole_timeouts if operation == "generate" else self._timeouts
+        timeouts = self._whole_timeouts if operation in ("generate", "compact") else self._timeouts
         return OutgoingRequest("POST", url, headers, body, timeouts, self._proxy)
 
     def _no_operation(self, operation: str, protocol: str) -> UnavailableError:

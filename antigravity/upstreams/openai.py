@@ -64,6 +64,7 @@ _PATHS: Final = {
     (CHAT, "list_models"): "/models",
     (RESPONSES, "generate"): "/responses",
     (RESPONSES, "stream"): "/responses",
+    (RESPONSES, "compact"): "/responses/compact",
     (RESPONSES, "count_tokens"): "/responses/input_tokens",
     (RESPONSES, "list_models"): "/models",
     (COMPLETIONS, "generate"): "/completions",

@@ -25,13 +25,6 @@ _LONGEST_HINT: Final = 200
 #: The number of paths whose rule is remembered, and the length of the longest of them.
 _MOST_MATCHED: Final = 256
 _LONGEST_MATCHED: Final = 200
-#: Requests of providers' APIs that match the pattern of another route, but are not served.
-_NOT_SERVED: Final = {
-    ("POST", "/v1/responses/compact"): (
-        "Compaction is not available here; let the client compact the conversation itself, "
-        "with an ordinary request."
-    ),
-}
 #: The prefix of the names of plugins' endpoints, which are served for their exact paths only.
 PLUGIN: Final = "plugin "
 #: Replaces an encoded slash while rules are matched; a path cannot contain it.
@@ -235,9 +228,6 @@ class RoutingTable:
                 continue
             return Match(endpoint, arguments, correction.path, correction.protocol)
         effective_method = "GET" if method == "HEAD" else method
-        for reading in (path, *(correction.path for correction in corrections(path))):
-            if reason := _NOT_SERVED.get((effective_method, reading)):
-                raise NotFoundError(reason, code="path_not_found")
         allowed = self.allowed(path)
         if allowed:
             raise NoSuchMethodError(method, path, allowed, self._verbs(effective_method, path))

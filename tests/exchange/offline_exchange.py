@@ -142,6 +142,7 @@ class OfflineExchange:
             calibration=learned.calibration,
             contexts=learned.contexts,
             refusals=learned.refusals,
+            summaries=learned.summaries,
             conversations=BoundedCache(seconds, max_entries=9, max_bytes=9999, ttl=9.0),
             files=PublishedFiles(seconds, max_bytes=9999, ttl=9.0),
             new_id=lambda prefix: f"{prefix}1",

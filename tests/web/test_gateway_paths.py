@@ -84,8 +84,7 @@ def test_websocket_request_is_refused_with_426(path: str) -> None:
     ("method", "path", "headers", "status", "shape"),
     [
         ("GET", "/v1/responses", [], 405, "openai_responses"),
-        ("POST", "/v1/responses/compact", [], 404, "openai_responses"),
-        ("POST", "/responses/compact", [], 404, "openai_responses"),
+        ("GET", "/v1/responses/a/b", [], 404, "openai_responses"),
         ("GET", "/v1/messages", [], 405, "anthropic"),
         ("DELETE", "/v1/models", ["anthropic-version: x"], 405, "anthropic"),
         ("GET", "/v1beta/nothing", [], 404, "gemini"),

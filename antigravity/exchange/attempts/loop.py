@@ -64,12 +64,14 @@ class _Failure(Struct, frozen=True):
 class AttemptKind(Struct, frozen=True):
     """How requests of one kind are sent: whether a body can pass through, and both ways to send it.
 
-    Both fail with a ``GatewayError`` or ``Refused`` if the reply has not begun.
+    ``fits`` says whether a long history is shortened for the option.  Both ways fail with a
+    ``GatewayError`` or ``Refused`` if the reply has not begun.
     """
 
     can_pass: Callable[[RequestContext, RoutingOption], bool]
     send_native: Callable[[Attempt], Awaitable[Reply]]
     send_translated: Callable[[Attempt], Awaitable[Reply]]
+    fits: bool = True
 
 
 GENERATION: Final = AttemptKind(can_generate, attempt_native, attempt_translated)
@@ -118,7 +120,11 @@ class AttemptLoop:
             option = self._options[lease.upstream_model]
             if option.with_tools is not None:
                 option = await self._in_tools_protocol(option, lease)
-            if self._fitter.concerns(option) and await self._summarise(option, lease):
+            if (
+                self._kind.fits
+                and self._fitter.concerns(option)
+                and await self._summarise(option, lease)
+            ):
                 continue
             outcome = await self._attempt(option, lease)
             if isinstance(outcome, Reply):
@@ -292,9 +298,8 @@ class AttemptLoop:
 
     async def _prepare_next(self, error: GatewayError, option: RoutingOption, account: str) -> bool:
         """Return whether there is another attempt, when it is time for it."""
-        if isinstance(error, ContextLengthError) and await self._fitter.shorten_after(
-            option, error
-        ):
+        is_too_long = isinstance(error, ContextLengthError) and self._kind.fits
+        if is_too_long and await self._fitter.shorten_after(option, error):
             return True
         step = self._next_step(error, option, account)
         if step.action == "repair":

@@ -7,7 +7,7 @@ because the next request does not inherit them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
@@ -24,6 +24,10 @@ class _Response(Struct, frozen=True):
     output: list[Raw] = []
 
 
+class _Typed(Struct, frozen=True):
+    type: Any = None
+
+
 class StoredConversation(Struct, frozen=True):
     """Response with the items of its input, all as unchanged JSON text."""
 
@@ -32,12 +36,21 @@ class StoredConversation(Struct, frozen=True):
 
     @property
     def items(self) -> list[Raw]:
-        """The whole conversation: input and output."""
-        return self.input + msgspec.json.decode(self.response, type=_Response).output
+        """The whole conversation: input and output, without triggers, which are obeyed."""
+        input_items = [item for item in self.input if not _is_trigger(item)]
+        return input_items + msgspec.json.decode(self.response, type=_Response).output
 
 
+_TRIGGER: Final = b'"compaction_trigger"'
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(StoredConversation)
+
+
+def _is_trigger(item: Raw) -> bool:
+    """Return whether an item is the trigger of a compaction."""
+    if _TRIGGER not in bytes(item):
+        return False
+    return bool(msgspec.json.decode(item, type=_Typed).type == "compaction_trigger")
 
 
 def previous_id(body: bytes) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from antigravity.interfaces.server_traits import ServerTraits, StoredResponses
+from antigravity.interfaces.server_traits import Compaction, ServerTraits, StoredResponses
 from antigravity.interfaces.sockets import ISocketSession, SessionContext
 from antigravity.ir.call import Call, HttpReply, Route, TokenCount
 from antigravity.ir.capabilities import Traits
@@ -15,6 +15,7 @@ from antigravity.protocols.json_body import members_of, peek, with_model
 from antigravity.protocols.openai_responses import (
     client_reply,
     client_request,
+    compaction,
     conversation,
     server_request,
     server_scan,
@@ -40,6 +41,7 @@ from antigravity.sse import KEEPALIVE_COMMENT
 
 ROUTES: Final = (
     Route("POST", "/v1/responses", "generate"),
+    Route("POST", "/v1/responses/compact", "generate", compaction.TAG),
     Route("POST", "/v1/responses/input_tokens", "count_tokens"),
     Route("GET", "/v1/responses/{id}", "stored", "retrieve"),
     Route("DELETE", "/v1/responses/{id}", "stored", "delete"),
@@ -107,6 +109,11 @@ OPENAI_RESPONSES_SERVER: Final = ServerProtocol(
             items_to_store=conversation.items_to_store,
             encode=stored.encode,
             not_found=stored.not_found,
+        ),
+        compaction=Compaction(
+            find=compaction.find_compaction,
+            check=compaction.check_trigger,
+            encode=compaction.encode_compaction,
         ),
     ),
     keepalive=KEEPALIVE_COMMENT,

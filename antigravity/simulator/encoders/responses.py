@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from antigravity.simulator import signatures
+from antigravity.simulator.compaction import encode_item
 from antigravity.simulator.encoders.chunks import split_in_half
 from antigravity.simulator.encoders.events import Context, Event
 from antigravity.simulator.encoders.logprobs import build_logprobs
@@ -21,6 +22,10 @@ _INCOMPLETE: Final = {"length": "max_output_tokens", "filter": "content_filter"}
 def encode_output(script: Script, context: Context) -> list[dict[str, Any]]:
     """Return the items of the response."""
     items: list[dict[str, Any]] = []
+    if script.compaction:
+        items.append(encode_item(script, context))
+    if script.compaction == "only":
+        return items
     if script.thinking:
         items.append(_reasoning(script, context))
     if script.citations:
@@ -100,6 +105,8 @@ def _lifecycle(script: Script, context: Context) -> Iterator[_Stage]:
         place = {"item_id": item["id"], "output_index": index}
         yield "response.output_item.added", False, {"output_index": index, "item": _started(item)}
         match item["type"]:
+            case "compaction":
+                yield "response.compaction.compacting", True, place
             case "reasoning":
                 yield from _reasoning_stages(item, place)
             case "message":
@@ -173,6 +180,7 @@ def _logprobs(text: str, context: Context) -> list[dict[str, Any]]:
 def _started(item: dict[str, Any]) -> dict[str, Any]:
     """Return an item as its first event shows it."""
     empty: dict[str, dict[str, Any]] = {
+        "compaction": {},
         "reasoning": {"summary": []},
         "message": {"content": [], "status": "in_progress"},
         "function_call": {"arguments": "", "status": "in_progress"},
@@ -272,12 +280,13 @@ def _response(script: Script, context: Context, done: bool) -> dict[str, Any]:
         "top_logprobs": 0,
         "top_p": body.get("top_p", 1.0),
         "truncation": "disabled",
-        "usage": _usage(script) if done and status != "failed" else None,
+        "usage": encode_usage(script) if done and status != "failed" else None,
         "user": None,
     }
 
 
-def _usage(script: Script) -> dict[str, Any]:
+def encode_usage(script: Script) -> dict[str, Any]:
+    """Return the usage of a response."""
     response = script.usage.response + script.usage.thinking
     return {
         "input_tokens": script.usage.prompt,

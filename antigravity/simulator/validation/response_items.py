@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from antigravity.simulator import signatures
+from antigravity.simulator.compaction import check_summary
 from antigravity.simulator.errors import ApiError, refuse
 from antigravity.simulator.validation.chat_messages import check_file, check_image
 from antigravity.simulator.validation.openai_errors import check_choice, refuse_missing
@@ -50,6 +51,8 @@ def check_item(
             _check_content(f"{place}.content", item["content"], allowed)
         case "function_call_output" | "custom_tool_call_output":
             _check_content(f"{place}.output", item["output"], _IN_PARTS)
+        case "compaction":
+            check_summary(item)
         case "reasoning":
             _reasoning(item, is_stored_item, body)
         case "item_reference" if not is_stored_item(str(id_)):
@@ -98,8 +101,8 @@ def _reasoning(
         )
 
 
-def check_pairing(items: list[dict[str, Any]]) -> None:
-    """Refuse tool calls without outputs, and outputs without calls.
+def check_pairing(items: list[dict[str, Any]], *, unanswered: bool = False) -> None:
+    """Refuse tool calls without outputs, unless they are allowed, and outputs without calls.
 
     :raises ApiError: with the service's message, if anything is wrong.
     """
@@ -119,7 +122,7 @@ def check_pairing(items: list[dict[str, Any]]) -> None:
                 )
             calls[key] = True
     for (kind, call_id), has_output in calls.items():
-        if not has_output:
+        if not has_output and not unanswered:
             refuse(f"No tool output found for {kind.replace('_', ' ')} {call_id}.", "input")
 
 

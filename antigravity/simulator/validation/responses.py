@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from antigravity.simulator.compaction import check_triggers
 from antigravity.simulator.errors import refuse
 from antigravity.simulator.parsers.responses import items_of
 from antigravity.simulator.validation.chat import check_model
@@ -30,11 +31,14 @@ def check(
     body: dict[str, Any],
     find_earlier: Callable[[str], list[Any]] = lambda _: [],
     is_stored_item: Callable[[str], bool] = lambda _: False,
+    *,
+    unanswered: bool = False,
 ) -> tuple[dict[str, Any], list[Any]]:
     """Return a request for a response without members that are null, and its whole input.
 
     :param find_earlier: return the items of the response of this id, or raise.
-    :param known_item: return whether the service stores an item of this id.
+    :param is_stored_item: return whether the service stores an item of this id.
+    :param unanswered: whether calls may have no outputs; those before a trigger always may.
     :raises ApiError: with the service's message, if anything is wrong.
     """
     body = read_body(body, RESPONSE)
@@ -51,7 +55,7 @@ def check(
     for index, item in enumerate(items):
         check_item(index, item, is_stored_item, body)
     check_content(items, model)
-    check_pairing(items)
+    check_pairing(items, unanswered=unanswered or check_triggers(items))
     check_reasoning(items)
     names = _check_tools(body.get("tools", ()), "tools")
     for index, item in enumerate(items):
