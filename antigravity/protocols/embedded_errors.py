@@ -84,23 +84,21 @@ _BASE_NUMBERS: Final[Mapping[int, int]] = {
     1001: 504, 1002: 429, 1004: 401, 1008: 402, 1026: 400, 1027: 400, 1039: 400, 1041: 429,
     2013: 400, 2049: 401, 2056: 429,
 }  # fmt: skip
-#: The statuses of phrases, for bodies with only a message; the first match counts.
-_PHRASES: Final = tuple(
-    (re.compile(pattern, re.IGNORECASE), status)
-    for pattern, status in (
-        (r"rate.?limit|too many requests|throttl|requests per (?:minute|second|day)", 429),
-        (r"insufficient (?:balance|credits?|funds)|balance.{0,20}(?:not enough|too low)", 402),
-        (r"\bquota\b|usage limit", 429),
-        (r"(?:invalid|incorrect|wrong|missing|expired).{0,20}(?:api.?key|token|credential)", 401),
-        (r"unauthori[sz]ed|not authenticated|authentication (?:failed|required)", 401),
-        (r"forbidden|permission denied|access denied", 403),
-        (r"context (?:length|window)|maximum.{0,20}tokens|prompt is too long", 400),
-        (r"method not allowed", 405),
-        (r"not[ _]found|does not exist|no such model", 404),
-        (r"overloaded|at capacity|unavailable|try again later|\bbusy\b", 503),
-        (r"timed? ?out", 504),
-        (r"field required|validation error|invalid (?:request|parameter|argument)", 400),
-    )
+#: Patterns of phrases and their statuses, for bodies with only a message; the first match counts.
+#: They are compiled when there is such an error.
+_PHRASES: Final = (
+    (r"rate.?limit|too many requests|throttl|requests per (?:minute|second|day)", 429),
+    (r"insufficient (?:balance|credits?|funds)|balance.{0,20}(?:not enough|too low)", 402),
+    (r"\bquota\b|usage limit", 429),
+    (r"(?:invalid|incorrect|wrong|missing|expired).{0,20}(?:api.?key|token|credential)", 401),
+    (r"unauthori[sz]ed|not authenticated|authentication (?:failed|required)", 401),
+    (r"forbidden|permission denied|access denied", 403),
+    (r"context (?:length|window)|maximum.{0,20}tokens|prompt is too long", 400),
+    (r"method not allowed", 405),
+    (r"not[ _]found|does not exist|no such model", 404),
+    (r"overloaded|at capacity|unavailable|try again later|\bbusy\b", 503),
+    (r"timed? ?out", 504),
+    (r"field required|validation error|invalid (?:request|parameter|argument)", 400),
 )
 _SEPARATORS: Final = re.compile(r"[^a-z0-9]")
 
@@ -265,7 +263,8 @@ def _status(embedded: _Embedded) -> int:
         None, {}, {"error": embedded.fields} if embedded.fields else embedded.message
     ).kind:
         return 429
-    return next((s for pattern, s in _PHRASES if pattern.search(embedded.message)), 500)
+    found = (s for pattern, s in _PHRASES if re.search(pattern, embedded.message, re.IGNORECASE))
+    return next(found, 500)
 
 
 def _head(name: str) -> str:

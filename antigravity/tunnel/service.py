@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
@@ -16,10 +16,11 @@ from antigravity.ir.errors import ConflictError
 from antigravity.logs import make_logger
 from antigravity.processes.command import Command
 from antigravity.processes.guarded import OnEnd, OnLine
-from antigravity.tunnel.cloudflared_run import CloudflaredRun
-from antigravity.tunnel.command import prepare, tunnel_command
 from antigravity.tunnel.executable import NotInstalledError, find_executable
 from antigravity.tunnel.tunnel_port import TunnelPort
+
+if TYPE_CHECKING:
+    from antigravity.tunnel.cloudflared_run import CloudflaredRun
 
 #: Seconds before cloudflared is restarted; doubled after each failure.
 FIRST_PAUSE: Final = 2.0
@@ -238,6 +239,10 @@ class Tunnel:
     # -- one run --
 
     def _launch(self) -> None:
+        # Most gateways have no tunnel.
+        from antigravity.tunnel.cloudflared_run import CloudflaredRun
+        from antigravity.tunnel.command import prepare, tunnel_command
+
         self._state, self._reason, self._failure = "starting", "", ""
         self._is_open, self._was_stopped = True, False
         if self._auth_mode == "off":

@@ -69,6 +69,8 @@ AT_FIRST_USE = (
     "antigravity.protocols.reset_times",
     "antigravity.simulator",
     "antigravity.testing",
+    "antigravity.tunnel.cloudflared_run",
+    "antigravity.tunnel.command",
     "antigravity.upstreams.codeassist.upstream",
     "antigravity.web.websocket",
     "backports.zstd",
