@@ -32,12 +32,17 @@ class Citation(Struct, frozen=True, gc=False):
 
 
 class Text(Struct, frozen=True, gc=False, tag="text"):
-    """Plain text.  ``signature`` is the Gemini thought signature of a text part."""
+    """Plain text.
+
+    ``signature`` is the Gemini thought signature of a text part.  ``phase`` is OpenAI's, of the
+    message that the text is in: ``commentary`` or ``final_answer``.
+    """
 
     text: str
     citations: tuple[Citation, ...] = ()
     signature: Signature | None = None
     cache: CacheControl | None = None
+    phase: str | None = None
 
 
 class Media(Struct, frozen=True, gc=False, tag="media"):

@@ -121,3 +121,22 @@ def test_unknown_model_is_an_error(url: str) -> None:
         error = receive(socket)
         assert (error["type"], error["status"]) == ("error", 404)
         assert error["error"]["code"] == "model_not_found"
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=name)
+def test_conversation_is_compacted_on_connection(url: str, target: Target) -> None:
+    with client(url).responses.connect() as connection:
+        create = connection.response.create
+        create(model=target.model, input="one", store=False)
+        first = finish(connection)
+        trigger: Any = {"type": "compaction_trigger"}
+        create(model=target.model, input=[trigger], store=False, previous_response_id=first.id)
+        second = finish(connection)
+        assert [item.type for item in second.output] == ["compaction"]
+        create(
+            model=target.model,
+            input="two [[say B]]",
+            store=False,
+            previous_response_id=second.id,
+        )
+        assert finish(connection).output_text == "B"

@@ -49,6 +49,7 @@ class ItemWriter:
         self._losses = losses
         self._content: list[JsonObject] = []  # of the open message
         self._role = ""
+        self._phase: str | None = None
 
     def add(self, messages: Sequence[Message]) -> None:
         """Encode messages."""
@@ -67,16 +68,19 @@ class ItemWriter:
             self.items.pop()
             self._losses.add("messages.thinking", "dropped: no output follows it in its turn")
 
-    def _add_part(self, role: str, part: JsonObject) -> None:
-        if self._role != role:
+    def _add_part(self, role: str, part: JsonObject, phase: str | None = None) -> None:
+        if self._role != role or self._phase != phase:
             self._flush()
-        self._role = role
+        self._role, self._phase = role, phase
         self._content.append(part)
 
     def _flush(self) -> None:
         if self._content:
-            self.items.append({"type": "message", "role": self._role, "content": self._content})
-        self._role, self._content = "", []
+            item = {"type": "message", "role": self._role, "content": self._content}
+            if self._phase is not None:
+                item["phase"] = self._phase
+            self.items.append(item)
+        self._role, self._phase, self._content = "", None, []
 
     def _item(self, item: JsonObject) -> None:
         self._flush()
@@ -100,7 +104,7 @@ class ItemWriter:
             match part:
                 case Text():
                     if part.text:
-                        self._add_part("assistant", output_text(part, written))
+                        self._add_part("assistant", output_text(part, written), part.phase)
                     written += len(part.text)
                     if part.signature is not None:
                         self._losses.add("messages.text.signature", "dropped: it is not OpenAI's")

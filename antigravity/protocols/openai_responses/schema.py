@@ -127,6 +127,7 @@ class MessageItem(Struct, frozen=True):
 
     role: str
     content: str | list[JsonObject] | None = None
+    phase: str | None = None
 
 
 class CallItem(Struct, frozen=True):

@@ -129,6 +129,8 @@ class ConversationReader:
         if item.role == "assistant":
             before = self._characters if self._turn == "assistant" else 0
             for part in decode_content(item.content, f"{path}.content", before):
+                if item.phase is not None and isinstance(part, Text):
+                    part = msgspec.structs.replace(part, phase=item.phase)
                 self._add("assistant", part)
             return
         self._close()

@@ -552,3 +552,21 @@ def test_verbosity_and_encrypted_reasoning_are_sent_to_supporting_models_only(
     assert ("text" in sent) is verbose
     assert (sent.get("include") == include) is encrypted
     assert ("verbosity" in {loss.field for loss in encoded.warnings}) is not verbose
+
+
+def test_phases_of_messages_come_back() -> None:
+    given_items = [
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]},
+        *(
+            {
+                "type": "message",
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": text, "annotations": []}],
+                **({"phase": phase} if phase else {}),
+            }
+            for text, phase in (("a", "commentary"), ("b", "final_answer"), ("c", None))
+        ),
+    ]
+    body, _ = encode(decode({"model": "m", "input": given_items}))
+    phases = [item.get("phase") for item in body["input"]]
+    assert phases == [None, "commentary", "final_answer", None]
