@@ -1,8 +1,7 @@
-"""Report exchanges and changes of accounts to the log and to plugins."""
+"""Report exchanges and changes of accounts to plugins."""
 
 from __future__ import annotations
 
-from antigravity.exchange.log import log_exchange
 from antigravity.interfaces.accounts import AccountChange
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import PluginHost
@@ -27,7 +26,6 @@ class Observers:
     def exchange_finished(self, record: ExchangeRecord) -> None:
         """Report a request that has ended in any way."""
         self._drain.leave(record)
-        log_exchange(record)
         self.plugins.notify("exchange_finished", record=record)
 
     def account_changed(self, change: AccountChange) -> None:

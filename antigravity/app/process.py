@@ -106,13 +106,14 @@ class _Process(SequentialService):
     :param options: those of ``twistd``.
     """
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, loop: Any, options: Mapping[str, Any]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._loop = loop
         self._options = options
 
     def setServiceParent(self, parent: Any) -> None:
         """Belong to an application, and write its log."""
-        write_log(parent, self._options)
+        write_log(parent, self._options, self._loop)
         super().setServiceParent(parent)  # type: ignore[no-untyped-call]
 
 
@@ -143,7 +144,7 @@ def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
         configure=reader.read,
         failed=partial(_cannot_start, loop, ExitCode()),
     )
-    services = _Process(getattr(options, "parent", None) or {})
+    services = _Process(loop, getattr(options, "parent", None) or {})
     gateway.setServiceParent(services)  # type: ignore[no-untyped-call]
     watcher = FileWatcher(
         loop,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from copy import copy
 from typing import Final, Literal
 
 from msgspec.structs import replace
 
+from antigravity.exchange.log import log_exchange
 from antigravity.exchange.services import Services
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import Call
@@ -35,11 +35,32 @@ def _id_in(headers: Mapping[str, str], name: str) -> str:
     return value if len(value) <= _ID_LIMIT and value.isascii() and value.isprintable() else ""
 
 
+class _Waiting:
+    """Records that a request is in another phase during a ``with`` block."""
+
+    __slots__ = ("_before", "_phase", "_recorder")
+
+    def __init__(self, recorder: Recorder, before: Phase, phase: Phase) -> None:
+        self._recorder = recorder
+        self._before = before
+        self._phase = phase
+
+    def __enter__(self) -> None:
+        self._recorder.enter(self._phase)
+
+    def __exit__(self, *_: object) -> None:
+        self._recorder.enter(self._before)
+
+
 class Recorder:
-    """Writes one :class:`ExchangeRecord`, and notifies the observers of its start and its end."""
+    """Writes one :class:`ExchangeRecord`, notifies the observers of its start and its end.
+
+    At the end the record is logged, by itself or with the HTTP request.
+    """
 
     def __init__(self, services: Services, protocol: str, call: Call) -> None:
         self._services = services
+        self._take_record = call.take_record
         self._seconds = services.clock.seconds
         self._began = self._since = self._seconds()
         self._phase: Phase = "translation"
@@ -70,19 +91,18 @@ class Recorder:
         """Record that the request is in another phase from now on."""
         if self.record.outcome != "running":
             return
-        now, times = self._seconds(), self.record.times
-        setattr(times, self._phase, getattr(times, self._phase) + now - self._since)
+        now, times, before = self._seconds(), self.record.times, self._phase
+        if before == "translation":
+            times.translation += now - self._since
+        elif before == "upstream":
+            times.upstream += now - self._since
+        else:
+            times.queue += now - self._since
         self._phase, self._since = phase, now
 
-    @contextmanager
-    def waiting(self, phase: Phase) -> Iterator[None]:
-        """Record that the request is in another phase until the end of the block."""
-        before = self._phase
-        self.enter(phase)
-        try:
-            yield
-        finally:
-            self.enter(before)
+    def waiting(self, phase: Phase) -> _Waiting:
+        """Record that the request is in another phase during a ``with`` block."""
+        return _Waiting(self, self._phase, phase)
 
     def translated(self, seconds: float) -> None:
         """Record that the gateway worked for so long while it waited for the upstream."""
@@ -183,6 +203,8 @@ class Recorder:
             record.error = f"{type(error).__name__}: {error.message}"
             if record.attempts and record.attempts[-1].ended is None:
                 self.failed(error)
+        if self._take_record is None or not self._take_record(record):
+            log_exchange(record)
         self._services.finished(record)
 
     def branch(self) -> Recorder:
@@ -190,6 +212,7 @@ class Recorder:
         branch = copy(self)
         branch.record = replace(self.record, attempts=[], warnings=(), times=RequestTimes())
         branch._phase, branch._since = "translation", self._seconds()
+        branch._take_record = lambda record: True  # one line for the whole request
         branch._services = replace(self._services, finished=lambda record: None)
         return branch
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from antigravity.ir.audio import NO_RULES, AudioRules
+from antigravity.ir.record import ExchangeRecord
 from antigravity.ir.request import Request
 
 Operation = Literal["generate", "count_tokens", "embed", "list_models", "get_model", "stored"]
@@ -41,6 +42,8 @@ class Call(Struct, frozen=True):
     ``base_url`` is the gateway's URL for the client.  A protocol can cache in ``memo`` what it
     has read from the body.  ``audio`` has the settings for audio.  ``arrived`` is when the request
     began to arrive, in seconds of the reactor's clock, if it came over a connection.
+    ``take_record`` is called with the record when the exchange has ended; it returns whether the
+    record is logged with the HTTP request, and therefore not alone.
     """
 
     route: Route
@@ -56,6 +59,7 @@ class Call(Struct, frozen=True):
     audio: AudioRules = NO_RULES
     parameters: tuple[tuple[str, str], ...] = ()
     arrived: float | None = None
+    take_record: Callable[[ExchangeRecord], bool] | None = None
 
 
 class Head(Struct, frozen=True):

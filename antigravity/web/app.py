@@ -33,6 +33,7 @@ from antigravity.version import VERSION
 from antigravity.web.admin import AdminPaths
 from antigravity.web.admission import AdmissionPolicy
 from antigravity.web.authentication import FILES_PATH
+from antigravity.web.connection.request import GatewayRequest
 from antigravity.web.host_policy import preflight_headers
 from antigravity.web.json_body import read_json
 from antigravity.web.key_throttle import TooManyWrongKeysError
@@ -285,6 +286,8 @@ class WebApp:
     def _serve(self, route: SharedRoute, request: Any, **arguments: str) -> Deferred[None]:
         """Pass the request to the exchange."""
         head: RequestHead = request.head
+        # In tests of routes it may be one of Twisted's connections.
+        is_own, limits = isinstance(request, GatewayRequest), self.admission.limits
         candidate = route.choose(head.headers, head.keys, head.protocol)
         body = pop_body(request)
         if len(body) <= SMALL:  # the exchange does it for larger ones
@@ -300,7 +303,8 @@ class WebApp:
             head.loopback,
             self.admission.base_url(head, request.isSecure()),
             parameters=head.parameters() if head.args else (),
-            arrived=getattr(request, "started_at", None),
+            arrived=request.started_at if is_own else None,
+            take_record=head.take_record if is_own and limits.access_log else None,
         )
         return self._exchange.handle(candidate.protocol, call).addCallback(write_reply, request)
 

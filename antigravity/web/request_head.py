@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from antigravity.config.keys import trim_key
+from antigravity.ir.record import ExchangeRecord
 from antigravity.web.authentication import (
     CREDENTIAL_HEADERS,
     CREDENTIAL_PARAMETERS,
@@ -144,8 +145,9 @@ class RequestHead:
     their header or parameter.  ``framing`` has the headers about connection and body, each with all
     its values.  ``fault`` describes a head that is malformed.  ``tunnel`` is set for requests
     through the tunnel.  ``protocol`` is the one that a corrected prefix of the path named.
-    ``quiet`` keeps the request out of the access log.  ``admitted``, ``principal`` and
-    ``allowed_origin`` are set by the admission policy.
+    ``quiet`` keeps the request out of the access log.  ``record`` is that of its exchange, once it
+    has ended; ``is_logged`` says that the line of the request is written.  ``admitted``,
+    ``principal`` and ``allowed_origin`` are set by the admission policy.
 
     :param target: the request target, like ``fields`` (names and values of the headers) with one
         character for each byte.
@@ -160,6 +162,7 @@ class RequestHead:
         "headers",
         "host",
         "id",
+        "is_logged",
         "keys",
         "loopback",
         "method",
@@ -171,6 +174,7 @@ class RequestHead:
         "query",
         "quiet",
         "raw_path",
+        "record",
         "tunnel",
         "version",
     )
@@ -186,7 +190,8 @@ class RequestHead:
     ) -> None:
         self.fault = ""
         self.peer = peer or "local"
-        self.quiet = False
+        self.quiet = self.is_logged = False
+        self.record: ExchangeRecord | None = None
         self.tunnel = tunnel
         self.admitted = False
         self.principal = ""
@@ -332,6 +337,12 @@ class RequestHead:
         if self.path.startswith(FILES_PATH):
             return f"{FILES_PATH}*"
         return _shown(self.path, _SHOWN_PATH)
+
+    def take_record(self, record: ExchangeRecord) -> bool:
+        """Keep the record for the line of the request; return whether that is yet to be written."""
+        if not self.is_logged:
+            self.record = record
+        return not self.is_logged
 
     def header(self, name: str) -> str:
         """Return a header that is no credential, ``""`` if it was not sent."""

@@ -114,16 +114,15 @@ class GatewaySite(server.Site):
 
     def log(self, request: Any) -> None:
         """Log a request whose response is complete."""
-        if self.admission.limits.access_log:
-            self._log(request, request.code)
+        self._log(request, request.code)
 
     def log_abandoned(self, request: Any) -> None:
         """Log a request whose client left before the end of the response."""
-        if self.admission.limits.access_log:
-            self._log(request, 499)
+        self._log(request, 499)
 
     def _log(self, request: Any, status: int) -> None:
         head = request.head
-        if not head.quiet:
+        if not head.quiet and (self.admission.limits.access_log or head.record is not None):
             seconds = self.reactor.seconds() - request.started_at
             self.access.write(head, status, request.sentLength, seconds)
+        head.is_logged = True

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from twisted.application.service import Application
+from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogLevel, textFileLogObserver
 from twisted.python.failure import Failure
 
-from antigravity.daemon.log_output import text_observer, write_log
+from antigravity.daemon.log_output import TextObserver, write_log
 
 
 def event(**fields: Any) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def event(**fields: Any) -> dict[str, Any]:
 
 def test_lines_are_those_of_twisted() -> None:
     ours, theirs = StringIO(), StringIO()
-    observers = text_observer(ours), textFileLogObserver(theirs)
+    observers = TextObserver(ours), textFileLogObserver(theirs)
     times = (0.0, 0.9, 1.0, 1_700_000_000.5, 1_700_000_000.999, 1_700_000_001, 3, None)
     for when in times:
         for observe in observers:
@@ -27,8 +28,94 @@ def test_lines_are_those_of_twisted() -> None:
     for observe in observers:
         observe(event(x=1, log_time=5.0, log_failure=Failure(ValueError("why"))))
         observe(event(log_time=5.0, log_format=""))
+        observe(event(log_time=5.0, log_format="plain\nwith {{braces}} and {missing}"))
+        for text in ("no fields\nat all", "{{one}}", None, b"bytes"):
+            observe(event(log_time=5.0, log_format=text))
+        observe(event(log_time=5.0, log_format="for the system", log_system="theirs"))
+        observe(event(log_time=5.0, log_format="why", log_failure=Failure(ValueError("why"))))
+        observe({"log_format": "without anything"})
     assert ours.getvalue() == theirs.getvalue()
     assert ours.getvalue().count("\n") > len(times)
+
+
+class Buffered(StringIO):
+    """A file with the text that was flushed."""
+
+    flushed = ""
+    is_broken = False
+
+    def flush(self) -> None:
+        if self.is_broken:
+            raise OSError(32, "Broken pipe")
+        self.flushed = self.getvalue()
+
+
+class Loop(Clock):
+    """A reactor that can stop."""
+
+    running = True
+
+
+def line(text: str, when: float = 100.0, level: Any = LogLevel.info) -> dict[str, Any]:
+    return event(log_format=text, log_time=when, log_level=level)
+
+
+def test_lines_of_a_turn_are_flushed_together() -> None:
+    file, loop = Buffered(), Loop()
+    observe = TextObserver(file, loop)
+    observe(line("one"))
+    assert "one" in file.flushed  # after a pause
+    for text in ("two", "three"):
+        observe(line(text))
+    assert "two" not in file.flushed
+    assert len(loop.getDelayedCalls()) == 1
+    loop.advance(0)
+    assert file.flushed == file.getvalue()
+    assert file.flushed.count("\n") == 3
+    assert not loop.getDelayedCalls()
+
+
+@pytest.mark.parametrize("level", [LogLevel.warn, LogLevel.error, LogLevel.critical])
+def test_warnings_are_flushed_at_once(level: Any) -> None:
+    file = Buffered()
+    observe = TextObserver(file, Loop())
+    for text in ("one", "two"):
+        observe(line(text))
+    observe(line("three", level=level))
+    assert file.flushed == file.getvalue()
+
+
+@pytest.mark.parametrize("when", [100.5, 99.0, None])
+def test_line_after_a_pause_is_flushed_at_once(when: Any) -> None:
+    file, loop = Buffered(), Loop()
+    observe = TextObserver(file, loop)
+    for each in (100.0, when):
+        observe(line("x", each))
+    assert file.flushed == file.getvalue()
+    assert not loop.getDelayedCalls()
+
+
+def test_each_line_is_flushed_while_the_reactor_does_not_run() -> None:
+    file, loop = Buffered(), Loop()
+    observe = TextObserver(file, loop)
+    observe(line("one"))
+    observe(line("two"))  # waits for the end of a turn that does not come
+    loop.running = False
+    observe(line("three"))
+    assert file.flushed == file.getvalue()
+    for text in ("four", "five"):
+        TextObserver(file)(line(text))
+    assert file.flushed == file.getvalue()
+
+
+def test_broken_pipe_at_the_end_of_a_turn_is_ignored() -> None:
+    file, loop = Buffered(), Loop()
+    observe = TextObserver(file, loop)
+    observe(line("one"))
+    observe(line("two"))
+    file.is_broken = True
+    loop.advance(0)
+    assert not loop.getDelayedCalls()
 
 
 @pytest.mark.parametrize(
@@ -45,13 +132,13 @@ def test_lines_are_those_of_twisted() -> None:
 )
 def test_log_of_other_options_is_left_to_twistd(options: dict[str, Any], written: bool) -> None:
     application: Any = Application("a")  # type: ignore[no-untyped-call]
-    write_log(application, options)
+    write_log(application, options, Clock())
     assert (ILogObserver(application, None) is not None) == written
 
 
 def test_observer_of_the_application_is_kept() -> None:
     application: Any = Application("a")  # type: ignore[no-untyped-call]
-    own = text_observer(StringIO())
+    own = TextObserver(StringIO())
     application.setComponent(ILogObserver, own)
-    write_log(application, {"nodaemon": True})
+    write_log(application, {"nodaemon": True}, Clock())
     assert ILogObserver(application) is own

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
+from msgspec.structs import replace
+from twisted.internet.task import Clock
 
 from antigravity.exchange.log import log_exchange
 from antigravity.exchange.model_name import MAX_LENGTH, check_model_name
+from antigravity.exchange.recorder import Recorder
+from antigravity.ir.call import Call, Route
 from antigravity.ir.errors import InvalidRequestError, UpstreamError
 from antigravity.ir.record import ExchangeRecord
+from antigravity.ir.usage import Usage
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\x1b[31mb", "a\0", "a\u202eb", "m" * (MAX_LENGTH + 1)])
@@ -41,3 +49,28 @@ def test_long_error_is_cut(logged: list[str]) -> None:
     record.outcome, record.error = "error", "UpstreamError: " + "x" * 1_000_000
     log_exchange(record)
     assert any(2000 < len(line) < 2300 for line in logged)
+
+
+@pytest.mark.parametrize("taken", [True, False, None])
+def test_record_is_logged_alone_unless_the_request_takes_it(
+    taken: bool | None, logged: list[str]
+) -> None:
+    records: list[ExchangeRecord] = []
+
+    def take(record: ExchangeRecord) -> bool:
+        records.append(record)
+        return bool(taken)
+
+    call = Call(Route("POST", "/x", "generate"), {}, {}, {}, b"", request_id="req_1")
+    if taken is not None:
+        call = replace(call, take_record=take)
+    finished: list[ExchangeRecord] = []
+    services: Any = SimpleNamespace(clock=Clock(), finished=finished.append)
+    recorder = Recorder(services, "openai_chat", call)
+    recorder.end(None, Usage(1, 2))
+    recorder.end(None, None)
+    lines = [line for line in logged if "req_1" in line]
+    ended = "0.000 s req_1: openai_chat  -> -/-: ok, 1 + 2 tokens, 0 attempt(s)"
+    assert lines == ([] if taken else [ended])
+    assert finished == [recorder.record]
+    assert records == ([] if taken is None else finished)

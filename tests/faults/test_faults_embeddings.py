@@ -11,7 +11,7 @@ from treq.client import HTTPClient
 from twisted.internet.task import deferLater
 from twisted.web.client import Agent, HTTPConnectionPool
 
-from antigravity.app import observers
+from antigravity.app.observers import Observers
 from antigravity.config.secret import Secret
 from antigravity.exchange.operations import embeddings
 from antigravity.ir.record import ExchangeRecord
@@ -58,7 +58,13 @@ class Embeddings(FaultCase):
     def setUp(self) -> None:
         super().setUp()
         self.records: list[ExchangeRecord] = []
-        self.patch(observers, "log_exchange", self.records.append)
+        finished = Observers.exchange_finished
+
+        def exchange_finished(observers: Observers, record: ExchangeRecord) -> None:
+            self.records.append(record)
+            finished(observers, record)
+
+        self.patch(Observers, "exchange_finished", exchange_finished)
 
     async def begin_embedding(self, client: str, model: str, *texts: str) -> ClientConnection:
         return await self.send(*path_and_body(client, model, list(texts)))

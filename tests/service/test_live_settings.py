@@ -6,7 +6,7 @@ from typing import Any
 
 import treq
 from msgspec.structs import replace
-from twisted.logger import globalLogPublisher
+from twisted.logger import formatEvent, globalLogPublisher
 from txaio import tx as txaio
 
 from antigravity.config.settings import LogSettings, ResponsesSettings, SignaturesSettings
@@ -123,3 +123,17 @@ class LiveSettingTests(RestartCase):
         self.assertFalse(await logged("warn"))
         self.assertTrue(await logged("info"))
         self.assertFalse(await logged("error"))
+
+    async def test_request_for_a_model_has_one_line_with_or_without_access_log(self) -> None:
+        lines: list[str] = []
+        watch = lambda event: lines.append(str(formatEvent(event)))  # noqa: E731
+        globalLogPublisher.addObserver(watch)
+        self.addCleanup(globalLogPublisher.removeObserver, watch)
+        await self.start()
+        for access in (True, False):
+            await self.reload(log=LogSettings(access=access))
+            lines.clear()
+            await self.chat()
+            (line,) = [line for line in lines if LINE in line]
+            self.assertEqual("POST /" in line, access)
+            self.assertEqual(len([each for each in lines if "POST /" in each]), int(access))

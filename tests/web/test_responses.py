@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.testing import EventLoggingObserver
-from twisted.logger import globalLogPublisher
+from twisted.logger import formatEvent, globalLogPublisher
 
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.errors import ConflictError
-from tests.web.builders import FakeStream, WebHarness
+from antigravity.ir.record import AttemptRecord, ExchangeRecord
+from antigravity.ir.usage import Usage
+from tests.web.builders import FakeStream, WebHarness, settings
 
 ASK = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -252,8 +254,6 @@ def test_access_log_has_no_key(logged: Any) -> None:
     assert (first["method"], first["path"], first["request_id"]) == ("POST", "/v1/messages", "abc")
     assert first["size"] == len(b'{"got":2}')
     assert events[2]["seconds"] == 2
-    from twisted.logger import formatEvent
-
     assert not any("sk-secret" in formatEvent(event) + repr(event) for event in logged)
     assert formatEvent(first) == "POST /v1/messages 200 9 B 0.000 s abc"
 
@@ -261,5 +261,85 @@ def test_access_log_has_no_key(logged: Any) -> None:
 def test_no_access_log_when_it_is_off(logged: Any) -> None:
     web = WebHarness(log=False)
     web.request("GET", "/healthz")
+    web.request("POST", "/v1/messages", b"{}")
     web.close()
     assert not [event for event in logged if event.get("request_id")]
+    assert web.exchange.call.take_record is None  # the exchange logs it alone
+
+
+def record(outcome: Any = "ok") -> ExchangeRecord:
+    attempt = AttemptRecord("up", "m-1", "cred", "anthropic", True, 0.0)
+    if outcome == "error":
+        attempt.error = "UpstreamError: w"
+    return ExchangeRecord(
+        "an-id",
+        "anthropic",
+        "generate",
+        "m",
+        0.0,
+        mapped_model="m-1",
+        outcome=outcome,
+        usage=Usage(3, 4) if outcome == "ok" else None,
+        attempts=[attempt],
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "level", "end"),
+    [
+        ("ok", "info", "anthropic m -> up/m-1: ok, 3 + 4 tokens, 1 attempt(s)"),
+        (
+            "error",
+            "warn",
+            "anthropic m -> up/m-1: error, ? + ? tokens, 1 attempt(s): up (cred): UpstreamError: w",
+        ),
+        ("cancelled", "info", "anthropic m -> up/m-1: cancelled, ? + ? tokens, 1 attempt(s)"),
+    ],
+)
+def test_line_of_a_request_says_how_it_was_served(
+    outcome: Any, level: str, end: str, logged: Any
+) -> None:
+    web = WebHarness(log=True)
+    exchanged = record(outcome)
+
+    def answer(call: Any) -> Reply:
+        assert call.take_record(exchanged)
+        return Reply(200, "application/json", (), b"{}")
+
+    web.exchange.answer = answer
+    web.request("POST", "/v1/messages", b"{}", "X-Request-Id: abc")
+    web.close()
+    (event,) = [event for event in logged if event.get("request_id")]
+    assert formatEvent(event) == f"POST /v1/messages 200 2 B 0.000 s abc: {end}"
+    assert event["log_level"].name == level
+    assert (event["model"], event["mapped"], event["outcome"]) == ("m", "m-1", outcome)
+    assert (event["input"], event["output"]) == ((3, 4) if outcome == "ok" else (None, None))
+
+
+def test_line_of_a_stream_is_written_at_its_end(logged: Any) -> None:
+    web, stream = WebHarness(log=True), FakeStream()
+    web.exchange.answer = lambda call: stream.reply()
+    web.send(ASK)
+    stream.write(b"data: 1\n\n")
+    assert not [event for event in logged if event.get("request_id")]
+    call = web.exchange.call
+    assert call.take_record is not None
+    assert call.take_record(record())
+    web.app.configure(settings(log=False))  # the record is logged all the same
+    stream.finish()
+    (event,) = [event for event in logged if event.get("request_id")]
+    assert "ok, 3 + 4 tokens" in formatEvent(event)
+    web.close()
+
+
+def test_record_after_the_line_is_not_taken(logged: Any) -> None:
+    web = WebHarness(log=True)
+    web.exchange.pending()
+    web.send(ASK)
+    web.close()
+    (event,) = [event for event in logged if event.get("request_id")]
+    assert event["status"] == 499
+    call = web.exchange.call
+    assert call.take_record is not None
+    assert not call.take_record(record())
+    assert len([event for event in logged if event.get("request_id")]) == 1
