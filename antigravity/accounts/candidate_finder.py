@@ -11,7 +11,7 @@ from antigravity.accounts.affinity import Bindings
 from antigravity.accounts.in_flight import InFlightCounts
 from antigravity.accounts.lock_table import LockTable
 from antigravity.accounts.locks import Lock
-from antigravity.accounts.selection import LAST_TIER, tier_rank
+from antigravity.accounts.selection import LAST_TIER, OVERLOADED_AT_LEAST, tier_rank
 from antigravity.interfaces.accounts import ICredentialSource, LeaseRequest, UpstreamModel
 from antigravity.interfaces.selection import PROTECTED, AccountFacts, Candidate, Protection
 from antigravity.interfaces.upstreams import Credential
@@ -110,6 +110,32 @@ class CandidateFinder:
         return Candidate(
             request.ranks[0] if request.ranks else 0, upstream_model, credentials[0].id
         )
+
+    def find_bound(self, request: LeaseRequest) -> Candidate | None:
+        """Return the account of the request's session, if nothing can keep it from serving.
+
+        ``None`` does not mean that it may not serve: then all candidates have to be compared.
+        """
+        session = request.session
+        if not session or request.exclude or request.only or self.fixed or self._locks:
+            return None
+        ranked = request.ranked
+        rank = min((number for number, _ in ranked), default=0)
+        first = [upstream_model for number, upstream_model in ranked if number == rank]
+        bound = self._bindings.accounts(session, first)
+        if len(bound) != 1:
+            return None
+        upstream_model, name = bound[0]
+        load, load_of_others, last_used = self._in_flight.activity_of(name, session)
+        if load_of_others >= OVERLOADED_AT_LEAST or 0 < self.max_requests <= load:
+            return None
+        for credential in self.source.credentials(upstream_model.upstream):
+            if credential.id == name:
+                facts = self._facts(credential, upstream_model.model)
+                if facts.disabled or facts.protection is not None:
+                    return None
+                return Candidate(rank, upstream_model, name, last_used=last_used, bound=True)
+        return None
 
     def credential_of(self, candidate: Candidate) -> Credential:
         """Return the credential of a candidate that was just found."""

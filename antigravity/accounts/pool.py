@@ -232,6 +232,7 @@ class AccountPool:
         self._policy = GuardedPolicy(policy)
         #: Whether the policy always chooses an account that is the only one, and available.
         self._is_built_in = policy in POLICIES.values()
+        self._keeps_bindings = self._is_built_in and self._policy.sticky
         self._finder.max_requests = settings.max_concurrency
         self._finder.probe_interval = settings.probe_interval
         self._locks.max_lock = settings.max_lock_seconds
@@ -253,6 +254,8 @@ class AccountPool:
     def _choose_now(self, request: LeaseRequest, max_wait: float) -> Choice:
         """Return the choice for a new request, once those that can be served have been."""
         self._queue.serve_due()
+        if self._keeps_bindings and (bound := self._finder.find_bound(request)) is not None:
+            return Choice((bound,), bound, math.inf)
         return self._choose(request, 0.0 if max_wait > 0 else math.inf)
 
     def _choose(self, request: LeaseRequest, waited: float) -> Choice:

@@ -30,7 +30,7 @@ LAST_TIER: Final = max(TIERS.values())
 #: Quotas are compared in steps of this size, so that load and affinity matter for similar ones.
 _QUOTA_STEP: Final = 0.1
 #: An account with fewer requests of other sessions is never overloaded.
-_OVERLOADED_AT_LEAST: Final = 4
+OVERLOADED_AT_LEAST: Final = 4
 #: How far above the average the load of a bound account may be.
 _OVERLOADED_FACTOR: Final = 2.0
 #: How far above the average the load of a session's preferred account may be.
@@ -54,7 +54,7 @@ def is_overloaded(candidate: Candidate, among: Sequence[Candidate]) -> bool:
     The parallel requests of the session itself do not count.
     """
     others = [each for each in among if each.credential != candidate.credential]
-    if not others or candidate.load_of_others < _OVERLOADED_AT_LEAST:
+    if not others or candidate.load_of_others < OVERLOADED_AT_LEAST:
         return False
     average = sum(each.load for each in others) / len(others)
     return candidate.load_of_others > _OVERLOADED_FACTOR * (average + 1)

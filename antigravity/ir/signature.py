@@ -7,14 +7,14 @@ restart.  A signature without a seal belongs to the protocol's native family.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from msgspec import Struct
 
 _SEAL: Final = "ag1."
-#: Matches the beginning of a JSON string with a sealed signature, plain or in Base64.
-_SEALED_STRING: Final = re.compile(rb'"(?:ag1\.|YWcxL)')
+#: The beginnings of JSON strings with a sealed signature, plain and in Base64.
+_SEALED: Final = b'"ag1.'
+_SEALED_BASE64: Final = b'"YWcxL'
 
 
 class Signature(Struct, frozen=True, gc=False):
@@ -46,4 +46,4 @@ UNSIGNED: Final = seal(Signature("", "unsigned"), "")
 
 def has_seals(body: bytes) -> bool:
     """Return whether a JSON text has signatures that are sealed, which only this gateway reads."""
-    return _SEALED_STRING.search(body) is not None
+    return body.find(_SEALED) >= 0 or body.find(_SEALED_BASE64) >= 0

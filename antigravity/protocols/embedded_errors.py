@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from antigravity.ir.errors import GatewayError
 from antigravity.protocols.limit import read_limit
@@ -26,6 +26,10 @@ _CONTENT: Final = (
     "delta", "content_block", "item", "part", "usageMetadata", "promptFeedback", "embedding",
     "embeddings", "input_tokens", "totalTokens", "b64_json", "images", "segments", "usage",
 )  # fmt: skip
+#: The beginnings of values with content.
+_FILLED: Final = (b"[{", b'{"', b'["')
+#: Members that may be errors besides content.
+_ERRORS: Final = ("error", "errors", "base_resp")
 _MESSAGES: Final = (
     "message", "msg", "detail", "details", "error_description", "error_msg", "error_message",
     "errorMessage", "errorMsg", "errmsg", "errMsg", "status_msg", "description", "reason", "title",
@@ -102,6 +106,8 @@ _PHRASES: Final = (
 )
 _SEPARATORS: Final = re.compile(r"[^a-z0-9]")
 
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, Raw]).decode
+
 #: Decodes an error body; see ``IClientProtocol.decode_error``.
 DecodeError = Callable[[int, Mapping[str, str], bytes], GatewayError]
 
@@ -124,7 +130,7 @@ def error_in(data: bytes, decode_error: DecodeError) -> GatewayError | None:
 
     ``decode_error`` is the protocol's own.
     """
-    if len(data) > LARGEST:
+    if len(data) > LARGEST or _has_content(data):
         return None
     embedded = _find(data)
     if embedded is None:
@@ -152,6 +158,21 @@ def error_in_event(name: str, data: bytes, decode_error: DecodeError) -> Gateway
         body = msgspec.json.encode({"error": {"message": parsed.message}})
         error = decode_error(_status(parsed), {}, body)
     return error
+
+
+def _has_content(data: bytes) -> bool:
+    """Return whether a body has content and no member that could be an error; that is usual."""
+    try:
+        members = _MEMBERS(data)
+    except (ValueError, RecursionError):
+        return False
+    for name in _ERRORS:
+        if name in members and bytes(members[name]) != b"null":
+            return False
+    for name in _CONTENT:
+        if name in members and bytes(memoryview(members[name])[:2]) in _FILLED:
+            return True
+    return False
 
 
 def _find(data: bytes) -> _Embedded | None:

@@ -20,8 +20,12 @@ T = TypeVar("T")
 Allowed = Sequence[tuple[re.Pattern[str], tuple[str, ...]]]
 
 _KEY: Final = re.compile(rb'\s*[,{]\s*("(?:[^"\\]|\\.)*")\s*:\s*', re.DOTALL)
+_WHITESPACE: Final = b" \t\r\n"
 _END: Final = re.compile(rb"\s*}\s*\Z")
 
+
+#: The values of a switch.
+_SWITCHES: Final = {b"true": True, b"false": False, b"null": False}
 
 #: The key of a body's members in the memo of its call.
 _MEMO: Final = "members"
@@ -128,10 +132,23 @@ def peek(call: Call) -> Head:
 
     :raises InvalidRequestError: if the body is not a JSON object or does not name a model.
     """
-    head = decode_object(beginning(members_of(call)), _HeadBody)
+    members = members_of(call)
+    stream = _SWITCHES.get(bytes(members.get("stream", b"null")))
+    if stream is not None and (name := _plain_text(members.get("model"))):
+        return Head(name, stream)
+    head = decode_object(beginning(members), _HeadBody)
     if not head.model:
         raise bad_field("model", "must not be empty")
     return Head(head.model, bool(head.stream))
+
+
+def _plain_text(raw: Raw | None) -> str:
+    """Return a JSON string of printable ASCII without escapes, ``""`` if it is something else."""
+    text = b"" if raw is None else bytes(raw)
+    if text[:1] != b'"' or b"\\" in text or not text.isascii():
+        return ""
+    plain = text[1:-1].decode()
+    return plain if plain.isprintable() else ""
 
 
 def beginning(members: Mapping[str, Raw]) -> bytes:
@@ -161,18 +178,29 @@ def replace_model(body: bytes, model: str, members: Mapping[str, Raw] | None = N
     copied = 0
     found = False
     for key, value in (load_members(body) if members is None else members).items():
-        match = _KEY.match(body, place)
-        if match is None or not _is_key(match[1], key):
+        begin = _begin_of_value(body, place, key)
+        if begin < 0:
             return _rebuilt(body, model)
-        place = match.end() + memoryview(value).nbytes
+        place = begin + memoryview(value).nbytes
         if key == "model":
             found = True
             if bytes(value) != name:
-                pieces += [body[copied : match.end()], name]
+                pieces += [body[copied:begin], name]
                 copied = place
     if not found or not _END.match(body, place):
         return _rebuilt(body, model)
     return b"".join([*pieces, body[copied:]]) if pieces else body
+
+
+def _begin_of_value(body: bytes, place: int, key: str) -> int:
+    """Return where the value of ``key`` begins, -1 if another member follows at ``place``."""
+    usual = b'%b"%b":' % (b"," if place else b"{", key.encode())
+    if b"\\" not in usual and body.startswith(usual, place):
+        begin = place + len(usual)
+        if body[begin] not in _WHITESPACE:
+            return begin
+    match = _KEY.match(body, place)
+    return match.end() if match is not None and _is_key(match[1], key) else -1
 
 
 def _is_key(raw: bytes, key: str) -> bool:

@@ -448,3 +448,32 @@ def test_only_account_errors_end_a_binding(failure: UpstreamError, unbound: bool
     kit.clock.advance(600.0)
     later = kit.take("s").credential.id
     assert later == (other.credential.id if unbound else own)
+
+
+def test_bound_account_serves_without_a_comparison_unless_something_speaks_against_it() -> None:
+    kit = PoolFixture(("a", "b", "c"))
+    first = kit.take("s").credential.id
+    others = {"a", "b", "c"} - {first}
+    assert {kit.take("s").credential.id for _ in range(5)} == {first}
+    assert kit.take("s", exclude=[first]).credential.id in others
+    kit.facts[first] = AccountFacts(disabled="off")
+    moved = kit.take("s").credential.id
+    assert moved in others
+    kit.facts.clear()
+    assert kit.take("s").credential.id == moved
+    kit.pool.fix(first)
+    assert kit.take("s").credential.id == first
+    kit.pool.fix(None)
+    kit.reload(Source(google=[first]))
+    assert kit.take("s").credential.id == first
+
+
+@pytest.mark.parametrize(("running", "stays"), [(3, True), (10, False)])
+def test_overloaded_bound_account_is_left(running: int, stays: bool) -> None:
+    kit = PoolFixture(("a", "b"), mode="Balance")
+    bound = kit.take("s").credential.id
+    kit.pool.fix(bound)
+    for number in range(running):
+        kit.take(f"other-{number}")
+    kit.pool.fix(None)
+    assert (kit.take("s").credential.id == bound) == stays

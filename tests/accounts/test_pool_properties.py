@@ -21,7 +21,7 @@ from antigravity.ir.errors import (
     UpstreamCredentialError,
     UpstreamError,
 )
-from tests.accounts.pool_fixture import FLASH, PRO, PoolFixture
+from tests.accounts.pool_fixture import FLASH, PRO, PoolFixture, got
 
 NAMES = ("a", "b", "c", "d")
 CAP = 2
@@ -50,7 +50,9 @@ class PoolMachine(RuleBasedStateMachine):
         self, principal: str, session: str, upstream_models: Any, exclude: set[str], max_wait: float
     ) -> None:
         request = LeaseRequest(upstream_models, session, frozenset(exclude), principal)
+        explained = [] if self.waiting else self.kit.pool.explain(request)
         deferred = self.kit.pool.lease(request, max_wait)
+        self.check_explanation(explained, deferred)
         entry = (deferred, request)
         self.waiting.append(entry)
 
@@ -63,6 +65,14 @@ class PoolMachine(RuleBasedStateMachine):
                 self.check_refusal(result.value)
 
         deferred.addBoth(done)
+
+    def check_explanation(self, explained: Any, deferred: Deferred[Any]) -> None:
+        """Check that the lease is of the account that a comparison of all accounts chooses."""
+        for each in explained:
+            if each.state == "chosen":
+                lease = got(deferred)
+                assert lease.upstream_model == each.upstream_model
+                assert lease.credential.id == each.credential
 
     def check(self, lease: Any, request: LeaseRequest) -> None:
         name, model = lease.credential.id, lease.upstream_model.model

@@ -143,3 +143,18 @@ def test_bodies_of_any_shape_do_not_raise(body: Any) -> None:
     for reader in READERS:
         error = error_in(json.dumps(body).encode(), reader)
         assert error is None or error.message
+
+
+@pytest.mark.parametrize("member", [{"error": "m"}, {"errors": ["m"]}, {"error": {"message": "m"}}])
+def test_error_besides_content_is_an_error(member: dict[str, Any]) -> None:
+    found = error_in(json.dumps({"choices": [{}], **member}).encode(), chat_error)
+    assert found is not None
+    assert found.message.endswith("m")
+
+
+@pytest.mark.parametrize("empty", [b"[]", b"[ ]", b"{}", b'""', b"null", b"0"])
+def test_message_besides_empty_content_is_an_error(empty: bytes) -> None:
+    body = b'{"choices":%b,"code":"429","message":"m"}' % empty
+    assert isinstance(error_in(body, chat_error), errors.RateLimitedError)
+    filled = b'{"choices":[{}],"error":null,"code":"429","message":"m"}'
+    assert error_in(filled, chat_error) is None

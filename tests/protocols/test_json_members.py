@@ -66,3 +66,55 @@ def test_faults_of_the_model_name_its_field(body: bytes) -> None:
 def test_no_object_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="JSON object"):
         members_of(_call(b"[1]"))
+
+
+@pytest.mark.parametrize("padding", [0, 64 * 1024])
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('{"model":"a"%s}', '{"model":"b"%s}'),
+        ('{"x":"model" %s, "model"\n:\t"a"}', '{"x":"model" %s, "model"\n:\t"b"}'),
+        ('{"x":{"model":"a"}%s,"model":"a"}', '{"x":{"model":"a"}%s,"model":"b"}'),
+        ('{"x":{"model":"a"}%s,"mod\\u0065l":"a"}', '{"x":{"model":"a"}%s,"mod\\u0065l":"b"}'),
+        ('{"x":"\\"model\\":\\"a\\""%s,"model":"a"}', '{"x":"\\"model\\":\\"a\\""%s,"model":"b"}'),
+        ('{"model":{"model":"a"}%s}', '{"model":"b"%s}'),
+        ('{"model":null%s}', '{"model":"b"%s}'),
+        ('{"model" : "b"%s}', '{"model" : "b"%s}'),
+        ('{"model":"\\u0062"%s}', '{"model":"b"%s}'),
+        ('{"model":"\u00e4\u20ac"%s}', '{"model":"b"%s}'),
+    ],
+)
+def test_only_the_model_of_the_body_is_replaced(body: str, expected: str, padding: int) -> None:
+    more = ',"messages":"%s"' % ("x" * padding) if padding else ""
+    assert with_model(_call((body % more).encode()), "b") == (expected % more).encode()
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ('"gpt-5.2"', "gpt-5.2"),
+        ('"a\\u0062\\"c"', 'ab"c'),
+        ('"\u6a21\u578b"', "\u6a21\u578b"),
+        ('" "', " "),
+    ],
+)
+@pytest.mark.parametrize(("switch", "stream"), [("true", True), ("false", False), ("null", False)])
+def test_model_and_switch_are_read(model: str, name: str, switch: str, stream: bool) -> None:
+    head = peek(_call(f'{{"stream": {switch} ,"model": {model} }}'.encode()))
+    assert (head.model, head.stream) == (name, stream)
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b'{"model":"a","stream":1}', "stream"),
+        (b'{"model":"a","stream":"true"}', "stream"),
+        (b'{"model":["a"]}', "model"),
+        (b'{"model":"\xff"}', None),
+        (b'{"model":"a\nb"}', None),
+    ],
+)
+def test_head_that_is_not_valid_is_refused(body: bytes, param: str | None) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        peek(_call(body))
+    assert refused.value.param == param

@@ -279,7 +279,7 @@ def record(outcome: Any = "ok") -> ExchangeRecord:
         0.0,
         mapped_model="m-1",
         outcome=outcome,
-        usage=Usage(3, 4) if outcome == "ok" else None,
+        usage=Usage(input_total=3, output=4) if outcome == "ok" else None,
         attempts=[attempt],
     )
 

@@ -193,12 +193,10 @@ def _passed_whole(
     """Return the reply with the JSON object that an upstream sent, and end the record."""
     context, option, headers = attempt.context, attempt.option, response.headers()
     context.recorder.first_byte()
-    repairing = IBodyRepairingTap(tap, None)
-    if repairing is not None:
-        body = repairing.repair_body(body)
-    collecting = IReasoningTap(tap, None) or IResponseIdTap(tap, None)
-    if collecting is not None:
-        collecting.watch_body(body)
+    if IBodyRepairingTap.providedBy(tap):
+        body = tap.repair_body(body)
+    if IReasoningTap.providedBy(tap) or IResponseIdTap.providedBy(tap):
+        tap.watch_body(body)
     usage = option.client.decode_usage(body)
     context.recorder.end(None, usage)
     learn_from_usage(context, option.target.model, usage, context.decoded)
@@ -250,11 +248,10 @@ def _tap(attempt: Attempt) -> ITap:
     """Return a tap that remembers the thinking behind tool calls and the response's id."""
     context, option, target = attempt.context, attempt.option, attempt.option.target
     tap: ITap = option.client.tap()
-    collecting = IReasoningTap(tap, None)
-    if collecting is not None:
+    if IReasoningTap.providedBy(tap):
         keep = partial(context.services.signatures.remember, context.call.principal)
         family, unsigned = target.capabilities.family, target.wants_reasoning
         collector = SignatureCollector(keep, unsigned=unsigned)
-        collecting.collect(collector.feed, family, unsigned=unsigned)
+        tap.collect(collector.feed, family, unsigned=unsigned)
     remember_origin(context, option, attempt.lease.credential, tap)
     return tap

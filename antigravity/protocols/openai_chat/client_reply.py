@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,11 +12,13 @@ from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_chat.client_usage import UsageBody, read_usage
 from antigravity.protocols.openai_models import read_limits, read_reported
 
+_decode_usage: Final = msgspec.json.Decoder(UsageBody).decode
+
 
 def decode_usage(body: bytes) -> Usage | None:
     """Return the usage in a whole response, if there is one."""
     try:
-        return read_usage(msgspec.json.decode(body, type=UsageBody).usage)
+        return read_usage(_decode_usage(body).usage)
     except (ValueError, RecursionError):
         return None
 
