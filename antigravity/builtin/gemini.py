@@ -21,6 +21,7 @@ from antigravity.upstreams.gemini_api import GeminiApiKind
 _NAME = "gemini"
 _EMBEDDINGS = "gemini_embeddings"
 _IMAGEN = "imagen"
+_INTERACTIONS = "gemini_interactions"
 _VERSIONS = ("/v1beta", "/v1")
 _POSTS: tuple[tuple[str, Operation, str], ...] = (
     (":generateContent", "generate", "whole"),
@@ -36,6 +37,8 @@ def register_protocols(register: Callable[[object], None]) -> None:
     """Register both sides of the Gemini protocol, and of its embeddings."""
     register(server(_NAME, _routes(), "gemini.protocol.GEMINI_SERVER"))
     register(client(_NAME, "gemini.protocol.GEMINI_CLIENT"))
+    interactions = f"{_INTERACTIONS}.protocol.GEMINI_INTERACTIONS_SERVER"
+    register(server(_INTERACTIONS, _interaction_routes(), interactions))
     predict = post(*(f"{version}/models/{{model...}}:predict" for version in _VERSIONS))
     register(LazyServer(IServerProtocol, _IMAGEN, predict, _imagen_server))
     register(LazyProtocol(IClientProtocol, _IMAGEN, _imagen_client))
@@ -64,6 +67,19 @@ def _routes() -> tuple[Route, ...]:
             Route("POST", f"{version}/models/{{model...}}{verb}", operation, tag)
             for verb, operation, tag in _POSTS
         )
+    return tuple(routes)
+
+
+def _interaction_routes() -> tuple[Route, ...]:
+    routes: list[Route] = []
+    for path in (f"{version}/interactions" for version in _VERSIONS):
+        routes += [
+            Route("POST", path, "generate"),
+            Route("GET", f"{path}/{{id}}", "stored", "retrieve"),
+            Route("DELETE", f"{path}/{{id}}", "stored", "delete"),
+            Route("POST", f"{path}/{{id}}/cancel", "stored", "cancel"),
+            Route("POST", f"{path}/{{id}}:cancel", "stored", "cancel"),
+        ]
     return tuple(routes)
 
 

@@ -96,9 +96,11 @@ def require_origin(context: RequestContext, plan: Plan, continuation: Continuati
         where = (
             "was not found, or has expired." if origin is None else "is stored by another upstream."
         )
+        stored = context.traits.stored_responses
+        field = "previous_response_id" if stored is None else stored.reference
         raise NotFoundError(
             f"The response {name!r} {where} Send the whole conversation as input.",
-            param="previous_response_id",
-            code="previous_response_not_found",
+            param=field,
+            code=f"{field.removesuffix('_id')}_not_found",
         )
     return plan.with_options(remaining)

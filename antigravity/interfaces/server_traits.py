@@ -71,6 +71,7 @@ class StoredResponses(Struct, frozen=True):
     ``items_to_store`` returns the items of the (expanded) body and of its response.
     ``encode`` returns the reply to a ``stored`` call about stored items, or raises
     ``InvalidRequestError``; ``not_found`` returns the error if there are none.
+    ``reference`` is the name of the field with the id of the response that a body continues.
     """
 
     previous_id: Callable[[bytes], str | None]
@@ -79,6 +80,7 @@ class StoredResponses(Struct, frozen=True):
     items_to_store: Callable[[bytes, bytes], bytes]
     encode: Callable[[Call, bytes], HttpReply]
     not_found: Callable[[Call], NotFoundError]
+    reference: str = "previous_response_id"
 
 
 class CompactionRequest(Struct, frozen=True):

@@ -24,6 +24,8 @@ from antigravity.web.routing_table import NoSuchMethodError, preferred_protocol
 
 #: Prefixes of paths that belong to one protocol, whatever the headers are.
 _PREFIXES = (
+    ("/v1beta/interactions", "gemini_interactions"),
+    ("/v1/interactions", "gemini_interactions"),
     ("/v1beta", "gemini"),
     ("/v1alpha", "gemini"),
     ("/gemini", "gemini"),

@@ -14,7 +14,10 @@ def store(entries: int = 10, size: int = 1000) -> BoundedCache:
 
 def test_client_finds_only_its_own_responses() -> None:
     shared = store()
-    mine, yours = ResponseStore(shared, "me"), ResponseStore(shared, "you")
+    mine, yours = (
+        ResponseStore(shared, "me", "openai_responses"),
+        ResponseStore(shared, "you", "openai_responses"),
+    )
     mine.put("a", b"{}")
     mine.put_origin("b", ORIGIN)
     assert mine.get("a") == b"{}"
@@ -30,10 +33,10 @@ def test_client_finds_only_its_own_responses() -> None:
 
 
 def test_response_beyond_limits_is_not_stored() -> None:
-    responses = ResponseStore(store(size=100), "me")
+    responses = ResponseStore(store(size=100), "me", "openai_responses")
     responses.put("a", b"x" * 200)
     assert responses.get("a") is None
-    responses = ResponseStore(store(entries=1), "me")
+    responses = ResponseStore(store(entries=1), "me", "openai_responses")
     responses.put("a", b"1")
     responses.put_origin("b", ORIGIN)
     assert responses.get("a") is None

@@ -56,6 +56,7 @@ AT_FIRST_USE = (
     "antigravity.mcp.vision",
     "antigravity.protocols.anthropic",
     "antigravity.protocols.gemini",
+    "antigravity.protocols.gemini_interactions",
     "antigravity.protocols.imagen",
     "antigravity.protocols.openai_chat",
     "antigravity.protocols.openai_completions",

@@ -17,6 +17,7 @@ import pytest
 
 from tests.interop.anthropic_driver import Messages
 from tests.interop.genai_driver import GenAI
+from tests.interop.interactions_driver import Interactions
 from tests.interop.openai_chat_driver import Chat
 from tests.interop.openai_responses_driver import Responses
 from tests.interop.sdk_drivers import SdkDriver
@@ -29,7 +30,7 @@ else:
     OLDER = (GenerativeAI(),)
 
 DRIVERS: dict[str, SdkDriver] = {
-    each.name: each for each in (Chat(), Responses(), Messages(), GenAI(), *OLDER)
+    each.name: each for each in (Chat(), Responses(), Messages(), GenAI(), Interactions(), *OLDER)
 }
 TWISTD = Path(sys.executable).with_name("twistd")
 STARTS_WITHIN = 30.0

@@ -28,7 +28,8 @@ def client(url: str, version: str = "") -> genai.Client:
 
 @functools.cache
 def _client(url: str, version: str) -> genai.Client:
-    options = types.HttpOptions(base_url=url, timeout=30_000)
+    once = types.HttpRetryOptions(attempts=1)
+    options = types.HttpOptions(base_url=url, timeout=30_000, retry_options=once)
     if version:
         options.api_version = version
     return genai.Client(api_key="any", http_options=options)

@@ -51,6 +51,7 @@ _SPOKEN = {
     "anthropic": "demo-anthropic",
     "genai": "demo-gemini_api",
     "generativeai": "demo-gemini_api",
+    "interactions": "none of the demo",
 }
 
 

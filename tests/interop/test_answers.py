@@ -58,7 +58,7 @@ def test_output_limit_ends_response(url: str, sdk: SdkDriver, target: Target, mo
     assert len(answer.text) <= 16 * 4
 
 
-@pytest.mark.sdks("chat", "anthropic", "genai", "generativeai")
+@pytest.mark.sdks("chat", "anthropic", "genai", "interactions", "generativeai")
 @pytest.mark.parametrize("mode", MODES)
 def test_stop_sequence_ends_response(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
     conversation = Conversation(sdk, url, target.model, mode, stop=["STOP"])

@@ -10,6 +10,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from google.genai import _interactions_errors as interaction_errors
 from google.genai import errors as genai_errors
 
 from tests.interop.anthropic_driver import client as anthropic_client
@@ -28,17 +29,25 @@ FAILURES = (
     openai.APIError,
     anthropic.APIError,
     genai_errors.APIError,
+    interaction_errors.APIError,
     BrokenOffError,
     *OLDER_ERRORS,
 )
 MODES: tuple[Mode, ...] = ("whole", "stream")
-NEWER = ("chat", "responses", "anthropic", "genai")
+NEWER = ("chat", "responses", "anthropic", "genai", "interactions")
+
+
+_WITH_STATUS: Any = (
+    openai.APIStatusError,
+    anthropic.APIStatusError,
+    interaction_errors.APIStatusError,
+)
 
 
 def status_of(error: Exception) -> int:
     """Return the HTTP status in an SDK's exception."""
-    if isinstance(error, openai.APIStatusError | anthropic.APIStatusError):
-        return error.status_code
+    if isinstance(error, _WITH_STATUS):
+        return int(error.status_code)
     code: Any = getattr(error, "code", None)
     return int(code)
 

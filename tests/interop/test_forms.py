@@ -14,7 +14,7 @@ MODES: tuple[Mode, ...] = ("whole", "stream")
 FILLED = {"answer": "forty-two", "sure": True, "steps": [1, 2, 3]}
 
 
-@pytest.mark.sdks("chat", "responses", "anthropic", "genai")
+@pytest.mark.sdks("chat", "responses", "anthropic", "genai", "interactions")
 @pytest.mark.parametrize("target", EVERY, ids=name)
 @pytest.mark.parametrize("mode", MODES)
 def test_response_schema_is_honoured(url: str, sdk: SdkDriver, target: Target, mode: Mode) -> None:
@@ -27,7 +27,7 @@ def test_response_schema_is_honoured(url: str, sdk: SdkDriver, target: Target, m
     assert json.loads(conversation.send(f"[[json {json.dumps(FILLED)}]]").text) == FILLED
 
 
-@pytest.mark.sdks("chat", "responses", "anthropic", "genai")
+@pytest.mark.sdks("chat", "responses", "anthropic", "genai", "interactions")
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 def test_response_schema_and_tools_together(url: str, sdk: SdkDriver, target: Target) -> None:
     conversation = Conversation(sdk, url, target.model, schema=FORM, tools=[WEATHER])
@@ -79,7 +79,7 @@ def test_log_probabilities_are_returned(url: str, sdk: SdkDriver, model: str, mo
     assert "".join(answer.logprobs) == "one two three"
 
 
-@pytest.mark.sdks("chat", "responses", "anthropic", "genai")
+@pytest.mark.sdks("chat", "responses", "anthropic", "genai", "interactions")
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 @pytest.mark.parametrize("mode", MODES)
 def test_web_search_sources_are_returned(

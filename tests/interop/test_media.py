@@ -28,7 +28,7 @@ def test_document_reaches_model(url: str, sdk: SdkDriver, target: Target) -> Non
     assert conversation.send("[[say And now?]]").input_tokens > 500
 
 
-@pytest.mark.sdks("chat", "responses", "genai", "generativeai")
+@pytest.mark.sdks("chat", "responses", "genai", "interactions", "generativeai")
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     "model",

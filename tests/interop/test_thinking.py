@@ -21,7 +21,7 @@ from tests.interop.targets import (
 )
 
 MODES: tuple[Mode, ...] = ("whole", "stream")
-NEWER = ("chat", "responses", "anthropic", "genai")
+NEWER = ("chat", "responses", "anthropic", "genai", "interactions")
 CALL = '[[tool get_weather {"city": "Ulm"}]]'
 SENTINEL = "skip_thought_signature_validator"
 

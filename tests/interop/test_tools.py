@@ -86,7 +86,7 @@ def test_parallel_false_limits_calls(url: str, sdk: SdkDriver, target: Target, m
     assert "fine" in conversation.send_results(Result(asked.calls[0], "fine")).text
 
 
-@pytest.mark.sdks("chat", "responses", "anthropic", "genai")
+@pytest.mark.sdks("chat", "responses", "anthropic", "genai", "interactions")
 @pytest.mark.parametrize("target", EVERY, ids=name)
 def test_long_names_and_references_are_restored(url: str, sdk: SdkDriver, target: Target) -> None:
     """Names that are too long and schemas with references come back as the client knows them."""
@@ -101,7 +101,7 @@ def test_long_names_and_references_are_restored(url: str, sdk: SdkDriver, target
     assert "done" in conversation.send_results(Result(call, "done")).text
 
 
-@pytest.mark.sdks("chat", "responses", "anthropic", "genai")
+@pytest.mark.sdks("chat", "responses", "anthropic", "genai", "interactions")
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 def test_image_in_tool_result(url: str, sdk: SdkDriver, target: Target) -> None:
     if sdk.name == target.name == "chat":

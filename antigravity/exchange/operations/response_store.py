@@ -12,7 +12,7 @@ from antigravity.stores.bounded_cache import BoundedCache
 #: The first byte of an entry: a stored response, or an origin.
 _RESPONSE: Final = b"="
 _ORIGIN: Final = b">"
-#: Separates API key and response id in keys of the store; no API key contains it.
+#: Separates API key, protocol and response id in keys of the store; no API key contains it.
 _SEPARATOR: Final = "\0"
 
 
@@ -28,10 +28,11 @@ _ORIGIN_DECODER: Final = msgspec.json.Decoder(ResponseOrigin)
 
 
 class ResponseStore:
-    """The responses to one API key; other keys do not see them."""
+    """The responses to one API key in one protocol; other keys and protocols do not see them."""
 
-    def __init__(self, store: BoundedCache, principal: str) -> None:
+    def __init__(self, store: BoundedCache, principal: str, protocol: str) -> None:
         self._store = store
+        self._protocol = protocol
         self._principal = principal
 
     def get(self, response_id: str) -> bytes | ResponseOrigin | None:
@@ -44,7 +45,7 @@ class ResponseStore:
 
     def is_other_clients(self, response_id: str) -> bool:
         """Return whether a response that this key does not have was given to another key."""
-        return self._store.has_ending(f"{_SEPARATOR}{response_id}")
+        return self._store.has_ending(self._ending(response_id))
 
     def put(self, response_id: str, response: bytes) -> None:
         """Store a response."""
@@ -59,4 +60,7 @@ class ResponseStore:
         self._store.delete(self._key(response_id))
 
     def _key(self, response_id: str) -> str:
-        return f"{self._principal}{_SEPARATOR}{response_id}"
+        return f"{self._principal}{self._ending(response_id)}"
+
+    def _ending(self, response_id: str) -> str:
+        return f"{_SEPARATOR}{self._protocol}{_SEPARATOR}{response_id}"

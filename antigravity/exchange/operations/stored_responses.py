@@ -25,7 +25,8 @@ _IDENTITY = msgspec.json.Decoder(_Identity)
 
 def client_responses(context: RequestContext) -> ResponseStore:
     """Return the stored responses of the client."""
-    return ResponseStore(context.services.conversations, context.call.principal)
+    services, name = context.services, context.protocol.name
+    return ResponseStore(services.conversations, context.call.principal, name)
 
 
 def expand_history(context: RequestContext) -> RequestContext:

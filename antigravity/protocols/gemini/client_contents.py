@@ -21,7 +21,7 @@ from antigravity.ir.signature import Signature
 from antigravity.protocols.gemini.arguments import call_arguments, json_object
 from antigravity.protocols.gemini.client_media import media_fields, media_part
 from antigravity.protocols.gemini.server_parts import PART_FIELDS
-from antigravity.protocols.gemini.signatures import FAMILY, family_of
+from antigravity.protocols.gemini_signatures import FAMILY, family_of
 from antigravity.protocols.losses import Losses
 
 WirePart = dict[str, Any]

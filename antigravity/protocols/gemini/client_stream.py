@@ -43,10 +43,10 @@ from antigravity.protocols.gemini import (
     logprobs,
     token_counts,
 )
-from antigravity.protocols.gemini.base64_text import to_standard
 from antigravity.protocols.gemini.client_errors import decode_error, error_of_status
 from antigravity.protocols.gemini.json_schema.repair import Repair
-from antigravity.protocols.gemini.signatures import FAMILY
+from antigravity.protocols.gemini_base64 import to_standard
+from antigravity.protocols.gemini_signatures import FAMILY
 from antigravity.sse import ServerSentEvent
 
 

@@ -21,7 +21,7 @@ from antigravity.ir.usage import Usage
 from antigravity.protocols.embedded_errors import error_in, error_in_event
 from antigravity.protocols.gemini import client_schema, finish_reasons, token_counts
 from antigravity.protocols.gemini.client_errors import decode_error, error_of_status
-from antigravity.protocols.gemini.signatures import CLAUDE, FAMILY
+from antigravity.protocols.gemini_signatures import CLAUDE, FAMILY
 from antigravity.sse import ServerSentEvent
 
 _DONE: Final = b"[DONE]"

@@ -31,8 +31,8 @@ from antigravity.protocols.gemini.client_tap import GeminiTap
 from antigravity.protocols.gemini.frames import array_framer
 from antigravity.protocols.gemini.server_request import decode_request, model_of
 from antigravity.protocols.gemini.server_stream import GeminiStreamEncoder
-from antigravity.protocols.gemini.signatures import family_of
 from antigravity.protocols.gemini.with_model import with_model
+from antigravity.protocols.gemini_signatures import family_of
 from antigravity.protocols.json_body import members_of
 from antigravity.protocols.member_scan import members
 from antigravity.protocols.server_protocol import ServerProtocol

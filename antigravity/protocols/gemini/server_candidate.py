@@ -28,7 +28,7 @@ from antigravity.protocols.event_sequencer import OrderedEvent
 from antigravity.protocols.gemini import finish_reasons, logprobs
 from antigravity.protocols.gemini.arguments import call_arguments, json_object
 from antigravity.protocols.gemini.grounding import GroundingBuilder
-from antigravity.protocols.gemini.signatures import is_useful_alone, of_redacted, to_wire
+from antigravity.protocols.gemini_signatures import is_useful_alone, of_redacted, to_wire
 
 WirePart = dict[str, Any]
 

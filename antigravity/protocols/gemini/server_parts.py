@@ -11,7 +11,9 @@ from antigravity.ir.media import FileReference, InlineData, MediaKind, UrlSource
 from antigravity.ir.parts import Media, Opaque, Part, Text, Thinking, ToolCall, ToolResult
 from antigravity.ir.request import Message
 from antigravity.ir.signature import Signature
-from antigravity.protocols.gemini import base64_text, schema, signatures
+from antigravity.protocols import gemini_base64 as base64_text
+from antigravity.protocols import gemini_signatures as signatures
+from antigravity.protocols.gemini import schema
 from antigravity.protocols.gemini.arguments import json_text
 from antigravity.protocols.gemini.call_ids import CallIds
 from antigravity.protocols.gemini.request_reader import reject, unknown_fields

@@ -16,7 +16,7 @@ from antigravity.ir.parts import Media, Opaque, Text, Thinking, ToolCall, ToolRe
 from antigravity.ir.request import ResponseFormat, ThinkingConfig
 from antigravity.ir.signature import Signature
 from antigravity.ir.tools import FunctionTool, HostedTool, ToolChoice, WebSearchTool
-from antigravity.protocols.gemini.signatures import of_redacted, to_wire
+from antigravity.protocols.gemini_signatures import of_redacted, to_wire
 from tests.protocols.gemini.builders import SERVER, call, decode, match, recordings
 
 FILE = "https://generativelanguage.googleapis.com/v1beta/files/a"

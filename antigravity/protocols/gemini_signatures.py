@@ -12,7 +12,7 @@ from typing import Final
 from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.parts import Thinking
 from antigravity.ir.signature import Signature, seal, unseal
-from antigravity.protocols.gemini import base64_text
+from antigravity.protocols import gemini_base64 as base64_text
 
 FAMILY: Final = "gemini"
 #: Claude models behind this protocol sign the thought itself, as Claude does everywhere.

@@ -1,4 +1,4 @@
-"""Base64 as Gemini clients write it: either alphabet, with or without padding."""
+"""Base64 as clients of Google's protocols write it: either alphabet, with or without padding."""
 
 from __future__ import annotations
 
