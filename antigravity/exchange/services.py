@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, field
 from twisted.internet.interfaces import IReactorTime
 
 from antigravity.context.calibration import Calibration
@@ -16,6 +16,7 @@ from antigravity.exchange.turns import Turns
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.ir.record import ExchangeRecord
 from antigravity.routing.learned_refusals import LearnedRefusals
+from antigravity.signatures.bound_thinking import BoundThinking
 from antigravity.signatures.store import SignatureStore
 from antigravity.stores.bounded_cache import BoundedCache
 from antigravity.stores.published_files import PublishedFiles
@@ -28,7 +29,8 @@ class Services(Struct, frozen=True):
     observers.  ``in_thread`` calls a function that computes for long.  ``background`` does so for
     large requests, one at a time; ``turns`` limits the time of the event loop for small ones.
     ``refusals`` are the parameters that upstreams have refused.  ``summaries`` seals the summaries
-    of conversations that clients store.
+    of conversations that clients store.  ``bound`` are the conversations whose thinking no longer
+    fits.
     """
 
     clock: IReactorTime
@@ -46,3 +48,4 @@ class Services(Struct, frozen=True):
     turns: Turns
     refusals: LearnedRefusals
     summaries: SummarySealer
+    bound: BoundThinking = field(default_factory=BoundThinking)

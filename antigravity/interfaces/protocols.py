@@ -25,10 +25,11 @@ from antigravity.sse import ServerSentEvent
 
 
 class EncodedRequest(Struct, frozen=True):
-    """The JSON ``body`` of a request to an upstream, and its losses."""
+    """The JSON ``body`` of a request to an upstream, its losses, and the betas that it needs."""
 
     body: bytes
     warnings: tuple[Loss, ...] = ()
+    betas: tuple[str, ...] = ()
 
 
 class IStreamEncoder(Interface):

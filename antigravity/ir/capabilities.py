@@ -34,7 +34,8 @@ class Capabilities(Struct, frozen=True):
     ``min_budget`` of 0 thinking can be switched off, and ``smallest_budget`` is the smallest
     budget except 0.  ``thinks_by_default`` says that the model thinks if the request sets nothing.
     ``thinking_off`` is Claude's form to switch thinking off; ``efforts_off`` are the efforts that
-    the model accepts with it (empty: all).
+    the model accepts with it (empty: all).  ``bound_thinking`` says what signed thinking in the
+    history is bound to: to all that was before it (``prefix``), or also to the ``account``.
 
     ``inputs`` are the kinds of media that it reads in addition to text (empty: not known),
     ``refused_inputs`` those that it is known not to read.  ``instructions`` says that it accepts a
@@ -113,6 +114,7 @@ class Capabilities(Struct, frozen=True):
     max_choices: int = 8
     thinking_off: Literal["disabled", "between_tools"] = "disabled"
     efforts_off: tuple[Effort, ...] = ()
+    bound_thinking: Literal["", "prefix", "account"] = ""
     forced_tools: bool = True
     fields: tuple[str, ...] = ()
     tools_protocol: str = ""
@@ -240,6 +242,8 @@ class Traits(Struct, frozen=True):
     JSON instead of server-sent events: each line is an event without a name.  ``native_only`` says
     that nothing is translated to this protocol: its requests are passed through.
     ``moves_images`` says that the encoder only moves the data of images, or reads its first bytes.
+    ``binding_controls`` says that a request can let thinking be dropped that is bound to another
+    history.
     """
 
     family: Family
@@ -270,6 +274,7 @@ class Traits(Struct, frozen=True):
     json_lines: bool = False
     native_only: bool = False
     moves_images: bool = False
+    binding_controls: bool = False
 
     def accepts(self, media: Media) -> bool:
         """Return whether a user message can contain the medium; its source does not matter."""

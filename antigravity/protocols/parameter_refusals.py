@@ -18,6 +18,10 @@ import msgspec
 MAX_TOKENS: Final = "max_tokens"
 MAX_COMPLETION_TOKENS: Final = "max_completion_tokens"
 
+BLOCK_BINDING: Final = "block_binding"
+#: The beta that comes with ``block_binding``, in the errors of services that do not know it.
+_BINDING_BETA: Final = b"thinking-binding-controls"
+
 #: The parameters, by the names that protocols and messages give them.
 _NAMES: Final = {
     name: parameter
@@ -44,6 +48,7 @@ _NAMES: Final = {
         "prompt_cache_key": "prompt_cache_key",
         "service_tier": "service_tier",
         "verbosity": "verbosity",
+        BLOCK_BINDING: "block_binding prefix_mismatch_behavior",
         MAX_COMPLETION_TOKENS: MAX_COMPLETION_TOKENS,
     }.items()
     for name in names.split()
@@ -98,6 +103,8 @@ def find_refused_parameters(status: int, body: bytes, sent: bytes) -> frozenset[
     if MAX_TOKENS in request and _RENAMED.search(body[:_LONGEST].decode("utf-8", "replace")):
         return frozenset((MAX_TOKENS,))
     found = {name for name in _named(error, body) if name is not None}
+    if _BINDING_BETA in body[:_LONGEST]:
+        found.add(BLOCK_BINDING)
     return frozenset(found & set(_parameters(request)))
 
 

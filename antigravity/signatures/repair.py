@@ -17,18 +17,19 @@ from antigravity.ir.request import Message, Request, ThinkingConfig
 REPAIRED = Loss("messages", "the upstream refused the history's signatures: it was sent without")
 
 
-def without_signatures(request: Request, *, demanded: bool) -> Request:
+def without_signatures(request: Request, *, demanded: bool, thinks: bool = False) -> Request:
     """Return the request without signatures and thinking in its history.
 
     ``demanded`` says that the model refuses calls without a signature; then calls and results
-    become text.  Otherwise thinking is switched off, since it cannot continue.
+    become text.  Otherwise thinking is switched off, since it cannot continue, unless the model
+    ``thinks`` without that of the history.
     """
     messages = tuple(
         message
         for message in (_strip(message, demanded=demanded) for message in request.messages)
         if message.parts
     )
-    if demanded:
+    if demanded or thinks:
         return replace(request, messages=messages)
     return replace(request, messages=messages, thinking=ThinkingConfig("off"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from antigravity.simulator import wire_formats
 from antigravity.simulator.errors import ApiError
 from antigravity.simulator.parsers import anthropic as anthropic_parser
@@ -9,6 +11,7 @@ from antigravity.simulator.request_handler import Call, bearer
 from antigravity.simulator.responder import Responder, Result
 from antigravity.simulator.state import State, check_key
 from antigravity.simulator.validation import anthropic as anthropic_validation
+from antigravity.simulator.validation.anthropic_binding import check_binding
 
 
 def check_anthropic_key(call: Call, version: bool = True) -> str:
@@ -39,7 +42,12 @@ class AnthropicApi:
     def message(self, call: Call) -> Result:
         """Respond to a message."""
         body = anthropic_validation.check(call.body, call.headers.get("anthropic-version", ""))
-        view = anthropic_parser.parse(body)
+        binding = check_binding(body, call.headers.get("anthropic-beta", ""), call.key)
+        view = replace(
+            anthropic_parser.parse(body),
+            bound=binding.signed,
+            transformations=binding.transformations,
+        )
         headers = (("request-id", f"req_sim{self._state.next_number():08d}"),)
         return self._responder.respond(
             call.request,
@@ -53,5 +61,6 @@ class AnthropicApi:
     def count(self, call: Call) -> dict[str, int]:
         """Count the tokens of a message."""
         version = call.headers.get("anthropic-version", "")
-        counted = anthropic_parser.parse(anthropic_validation.check_count(call.body, version))
-        return {"input_tokens": counted.count_tokens()}
+        body = anthropic_validation.check_count(call.body, version)
+        check_binding(body, call.headers.get("anthropic-beta", ""), call.key)
+        return {"input_tokens": anthropic_parser.parse(body).count_tokens()}

@@ -14,14 +14,17 @@ from typing import Any, Final, NamedTuple
 
 _SECRET: Final = b"antigravity simulator"
 _MARK: Final = b"sim1"
-_BOUND: Final = 32
+#: Bytes of a digest, and of the seal at the end.
+_DIGEST: Final = 32
+_SEAL: Final = 64
 
 
 class Signature(NamedTuple):
-    """The content of a signature: its kind and the digest of the signed content."""
+    """The content of a signature: its kind, the digest of the signed content, its binding."""
 
     kind: str
     digest: bytes
+    bound: bytes = b""
 
 
 def digest(content: Any) -> bytes:
@@ -40,9 +43,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def sign(kind: str, content: Any) -> str:
-    """Return the signature of ``content``: base64, more than a hundred characters."""
-    payload = _MARK + kind.encode("ascii").ljust(12) + digest(content)
+def sign(kind: str, content: Any, bound: bytes = b"") -> str:
+    """Return the signature of ``content``: base64, more than a hundred characters.
+
+    :param bound: what the content is bound to.
+    """
+    payload = _MARK + kind.encode("ascii").ljust(12) + digest(content) + bound
     return base64.b64encode(payload + _seal(payload)).decode("ascii")
 
 
@@ -57,13 +63,15 @@ def parse_signature(signature: str) -> Signature | None:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except ValueError:
         return None
-    payload, seal = raw[: len(_MARK) + 12 + _BOUND], raw[len(_MARK) + 12 + _BOUND :]
+    payload, seal = raw[:-_SEAL], raw[-_SEAL:]
+    if len(payload) < len(_MARK) + 12 + _DIGEST:
+        return None
     if not payload.startswith(_MARK) or not hmac.compare_digest(seal, _seal(payload)):
         return None
-    return Signature(payload[4:16].decode("ascii").strip(), payload[16:])
+    return Signature(payload[4:16].decode("ascii").strip(), payload[16:48], payload[48:])
 
 
 def is_genuine(signature: str, kind: str, content: Any) -> bool:
     """Return whether the signature is of this kind and belongs to ``content``."""
     found = parse_signature(signature)
-    return found == Signature(kind, digest(content))
+    return found is not None and (found.kind, found.digest) == (kind, digest(content))

@@ -92,6 +92,8 @@ class View:
     speech_output: bool = False  # a speech model
     voice: str = ""
     speech_style: str = ""
+    bound: bytes = b""  # what the signatures of thinking are bound to
+    transformations: tuple[dict[str, str], ...] = ()  # thinking that was dropped
     # What follows is made from the turns:
     prompt: str = field(init=False, default="")
     rounds: int = field(init=False, default=0)

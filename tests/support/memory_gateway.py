@@ -154,14 +154,18 @@ class _Consumer:
 class MemoryGateway:
     """An exchange of the whole gateway, without its web server.
 
-    :ivar records: the records of all requests.
+    :param transport: that of another gateway, after which this one is started.
+    :ivar records: the records of all requests; :ivar answers: what clients got.
     """
 
-    def __init__(self, settings: Settings, home: Path) -> None:
+    def __init__(
+        self, settings: Settings, home: Path, transport: MemoryTransport | None = None
+    ) -> None:
         self.clock = clock = Clock()
         clock.advance(1_800_000_000.0)
-        self.transport = MemoryTransport()
+        self.transport = transport or MemoryTransport()
         self.records: list[ExchangeRecord] = []
+        self.answers: list[Answer] = []
         host = PluginHost()
         host.load(installed=False)
         self.protocols: dict[str, Any] = {p.name: p for p in host.registry.all_servers}
@@ -240,12 +244,14 @@ class MemoryGateway:
         found: list[Any] = []
         self.exchange.handle(server, call).addBoth(found.append)
         reply = self._result(found)
-        if reply.stream is None:
-            return Answer(reply.status, _lower(reply), reply.body)
-        consumer, ended = _Consumer(), []  # type: ignore[var-annotated]
-        reply.stream.start(consumer).addBoth(ended.append)
-        self._result(ended, optional=True)
-        return Answer(reply.status, _lower(reply), consumer.body)
+        content = reply.body
+        if reply.stream is not None:
+            consumer, ended = _Consumer(), []  # type: ignore[var-annotated]
+            reply.stream.start(consumer).addBoth(ended.append)
+            self._result(ended, optional=True)
+            content = consumer.body
+        self.answers.append(Answer(reply.status, _lower(reply), content))
+        return self.answers[-1]
 
     def _result(self, found: list[Any], *, optional: bool = False) -> Any:
         for _ in range(3000):

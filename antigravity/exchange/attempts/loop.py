@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from twisted.internet.task import deferLater
 
 from antigravity.exchange.attempts.attempt import Attempt
+from antigravity.exchange.attempts.binding import check_binding
 from antigravity.exchange.attempts.context_fitter import ContextFitter
 from antigravity.exchange.attempts.native import attempt_native
 from antigravity.exchange.attempts.pass_through import can_generate
@@ -27,7 +28,7 @@ from antigravity.exchange.attempts.retry import (
 )
 from antigravity.exchange.attempts.translated import attempt_translated
 from antigravity.exchange.attempts.tried_accounts import TriedAccounts
-from antigravity.exchange.attempts.upstream_call import RETRY_AFTER, Refused, retry_after
+from antigravity.exchange.attempts.upstream_call import Refused, with_delay
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.plan import Plan
 from antigravity.interfaces.accounts import ILease, LeaseRequest
@@ -95,6 +96,8 @@ class AttemptLoop:
         self._omissions = 0
         #: Whether a locked account was tried: one is enough for a request.
         self._probed = False
+        #: Whether the last attempt passed the client's body through.
+        self._passed = False
         self._fitter = ContextFitter(context, _serve)
 
     async def run(self) -> Reply:
@@ -115,7 +118,7 @@ class AttemptLoop:
                 if _is_more_precise(error, failure.error):
                     if failure.refusal is None:
                         raise
-                    failure = _with_delay(failure, error.retry_after)
+                    failure = replace(failure, refusal=with_delay(failure.refusal, error))
                 return self._give_up(failure)
             option = self._options[lease.upstream_model]
             if option.with_tools is not None:
@@ -252,13 +255,21 @@ class AttemptLoop:
     async def _attempt(self, option: RoutingOption, lease: ILease) -> Reply | _Failure:
         context, losses = self._context, self._plan.losses
         self._attempts += 1
-        attempt = Attempt(context, option, lease, losses, self._fitter.fitted(option))
+        fitted = self._fitter.fitted(option)
         try:
-            passed = attempt.fitted is None and (
+            passed = fitted is None and (
                 self._kind.can_pass(context, option)
                 if not context.is_long
                 else await context.compute(self._kind.can_pass, context, option)
             )
+            if option.target.capabilities.bound_thinking:
+                session = await self._session_key()
+                passed, moved = check_binding(
+                    context.services, session, option, lease.credential.id, passes=passed
+                )
+                losses += moved
+            self._passed = passed
+            attempt = Attempt(context, option, lease, losses, fitted)
             label = None if attempt.fitted is None else attempt.fitted.label
             context.recorder.attempt(
                 option, lease.credential, passed=passed, warnings=losses, compressed=label
@@ -337,12 +348,18 @@ class AttemptLoop:
 
     async def _repair(self, option: RoutingOption) -> None:
         """Go on with a history that has no signatures: the upstream refused them."""
-        context = self._context
+        context, capabilities = self._context, option.target.capabilities
         await context.decode()
-        demanded = option.target.capabilities.requires_signatures
-        repaired = await context.compute(
-            partial(without_signatures, demanded=demanded), context.request
+        bound = bool(capabilities.bound_thinking)
+        if bound and self._passed and option.client.traits.binding_controls:
+            # Written by the gateway, the request lets thinking be dropped that does not fit.
+            self._context = context.with_request(context.request)
+            self._fitter.use(self._context)
+            return
+        remove = partial(
+            without_signatures, demanded=capabilities.requires_signatures, thinks=bound
         )
+        repaired = await context.compute(remove, context.request)
         self._context = context.with_request(repaired, is_repaired=True)
         self._fitter.use(self._context)
 
@@ -366,15 +383,6 @@ class AttemptLoop:
 
 async def _serve(context: RequestContext, plan: Plan) -> Reply:
     return await AttemptLoop(context, plan).run()
-
-
-def _with_delay(failure: _Failure, delay: float | None) -> _Failure:
-    """Return a refusal with the upstream's words, and the delay after which an account is free."""
-    reply = failure.refusal
-    if reply is None or delay is None:
-        return failure
-    others = tuple(pair for pair in reply.headers if pair[0] != RETRY_AFTER)
-    return replace(failure, refusal=replace(reply, headers=(retry_after(delay), *others)))
 
 
 def _is_more_precise(pool: GatewayError, failure: GatewayError) -> bool:

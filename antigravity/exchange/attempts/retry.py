@@ -154,6 +154,8 @@ def is_about_signatures(error: GatewayError) -> bool:
     if not isinstance(error, InvalidRequestError) or error.upstream_status != 400:
         return False
     message = error.message.lower()
+    if "bound to a different conversation" in message:
+        return True
     if "expected `thinking`" in message:
         return True  # the client dropped it, and it is no longer stored here
     return "signature" in message and ("think" in message or "thought" in message)

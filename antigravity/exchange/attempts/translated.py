@@ -68,7 +68,7 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     changes += fitted.losses if fitted is not None else ()
     context.recorder.warn(changes + lowered.losses + encoded.warnings)
     operation: UpstreamOperation = "stream" if lowered.request.stream else "generate"
-    headers = _own_version(context.call.headers) if option.native else {}
+    headers = with_betas(_own_version(context.call.headers) if option.native else {}, encoded)
     call = UpstreamCall(option, attempt.lease.credential, operation, body, headers)
     try:
         response = await call.send(context.services.transport, context.recorder)
@@ -88,6 +88,16 @@ async def attempt_translated(attempt: Attempt) -> Reply:
 def _own_version(headers: Mapping[str, str]) -> Mapping[str, str]:
     """Return a client's headers without the API version: the body is the gateway's own."""
     return {name: value for name, value in headers.items() if name != "anthropic-version"}
+
+
+def with_betas(headers: Mapping[str, str], encoded: EncodedRequest) -> Mapping[str, str]:
+    """Return a client's headers with the betas that a request of the gateway needs."""
+    if not encoded.betas:
+        return headers
+    known = headers.get("anthropic-beta", "")
+    names = {name.strip() for name in known.split(",")}
+    missing = [beta for beta in encoded.betas if beta not in names]
+    return {**headers, "anthropic-beta": ",".join((known, *missing) if known else missing)}
 
 
 def _learn(attempt: Attempt, refused: Refused, lowered: Lowered, encoded: bytes) -> bool:

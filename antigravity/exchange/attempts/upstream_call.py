@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from antigravity.exchange.recorder import Recorder
@@ -67,12 +68,19 @@ class Refused(Exception):  # noqa: N818 - a response, not a fault of the gateway
         delay = error.retry_after
         headers = self.headers
         if delay is not None:
-            headers = (retry_after(delay), *headers)
+            headers = (_retry_after(delay), *headers)
         return Reply(error.upstream_status or error.status, self.content_type, headers, self.body)
 
 
-def retry_after(delay: float) -> tuple[str, str]:
-    """Return the header for a delay in seconds."""
+def with_delay(reply: Reply, error: GatewayError) -> Reply:
+    """Return a refusal in the upstream's words with the delay of ``error``, if it has one."""
+    if error.retry_after is None:
+        return reply
+    others = tuple(pair for pair in reply.headers if pair[0] != RETRY_AFTER)
+    return replace(reply, headers=(_retry_after(error.retry_after), *others))
+
+
+def _retry_after(delay: float) -> tuple[str, str]:
     return RETRY_AFTER, str(max(1, round(delay + 0.4999)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from antigravity.exchange.attempts.pass_through import can_pass_through
+from antigravity.exchange.attempts.translated import with_betas
 from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.constraints import native_only, native_only_error, require_origin
 from antigravity.exchange.context import RequestContext
@@ -95,6 +96,7 @@ async def _ask(context: RequestContext, option: RoutingOption) -> int | None:
         credential = context.snapshot.credentials.next_credential(option.upstream.name, frozenset())
     if credential is None:
         return None
+    headers = context.call.headers if option.native else {}
     passes = await context.compute(can_pass_through, context, option, "count_tokens")
     if passes:
         body = await context.compute(context.with_model, target.model)
@@ -104,7 +106,7 @@ async def _ask(context: RequestContext, option: RoutingOption) -> int | None:
         if encoded is None:
             return None
         body = encoded.body
-    headers = context.call.headers if option.native else {}
+        headers = with_betas(headers, encoded)
     call = UpstreamCall(option, credential, "count_tokens", body, headers)
     context.recorder.attempt(option, credential, passed=passes)
     response = await call.send(context.services.transport, context.recorder)

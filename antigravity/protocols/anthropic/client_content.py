@@ -39,7 +39,8 @@ from antigravity.protocols.tool_arguments import object_text
 
 Block = dict[str, Any]
 
-_THINKING: Final = ("thinking", "redacted_thinking")
+#: The types of blocks with thinking.
+THINKING: Final = ("thinking", "redacted_thinking")
 _UNSAFE: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -53,7 +54,7 @@ class Turn:
     @property
     def begins_with_thinking(self) -> bool:
         """Whether the first block is thinking."""
-        return bool(self.blocks) and self.blocks[0]["type"] in _THINKING
+        return bool(self.blocks) and self.blocks[0]["type"] in THINKING
 
     def has(self, *kinds: str) -> bool:
         """Return whether there is a block of one of these types."""
@@ -63,8 +64,8 @@ class Turn:
         """Move the blocks to the front that the API requires there: tool results, and thinking."""
         if self.role == "user":
             self.blocks.sort(key=lambda block: block["type"] != "tool_result")
-        elif not self.begins_with_thinking and self.has(*_THINKING):
-            self.blocks.sort(key=lambda block: block["type"] not in _THINKING)
+        elif not self.begins_with_thinking and self.has(*THINKING):
+            self.blocks.sort(key=lambda block: block["type"] not in THINKING)
 
 
 def turns(
@@ -87,7 +88,7 @@ def turns(
         blocks = [block for part in message.parts for block in writer.blocks(part, role)]
         if not blocks:
             continue
-        if role == "assistant" and all(block["type"] in _THINKING for block in blocks):
+        if role == "assistant" and all(block["type"] in THINKING for block in blocks):
             held += blocks  # refused unless something follows in the turn
             continue
         if role == "assistant":

@@ -9,6 +9,7 @@ import msgspec
 from antigravity.interfaces.protocols import EncodedRequest
 from antigravity.ir.capabilities import Target
 from antigravity.ir.request import Request
+from antigravity.protocols.anthropic.client_binding import release_thinking
 from antigravity.protocols.anthropic.client_content import Turn, text_block, turns
 from antigravity.protocols.anthropic.client_schema import fit_schema
 from antigravity.protocols.anthropic.client_thinking_plan import (
@@ -35,19 +36,22 @@ _LOWEST_TOP_P: Final = 0.95  # while thinking
 def encode_request(request: Request, target: Target) -> EncodedRequest:
     """Return the body of a streaming request."""
     losses = Losses()
-    body = _body(request, target, losses)
-    return EncodedRequest(msgspec.json.encode(body), losses.all())
+    body, betas = _body(request, target, losses)
+    return EncodedRequest(msgspec.json.encode(body), losses.all(), betas)
 
 
 def encode_count(request: Request, target: Target) -> EncodedRequest:
     """Return the body of a request to count tokens."""
     losses = Losses()
-    body = _body(request, target, losses)
+    body, betas = _body(request, target, losses)
     counted = {name: value for name, value in body.items() if name in _COUNTED}
-    return EncodedRequest(msgspec.json.encode(counted), losses.all())
+    return EncodedRequest(msgspec.json.encode(counted), losses.all(), betas)
 
 
-def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
+def _body(
+    request: Request, target: Target, losses: Losses
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the body, and the betas that it needs."""
     capabilities = target.capabilities
     reasoning = target.reasoning_history
     if reasoning == "required" and request.thinking.mode == "off":
@@ -63,6 +67,7 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     max_tokens = _max_tokens(request, target, losses)
     fit_budget(thinking, max_tokens, losses)
     _finish_prefill(conversation, thinking, target, losses)
+    betas = release_thinking(conversation, thinking, target, losses)
     body: dict[str, Any] = {
         "model": target.model,
         "max_tokens": max_tokens,
@@ -89,7 +94,7 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     _add_metadata(body, request)
     _add_extensions(body, request, thinking, losses)
     _report_unsupported(request, losses)
-    return body
+    return body, betas
 
 
 def _max_tokens(request: Request, target: Target, losses: Losses) -> int:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.request import Effort, Request, ThinkingConfig
 from antigravity.ir.thinking import EFFORTS, nearest_effort
-from antigravity.protocols.anthropic.server_request import THINKING_FIELDS
+from antigravity.protocols.anthropic.server_request import BLOCK_BINDING, THINKING_FIELDS
 from antigravity.protocols.losses import Losses
 
 #: The smallest budget that the API accepts.
@@ -21,6 +21,8 @@ _BUDGETS: Final[dict[Effort, int]] = {
     "medium": _DEFAULT_BUDGET,
     "high": 24_576,
 }
+#: The settings of thinking that pass as they are.
+_OWN_FIELDS: Final = ("display", BLOCK_BINDING)
 _WIRE_EFFORTS: Final[tuple[Effort, ...]] = ("low", "medium", "high", "xhigh", "max")
 
 
@@ -123,8 +125,8 @@ def _add_display(plan: ThinkingPlan, request: Request) -> None:
     if plan.active and include is not None:
         plan.field["display"] = "summarized" if include else "omitted"
     if isinstance(own, dict):
-        if plan.active and "display" in own:
-            plan.field["display"] = own["display"]
+        if plan.active:
+            plan.field.update({name: own[name] for name in _OWN_FIELDS if name in own})
         elif not plan.active and own.get("type") not in (None, "between_tools"):
             plan.field["type"] = own["type"]
 

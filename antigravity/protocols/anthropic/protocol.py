@@ -100,6 +100,7 @@ ANTHROPIC_CLIENT: Final = ClientProtocol(
         top_schema=frozenset({"$ref", "oneOf", "anyOf", "allOf"}),
         whole_responses=True,
         moves_images=True,
+        binding_controls=True,
     ),
     encode=client_request.encode_request,
     encode_count=client_request.encode_count,

@@ -169,6 +169,7 @@ class ThinkingField(Struct, frozen=True):
     type: str
     budget_tokens: int | None = None
     display: str | None = None
+    block_binding: dict[str, Any] | None = None
 
 
 class FormatField(Struct, frozen=True):

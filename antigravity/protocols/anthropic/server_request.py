@@ -28,6 +28,8 @@ from antigravity.protocols.json_body import members_of
 MESSAGE_FIELDS: Final = "anthropic.messages"
 TOOL_FIELDS: Final = "anthropic.tools"
 THINKING_FIELDS: Final = "anthropic.thinking"
+#: What becomes of thinking that is bound to another history.
+BLOCK_BINDING: Final = "block_binding"
 OWN_EXTENSIONS: Final = frozenset({MESSAGE_FIELDS, TOOL_FIELDS, THINKING_FIELDS})
 
 _KNOWN_TOOL_FIELDS: Final = frozenset(schema.ToolField.__struct_fields__) | {"type"}
@@ -186,8 +188,13 @@ def _thinking(body: schema.Body, extensions: dict[str, Any]) -> ThinkingConfig:
     if field.type == "enabled" and field.budget_tokens is None:
         reject("$.thinking.budget_tokens", "Field required")
     include = None if field.display is None else field.display != "omitted"
+    own: dict[str, Any] = {}
     if field.display not in (None, "omitted", "summarized"):
-        extensions[THINKING_FIELDS] = {"display": field.display}
+        own["display"] = field.display
+    if field.block_binding is not None:
+        own[BLOCK_BINDING] = field.block_binding
+    if own:
+        extensions[THINKING_FIELDS] = own
     mode: Literal["on", "adaptive"] = "on" if field.type == "enabled" else "adaptive"
     return ThinkingConfig(mode, field.budget_tokens, effort, include)
 

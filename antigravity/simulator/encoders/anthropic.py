@@ -64,12 +64,15 @@ def _event(kind: str, content: bool = False, **fields: Any) -> Event:
 
 
 def _envelope(context: Context) -> dict[str, Any]:
-    return {
+    envelope: dict[str, Any] = {
         "id": context.id("msg_"),
         "type": "message",
         "role": "assistant",
         "model": context.view.model,
     }
+    if context.view.transformations:
+        envelope["input_transformations"] = list(context.view.transformations)
+    return envelope
 
 
 def _reason(script: Script) -> str:
@@ -130,7 +133,7 @@ def _input(arguments: dict[str, Any]) -> _Deltas:
 
 def _thinking(script: Script, context: Context) -> tuple[dict[str, Any], _Deltas]:
     shown = script.thinking if context.view.show_thinking else ""
-    signature = signatures.sign("claude", script.thinking)
+    signature = signatures.sign("claude", script.thinking, context.view.bound)
     deltas: _Deltas = [
         ({"type": "thinking_delta", "thinking": piece}, True) for piece in split_in_half(shown)
     ]
