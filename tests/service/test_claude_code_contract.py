@@ -21,7 +21,6 @@ from antigravity.config.settings import (
 )
 from antigravity.redaction.credentials import CREDENTIALS
 from tests.support.memory_gateway import Answer, MemoryGateway
-from tests.web.builders import WebHarness
 
 CLAUDE = "claude/claude-opus-4-8"
 OTHER = "gpt/gpt-4.1"
@@ -105,34 +104,7 @@ def answers(gateway: MemoryGateway, status: int, body: Any, **headers: str) -> A
 # -- 4.1 Endpoints ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("method", "target", "operation"),
-    [
-        ("POST", "/v1/messages?beta=true", "generate"),
-        ("POST", "/v1/messages/count_tokens?beta=true", "count_tokens"),
-        ("GET", "/v1/models?limit=1000", "list_models"),
-    ],
-)
-def test_endpoint_is_found_by_its_path_without_redirect(
-    method: str, target: str, operation: str
-) -> None:
-    web = WebHarness()
-    response = web.request(method, target, b"{}", "anthropic-version: 2023-06-01")
-    assert response.status == 200
-    assert web.exchange.call.route.operation == operation
-    assert web.exchange.protocol == "anthropic"
-    web.close()
-
-
-@pytest.mark.parametrize("key", ["", "wrong"])
-def test_start_probe_is_answered_or_refused_at_once(key: str) -> None:
-    web = WebHarness()
-    assert web.request("HEAD", "/api/hello").status == 200
-    web.close()
-    web = WebHarness(auth_mode="strict", api_key=Secret("key-of-the-gateway"))
-    headers = (f"x-api-key: {key}",) if key else ()
-    assert web.request("HEAD", "/api/hello", None, *headers).status == 401
-    web.close()
+# see tests/web/test_claude_code_paths.py
 
 
 # -- 4.2 Headers ------------------------------------------------------------------------------
@@ -163,14 +135,6 @@ def test_betas_of_the_operator_are_added_behind_those_of_the_client(gateway: Mem
     answers(gateway, 200, OK)
     gateway.ask("anthropic", "betas/claude-opus-4-8", BODY, anthropic_beta="a , b-1")
     assert sent_headers(gateway)["anthropic-beta"] == "a , b-1,mine"
-
-
-def test_repeated_beta_header_is_one_list() -> None:
-    web = WebHarness()
-    head = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
-    web.send(head + b"Anthropic-Beta: a,b\r\nanthropic-beta: c\r\n\r\n{}")
-    assert web.exchange.call.headers["anthropic-beta"] == "a,b,c"
-    web.close()
 
 
 @pytest.mark.parametrize("model", [CLAUDE, OTHER])
