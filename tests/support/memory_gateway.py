@@ -24,6 +24,7 @@ from antigravity.app.runtime import LoadedConfiguration
 from antigravity.config.settings import SchedulingSettings, Settings
 from antigravity.context.calibration import Calibration
 from antigravity.context.plan_store import PlanStore
+from antigravity.context.sealed_summary import SummarySealer
 from antigravity.exchange.background import Background
 from antigravity.exchange.service import Exchange
 from antigravity.exchange.services import Services
@@ -203,6 +204,7 @@ class MemoryGateway:
                 background=Background(call),
                 turns=Turns(clock),
                 refusals=self.refusals,
+                summaries=SummarySealer(lambda: bytes(32)),
             ),
             runtime.snapshot,
         )
