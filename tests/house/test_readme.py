@@ -124,7 +124,7 @@ def test_readme_endpoint_table_is_complete() -> None:
     google = {(m, p) for m, p in served if p.startswith("/v1beta/")}
     assert google
     assert {(method, path.replace("/v1beta/", "/v1/")) for method, path in google} <= served
-    served = {(m, p) for m, p in served if not re.match(r"/v1/models/\{id\}[:/]", p)}
+    served = {(m, p) for m, p in served if not re.match(r"/v1/(models/\{id\}[:/]|interactions)", p)}
     ours = {("POST", "/v1/models/detect"), ("GET", "/files/{name}"), ("any", "/mcp"), *ADMIN}
     ours |= {("any", path) for path in (SEARCH, READER, VISION)}
     ours |= {("GET", path) for path in ("/healthz", "/readyz")}
