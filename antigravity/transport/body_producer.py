@@ -31,7 +31,7 @@ class BodyProducer:
         pieces = (body,) if isinstance(body, bytes) else body
         self.length = sum(map(len, pieces))
         self._pieces: deque[bytes | memoryview] = deque(pieces)
-        self._paused = False
+        self._paused = self._is_stopped = False
         self._consumer: IConsumer | None = None
         self._done: Deferred[None] | None = None
 
@@ -47,14 +47,20 @@ class BodyProducer:
         return body
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        """Return a Deferred that fires when the whole body is written."""
+        """Return a Deferred that fires when the whole body is written.
+
+        It never fires if the producer was stopped before: the connection was lost by then.
+        """
         if self.is_small:
             consumer.write(self.read())
             return succeed(None)
         self._consumer = consumer
         done: Deferred[None] = Deferred(lambda _: self.stopProducing())
         self._done = done
-        self._write()
+        if self._is_stopped:
+            self.stopProducing()
+        else:
+            self._write()
         return done
 
     def _write(self) -> None:
@@ -82,5 +88,6 @@ class BodyProducer:
 
     def stopProducing(self) -> None:
         """Stop writing for good."""
+        self._is_stopped = True
         self._pieces.clear()
         self._consumer = self._done = None

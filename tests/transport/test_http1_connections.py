@@ -467,3 +467,26 @@ def test_client_can_be_switched_while_requests_run(server: MemoryServer) -> None
     server.send()
     assert len(server.connections) == 2
     assert server.connections[0][1].value().count(b"POST") == 2
+
+
+def test_connection_that_is_just_ending_sends_no_large_body(
+    server: MemoryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = server.send()
+    server.receive(WHOLE)
+    assert deliver(first).data == b"ok"
+    old = server.wire
+    # As TLS does between the server's notice that it closes and the end of the connection.
+    monkeypatch.setattr(old, "registerProducer", lambda producer, _: producer.stopProducing())
+    monkeypatch.setattr(old, "unregisterProducer", lambda: None)
+    body = bytes(2 * PIECE)
+    sending = server.send(body)
+    assert body[:PIECE] not in old.value()
+    assert not sending.called
+    server.lose()
+    protocol = server.reactor.tcpClients[-1][2].buildProtocol(None)
+    new = Wire(full=False)
+    protocol.makeConnection(new)
+    assert new.value().endswith(body)
+    protocol.dataReceived(WHOLE)
+    assert deliver(sending).data == b"ok"
