@@ -142,7 +142,7 @@ class ClientConnection(Protocol):
             return
         if self._ignores_input:
             return
-        if self.is_busy:
+        if self.is_busy or self.is_congested or self._next_request is not None:
             self._keep(data)
             return
         try:
@@ -157,12 +157,11 @@ class ClientConnection(Protocol):
                 self._update_deadline()
 
     def _keep(self, data: bytes) -> None:
-        """Let bytes wait for the end of the current request."""
+        """Let bytes wait for the end of the current request, and of what is sent for it."""
         self._pending.append(data)
         self._pending_size += len(data)
-        if self._pending_size > _READ_AHEAD and not self._is_paused:
-            self._is_paused = True
-            self.transport.pauseProducing()
+        if self._pending_size > _READ_AHEAD:
+            self._stop_reading()
 
     def _receive_head(self, data: bytes) -> None:
         """Receive bytes of a head; the body is read only if the request is admitted.
@@ -257,18 +256,37 @@ class ClientConnection(Protocol):
     def _start_next(self) -> None:
         self._next_request = self.request = None
         self.is_busy = False
-        pending, self._pending, self._pending_size = self._pending, [], 0
         if self.site.is_closing:
             self._is_persistent = False
+        if not self._is_persistent:
+            self._pending, self._pending_size = [], 0
+            self._read_again()
+            self.loseConnection()
+        elif self.is_congested:
+            self._stop_reading()
+        else:
+            self._read_on()
+        self._update_deadline()
+        self.site.note_idle()
+
+    def _read_on(self) -> None:
+        """Receive what has waited, and what follows, unless the client must read first."""
+        self._next_request = None
+        if not (self.is_busy or self.is_congested):
+            self._read_again()
+            pending, self._pending, self._pending_size = self._pending, [], 0
+            if pending:
+                self.dataReceived(b"".join(pending))
+
+    def _stop_reading(self) -> None:
+        if not self._is_paused:
+            self._is_paused = True
+            self.transport.pauseProducing()
+
+    def _read_again(self) -> None:
         if self._is_paused and not self.is_congested:
             self._is_paused = False
             self.transport.resumeProducing()
-        if not self._is_persistent:
-            self.loseConnection()
-        elif pending:
-            self.dataReceived(b"".join(pending))
-        self._update_deadline()
-        self.site.note_idle()
 
     # -- sending --
 
@@ -292,18 +310,20 @@ class ClientConnection(Protocol):
         self.is_congested = True
         if self._producer is not None:
             self._producer.pauseProducing()
-        if not self.is_busy and not self._is_paused:
-            self._is_paused = True
-            self.transport.pauseProducing()
+        if not self.is_busy:
+            self._stop_reading()
 
     def resumeProducing(self) -> None:
         """Go on with what :meth:`pauseProducing` stopped."""
         self.is_congested = False
         if self._producer is not None:
             self._producer.resumeProducing()
-        if self._is_paused and not self.is_busy:
-            self._is_paused = False
-            self.transport.resumeProducing()
+        if self.is_busy or self._next_request is not None:
+            return
+        if self._pending:
+            self._next_request = self.site.reactor.callLater(0, self._read_on)
+        else:
+            self._read_again()
 
     def stopProducing(self) -> None:
         """Stop the response: the client is gone."""
@@ -389,7 +409,9 @@ class ClientConnection(Protocol):
         self._deadline.stop()
         if self._next_request is not None:
             self._next_request.cancel()
-            self._next_request = self.request = None  # its response is complete
+            self._next_request = None
+            if self.is_busy:
+                self.request = None  # its response is complete
         request, self.request = self.request, None
         if request is not None:
             request.connectionLost(reason)
