@@ -49,6 +49,7 @@ MALFORMED = {
     "a coding after chunked": OK + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
     "chunked twice": OK + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n0\r\n\r\n",
     "almost chunked": OK + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "chunked and a tab": OK + b"Transfer-Encoding: chunked\t\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
     "switching protocols": b"HTTP/1.1 101 Go\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello",
     "switching without a name": b"HTTP/1.1 101 Go\r\n\r\nhello",
     "interim response with length": b"HTTP/1.1 100 Go\r\nContent-Length: 5\r\n\r\nhello",

@@ -74,6 +74,15 @@ def test_malformed_body_is_refused(name: str, data: st.DataObject) -> None:
         (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b"", True),
         (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", 304, b"", True),
         (b"HTTP/1.1 204\r\n\r\n", 204, b"", True),
+        (b"HTTP/1.1 204\r\nContent-Length: 0\r\n\r\n", 204, b"", True),
+        (b"HTTP/1.1 204\r\nContent-Length: 5\r\n\r\n", 204, b"", False),
+        (b"HTTP/1.1 204\r\nTransfer-Encoding: chunked\r\n\r\n", 204, b"", False),
+        (
+            OK + b"Transfer-Encoding: \tchunked  \r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            200,
+            b"hello",
+            True,
+        ),
         (b"HTTP/1.1 999 Odd\r\nContent-Length: 5\r\n\r\nhello", 999, b"hello", True),
         (
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: <x>\r\n\r\n"

@@ -181,7 +181,7 @@ class ResponseParser:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Add a header, or ignore a trailer."""
         if self.head is None:
-            self._pairs.append((name.lower(), value.rstrip(b" \t")))
+            self._pairs.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Check the framing, and complete the head."""
@@ -204,13 +204,21 @@ class ResponseParser:
         until_close = has_body and length is None and not is_chunked
         # A length is trusted from HTTP/1.0, but a transfer coding is not (RFC 9112, section 6.1).
         self.keep_alive = (
-            not until_close and parser.should_keep_alive() and not (is_chunked and version[2] == 0)
+            not until_close
+            and parser.should_keep_alive()
+            and not (is_chunked and version[2] == 0)
+            # A server that states a body where there is none may send it all the same.
+            and not (status == 204 and (length or is_chunked))
         )
         self.head = ResponseHead(
             status=status,
             version=version,
             phrase=phrase,
-            pairs=[pair for pair in pairs if pair[0] not in _CONNECTION_HEADERS],
+            pairs=[
+                (name, value.rstrip(b" \t"))
+                for name, value in pairs
+                if name not in _CONNECTION_HEADERS
+            ],
             length=length if has_body else 0,
             until_close=until_close,
         )
@@ -231,6 +239,9 @@ class ResponseParser:
 def _framing(pairs: list[tuple[bytes, bytes]]) -> tuple[int | None, bool]:
     """Return the stated length, and whether the body is chunked; httptools refuses both at once.
 
+    httptools knows no coding with a tab behind it, and would read the body until the connection
+    ends.
+
     :raises MalformedResponseError: if there is another transfer coding than ``chunked``, once.
     """
     length: int | None = None
@@ -239,7 +250,7 @@ def _framing(pairs: list[tuple[bytes, bytes]]) -> tuple[int | None, bool]:
         if name == b"content-length":
             length = int(value)
         elif name == b"transfer-encoding":
-            if is_chunked or value.lower() != b"chunked":
+            if is_chunked or value.rstrip(b" ").lower() != b"chunked":
                 raise MalformedResponseError("an unknown transfer coding")
             is_chunked = True
     return length, is_chunked
