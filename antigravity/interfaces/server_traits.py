@@ -133,6 +133,9 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     reasoning.  ``drops_reasoning`` says that clients drop reasoning unintentionally, because the
     protocol has no common field for it.
 
+    ``errors_state_delays`` says that clients read from the body of an error, not from its headers,
+    how long to wait.
+
     ``decodes_outlines`` says that a request decoded from the outline of its body is the same, but
     for media, whose base64 text is shortened: it is moved as it is, or only its ends, its alphabet
     and its padding are changed.
@@ -154,6 +157,7 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     can_respond_with_files: bool = False
     drops_reasoning: bool = False
     decodes_outlines: bool = False
+    errors_state_delays: bool = False
     conversation_hint: Callable[[Call], str | None] | None = None
     needs_translation: Callable[[bytes, Aspects, Capabilities], bool] | None = None
     is_complete: Callable[[bytes, Capabilities], bool] | None = None

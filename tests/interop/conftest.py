@@ -17,7 +17,6 @@ import pytest
 
 from tests.interop.anthropic_driver import Messages
 from tests.interop.genai_driver import GenAI
-from tests.interop.interactions_driver import Interactions
 from tests.interop.openai_chat_driver import Chat
 from tests.interop.openai_responses_driver import Responses
 from tests.interop.sdk_drivers import SdkDriver
@@ -29,8 +28,15 @@ except ModuleNotFoundError:  # the previous generation is tested without it
 else:
     OLDER = (GenerativeAI(),)
 
+try:
+    from tests.interop.interactions_driver import Interactions
+except ImportError:  # the previous generation speaks them otherwise
+    NEWEST: tuple[SdkDriver, ...] = ()
+else:
+    NEWEST = (Interactions(),)
+
 DRIVERS: dict[str, SdkDriver] = {
-    each.name: each for each in (Chat(), Responses(), Messages(), GenAI(), Interactions(), *OLDER)
+    each.name: each for each in (Chat(), Responses(), Messages(), GenAI(), *NEWEST, *OLDER)
 }
 TWISTD = Path(sys.executable).with_name("twistd")
 STARTS_WITHIN = 30.0

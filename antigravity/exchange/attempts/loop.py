@@ -116,7 +116,7 @@ class AttemptLoop:
                 if failure is None:
                     raise
                 if _is_more_precise(error, failure.error):
-                    if failure.refusal is None:
+                    if failure.refusal is None or self._misstates(error, failure.error):
                         raise
                     failure = replace(failure, refusal=with_delay(failure.refusal, error))
                 return self._give_up(failure)
@@ -362,6 +362,12 @@ class AttemptLoop:
         repaired = await context.compute(remove, context.request)
         self._context = context.with_request(repaired, is_repaired=True)
         self._fitter.use(self._context)
+
+    def _misstates(self, pool: GatewayError, failure: GatewayError) -> bool:
+        """Return whether the upstream's refusal tells the client to wait longer than it must."""
+        if not self._context.traits.errors_state_delays or pool.retry_after is None:
+            return False
+        return failure.retry_after is None or pool.retry_after < failure.retry_after - 1
 
     def _give_up(self, failure: _Failure) -> Reply:
         """Return the upstream's refusal for the client.

@@ -96,6 +96,7 @@ GEMINI_SERVER: Final = ServerProtocol(
         is_complete=completeness.is_complete,
         requested_choices=_requested_choices,
         framing=StreamFraming(array_framer, errors.failed_chunk),
+        errors_state_delays=True,  # google.rpc.RetryInfo
     ),
     keepalive=b"",  # a comment is fatal to Gemini CLI and google-genai
     peek=_peek,
