@@ -297,7 +297,8 @@ def _uniform_events(chunk: bytes) -> tuple[str, list[bytes]] | None:
         # As many line ends as there are around the data of each event: there are none within.
         if chunk.count(b"\n") != lines * len(payloads):
             return None
-    if returns and chunk.count(b"\r") != returns * len(payloads):
+    # As many returns, each of them a part of a line end: none ends a line by itself.
+    if returns and not chunk.count(b"\r") == chunk.count(b"\r\n") == returns * len(payloads):
         return None
     return name, payloads
 

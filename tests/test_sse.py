@@ -70,6 +70,23 @@ def test_encoded_events_are_decoded_unchanged(
     assert feed(wire, cuts) == [ServerSentEvent(name, data) for name, data in events]
 
 
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        b"event: a\ndata: {\r}\r\n\r\n",
+        b"event: a\ndata: {}\r\r\n\r\n",
+        b"event: a\ndata: {}\r\n\r\nevent: a\ndata: {\r}\r\n\r\n",
+        b"event: a\r\ndata: {\r}\n\r\n",
+    ],
+)
+def test_return_in_the_data_ends_a_line_whatever_the_other_line_ends(chunk: bytes) -> None:
+    whole, single = SseDecoder(), SseDecoder()
+    for decoder in (whole, single):
+        decoder.feed(b"data: first\n\n")
+    expected = [event for byte in chunk for event in single.feed(bytes([byte]))]
+    assert whole.feed(chunk) == expected
+
+
 def test_unfinished_event_is_returned_by_close() -> None:
     decoder = SseDecoder()
     assert decoder.feed(b"data: x\n") == []
