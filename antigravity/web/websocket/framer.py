@@ -59,7 +59,8 @@ class Framer:
     def __init__(self, limit: int, deflate: Deflate | None = None, compress_from: int = 0) -> None:
         self._bounds = MessageBounds(limit, deflate, compress_from)
         self._connection = Connection(SERVER, [self._bounds])
-        self._pieces: list[bytes] = []
+        #: The beginning of a message; as pieces of its own it could take far more memory.
+        self._message = bytearray()
         self._is_over = False
 
     def receive(self, data: bytes) -> Iterator[Received]:
@@ -70,11 +71,12 @@ class Framer:
         connection.receive_data(data)
         for event in connection.events():
             if isinstance(event, TextMessage):
-                if event.data:
-                    self._pieces.append(event.data.encode())
+                data = event.data.encode()
+                if self._message or not event.message_finished:
+                    self._message += data
                 if event.message_finished:
-                    pieces, self._pieces = self._pieces, []
-                    yield Text(b"".join(pieces))
+                    message, self._message = self._message, bytearray()
+                    yield Text(bytes(message) or data)
             elif isinstance(event, BytesMessage):
                 if event.message_finished:
                     yield Binary()
@@ -84,7 +86,7 @@ class Framer:
                 yield PongReceived()
             elif isinstance(event, CloseConnection):
                 self._is_over = True
-                self._pieces.clear()
+                self._message.clear()
                 fault = connection.state in (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING)
                 yield CloseReceived(event.code, fault, event.reason or "")
                 return

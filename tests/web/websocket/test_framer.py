@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 import zlib
 from collections.abc import Sequence
 
@@ -125,6 +126,24 @@ def test_message_in_too_many_frames_is_refused() -> None:
     (end,) = receive(framer, wire)
     assert isinstance(end, CloseReceived)
     assert end.code == 1008
+
+
+def test_message_in_tiny_pieces_takes_little_more_memory_than_its_bytes() -> None:
+    count, letter = 5_000, "é".encode()
+    wire = frame(Opcode.TEXT, letter * count)
+    begin = len(wire) - len(letter) * count
+    framer = Framer(len(wire))
+    assert list(framer.receive(wire[:begin])) == []
+    pieces = [wire[place : place + 2] for place in range(begin, len(wire), 2)]
+    tracemalloc.start()
+    try:
+        for piece in pieces[:-1]:
+            assert list(framer.receive(piece)) == []
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 3 * len(letter) * count
+    assert list(framer.receive(pieces[-1])) == [Text(letter * count)]
 
 
 def test_close_of_the_client_is_answered_with_its_code() -> None:
