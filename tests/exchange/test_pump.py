@@ -103,6 +103,26 @@ class PumpTests(SynchronousTestCase):
         self.assertEqual(self.consumer.written[-1], b"<error>")
         self.assertIsInstance(self.ends[0], UpstreamError)
 
+    def test_stream_that_ended_before_its_client_left_is_reported_once(self) -> None:
+        self.pump.dataReceived(b"a!")
+        self.pump.connectionLost(Failure(ResponseDone()))
+        self.assertEqual(self.ends, [])
+        self.pump.abandon()
+        self.pump.abandon()
+        self.assertEqual([type(each) for each in self.ends], [CancelledByClientError])
+
+    def test_stream_that_failed_before_its_client_left_reports_why(self) -> None:
+        self.pump.dataReceived(b"a!")
+        self.pump.connectionLost(Failure(ConnectionLost()))
+        self.pump.abandon()
+        self.assertEqual([type(each) for each in self.ends], [UpstreamError])
+
+    def test_stream_that_was_written_is_not_reported_again(self) -> None:
+        self.begun()
+        self.pump.connectionLost(Failure(ResponseDone()))
+        self.pump.abandon()
+        self.assertEqual(self.ends, [None])
+
     def test_lost_connection_before_content_is_left_to_caller(self) -> None:
         self.pump.connectionLost(Failure(UpstreamError("idle")))
         self.successResultOf(self.pump.begun)

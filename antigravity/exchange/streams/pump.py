@@ -172,13 +172,14 @@ class Pump(Protocol):
 
     def abandon(self) -> None:
         """Stop the upstream and write nothing more: the client has disconnected."""
-        if self._ended:
-            return
-        self._ended = True
-        self._consumer = None
-        self._disarm()
-        self._stop_upstream()
-        self._report(CancelledByClientError("The client went away."))
+        if not self._ended:
+            self._ended = True
+            self._consumer = None
+            self._disarm()
+            self._stop_upstream()
+        self._held.clear()
+        # A stream that has ended is reported when it is written, and this one never is.
+        self._report(self.error or CancelledByClientError("The client went away."))
 
     # -- inside -------------------------------------------------------------------------
 
