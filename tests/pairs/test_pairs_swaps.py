@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from antigravity.ir.aspects import Aspect, differences
 from antigravity.ir.capabilities import Capabilities, Loss
+from antigravity.ir.errors import UnreadablePartError
 from antigravity.lowering.pipeline import lower
 from antigravity.protocols.json_body import members_of
 from antigravity.simulator.errors import ApiError
@@ -110,10 +111,16 @@ def swapped(protocol: str, asked: str, served: str, body: dict[str, Any]) -> Swa
 def test_swapped_request_is_valid_for_serving_model(protocol: str, data: st.DataObject) -> None:
     swaps = [swap[1:] for swap in SWAPS if swap[0] == protocol]
     asked, served = data.draw(st.sampled_from(swaps))
-    body = WRITERS[protocol](data.draw(asks()))
+    request = data.draw(asks())
+    # The simulator does not know that GLM has no structured output, but the gateway does.
+    assume(not request.form or target(asked).capabilities.structured_output)
+    body = WRITERS[protocol](request)
     asked_for = MODELS[protocol] if asked == "nobody-knows-it" else (asked,)
     assume(any(is_fine(protocol, name, named(protocol, body, name)) for name in asked_for))
-    swap = swapped(protocol, asked, served, body)
+    try:
+        swap = swapped(protocol, asked, served, body)
+    except UnreadablePartError:
+        return  # there is nothing but media that the model does not read
     if asked == "nobody-knows-it" and swap.passes:
         return  # whoever chose that name knows what it takes
     check(protocol, served, swap.body)
