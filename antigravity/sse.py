@@ -311,8 +311,10 @@ def _name(text: bytes) -> str:
 
 def _boundary(data: bytes) -> int:
     """Return the index after the last blank line, or 0."""
-    places = (data.rfind(b"\n\n"), data.rfind(b"\n\r\n"), data.rfind(b"\r\r"))
-    sizes = (2, 3, 2)
+    # A return ends a line at once, as it does for the decoder: its line feed may come much later.
+    marks = (b"\n\n", b"\n\r\n", b"\n\r", b"\r\r")
+    places = map(data.rfind, marks)
+    sizes = map(len, marks)
     return max((p + n for p, n in zip(places, sizes, strict=True) if p >= 0), default=0)
 
 

@@ -126,6 +126,16 @@ def test_limit_counts_one_event_and_not_those_before_it() -> None:
         assert splitter.feed(b"data: 12") + splitter.feed(b"34\n\n")
 
 
+def test_splitter_passes_an_event_on_when_the_decoder_has_it() -> None:
+    data = b"event: a\r\ndata: {}\r\n\r\ndata: {}\r\n\r\n"
+    decoder, splitter = SseDecoder(), EventSplitter()
+    events = blanks = 0
+    for byte in data:
+        events += len(decoder.feed(bytes([byte])))
+        blanks += splitter.feed(bytes([byte])).count(b"data: ")
+        assert events == blanks
+
+
 _LINES = st.sampled_from(
     (
         b"data: {}",

@@ -222,6 +222,21 @@ def test_texts_that_a_tap_holds_are_looked_at() -> None:
     assert len(looked_at) == 3
 
 
+def test_no_event_is_lost_whose_last_line_feed_comes_later() -> None:
+    stream, _ = _passed("openai_chat", fast=True)
+    data = [
+        b'data: {"choices":[{"index":0,"delta":{"content":"%b"},"finish_reason":null}]}' % text
+        for text in (b"One", b"Two", b"Three", b"\\ud83d x")
+    ]
+    blank = b"\r\n\r\n"
+    cut = len(blank.join(data[:3]) + blank) - 1
+    whole = blank.join(data) + blank
+    out = stream.feed(whole[:cut]) + stream.feed(whole[cut:])
+    texts = [json.loads(event.data)["choices"][0]["delta"]["content"] for event in _decoded(out)]
+    assert texts[:3] == ["One", "Two", "Three"]
+    assert len(texts) == 4
+
+
 def _event(name: str, **fields: object) -> bytes:
     data = json.dumps({"type": name, **fields}, separators=(",", ":")).encode()
     return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
