@@ -83,3 +83,16 @@ def test_client_that_leaves_while_its_requests_wait_is_forgotten() -> None:
     full.producer.resumeProducing()  # the second is about to be processed
     web.close()
     assert len(parse(web.wire())) == 1
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_client_that_reads_nothing_is_cut_off(reads: bool) -> None:
+    web, full = to_a_full_transport()
+    web.send(LIST)
+    for _ in range(3):
+        web.clock.advance(600)
+        if reads:
+            full.producer.resumeProducing()
+            full.producer.pauseProducing()
+    assert full.aborted is not reads
+    web.close()

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 #: Seconds for which a refused client may go on sending before the connection is aborted.  An
 #: immediate close would reset it, and the client might never read the response.
 _LINGER: Final = 5.0
+#: Seconds after which a client is cut off that does not read what has been written to it.  Slow
+#: lines need some time for a response with an image.
+_STALLED: Final = 900.0
 #: Bytes per second below which a body is stuck.
 _SLOWEST: Final = 1024
 #: Bytes of a chunked body that are read at a time: tiny chunks cost a thousand times as much.
@@ -46,7 +49,7 @@ class ClientConnection(Protocol):
     A message whose end is in doubt is refused and the connection closed (RFC 9112, 6.3).
     The head must be complete within ``body_timeout`` of its first byte; the body must make
     progress; an idle connection is closed after ``idle_timeout``.  There is no limit while a
-    request is processed.
+    request is processed, except that the client must read what is written within 15 minutes.
 
     Bytes of further requests wait while one is processed; if there are many of them, or if the
     client does not read its responses, nothing more is read.
@@ -106,9 +109,12 @@ class ClientConnection(Protocol):
         """Set the deadline of the current state."""
         if self.refused or self._closing:
             return
-        if self.is_busy:
+        if self.is_busy or (self.is_congested and not self._receiving):
             self._receiving = False
-            self._deadline.clear()
+            if self.is_congested:
+                self._deadline.set(_STALLED)
+            else:
+                self._deadline.clear()
         elif self._in_body or self._reader.has_input:
             if not self._receiving:
                 self._receiving = True
@@ -119,13 +125,10 @@ class ClientConnection(Protocol):
 
     def _expired(self) -> None:
         limits = self.site.admission.limits
-        if self._closing:
+        if self._closing or (self.is_congested and not self._receiving):
             self.transport.abortConnection()
         elif not self._receiving:
-            if self.is_congested:  # the last response is still being sent
-                self._deadline.set(limits.idle_timeout)
-            else:
-                self.loseConnection()
+            self.loseConnection()
         elif self._in_body and self._progress >= _SLOWEST * limits.body_timeout:
             self._progress = 0
             self._deadline.set(limits.body_timeout)
@@ -308,6 +311,7 @@ class ClientConnection(Protocol):
     def pauseProducing(self) -> None:
         """Stop writing and reading: the client does not read fast enough."""
         self.is_congested = True
+        self._update_deadline()
         if self._producer is not None:
             self._producer.pauseProducing()
         if not self.is_busy:
@@ -316,6 +320,7 @@ class ClientConnection(Protocol):
     def resumeProducing(self) -> None:
         """Go on with what :meth:`pauseProducing` stopped."""
         self.is_congested = False
+        self._update_deadline()
         if self._producer is not None:
             self._producer.resumeProducing()
         if self.is_busy or self._next_request is not None:
