@@ -28,7 +28,8 @@ def machine() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     kib = int(Path("/proc/meminfo").read_text().split()[1])
-    system = f"{platform.system()} {platform.release()}"
+    version = ".".join(platform.release().split(".")[:2])
+    system = f"{platform.system()} {version}"
     name = names[0] if names else platform.machine()
     return f"{name}, {os.cpu_count()} cores, {kib / 2**20:.0f} GiB, {system}"
 
