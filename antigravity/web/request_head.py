@@ -296,6 +296,16 @@ class RequestHead:
                 self.query[key] = _decoded(raw_value)
                 self.args.setdefault(raw_name, []).append(raw_value)
 
+    @property
+    def keeps_open(self) -> bool:
+        """Whether the client lets the connection stay open (RFC 9112, 9.3)."""
+        if self.version != "HTTP/1.1":
+            return False
+        for value in self.framing.get("connection", ()):
+            if "close" in value.lower() and "close" in map(str.strip, value.lower().split(",")):
+                return False
+        return True
+
     def parameters(self) -> tuple[tuple[str, str], ...]:
         """Return name and value of each parameter that is no credential."""
         return tuple(

@@ -96,3 +96,24 @@ def test_client_that_reads_nothing_is_cut_off(reads: bool) -> None:
             full.producer.pauseProducing()
     assert full.aborted is not reads
     web.close()
+
+
+@pytest.mark.parametrize("is_pipelined", [False, True])
+def test_fault_while_a_request_is_received_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch, is_pipelined: bool
+) -> None:
+    web, full = to_a_full_transport()
+    if is_pipelined:
+        web.send(LIST)
+
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("antigravity.web.connection.connection.body_length", fail)
+    if is_pipelined:
+        web.send(LIST)
+        full.producer.resumeProducing()
+    with pytest.raises(ZeroDivisionError):
+        web.clock.advance(0) if is_pipelined else web.send(LIST)
+    assert full.aborted
+    web.close()

@@ -15,15 +15,15 @@ from zope.interface import implementer
 
 from antigravity.ir.errors import GatewayError
 from antigravity.web.connection.body_length import body_length
-from antigravity.web.connection.chunked_body import ChunkedBody
+from antigravity.web.connection.body_receiver import BodyReceiver
 from antigravity.web.connection.deadline import Deadline
 from antigravity.web.connection.head_parser import HeadReader
 from antigravity.web.connection.pull_producer import PulledProducer
 from antigravity.web.connection.request import GatewayRequest
 from antigravity.web.connection.successor import ISuccessor
+from antigravity.web.connection.waiting_input import WaitingInput
 from antigravity.web.errors import RequestTimeoutError
 from antigravity.web.key_throttle import TooManyWrongKeysError
-from antigravity.web.request_head import RequestHead
 
 if TYPE_CHECKING:
     from antigravity.web.site import GatewaySite
@@ -34,12 +34,6 @@ _LINGER: Final = 5.0
 #: Seconds after which a client is cut off that does not read what has been written to it.  Slow
 #: lines need some time for a response with an image.
 _STALLED: Final = 900.0
-#: Bytes per second below which a body is stuck.
-_SLOWEST: Final = 1024
-#: Bytes of a chunked body that are read at a time: tiny chunks cost a thousand times as much.
-_CHUNKED_READ: Final = 8 * 1024
-#: Bytes of further requests that are read while one is processed.
-_READ_AHEAD: Final = 16 * 1024
 
 
 @implementer(IPushProducer)
@@ -75,14 +69,7 @@ class ClientConnection(Protocol):
         # receiving
         self._reader = HeadReader()
         self._receiving = False
-        self._in_body = False
-        self._remaining = 0
-        self._chunks: ChunkedBody | None = None
-        self._read_size = 0
-        self._progress = 0  # bytes of the body since the deadline was set
-        self._pending: list[bytes] = []
-        self._pending_size = 0
-        self._is_paused = False
+        self._body: BodyReceiver | None = None
         # time
         self._deadline = Deadline(site.reactor, self._expired)
         self._delayed_refusal: Any = None
@@ -99,6 +86,7 @@ class ClientConnection(Protocol):
         address = transport.getPeer()
         self.peer = address.host if isinstance(address, (IPv4Address, IPv6Address)) else None
         self._is_secure = ISSLTransport.providedBy(transport)
+        self._waiting = WaitingInput(transport)
         transport.registerProducer(self, True)
         self.site.connections.add(self)
         self._update_deadline()
@@ -115,7 +103,7 @@ class ClientConnection(Protocol):
                 self._deadline.set(_STALLED)
             else:
                 self._deadline.clear()
-        elif self._in_body or self._reader.has_input:
+        elif self._body is not None or self._reader.has_input:
             if not self._receiving:
                 self._receiving = True
                 self._deadline.set(self.site.admission.limits.body_timeout)
@@ -129,11 +117,10 @@ class ClientConnection(Protocol):
             self.transport.abortConnection()
         elif not self._receiving:
             self.loseConnection()
-        elif self._in_body and self._progress >= _SLOWEST * limits.body_timeout:
-            self._progress = 0
+        elif self._body is not None and self._body.has_progressed(limits.body_timeout):
             self._deadline.set(limits.body_timeout)
         else:
-            what = "body" if self._in_body else "head"
+            what = "head" if self._body is None else "body"
             self.refuse(RequestTimeoutError(f"The request's {what} did not arrive in time."))
 
     # -- receiving --
@@ -146,25 +133,21 @@ class ClientConnection(Protocol):
         if self._ignores_input:
             return
         if self.is_busy or self.is_congested or self._next_request is not None:
-            self._keep(data)
+            self._waiting.add(data)
             return
         try:
-            if self._in_body:
-                self._receive_body(data)
-            else:
+            if self._body is None:
                 self._receive_head(data)
+            else:
+                self._receive_body(self._body, data)
         except GatewayError as error:
             self.refuse(error)
+        except Exception:  # a fault of ours, which the caller logs
+            self.transport.abortConnection()
+            raise
         else:
             if self.request is not None or self._reader.has_input:  # else it is set already
                 self._update_deadline()
-
-    def _keep(self, data: bytes) -> None:
-        """Let bytes wait for the end of the current request, and of what is sent for it."""
-        self._pending.append(data)
-        self._pending_size += len(data)
-        if self._pending_size > _READ_AHEAD:
-            self._stop_reading()
 
     def _receive_head(self, data: bytes) -> None:
         """Receive bytes of a head; the body is read only if the request is admitted.
@@ -177,7 +160,9 @@ class ClientConnection(Protocol):
         parsed, rest = found
         self.request = request = GatewayRequest(self, parsed)
         head = request.head
-        self._is_persistent = self._stays_open(request, head)
+        self._is_persistent = head.keeps_open and not self.site.is_closing
+        if not self._is_persistent and head.version == "HTTP/1.1":
+            request.set_headers((("Connection", "close"),))
         length = body_length(head, self.site.admission.limits.max_body_bytes)
         if length == 0:
             self._process(request, rest)
@@ -187,71 +172,38 @@ class ClientConnection(Protocol):
             request.feed_whole(rest[:length])
             self._process(request, rest[length:])
             return
-        self._in_body = self._receiving = True
-        self._progress = 0
-        if length is None:
-            self._chunks = ChunkedBody(request.feed)
-            self._read_size = getattr(self.transport, "bufferSize", _CHUNKED_READ)
-            self.transport.bufferSize = _CHUNKED_READ
-        else:
-            self._remaining = length
+        self._body = body = BodyReceiver(self.transport, request.feed, length)
+        self._receiving = True
         self._deadline.set(self.site.admission.limits.body_timeout)
         expect = head.framing.get("expect")
         if expect and expect[0].lower() == "100-continue" and head.version == "HTTP/1.1":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if rest:
-            self._receive_body(rest)
+            self._receive_body(body, rest)
 
-    def _stays_open(self, request: GatewayRequest, head: RequestHead) -> bool:
-        """Return whether the connection stays open after ``request``."""
-        if head.version != "HTTP/1.1":
-            return False
-        for value in head.framing.get("connection", ()):
-            if "close" in value.lower() and "close" in map(str.strip, value.lower().split(",")):
-                break
-        else:
-            if not self.site.is_closing:
-                return True
-        request.set_headers((("Connection", "close"),))
-        return False
-
-    def _receive_body(self, data: bytes) -> None:
+    def _receive_body(self, body: BodyReceiver, data: bytes) -> None:
         """Receive bytes of the body.
 
         :raises GatewayError: if the request is refused.
         """
-        request = self.request
-        assert request is not None
-        self._progress += len(data)
-        rest: bytes | None = None
-        if self._chunks is not None:
-            self._chunks.feed(data)
-            rest = self._chunks.rest
-        elif len(data) >= self._remaining:
-            rest = data[self._remaining :]
-            request.feed(data[: self._remaining] if rest else data)
-        else:
-            self._remaining -= len(data)
-            request.feed(data)
+        rest = body.feed(data)
         if rest is not None:
-            self._in_body = False
-            if self._chunks is not None:
-                self._chunks = None
-                self.transport.bufferSize = self._read_size
-            self._process(request, rest)
+            self._body = None
+            assert self.request is not None
+            self._process(self.request, rest)
 
     def _process(self, request: GatewayRequest, rest: bytes) -> None:
         """Process a request that is complete; ``rest`` are the bytes behind it."""
         self.is_busy = True
         if rest:
-            self._keep(rest)
+            self._waiting.add(rest)
         request.process()
 
     # -- the end of a request --
 
     def request_done(self) -> None:
         """Start the next request; if it has arrived, in the next reactor turn."""
-        if self._pending and self._is_persistent:
+        if self._waiting and self._is_persistent:
             self._next_request = self.site.reactor.callLater(0, self._start_next)
         else:
             self._start_next()
@@ -262,11 +214,11 @@ class ClientConnection(Protocol):
         if self.site.is_closing:
             self._is_persistent = False
         if not self._is_persistent:
-            self._pending, self._pending_size = [], 0
+            self._waiting.take()
             self._read_again()
             self.loseConnection()
         elif self.is_congested:
-            self._stop_reading()
+            self._waiting.pause()
         else:
             self._read_on()
         self._update_deadline()
@@ -277,19 +229,13 @@ class ClientConnection(Protocol):
         self._next_request = None
         if not (self.is_busy or self.is_congested):
             self._read_again()
-            pending, self._pending, self._pending_size = self._pending, [], 0
-            if pending:
-                self.dataReceived(b"".join(pending))
-
-    def _stop_reading(self) -> None:
-        if not self._is_paused:
-            self._is_paused = True
-            self.transport.pauseProducing()
+            data = self._waiting.take()
+            if data:
+                self.dataReceived(data)
 
     def _read_again(self) -> None:
-        if self._is_paused and not self.is_congested:
-            self._is_paused = False
-            self.transport.resumeProducing()
+        if not self.is_congested:
+            self._waiting.resume()
 
     # -- sending --
 
@@ -315,7 +261,7 @@ class ClientConnection(Protocol):
         if self._producer is not None:
             self._producer.pauseProducing()
         if not self.is_busy:
-            self._stop_reading()
+            self._waiting.pause()
 
     def resumeProducing(self) -> None:
         """Go on with what :meth:`pauseProducing` stopped."""
@@ -325,7 +271,7 @@ class ClientConnection(Protocol):
             self._producer.resumeProducing()
         if self.is_busy or self._next_request is not None:
             return
-        if self._pending:
+        if self._waiting:
             self._next_request = self.site.reactor.callLater(0, self._read_on)
         else:
             self._read_again()
@@ -438,13 +384,11 @@ class ClientConnection(Protocol):
         self.is_busy = False
         self._deadline.stop()
         self.transport.unregisterProducer()
-        if self._is_paused:
-            self._is_paused = False
-            self.transport.resumeProducing()
-        pending, self._pending, self._pending_size = self._pending, [], 0
+        self._waiting.resume()
         protocol.makeConnection(self.transport)
-        if pending:
-            protocol.dataReceived(b"".join(pending))
+        data = self._waiting.take()
+        if data:
+            protocol.dataReceived(data)
 
     # -- what requests of Twisted ask --
 
