@@ -6,6 +6,7 @@ The constructor begins a step, and ``close`` ends it and returns its final JSON.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from antigravity.protocols.gemini_interactions.schema import MALFORMED, JsonObje
 from antigravity.protocols.tool_arguments import object_text, wrap_broken
 
 
-class Step:
+class Step(ABC):
     """Base of all steps: an index, a beginning and an end."""
 
     def __init__(self, writer: EventWriter, index: int, begun: JsonObject) -> None:
@@ -33,9 +34,9 @@ class Step:
         self._writer.emit("step.stop", index=self._index)
         return self.final()
 
+    @abstractmethod
     def final(self) -> JsonObject:
         """Return the step as a whole."""
-        raise NotImplementedError
 
 
 class ModelOutput(Step):

@@ -47,7 +47,7 @@ class _Item(Struct):
 _HEAD: Final = msgspec.json.Decoder(_Head).decode
 
 
-class Running:
+class RunningRequest:
     """A request that is running, and what its events have shown so far.
 
     :ivar body: the request as it is remembered: with everything that led to it, if it is known.

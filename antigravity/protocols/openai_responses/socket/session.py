@@ -21,7 +21,7 @@ from antigravity.protocols.openai_responses.socket.history import (
     remembered,
 )
 from antigravity.protocols.openai_responses.socket.prewarm import prewarm
-from antigravity.protocols.openai_responses.socket.running import Running
+from antigravity.protocols.openai_responses.socket.running_request import RunningRequest
 from antigravity.protocols.openai_responses.socket.server_message import with_lane
 from antigravity.sse import EventTooLargeError
 
@@ -59,7 +59,7 @@ class ResponsesSession:
         self._context = context
         self._history = History(context.history, context.connection_id)
         self._lanes: dict[str | None, _Lane] = {}
-        self._running: dict[int, Running] = {}
+        self._running: dict[int, RunningRequest] = {}
         self._waiting = 0
         self._waiting_bytes = 0
         self._tickets = 0
@@ -143,7 +143,7 @@ class ResponsesSession:
         self._running[self._tickets] = running
         yield SessionRequest(self._tickets, body)
 
-    def _prepare(self, create: Create) -> tuple[Running, bytes]:
+    def _prepare(self, create: Create) -> tuple[RunningRequest, bytes]:
         """Return a request, and the body to serve first.
 
         A response that is stored is continued by its id: whoever stores it has it whole.
@@ -154,7 +154,7 @@ class ResponsesSession:
         known = None if previous_id is None else self._history.find(previous_id)
         if previous_id is not None and known is None and not create.store:
             raise not_found(previous_id)
-        make = partial(Running, create.lane, previous_id=previous_id, store=create.store)
+        make = partial(RunningRequest, create.lane, previous_id=previous_id, store=create.store)
         if known is None:
             return make(body, known=None), body
         check_calls(body, known)
@@ -165,7 +165,7 @@ class ResponsesSession:
             return running, body
         return running, expanded
 
-    def _prewarm(self, lane: _Lane, running: Running, body: bytes) -> Iterator[Action]:
+    def _prewarm(self, lane: _Lane, running: RunningRequest, body: bytes) -> Iterator[Action]:
         """Answer a request that prepares a later one.
 
         :raises GatewayError: if it is not valid.
@@ -232,11 +232,11 @@ class ResponsesSession:
         message = server_message.encode_error(error, status, headers)
         return [with_lane(message, running.lane), *self.end(ticket)]
 
-    def _fail(self, running: Running, error: GatewayError) -> bytes:
+    def _fail(self, running: RunningRequest, error: GatewayError) -> bytes:
         running.is_over = True
         return with_lane(server_message.encode_gateway_error(error), running.lane)
 
-    def _settle(self, running: Running) -> None:
+    def _settle(self, running: RunningRequest) -> None:
         """Remember a response, or forget the one that could not be continued."""
         final = running.final
         if final is not None:
@@ -281,6 +281,6 @@ class ResponsesSession:
         self._lanes.clear()
 
 
-def _stored_before(running: Running) -> str | None:
+def _stored_before(running: RunningRequest) -> str | None:
     """Return the response before what is remembered of a request, if that is stored elsewhere."""
     return running.previous_id if running.known is None else running.known.previous_id
