@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tomllib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -54,7 +55,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Column:
+class Column(ABC):
     """A program with the requests that it gets: one column of the table.
 
     ``protocol`` is the client's, ``upstream`` that of the fake provider; ``model`` and ``headers``
@@ -70,9 +71,9 @@ class Column:
     headers: Mapping[str, str] = field(default_factory=dict)
     is_ours: bool = False
 
+    @abstractmethod
     def start(self, place: Place) -> AbstractContextManager[Program]:
         """Run the program until the block ends."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,8 @@ def peer_columns(file: Path, peers: Path) -> tuple[list[Column], list[str]]:
     for name, peer in tomllib.loads(file.read_text()).items():
         program = peer["program"].replace("@PEERS@", str(peers))
         if shutil.which(program) is None and not Path(program).is_file():
-            notes.append(f"{name} is not installed: there is no {peer['program']}.")
+            missing = peer["program"].removeprefix("@PEERS@/")
+            notes.append(f"{name} is not installed: there is no {missing}.")
             continue
         version = f"{name} {_version(peer, peers)}"
         for column in peer["columns"]:

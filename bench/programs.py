@@ -153,7 +153,7 @@ class Program:
         path, body = spec.body()
         headers = spec.lines() | {"Content-Type": "application/json"}
         last = "no response"
-        while self._is_starting():
+        while True:  # a provider that has served the round before may have started long ago
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
             with suppress(OSError, http.client.HTTPException):
                 connection.request("POST", path, body, headers)
@@ -164,8 +164,9 @@ class Program:
                     return time.monotonic() - self._started
                 last = f"{response.status} {text.decode(errors='replace')}"
             connection.close()
+            if not self._is_starting():
+                raise RuntimeError(f"{self.name} does not serve: {last}; {self.last_output()}")
             time.sleep(0.02)
-        raise RuntimeError(f"{self.name} does not serve: {last}; {self.last_output()}")
 
     def last_output(self) -> str:
         """Return the end of what the program wrote."""
