@@ -15,8 +15,8 @@ SOURCES  := setup.cfg setup.py pyproject.toml
 # One worker for each core, up to four; -n0 in PYTEST_OPTIONS runs the tests in one process.
 PARALLEL := -n auto --maxprocesses=4 --dist=loadfile
 
-.PHONY: run test lint types tests test-without-sdks test-newest test-clients test-conformance
-.PHONY: test-chaos bench instructions environments lock clean
+.PHONY: run test lint types tests test-without-sdks test-failed test-newest test-clients
+.PHONY: test-conformance test-chaos bench instructions environments lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/twistd -n --pidfile= antigravity --port $(PORT) --demo-if-empty
@@ -44,6 +44,11 @@ tests: environments
 #   make test-without-sdks PYTHON=python3.13 VENV=.venv-3.13
 test-without-sdks: $(VENV)/test-without-sdks.stamp
 	$(BIN)/python -m pytest $(PARALLEL) --without-sdks $(PYTEST_OPTIONS)
+
+# Run the tests that failed in the last run again, one after another.
+test-failed: export PYTHONDONTWRITEBYTECODE :=
+test-failed:
+	$(BIN)/python -m pytest -n0 --last-failed --last-failed-no-failures=none $(PYTEST_OPTIONS)
 
 # Run all checks with the newest releases of all dependencies, in environments of their own.
 test-newest: $(VENV)-newest/base.stamp $(VENV)-newest-previous/base.stamp

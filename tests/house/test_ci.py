@@ -6,10 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+Done = subprocess.CompletedProcess[str]
 CI = Path(__file__).parents[2] / ".ci"
 BASH = shutil.which("bash")
 
@@ -68,30 +70,59 @@ def test_ci_scripts_are_executable_and_valid() -> None:
         subprocess.run([str(BASH), "-n", str(CI / name)], check=True)
 
 
-def test_ci_fails_when_any_version_fails(tmp_path: Path) -> None:
-    """With stand-ins for make and the interpreters."""
-    (tmp_path / ".ci").mkdir()
+def run_ci(folder: Path, make: str, minors: Sequence[int], valgrind: bool = True) -> Done:
+    """Run the script with stand-ins for make and the interpreters, and without apt-get."""
+    (folder / ".ci").mkdir()
     for name in ("run", "pythons"):
-        shutil.copy(CI / name, tmp_path / ".ci" / name)
-    versions = tmp_path / "pyenv" / "versions"
-    for minor in (11, 12, 13):
-        add_program(versions / f"3.{minor}" / "bin" / "python", f"echo 3.{minor}")
-    add_program(tmp_path / "tools" / "make", 'echo "$@"; case "$*" in *3.12*) exit 2;; esac')
-    add_program(tmp_path / "tools" / "valgrind", "")
-    for name in ("bash", "ls", "sort", "env", "dirname"):
+        shutil.copy(CI / name, folder / ".ci" / name)
+    for minor in minors:
+        add_program(folder / "pyenv" / "versions" / f"3.{minor}" / "bin/python", f"echo 3.{minor}")
+    add_program(folder / "tools" / "make", f'echo "$@"\n{make}')
+    if valgrind:
+        add_program(folder / "tools" / "valgrind", "")
+    for name in ("bash", "ls", "sort", "env", "dirname", "rm", "sed", "grep", "mkdir"):
         program = shutil.which(name)
         assert program is not None
-        (tmp_path / "tools" / name).symlink_to(program)
-    environ = {"PATH": str(tmp_path / "tools"), "PYENV_ROOT": str(tmp_path / "pyenv")}
-    done = subprocess.run(
-        [str(BASH), str(tmp_path / ".ci" / "run")], env=environ, capture_output=True, text=True
+        (folder / "tools" / name).symlink_to(program)
+    environ = {"PATH": str(folder / "tools"), "PYENV_ROOT": str(folder / "pyenv")}
+    return subprocess.run(
+        [str(BASH), str(folder / ".ci" / "run")], env=environ, capture_output=True, text=True
     )
+
+
+def results(done: Done, count: int) -> list[str]:
+    """Return the last lines, without the times."""
+    lines = done.stdout.splitlines()[-count:]
+    return [line.split(" in ")[0].split(" after ")[0] for line in lines]
+
+
+#: Fails the tests of the first run, and keeps their names as pytest does.
+FAIL = """
+case "$*" in
+  test\\ *) mkdir -p build/pytest-3.11/v/cache
+    printf '{\\n%s\\n}' '%s' > build/pytest-3.11/v/cache/lastfailed
+    exit 2;;
+  test-failed*) exit %d;;
+esac"""
+
+
+def failing(*tests: str, again: int = 0) -> str:
+    names = ",\n".join(f'  "{test}": true' for test in tests)
+    return FAIL.replace("'%s' >", f"'{names}' >").replace("%d", str(again))
+
+
+def test_ci_fails_when_any_version_fails(tmp_path: Path) -> None:
+    done = run_ci(tmp_path, 'case "$*" in *3.12*) exit 2;; esac', (11, 12, 13))
     assert done.returncode == 1, done.stderr
     lines = done.stdout.splitlines()
-    assert f"test PYTHON={versions}/3.11/bin/python" in lines
-    assert f"test-without-sdks PYTHON={versions}/3.13/bin/python VENV=.venv-3.13" in lines
+    versions = tmp_path / "pyenv" / "versions"
+    cache = "PYTEST_OPTIONS=-o cache_dir=build/pytest"
+    assert f"test PYTHON={versions}/3.11/bin/python {cache}-3.11" in lines
+    assert (
+        f"test-without-sdks PYTHON={versions}/3.13/bin/python VENV=.venv-3.13 {cache}-3.13" in lines
+    )
     assert f"instructions PYTHON={versions}/3.11/bin/python" in lines
-    assert [line.split(" in ")[0].split(" after ")[0] for line in lines[-4:]] == [
+    assert results(done, 4) == [
         "Python 3.11, everything: passed",
         "Python 3.11, instructions of fixed requests: passed",
         "Python 3.12, what needs no SDK: FAILED",
@@ -99,21 +130,32 @@ def test_ci_fails_when_any_version_fails(tmp_path: Path) -> None:
     ]
 
 
+def test_ci_names_tests_that_pass_alone(tmp_path: Path) -> None:
+    done = run_ci(tmp_path, failing("tests/a.py::test_a", "tests/b.py::test_b[x]"), (11,))
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert results(done, 3)[:2] == [
+        "unsteady, but passed alone: tests/a.py::test_a, tests/b.py::test_b[x]",
+        "Python 3.11, everything: passed",
+    ]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        failing("tests/a.py::test_a", again=1),
+        failing(*(f"tests/a.py::test_{number}" for number in range(4))),
+        failing(),
+    ],
+    ids=["again", "many", "none"],
+)
+def test_ci_fails_when_tests_fail_again_or_are_many(tmp_path: Path, make: str) -> None:
+    done = run_ci(tmp_path, make, (11,))
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    assert results(done, 2)[0] == "Python 3.11, everything: FAILED"
+
+
 def test_ci_fails_without_valgrind(tmp_path: Path) -> None:
-    """With stand-ins for make and the interpreter, and without apt-get."""
-    (tmp_path / ".ci").mkdir()
-    for name in ("run", "pythons"):
-        shutil.copy(CI / name, tmp_path / ".ci" / name)
-    add_program(tmp_path / "pyenv" / "versions" / "3.11" / "bin" / "python", "echo 3.11")
-    add_program(tmp_path / "tools" / "make", 'echo "$@"')
-    for name in ("bash", "ls", "sort", "env", "dirname"):
-        program = shutil.which(name)
-        assert program is not None
-        (tmp_path / "tools" / name).symlink_to(program)
-    environ = {"PATH": str(tmp_path / "tools"), "PYENV_ROOT": str(tmp_path / "pyenv")}
-    done = subprocess.run(
-        [str(BASH), str(tmp_path / ".ci" / "run")], env=environ, capture_output=True, text=True
-    )
+    done = run_ci(tmp_path, "", (11,), valgrind=False)
     assert done.returncode == 1, done.stdout
-    assert "instructions of fixed requests: FAILED" in done.stdout.splitlines()[-1]
+    assert results(done, 1) == ["Python 3.11, instructions of fixed requests: FAILED"]
     assert "apt-get" in done.stderr

@@ -105,7 +105,7 @@ class GuardedProcessTests(TestCase):
     async def test_children_end_with_program(self) -> None:
         self.start(PARENT.format(stay=False))
         await self.ended
-        self.assertFalse(is_alive(int(self.output)))
+        await eventually(lambda: not is_alive(int(self.output)))
 
     async def test_children_are_killed_with_program(self) -> None:
         self.patch(module, "GRACE", 0.2)
@@ -114,7 +114,7 @@ class GuardedProcessTests(TestCase):
         pid = int(self.output)
         self.assertTrue(is_alive(pid))
         await self.gone()
-        self.assertFalse(is_alive(pid))
+        await eventually(lambda: not is_alive(pid))
 
     async def test_program_is_killed_with_guard(self) -> None:
         self.start("import os, time; print(os.getpid(), flush=True); time.sleep(600)")

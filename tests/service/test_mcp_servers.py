@@ -367,7 +367,7 @@ class LifeCycleTests(ServerTests):
         await self.until_ready()
         pid = self.started()["pid"]
         await self.gateway.stop()
-        self.assertFalse(is_alive(pid))
+        await eventually(lambda: not is_alive(pid))
 
     async def test_silent_server_is_tried_again(self) -> None:
         await self.start("silent", more="start_timeout = 0.4")

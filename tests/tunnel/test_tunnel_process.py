@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from antigravity.processes import guarded as module
 from antigravity.processes.command import Command
 from antigravity.processes.guarded import GuardedProcess, spawn
-from tests.support.conditions import wait_until
+from tests.support.conditions import eventually, wait_until
 from tests.support.processes import is_alive
 from tests.tunnel.fake_cloudflared import REQUESTING, FakeCloudflared
 
@@ -68,7 +68,7 @@ class ProcessTests(TestCase):
         pid = (await self.seen())["pid"]
         self.process.leave()
         self.assertEqual(await self.ended, 0)
-        self.assertFalse(is_alive(pid))
+        await eventually(lambda: not is_alive(pid))
         self.assertIn("graceful shutdown", self.lines[-1])
 
     async def test_process_that_ignores_sigterm_is_killed(self) -> None:
@@ -80,7 +80,7 @@ class ProcessTests(TestCase):
         self.process.leave()
         self.process.stop()
         self.assertEqual(await self.ended, 128 + signal.SIGKILL)
-        self.assertFalse(is_alive(pid))
+        await eventually(lambda: not is_alive(pid))
 
     async def test_hanging_guard_is_killed_with_its_program(self) -> None:
         self.patch(module, "_KILL_TIMEOUT", 0.1)
