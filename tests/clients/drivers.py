@@ -30,9 +30,19 @@ class Driver:
         self, gateway: str, prompt: str, *options: str, timeout: float = 90.0, **extra: str
     ) -> Finished:
         """Let the client answer one prompt, with the gateway at this address."""
+        return self.run(gateway, self.arguments(options), prompt, timeout, **extra)
+
+    def resume(self, gateway: str, prompt: str, *options: str, timeout: float = 90.0) -> Finished:
+        """Let the client answer one more prompt in the session of its last answer."""
+        return self.run(gateway, self.arguments_to_resume(options), prompt, timeout)
+
+    def run(
+        self, gateway: str, arguments: Sequence[str], prompt: str, timeout: float, **extra: str
+    ) -> Finished:
+        """Run the client with these arguments."""
         return run_client(
-            [self.program, *self.arguments(options)],
-            {**self._surroundings(), **self.environment(gateway), **extra},
+            [self.program, *arguments],
+            {**self.surroundings(gateway), **extra},
             self.work,
             prompt=prompt,
             timeout=timeout,
@@ -42,11 +52,19 @@ class Driver:
         """Return the command line; the prompt comes by standard input."""
         raise NotImplementedError
 
+    def arguments_to_resume(self, options: Sequence[str]) -> Sequence[str]:
+        """Return the command line that continues the last session."""
+        raise NotImplementedError
+
     def environment(self, gateway: str) -> Mapping[str, str]:
         """Write the client's files and return the variables that it needs."""
         raise NotImplementedError
 
-    def _surroundings(self) -> dict[str, str]:
+    def surroundings(self, gateway: str) -> dict[str, str]:
+        """Write the client's files and return all of its environment."""
+        return {**self._isolation(), **self.environment(gateway)}
+
+    def _isolation(self) -> dict[str, str]:
         # The proxy is a port where nobody listens: what is not loopback fails at once.
         nowhere = "http://127.0.0.1:9"
         proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), nowhere)
@@ -77,6 +95,9 @@ class ClaudeCode(Driver):
     def arguments(self, options: Sequence[str]) -> Sequence[str]:
         return ["-p", "--dangerously-skip-permissions", *options]
 
+    def arguments_to_resume(self, options: Sequence[str]) -> Sequence[str]:
+        return ["--continue", *self.arguments(options)]
+
     def environment(self, gateway: str) -> Mapping[str, str]:
         return {
             "ANTHROPIC_BASE_URL": gateway,
@@ -93,10 +114,12 @@ class ClaudeCode(Driver):
 class Codex(Driver):
     """OpenAI Responses, by a provider of our own or by the built-in one.
 
-    The built-in one always tries WebSocket first, another one if it says so.
+    The built-in one always tries WebSocket first, another one if it says so.  One with the
+    ``provider_name`` "OpenAI" lets the provider compact conversations.
     """
 
     name = "codex"
+    _FREE = ("--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox")
 
     def __init__(
         self,
@@ -105,15 +128,19 @@ class Codex(Driver):
         *,
         builtin: bool = False,
         websocket: bool = False,
+        provider_name: str = "local",
     ) -> None:
         super().__init__(folder)
         self._model = model
         self._builtin = builtin
         self._websocket = websocket
+        self._provider_name = provider_name
 
     def arguments(self, options: Sequence[str]) -> Sequence[str]:
-        free = "--dangerously-bypass-approvals-and-sandbox"
-        return ["exec", "--skip-git-repo-check", free, *options, "-"]
+        return ["exec", *self._FREE, *options, "-"]
+
+    def arguments_to_resume(self, options: Sequence[str]) -> Sequence[str]:
+        return ["exec", "resume", "--last", *self._FREE, *options, "-"]
 
     def environment(self, gateway: str) -> Mapping[str, str]:
         provider = f'openai_base_url = "{gateway}/v1"\n'
@@ -124,7 +151,7 @@ class Codex(Driver):
             f'model = "{self._model}"\n{provider}'
             "check_for_update_on_startup = false\n"
             "[analytics]\nenabled = false\n"
-            '[model_providers.local]\nname = "local"\nwire_api = "responses"\n'
+            f'[model_providers.local]\nname = "{self._provider_name}"\nwire_api = "responses"\n'
             f'base_url = "{gateway}/v1"\nenv_key = "LOCAL_API_KEY"\n'
             f"supports_websockets = {str(self._websocket).lower()}\n"
             # Else it asks thirty times, with pauses, before it gives up.
