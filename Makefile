@@ -64,7 +64,7 @@ test-newest: $(VENV)-newest/base.stamp $(VENV)-newest-previous/base.stamp
 test-clients: $(VENV)/test.stamp
 	$(BIN)/python -m pytest tests/clients $(PYTEST_OPTIONS)
 
-# Run the official conformance suite for MCP servers.  Needs npm, as test-clients does.
+# Run the official suites for MCP servers and for Open Responses.  Need npm, the second git too.
 test-conformance: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -s tests/conformance $(PYTEST_OPTIONS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -24,6 +25,8 @@ SOURCES: Final = (
     ("https://example.com/zurich", "Zürich, Example"),
     ("https://example.org/cafe", "Cafés of the world"),
 )
+#: A word that can name what a tool is about: "weather" in ``get_weather``.
+_WORD: Final = re.compile(r"[a-z]{4,}")
 _MAX_CHUNKS: Final = 8
 _CHUNK: Final = 16
 #: The finish reasons of all protocols, and their meaning.
@@ -189,15 +192,21 @@ def _calls(view: View, given: Directives, next_id: Callable[[], str]) -> tuple[C
             _call(_find_tool(view, call.name), call.name, call.arguments, next_id())
             for call in given.tools
         )
-    if view.choice != "any":
-        return ()
-    for tool in view.tools:
+    for tool in view.tools if view.choice == "any" else _asked_for(view, given):
         if tool.schema is None and not tool.custom:
             continue
         if not view.allowed or tool.name in view.allowed or tool.full_name in view.allowed:
             made = {"input": "text"} if tool.custom else build_instance(tool.schema or {})
             return (_call(tool, tool.name, made if isinstance(made, dict) else {}, next_id()),)
     return ()
+
+
+def _asked_for(view: View, given: Directives) -> tuple[Tool, ...]:
+    """Return the only tool of a request, if its last text is a question with a word of its name."""
+    if given.found or len(view.tools) != 1 or not view.prompt.rstrip().endswith("?"):
+        return ()
+    asked = set(_WORD.findall(view.prompt.lower()))
+    return () if asked.isdisjoint(_WORD.findall(view.tools[0].name.lower())) else view.tools
 
 
 def _text(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.processes import kill_group
 
 
 @dataclass(frozen=True)
@@ -65,10 +64,3 @@ def run_client(
         err.read_text(errors="replace"),
         seconds,
     )
-
-
-def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process and all that it started in its group."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(10)

@@ -118,7 +118,7 @@ def _echo(body: bytes) -> JsonObject:
         "service_tier": "default",
         "store": echo.store is not False,
         "temperature": _number(echo.temperature, 1),
-        "text": {**text, "format": text.get("format") or {"type": "text"}},
+        "text": {**text, "format": _format(text.get("format"))},
         "tool_choice": echo.tool_choice or "auto",
         "tools": [_declared(tool) for tool in tools],
         "top_logprobs": _number(echo.top_logprobs, 0),
@@ -134,6 +134,13 @@ def _number(value: Any, default: float) -> float:
     """Return ``value`` if it is a number, else ``default``."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return value if is_number else default
+
+
+def _format(value: Any) -> Any:
+    """Return a text format with the fields that response objects always have."""
+    if isinstance(value, dict) and value.get("type") == "json_schema":
+        return {"description": None, "strict": False, **value}
+    return value or {"type": "text"}
 
 
 def _declared(tool: Any) -> Any:

@@ -254,11 +254,13 @@ def _response(script: Script, context: Context, done: bool) -> dict[str, Any]:
         "id": context.id("resp_"),
         "object": "response",
         "created_at": context.created,
+        "completed_at": context.created if status == "completed" else None,
         "status": status,
         "background": False,
         "error": {"code": "server_error", "message": "Simulated failure."}
         if status == "failed"
         else None,
+        "frequency_penalty": 0.0,
         "incomplete_details": {"reason": reason} if done and reason else None,
         "instructions": body.get("instructions"),
         "max_output_tokens": body.get("max_output_tokens"),
@@ -267,6 +269,7 @@ def _response(script: Script, context: Context, done: bool) -> dict[str, Any]:
         "model": body["model"],
         "output": encode_output(script, context) if done else [],
         "parallel_tool_calls": context.view.parallel,
+        "presence_penalty": 0.0,
         "previous_response_id": body.get("previous_response_id"),
         "prompt_cache_key": body.get("prompt_cache_key"),
         "reasoning": {"effort": None, "summary": None, **(body.get("reasoning") or {})},
@@ -274,15 +277,30 @@ def _response(script: Script, context: Context, done: bool) -> dict[str, Any]:
         "service_tier": "default",
         "store": body.get("store") is not False,
         "temperature": body.get("temperature", 1.0),
-        "text": {"verbosity": "medium", **text, "format": text.get("format") or {"type": "text"}},
+        "text": {"verbosity": "medium", **text, "format": _format(text.get("format"))},
         "tool_choice": body.get("tool_choice") or "auto",
-        "tools": body.get("tools") or [],
+        "tools": [_tool(tool) for tool in body.get("tools") or ()],
         "top_logprobs": 0,
         "top_p": body.get("top_p", 1.0),
         "truncation": "disabled",
         "usage": encode_usage(script) if done and status != "failed" else None,
         "user": None,
     }
+
+
+def _format(given: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a text format as the service repeats it."""
+    if given is None:
+        return {"type": "text"}
+    defaults = {"description": None, "strict": False} if given["type"] == "json_schema" else {}
+    return {**defaults, **given}
+
+
+def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+    """Return a tool as the service repeats it: a function with the defaults of its fields."""
+    if tool["type"] != "function":
+        return tool
+    return {"description": None, "parameters": None, "strict": True, **tool}
 
 
 def encode_usage(script: Script) -> dict[str, Any]:
