@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from antigravity.accounts.model_groups import ModelGroups
-from antigravity.config.settings import QuotaProtectionSettings
+from antigravity.config.quota_settings import QuotaProtectionSettings
 from antigravity.interfaces.quota import Quota
 from antigravity.interfaces.selection import Protection
 

@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from antigravity.accounts.lookup import find_account
 from antigravity.app.configuration_status import ConfigurationStatus
+from antigravity.app.home_ledger import HomeLedger
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import IAdministration
@@ -27,6 +28,7 @@ class GatewayControl(Protocol):
     drain: Drain
     status: ConfigurationStatus
     refusals: LearnedRefusals
+    ledger: HomeLedger
 
     def reload(self) -> Deferred[None]:
         """Read the configuration again; the Deferred fires when it is in force."""
@@ -58,6 +60,7 @@ class Administration:
             "running_requests": self._control.drain.active,
             "pool": self._snapshot.pool.status(),
             "mcp": {"servers": self._mcp.status()},
+            "ledger": self._control.ledger.status(),
         }
 
     def is_current(self) -> bool:

@@ -22,6 +22,7 @@ from antigravity.app.build import RuntimeBuilder, new_id
 from antigravity.app.configuration_status import ConfigurationStatus
 from antigravity.app.demo import DemoSimulator, demo_settings
 from antigravity.app.front_end import FrontEnd
+from antigravity.app.home_ledger import HomeLedger
 from antigravity.app.learned_state import LearnedState
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.observers import Observers
@@ -101,7 +102,8 @@ class Gateway(Service):
         self.drain = Drain(reactor, settings.proxy.shutdown_grace)
         self.transport = HttpTransport(reactor, http_client=settings.proxy.http_client)
         self.background = Background(partial(call_in_thread, reactor))
-        self._observers = Observers(self.drain, plugins)
+        self.ledger = HomeLedger(reactor, state_home and state_home / "state")
+        self._observers = Observers(self.drain, plugins, self.ledger.add)
         self.accounts = AccountServices(reactor, state_home, self._observers)
         self._learned = LearnedState(reactor, settings, state_home and state_home / "state")
         #: The parameters that upstreams have refused.
@@ -189,6 +191,8 @@ class Gateway(Service):
         add(Closing(self._learned.stop))
         yield self._learned.start()
         runtime = self._build(self._first)
+        add(Closing(self.ledger.stop))
+        yield self.ledger.use(runtime.settings.ledger)
         self.accounts.use(runtime)
         exchange = Exchange(self._exchange_services(runtime.settings), runtime.snapshot)
         warmups = Warmups(reactor, self._state_home, self.accounts, exchange.warm_up)
@@ -282,6 +286,7 @@ class Gateway(Service):
             yield old_listener.stopService()
         yield old.stop()
         yield self._learned.use(new.settings)
+        yield self.ledger.use(new.settings.ledger)
         self.log.info("serving with the new configuration")
 
     def _use(self, runtime: Runtime, parts: RunningParts) -> None:

@@ -1,6 +1,8 @@
-"""Report exchanges and changes of accounts to plugins."""
+"""Report exchanges and changes of accounts to plugins, and exchanges to the ledger."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from antigravity.interfaces.accounts import AccountChange
 from antigravity.ir.record import ExchangeRecord
@@ -11,11 +13,15 @@ from antigravity.services import Drain
 class Observers:
     """The notification of plugins; running exchanges are counted in ``drain``.
 
+    :param keep: called with the record of every finished exchange.
     :ivar plugins: the plugins of the configuration in force.
     """
 
-    def __init__(self, drain: Drain, plugins: PluginHost) -> None:
+    def __init__(
+        self, drain: Drain, plugins: PluginHost, keep: Callable[[ExchangeRecord], None]
+    ) -> None:
         self._drain = drain
+        self._keep = keep
         self.plugins = plugins
 
     def exchange_started(self, record: ExchangeRecord) -> None:
@@ -26,6 +32,7 @@ class Observers:
     def exchange_finished(self, record: ExchangeRecord) -> None:
         """Report a request that has ended in any way."""
         self._drain.leave(record)
+        self._keep(record)
         self.plugins.notify("exchange_finished", record=record)
 
     def account_changed(self, change: AccountChange) -> None:

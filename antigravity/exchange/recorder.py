@@ -74,6 +74,7 @@ class Recorder:
             model="",
             started=time.time(),
             principal=call.principal,
+            client=call.headers.get("user-agent", "")[:_ID_LIMIT],
             attempts=[],
             times=times,
         )

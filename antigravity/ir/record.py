@@ -62,7 +62,7 @@ class ExchangeRecord(Struct):
     ``l1; tokens=180000->120000``.  ``warnings`` lists what translation dropped or replaced.
     ``times`` says where the time went.  ``session``, ``agent`` and ``parent_agent`` are the ids
     that Claude Code gives its session and the agents in it; each agent that it starts has a new
-    one.
+    one.  ``client`` is the user agent that the client sent.
     """
 
     id: str
@@ -87,4 +87,5 @@ class ExchangeRecord(Struct):
     session: str = ""
     agent: str = ""
     parent_agent: str = ""
+    client: str = ""
     times: RequestTimes = field(default_factory=RequestTimes)

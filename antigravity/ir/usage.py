@@ -9,7 +9,8 @@ class Usage(Struct, frozen=True):
     """Counts in tokens, with the same meaning for all protocols.
 
     ``input_total`` includes ``cached`` (read from a prompt cache), ``cache_write`` and
-    ``tool_input``, which hosted tools add to the prompt.  ``output`` includes ``reasoning``.
+    ``tool_input``, which hosted tools add to the prompt.  ``cache_write`` includes
+    ``cache_write_1h``, which is kept for an hour.  ``output`` includes ``reasoning``.
     ``searches`` counts hosted web searches.  ``image_input``, ``image_output``, ``audio_input`` and
     ``audio_output`` are the parts for images and audio, if the upstream reports them.
     Providers report usage several times in a stream: the last value counts, nothing is summed.
@@ -26,6 +27,7 @@ class Usage(Struct, frozen=True):
     image_output: int = 0
     audio_input: int = 0
     audio_output: int = 0
+    cache_write_1h: int = 0
 
     @property
     def input_uncached(self) -> int:

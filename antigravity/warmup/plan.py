@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from antigravity.accounts.model_groups import ModelGroups
 from antigravity.accounts.pool_status import percent
-from antigravity.config.settings import ScheduledWarmupSettings
+from antigravity.config.quota_settings import ScheduledWarmupSettings
 from antigravity.interfaces.quota import ModelQuota, Quota
 from antigravity.warmup.history import WarmupHistory
 

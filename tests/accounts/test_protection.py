@@ -15,7 +15,8 @@ from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.protection import QuotaProtection
 from antigravity.accounts.quota_monitor import CLOSE_INTERVAL, PACE, QuotaMonitor
 from antigravity.accounts.selection import POLICIES
-from antigravity.config.settings import QuotaProtectionSettings, SchedulingSettings
+from antigravity.config.quota_settings import QuotaProtectionSettings
+from antigravity.config.settings import SchedulingSettings
 from antigravity.interfaces.accounts import LeaseRequest, UpstreamModel
 from antigravity.interfaces.quota import ModelQuota, Quota
 from antigravity.interfaces.selection import AccountFacts, Protection

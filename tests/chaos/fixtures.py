@@ -20,14 +20,9 @@ from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.records import AccountRecord
 from antigravity.app.gateway import Gateway
 from antigravity.config.home import prepare_home
+from antigravity.config.quota_settings import QuotaSettings
 from antigravity.config.secret import Secret
-from antigravity.config.settings import (
-    OAuthSettings,
-    ProxySettings,
-    QuotaSettings,
-    Settings,
-    UpstreamSettings,
-)
+from antigravity.config.settings import OAuthSettings, ProxySettings, Settings, UpstreamSettings
 from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import PluginHost

@@ -16,12 +16,12 @@ from twisted.web.server import Site
 
 from antigravity.app.gateway import Gateway
 from antigravity.config.home import prepare_home
+from antigravity.config.quota_settings import QuotaSettings
 from antigravity.config.secret import Secret
 from antigravity.config.settings import (
     ExperimentalSettings,
     ModelsSettings,
     ProxySettings,
-    QuotaSettings,
     SchedulingSettings,
     Settings,
     UpstreamSettings,

@@ -45,6 +45,7 @@ ALLOWED = {
         "interfaces.audio",
         "interfaces.embeddings",
     },
+    "ledger": {"ir", "logs"},
     "stores": {"logs", "interfaces.stores", "interfaces.files"},
     "transport": {
         "ir",
@@ -78,6 +79,7 @@ ALLOWED = {
         "ir",
         "logs",
         "accounts",
+        "config.quota_settings",
         "config.settings",
         "exchange.operations.warmup",
         "interfaces",

@@ -60,11 +60,12 @@ def test_wheel_is_complete(built: Built) -> None:
         "antigravity/py.typed",
     }
     package = ROOT / "antigravity"
-    for pattern in ("*.py", "*.toml", "*.in"):
+    for pattern in ("*.py", "*.toml", "*.in", "*.sql"):
         expected |= {str(path.relative_to(ROOT)) for path in package.rglob(pattern)}
     metadata = {name for name in names if ".dist-info/" in name}
     assert names - metadata == expected
     assert "antigravity/config/antigravity.toml" in names
+    assert "antigravity/ledger/sql/schema_1.sql" in names
     assert "antigravity/cli/skeleton/pyproject.toml.in" in names
     assert any(name.endswith("/LICENSE") for name in metadata)
 

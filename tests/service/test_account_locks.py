@@ -18,8 +18,9 @@ from twisted.internet.utils import getProcessOutput
 from antigravity.accounts import quota_monitor
 from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.cli.main import antigravity
+from antigravity.config.quota_settings import QuotaSettings
 from antigravity.config.secret import Secret
-from antigravity.config.settings import QuotaSettings, SchedulingSettings
+from antigravity.config.settings import SchedulingSettings
 from tests.service.account_fixture import MODEL, AccountCase, reactor
 from tests.support.conditions import eventually
 

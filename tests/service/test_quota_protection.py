@@ -21,14 +21,9 @@ from antigravity.app.gateway import Gateway
 from antigravity.app.runtime import LoadedConfiguration
 from antigravity.cli.main import antigravity
 from antigravity.config.home import prepare_home
+from antigravity.config.quota_settings import QuotaProtectionSettings
 from antigravity.config.secret import Secret
-from antigravity.config.settings import (
-    OAuthSettings,
-    ProxySettings,
-    QuotaProtectionSettings,
-    Settings,
-    UpstreamSettings,
-)
+from antigravity.config.settings import OAuthSettings, ProxySettings, Settings, UpstreamSettings
 from antigravity.plugins import PluginHost
 from antigravity.simulator.service import build_simulator
 from antigravity.simulator.state import Account

@@ -20,14 +20,9 @@ from antigravity.accounts.records import AccountRecord
 from antigravity.app.gateway import Gateway
 from antigravity.cli.main import antigravity
 from antigravity.config.home import prepare_home
+from antigravity.config.quota_settings import ScheduledWarmupSettings
 from antigravity.config.secret import Secret
-from antigravity.config.settings import (
-    OAuthSettings,
-    ProxySettings,
-    ScheduledWarmupSettings,
-    Settings,
-    UpstreamSettings,
-)
+from antigravity.config.settings import OAuthSettings, ProxySettings, Settings, UpstreamSettings
 from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import PluginHost

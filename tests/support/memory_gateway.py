@@ -170,7 +170,7 @@ class MemoryGateway:
         host = PluginHost()
         host.load(installed=False)
         self.protocols: dict[str, Any] = {p.name: p for p in host.registry.all_servers}
-        observers = Observers(Drain(clock, 0.0), host)
+        observers = Observers(Drain(clock, 0.0), host, lambda record: None)
         accounts = AccountServices(clock, None, observers)
         builder = RuntimeBuilder(clock, home, self.transport, accounts.pool, None)
         proxy = replace(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from antigravity.accounts.model_groups import ModelGroups
-from antigravity.config.settings import ScheduledWarmupSettings
+from antigravity.config.quota_settings import ScheduledWarmupSettings
 from antigravity.interfaces.quota import ModelQuota, Quota
 from antigravity.warmup.history import WarmupHistory
 from antigravity.warmup.plan import RETRY, WarmupPlan, WarmupState

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from antigravity.accounts.known_quotas import KnownQuotas
 from antigravity.accounts.quota_monitor import QuotaMonitor
 from antigravity.config.atomic import write_atomically
-from antigravity.config.settings import ScheduledWarmupSettings
+from antigravity.config.quota_settings import ScheduledWarmupSettings
 from antigravity.exchange.operations.warmup import Warmup
 from antigravity.interfaces.quota import ModelQuota, Quota
 from antigravity.interfaces.upstreams import Credential

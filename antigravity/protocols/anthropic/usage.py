@@ -21,12 +21,19 @@ class OutputDetails(Struct, frozen=True):
     thinking_tokens: int | None = None
 
 
+class CacheCreation(Struct, frozen=True):
+    """``usage.cache_creation``."""
+
+    ephemeral_1h_input_tokens: int | None = None
+
+
 class UsageField(Struct, frozen=True):
     """``usage`` of a message, or of a ``message_delta``."""
 
     input_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
+    cache_creation: CacheCreation | None = None
     output_tokens: int | None = None
     output_tokens_details: OutputDetails | None = None
     server_tool_use: ServerToolUse | None = None
@@ -42,10 +49,12 @@ def merge(before: Usage, wire: UsageField) -> Usage:
     cache_write = wire.cache_creation_input_tokens or before.cache_write
     uncached = wire.input_tokens or before.input_uncached
     details, tools = wire.output_tokens_details, wire.server_tool_use
+    hour = wire.cache_creation and wire.cache_creation.ephemeral_1h_input_tokens
     return Usage(
         input_total=uncached + cached + cache_write,
         cached=cached,
         cache_write=cache_write,
+        cache_write_1h=min(cache_write, hour or before.cache_write_1h),
         output=wire.output_tokens or before.output,
         reasoning=(details and details.thinking_tokens) or before.reasoning,
         searches=(tools and tools.web_search_requests) or before.searches,
@@ -62,6 +71,11 @@ def wire_usage(usage: Usage, searches: int = 0) -> dict[str, Any]:
     }
     if usage.reasoning:
         wire["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
+    if usage.cache_write_1h:
+        wire["cache_creation"] = {
+            "ephemeral_5m_input_tokens": usage.cache_write - usage.cache_write_1h,
+            "ephemeral_1h_input_tokens": usage.cache_write_1h,
+        }
     if searches := max(searches, usage.searches):
         wire["server_tool_use"] = {"web_search_requests": searches, "web_fetch_requests": 0}
     return wire

@@ -1,0 +1,119 @@
+"""The ledger of a home directory, which one gateway at a time writes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.internet.defer import DeferredLock, inlineCallbacks, maybeDeferred
+
+from antigravity.config.ledger_settings import LedgerSettings
+from antigravity.deferreds import call_in_thread
+from antigravity.ir.record import ExchangeRecord
+from antigravity.ledger.bounds import Bounds
+from antigravity.ledger.rows import Pricer, no_price
+from antigravity.ledger.service import Ledger
+from antigravity.logs import make_logger
+from antigravity.stores.lock_file import LockFile
+
+LEDGER_FILE: Final = "ledger.db"
+LOCK_FILE: Final = "ledger.lock"
+
+
+class HomeLedger:
+    """The ledger in ``directory``, or in a temporary directory for ``None``.
+
+    :ivar ledger: the ledger, ``None`` while there is none.
+    :ivar problem: why there is none, although the settings want one.
+    """
+
+    log = make_logger()
+
+    def __init__(self, reactor: Any, directory: Path | None, price: Pricer = no_price) -> None:
+        self._reactor = reactor
+        self._directory = directory
+        self._price = price
+        self._temporary: Path | None = None
+        self._lock: LockFile | None = None
+        self._changing = DeferredLock()
+        self.ledger: Ledger | None = None
+        self.problem = ""
+
+    def use(self, settings: LedgerSettings) -> Any:
+        """Start, change or stop the ledger; the Deferred fires when that is done."""
+        return self._changing.run(self._use, settings)
+
+    def stop(self) -> Any:
+        """Write what waits, and release the directory; the Deferred fires when that is done."""
+        return self._changing.run(self._stop)
+
+    def add(self, record: ExchangeRecord) -> None:
+        """Keep a finished exchange, if there is a ledger."""
+        if self.ledger is not None:
+            self.ledger.add(record)
+
+    def add_refusal(self, kind: str) -> None:
+        """Count a request that was refused before it was admitted, if there is a ledger."""
+        if self.ledger is not None:
+            self.ledger.add_refusal(kind)
+
+    def status(self) -> dict[str, object]:
+        """Return the state of the ledger as JSON."""
+        if self.ledger is None:
+            return {"enabled": False, "problem": self.problem}
+        status = self.ledger.status()
+        return {
+            "enabled": True,
+            "path": status.path,
+            "bytes": status.size,
+            "problem": status.problem,
+            "waiting": status.waiting,
+            "lost": status.lost,
+        }
+
+    @inlineCallbacks
+    def _use(self, settings: LedgerSettings) -> Any:
+        bounds = Bounds(settings.max_age, settings.max_bytes)
+        if not settings.enabled:
+            yield self._stop()
+        elif self.ledger is not None:
+            self.ledger.bounds = bounds
+        else:
+            path = yield maybeDeferred(call_in_thread, self._reactor, self._take_directory)
+            if path is None:
+                self.log.error("there is no ledger: {problem}", problem=self.problem)
+                return
+            self.problem = ""
+            self.ledger = Ledger(self._reactor, path, bounds, self._price)
+            self.ledger.startService()
+
+    @inlineCallbacks
+    def _stop(self) -> Any:
+        ledger, self.ledger = self.ledger, None
+        lock, self._lock = self._lock, None
+        temporary, self._temporary = self._temporary, None
+        self.problem = ""
+        if ledger is not None:
+            yield ledger.stopService()
+        if lock is not None:
+            lock.release()
+        if temporary is not None:
+            yield call_in_thread(self._reactor, shutil.rmtree, temporary, True)
+
+    def _take_directory(self) -> Path | None:
+        """Return the path of the ledger, or ``None`` with the problem if it cannot be used."""
+        if self._directory is None:
+            self._temporary = Path(tempfile.mkdtemp(prefix="antigravity-"))
+            return self._temporary / LEDGER_FILE
+        lock = LockFile(self._directory / LOCK_FILE)
+        try:
+            if not lock.acquire():
+                self.problem = f"another gateway keeps the one in {self._directory}"
+                return None
+        except OSError as error:
+            self.problem = f"{self._directory} cannot be written: {error.strerror}"
+            return None
+        self._lock = lock
+        return self._directory / LEDGER_FILE

@@ -1,0 +1,19 @@
+"""The settings of what is kept of requests."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from antigravity.config.value_types import Bytes, Seconds
+
+
+class LedgerSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[ledger]``: a row of every request, in ``state/ledger.db``.
+
+    Rows older than ``max_age``, and the oldest beyond ``max_bytes``, are deleted; 0 is no limit.
+    Sums by hour are kept for longer.
+    """
+
+    enabled: bool = True
+    max_age: Seconds = 90 * 86_400.0
+    max_bytes: Bytes = 1024 * 1024 * 1024

@@ -1,0 +1,123 @@
+"""Answers questions from the ledger.  Call its functions in threads: they block on the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from antigravity.ledger.database import Database, load_queries
+from antigravity.ledger.periods import Period
+from antigravity.ledger.queries import Group, Query, RequestFilter, list_requests, sum_hours
+
+#: The most connections that are kept open, and the most groups of sums.
+_KEPT: Final = 2
+_GROUPS: Final = 1000
+#: A query ends with an error after so many steps of so many instructions of SQLite.
+_STEPS: Final = 4_000
+_STEP: Final = 100_000
+
+Row = dict[str, Any]
+
+
+class Reader:
+    """The readers of a database; several threads can use them at the same time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._queries = load_queries("read")
+
+    def requests(self, wanted: RequestFilter) -> list[Row]:
+        """Return one page of requests, newest first."""
+        return self._fetch(list_requests(wanted))
+
+    def request(self, request_id: str) -> Row | None:
+        """Return a request with its ``attempts``, ``None`` if there is none with this id."""
+        with self._connection() as connection:
+            found = self._queries.request_by_id(connection, id=request_id)
+            if found is None:
+                return None
+            attempts = self._queries.attempts_of(connection, number=found["number"])
+            return {**dict(found), "attempts": [dict(each) for each in attempts]}
+
+    def sums(
+        self,
+        since: int,
+        until: int,
+        groups: Sequence[Group] = (),
+        filters: dict[Group, str] | None = None,
+    ) -> list[Row]:
+        """Return the sums of the hours from ``since`` to ``until`` (exclusive), by groups."""
+        return self._fetch(sum_hours(since, until, groups, filters or {}, limit=_GROUPS))
+
+    def sums_by_period(
+        self,
+        periods: Sequence[Period],
+        groups: Sequence[Group] = (),
+        filters: dict[Group, str] | None = None,
+    ) -> list[Row]:
+        """Return the sums of each period that has requests, with its name as ``period``."""
+        found = []
+        for period in periods:
+            for row in self.sums(period.since, period.until, groups, filters):
+                if row["requests"]:
+                    found.append({"period": period.name, **row})
+        return found
+
+    def refusals(self, since: int, until: int) -> dict[str, int]:
+        """Return how many requests of some hours were refused, by kind."""
+        with self._connection() as connection:
+            rows = self._queries.refusals_between(connection, since=since, until=until)
+            return {row["kind"]: row["requests"] for row in rows}
+
+    def names(self, kind: str) -> list[str]:
+        """Return the names of a kind that occurred, those used last first."""
+        with self._connection() as connection:
+            return [row["name"] for row in self._queries.names_of(connection, kind=kind)]
+
+    def bounds(self) -> tuple[int, int] | None:
+        """Return the numbers of the oldest and the newest row, ``None`` if there is none."""
+        with self._connection() as connection:
+            row = self._queries.bounds(connection)
+            return None if row["oldest"] is None else (row["oldest"], row["newest"])
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _fetch(self, query: Query) -> list[Row]:
+        with self._connection() as connection:
+            return [dict(row) for row in connection.execute(query.sql, query.parameters)]
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = self._database.open_reader()
+        try:
+            with self._database.errors():
+                _limit(connection)
+                yield connection
+        except BaseException:
+            connection.close()
+            raise
+        with self._lock:
+            keep = len(self._idle) < _KEPT
+            if keep:
+                self._idle.append(connection)
+        if not keep:
+            connection.close()
+
+
+def _limit(connection: sqlite3.Connection) -> None:
+    """Let a query end with an error when it takes too long."""
+    steps = iter(range(_STEPS))
+    connection.set_progress_handler(lambda: next(steps, None) is None, _STEP)

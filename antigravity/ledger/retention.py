@@ -1,0 +1,77 @@
+"""Keeps the ledger within its bounds, in small steps between which rows are written."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final
+
+from antigravity.ledger.bounds import Bounds
+from antigravity.ledger.database import load_queries
+from antigravity.ledger.rows import number_at
+from antigravity.ledger.writer import Writer
+
+#: The most rows that one step deletes, and the most pages that it gives back to the system.
+_ROWS: Final = 1000
+_PAGES: Final = 500
+_DAY: Final = 86_400
+#: Sums are kept by hour for so many days, then by day for so many days.
+HOURS_DAYS: Final = 400
+DAYS_DAYS: Final = 5 * 366
+
+
+class Retention:
+    """Deletes what is too old or too much.  Call it in the writer's thread."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._queries = load_queries("retention")
+
+    def step(self, bounds: Bounds, now: float) -> bool:
+        """Delete a little; return whether there is more to delete now.
+
+        :param now: seconds since the epoch.
+        :raises LedgerError: if the ledger cannot be used.
+        """
+        with self._writer.transaction() as connection:
+            more = self._delete_rows(connection, bounds, now)
+            more = self._merge_hours(connection, int(now)) or more
+        with self._writer.opened() as connection:
+            connection.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+        return more
+
+    def _delete_rows(self, connection: sqlite3.Connection, bounds: Bounds, now: float) -> bool:
+        before = number_at(int((now - bounds.max_age) * 1_000_000)) if bounds.max_age else 0
+        oldest = self._queries.oldest_row(connection)
+        if oldest is None:
+            return False
+        if bounds.max_bytes and used_bytes(connection) > bounds.max_bytes:
+            before = max(before, number_at(int(now * 1_000_000)))
+        if oldest >= before:
+            return False
+        limits = {"before": before, "limit": _ROWS}
+        self._queries.delete_attempts(connection, **limits)
+        deleted: int = self._queries.delete_requests(connection, **limits)
+        return deleted == _ROWS
+
+    def _merge_hours(self, connection: sqlite3.Connection, now: int) -> bool:
+        queries: Any = self._queries
+        today = now // _DAY
+        queries.delete_hours(connection, before=(today - DAYS_DAYS) * 24)
+        queries.delete_refusals(connection, before=(today - HOURS_DAYS) * 24)
+        queries.delete_names(connection, before=(today - HOURS_DAYS) * 24)
+        hour = queries.oldest_unmerged_hour(connection, before=(today - HOURS_DAYS) * 24)
+        if hour is None:
+            return False
+        day = hour // 24 * 24
+        queries.merge_hours(connection, day=day)
+        queries.delete_merged_hours(connection, day=day)
+        return True
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """Return the bytes of the pages in use."""
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)

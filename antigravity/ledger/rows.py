@@ -1,0 +1,238 @@
+"""Rows of the ledger, made from the records of exchanges.  No content, no credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from antigravity.ir.printable import shorten
+from antigravity.ir.record import AttemptRecord, ExchangeRecord
+from antigravity.ir.usage import Usage
+from antigravity.ledger.client_name import client_name
+
+#: Longer names are cut, in characters.
+NAME_LIMIT: Final = 200
+#: Longer messages of errors and lists of warnings are shortened, in characters.
+TEXT_LIMIT: Final = 1000
+#: The low bits of a row's number; the high ones are the time in microseconds.
+_NUMBER_BITS: Final = 10
+
+_NO_USAGE: Final = Usage()
+
+
+class Cost(Struct, frozen=True):
+    """What one request cost, in billionths of a US dollar (nanodollars).
+
+    ``list_cost`` is the price without an account's flat rate.  Both are ``None`` where the price
+    of the model is unknown.  ``version`` names the price list and the formula.
+    """
+
+    cost: int | None = None
+    list_cost: int | None = None
+    version: str = ""
+
+
+#: Returns the cost of a finished exchange.
+Pricer = Callable[[ExchangeRecord], Cost]
+
+
+def no_price(record: ExchangeRecord) -> Cost:
+    """Return that the price is unknown."""
+    return Cost()
+
+
+class RequestRow(Struct):
+    """One finished request.  The fields are the columns of the table ``requests``.
+
+    ``number`` orders the rows by their end.  Times and durations are in microseconds; ``started``
+    is since the epoch, ``first_byte`` since the start.  ``key`` is the opaque name of the client's
+    API key.  ``model`` is the name that the client used, ``served_model`` the one that was sent to
+    the upstream.  ``input``, ``cached``, ``cache_write``, ``cache_write_1h``, ``output`` and
+    ``reasoning`` are counts of tokens that add up to the total; ``image_input``, ``image_output``,
+    ``audio_input``, ``audio_output`` and ``tool_input`` are parts of them.  ``cost`` and
+    ``list_cost`` are in nanodollars, ``None`` if the price is unknown.
+    """
+
+    number: int
+    id: str
+    started: int
+    protocol: str
+    operation: str
+    stream: int
+    client: str
+    key: str
+    session: str | None
+    model: str
+    served_model: str
+    upstream: str
+    account: str
+    outcome: str
+    status: int | None
+    error_kind: str | None
+    error: str | None
+    attempts: int
+    first_byte: int | None
+    duration: int
+    overhead: int
+    queue: int
+    input: int
+    cached: int
+    cache_write: int
+    cache_write_1h: int
+    output: int
+    reasoning: int
+    tool_input: int
+    image_input: int
+    image_output: int
+    audio_input: int
+    audio_output: int
+    searches: int
+    cost: int | None
+    list_cost: int | None
+    price_version: str
+    compressed: str | None
+    intercepted: str | None
+    route: str | None
+    warnings: str | None
+
+
+class AttemptRow(Struct):
+    """One attempt of a request.  The fields are the columns of the table ``attempts``.
+
+    ``started`` and ``ended`` are in microseconds since the start of the request.
+    """
+
+    request: int
+    position: int
+    upstream: str
+    model: str
+    account: str
+    protocol: str
+    passed_through: int
+    status: int | None
+    error: str | None
+    started: int
+    ended: int | None
+
+
+class RowNumbers:
+    """Numbers of rows: increasing, ordered by time, different for every ``node`` below 1,024."""
+
+    def __init__(self, node: int = 0) -> None:
+        self._node = node
+        self._last = 0
+
+    def follow(self, number: int) -> None:
+        """Let all further numbers be larger than ``number``."""
+        self._last = max(self._last, time_of(number))
+
+    def next(self, microseconds: int) -> int:
+        """Return the number of a row that ended at a time since the epoch.
+
+        It is larger than all numbers before, also when the clock has gone back.
+        """
+        self._last = max(self._last + 1, microseconds)
+        return self._last << _NUMBER_BITS | self._node
+
+
+def number_at(microseconds: int) -> int:
+    """Return the lowest number of a row that ended at a time since the epoch."""
+    return microseconds << _NUMBER_BITS
+
+
+def time_of(number: int) -> int:
+    """Return when a row ended, in microseconds since the epoch."""
+    return number >> _NUMBER_BITS
+
+
+def request_row(record: ExchangeRecord, number: int, price: Pricer) -> RequestRow:
+    """Return the row of a finished exchange."""
+    usage = record.usage or _NO_USAGE
+    last = record.attempts[-1] if record.attempts else None
+    cost = price(record)
+    kind, text = _error(record.error)
+    return RequestRow(
+        number=number,
+        id=record.id,
+        started=_micros(record.started),
+        protocol=record.protocol,
+        operation=record.operation,
+        stream=int(record.stream),
+        client=client_name(record.client),
+        key=record.principal,
+        session=record.session or None,
+        model=_name(record.model),
+        served_model=_name(record.mapped_model),
+        upstream=last.upstream if last else "",
+        account=last.credential if last else "",
+        outcome=record.outcome,
+        status=record.status,
+        error_kind=kind,
+        error=text,
+        attempts=len(record.attempts),
+        first_byte=None if record.first_byte is None else _micros(record.first_byte),
+        duration=_micros(record.duration or 0.0),
+        overhead=_micros(record.times.overhead),
+        queue=_micros(record.times.queue),
+        input=usage.input_uncached,
+        cached=usage.cached,
+        cache_write=max(0, usage.cache_write - usage.cache_write_1h),
+        cache_write_1h=usage.cache_write_1h,
+        output=usage.output_visible,
+        reasoning=usage.reasoning,
+        tool_input=usage.tool_input,
+        image_input=usage.image_input,
+        image_output=usage.image_output,
+        audio_input=usage.audio_input,
+        audio_output=usage.audio_output,
+        searches=usage.searches,
+        cost=cost.cost,
+        list_cost=cost.list_cost,
+        price_version=cost.version,
+        compressed=record.compressed,
+        intercepted=record.intercepted,
+        route="\n".join(record.route)[:TEXT_LIMIT] or None,
+        warnings="\n".join(map(str, record.warnings))[:TEXT_LIMIT] or None,
+    )
+
+
+def attempt_rows(record: ExchangeRecord, number: int) -> list[AttemptRow]:
+    """Return the rows of the attempts of a finished exchange."""
+    return [
+        _attempt_row(attempt, number, position) for position, attempt in enumerate(record.attempts)
+    ]
+
+
+def _attempt_row(attempt: AttemptRecord, number: int, position: int) -> AttemptRow:
+    return AttemptRow(
+        request=number,
+        position=position,
+        upstream=attempt.upstream,
+        model=_name(attempt.model),
+        account=attempt.credential,
+        protocol=attempt.protocol,
+        passed_through=int(attempt.passed_through),
+        status=attempt.status,
+        error=None if attempt.error is None else shorten(attempt.error)[:TEXT_LIMIT],
+        started=_micros(attempt.started),
+        ended=None if attempt.ended is None else _micros(attempt.ended),
+    )
+
+
+def _error(error: str | None) -> tuple[str | None, str | None]:
+    """Return the kind and the text of ``KIND: TEXT``."""
+    if error is None:
+        return None, None
+    kind, _, text = error.partition(": ")
+    return _name(kind), shorten(text)[:TEXT_LIMIT]
+
+
+def _name(name: str) -> str:
+    """Return a name that a client may have chosen, cut, and without lone surrogates."""
+    return name[:NAME_LIMIT].encode("utf-8", "replace").decode()
+
+
+def _micros(seconds: float) -> int:
+    return round(seconds * 1_000_000)

@@ -1,0 +1,279 @@
+"""The ledger as a service: takes records without waiting, and writes them in a thread of its own.
+
+SQLite is imported in that thread, so that a gateway starts without it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from antigravity.ir.record import ExchangeRecord
+from antigravity.ledger.bounds import Bounds
+from antigravity.logs import make_logger, one_line
+
+if TYPE_CHECKING:
+    from antigravity.ledger.reader import Reader
+    from antigravity.ledger.rows import Pricer, RequestRow
+    from antigravity.ledger.worker import Worker
+
+#: Seconds until a record is written, and between two attempts after a failure.
+FLUSH_DELAY: Final = 0.2
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 30.0
+#: A flush begins at once with so many records; a transaction has no more.
+BATCH: Final = 500
+#: The most records that wait, such as while the disk is full.
+QUEUE_LIMIT: Final = 10_000
+#: Seconds between two looks for what is too old, and between two steps of deleting it.
+_RETENTION_INTERVAL: Final = 600.0
+_RETENTION_STEP: Final = 0.1
+_READERS: Final = 2
+
+RunInThread = Callable[..., Deferred[Any]]
+
+
+class LedgerStatus(Struct, frozen=True):
+    """The state of the ledger.
+
+    ``problem`` says why nothing is written now, empty if all is well.  ``waiting`` counts records
+    that are not written yet, ``lost`` those that were dropped because too many waited.
+    """
+
+    path: str
+    size: int
+    problem: str
+    waiting: int
+    lost: int
+
+
+class Ledger(Service):
+    """The ledger in the file ``path``.
+
+    :param bounds: how much is kept; it can be replaced.
+    :param price: returns the cost of an exchange; called in the writer's thread.
+    :param run: runs a function in a thread, one at a time; by default a thread of its own.
+    """
+
+    log = make_logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        path: Path,
+        bounds: Bounds,
+        price: Pricer,
+        *,
+        now: Callable[[], float] = time.time,
+        run: RunInThread | None = None,
+    ) -> None:
+        self._reactor = reactor
+        self.path = path
+        self.bounds = bounds
+        self._price = price
+        self._now = now
+        self._pools: list[ThreadPool] = []
+        self._run = run
+        self._run_reader = run
+        self._records: deque[ExchangeRecord] = deque()
+        self._refusals: dict[tuple[int, str], int] = {}
+        self._timer: IDelayedCall | None = None
+        self._retention_timer: IDelayedCall | None = None
+        self._writing: Deferred[Any] | None = None
+        self._pause = 0.0
+        self._worker: Worker | None = None
+        self._reader: Reader | None = None
+        self._problem = ""
+        self._lost = 0
+        self._size = 0
+        self._listeners: list[Callable[[list[RequestRow]], None]] = []
+
+    def startService(self) -> None:
+        """Begin to write.  Records that came before are written, too."""
+        super().startService()  # type: ignore[no-untyped-call]
+        if self._run is None:
+            self._run = self._pool("ledger writer", 1)
+            self._run_reader = self._pool("ledger reader", _READERS)
+        self._retention_timer = self._reactor.callLater(_RETENTION_STEP, self._keep_bounds)
+
+    @inlineCallbacks
+    def stopService(self) -> Any:
+        """Write what waits, and close the file; the Deferred fires when that is done."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        for timer in (self._timer, self._retention_timer):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._timer = self._retention_timer = None
+        while self._writing is not None:
+            yield self._writing_ended()
+        if self._records or self._refusals:
+            yield self._flush()
+        if self._records:
+            self.log.error("{n} requests are not in the ledger", n=len(self._records))
+        if self._worker is not None and self._run is not None:
+            yield self._run(self._worker.close)
+        if self._reader is not None:
+            self._reader.close()
+        for pool in self._pools:
+            pool.stop()
+        self._pools.clear()
+
+    def add(self, record: ExchangeRecord) -> None:
+        """Take the record of a finished exchange; it is written soon."""
+        records = self._records
+        records.append(record if record.error is None else _without_credentials(record))
+        if len(records) > QUEUE_LIMIT:
+            records.popleft()
+            self._lost += 1
+        if self._timer is None:
+            self._wait(FLUSH_DELAY)
+        elif len(records) == BATCH and not self._pause and self._writing is None:
+            self._timer.reset(0)
+
+    def add_refusal(self, kind: str) -> None:
+        """Count a request that was refused before it was admitted."""
+        key = int(self._now() // 3600), kind
+        self._refusals[key] = self._refusals.get(key, 0) + 1
+        if self._timer is None:
+            self._wait(FLUSH_DELAY)
+
+    def listen(self, listener: Callable[[list[RequestRow]], None]) -> Callable[[], None]:
+        """Call ``listener`` with rows that were written; return a function that ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def ask(self, question: Callable[[Reader], Any]) -> Deferred[Any]:
+        """Return a Deferred with what ``question`` returns, which is called in a thread.
+
+        It fails with a ``LedgerError`` if the ledger cannot be read.
+        """
+        assert self._run_reader is not None
+        return self._run_reader(self._ask, question)
+
+    def status(self) -> LedgerStatus:
+        """Return the state of the ledger."""
+        return LedgerStatus(
+            str(self.path), self._size, self._problem, len(self._records), self._lost
+        )
+
+    def flush(self) -> Deferred[Any]:
+        """Write what waits; the Deferred fires when it is written or could not be."""
+        return self._flush()
+
+    def _ask(self, question: Callable[[Reader], Any]) -> Any:
+        reader = self._reader
+        if reader is None:
+            from antigravity.ledger.database import Database
+            from antigravity.ledger.reader import Reader
+
+            reader = self._reader = Reader(Database(self.path))
+        return question(reader)
+
+    def _wait(self, seconds: float) -> None:
+        if self.running:
+            self._timer = self._reactor.callLater(seconds, self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._timer = None
+        self._flush()
+
+    @inlineCallbacks
+    def _flush(self) -> Any:
+        while self._writing is not None:
+            yield self._writing_ended()
+        records = [self._records.popleft() for _ in range(min(BATCH, len(self._records)))]
+        refusals, self._refusals = self._refusals, {}
+        if not records and not refusals:
+            return
+        rows = yield self._in_writer(lambda worker: worker.write(records, refusals))
+        if rows is None:
+            self._records.extendleft(reversed(records))
+            self._restore(refusals)
+            self._pause = min(_LONGEST_PAUSE, self._pause * 2 or _FIRST_PAUSE)
+        else:
+            self._pause = 0.0
+            for listener in tuple(self._listeners):
+                listener(rows)
+        if (self._records or self._refusals) and self._timer is None:
+            self._wait(self._pause or (0.0 if len(self._records) >= BATCH else FLUSH_DELAY))
+
+    def _restore(self, refusals: Mapping[tuple[int, str], int]) -> None:
+        for key, number in refusals.items():
+            self._refusals[key] = self._refusals.get(key, 0) + number
+
+    @inlineCallbacks
+    def _keep_bounds(self) -> Any:
+        self._retention_timer = None
+        now, bounds = self._now(), self.bounds
+        while self._writing is not None:
+            yield self._writing_ended()
+        more = yield self._in_writer(lambda worker: worker.keep_bounds(bounds, now))
+        if self.running:
+            pause = _RETENTION_STEP if more else _RETENTION_INTERVAL
+            self._retention_timer = self._reactor.callLater(pause, self._keep_bounds)
+
+    @inlineCallbacks
+    def _in_writer(self, work: Callable[[Worker], Any]) -> Any:
+        """Run work in the writer's thread; return ``None`` if the ledger cannot be used now."""
+        run = self._run
+        assert run is not None
+        ended: Deferred[None] = Deferred()
+        self._writing = ended
+        try:
+            result, self._size, problem = yield run(self._work, work)
+        finally:
+            self._writing = None
+            ended.callback(None)
+        if problem and problem != self._problem:
+            self.log.error("the ledger cannot be written: {problem}", problem=problem)
+        elif self._problem and not problem:
+            self.log.info("the ledger is written again; {n} requests were lost", n=self._lost)
+        self._problem = problem
+        return result
+
+    def _work(self, work: Callable[[Worker], Any]) -> tuple[Any, int, str]:
+        if self._worker is None:
+            from antigravity.ledger.worker import Worker
+
+            self._worker = Worker(self.path, self._now, self._price)
+        return self._worker.run(work)
+
+    def _writing_ended(self) -> Deferred[None]:
+        """Return a Deferred that fires when the writer's thread is free."""
+        waiting: Deferred[None] = Deferred()
+        if self._writing is None:
+            waiting.callback(None)
+        else:
+            self._writing.addCallback(lambda _: waiting.callback(None))
+        return waiting
+
+    def _pool(self, name: str, threads: int) -> RunInThread:
+        pool = ThreadPool(0, threads, name)
+        pool.start()
+        self._pools.append(pool)
+        return lambda function, *arguments: deferToThreadPool(
+            self._reactor, pool, function, *arguments
+        )
+
+
+def _without_credentials(record: ExchangeRecord) -> ExchangeRecord:
+    """Return a copy whose messages of errors hold no credentials.
+
+    The credentials in use can be looked for in the reactor's thread only.
+    """
+    attempts = [
+        each if each.error is None else replace(each, error=one_line(each.error))
+        for each in record.attempts
+    ]
+    return replace(record, error=one_line(record.error or ""), attempts=attempts)

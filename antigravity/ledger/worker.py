@@ -1,0 +1,55 @@
+"""What happens in the writer's thread of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from antigravity.ir.record import ExchangeRecord
+from antigravity.ledger.bounds import Bounds
+from antigravity.ledger.database import DamagedError, Database, LedgerError
+from antigravity.ledger.retention import Retention
+from antigravity.ledger.rows import Pricer, RequestRow
+from antigravity.ledger.writer import Writer
+from antigravity.logs import make_logger
+
+
+class Worker:
+    """Writes and deletes; the database is opened when it is first needed."""
+
+    log = make_logger()
+
+    def __init__(self, path: Path, now: Callable[[], float], price: Pricer) -> None:
+        self._database = Database(path)
+        self._writer = Writer(self._database, now, price)
+        self._retention = Retention(self._writer)
+
+    def run(self, work: Callable[[Worker], Any]) -> tuple[Any, int, str]:
+        """Return what ``work`` returns, the size of the ledger, and why the work failed.
+
+        A damaged file is set aside, and the work is done again in a new one.
+        """
+        try:
+            try:
+                result = work(self)
+            except DamagedError as error:
+                self.log.error("{error}; a new ledger begins", error=str(error))
+                result = work(self)
+        except LedgerError as error:
+            return None, 0, str(error)
+        return result, self._database.size(), ""
+
+    def write(
+        self, records: Sequence[ExchangeRecord], refusals: Mapping[tuple[int, str], int]
+    ) -> list[RequestRow]:
+        """Write finished exchanges and numbers of refused requests; return the rows."""
+        return self._writer.write(records, refusals)
+
+    def keep_bounds(self, bounds: Bounds, now: float) -> bool:
+        """Delete a little of what is too much; return whether there is more."""
+        return self._retention.step(bounds, now)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._writer.close()

@@ -1,0 +1,127 @@
+"""Rows from records: names, disjoint tokens, numbers, and sums."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antigravity.ir.usage import Usage
+from antigravity.ledger.client_name import client_name
+from antigravity.ledger.names import OTHER, Names
+from antigravity.ledger.queries import LIST_COLUMNS
+from antigravity.ledger.rows import (
+    Cost,
+    RequestRow,
+    RowNumbers,
+    attempt_rows,
+    number_at,
+    request_row,
+    time_of,
+)
+from antigravity.ledger.sums import sums_of
+from tests.ledger.samples import HOUR, make_record, price
+
+COUNTS = st.integers(0, 10**9)
+
+
+def test_row_has_names_times_and_counts() -> None:
+    row = request_row(make_record(), 7, price)
+    assert (row.number, row.id, row.started) == (7, "req_1", 1_796_032_800_000_000)
+    assert (row.client, row.model, row.served_model) == (
+        "claude-code",
+        "claude-opus-4-6",
+        "gemini-3-pro",
+    )
+    assert (row.upstream, row.account, row.attempts) == ("google", "a@google", 1)
+    assert (row.first_byte, row.duration) == (250_000, 2_000_000)
+    assert (row.cost, row.list_cost, row.price_version) == (30_000, 60_000, "test/1")
+    (attempt,) = attempt_rows(make_record(), 7)
+    assert (attempt.request, attempt.position, attempt.started) == (7, 0, 100_000)
+
+
+def test_columns_of_lists_are_fields_of_rows() -> None:
+    assert set(LIST_COLUMNS) <= {field.name for field in msgspec.structs.fields(RequestRow)}
+
+
+@given(st.builds(Usage, *[COUNTS] * 3, output=COUNTS, reasoning=COUNTS, cache_write_1h=COUNTS))
+def test_token_counts_are_disjoint(usage: Usage) -> None:
+    row = request_row(make_record(usage=usage), 1, lambda record: Cost())
+    parts = (row.cached, row.cache_write + row.cache_write_1h, row.output + row.reasoning)
+    assert min(row.input, row.cache_write, row.output) >= 0
+    if usage.cached + usage.cache_write <= usage.input_total:
+        assert row.cache_write_1h > usage.cache_write or (
+            row.input + parts[0] + parts[1] == usage.input_total
+        )
+    if usage.reasoning <= usage.output:
+        assert parts[2] == usage.output
+
+
+def test_error_is_split_and_cut() -> None:
+    row = request_row(make_record(error="RateLimitError: slow\x07 down" + "x" * 5000), 1, price)
+    assert row.error_kind == "RateLimitError"
+    assert row.error is not None
+    assert row.error.startswith("slow downx")
+    assert len(row.error) == 1000
+
+
+def test_names_from_clients_are_cut_and_can_be_stored() -> None:
+    row = request_row(make_record(model="\ud800" + "m" * 1000), 1, price)
+    assert row.model.encode()
+    assert len(row.model) == 200
+
+
+def test_numbers_increase_when_clock_goes_back() -> None:
+    numbers = RowNumbers(node=3)
+    found = [numbers.next(time) for time in (100, 100, 50, 200)]
+    assert found == sorted(set(found))
+    assert [time_of(number) for number in found] == [100, 101, 102, 200]
+    assert number_at(100) <= found[0] < number_at(101)
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        ("claude-cli/2.1.3 (external, cli)", "claude-code"),
+        ("codex_cli_rs/0.90.0 (Debian 12)", "codex"),
+        ("OpenAI/Python 3.1.0", "openai-python"),
+        ("AsyncAnthropic/Python 2.0", "anthropic-python"),
+        ("MyTool/7", "mytool"),
+        ("<script>", ""),
+        ("", ""),
+    ],
+)
+def test_clients_are_known_by_user_agent(agent: str, name: str) -> None:
+    assert client_name(agent) == name
+
+
+def test_sums_are_by_hour_and_names() -> None:
+    rows = [
+        request_row(record, number, price)
+        for number, record in enumerate(
+            [
+                make_record(1),
+                make_record(2),
+                make_record(3, outcome="error", first_byte=None, usage=None),
+                make_record(4, mapped_model="unknown-1"),
+                make_record(5, started=1_796_032_800.0 + 3600),
+            ]
+        )
+    ]
+    sums = {(each.hour - HOUR, each.model, each.outcome): each for each in sums_of(rows)}
+    assert len(sums) == 4
+    both = sums[0, "gemini-3-pro", "ok"]
+    assert (both.requests, both.input, both.output, both.first_bytes) == (2, 100, 20, 2)
+    assert (both.cost, both.list_cost, both.unpriced) == (60_000, 120_000, 0)
+    assert sums[0, "gemini-3-pro", "error"].unpriced == 0
+    assert sums[0, "unknown-1", "ok"].unpriced == 1
+
+
+def test_too_many_names_become_other() -> None:
+    names = Names(("model", f"m{number}", 1) for number in range(1000))
+    row = request_row(make_record(model="one-more"), 1, price)
+    used = names.use(row, 5)
+    assert row.model == OTHER
+    assert {"kind": "model", "name": OTHER, "used": 5} in used
+    assert names.use(row, 5) == []

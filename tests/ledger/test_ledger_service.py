@@ -1,0 +1,209 @@
+"""The ledger as a service: nothing waits for it, and nothing is lost while it cannot be written."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from antigravity.ledger import service as module
+from antigravity.ledger.bounds import Bounds
+from antigravity.ledger.database import LedgerError
+from antigravity.ledger.queries import RequestFilter
+from antigravity.ledger.service import Ledger
+from antigravity.redaction.credentials import CREDENTIALS
+from tests.ledger.samples import START, make_record, price
+from tests.support.conditions import eventually
+
+BOUNDS = Bounds(max_age=90 * 86_400, max_bytes=2**30)
+
+
+class ServiceTests(SynchronousTestCase):
+    """With a clock, and without threads."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.waiting: list[tuple[Deferred[Any], Any]] | None = None
+        self.path = Path(self.mktemp()) / "ledger.db"
+        self.path.parent.mkdir()
+        self.ledger = self.make()
+
+    def make(self) -> Ledger:
+        ledger = Ledger(
+            self.clock,
+            self.path,
+            BOUNDS,
+            price,
+            now=lambda: START + self.clock.seconds(),
+            run=self.run_later,
+        )
+        ledger.startService()
+        self.addCleanup(lambda: ledger.running and self.successResultOf(ledger.stopService()))
+        return ledger
+
+    def run_later(self, function: Any, *arguments: Any) -> Deferred[Any]:
+        if self.waiting is None:
+            return maybeDeferred(function, *arguments)
+        done: Deferred[Any] = Deferred()
+        self.waiting.append((done, lambda: function(*arguments)))
+        return done
+
+    def ids(self) -> list[str]:
+        rows = self.successResultOf(self.ledger.ask(lambda r: r.requests(RequestFilter(limit=500))))
+        return [row["id"] for row in rows]
+
+    def test_records_are_written_together_after_a_short_time(self) -> None:
+        self.clock.advance(1)
+        self.ledger.add(make_record(1))
+        self.ledger.add(make_record(2))
+        self.clock.advance(0.1)
+        self.assertEqual(self.ids(), [])
+        self.assertEqual(self.ledger.status().waiting, 2)
+        self.clock.advance(0.1)
+        self.assertEqual(self.ids(), ["req_2", "req_1"])
+        self.assertEqual(self.ledger.status().waiting, 0)
+        self.assertGreater(self.ledger.status().size, 0)
+
+    def test_full_batch_is_written_at_once(self) -> None:
+        for number in range(module.BATCH + 1):
+            self.ledger.add(make_record(number))
+        self.clock.advance(0)
+        self.assertEqual(self.ledger.status().waiting, 1)
+        self.clock.advance(0.2)
+        self.assertEqual(self.ledger.status().waiting, 0)
+
+    def test_stop_writes_what_waits(self) -> None:
+        self.ledger.add(make_record(1))
+        self.ledger.add_refusal("wrong key")
+        self.successResultOf(self.ledger.stopService())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.ledger = self.make()
+        self.assertEqual(self.ids(), ["req_1"])
+        hour = int(START // 3600)
+        found = self.successResultOf(self.ledger.ask(lambda r: r.refusals(hour, hour + 1)))
+        self.assertEqual(found, {"wrong key": 1})
+
+    def test_stop_waits_for_running_write(self) -> None:
+        self.clock.advance(1)
+        self.waiting = []
+        self.ledger.add(make_record(1))
+        self.clock.advance(0.2)
+        self.ledger.add(make_record(2))
+        stopped = self.ledger.stopService()
+        while self.waiting:
+            self.assertNoResult(stopped)
+            done, work = self.waiting.pop(0)
+            done.callback(work())
+        self.successResultOf(stopped)
+        self.waiting = None
+        self.ledger = self.make()
+        self.assertEqual(self.ids(), ["req_2", "req_1"])
+
+    def test_failed_write_is_tried_again_with_growing_pauses(self) -> None:
+        self.clock.advance(1)
+        lock = sqlite3.connect(self.path, isolation_level=None)
+        self.addCleanup(lock.close)
+        self.patch(sqlite3, "connect", connect_without_waiting(sqlite3.connect))
+        self.successResultOf(self.ledger.flush())
+        self.ledger._worker.close()  # type: ignore[union-attr]
+        lock.execute("BEGIN IMMEDIATE")
+        self.ledger.add(make_record(1))
+        self.clock.advance(0.2)
+        self.assertIn("locked", self.ledger.status().problem)
+        self.clock.advance(1)
+        self.ledger.add(make_record(2))
+        self.ledger.add_refusal("host")
+        self.clock.advance(1.5)
+        self.assertEqual(self.ledger.status().waiting, 2)
+        lock.execute("COMMIT")
+        self.clock.advance(1)
+        self.assertEqual(self.ledger.status().problem, "")
+        self.assertEqual(self.ids(), ["req_2", "req_1"])
+
+    def test_too_many_waiting_records_are_counted_as_lost(self) -> None:
+        self.patch(module, "QUEUE_LIMIT", 3)
+        for number in range(5):
+            self.ledger.add(make_record(number))
+        self.assertEqual((self.ledger.status().waiting, self.ledger.status().lost), (3, 2))
+        self.clock.advance(0.2)
+        self.assertEqual(self.ids(), ["req_4", "req_3", "req_2"])
+
+    def test_listeners_get_written_rows(self) -> None:
+        seen: list[str] = []
+        stop = self.ledger.listen(lambda rows: seen.extend(row.id for row in rows))
+        self.ledger.add(make_record(1))
+        self.clock.advance(0.2)
+        stop()
+        self.ledger.add(make_record(2))
+        self.clock.advance(0.2)
+        self.assertEqual(seen, ["req_1"])
+
+    def test_damaged_file_is_replaced_and_nothing_is_lost(self) -> None:
+        self.successResultOf(self.ledger.stopService())
+        self.path.write_bytes(b"damaged" * 1000)
+        self.ledger = self.make()
+        self.ledger.add(make_record(1))
+        self.clock.advance(0.2)
+        self.assertEqual(self.ids(), ["req_1"])
+        self.assertTrue(self.path.with_name("ledger.db.broken").exists())
+
+    def test_messages_of_errors_hold_no_credentials(self) -> None:
+        CREDENTIALS.hold(self, ["sk-very-secret-key"])
+        self.addCleanup(CREDENTIALS.release, self)
+        record = make_record(1, outcome="error", error="ServerError: key sk-very-secret-key!")
+        record.attempts[0].error = record.error
+        self.ledger.add(record)
+        self.clock.advance(0.2)
+        row = self.successResultOf(self.ledger.ask(lambda reader: reader.request("req_1")))
+        self.assertEqual(row["error"], "key [redacted]!")
+        self.assertEqual(row["attempts"][0]["error"], "ServerError: key [redacted]!")
+        self.assertIn("very-secret", record.error or "")
+
+    def test_old_rows_go_while_new_ones_come(self) -> None:
+        self.ledger.add(make_record(1))
+        self.clock.advance(1)
+        self.clock.advance(91 * 86_400)
+        self.ledger.add(make_record(2))
+        self.clock.advance(0.2)
+        self.clock.advance(601)
+        self.assertEqual(self.ids(), ["req_2"])
+
+
+def connect_without_waiting(connect: Any) -> Any:
+    return lambda path, **options: connect(path, **{**options, "timeout": 0.0})
+
+
+class ThreadTests(TestCase):
+    """With threads."""
+
+    async def test_records_are_written_in_a_thread(self) -> None:
+        path = Path(self.mktemp()) / "state" / "ledger.db"
+        path.parent.parent.mkdir()
+        ledger = Ledger(reactor, path, BOUNDS, price, now=lambda: START)
+        ledger.startService()
+        try:
+            for number in range(1200):
+                ledger.add(make_record(number))
+            await eventually(lambda: not ledger.status().waiting)
+            await ledger.flush()
+            (total,) = await ledger.ask(lambda reader: reader.sums(0, 10**6))
+            self.assertEqual(total["requests"], 1200)
+        finally:
+            await ledger.stopService()
+        self.assertFalse(path.with_name("ledger.db-wal").exists())
+
+    async def test_question_to_missing_ledger_fails(self) -> None:
+        path = Path(self.mktemp()) / "ledger.db"
+        ledger = Ledger(reactor, path, BOUNDS, price)
+        ledger.startService()
+        try:
+            with pytest.raises(LedgerError):
+                await ledger.ask(lambda reader: reader.names("model"))
+        finally:
+            await ledger.stopService()
