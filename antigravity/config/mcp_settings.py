@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from antigravity.config.secret import Secret
-from antigravity.config.value_types import HeaderSecret, Seconds, TextSecret
+from antigravity.config.value_types import HeaderSecret, Seconds, TaskSeconds, TextSecret
 
 
 class ZaiMcpSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,7 +61,8 @@ class McpServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class McpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[mcp]``: tools, prompts and resources for MCP clients, at ``/mcp``.
 
-    ``max_calls`` run at a time, each for up to ``call_timeout``; 0 is no limit.
+    ``max_calls`` run at a time, each for up to ``call_timeout``; 0 is no limit.  Calls that
+    continue as tasks have limits of their own: their number, and the time for which each is kept.
     """
 
     enabled: bool = True
@@ -69,5 +70,8 @@ class McpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_sessions: Annotated[int, Meta(ge=1)] = 1000
     max_calls: Annotated[int, Meta(ge=0)] = 256
     call_timeout: Seconds = 600.0
+    max_tasks: Annotated[int, Meta(ge=0)] = 1000
+    max_tasks_per_key: Annotated[int, Meta(ge=0)] = 100
+    task_ttl: TaskSeconds = 3600.0
     vision: McpVisionSettings = McpVisionSettings()
     servers: dict[str, McpServerSettings] = {}

@@ -12,6 +12,8 @@ from antigravity.config.secret import Secret
 Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
 #: The duration of a lock, from a second to a year.
 LockSeconds = Annotated[float, Meta(ge=1, le=366 * 86400.0, extra={"unit": "seconds"})]
+#: How long a task is kept, from a second to a week.
+TaskSeconds = Annotated[float, Meta(ge=1, le=7 * 86400.0, extra={"unit": "seconds"})]
 #: A file can also have text such as ``"100 MiB"``.
 Bytes = Annotated[int, Meta(ge=0, extra={"unit": "bytes"})]
 Port = Annotated[int, Meta(ge=0, le=65535)]

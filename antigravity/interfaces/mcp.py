@@ -66,6 +66,14 @@ class IMcpContext(Interface):
     def list_roots(name: str = "roots") -> Deferred[Json]:
         """Request the list of the client's folders; the result has ``roots``."""
 
+    def start_task(message: str = "") -> bool:
+        """Continue the call as a task, if the client supports tasks; return whether it is one.
+
+        The client gets the task as the response to its call, and ``message`` as its state.  It
+        asks for the result later.  From here on ``ask`` waits for the client, ``progress`` sets
+        the task's message, and the end of the connection does not cancel the call.
+        """
+
     def disconnect() -> None:
         """Close the client's connection, if the client can reconnect to get the response."""
 
@@ -86,6 +94,12 @@ class IMcpTool(Interface):
         :raises ToolError: if the tool fails; the model gets the message.
         :raises McpError: if the response must be a JSON-RPC error.
         """
+
+
+class IMcpTaskTool(IMcpTool):
+    """A tool whose calls can continue as tasks, for clients that support that."""
+
+    task_support = Attribute("How; ``None`` if they cannot after all.  :type: TaskSupport | None")
 
 
 class IMcpRelayed(Interface):

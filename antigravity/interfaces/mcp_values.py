@@ -155,6 +155,22 @@ class ClientRequest(Struct, frozen=True):
     params: Json = {}
 
 
+class TaskSupport(Struct, frozen=True):
+    """How the calls of a tool run as tasks.
+
+    ``required``: clients that do not support tasks cannot call the tool; for others it is run
+    like any tool.  ``at_once``: a call becomes a task before the tool is called; otherwise when
+    the tool calls ``start_task``, so that it can ask the client for input before.  ``ttl`` is
+    how many seconds the task is kept, 0 for as long as the gateway allows; ``poll_interval``
+    how many seconds clients should wait between two questions about its state.
+    """
+
+    required: bool = False
+    at_once: bool = True
+    ttl: float = 0.0
+    poll_interval: float = 1.0
+
+
 class McpChange(Struct, frozen=True):
     """A change of a catalog: of a list, or of the contents of the resource ``uri``."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from antigravity.interfaces.mcp_values import McpChange, McpError
@@ -10,6 +10,8 @@ from antigravity.mcp.methods import LONGEST_URI
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.event_log import EventLog
 from antigravity.mcp.protocol.headers import META
+from antigravity.mcp.protocol.tasks import encode_details
+from antigravity.mcp.tasks.task import Task
 
 _LISTS: Final = {
     "tools": "toolsListChanged",
@@ -29,6 +31,22 @@ class Listener:
         self.log = log
         self._kinds = {kind for kind, field in _LISTS.items() if changes.get(field)}
         self._uris = frozenset(changes.get("resourceSubscriptions", ()))
+        self._unwatch: list[Callable[[], None]] = []
+
+    def follow(self, tasks: Iterable[Task]) -> None:
+        """Notify the client of the state of tasks, and of every change of it."""
+        for task in tasks:
+            self._unwatch.append(task.watch(self._task_changed))
+            self._task_changed(task)
+
+    def stop(self) -> None:
+        """Stop following tasks."""
+        unwatch, self._unwatch = self._unwatch, []
+        for one in unwatch:
+            one()
+
+    def _task_changed(self, task: Task) -> None:
+        self.send("notifications/tasks", encode_details(task.state()))
 
     def notify(self, change: McpChange) -> None:
         """Notify the client of a change that it subscribed to."""
@@ -44,6 +62,25 @@ class Listener:
         data = messages.notification(method, {"_meta": meta, **params})
         if not self.log.is_waiting(data):
             self.log.append(data, expendable=True)
+
+
+def task_ids(changes: Any) -> list[str]:
+    """Return the ids of tasks in a filter.
+
+    :raises McpError: if they are not valid.
+    """
+    ids = changes.get("taskIds") if isinstance(changes, Mapping) else None
+    if ids is None:
+        return []
+    if (
+        not isinstance(ids, list)
+        or len(ids) > MOST_SUBSCRIPTIONS
+        or not all(isinstance(one, str) for one in ids)
+    ):
+        raise McpError(
+            messages.INVALID_PARAMS, f"taskIds must be up to {MOST_SUBSCRIPTIONS} strings."
+        )
+    return ids
 
 
 def supported_changes(changes: Any) -> dict[str, Any]:

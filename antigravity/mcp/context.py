@@ -10,46 +10,48 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from antigravity.interfaces.mcp import IMcpContext
-from antigravity.interfaces.mcp_values import ClientRequest, Json, LogLevel, McpError
+from antigravity.interfaces.mcp_values import (
+    ClientRequest,
+    Json,
+    LogLevel,
+    McpError,
+    TaskSupport,
+)
 from antigravity.mcp.post_response import PostResponse
 from antigravity.mcp.protocol import messages
+from antigravity.mcp.protocol.client_requests import capability, check_result
+from antigravity.mcp.protocol.extensions import declares
 from antigravity.mcp.protocol.revisions import Revision
+from antigravity.mcp.protocol.tasks import related
+from antigravity.mcp.tasks.task import Task
 
 LEVELS: Final[tuple[str, ...]] = get_args(LogLevel)
-_ACTIONS: Final = ("accept", "decline", "cancel")
 
 #: A function that sends a request to the client; its Deferred fires with the result.
 Ask = Callable[["CallContext", ClientRequest], Deferred[Json]]
-
-
-def capability(request: ClientRequest) -> dict[str, Any]:
-    """Return the capability that a client needs for ``request``."""
-    if request.method == "sampling/createMessage":
-        return {"sampling": {"tools": {}} if "tools" in request.params else {}}
-    if request.method == "roots/list":
-        return {"roots": {}}
-    return {"elicitation": {"url": {}} if request.params.get("mode") == "url" else {}}
-
-
-def check_result(request: ClientRequest, answer: object) -> Json:
-    """Return the result of a client's response to ``request``.
-
-    :raises McpError: if it is not a valid result.
-    """
-    if not isinstance(answer, Mapping):
-        raise McpError(
-            messages.INVALID_PARAMS, f"The result of {request.method} must be an object."
-        )
-    if request.method == "elicitation/create" and answer.get("action") not in _ACTIONS:
-        raise McpError(
-            messages.INVALID_PARAMS, f"The result of {request.method} has no known action."
-        )
-    return answer
+#: A function that makes a task of a call, with a message, and responds with it; ``None`` if it
+#: cannot.
+StartTask = Callable[["CallContext", str], Task | None]
 
 
 @implementer(IMcpContext)
 class CallContext:
-    """One call, which sends messages in ``post_response``; ``ask`` sends requests to its client."""
+    """One call, which sends messages in ``post_response``; ``ask`` sends requests to its client.
+
+    :ivar support: how the tool that is called supports tasks.
+    :ivar task: the task that continues the call after its response, if it is one.
+    :ivar task_starter: makes a task of the call, if the client supports that.
+    :ivar wants_task: whether the client asks for a task, as it does in revision 2025-11-25.
+    :ivar cancel: cancels the call, if it may become a task.
+    :ivar end_limits: ends the limits for calls that have no response.
+    """
+
+    support: TaskSupport = TaskSupport()
+    task: Task | None = None
+    task_starter: StartTask | None = None
+    wants_task: bool = False
+    cancel: Callable[[], None]
+    end_limits: Callable[[], Any] | None = None
 
     def __init__(
         self,
@@ -80,7 +82,10 @@ class CallContext:
 
     def progress(self, progress: float, total: float | None = None, message: str = "") -> None:
         """Report progress to the client, if it requested that."""
-        token = self.meta.get("progressToken")
+        task, token = self.task, self.meta.get("progressToken")
+        if task is not None:
+            of = "" if total is None else f" of {total:g}"
+            task.set_message(message or f"{progress:g}{of}")
         if self.is_over or not isinstance(token, (str, int)) or isinstance(token, bool):
             return
         params: dict[str, Any] = {"progressToken": token, "progress": progress}
@@ -88,9 +93,11 @@ class CallContext:
             params["total"] = total
         if message:
             params["message"] = message
-        self.post_response.send(
-            messages.notification("notifications/progress", params), expendable=True
-        )
+        if task is None:
+            data = messages.notification("notifications/progress", params)
+            self.post_response.send(data, expendable=True)
+        elif task.notify_session is not None:
+            task.notify_session("notifications/progress", {**params, "_meta": related(task.id)})
 
     def log(self, level: LogLevel, data: Any, logger: str = "") -> None:
         """Send a log message to the client, if it requested messages of this level."""
@@ -134,10 +141,25 @@ class CallContext:
             return fail(McpError(messages.INTERNAL_ERROR, "The call has ended."))
         return self._ask_all({self._unique(name): one for name, one in requests.items()}, requests)
 
+    def start_task(self, message: str = "") -> bool:
+        """Continue the call as a task, if possible; see :class:`IMcpContext`."""
+        if self.task is None and self.task_starter is not None and not self.is_over:
+            self.task = self.task_starter(self, message)
+            if self.task is not None and self.end_limits is not None:
+                self.end_limits()
+        return self.task is not None
+
+    def has_extension(self, extension: str) -> bool:
+        """Return whether the client declares ``extension``."""
+        return declares(self.capabilities, extension)
+
     def _ask_all(
         self, wired: Mapping[str, ClientRequest], requests: Mapping[str, ClientRequest]
     ) -> Deferred[Mapping[str, Json]]:
-        sent = [self._ask(self, request) for request in wired.values()]
+        if self.task is not None:
+            sent = [self.task.ask(key, request) for key, request in wired.items()]
+        else:
+            sent = [self._ask(self, request) for request in wired.values()]
         gathered = gatherResults(sent, consumeErrors=True)
 
         def named(results: list[Json]) -> Mapping[str, Json]:
@@ -191,6 +213,8 @@ class RepeatedCallContext(CallContext):
     def _ask_all(
         self, wired: Mapping[str, ClientRequest], requests: Mapping[str, ClientRequest]
     ) -> Deferred[Mapping[str, Json]]:
+        if self.task is not None:
+            return super()._ask_all(wired, requests)
         results: dict[str, Json] = {}
         try:
             for name, (wire, request) in zip(requests, wired.items(), strict=True):

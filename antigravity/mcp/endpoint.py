@@ -26,6 +26,7 @@ from antigravity.mcp.running_calls import CallLimits, CallTable
 from antigravity.mcp.server_info import ServerInfo
 from antigravity.mcp.stateful import SESSION_HEADER, Stateful
 from antigravity.mcp.stateless import Stateless
+from antigravity.mcp.tasks.table import TaskLimits, TaskTable
 
 METHODS: Final = ("POST", "GET", "DELETE")
 #: Seconds in which changes are collected into one notification.
@@ -36,6 +37,7 @@ class Limits(Struct, frozen=True):
     """The limits of an endpoint.  Times are in seconds; 0 is no limit for ``calls``."""
 
     calls: CallLimits = CallLimits()
+    tasks: TaskLimits = TaskLimits()
     session_ttl: float = 3600.0
     max_sessions: int = 1000
     keepalive: float = 15.0
@@ -65,9 +67,12 @@ class McpEndpoint:
         self.registry = registry
         self._clock = clock
         self._calls = CallTable(Methods(registry), clock, enter, leave)
+        self._tasks = TaskTable(clock)
         sealer = sealed_state.StateSealer(secrets.token_bytes(32), time.monotonic)
-        self._stateful = Stateful(self._calls, clock, server_info, limits.keepalive)
-        self._stateless = Stateless(self._calls, clock, server_info, sealer, limits.keepalive)
+        self._stateful = Stateful(self._calls, clock, server_info, self._tasks, limits.keepalive)
+        self._stateless = Stateless(
+            self._calls, clock, server_info, self._tasks, sealer, limits.keepalive
+        )
         self._changes: dict[McpChange, None] = {}
         self._timer: IDelayedCall | None = None
         self._unwatch = registry.watch(self._changed)
@@ -76,9 +81,11 @@ class McpEndpoint:
     def configure(self, limits: Limits) -> None:
         """Apply other limits from now on."""
         self._calls.limits = limits.calls
+        self._tasks.limits = limits.tasks
         self._stateful.sessions.ttl = limits.session_ttl
         self._stateful.sessions.most = limits.max_sessions
-        self._stateful.keepalive = self._stateless.keepalive = limits.keepalive
+        self._stateful.configure(limits.keepalive)
+        self._stateless.keepalive = limits.keepalive
 
     def handle(self, call: McpCall) -> Deferred[Reply]:
         """Serve one HTTP request; see :class:`IMcpEndpoint`."""
@@ -98,6 +105,7 @@ class McpEndpoint:
         timer, self._timer = self._timer, None
         if timer is not None and timer.active():
             timer.cancel()
+        self._tasks.stop()
         self._calls.cancel_all("The gateway is stopping.")
         self._stateless.stop()
         self._stateful.stop()

@@ -17,9 +17,9 @@ from antigravity.interfaces.mcp import (
     IMcpPrompt,
     IMcpResource,
     IMcpResourceTemplate,
-    IMcpTool,
+    IMcpTaskTool,
 )
-from antigravity.interfaces.mcp_values import Completion, Json, PromptArgument
+from antigravity.interfaces.mcp_values import Completion, Json, PromptArgument, TaskSupport
 
 #: Completes an argument, given its name, the text so far, and the other arguments.
 Complete = Callable[[str, str, Mapping[str, str]], Any]
@@ -33,9 +33,12 @@ def _nothing() -> Json:
     return {"type": "object", "additionalProperties": False}
 
 
-@implementer(IMcpTool)
+@implementer(IMcpTaskTool)
 class Tool(Struct, frozen=True, eq=False):
-    """A tool that calls ``function`` with the arguments and the context."""
+    """A tool that calls ``function`` with the arguments and the context.
+
+    With ``task_support`` its calls can continue as tasks.
+    """
 
     name: str
     description: str
@@ -44,6 +47,7 @@ class Tool(Struct, frozen=True, eq=False):
     title: str = ""
     output_schema: Json | None = None
     annotations: Json | None = None
+    task_support: TaskSupport | None = None
 
     def call(self, arguments: dict[str, Any], context: IMcpContext) -> Any:
         """Call the function."""

@@ -13,6 +13,7 @@ from antigravity.interfaces.mcp import IMcpCompleter, IMcpRelayed
 from antigravity.interfaces.mcp_values import Completion, McpError, ToolError
 from antigravity.ir.errors import GatewayError
 from antigravity.logs import make_logger
+from antigravity.mcp import tool_rules
 from antigravity.mcp.context import CallContext
 from antigravity.mcp.protocol import content, lists, messages, uri_templates
 from antigravity.mcp.protocol.headers import check_parameters
@@ -62,8 +63,12 @@ class Methods:
     # -- lists --
 
     def _list_tools(self, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
-        items = self.registry.tools().items()
-        entries = [lists.tool(name, one, context.rules) for name, one in items]
+        items, rules = self.registry.tools().items(), self.registry.tool_rules()
+        entries = [
+            lists.tool(name, one, context.rules)
+            for name, one in items
+            if name not in rules or tool_rules.is_visible(rules[name], context)
+        ]
         return lists.page("tools", entries, params)
 
     def _list_prompts(self, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
@@ -100,6 +105,9 @@ class Methods:
             problems = self._validator(name, "input", tool.input_schema).problems(arguments)
             if problems:
                 return content.failed(f"The arguments do not match the tool's schema: {problems}")
+        rules = self.registry.tool_rules()
+        if name in rules or context.wants_task:
+            tool_rules.apply(rules.get(name), params, context)
         called: Deferred[Any] = txaio.as_future(tool.call, arguments, context)
         called.addCallback(self._tool_result, name, tool, context)
         return called.addErrback(self._tool_failed, name)

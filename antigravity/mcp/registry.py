@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal
 
-from antigravity.interfaces.mcp import IMcpCatalog
-from antigravity.interfaces.mcp_values import McpChange
+from msgspec import Struct
+
+from antigravity.interfaces.mcp import IMcpCatalog, IMcpTaskTool
+from antigravity.interfaces.mcp_values import McpChange, TaskSupport
 from antigravity.mcp.catalog import SEPARATOR, Watcher, Watchers
 from antigravity.mcp.protocol import lists
 from antigravity.mcp.protocol.revisions import REVISIONS
+
+
+class ToolRules(Struct, frozen=True):
+    """What sets a tool apart from others.
+
+    ``task``: how its calls continue as tasks.
+    """
+
+    task: TaskSupport | None = None
+
 
 Kind = Literal["tools", "prompts", "resources"]
 _KINDS: Final[tuple[Kind, ...]] = ("tools", "prompts", "resources")
@@ -66,6 +78,16 @@ class McpRegistry:
         """Return the tools by the names that clients see."""
         return self._all("tools", lambda c: c.tools(), "name")
 
+    def tool_rules(self) -> dict[str, ToolRules]:
+        """Return the rules of the tools that have any, by the names that clients see."""
+        rules = self._seen.get("rules")
+        if rules is None:
+            rules = self._seen["rules"] = {}
+            for name, tool in self.tools().items():
+                if IMcpTaskTool.providedBy(tool) and tool.task_support is not None:
+                    rules[name] = ToolRules(tool.task_support)
+        return rules
+
     def prompts(self) -> dict[str, Any]:
         """Return the prompts by the names that clients see."""
         return self._all("prompts", lambda c: c.prompts(), "name")
@@ -98,6 +120,8 @@ class McpRegistry:
         self._seen.pop(change.kind, None)
         if change.kind == "resources":
             self._seen.pop("templates", None)
+        elif change.kind == "tools":
+            self._seen.pop("rules", None)
         self._watchers.notify(change)
 
     def _changed_all(self) -> None:

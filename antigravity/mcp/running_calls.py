@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 from twisted.internet.defer import CancelledError, Deferred, fail
@@ -16,6 +16,9 @@ from antigravity.logs import make_logger
 from antigravity.mcp.context import CallContext
 from antigravity.mcp.methods import Methods
 from antigravity.mcp.protocol import content, messages
+
+#: Methods that wait as long as a task takes.
+_ENDLESS: Final = ("tasks/result",)
 
 
 class CallLimits(Struct, frozen=True):
@@ -84,11 +87,17 @@ class CallTable:
         self._running: set[RunningCall] = set()
 
     def start(self, method: str, params: Mapping[str, Any], context: CallContext) -> RunningCall:
-        """Start a call."""
+        """Start a call of one of the registry's methods."""
+        return self.run(method, self.methods.call, method, params, context=context)
+
+    def run(
+        self, method: str, function: Callable[..., Any], *args: Any, context: CallContext
+    ) -> RunningCall:
+        """Start a call of ``function``, which returns the result of ``method``."""
         if self.limits.most and len(self._running) >= self.limits.most:
             busy = McpError(messages.INTERNAL_ERROR, "Too many calls are running; try again.")
             return self._run(method, fail(busy), context)
-        running: Deferred[Any] = txaio.as_future(self.methods.call, method, params, context)
+        running: Deferred[Any] = txaio.as_future(function, *args, context)
         return self._run(method, running, context)
 
     def cancel_all(self, reason: str) -> None:
@@ -98,23 +107,32 @@ class CallTable:
 
     def _run(self, method: str, running: Deferred[Any], context: CallContext) -> RunningCall:
         call = RunningCall(context, running)
-        self._running.add(call)
-        self._enter(call)
-        timer = None
-        if self.limits.timeout:
-            timer = self._clock.callLater(self.limits.timeout, self._time_out, call, method)
-
-        def over(value: Any) -> Any:
-            self._running.discard(call)
-            self._leave(call)
-            if timer is not None and timer.active():
-                timer.cancel()
-            return value
-
-        call.done.addBoth(over)
+        if context.task is None:  # tasks have limits of their own
+            end_limits = self._limit(call, method)
+            if context.task_starter is not None:
+                context.end_limits = end_limits
+            call.done.addBoth(end_limits)
         running.addErrback(self._explain, method, call)
         running.addBoth(call.settle)
         return call
+
+    def _limit(self, call: RunningCall, method: str) -> Callable[..., Any]:
+        """Count a call and limit its time; return a function that ends both, a callback."""
+        self._running.add(call)
+        self._enter(call)
+        timer = None
+        if self.limits.timeout and method not in _ENDLESS:
+            timer = self._clock.callLater(self.limits.timeout, self._time_out, call, method)
+
+        def end(value: Any = None) -> Any:
+            if call in self._running:
+                self._running.discard(call)
+                self._leave(call)
+                if timer is not None and timer.active():
+                    timer.cancel()
+            return value
+
+        return end
 
     def _time_out(self, call: RunningCall, method: str) -> None:
         message = f"The call took longer than {self.limits.timeout:g} seconds and was stopped."

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from antigravity.mcp.protocol.extensions import TASKS
 from antigravity.mcp.protocol.revisions import REVISIONS, Revision
 from antigravity.version import VERSION
 
@@ -16,6 +17,7 @@ _CAPABILITIES: Final = {
     "logging": {},
     "completions": {},
 }
+_SESSION_TASKS: Final[dict[str, Any]] = {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}}
 
 
 class ServerInfo(Struct, frozen=True):
@@ -34,7 +36,9 @@ class ServerInfo(Struct, frozen=True):
         return self._with_instructions(
             {
                 "protocolVersion": revision.name,
-                "capabilities": _CAPABILITIES,
+                "capabilities": (
+                    {**_CAPABILITIES, "tasks": _SESSION_TASKS} if revision.tasks else _CAPABILITIES
+                ),
                 "serverInfo": self.implementation(),
             }
         )
@@ -42,7 +46,10 @@ class ServerInfo(Struct, frozen=True):
     def discovered(self) -> dict[str, Any]:
         """Return the result of ``server/discover``."""
         return self._with_instructions(
-            {"supportedVersions": list(REVISIONS), "capabilities": _CAPABILITIES}
+            {
+                "supportedVersions": list(REVISIONS),
+                "capabilities": {**_CAPABILITIES, "extensions": {TASKS: {}}},
+            }
         )
 
     def _with_instructions(self, out: dict[str, Any]) -> dict[str, Any]:

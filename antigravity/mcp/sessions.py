@@ -10,6 +10,7 @@ from typing import Final
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from antigravity.interfaces.mcp_values import Json
+from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.event_log import EventLog
 from antigravity.mcp.protocol.messages import RequestId, Response
 from antigravity.mcp.protocol.revisions import Revision
@@ -59,6 +60,12 @@ class Session:
         name = self._number("stream")
         log = self.streams[name] = EventLog(name)
         return log
+
+    def notify(self, method: str, params: Json | None = None) -> None:
+        """Send a notification on the stream that belongs to no request."""
+        data = messages.notification(method, params)
+        if not self.standalone.is_waiting(data):
+            self.standalone.append(data, expendable=True)
 
     def expect(self, on_response: Callable[[Response], None]) -> RequestId:
         """Return an id for a request to the client; ``on_response`` is called with the response."""

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.mcp import McpCall
-from antigravity.interfaces.mcp_values import ClientRequest, Json, McpChange, McpError
-from antigravity.mcp.change_listeners import MOST_SUBSCRIPTIONS, SUBSCRIBED_CHARACTERS
-from antigravity.mcp.context import LEVELS, CallContext
+from antigravity.interfaces.mcp_values import McpChange, McpError
 from antigravity.mcp.event_stream import EventStream
-from antigravity.mcp.methods import text, unknown_method
 from antigravity.mcp.post_response import (
     EVENTS,
     AcceptedTypes,
-    PostResponse,
     error_reply,
     message_reply,
     no_content,
@@ -30,9 +25,11 @@ from antigravity.mcp.protocol.event_log import parse_event_id
 from antigravity.mcp.protocol.headers import VERSION_HEADER
 from antigravity.mcp.protocol.messages import Notification, Parsed, Request, Response
 from antigravity.mcp.protocol.revisions import REVISIONS, negotiate
-from antigravity.mcp.running_calls import CallTable, RunningCall, as_error
+from antigravity.mcp.running_calls import CallTable
 from antigravity.mcp.server_info import ServerInfo
-from antigravity.mcp.sessions import FinishedStreams, Session, SessionTable
+from antigravity.mcp.session_calls import SessionCalls
+from antigravity.mcp.sessions import Session, SessionTable
+from antigravity.mcp.tasks.table import TaskTable
 
 SESSION_HEADER: Final = "mcp-session-id"
 #: The error code for unknown sessions in these revisions.
@@ -45,14 +42,21 @@ class Stateful:
     """The server of the stateful revisions, whose clients have sessions."""
 
     def __init__(
-        self, calls: CallTable, clock: IReactorTime, server_info: ServerInfo, keepalive: float
+        self,
+        calls: CallTable,
+        clock: IReactorTime,
+        server_info: ServerInfo,
+        tasks: TaskTable,
+        keepalive: float,
     ) -> None:
-        self.keepalive = keepalive
         self.sessions = SessionTable(clock, self._ended)
-        self._calls = calls
+        self._calls = SessionCalls(calls, clock, tasks, keepalive)
         self._clock = clock
         self._identity = server_info
-        self._finished = FinishedStreams()
+
+    def configure(self, keepalive: float) -> None:
+        """Send keep-alives to silent streams after so many seconds from now on."""
+        self._calls.keepalive = keepalive
 
     # -- HTTP --
 
@@ -76,12 +80,12 @@ class Stateful:
         requests = [m for m in parsed.messages if isinstance(m, Request)]
         for message in parsed.messages:
             if isinstance(message, Notification):
-                self._notified(session, message)
+                self._calls.notified(session, message)
             elif isinstance(message, Response):
                 session.receive_response(message)
         if not requests:
             return no_content()
-        return self._respond(session, requests, accept, is_batch=parsed.is_batch)
+        return self._calls.respond(session, requests, accept, is_batch=parsed.is_batch)
 
     def listen(self, call: McpCall) -> Deferred[Reply]:
         """Open the stream that belongs to no request, or resume an interrupted one."""
@@ -114,7 +118,7 @@ class Stateful:
         reader = EventStream(
             log,
             self._clock,
-            self.keepalive,
+            self._calls.keepalive,
             lambda: None,
             after=after,
             prime=session.revision.priming,
@@ -134,9 +138,9 @@ class Stateful:
         for session in self.sessions.all():
             if change.kind == "resource":
                 if change.uri in session.subscriptions:
-                    self._notify(session, "notifications/resources/updated", {"uri": change.uri})
+                    session.notify("notifications/resources/updated", {"uri": change.uri})
             elif session.is_ready:
-                self._notify(session, f"notifications/{change.kind}/list_changed")
+                session.notify(f"notifications/{change.kind}/list_changed")
 
     def stop(self) -> None:
         """End all sessions."""
@@ -191,147 +195,6 @@ class Stateful:
     def _ended(self, session: Session) -> None:
         for running in list(session.calls.values()):
             running.cancel("The session has ended.")
-        self._finished.remove_all(session)
+        self._calls.finished_streams.remove_all(session)
         for log in list(session.streams.values()):
             log.end()
-
-    def _notify(self, session: Session, method: str, params: Json | None = None) -> None:
-        data = messages.notification(method, params)
-        if not session.standalone.is_waiting(data):
-            session.standalone.append(data, expendable=True)
-
-    # -- messages --
-
-    def _notified(self, session: Session, message: Notification) -> None:
-        if message.method == "notifications/initialized":
-            session.is_ready = True
-        elif message.method == "notifications/cancelled":
-            call_id = message.params.get("requestId")
-            if isinstance(call_id, (str, int)):
-                running = session.calls.get(call_id)
-                if running is not None:
-                    running.cancel()
-
-    def _respond(
-        self, session: Session, requests: list[Request], accept: AcceptedTypes, *, is_batch: bool
-    ) -> Deferred[Reply]:
-        log = session.new_log()
-
-        def store_or_discard(_: Any) -> None:
-            """Store the stream if the client can resume it, otherwise discard it."""
-            if post_response.begun:
-                self._finished.add(session, log)
-            else:
-                session.streams.pop(log.name, None)
-
-        post_response = PostResponse(
-            log,
-            accept,
-            self._clock,
-            self.keepalive,
-            lambda: None,  # a disconnected client can resume; it cancels with a message
-            expected=len(requests),
-            is_batch=is_batch,
-            prime=session.revision.priming,
-        )
-        post_response.complete.addCallback(store_or_discard)
-        for request in requests:
-            self._start(session, request, post_response)
-        return post_response.reply
-
-    def _start(self, session: Session, request: Request, post_response: PostResponse) -> None:
-        if request.id in session.calls:
-            error = McpError(messages.INVALID_REQUEST, "A request with this id is already running.")
-            post_response.fail(request.id, error)
-            return
-        context = CallContext(
-            principal=session.principal,
-            revision=session.revision,
-            client=session.client,
-            capabilities=session.capabilities,
-            params=request.params,
-            post_response=post_response,
-            level=session.level,
-            ask=lambda context, client_request: self._ask(session, context, client_request),
-        )
-        try:
-            own = self._own_method(session, request, context)
-        except McpError as error:
-            post_response.fail(request.id, error)
-            return
-        if own is not None:
-            post_response.result(request.id, own)
-            return
-        running = self._calls.start(request.method, request.params, context)
-        session.calls[request.id] = running
-        running.done.addBoth(self._done, session, request, running)
-
-    def _done(self, value: Any, session: Session, request: Request, call: RunningCall) -> None:
-        session.calls.pop(request.id, None)
-        session.last_used = self._clock.seconds()
-        post_response = call.context.post_response
-        if not isinstance(value, Failure):
-            post_response.result(request.id, value)
-        elif not value.check(CancelledError):
-            post_response.fail(request.id, as_error(value))
-        elif call.reason:
-            post_response.fail(request.id, McpError(messages.INTERNAL_ERROR, call.reason))
-        else:
-            post_response.skip()
-
-    def _own_method(
-        self, session: Session, request: Request, context: CallContext
-    ) -> dict[str, Any] | None:
-        """Return the result of a method that concerns the session, ``None`` for other methods.
-
-        :raises McpError: if the request is not valid.
-        """
-        match request.method:
-            case "ping":
-                return {}
-            case "logging/setLevel":
-                level = text(request.params, "level")
-                if level not in LEVELS:
-                    raise McpError(
-                        messages.INVALID_PARAMS, f"The level must be one of {', '.join(LEVELS)}."
-                    )
-                session.level = level
-                return {}
-            case "resources/subscribe":
-                uri = self._calls.methods.check_resource(request.params, context)
-                if len(session.subscriptions) >= MOST_SUBSCRIPTIONS or (
-                    sum(map(len, session.subscriptions)) + len(uri) > SUBSCRIBED_CHARACTERS
-                ):
-                    raise McpError(messages.INVALID_REQUEST, "Too many subscriptions.")
-                session.subscriptions.add(uri)
-                return {}
-            case "resources/unsubscribe":
-                session.subscriptions.discard(text(request.params, "uri"))
-                return {}
-        if request.method not in self._calls.methods:
-            raise unknown_method(request.method)
-        return None
-
-    def _ask(
-        self, session: Session, context: CallContext, request: ClientRequest
-    ) -> Deferred[Json]:
-        """Send a request to the client on the stream of the call."""
-        if not context.post_response.can_stream:
-            raise McpError(messages.INVALID_REQUEST, f"The client does not accept {EVENTS}.")
-
-        def on_response(response: Response) -> None:
-            if response.error is not None:
-                result.errback(response.error)
-            else:
-                result.callback(response.result or {})
-
-        def cancelled(_: Any) -> None:
-            if session.forget(id_):
-                params = {"requestId": id_, "reason": "The call has ended."}
-                data = messages.notification("notifications/cancelled", params)
-                context.post_response.send(data)
-
-        id_ = session.expect(on_response)
-        result: Deferred[Json] = Deferred(cancelled)
-        context.post_response.send(messages.request(id_, request.method, request.params))
-        return result

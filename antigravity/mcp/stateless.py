@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -12,8 +13,8 @@ from twisted.python.failure import Failure
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.mcp import McpCall
 from antigravity.interfaces.mcp_values import ClientRequest, McpChange, McpError
-from antigravity.mcp.change_listeners import Listener, supported_changes
-from antigravity.mcp.context import LEVELS, RepeatedCallContext
+from antigravity.mcp.change_listeners import Listener, supported_changes, task_ids
+from antigravity.mcp.context import LEVELS, CallContext, RepeatedCallContext
 from antigravity.mcp.event_stream import EventStream
 from antigravity.mcp.methods import unknown_method
 from antigravity.mcp.post_response import (
@@ -25,11 +26,16 @@ from antigravity.mcp.post_response import (
 )
 from antigravity.mcp.protocol import messages, sealed_state
 from antigravity.mcp.protocol.event_log import EventLog
+from antigravity.mcp.protocol.extensions import TASKS, declares, missing
 from antigravity.mcp.protocol.headers import META, VERSION_HEADER, check_headers, mismatch
 from antigravity.mcp.protocol.messages import Parsed, Request
 from antigravity.mcp.protocol.revisions import REVISIONS, Revision
+from antigravity.mcp.protocol.tasks import encode_task
 from antigravity.mcp.running_calls import CallTable, RunningCall, as_error
 from antigravity.mcp.server_info import ServerInfo
+from antigravity.mcp.tasks import extension
+from antigravity.mcp.tasks.table import TaskTable
+from antigravity.mcp.tasks.task import Task, TaskOwner
 
 #: Milliseconds for which clients may cache results.
 _TTL: Final = {
@@ -59,6 +65,7 @@ class Stateless:
         calls: CallTable,
         clock: IReactorTime,
         server_info: ServerInfo,
+        tasks: TaskTable,
         sealer: sealed_state.StateSealer,
         keepalive: float,
     ) -> None:
@@ -66,6 +73,7 @@ class Stateless:
         self._calls = calls
         self._clock = clock
         self._identity = server_info
+        self._tasks = tasks
         self._sealer = sealer
         self._listeners: set[Listener] = set()
 
@@ -79,14 +87,15 @@ class Stateless:
             return no_content()
         try:
             revision = check(message, call.headers)
-            known = message.method in ("server/discover", "subscriptions/listen")
-            if not known and message.method not in self._calls.methods:
-                raise unknown_method(message.method)
+            if message.method in self._calls.methods:
+                return self._start(call, message, revision)
             if message.method == "server/discover":
                 return self._discover(call, message)
             if message.method == "subscriptions/listen":
-                return self._listen(message)
-            return self._start(call, message, revision)
+                return self._listen(call, message)
+            if message.method in extension.METHODS:
+                return self._use_task(call, message, revision)
+            raise unknown_method(message.method)
         except McpError as error:
             return error_reply(_status(error, early=True), error, message.id)
 
@@ -100,6 +109,7 @@ class Stateless:
         for listener in list(self._listeners):
             meta = {f"{META}subscriptionId": listener.id}
             result = self._result("subscriptions/listen", {"_meta": meta})
+            listener.stop()
             listener.log.append(messages.result(listener.id, result))
             listener.log.end()
         self._listeners.clear()
@@ -112,22 +122,78 @@ class Stateless:
         post_response.result(request.id, result)
         return post_response.reply
 
-    def _listen(self, request: Request) -> Deferred[Reply]:
-        changes = supported_changes(request.params.get("notifications"))
+    def _listen(self, call: McpCall, request: Request) -> Deferred[Reply]:
+        given = request.params.get("notifications")
+        changes = supported_changes(given)
+        ids = task_ids(given)
+        if ids and not _declares_tasks(request):
+            raise missing(TASKS)
         if len(self._listeners) >= _MOST_LISTENERS:
             raise McpError(messages.INTERNAL_ERROR, "Too many clients are subscribed.")
+        tasks = self._tasks.find_all(ids, TaskOwner(call.principal))
+        if ids:
+            changes["taskIds"] = [task.id for task in tasks]
         log = EventLog()
         listener = Listener(request.id, changes, log)
         self._listeners.add(listener)
         listener.send("notifications/subscriptions/acknowledged", {"notifications": changes})
-        stream = EventStream(
-            log, self._clock, self.keepalive, lambda: self._listeners.discard(listener)
-        )
+        listener.follow(tasks)
+
+        def disconnected() -> None:
+            self._listeners.discard(listener)
+            listener.stop()
+
+        stream = EventStream(log, self._clock, self.keepalive, disconnected)
         return succeed(Reply(200, EVENTS, (), stream=stream))
+
+    # -- tasks --
+
+    def _use_task(self, call: McpCall, request: Request, revision: Revision) -> Deferred[Reply]:
+        """Serve a method of the extension for tasks."""
+        if not _declares_tasks(request):
+            raise missing(TASKS)
+        return self._run(
+            call,
+            request,
+            revision,
+            lambda context: self._calls.run(
+                request.method,
+                lambda _: extension.call(
+                    self._tasks, request.method, request.params, TaskOwner(call.principal)
+                ),
+                context=context,
+            ),
+        )
+
+    def _start_task(
+        self, call: McpCall, request: Request, context: CallContext, message: str
+    ) -> Task | None:
+        """Continue a call as a task, and respond with it; ``None`` if there are too many."""
+        post_response = context.post_response
+        if post_response.complete.called:
+            return None
+        task = self._tasks.create(TaskOwner(call.principal), context.support, context.cancel)
+        if task is not None:
+            task.set_message(message)
+            result = {"resultType": "task", **encode_task(task.state()), "_meta": self._meta()}
+            post_response.result(request.id, result)
+        return task
 
     # -- calls --
 
     def _start(self, call: McpCall, request: Request, revision: Revision) -> Deferred[Reply]:
+        method, params = request.method, request.params
+        return self._run(
+            call, request, revision, lambda context: self._calls.start(method, params, context)
+        )
+
+    def _run(
+        self,
+        call: McpCall,
+        request: Request,
+        revision: Revision,
+        start: Callable[[CallContext], RunningCall],
+    ) -> Deferred[Reply]:
         running: list[RunningCall] = []
 
         def cancel() -> None:
@@ -145,7 +211,10 @@ class Stateless:
                 self._clock.callLater(0, cancel)
 
         context.need = need
-        started = self._calls.start(request.method, request.params, context)
+        if request.method == "tools/call" and context.has_extension(TASKS):
+            context.cancel = cancel
+            context.task_starter = partial(self._start_task, call, request)
+        started = start(context)
         running.append(started)
         started.done.addBoth(self._done, request, started)
         return post_response.reply
@@ -210,7 +279,10 @@ class Stateless:
         context.post_response.result(request.id, result)
 
     def _done(self, value: Any, request: Request, call: RunningCall) -> None:
-        post_response = call.context.post_response
+        task, post_response = call.context.task, call.context.post_response
+        if task is not None:
+            self._tasks.settle(task, value, call.reason)
+            return
         if post_response.complete.called:
             return
         if not isinstance(value, Failure):
@@ -265,6 +337,10 @@ def check(request: Request, headers: Mapping[str, str]) -> Revision:
         )
     check_headers(request, headers)
     return revision
+
+
+def _declares_tasks(request: Request) -> bool:
+    return declares(request.params["_meta"][f"{META}clientCapabilities"], TASKS)
 
 
 def _status(error: McpError, *, early: bool) -> int:

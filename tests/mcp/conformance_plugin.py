@@ -24,6 +24,7 @@ from antigravity.interfaces.mcp_values import (
 from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.function_objects import Prompt, Resource, Template, Tool
 from tests.mcp.input_requests import QUESTIONS, prompts_that_ask
+from tests.mcp.task_tools import task_tools
 
 PNG: Final = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
@@ -74,7 +75,7 @@ class Everything:
             )
         )
         register(Tool("test_headers", "Mirrors arguments in headers.", _echo, MIRRORED))
-        for tool in QUESTIONS:
+        for tool in (*QUESTIONS, *task_tools(self._clock)):
             register(tool)
 
     @hookimpl

@@ -62,7 +62,8 @@ def said(name: str) -> dict[str, Any]:
 def test_discovery_lists_versions_and_capabilities(client: Client) -> None:
     found = result(answer(client.modern("server/discover")))
     assert found["supportedVersions"][0] == MODERN
-    assert set(found["capabilities"]) == {"tools", "prompts", "resources", "logging", "completions"}
+    core = {"tools", "prompts", "resources", "logging", "completions"}
+    assert set(found["capabilities"]) == {*core, "extensions"}
     assert found["resultType"] == "complete"
     assert found["cacheScope"] == "private"
     assert found["ttlMs"] > 0

@@ -15,6 +15,7 @@ from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
 from antigravity.mcp.endpoint import Limits, McpEndpoint
 from antigravity.mcp.registry import McpRegistry
 from antigravity.mcp.running_calls import CallLimits
+from antigravity.mcp.tasks.table import TaskLimits
 from antigravity.plugins import Registry
 from antigravity.services import Drain
 
@@ -130,6 +131,7 @@ def _limits(settings: Settings) -> Limits:
     mcp = settings.mcp
     return Limits(
         CallLimits(mcp.max_calls, mcp.call_timeout),
+        TaskLimits(mcp.max_tasks, mcp.max_tasks_per_key, mcp.task_ttl),
         mcp.session_ttl,
         mcp.max_sessions,
         settings.proxy.keepalive_interval,

@@ -64,9 +64,9 @@ class EventLog:
         self._entries.append((self._next, data, expendable))
         self._next += 1
         self._size += len(data)
+        self._call()  # first, so that a client that reads gets large messages too
         if self._size > self._limit:
             self._prune()
-        self._call()
 
     def end(self) -> None:
         """Mark the log as complete."""

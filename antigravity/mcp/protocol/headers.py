@@ -18,7 +18,14 @@ METHOD_HEADER: Final = "mcp-method"
 NAME_HEADER: Final = "mcp-name"
 PARAMETER_PREFIX: Final = "mcp-param-"
 #: The parameter that ``Mcp-Name`` repeats, by method.
-NAMED: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+NAMED: Final = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
 
 _BEGIN, _END = "=?base64?", "?="
 _VISIBLE: Final = re.compile(r"[\t\x20-\x7e]*")

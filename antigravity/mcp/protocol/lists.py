@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from antigravity.interfaces.mcp import IMcpDescribed
+from antigravity.interfaces.mcp import IMcpDescribed, IMcpTaskTool
 from antigravity.interfaces.mcp_values import McpError
 from antigravity.mcp.protocol.messages import INVALID_PARAMS
 from antigravity.mcp.protocol.revisions import Revision
@@ -26,6 +26,10 @@ def tool(name: str, found: Any, revision: Revision) -> dict[str, Any]:
         out["outputSchema"] = schema
     if found.annotations is not None:
         out["annotations"] = found.annotations
+    if revision.tasks and IMcpTaskTool.providedBy(found) and found.task_support is not None:
+        out["execution"] = {
+            "taskSupport": "required" if found.task_support.required else "optional"
+        }
     return out
 
 

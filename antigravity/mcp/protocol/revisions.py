@@ -16,6 +16,7 @@ class Revision(Struct, frozen=True):
     ``audio``, ``links``: content of these kinds.  ``titles``: display names.
     ``structured``: results with a schema, objects or ``any_structure``.  ``elicitation``:
     requests for input from the user.  ``priming``: a stream begins with an event without data.
+    ``tasks``: clients ask for tasks, with the methods of this revision.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Revision(Struct, frozen=True):
     any_structure: bool = False
     elicitation: bool = True
     priming: bool = False
+    tasks: bool = False
     resource_not_found: int = RESOURCE_NOT_FOUND
 
 
@@ -38,7 +40,7 @@ _ALL: Final = (
         any_structure=True,
         resource_not_found=INVALID_PARAMS,
     ),
-    Revision("2025-11-25", priming=True),
+    Revision("2025-11-25", priming=True, tasks=True),
     Revision("2025-06-18"),
     Revision(
         "2025-03-26", batches=True, links=False, titles=False, structured=False, elicitation=False
