@@ -108,7 +108,8 @@ def sum_hours(
     conditions = ["hour >= :since", "hour < :until", *(f"{name} = :{name}" for name in filters)]
     sql = f"SELECT {', '.join(columns)} FROM hours WHERE {' AND '.join(conditions)}"  # noqa: S608
     parameters: dict[str, Any] = {"since": since, "until": until}
-    parameters.update(filters)
+    for name, value in filters.items():
+        parameters[name] = value
     if groups:
         sql += f" GROUP BY {', '.join(groups)} ORDER BY sum(requests) DESC LIMIT :limit"
         parameters["limit"] = limit
