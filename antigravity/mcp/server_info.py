@@ -17,7 +17,11 @@ _CAPABILITIES: Final = {
     "logging": {},
     "completions": {},
 }
-_SESSION_TASKS: Final[dict[str, Any]] = {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}}
+_SESSION_TASKS: Final[dict[str, Any]] = {
+    "list": {},
+    "cancel": {},
+    "requests": {"tools": {"call": {}}},
+}
 
 
 class ServerInfo(Struct, frozen=True):
