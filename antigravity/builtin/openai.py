@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from antigravity.builtin.protocols import (
@@ -14,8 +14,8 @@ from antigravity.builtin.protocols import (
     server,
 )
 from antigravity.hookspecs import hookimpl
-from antigravity.interfaces.lazy_protocol import LazyProtocol
-from antigravity.interfaces.protocols import IClientProtocol
+from antigravity.interfaces.lazy_protocol import LazyProtocol, LazyServer
+from antigravity.interfaces.protocols import IClientProtocol, IServerProtocol
 from antigravity.ir.call import Route
 from antigravity.upstreams.openai import (
     CHAT,
@@ -57,7 +57,7 @@ def register_protocols(register: Callable[[object], None]) -> None:
         server(TRANSCRIPTIONS, post("/v1/audio/transcriptions"), f"{audio}_TRANSCRIPTIONS_SERVER"),
         server(TRANSLATIONS, post("/v1/audio/translations"), f"{audio}_TRANSLATIONS_SERVER"),
         server(SPEECH, post("/v1/audio/speech"), "openai_speech.protocol.OPENAI_SPEECH_SERVER"),
-        server(CHAT, _CHAT_ROUTES, "openai_chat.protocol.OPENAI_CHAT_SERVER"),
+        LazyServer(IServerProtocol, CHAT, _CHAT_ROUTES, _chat_server),
         client(CHAT, "openai_chat.protocol.OPENAI_CHAT_CLIENT"),
         server(
             COMPLETIONS,
@@ -74,6 +74,20 @@ def register_protocols(register: Callable[[object], None]) -> None:
     routes = (Route("POST", "/v1/embeddings", "embed"),)
     register(embedding_server(EMBEDDINGS, routes, f"{embeddings}_SERVER"))
     register(embedding_client(EMBEDDINGS, f"{embeddings}_CLIENT"))
+
+
+@cache
+def _chat_server() -> Any:
+    from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_SERVER
+    from antigravity.protocols.openai_hybrid import accept_responses_bodies
+
+    return accept_responses_bodies(OPENAI_CHAT_SERVER, _responses_server)
+
+
+def _responses_server() -> Any:
+    from antigravity.protocols.openai_responses.protocol import OPENAI_RESPONSES_SERVER
+
+    return OPENAI_RESPONSES_SERVER
 
 
 def _native_only(name: str) -> Any:

@@ -195,6 +195,9 @@ class RequestContext:
 
         :raises InvalidRequestError: if there is no model, or its name is not valid.
         """
+        variant = self.traits.variant
+        if variant is not None and (other := variant(self.outline)) is not None:
+            self.protocol, self.traits, self.is_rewritten = other, other.traits, True
         head = self._peek()
         required = self.traits.required_modalities
         if not head.model and required is not None:

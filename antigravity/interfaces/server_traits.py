@@ -126,8 +126,12 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     capabilities differs from the model that the request was written for.  A false positive only
     costs time.  For a body that cannot be translated it returns false.
 
-    ``is_complete`` returns whether a body has everything that a model with such capabilities
-    requires; one that is not complete is decoded, completed and encoded again.
+    ``is_complete`` returns whether a call's body has everything that a model with such capabilities
+    requires, in the protocol's own form; one that is not complete is decoded, completed and encoded
+    again.
+
+    ``variant`` returns the protocol that serves a call whose body is written for another protocol,
+    ``None`` for all other calls.  Its body never passes through.
 
     ``calls_without_reasoning`` returns the ids of the tool calls in a body's history that have no
     reasoning.  ``drops_reasoning`` says that clients drop reasoning unintentionally, because the
@@ -160,7 +164,8 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     errors_state_delays: bool = False
     conversation_hint: Callable[[Call], str | None] | None = None
     needs_translation: Callable[[bytes, Aspects, Capabilities], bool] | None = None
-    is_complete: Callable[[bytes, Capabilities], bool] | None = None
+    is_complete: Callable[[Call, Capabilities], bool] | None = None
+    variant: Callable[[Call], Any] | None = None
     calls_without_reasoning: Callable[[bytes], tuple[str, ...]] | None = None
     requested_choices: Callable[[Call], RequestedChoices] | None = None
     split_prompts: Callable[[Call, Request], Sequence[Request]] | None = None

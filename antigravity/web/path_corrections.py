@@ -18,6 +18,7 @@ _FOREIGN_VERSIONS: Final = frozenset({"v1alpha", "v1beta1", "v1beta2"})
 #: Prefixes and the protocol that each one names, if any.
 _PREFIXES: Final = {
     "openai": "openai_chat",
+    "cursor": "openai_chat",  # of gateways that serve Cursor at a path of its own
     "anthropic": "anthropic",
     "claude": "anthropic",
     "gemini": "gemini",

@@ -80,7 +80,7 @@ class SwappedRequest:
         if protocol.startswith("openai"):
             self.passes = self.passes and goal.restricted_fields().isdisjoint(members_of(call))
         if protocol == "gemini":
-            self.passes = self.passes and server.traits.is_complete(call.body, goal.capabilities)
+            self.passes = self.passes and server.traits.is_complete(call, goal.capabilities)
         self.losses: tuple[Loss, ...] = ()
         if self.passes:
             self.body = json.loads(server.with_model(call, served))

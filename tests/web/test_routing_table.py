@@ -76,6 +76,7 @@ def resolve(
         ("POST", "/v1/messages/", "/v1/messages", "anthropic"),
         ("POST", "//v1//messages", "/v1/messages", "anthropic"),
         ("POST", "/openai/v1/chat/completions", "/v1/chat/completions", "openai_chat"),
+        ("POST", "/cursor/chat/completions", "/v1/chat/completions", "openai_chat"),
         ("POST", "/v1/openai/chat/completions", "/v1/chat/completions", "openai_chat"),
         ("POST", "/v1beta/openai/chat/completions", "/v1/chat/completions", "openai_chat"),
         ("POST", "/api/v1/chat/completions", "/v1/chat/completions", "openai_chat"),

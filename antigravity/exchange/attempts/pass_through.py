@@ -48,7 +48,7 @@ def can_pass_through(
         return False
     if option.target.wants_reasoning and _lacks_reasoning(context, option):
         return False
-    return traits.is_complete is None or traits.is_complete(body, capabilities)
+    return traits.is_complete is None or traits.is_complete(context.outline, capabilities)
 
 
 def _has_refused_fields(context: RequestContext, option: RoutingOption) -> bool:

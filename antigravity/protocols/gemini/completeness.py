@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from antigravity.ir.call import Call
 from antigravity.ir.capabilities import Capabilities
 from antigravity.protocols.gemini.image_request import can_pass_through, outputs_images
 
@@ -20,13 +21,14 @@ _BACKSLASH: Final = ord("\\")
 _ID: Final = re.compile(rb'"id"\s*:\s*"[^"]')
 
 
-def is_complete(body: bytes, capabilities: Capabilities) -> bool:
+def is_complete(call: Call, capabilities: Capabilities) -> bool:
     """Return whether a request can pass unchanged to a model with ``capabilities``.
 
     Calls need a signature if the model requires one; at Claude models, each call and response
     needs an id.  A request to a model with image output must not have fields that Code Assist
     rejects.
     """
+    body = call.body
     if outputs_images(capabilities):
         return can_pass_through(body)
     if capabilities.requires_signatures:

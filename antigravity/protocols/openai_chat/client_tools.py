@@ -115,7 +115,7 @@ class _ToolWriter:
         if tool.description:
             custom["description"] = tool.description
         if tool.format is not None:
-            custom["format"] = tool.format
+            custom["format"] = _nested(tool.format)
         return {"type": "custom", "custom": custom}
 
     def _add_search(self, tool: WebSearchTool) -> None:
@@ -148,3 +148,11 @@ def _choice(request: Request, target: Target) -> str | dict[str, Any]:
     if not target.accepts("allowed_tools"):
         return choice.mode  # only the allowed tools are declared
     return {"type": "allowed_tools", "allowed_tools": {"mode": choice.mode, "tools": named}}
+
+
+def _nested(form: dict[str, Any]) -> dict[str, Any]:
+    """Return the format of a custom tool with its grammar in a member of its own."""
+    if form.get("type") != "grammar" or "grammar" in form:
+        return form
+    grammar = {name: value for name, value in form.items() if name != "type"}
+    return {"type": "grammar", "grammar": grammar}

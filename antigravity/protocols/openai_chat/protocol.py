@@ -47,6 +47,7 @@ OPENAI_CHAT_SERVER: Final = ServerProtocol(
         conversation_hint=_conversation_hint,
         drops_reasoning=True,
         needs_translation=server_scan.needs_translation,
+        is_complete=server_scan.is_complete,
         calls_without_reasoning=server_history.calls_without_reasoning,
         requested_choices=_requested_choices,
         thinks_with_tools=server_scan.thinks_with_tools,

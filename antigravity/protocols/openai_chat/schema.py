@@ -181,6 +181,7 @@ class FunctionDefinition(Struct):
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
+    input_schema: dict[str, Any] | None = None  # Anthropic's name of the parameters
 
 
 class CustomDefinition(Struct):

@@ -24,6 +24,7 @@ from antigravity.ir.parts import Citation
 from antigravity.protocols.event_sequencer import ChoiceStart, OrderedEvent
 from antigravity.protocols.json_body import load_object
 from antigravity.protocols.openai_chat.extra_content import write_signature
+from antigravity.protocols.openai_chat.flat_tools import is_flat_custom_tool
 from antigravity.protocols.openai_chunks import FINISH_REASONS
 from antigravity.protocols.openai_shapes import media_as_text
 
@@ -119,7 +120,10 @@ class ChoiceDeltas:
     def _call_start(self, event: ToolCallStart) -> JsonObject | None:
         if self._legacy and self._calls:
             return None
-        call = _Call(len(self._calls), custom=event.kind == "custom")
+        kind = event.kind
+        if kind == "custom" and is_flat_custom_tool(self._context.call, event.name):
+            kind = "function"  # Cursor reads the text from the arguments of a function
+        call = _Call(len(self._calls), custom=kind == "custom")
         self._calls[event.call] = call
         if self._legacy:
             return {"function_call": {"name": event.name, "arguments": ""}}
@@ -127,8 +131,8 @@ class ChoiceDeltas:
         item: JsonObject = {
             "index": call.index,
             "id": event.id,
-            "type": event.kind,
-            event.kind: {"name": event.name, text: ""},
+            "type": kind,
+            kind: {"name": event.name, text: ""},
         }
         if event.signature is not None:
             item["extra_content"] = write_signature(event.signature)

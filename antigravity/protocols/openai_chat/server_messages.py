@@ -26,9 +26,14 @@ from antigravity.protocols.openai_chat.schema import (
 from antigravity.protocols.openai_chat.server_content import texts, texts_and_media
 
 
-def read_messages(wire: Sequence[WireMessage]) -> tuple[tuple[Text, ...], tuple[Message, ...]]:
-    """Return the leading instructions and the conversation."""
-    reader = _Reader()
+def read_messages(
+    wire: Sequence[WireMessage], custom: frozenset[str] = frozenset()
+) -> tuple[tuple[Text, ...], tuple[Message, ...]]:
+    """Return the leading instructions and the conversation.
+
+    ``custom`` are the names of custom tools: calls of functions with these names are theirs.
+    """
+    reader = _Reader(custom)
     for place, message in enumerate(wire):
         reader.feed(message, f"messages[{place}]")
     return tuple(reader.system), tuple(reader.messages)
@@ -37,7 +42,8 @@ def read_messages(wire: Sequence[WireMessage]) -> tuple[tuple[Text, ...], tuple[
 class _Reader:
     """Collector of messages, and of the calls so far, to which results refer."""
 
-    def __init__(self) -> None:
+    def __init__(self, custom: frozenset[str]) -> None:
+        self._custom = custom
         self.system: list[Text] = []
         self.messages: list[Message] = []
         self._results: list[ToolResult] | None = None  # of the user message that is growing
@@ -121,6 +127,10 @@ class _Reader:
             return ToolCall(wire.id, name, text, kind="custom", signature=signature)
         if wire.function is None:
             raise bad_field(f"{at}.function", "is required")
+        if wire.function.name in self._custom:
+            self._kinds[wire.id] = "custom"
+            text = _arguments(wire.function)
+            return ToolCall(wire.id, wire.function.name, text, kind="custom", signature=signature)
         return ToolCall(wire.id, wire.function.name, _arguments(wire.function), signature=signature)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from antigravity.ir.call import Call
+from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.request import Request, ResponseFormat, Sampling, ThinkingConfig
+from antigravity.ir.tools import CustomTool
 from antigravity.protocols.json_body import bad_field, convert, load_object
+from antigravity.protocols.openai_chat.anthropic_blocks import rewrite_blocks
 from antigravity.protocols.openai_chat.schema import ALLOWED, NAME, SAMPLING_FIELDS, ChatRequest
 from antigravity.protocols.openai_chat.server_messages import read_messages
 from antigravity.protocols.openai_chat.server_tools import read_tool_choice, read_tools
@@ -20,8 +23,13 @@ def decode(call: Call) -> Request:
     :raises InvalidRequestError: naming the field at fault in ``param``.
     """
     body = load_object(call.body)
-    wire: ChatRequest = convert(body, ChatRequest, allowed=ALLOWED)
-    system, messages = read_messages(wire.messages)
+    wire = _read(body)
+    if wire is None:
+        body = rewrite_blocks(body)
+        wire = convert(body, ChatRequest, allowed=ALLOWED)
+    tools = read_tools(wire)
+    custom = frozenset(tool.name for tool in tools if isinstance(tool, CustomTool))
+    system, messages = read_messages(wire.messages, custom)
     stream = bool(wire.stream)
     options = wire.stream_options
     parallel = False if wire.functions and not wire.tools else wire.parallel_tool_calls
@@ -32,7 +40,7 @@ def decode(call: Call) -> Request:
         system=system,
         stream=stream,
         include_usage=not stream or bool(options is not None and options.include_usage),
-        tools=read_tools(wire),
+        tools=tools,
         tool_choice=read_tool_choice(wire),
         parallel_tool_calls=parallel,
         sampling=_sampling(wire),
@@ -50,6 +58,20 @@ def decode(call: Call) -> Request:
         verbosity=wire.verbosity,
         extensions=_extensions(body, wire),
     )
+
+
+def _read(body: dict[str, Any]) -> ChatRequest | None:
+    """Return the fields of a body, ``None`` if it is written with Anthropic's blocks.
+
+    :raises InvalidRequestError: naming the field at fault.
+    """
+    try:
+        wire: ChatRequest = convert(body, ChatRequest, allowed=ALLOWED)
+    except InvalidRequestError:
+        if rewrite_blocks(body) is body:
+            raise
+        return None
+    return None if body.get("system") else wire
 
 
 def _extensions(body: dict[str, Any], wire: ChatRequest) -> dict[str, Any]:

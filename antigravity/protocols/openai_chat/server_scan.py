@@ -20,6 +20,7 @@ from antigravity.protocols.member_scan import (
     unread_marks,
     uses_any,
 )
+from antigravity.protocols.openai_chat.flat_tools import has_flat_tools
 
 _MEDIA: Final = {
     "image": (b'"image_url"',),
@@ -39,6 +40,11 @@ _OPENAI_ONLY: Final = (
 def needs_translation(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
     """Return whether a request uses one of these aspects."""
     return uses_any(_CHECKS, members(body), aspects, capabilities)
+
+
+def is_complete(call: Call, capabilities: Capabilities) -> bool:
+    """Return whether all tools are in the form of chat completions."""
+    return not has_flat_tools(members_of(call).get("tools"))
 
 
 def thinks_with_tools(call: Call) -> bool:

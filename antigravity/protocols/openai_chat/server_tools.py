@@ -62,14 +62,17 @@ def _function(definition: FunctionDefinition, cache: Any = None) -> FunctionTool
     return FunctionTool(
         definition.name,
         definition.description or "",
-        definition.parameters,
+        definition.parameters if definition.input_schema is None else definition.input_schema,
         definition.strict,
         cache=cache_control(cache),
     )
 
 
 def _custom(definition: CustomDefinition) -> CustomTool:
-    return CustomTool(definition.name, definition.description or "", definition.format)
+    form = definition.format
+    if form is not None and isinstance(inner := form.get("grammar"), dict):
+        form = {"type": "grammar", **inner}
+    return CustomTool(definition.name, definition.description or "", form)
 
 
 def _search(wire: dict[str, Any]) -> WebSearchTool:
@@ -116,6 +119,10 @@ def read_tool_choice(wire: ChatRequest) -> ToolChoice | None:
         return _allowed_tools(choice)
     if kind in ("function", "custom"):
         return ToolChoice("required", (_named(choice, "tool_choice"),))
+    if kind == "tool":  # Anthropic's form
+        return ToolChoice("required", (_named({**choice, "type": "function"}, "tool_choice"),))
+    if kind in ("auto", "any", "none"):
+        return ToolChoice(_mode("required" if kind == "any" else kind, "tool_choice", _CHOICES))
     if isinstance(kind, str) and (kind.startswith("web_search") or kind in _SEARCHES):
         return ToolChoice("required", ("web_search",))
     raise bad_field("tool_choice.type", "is missing or unknown", _CHOICE_TYPES)

@@ -10,6 +10,7 @@ import pytest
 
 from antigravity.ir.capabilities import Capabilities
 from antigravity.protocols.gemini.completeness import is_complete
+from tests.support.protocols import call_of
 
 SIGNED = Capabilities(family="gemini", requires_signatures=True)
 CLAUDE = Capabilities(family="claude")
@@ -43,16 +44,17 @@ def body(*parts: Any) -> bytes:
 def test_body_is_complete_when_parts_fit_the_model(
     parts: list[Any], capabilities: Capabilities, complete: bool
 ) -> None:
-    assert is_complete(body(*parts), capabilities) is complete
+    assert is_complete(call_of("gemini", body(*parts)), capabilities) is complete
 
 
 def test_large_bodies_are_looked_through_quickly() -> None:
     """Pictures are megabytes: a pattern that looks at each byte takes a hundred times as long."""
     picture = "iVBORw0KGgo" * 200_000
     data = body({"inlineData": {"data": picture}})
+    call = call_of("gemini", data)
     began = process_time()
     for _ in range(5):
-        assert is_complete(data, SIGNED)
+        assert is_complete(call, SIGNED)
     assert process_time() - began < 20 * _scan(data)
 
 

@@ -13,6 +13,7 @@ from antigravity.ir.request import Message, Request, ResponseFormat
 from antigravity.protocols.gemini.completeness import is_complete
 from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
 from antigravity.routing.capability_table import CapabilityTable, shipped_rules
+from tests.support.protocols import call_of
 
 TABLE = CapabilityTable(shipped_rules())
 MODEL = "gemini-3.1-flash-image"
@@ -68,5 +69,5 @@ def test_other_models_receive_system_instruction() -> None:
 )
 def test_image_request_is_complete_without_system_prompt(sent: Any, passes: bool) -> None:
     data = json.dumps(sent).encode()
-    assert is_complete(data, TABLE.capabilities(MODEL)) is passes
-    assert is_complete(data, TABLE.capabilities("gemini-2.5-flash"))
+    assert is_complete(call_of("gemini", data), TABLE.capabilities(MODEL)) is passes
+    assert is_complete(call_of("gemini", data), TABLE.capabilities("gemini-2.5-flash"))

@@ -270,7 +270,7 @@ def test_tools_are_decoded() -> None:
     assert request.tools == (
         FunctionTool("f", "d", strict=True),
         FunctionTool("flat", parameters={"type": "object"}),
-        CustomTool("c", format=grammar),
+        CustomTool("c", format={"type": "grammar", "syntax": "lark", "definition": "start: /a/"}),
         WebSearchTool(allowed_domains=("a.b",)),
         HostedTool(
             "code_interpreter", "openai_chat", {"type": "code_interpreter", "container": "x"}
