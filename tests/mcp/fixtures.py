@@ -63,8 +63,8 @@ class Reader:
 class Client:
     """A client of an endpoint that offers ``catalog``."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self.clock = Clock()
+    def __init__(self, limits: Limits | None = None, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
         self.catalog = Catalog()
         self.running: set[int] = set()
         self.endpoint = McpEndpoint(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
-from antigravity.interfaces.mcp_values import Json, PromptArgument
+from antigravity.interfaces.mcp_values import Json, PromptArgument, TaskSupport
 from antigravity.logs import make_logger
 from antigravity.mcp.catalog import SEPARATOR, check_name
 from antigravity.mcp.checks import check_relayed
 from antigravity.mcp.client.relayed_objects import (
-    IRequestSender,
     RelayedPrompt,
     RelayedResource,
     RelayedTemplate,
@@ -19,11 +18,16 @@ from antigravity.mcp.client.relayed_objects import (
     extra_of,
     text,
 )
+from antigravity.mcp.client.request_sender import RequestSender
 from antigravity.mcp.protocol.uri_templates import check_template
 
 log = make_logger()
 
 T = TypeVar("T")
+#: The form in which a server has tasks: of the extension, or of revision 2025-11-25.
+ServerTasks = Literal["extension", "session"] | None
+
+_RELAYED: Final = TaskSupport(at_once=False)
 
 
 def pattern_of(patterns: Iterable[str]) -> re.Pattern[str]:
@@ -33,9 +37,15 @@ def pattern_of(patterns: Iterable[str]) -> re.Pattern[str]:
 
 
 def tools_of(
-    server: IRequestSender, entries: Sequence[Json], tool_names: re.Pattern[str]
+    server: RequestSender,
+    entries: Sequence[Json],
+    tool_names: re.Pattern[str],
+    tasks: ServerTasks = None,
 ) -> list[RelayedTool]:
-    """Return the tools in a list whose names match ``tool_names``."""
+    """Return the tools in a list whose names match ``tool_names``.
+
+    ``tasks`` says in which form the server has tasks.
+    """
 
     def tool(entry: Json) -> RelayedTool:
         found = RelayedTool(
@@ -47,6 +57,7 @@ def tools_of(
             _object(entry, "outputSchema"),
             _object(entry, "annotations"),
             extra_of(entry),
+            *_task_support(entry, tasks),
         )
         check_relayed(found)
         check_name(f"{server.name}{SEPARATOR}{found.name}")
@@ -56,7 +67,7 @@ def tools_of(
     return _usable(server, "tool", chosen, tool)
 
 
-def prompts_of(server: IRequestSender, entries: Sequence[Json]) -> list[RelayedPrompt]:
+def prompts_of(server: RequestSender, entries: Sequence[Json]) -> list[RelayedPrompt]:
     """Return the prompts in a list."""
 
     def prompt(entry: Json) -> RelayedPrompt:
@@ -73,7 +84,7 @@ def prompts_of(server: IRequestSender, entries: Sequence[Json]) -> list[RelayedP
     return _usable(server, "prompt", entries, prompt)
 
 
-def resources_of(server: IRequestSender, entries: Sequence[Json]) -> list[RelayedResource]:
+def resources_of(server: RequestSender, entries: Sequence[Json]) -> list[RelayedResource]:
     """Return the resources in a list."""
     return _usable(
         server,
@@ -83,7 +94,7 @@ def resources_of(server: IRequestSender, entries: Sequence[Json]) -> list[Relaye
     )
 
 
-def templates_of(server: IRequestSender, entries: Sequence[Json]) -> list[RelayedTemplate]:
+def templates_of(server: RequestSender, entries: Sequence[Json]) -> list[RelayedTemplate]:
     """Return the resource templates in a list."""
 
     def template(entry: Json) -> RelayedTemplate:
@@ -93,8 +104,22 @@ def templates_of(server: IRequestSender, entries: Sequence[Json]) -> list[Relaye
     return _usable(server, "resource template", entries, template)
 
 
+def _task_support(entry: Json, tasks: ServerTasks) -> tuple[TaskSupport | None, str]:
+    """Return how calls of a tool can continue as tasks.
+
+    No tool requires that of the gateway's clients, because the gateway can wait on their behalf.
+    """
+    if tasks == "extension":
+        return _RELAYED, ""
+    execution = entry.get("execution")
+    support = execution.get("taskSupport") if isinstance(execution, Mapping) else None
+    if tasks == "session" and support in ("optional", "required"):
+        return _RELAYED, support
+    return None, ""
+
+
 def _usable(
-    server: IRequestSender, what: str, entries: Sequence[Json], make: Callable[[Json], T]
+    server: RequestSender, what: str, entries: Sequence[Json], make: Callable[[Json], T]
 ) -> list[T]:
     found: list[T] = []
     for entry in entries:

@@ -18,14 +18,17 @@ from antigravity.logs import make_logger
 from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.client import list_entries
 from antigravity.mcp.client.errors import McpConnectionError, SessionLostError
-from antigravity.mcp.client.relayed_objects import IRequestSender
 from antigravity.mcp.client.remote_session import RemoteSession
+from antigravity.mcp.client.request_sender import RequestSender
+from antigravity.mcp.protocol.extensions import TASKS, with_extension
 from antigravity.mcp.protocol.messages import METHOD_NOT_FOUND, Notification
 
 _KINDS: Final = ("tools", "prompts", "resources")
 _CHANGED: Final = {f"notifications/{kind}/list_changed": kind for kind in _KINDS}
 _MOST_PAGES: Final = 200
 _MOST_ENTRIES: Final = 10_000
+#: What the gateway itself supports, so that servers list all tools that need it.
+_CAPABILITIES: Final = with_extension({}, TASKS)
 #: Seconds between two attempts to listen.
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
@@ -37,12 +40,13 @@ class ListSync:
     log = make_logger()
 
     def __init__(
-        self, sender: IRequestSender, catalog: Catalog, tool_names: re.Pattern[str]
+        self, sender: RequestSender, catalog: Catalog, tool_names: re.Pattern[str]
     ) -> None:
         self._sender = sender
         self._catalog = catalog
         self._tool_names = tool_names
         self._known: dict[str, list[Json]] = {}
+        self._tasks: list_entries.ServerTasks = None
         self._stale: dict[str, None] = {}
         self._refreshing: Deferred[None] | None = None
 
@@ -151,6 +155,7 @@ class ListSync:
         has = kind in session.capabilities
         match kind:
             case "tools":
+                self._use_tasks(session.tasks)
                 entries = await self._all(session, "tools/list", "tools") if has else []
                 self._offer(kind, entries, self._offer_tools)
             case "prompts":
@@ -162,6 +167,11 @@ class ListSync:
                 more = await self._all(session, method, "resourceTemplates") if has else []
                 self._offer(kind, [*entries, {}, *more], self._offer_resources)
 
+    def _use_tasks(self, tasks: list_entries.ServerTasks) -> None:
+        if tasks != self._tasks:
+            self._tasks = tasks
+            self._known.pop("tools", None)  # they are offered in another way
+
     def _offer(self, kind: str, entries: list[Json], offer: Callable[[list[Json]], None]) -> None:
         """Offer a list only if it has changed, to avoid needless notifications."""
         if self._known.get(kind, [{}] if kind == "resources" else []) != entries:
@@ -169,7 +179,9 @@ class ListSync:
             offer(entries)
 
     def _offer_tools(self, entries: list[Json]) -> None:
-        self._catalog.set_tools(list_entries.tools_of(self._sender, entries, self._tool_names))
+        self._catalog.set_tools(
+            list_entries.tools_of(self._sender, entries, self._tool_names, self._tasks)
+        )
 
     def _offer_prompts(self, entries: list[Json]) -> None:
         self._catalog.set_prompts(list_entries.prompts_of(self._sender, entries))
@@ -189,7 +201,7 @@ class ListSync:
         params: dict[str, Any] = {}
         while True:
             try:
-                result: Json = await session.request(method, params)
+                result: Json = await session.request(method, params, capabilities=_CAPABILITIES)
             except McpError as error:
                 if error.code == METHOD_NOT_FOUND and not found:
                     return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
@@ -17,7 +17,7 @@ from antigravity.interfaces.mcp import (
     IMcpRelayed,
     IMcpResource,
     IMcpResourceTemplate,
-    IMcpTool,
+    IMcpTaskTool,
 )
 from antigravity.interfaces.mcp_values import (
     Completion,
@@ -25,9 +25,13 @@ from antigravity.interfaces.mcp_values import (
     McpError,
     PromptArgument,
     PromptResult,
+    TaskSupport,
     ToolError,
     ToolResult,
 )
+from antigravity.mcp.client.remote_tasks import call_tool
+from antigravity.mcp.client.request_sender import RequestSender
+from antigravity.mcp.context import CallContext
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.headers import META, parameter_headers
 from antigravity.redaction.credentials import CREDENTIALS
@@ -36,21 +40,6 @@ from antigravity.redaction.credentials import CREDENTIALS
 _EXTRA: Final = ("icons", "_meta")
 #: Errors that are meant for the client; all others concern only the gateway.
 _FOR_CLIENTS: Final = (messages.INVALID_PARAMS, messages.MISSING_CAPABILITY)
-
-
-class IRequestSender(Protocol):
-    """A sender of requests to a server."""
-
-    name: str
-
-    def send(
-        self,
-        method: str,
-        params: Json,
-        context: IMcpContext | None = None,
-        headers: tuple[tuple[str, str], ...] = (),
-    ) -> Deferred[Json]:
-        """Return a Deferred that fires with the server's result."""
 
 
 def text(entry: Json, key: str) -> str:
@@ -78,11 +67,15 @@ def _objects(value: object, what: str) -> Sequence[Json]:
     return value
 
 
-@implementer(IMcpTool, IMcpRelayed, IMcpDescribed)
+@implementer(IMcpTaskTool, IMcpRelayed, IMcpDescribed)
 class RelayedTool(Struct, frozen=True, eq=False):
-    """A tool of another server."""
+    """A tool of another server.
 
-    server: IRequestSender
+    ``task_support`` is there if its calls can continue as tasks.  ``session_task`` is then the
+    tool's ``taskSupport`` in revision 2025-11-25, ``""`` in later revisions.
+    """
+
+    server: RequestSender
     name: str
     title: str
     description: str
@@ -90,16 +83,24 @@ class RelayedTool(Struct, frozen=True, eq=False):
     output_schema: Json | None
     annotations: Json | None
     extra: Json
+    task_support: TaskSupport | None = None
+    session_task: str = ""
 
     def call(self, arguments: dict[str, Any], context: IMcpContext) -> Deferred[ToolResult]:
         """Call the tool at the server."""
         params = {"name": self.name, "arguments": arguments}
         headers = parameter_headers(self.input_schema, arguments)
-        result = self.server.send("tools/call", params, context, headers)
-        return result.addCallbacks(_tool_result, self._failed)
+        if self.task_support is not None and isinstance(context, CallContext):
+            calling = call_tool(self.server, self.session_task, params, context, headers)
+            result = Deferred.fromCoroutine(calling)
+        else:
+            result = self.server.send("tools/call", params, context, headers)
+        return result.addCallbacks(_tool_result, self._failed, errbackArgs=(context,))
 
-    def _failed(self, failure: Any) -> Any:
+    def _failed(self, failure: Any, context: IMcpContext) -> Any:
         error = failure.value
+        if isinstance(context, CallContext) and context.task is not None:
+            return failure  # a task says what its call would have
         if isinstance(error, McpError) and error.code not in _FOR_CLIENTS:
             raise ToolError(f"{self.server.name}: {error.message}")
         return failure
@@ -120,7 +121,7 @@ def _tool_result(result: Json) -> ToolResult:
 class RelayedPrompt(Struct, frozen=True, eq=False):
     """A prompt of another server."""
 
-    server: IRequestSender
+    server: RequestSender
     name: str
     title: str
     description: str
@@ -147,7 +148,7 @@ def _prompt_result(result: Json) -> PromptResult:
 class RelayedResource(Struct, frozen=True, eq=False):
     """A resource of another server."""
 
-    server: IRequestSender
+    server: RequestSender
     uri: str
     name: str
     title: str
@@ -164,7 +165,7 @@ class RelayedResource(Struct, frozen=True, eq=False):
 class RelayedTemplate(Struct, frozen=True, eq=False):
     """A resource template of another server."""
 
-    server: IRequestSender
+    server: RequestSender
     uri_template: str
     name: str
     title: str
@@ -182,13 +183,13 @@ class RelayedTemplate(Struct, frozen=True, eq=False):
         return _complete(self.server, reference, argument, value, known)
 
 
-def _read(server: IRequestSender, uri: str, context: IMcpContext) -> Deferred[Sequence[Json]]:
+def _read(server: RequestSender, uri: str, context: IMcpContext) -> Deferred[Sequence[Json]]:
     result = server.send("resources/read", {"uri": uri}, context)
     return result.addCallback(lambda result: _objects(result.get("contents"), "resource"))
 
 
 def _complete(
-    server: IRequestSender, reference: Json, argument: str, value: str, known: Mapping[str, str]
+    server: RequestSender, reference: Json, argument: str, value: str, known: Mapping[str, str]
 ) -> Deferred[Completion]:
     params: dict[str, Any] = {"ref": reference, "argument": {"name": argument, "value": value}}
     if known:

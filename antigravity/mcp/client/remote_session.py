@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, Protocol
 
 from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred
@@ -16,6 +16,7 @@ from antigravity.logs import make_logger
 from antigravity.mcp.client.channel import Channel, OutgoingMessage, Receive
 from antigravity.mcp.client.errors import McpConnectionError, McpTimeoutError, SessionLostError
 from antigravity.mcp.protocol import messages
+from antigravity.mcp.protocol.extensions import TASKS, declares
 from antigravity.mcp.protocol.headers import (
     META,
     METHOD_HEADER,
@@ -28,7 +29,17 @@ from antigravity.mcp.protocol.messages import Message, Notification, Request, Re
 from antigravity.mcp.protocol.revisions import NEWEST_STATEFUL, REVISIONS
 from antigravity.version import VERSION
 
-OnNotification = Callable[[Notification], None]
+
+class OnNotification(Protocol):
+    """A receiver of the notifications that belong to a request."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it no longer needs them."""
+
+    def __call__(self, message: Notification) -> None:
+        """Handle a notification."""
+
 
 _CLIENT_INFO: Final = {"name": "antigravity", "title": "antigravity gateway", "version": VERSION}
 _MODERN: Final = next(name for name, revision in REVISIONS.items() if revision.stateless)
@@ -40,6 +51,8 @@ _INITIALIZE: Final = {
 #: HTTP statuses that do not show that the server lacks ``server/discover``: no response, and a
 #: rejected key.  Any other error may show that.
 _INCONCLUSIVE: Final = (0, 401, 403)
+#: The number of tasks whose progress is forwarded.
+_MOST_TASKS: Final = 1000
 #: Methods that cannot be cancelled.
 _NOT_CANCELLABLE: Final = ("initialize", "server/discover")
 
@@ -79,7 +92,18 @@ class RemoteSession:
         self._notification_received = notification_received
         self._number = 0
         self._pending: dict[RequestId, _Pending] = {}
+        self._tasks: dict[RequestId, OnNotification] = {}
         self.channel = open(self._received)
+
+    @property
+    def tasks(self) -> Literal["extension", "session"] | None:
+        """The form in which the server has tasks, if it has any."""
+        if self.is_modern:
+            return "extension" if declares(self.capabilities, TASKS) else None
+        found: Any = self.capabilities
+        for key in ("tasks", "requests", "tools", "call"):
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return "session" if isinstance(found, Mapping) else None
 
     # -- initialization --
 
@@ -245,7 +269,16 @@ class RemoteSession:
         if message.error is not None:
             pending.done.errback(message.error)
         else:
-            pending.done.callback(message.result or {})
+            result = message.result or {}
+            if "task" in result and pending.on_notification is not None:
+                self._follow_task(message.id, pending.on_notification)
+            pending.done.callback(result)
+
+    def _follow_task(self, id: RequestId, on_notification: OnNotification) -> None:  # noqa: A002
+        """Forward the progress of a call that continues as a task (revision 2025-11-25)."""
+        self._tasks = {key: one for key, one in self._tasks.items() if not one.is_over}
+        if len(self._tasks) < _MOST_TASKS:
+            self._tasks[id] = on_notification
 
     def _fail_request_of_stream(self, message: Response, about: RequestId | None) -> None:
         """Fail the request ``about`` if its stream brings a response to an unknown request."""
@@ -265,6 +298,8 @@ class RemoteSession:
         pending = self._pending.get(about) if isinstance(about, (str, int)) else None
         if pending is not None and pending.on_notification is not None:
             pending.on_notification(message)
+        elif isinstance(about, (str, int)) and about in self._tasks:
+            self._tasks[about](message)
         else:
             self._notification_received(self, message)
 

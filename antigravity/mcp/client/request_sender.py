@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from antigravity.interfaces.mcp import IMcpContext
 from antigravity.interfaces.mcp_values import ClientRequest, Json, ToolError
 from antigravity.mcp.client.errors import SessionLostError
-from antigravity.mcp.client.remote_session import OnNotification, RemoteSession
+from antigravity.mcp.client.remote_session import RemoteSession
 from antigravity.mcp.context import LEVELS
 from antigravity.mcp.protocol.headers import META
 from antigravity.mcp.protocol.messages import Notification
@@ -21,7 +21,8 @@ from antigravity.redaction.credentials import CREDENTIALS
 
 #: How often a server can ask for more input during one call.
 _MOST_ROUNDS: Final = 10
-_ASKABLE: Final = ("elicitation/create", "sampling/createMessage", "roots/list")
+#: What servers may ask of clients.
+ASKABLE: Final = ("elicitation/create", "sampling/createMessage", "roots/list")
 
 
 class SessionProvider(Protocol):
@@ -44,7 +45,7 @@ class RequestSender:
         self, name: str, clock: IReactorTime, provider: SessionProvider, limit: float
     ) -> None:
         self.name = name
-        self._clock = clock
+        self.clock = clock
         self._provider = provider
         self._limit = limit
 
@@ -54,15 +55,19 @@ class RequestSender:
         params: Json,
         context: IMcpContext | None = None,
         headers: tuple[tuple[str, str], ...] = (),
+        capabilities: Json | None = None,
     ) -> Deferred[Json]:
         """Return a Deferred that fires with the server's result.
 
         If the server asks for input, the request goes to the client of ``context``.
+        ``capabilities`` are declared to the server; by default those of this client.
         """
-        sending = Deferred.fromCoroutine(self._send(method, params, context, headers))
+        if capabilities is None and context is not None:
+            capabilities = context.capabilities
+        sending = Deferred.fromCoroutine(self._send(method, params, context, headers, capabilities))
         if not self._limit:
             return sending
-        return sending.addTimeout(self._limit, self._clock).addErrback(self._timed_out)
+        return sending.addTimeout(self._limit, self.clock).addErrback(self._timed_out)
 
     def _timed_out(self, failure: Failure) -> Any:
         if failure.check(defer.TimeoutError):
@@ -75,9 +80,10 @@ class RequestSender:
         params: Json,
         context: IMcpContext | None,
         headers: tuple[tuple[str, str], ...],
+        capabilities: Json | None,
     ) -> Json:
         for _ in range(_MOST_ROUNDS):
-            result = await self._request(method, params, context, headers)
+            result = await self._request(method, params, context, headers, capabilities)
             if result.get("resultType") != "input_required":
                 return result
             params = {**params, **await self._collect_input(result, context)}
@@ -100,7 +106,7 @@ class RequestSender:
         out: dict[str, ClientRequest] = {}
         for name, one in requests.items() if isinstance(requests, Mapping) else ():
             method = one.get("method") if isinstance(one, Mapping) else None
-            if method not in _ASKABLE:
+            if method not in ASKABLE:
                 raise ToolError(
                     f"{self.name} sent a request that servers must not send to clients."
                 )
@@ -114,15 +120,16 @@ class RequestSender:
         params: Json,
         context: IMcpContext | None,
         headers: tuple[tuple[str, str], ...],
+        capabilities: Json | None,
     ) -> Json:
         session = await self._provider.session()
         try:
-            found: Json = await _send(session, method, params, context, headers)
+            found: Json = await _send(session, method, params, context, headers, capabilities)
         except SessionLostError as error:
             # The server did nothing, so the request may be sent again.
             self._provider.session_lost(session, error.message)
             session = await self._provider.session()
-            found = await _send(session, method, params, context, headers)
+            found = await _send(session, method, params, context, headers, capabilities)
         return found
 
 
@@ -132,17 +139,18 @@ def _send(
     params: Json,
     context: IMcpContext | None,
     headers: tuple[tuple[str, str], ...],
+    capabilities: Json | None,
 ) -> Deferred[Any]:
     if context is None:
-        return session.request(method, params, headers=headers)
+        return session.request(method, params, capabilities=capabilities, headers=headers)
     return session.request(
         method,
         params,
         meta=_meta_for(context, modern=session.is_modern),
-        capabilities=context.capabilities,
+        capabilities=capabilities,
         headers=headers,
-        on_notification=_forward_notifications(context),
-        wants_progress="progressToken" in context.meta,
+        on_notification=NotificationForwarder(context),
+        wants_progress="progressToken" in context.meta or "task" in params,
     )
 
 
@@ -159,25 +167,34 @@ def _meta_for(context: IMcpContext, *, modern: bool) -> dict[str, Any]:
     return found
 
 
-def _forward_notifications(context: IMcpContext) -> OnNotification:
-    """Return a function that forwards progress and log messages of the server to the client."""
+class NotificationForwarder:
+    """Forwards progress and log messages of a server to the client of ``context``."""
 
-    def forward(message: Notification) -> None:
+    __slots__ = ("_context",)
+
+    def __init__(self, context: IMcpContext) -> None:
+        self._context = context
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the client no longer waits."""
+        return bool(getattr(self._context, "is_over", False))
+
+    def __call__(self, message: Notification) -> None:
+        """Forward a notification."""
         params = message.params
         if message.method == "notifications/progress":
             done, total, note = params.get("progress"), params.get("total"), params.get("message")
             if isinstance(done, (int, float)):
-                context.progress(
+                self._context.progress(
                     done,
                     total if isinstance(total, (int, float)) else None,
                     note if isinstance(note, str) else "",
                 )
         elif message.method == "notifications/message" and params.get("level") in LEVELS:
             logger = params.get("logger")
-            context.log(
+            self._context.log(
                 params["level"],
                 CREDENTIALS.redact_json(params.get("data")),
                 logger if isinstance(logger, str) else "",
             )
-
-    return forward

@@ -156,6 +156,11 @@ class Task:
                 error = McpError(messages.INTERNAL_ERROR, reason)
             self.fail(error)
 
+    def end_cancelled(self, message: str) -> None:
+        """End the task, because the server that runs it has cancelled it."""
+        if not self.is_over:
+            self._end("cancelled", message)
+
     def fail(self, error: McpError) -> None:
         """End the task with an error."""
         if not self.is_over:
