@@ -67,6 +67,7 @@ class FrontEnd:
             registry.routes,
             hostname=socket.gethostname(),
             administration=self.administration(runtime),
+            ledger=self._control.ledger,
             mcp=self._mcp.endpoints(runtime.settings, registry, runtime.media),
         )
         app.admission.key_throttle = self._key_throttle

@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from twisted.internet.defer import DeferredLock, inlineCallbacks, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks, maybeDeferred
+from zope.interface import implementer
 
 from antigravity.config.ledger_settings import LedgerSettings
 from antigravity.deferreds import call_in_thread
+from antigravity.interfaces.ledger import (
+    ILedger,
+    RequestDetail,
+    RequestPage,
+    RequestQuestion,
+    UsageQuestion,
+    UsageReport,
+)
+from antigravity.ir.errors import UnavailableError
 from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.bounds import Bounds
+from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.rows import Pricer, no_price
 from antigravity.ledger.service import Ledger
 from antigravity.logs import make_logger
 from antigravity.stores.lock_file import LockFile
 
+if TYPE_CHECKING:
+    from antigravity.ledger.reader import Reader
+
 LEDGER_FILE: Final = "ledger.db"
 LOCK_FILE: Final = "ledger.lock"
 
 
+@implementer(ILedger)
 class HomeLedger:
     """The ledger in ``directory``, or in a temporary directory for ``None``.
 
@@ -59,6 +75,36 @@ class HomeLedger:
         if self.ledger is not None:
             self.ledger.add_refusal(kind)
 
+    def requests(self, question: RequestQuestion) -> Deferred[RequestPage]:
+        """Return a Deferred that fires with a page of requests; see :class:`ILedger`."""
+
+        def answer(reader: Reader) -> RequestPage:
+            from antigravity.ledger.answers import answer_requests
+
+            return answer_requests(reader, question)
+
+        return self._ask(answer)
+
+    def request(self, request_id: str) -> Deferred[RequestDetail]:
+        """Return a Deferred that fires with one request."""
+
+        def answer(reader: Reader) -> RequestDetail:
+            from antigravity.ledger.answers import answer_request
+
+            return answer_request(reader, request_id)
+
+        return self._ask(answer)
+
+    def usage(self, question: UsageQuestion) -> Deferred[UsageReport]:
+        """Return a Deferred that fires with sums."""
+
+        def answer(reader: Reader) -> UsageReport:
+            from antigravity.ledger.answers import answer_usage
+
+            return answer_usage(reader, question)
+
+        return self._ask(answer)
+
     def status(self) -> dict[str, object]:
         """Return the state of the ledger as JSON."""
         if self.ledger is None:
@@ -72,6 +118,17 @@ class HomeLedger:
             "waiting": status.waiting,
             "lost": status.lost,
         }
+
+    @inlineCallbacks
+    def _ask(self, answer: Callable[[Reader], Any]) -> Any:
+        ledger = self.ledger
+        if ledger is None:
+            reason = self.problem or "ledger.enabled is false in its configuration"
+            raise UnavailableError(f"The gateway keeps no ledger: {reason}.")
+        try:
+            return (yield ledger.ask(answer))
+        except LedgerError as error:
+            raise UnavailableError(f"The ledger cannot be read: {error}.") from error
 
     @inlineCallbacks
     def _use(self, settings: LedgerSettings) -> Any:

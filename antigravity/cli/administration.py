@@ -116,8 +116,12 @@ def request_admin(
     body: object = None,
     *,
     timeout: float = 60.0,
+    absent: bool = False,
 ) -> dict[str, Any]:
-    """Return the response of the operator's API."""
+    """Return the response of the operator's API.
+
+    :param absent: whether to raise a :class:`NoGatewayError` if no gateway runs.
+    """
     configuration = invocation.configuration()
     proxy = configuration.settings.proxy
     address = gateway_address(proxy)
@@ -135,6 +139,8 @@ def request_admin(
     try:
         data = get_json(address, path, proxy.admin_key.reveal(), timeout, method, body)
     except NoGatewayError as error:
+        if absent and error.absent:
+            raise
         raise click.ClickException(f"{error}; {DOCTOR}" if error.absent else str(error)) from None
     if not isinstance(data, dict):
         raise click.ClickException(f"{address} is not an antigravity gateway")

@@ -17,7 +17,9 @@ from antigravity.cli.doctor import doctor
 from antigravity.cli.mcp import mcp
 from antigravity.cli.models import models
 from antigravity.cli.plugins import plugins
+from antigravity.cli.requests import request, requests
 from antigravity.cli.tunnel import tunnel
+from antigravity.cli.usage import usage
 from antigravity.cli.version import version
 from antigravity.config.errors import ConfigurationError
 
@@ -39,8 +41,11 @@ for command in (
     models,
     plugins,
     reload,
+    request,
+    requests,
     status,
     tunnel,
+    usage,
     version,
 ):
     antigravity.add_command(command)

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import aiosql
 
+from antigravity.ledger.errors import DamagedError, LedgerError, NewerVersionError
+
 #: The version of the tables; ``sql/schema_N.sql`` makes version N from the one before.
 VERSION: Final = 1
 #: Seconds to wait for another process that has locked the file, such as a backup.
@@ -23,18 +25,6 @@ _COMPANIONS: Final = ("-wal", "-shm")
 #: KiB of pages that a connection keeps.
 _CACHE: Final = 2048
 _SQL: Final = files(__package__) / "sql"
-
-
-class LedgerError(Exception):
-    """The ledger cannot be used now; the message names the reason and what was done."""
-
-
-class DamagedError(LedgerError):
-    """The file was damaged, and was set aside."""
-
-
-class NewerVersionError(LedgerError):
-    """The file was written by a newer version of the gateway."""
 
 
 def load_queries(*names: str) -> Any:

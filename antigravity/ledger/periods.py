@@ -27,6 +27,11 @@ def hour_of(seconds: float) -> int:
     return int(seconds // _HOUR)
 
 
+def hour_name(hour: int, zone: tzinfo) -> str:
+    """Return the name of an hour since the epoch."""
+    return _name("hour", datetime.fromtimestamp(hour * _HOUR, zone))
+
+
 def periods(unit: Unit, since: float, until: float, zone: tzinfo) -> list[Period]:
     """Return the periods of a time zone that touch a time range, newest first.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from antigravity.interfaces.ledger import RequestQuestion
 from antigravity.ledger.database import Database, load_queries
-from antigravity.ledger.periods import Period
-from antigravity.ledger.queries import Group, Query, RequestFilter, list_requests, sum_hours
+from antigravity.ledger.queries import Query, Span, add_up, list_requests
 
 #: The most connections that are kept open, and the most groups of sums.
 _KEPT: Final = 2
@@ -31,9 +31,9 @@ class Reader:
         self._idle: list[sqlite3.Connection] = []
         self._queries = load_queries("read")
 
-    def requests(self, wanted: RequestFilter) -> list[Row]:
-        """Return one page of requests, newest first."""
-        return self._fetch(list_requests(wanted))
+    def requests(self, question: RequestQuestion) -> list[Row]:
+        """Return one page of requests, newest first, and one row more if there is one."""
+        return self._fetch(list_requests(question))
 
     def request(self, request_id: str) -> Row | None:
         """Return a request with its ``attempts``, ``None`` if there is none with this id."""
@@ -44,29 +44,11 @@ class Reader:
             attempts = self._queries.attempts_of(connection, number=found["number"])
             return {**dict(found), "attempts": [dict(each) for each in attempts]}
 
-    def sums(
-        self,
-        since: int,
-        until: int,
-        groups: Sequence[Group] = (),
-        filters: dict[Group, str] | None = None,
+    def add_up(
+        self, span: Span, groups: Sequence[str] = (), filters: Mapping[str, str] | None = None
     ) -> list[Row]:
-        """Return the sums of the hours from ``since`` to ``until`` (exclusive), by groups."""
-        return self._fetch(sum_hours(since, until, groups, filters or {}, limit=_GROUPS))
-
-    def sums_by_period(
-        self,
-        periods: Sequence[Period],
-        groups: Sequence[Group] = (),
-        filters: dict[Group, str] | None = None,
-    ) -> list[Row]:
-        """Return the sums of each period that has requests, with its name as ``period``."""
-        found = []
-        for period in periods:
-            for row in self.sums(period.since, period.until, groups, filters):
-                if row["requests"]:
-                    found.append({"period": period.name, **row})
-        return found
+        """Return the sums in a time range, by groups; one row if there is none."""
+        return self._fetch(add_up(span, groups, filters or {}, limit=_GROUPS))
 
     def refusals(self, since: int, until: int) -> dict[str, int]:
         """Return how many requests of some hours were refused, by kind."""
@@ -78,12 +60,6 @@ class Reader:
         """Return the names of a kind that occurred, those used last first."""
         with self._connection() as connection:
             return [row["name"] for row in self._queries.names_of(connection, kind=kind)]
-
-    def bounds(self) -> tuple[int, int] | None:
-        """Return the numbers of the oldest and the newest row, ``None`` if there is none."""
-        with self._connection() as connection:
-            row = self._queries.bounds(connection)
-            return None if row["oldest"] is None else (row["oldest"], row["newest"])
 
     def close(self) -> None:
         """Close the connections that are not in use."""

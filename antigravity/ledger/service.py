@@ -153,13 +153,17 @@ class Ledger(Service):
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def ask(self, question: Callable[[Reader], Any]) -> Deferred[Any]:
+    @inlineCallbacks
+    def ask(self, question: Callable[[Reader], Any]) -> Any:
         """Return a Deferred with what ``question`` returns, which is called in a thread.
 
-        It fails with a ``LedgerError`` if the ledger cannot be read.
+        What waits is written before.  It fails with a ``LedgerError`` if the ledger cannot be read.
         """
+        yield self._flush()
+        if self._reader is None:
+            yield self._in_writer(lambda worker: worker.open())
         assert self._run_reader is not None
-        return self._run_reader(self._ask, question)
+        return (yield self._run_reader(self._ask, question))
 
     def status(self) -> LedgerStatus:
         """Return the state of the ledger."""
@@ -192,6 +196,8 @@ class Ledger(Service):
     def _flush(self) -> Any:
         while self._writing is not None:
             yield self._writing_ended()
+        if self._pause and self._timer is not None:
+            return
         records = [self._records.popleft() for _ in range(min(BATCH, len(self._records)))]
         refusals, self._refusals = self._refusals, {}
         if not records and not refusals:

@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from antigravity.ledger.rows import RequestRow
 
-_HOUR: Final = 3600 * 1_000_000
+#: Microseconds.
+HOUR: Final = 3600 * 1_000_000
 #: The columns of a row that are added up as they are.
 _ADDED: Final = (
     "attempts",
@@ -87,7 +88,7 @@ def sums_of(rows: Iterable[RequestRow]) -> list[HourSum]:
     sums: dict[SumKey, HourSum] = {}
     for row in rows:
         key: SumKey = (
-            row.started // _HOUR,
+            row.started // HOUR,
             row.served_model or row.model,
             row.upstream,
             row.account,

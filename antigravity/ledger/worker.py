@@ -8,7 +8,8 @@ from typing import Any
 
 from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.bounds import Bounds
-from antigravity.ledger.database import DamagedError, Database, LedgerError
+from antigravity.ledger.database import Database
+from antigravity.ledger.errors import DamagedError, LedgerError
 from antigravity.ledger.retention import Retention
 from antigravity.ledger.rows import Pricer, RequestRow
 from antigravity.ledger.writer import Writer
@@ -38,6 +39,9 @@ class Worker:
                 result = work(self)
         except LedgerError as error:
             return None, 0, str(error)
+        except Exception as error:  # noqa: BLE001 - a fault here must not cost a record
+            self.log.failure("the ledger failed")
+            return None, 0, f"unexpected {type(error).__name__}"
         return result, self._database.size(), ""
 
     def write(
@@ -49,6 +53,10 @@ class Worker:
     def keep_bounds(self, bounds: Bounds, now: float) -> bool:
         """Delete a little of what is too much; return whether there is more."""
         return self._retention.step(bounds, now)
+
+    def open(self) -> None:
+        """Create the database, if there is none."""
+        self._writer.open()
 
     def close(self) -> None:
         """Close the database."""

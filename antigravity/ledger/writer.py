@@ -20,11 +20,10 @@ from antigravity.ledger.rows import (
     attempt_rows,
     request_row,
 )
-from antigravity.ledger.sums import sums_of
+from antigravity.ledger.sums import HOUR, sums_of
 
 #: The most rows that are made at once; other threads run between them.
 _SLICE: Final = 50
-_HOUR: Final = 3600 * 1_000_000
 
 as_dict = msgspec.structs.asdict
 
@@ -83,7 +82,7 @@ class Writer:
                 for record in records[start : start + _SLICE]:
                     number = self._numbers.next(now)
                     row = request_row(record, number, self._price)
-                    names += self._names.use(row, row.started // _HOUR)
+                    names += self._names.use(row, row.started // HOUR)
                     made.append(row)
                     attempts += attempt_rows(record, number)
                 self._queries.insert_requests(connection, map(as_dict, made))

@@ -19,6 +19,7 @@ from antigravity.config.settings import Settings
 from antigravity.deferreds import first_failure
 from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import IExchange, Reply
+from antigravity.interfaces.ledger import ILedger
 from antigravity.interfaces.mcp import IMcpEndpoint
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Call
@@ -31,6 +32,7 @@ from antigravity.ir.json_text import SMALL, clean_json
 from antigravity.logs import make_logger
 from antigravity.version import VERSION
 from antigravity.web.admin import AdminPaths
+from antigravity.web.admin_ledger import LedgerPaths
 from antigravity.web.admission import AdmissionPolicy
 from antigravity.web.authentication import FILES_PATH
 from antigravity.web.connection.request import GatewayRequest
@@ -104,11 +106,13 @@ class WebApp:
         extra_routes: Sequence[ExtraRoute] = (),
         hostname: str = "",
         administration: IAdministration | None = None,
+        ledger: ILedger | None = None,
         mcp: Mapping[str, IMcpEndpoint] | None = None,
     ) -> None:
         self.admission = AdmissionPolicy(protocols, settings, hostname)
         self._exchange = exchange
         self._administration = administration
+        self._ledger = ledger
         self._klein = klein = Klein()
         self._endpoints: dict[str, Endpoint] = {}
         self._routes = list(shared_routes(protocols))
@@ -165,6 +169,9 @@ class WebApp:
             admin = AdminPaths(self._administration, lambda: self.admission.key_throttle.total)
             for path, (allowed, handler) in admin.paths().items():
                 self._route(path, allowed, self._for_operator(handler))
+        if self._ledger is not None:
+            for path, (allowed, ask) in LedgerPaths(self._ledger).paths().items():
+                self._route(path, allowed, self._for_operator(ask))
         for route in self._routes:
             self._route(route.rule, [route.method], partial(self._serve, route), route.endpoint)
         klein.handle_errors(HTTPException)(

@@ -12,21 +12,20 @@ from typing import Any
 
 import pytest
 
+from antigravity.interfaces.ledger import RequestPage, RequestQuestion, UsageQuestion
+from antigravity.ir.errors import InvalidRequestError, NotFoundError
+from antigravity.ledger.answers import answer_request, answer_requests, answer_usage
 from antigravity.ledger.bounds import Bounds
-from antigravity.ledger.database import (
-    DamagedError,
-    Database,
-    LedgerError,
-    NewerVersionError,
-)
-from antigravity.ledger.periods import Period
-from antigravity.ledger.queries import RequestFilter
+from antigravity.ledger.database import Database
+from antigravity.ledger.errors import DamagedError, LedgerError, NewerVersionError
+from antigravity.ledger.queries import Span
 from antigravity.ledger.reader import Reader
 from antigravity.ledger.retention import Retention, used_bytes
 from antigravity.ledger.writer import Writer
 from tests.ledger.samples import HOUR, START, make_record, price
 
 DAY = 86_400
+NOW = Span(HOUR, HOUR + 1)
 ALL = Bounds(max_age=0, max_bytes=0)
 
 
@@ -68,6 +67,10 @@ def ids(rows: list[dict[str, Any]]) -> list[str]:
     return [row["id"].removeprefix("req_") for row in rows]
 
 
+def names(page: RequestPage) -> str:
+    return "".join(each.id.removeprefix("req_") for each in page.requests)
+
+
 def test_request_is_found_by_id_with_attempts(writer: Writer, reader: Reader) -> None:
     (row,) = writer.write([make_record()], {})
     found = reader.request("req_1")
@@ -81,11 +84,16 @@ def test_request_is_found_by_id_with_attempts(writer: Writer, reader: Reader) ->
 
 def test_lists_are_newest_first_and_have_pages(writer: Writer, reader: Reader) -> None:
     writer.write([make_record(number) for number in range(7)], {})
-    page = reader.requests(RequestFilter(limit=3))
-    assert ids(page) == ["6", "5", "4"]
-    page = reader.requests(RequestFilter(limit=3, before=page[-1]["number"]))
-    assert ids(page) == ["3", "2", "1"]
-    assert ids(reader.requests(RequestFilter(after=page[0]["number"]))) == ["6", "5", "4"]
+    page = answer_requests(reader, RequestQuestion(limit=3))
+    assert names(page) == "654"
+    assert page.next is not None
+    page = answer_requests(reader, RequestQuestion(limit=4, before=int(page.next)))
+    assert (names(page), page.next) == ("3210", None)
+    assert page.newest is not None
+    page = answer_requests(reader, RequestQuestion(after=int(page.newest)))
+    assert names(page) == "654"
+    again = answer_requests(reader, RequestQuestion(after=int(page.newest or 0)))
+    assert (again.requests, again.newest) == ([], page.newest)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +102,7 @@ def test_lists_are_newest_first_and_have_pages(writer: Writer, reader: Reader) -
         ({"model": "claude-opus-4-6"}, "210"),
         ({"model": "m"}, "3"),
         ({"model": "served"}, "3"),
-        ({"failed": True}, "1"),
+        ({"outcome": "error"}, "1"),
         ({"outcome": "cancelled"}, "2"),
         ({"account": "a@google"}, "3210"),
         ({"account": "b"}, ""),
@@ -119,7 +127,7 @@ def test_lists_are_filtered(
     clock.now += 10
     codex = make_record(3, model="m", mapped_model="served", client="codex_cli/1", session="s")
     writer.write([codex], {})
-    assert "".join(ids(reader.requests(RequestFilter(**wanted)))) == found
+    assert "".join(ids(reader.requests(RequestQuestion(**wanted)))) == found
 
 
 def test_sums_are_added_up_over_transactions(writer: Writer, reader: Reader) -> None:
@@ -128,30 +136,85 @@ def test_sums_are_added_up_over_transactions(writer: Writer, reader: Reader) -> 
         [make_record(3), make_record(4, mapped_model="unknown-x")],
         {(HOUR, "wrong key"): 1, (HOUR, "host"): 5},
     )
-    (total,) = reader.sums(HOUR, HOUR + 1)
+    (total,) = reader.add_up(NOW)
     assert (total["requests"], total["output"], total["unpriced"]) == (4, 40, 1)
     assert total["cost"] == 90_000
-    by_model = reader.sums(HOUR, HOUR + 1, ["model"])
+    by_model = reader.add_up(NOW, ["model"])
     assert [(each["model"], each["requests"]) for each in by_model] == [
         ("gemini-3-pro", 3),
         ("unknown-x", 1),
     ]
-    (one,) = reader.sums(HOUR, HOUR + 1, [], {"model": "unknown-x"})
+    (one,) = reader.add_up(NOW, [], {"model": "unknown-x"})
     assert one["requests"] == 1
-    periods = [Period("later", HOUR + 1, HOUR + 2), Period("now", HOUR, HOUR + 1)]
-    assert [
-        (each["period"], each["model"]) for each in reader.sums_by_period(periods, ["model"])
-    ] == [("now", "gemini-3-pro"), ("now", "unknown-x")]
     assert reader.refusals(HOUR, HOUR + 1) == {"host": 5, "wrong key": 3}
     assert reader.names("model") == ["claude-opus-4-6"]
     assert reader.names("served_model") == ["gemini-3-pro", "unknown-x"]
 
 
+def test_usage_has_totals_groups_and_periods(writer: Writer, reader: Reader) -> None:
+    writer.write(
+        [
+            make_record(1),
+            make_record(2, started=START - 1800, outcome="error", error="ServerError: x"),
+            make_record(3, started=START - 3 * 3600, mapped_model="unknown-x"),
+            make_record(4, started=START - 2 * DAY),
+        ],
+        {(HOUR, "wrong key"): 3},
+    )
+    now = START + 600
+    report = answer_usage(reader, UsageQuestion(by="model, day"), now)
+    assert (report.total.requests, report.total.errors, report.total.unpriced) == (3, 1, 1)
+    assert (report.total.tokens.total, report.total.tokens.cache_write_1h) == (390, 12)
+    assert (report.total.cost, report.total.list_cost) == (0.00006, 0.00012)
+    assert (report.total.duration, report.total.first_byte) == (2.0, 0.25)
+    assert report.refused == {"wrong key": 3}
+    found = [(row.period, row.model, row.sums.requests) for row in report.rows]
+    assert found == [("2026-11-30", "gemini-3-pro", 2), ("2026-11-30", "unknown-x", 1)]
+    report = answer_usage(reader, UsageQuestion(by="hour", zone="Asia/Tokyo"), now)
+    assert [row.period for row in report.rows] == [
+        "2026-11-30T19:00+09:00",
+        "2026-11-30T18:00+09:00",
+        "2026-11-30T16:00+09:00",
+    ]
+    by_key = answer_usage(reader, UsageQuestion(by="client_key", client_key="other"), now)
+    assert (by_key.total.requests, by_key.rows) == (0, [])
+
+
+def test_usage_begins_within_an_hour(writer: Writer, reader: Reader) -> None:
+    writer.write([make_record(n, started=START - n * 600) for n in range(-1, 9)], {})
+    writer.write([make_record(99, started=START - 7 * 600, outcome="cancelled")], {})
+    for by in ("", "outcome", "hour", "day"):
+        question = UsageQuestion(since=START - 4500, by=by, client="claude-code")
+        report = answer_usage(reader, question, START + 1200)
+        assert (report.total.requests, report.total.cancelled) == (10, 1)
+        if by:
+            assert sum(row.sums.requests for row in report.rows) == 10
+
+
+@pytest.mark.parametrize(
+    "question",
+    [UsageQuestion(by="moon"), UsageQuestion(by="day,hour"), UsageQuestion(zone="../etc/passwd")],
+)
+def test_unclear_usage_is_refused(writer: Writer, reader: Reader, question: UsageQuestion) -> None:
+    writer.open()
+    with pytest.raises(InvalidRequestError):
+        answer_usage(reader, question, START)
+
+
+def test_one_request_is_answered_whole(writer: Writer, reader: Reader) -> None:
+    writer.write([make_record(1, route=("alias: a -> b",))], {})
+    answer = answer_request(reader, "req_1")
+    assert (answer.request.duration, answer.request.attempts) == (2.0, 1)
+    assert (answer.route, answer.price_version) == (["alias: a -> b"], "test/1")
+    assert (answer.attempts[0].started, answer.attempts[0].passed_through) == (0.1, False)
+    with pytest.raises(NotFoundError):
+        answer_request(reader, "req_2")
+
+
 def test_empty_ledger_answers(writer: Writer, reader: Reader) -> None:
     writer.open()
-    assert reader.requests(RequestFilter()) == []
-    assert reader.bounds() is None
-    (total,) = reader.sums(0, HOUR)
+    assert reader.requests(RequestQuestion()) == []
+    (total,) = reader.add_up(Span(0, HOUR))
     assert total["requests"] is None
 
 
@@ -164,10 +227,10 @@ def test_old_rows_are_deleted_in_steps(
     retention, bounds = Retention(writer), Bounds(max_age=DAY, max_bytes=0)
     assert retention.step(bounds, clock.now)
     assert not retention.step(bounds, clock.now)
-    assert ids(reader.requests(RequestFilter())) == ["1500"]
+    assert ids(reader.requests(RequestQuestion())) == ["1500"]
     with database.errors(), writer.opened() as connection:
         assert connection.execute("SELECT count(*) FROM attempts").fetchone() == (1,)
-    (total,) = reader.sums(HOUR, HOUR + 1)
+    (total,) = reader.add_up(NOW)
     assert total["requests"] == 1501
 
 
@@ -187,8 +250,8 @@ def test_rows_are_deleted_when_they_need_too_much_space(
     with writer.opened() as connection:
         assert used_bytes(connection) <= limit
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    rows = reader.requests(RequestFilter(limit=1))
-    assert ids(rows) == ["5999"]
+    rows = reader.requests(RequestQuestion(limit=1))
+    assert ids(rows) == ["5999", "5998"]
     assert 2 <= steps < 6
     assert writer._database.size() < size
 
@@ -201,12 +264,12 @@ def test_sums_of_old_days_are_merged(writer: Writer, reader: Reader, clock: Time
     retention = Retention(writer)
     while retention.step(ALL, clock.now):
         pass
-    assert [each["requests"] for each in reader.sums(day, day + 1, ["model"])] == [3]
-    assert reader.sums(day + 1, day + 24, ["model"]) == []
-    assert [each["requests"] for each in reader.sums(day + 24, day + 25, ["model"])] == [1]
+    assert [each["requests"] for each in reader.add_up(Span(day, day + 1), ["model"])] == [3]
+    assert reader.add_up(Span(day + 1, day + 24), ["model"]) == []
+    assert [each["requests"] for each in reader.add_up(Span(day + 24, day + 25), ["model"])] == [1]
     clock.now += 6 * 366 * DAY
     assert not retention.step(ALL, clock.now)
-    assert reader.sums(0, day * 2, ["model"]) == []
+    assert reader.add_up(Span(0, day * 2), ["model"]) == []
     assert reader.names("model") == []
 
 
@@ -232,7 +295,7 @@ def test_damaged_file_is_set_aside(writer: Writer, database: Database, reader: R
     with pytest.raises(DamagedError, match=r"renamed to ledger\.db\.broken"):
         writer.write([make_record()], {})
     writer.write([make_record()], {})
-    assert ids(reader.requests(RequestFilter())) == ["1"]
+    assert ids(reader.requests(RequestQuestion())) == ["1"]
 
 
 def test_file_of_newer_version_is_not_touched(writer: Writer, database: Database) -> None:
@@ -255,7 +318,7 @@ def test_failed_transaction_changes_nothing(writer: Writer, reader: Reader) -> N
     with pytest.raises(LedgerError, match="full"):
         writer.write(many, {})
     writer.write(many[:3], {})
-    assert len(reader.requests(RequestFilter())) == 4
+    assert len(reader.requests(RequestQuestion())) == 4
     assert len(reader.names("model")) == 4
 
 
@@ -266,7 +329,7 @@ def test_long_query_ends_with_error(
     monkeypatch.setattr("antigravity.ledger.reader._STEPS", 0)
     monkeypatch.setattr("antigravity.ledger.reader._STEP", 100)
     with pytest.raises(LedgerError, match="interrupted"):
-        reader.requests(RequestFilter(text="x"))
+        reader.requests(RequestQuestion(text="x"))
 
 
 KILLED = """
@@ -274,6 +337,7 @@ import os, sys, threading
 sys.path.insert(0, {root!r})
 from pathlib import Path
 from antigravity.ledger.database import Database
+from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.ledger.writer import Writer
 from tests.ledger.samples import START, make_record, price
 writer = Writer(Database(Path({path!r})), lambda: START, price)
@@ -302,5 +366,5 @@ def test_no_committed_row_is_lost_when_process_is_killed(
         (rows,) = connection.execute("SELECT count(*) FROM requests").fetchone()
     assert rows >= committed + 1
     assert (rows - 1) % 100 == 0
-    (total,) = reader.sums(HOUR, HOUR + 1)
+    (total,) = reader.add_up(NOW)
     assert total["requests"] == rows

@@ -12,10 +12,11 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from antigravity.interfaces.ledger import RequestQuestion
 from antigravity.ledger import service as module
 from antigravity.ledger.bounds import Bounds
-from antigravity.ledger.database import LedgerError
-from antigravity.ledger.queries import RequestFilter
+from antigravity.ledger.errors import LedgerError
+from antigravity.ledger.queries import Span
 from antigravity.ledger.service import Ledger
 from antigravity.redaction.credentials import CREDENTIALS
 from tests.ledger.samples import START, make_record, price
@@ -55,7 +56,9 @@ class ServiceTests(SynchronousTestCase):
         return done
 
     def ids(self) -> list[str]:
-        rows = self.successResultOf(self.ledger.ask(lambda r: r.requests(RequestFilter(limit=500))))
+        rows = self.successResultOf(
+            self.ledger.ask(lambda r: r.requests(RequestQuestion(limit=499)))
+        )
         return [row["id"] for row in rows]
 
     def test_records_are_written_together_after_a_short_time(self) -> None:
@@ -63,7 +66,6 @@ class ServiceTests(SynchronousTestCase):
         self.ledger.add(make_record(1))
         self.ledger.add(make_record(2))
         self.clock.advance(0.1)
-        self.assertEqual(self.ids(), [])
         self.assertEqual(self.ledger.status().waiting, 2)
         self.clock.advance(0.1)
         self.assertEqual(self.ids(), ["req_2", "req_1"])
@@ -192,18 +194,28 @@ class ThreadTests(TestCase):
                 ledger.add(make_record(number))
             await eventually(lambda: not ledger.status().waiting)
             await ledger.flush()
-            (total,) = await ledger.ask(lambda reader: reader.sums(0, 10**6))
+            (total,) = await ledger.ask(lambda reader: reader.add_up(Span(0, 10**6)))
             self.assertEqual(total["requests"], 1200)
         finally:
             await ledger.stopService()
         self.assertFalse(path.with_name("ledger.db-wal").exists())
 
-    async def test_question_to_missing_ledger_fails(self) -> None:
-        path = Path(self.mktemp()) / "ledger.db"
+    async def test_first_question_waits_for_the_file(self) -> None:
+        ledger = Ledger(reactor, Path(self.mktemp()), BOUNDS, price)
+        ledger.startService()
+        try:
+            self.assertEqual(await ledger.ask(lambda reader: reader.names("model")), [])
+        finally:
+            await ledger.stopService()
+
+    async def test_question_to_unusable_ledger_fails(self) -> None:
+        path = Path(self.mktemp())
+        path.mkdir()
         ledger = Ledger(reactor, path, BOUNDS, price)
         ledger.startService()
         try:
             with pytest.raises(LedgerError):
                 await ledger.ask(lambda reader: reader.names("model"))
+            ledger.add(make_record(1))
         finally:
             await ledger.stopService()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from antigravity.config.ledger_settings import LedgerSettings
-from antigravity.ledger.queries import RequestFilter
+from antigravity.interfaces.ledger import RequestQuestion
 from tests.service.account_fixture import MODEL, AccountCase
 
 
@@ -15,7 +15,7 @@ class LedgerRowTests(AccountCase):
         ledger = self.gateway.ledger.ledger
         assert ledger is not None
         await ledger.flush()
-        rows: list[dict[str, Any]] = await ledger.ask(lambda r: r.requests(RequestFilter()))
+        rows: list[dict[str, Any]] = await ledger.ask(lambda r: r.requests(RequestQuestion()))
         return rows
 
     async def test_served_and_refused_requests_have_rows(self) -> None:

@@ -12,6 +12,3 @@ SELECT name FROM names WHERE kind = :kind ORDER BY used DESC, name LIMIT 1000;
 -- name: refusals_between(since, until)
 SELECT kind, sum(requests) AS requests FROM refusals
 WHERE hour >= :since AND hour < :until GROUP BY kind ORDER BY kind;
-
--- name: bounds()^
-SELECT min(number) AS oldest, max(number) AS newest FROM requests;

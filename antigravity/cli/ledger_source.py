@@ -1,0 +1,107 @@
+"""Where commands ask about finished requests: the running gateway, else the file of its ledger."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlencode
+
+import click
+import msgspec
+
+from antigravity.cli.administration import request_admin
+from antigravity.cli.gateway_client import NoGatewayError
+from antigravity.cli.invocation import Invocation
+from antigravity.config.units import parse_seconds
+from antigravity.interfaces.ledger import (
+    RequestDetail,
+    RequestPage,
+    RequestQuestion,
+    UsageQuestion,
+    UsageReport,
+)
+from antigravity.ir.errors import GatewayError
+
+#: The ledger's place in the home directory.
+LEDGER_PATH: Final = Path("state", "ledger.db")
+
+A = TypeVar("A", RequestPage, UsageReport, RequestDetail)
+
+
+class LedgerSource:
+    """The ledger of a home."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+        self._path = invocation.home / LEDGER_PATH
+
+    def requests(self, question: RequestQuestion) -> RequestPage:
+        """Return a page of requests."""
+        path = f"/admin/requests?{_query(question)}"
+        return self._answer(path, RequestPage, "answer_requests", question)
+
+    def request(self, request_id: str) -> RequestDetail:
+        """Return one request."""
+        path = f"/admin/requests/{quote(request_id, safe='')}"
+        return self._answer(path, RequestDetail, "answer_request", request_id)
+
+    def usage(self, question: UsageQuestion) -> UsageReport:
+        """Return sums."""
+        path = f"/admin/usage?{_query(question)}"
+        return self._answer(path, UsageReport, "answer_usage", question)
+
+    def _answer(self, path: str, kind: type[A], function: str, question: object) -> A:
+        try:
+            data = request_admin(self._invocation, path, absent=True)
+        except NoGatewayError:
+            return self._read(kind, function, question)
+        return msgspec.convert(data, kind)
+
+    def _read(self, kind: type[A], function: str, question: object) -> A:
+        """Answer from the file, because no gateway runs."""
+        if not self._path.exists():
+            raise click.ClickException(
+                f"no gateway runs, and there is no ledger in {self._path.parent}"
+            )
+        from antigravity.ledger import answers
+        from antigravity.ledger.database import Database
+        from antigravity.ledger.errors import LedgerError
+        from antigravity.ledger.reader import Reader
+
+        reader = Reader(Database(self._path))
+        try:
+            answer: A = getattr(answers, function)(reader, question)
+        except (LedgerError, GatewayError) as error:
+            raise click.ClickException(str(error)) from None
+        finally:
+            reader.close()
+        return answer
+
+
+def _query(question: Any) -> str:
+    fields = msgspec.structs.asdict(question)
+    return urlencode({name: value for name, value in fields.items() if value is not None})
+
+
+def read_time(text: str, now: float) -> float:
+    """Return a time in seconds since the epoch.
+
+    :param text: how long ago it was, such as ``24h``; a date or a time in ISO 8601, local unless
+        it has an offset; ``today`` or ``yesterday``, for the midnight that they begin with.
+    :raises click.BadParameter: if it is none of these.
+    """
+    ago = parse_seconds(text)
+    if ago is not None:
+        return now - ago
+    midnight = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    if text == "today":
+        return midnight.timestamp()
+    if text == "yesterday":
+        return datetime.fromtimestamp(midnight.timestamp() - 3600).replace(hour=0).timestamp()
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise click.BadParameter(
+            f"{text!r} is no time: write 24h, 7d, today, yesterday, 2026-11-30 or 2026-11-30T10:00"
+        ) from None

@@ -1,0 +1,176 @@
+"""``antigravity requests`` and ``antigravity request ID``: what happened to requests."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Any, Final
+
+import click
+import msgspec
+
+from antigravity.cli.invocation import Invocation, command_options, table
+from antigravity.cli.ledger_source import LedgerSource, read_time
+from antigravity.cli.usage import money
+from antigravity.interfaces.ledger import PAGE_LIMIT, RequestDetail, RequestQuestion, RequestSummary
+
+_HEAD: Final = (
+    *("TIME", "ID", "CLIENT", "MODEL", "SERVED BY", "ACCOUNT", "STATUS", "TOOK", "TOKENS", "COST"),
+)
+#: Seconds between two questions with ``--follow``.
+_PAUSE: Final = 1.0
+
+
+@click.command()
+@click.option("--since", default=None, help="24h, 7d, today, 2026-11-30 (default: the last ones)")
+@click.option("--until", default=None, help="the end; the same forms (default: now)")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@click.option("--model", default=None, help="only this model, requested or served")
+@click.option("--account", default=None, help="only this account")
+@click.option("--upstream", default=None, help="only this upstream")
+@click.option("--client", default=None, help="only this client program")
+@click.option("--session", default=None, help="only this session of Claude Code")
+@click.option("--text", default=None, help="only errors with this text")
+@click.option("--failed", is_flag=True, help="only requests that failed")
+@click.option("--follow", "-f", is_flag=True, help="show new requests as they end")
+@command_options
+def requests(
+    invocation: Invocation,
+    since: str | None,
+    until: str | None,
+    limit: int,
+    model: str | None,
+    account: str | None,
+    upstream: str | None,
+    client: str | None,
+    session: str | None,
+    text: str | None,
+    failed: bool,
+    follow: bool,
+) -> None:
+    """List finished requests, newest first."""
+    now = time.time()
+    question = RequestQuestion(
+        since=None if since is None else read_time(since, now),
+        until=None if until is None else read_time(until, now),
+        outcome="error" if failed else None,
+        model=model,
+        account=account,
+        upstream=upstream,
+        client=client,
+        session=session,
+        text=text,
+        limit=min(limit, PAGE_LIMIT),
+    )
+    source = LedgerSource(invocation)
+    if follow:
+        _follow(invocation, source, question)
+        return
+    found = _pages(source, question, limit)
+    rows = [_row(each) for each in found]
+    invocation.show(
+        msgspec.to_builtins(found), table(_HEAD, rows) if rows else "There are no such requests."
+    )
+
+
+@click.command()
+@click.argument("request_id", metavar="ID")
+@command_options
+def request(invocation: Invocation, request_id: str) -> None:
+    """Show one request: its route, its attempts, its tokens and its cost."""
+    found = LedgerSource(invocation).request(request_id)
+    data = msgspec.to_builtins(found)
+    invocation.show({**data.pop("request"), **data}, _describe(found))
+
+
+def _pages(source: LedgerSource, question: RequestQuestion, limit: int) -> list[RequestSummary]:
+    found: list[RequestSummary] = []
+    while True:
+        page = source.requests(question)
+        found += page.requests[: limit - len(found)]
+        if page.next is None or len(found) >= limit:
+            return found
+        question = msgspec.structs.replace(question, before=int(page.next))
+
+
+def _follow(invocation: Invocation, source: LedgerSource, question: RequestQuestion) -> None:
+    """Print the last requests, oldest first, and then each new one, until interrupted."""
+    page = source.requests(msgspec.structs.replace(question, limit=min(question.limit, 10)))
+    while True:
+        for each in reversed(page.requests):
+            _print(invocation, each)
+        newest = 0 if page.newest is None else int(page.newest)
+        time.sleep(_PAUSE)
+        page = source.requests(msgspec.structs.replace(question, after=newest, limit=PAGE_LIMIT))
+
+
+def _print(invocation: Invocation, found: RequestSummary) -> None:
+    if invocation.as_json:
+        click.echo(msgspec.json.encode(found).decode())
+    else:
+        click.echo("  ".join(_row(found)))
+
+
+def _row(found: RequestSummary) -> tuple[str, ...]:
+    served = found.served_model if found.served_model != found.model else ""
+    return (
+        _local(found.time),
+        found.id,
+        found.client or "-",
+        found.model or "-",
+        "/".join(each for each in (found.upstream, served) if each) or "-",
+        found.account or "-",
+        found.outcome if found.status is None else f"{found.status} {found.outcome}",
+        f"{found.duration:.2f} s",
+        str(found.tokens.total),
+        money(found.cost) if found.tokens.total else "-",
+    )
+
+
+def _describe(found: RequestDetail) -> str:
+    request, tokens = found.request, found.request.tokens
+    way = ", streamed" if request.stream else ""
+    first = "-" if request.first_byte is None else f"{request.first_byte:.3f} s"
+    waits = f"queue {found.queue:.3f} s, gateway {request.overhead:.3f} s"
+    counts = msgspec.structs.asdict(tokens)
+    lines = [
+        f"{request.id}  {_local(request.time)}  {request.status or '-'} {request.outcome}",
+        f"client: {request.client or 'unknown'}, {request.protocol} {request.operation}{way}",
+        f"model: {request.model} -> {request.upstream or '-'}/{request.served_model or '-'}",
+        *(f"  {step}" for step in found.route),
+        f"time: {request.duration:.3f} s, first byte {first}, {waits}",
+        "tokens: " + ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in counts.items()),
+        f"cost: {money(request.cost)}",
+    ]
+    if request.error:
+        lines.append(f"error: {request.error}")
+    lines += [f"{name}: {value}" for name, value in _extras(request) if value]
+    lines += [f"warning: {each}" for each in found.warnings]
+    if found.attempts:
+        head = ("ATTEMPT", "ACCOUNT", "MODEL", "STATUS", "FROM", "UNTIL", "ERROR")
+        rows = [
+            (
+                each.upstream,
+                each.account,
+                each.model,
+                str(each.status or "-"),
+                f"{each.started:.3f} s",
+                "-" if each.ended is None else f"{each.ended:.3f} s",
+                each.error or "",
+            )
+            for each in found.attempts
+        ]
+        lines += ["", table(head, rows)]
+    return "\n".join(lines)
+
+
+def _extras(request: RequestSummary) -> list[tuple[str, Any]]:
+    return [
+        ("session", request.session),
+        ("intercepted", request.intercepted),
+        ("compressed", request.compressed),
+    ]
+
+
+def _local(text: str) -> str:
+    return datetime.fromisoformat(text).astimezone().strftime("%m-%d %H:%M:%S")

@@ -1,0 +1,140 @@
+"""``antigravity usage``: how many requests and tokens there were, and what they cost."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+
+from antigravity.cli.invocation import Invocation, command_options, table
+from antigravity.cli.ledger_source import LedgerSource, read_time
+from antigravity.interfaces.ledger import Sums, UsageQuestion, UsageReport, UsageRow
+
+#: What the JSON has lists of.
+_LISTS: Final = ("model", "account", "upstream", "client", "client_key", "day")
+_HEAD: Final = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST", "MEAN TIME")
+
+
+@click.command()
+@click.option("--since", default="24h", show_default=True, help="24h, 7d, today, 2026-11-30")
+@click.option("--until", default=None, help="the end; the same forms (default: now)")
+@click.option(
+    "--by",
+    default="model",
+    show_default=True,
+    help="model, account, upstream, client, client_key, outcome, hour, day or month, with commas",
+)
+@click.option("--model", default=None, help="only this model")
+@click.option("--account", default=None, help="only this account")
+@click.option("--upstream", default=None, help="only this upstream")
+@click.option("--client", default=None, help="only this client program")
+@command_options
+def usage(
+    invocation: Invocation,
+    since: str,
+    until: str | None,
+    by: str,
+    model: str | None,
+    account: str | None,
+    upstream: str | None,
+    client: str | None,
+) -> None:
+    """Show how many requests and tokens there were, and what they cost."""
+    now = time.time()
+    source = LedgerSource(invocation)
+    question = UsageQuestion(
+        since=read_time(since, now),
+        until=now if until is None else read_time(until, now),
+        by=by,
+        zone=_zone_name(),
+        model=model,
+        account=account,
+        upstream=upstream,
+        client=client,
+    )
+    report = source.usage(question)
+    if invocation.as_json:
+        lists = {
+            f"by_{name}": source.usage(msgspec.structs.replace(question, by=name)).rows
+            for name in _LISTS
+        }
+        invocation.show(_as_json(report, lists), "")
+    else:
+        invocation.show(None, _as_text(report, by))
+
+
+def _as_json(report: UsageReport, lists: dict[str, list[UsageRow]]) -> dict[str, Any]:
+    return {
+        "since": report.since,
+        "until": report.until,
+        **msgspec.to_builtins(report.total),
+        "refused": report.refused,
+        "rows": [_row_as_json(row) for row in report.rows],
+        **{name: [_row_as_json(row) for row in rows] for name, rows in lists.items()},
+    }
+
+
+def _row_as_json(row: UsageRow) -> dict[str, Any]:
+    data = msgspec.to_builtins(row)
+    sums = data.pop("sums")
+    return {**data, **sums}
+
+
+def _as_text(report: UsageReport, by: str) -> str:
+    names = [name.strip() for name in by.split(",") if name.strip()]
+    units = [name for name in names if name in ("hour", "day", "month")]
+    columns = [*units, *(name for name in names if name not in units)]
+    rows = []
+    for row in report.rows:
+        values = [
+            str(row.period if name in units else getattr(row, name) or "-") for name in columns
+        ]
+        rows.append((*values, *_cells(row.sums)))
+    rows.append((*("total" if not at else "" for at in range(len(columns))), *_cells(report.total)))
+    head = (*(name.upper().replace("_", " ") for name in columns), *_HEAD)
+    lines = [table(head, rows)]
+    if report.total.unpriced:
+        lines.append(f"The price of {report.total.unpriced} requests is unknown.")
+    if report.refused:
+        reasons = ", ".join(f"{number} {reason}" for reason, number in report.refused.items())
+        lines.append(f"Refused before they were admitted: {reasons}.")
+    return "\n".join(lines)
+
+
+def _cells(sums: Sums) -> tuple[str, ...]:
+    tokens = sums.tokens
+    return (
+        str(sums.requests),
+        str(sums.errors),
+        str(tokens.input + tokens.cache_write + tokens.cache_write_1h),
+        str(tokens.cached),
+        str(tokens.output + tokens.reasoning),
+        money(sums.cost) if sums.requests > sums.unpriced or sums.cost else "unpriced",
+        "-" if sums.duration is None else f"{sums.duration:.2f} s",
+    )
+
+
+def money(dollars: float | None) -> str:
+    """Return a cost as text; ``unpriced`` if it is unknown."""
+    if dollars is None:
+        return "unpriced"
+    return f"${dollars:.4f}" if dollars < 1 else f"${dollars:.2f}"
+
+
+def _zone_name() -> str:
+    """Return the name of the system's time zone; of one with the same offset if it has no name."""
+    name = os.environ.get("TZ", "")
+    if name and not name.startswith(":"):
+        return name
+    local = Path("/etc/localtime")
+    parts = str(local.resolve()).partition("zoneinfo/")
+    if parts[1]:
+        return parts[2]
+    offset = datetime.now().astimezone().utcoffset()
+    hours = round(offset.total_seconds() / 3600) if offset else 0
+    return f"Etc/GMT{-hours:+d}" if hours else "UTC"

@@ -1,0 +1,218 @@
+"""Questions to the ledger, and its answers: the JSON of the operator's API.
+
+Times are in ISO 8601 in answers, and in seconds since the epoch in questions.  Durations are in
+seconds, costs in US dollars.  ``client_key`` is the opaque name of a client's API key.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct, field
+from twisted.internet.defer import Deferred
+from zope.interface import Interface
+
+#: The most requests of one page.
+PAGE_LIMIT: Final = 500
+
+Outcome = Literal["ok", "error", "cancelled"]
+#: What sums can be grouped by: names, and one period of time.
+Group = Literal[
+    "model", "upstream", "account", "client_key", "client", "outcome", "hour", "day", "month"
+]
+
+
+class RequestQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which requests to list, newest first.
+
+    ``since`` and ``until`` are about the end of a request.  ``model`` is the requested or the
+    served one.  ``text`` is looked for in messages of errors, without regard to case.  ``before``
+    is ``next`` of the page before; ``after`` is ``newest`` of an earlier page, for the requests
+    that have ended since then.
+    """
+
+    since: float | None = None
+    until: float | None = None
+    model: str | None = None
+    upstream: str | None = None
+    account: str | None = None
+    client_key: str | None = None
+    client: str | None = None
+    session: str | None = None
+    outcome: Outcome | None = None
+    text: str | None = None
+    before: int | None = None
+    after: int | None = None
+    limit: Annotated[int, Meta(ge=1, le=PAGE_LIMIT)] = 50
+
+
+class UsageQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which requests to add up.
+
+    ``by`` lists what the rows are grouped by, separated by commas: see :data:`Group`.  ``zone`` is
+    the name of a time zone, whose days and months they are.
+    """
+
+    since: float | None = None
+    until: float | None = None
+    by: str = ""
+    zone: str = "UTC"
+    model: str | None = None
+    upstream: str | None = None
+    account: str | None = None
+    client_key: str | None = None
+    client: str | None = None
+    outcome: Outcome | None = None
+
+
+class Tokens(Struct, frozen=True):
+    """Numbers of tokens.  All but ``total`` are disjoint parts of it.
+
+    ``cache_write`` was written to a cache for some minutes, ``cache_write_1h`` for an hour.
+    """
+
+    total: int = 0
+    input: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+
+class RequestSummary(Struct, frozen=True):
+    """One request in a list.
+
+    ``model`` is the name that the client used.  ``cost`` is ``None`` if the price of the model is
+    unknown; ``list_cost`` is the cost without an account's flat rate.  ``overhead`` is what the
+    gateway has added to the upstream's time.
+    """
+
+    id: str
+    time: str
+    protocol: str
+    operation: str
+    stream: bool
+    model: str
+    served_model: str
+    upstream: str
+    account: str
+    client: str
+    client_key: str
+    session: str | None
+    outcome: Outcome
+    status: int | None
+    error: str | None
+    attempts: int
+    duration: float
+    first_byte: float | None
+    overhead: float
+    tokens: Tokens
+    cost: float | None
+    list_cost: float | None
+    compressed: str | None
+    intercepted: str | None
+
+
+class AttemptDetail(Struct, frozen=True):
+    """One attempt of a request; ``started`` and ``ended`` are seconds since its start."""
+
+    upstream: str
+    model: str
+    account: str
+    protocol: str
+    passed_through: bool
+    status: int | None
+    error: str | None
+    started: float
+    ended: float | None
+
+
+class RequestDetail(Struct, frozen=True):
+    """One request whole; ``queue`` is how long it waited for a turn or an account."""
+
+    request: RequestSummary
+    route: list[str]
+    warnings: list[str]
+    queue: float
+    price_version: str
+    attempts: list[AttemptDetail]
+
+
+class RequestPage(Struct, frozen=True):
+    """One page of a list.
+
+    ``next`` is ``before`` of the next page, ``None`` at the end; ``newest`` is ``after`` of a
+    later question.  Both are text because they are too large for the numbers of JavaScript.
+    """
+
+    requests: list[RequestSummary]
+    next: str | None
+    newest: str | None
+
+
+class Sums(Struct, frozen=True):
+    """Requests added up.
+
+    ``cost`` is that of the requests whose price is known; ``unpriced`` counts the others that used
+    tokens.  ``duration``, ``first_byte`` and ``overhead`` are means, ``None`` without requests.
+    """
+
+    requests: int
+    errors: int
+    cancelled: int
+    tokens: Tokens
+    cost: float
+    list_cost: float
+    unpriced: int
+    attempts: int
+    searches: int
+    duration: float | None
+    first_byte: float | None
+    overhead: float | None
+
+
+class UsageRow(Struct, frozen=True, omit_defaults=True):
+    """The sums of one group; the fields that the question groups by have its names."""
+
+    sums: Sums
+    model: str | None = None
+    upstream: str | None = None
+    account: str | None = None
+    client_key: str | None = None
+    client: str | None = None
+    outcome: str | None = None
+    period: str | None = None
+
+
+class UsageReport(Struct, frozen=True):
+    """The sums of a time range, and of each group in it, those with most requests first.
+
+    ``refused`` counts requests that were refused before they were admitted, by reason; they are in
+    no other number.
+    """
+
+    since: str
+    until: str
+    total: Sums
+    rows: list[UsageRow]
+    refused: dict[str, int] = field(default_factory=dict)
+
+
+class ILedger(Interface):
+    """Answers questions about finished requests."""
+
+    def requests(question: RequestQuestion) -> Deferred[RequestPage]:
+        """Return a Deferred that fires with a page of requests.
+
+        It fails with an ``UnavailableError`` if there is no ledger, or it cannot be read.
+        """
+
+    def request(request_id: str) -> Deferred[RequestDetail]:
+        """Return a Deferred that fires with one request; it fails with a ``NotFoundError``."""
+
+    def usage(question: UsageQuestion) -> Deferred[UsageReport]:
+        """Return a Deferred that fires with sums.
+
+        It fails with an ``InvalidRequestError`` if the groups or the time zone are unknown.
+        """
