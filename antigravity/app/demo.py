@@ -15,8 +15,8 @@ from antigravity.config.secret import Secret
 from antigravity.config.settings import OpenAIApi, Settings, UpstreamSettings, ZaiSettings
 from antigravity.logs import make_logger
 
-#: The upstreams of the demo: every kind, and each OpenAI API alone, so that every protocol can be
-#: translated to every other.
+#: The upstreams of the demo: every kind, and each of the APIs of OpenAI and Gemini alone, so that
+#: every protocol can be translated to every other.
 DEMO_KINDS: Final = {
     "demo-openai": "openai",
     "demo-openai-chat": "openai",
@@ -24,10 +24,15 @@ DEMO_KINDS: Final = {
     "demo-anthropic": "anthropic",
     "demo-gemini_api": "gemini_api",
     "demo-codeassist": "codeassist",
+    "demo-interactions": "gemini_api",
 }
 _DEMO_APIS: Final[Mapping[str, list[OpenAIApi]]] = {
     "demo-openai-chat": ["chat"],
     "demo-openai-responses": ["responses"],
+}
+_DEMO_QUIRKS: Final[Mapping[str, list[str]]] = {
+    "demo-gemini_api": ["interactions"],
+    "demo-interactions": ["interactions", "no_generate_content"],
 }
 
 
@@ -35,7 +40,12 @@ def demo_settings(settings: Settings, address: str) -> Settings:
     """Return the settings with the simulator at ``address`` as every kind of upstream."""
     base = UpstreamSettings(kind="", base_url=address, api_key=Secret("sk-demo"))
     upstreams = {
-        name: replace(base, kind=kind, apis=_DEMO_APIS.get(name, base.apis))
+        name: replace(
+            base,
+            kind=kind,
+            apis=_DEMO_APIS.get(name, base.apis),
+            quirks=_DEMO_QUIRKS.get(name, base.quirks),
+        )
         for name, kind in DEMO_KINDS.items()
     }
     code_assist = upstreams["demo-codeassist"]

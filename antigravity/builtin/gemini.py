@@ -39,6 +39,7 @@ def register_protocols(register: Callable[[object], None]) -> None:
     register(client(_NAME, "gemini.protocol.GEMINI_CLIENT"))
     interactions = f"{_INTERACTIONS}.protocol.GEMINI_INTERACTIONS_SERVER"
     register(server(_INTERACTIONS, _interaction_routes(), interactions))
+    register(LazyProtocol(IClientProtocol, _INTERACTIONS, _interactions_client))
     predict = post(*(f"{version}/models/{{model...}}:predict" for version in _VERSIONS))
     register(LazyServer(IServerProtocol, _IMAGEN, predict, _imagen_server))
     register(LazyProtocol(IClientProtocol, _IMAGEN, _imagen_client))
@@ -81,6 +82,13 @@ def _interaction_routes() -> tuple[Route, ...]:
             Route("POST", f"{path}/{{id}}:cancel", "stored", "cancel"),
         ]
     return tuple(routes)
+
+
+def _interactions_client() -> Any:
+    from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
+    from antigravity.protocols.gemini_interactions.client import interactions_client
+
+    return interactions_client(GEMINI_CLIENT)
 
 
 def _imagen_server() -> Any:

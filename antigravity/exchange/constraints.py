@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from antigravity.exchange.context import Continuation, RequestContext
-from antigravity.exchange.operations.stored_responses import origin_credential
+from antigravity.exchange.operations.stored_responses import ACCOUNT_GONE, origin_credential
 from antigravity.exchange.plan import Plan
 from antigravity.interfaces.server_traits import RequiredModalities
 from antigravity.ir.capabilities import Capabilities
-from antigravity.ir.errors import InvalidRequestError, NotFoundError
+from antigravity.ir.errors import GatewayError, InvalidRequestError, NotFoundError
 from antigravity.routing.decision import RoutingOption
 
 #: Models that an error names at the most.
@@ -57,7 +57,7 @@ def _can_serve(option: RoutingOption, required: RequiredModalities) -> bool:
     return accepts and (not required.output or required.output in traits.outputs)
 
 
-def native_only_error(context: RequestContext) -> InvalidRequestError | None:
+def native_only_error(context: RequestContext) -> GatewayError | None:
     """Return why only an upstream of the client's protocol can serve a request, if that is so."""
     find_error = context.traits.native_only_error
     return None if find_error is None else find_error(context.call)
@@ -85,21 +85,22 @@ def require_origin(context: RequestContext, plan: Plan, continuation: Continuati
     :raises NotFoundError: if none is left.
     """
     origin = continuation.origin
+    stored = context.traits.stored_responses
     remaining = tuple(option for option in plan.options if option.native)
+    problem = "was not found, or has expired."
     if origin is not None:
         remaining = tuple(each for each in remaining if each.upstream.name == origin.upstream)
-        remaining = remaining if origin_credential(context, origin) is not None else ()
-    elif continuation.is_other_clients:  # upstreams do not tell our clients apart
-        remaining = ()
+        problem = "is stored by another upstream."
+        if origin_credential(context, origin) is None:
+            remaining, problem = (), ACCOUNT_GONE
+    elif continuation.is_other_clients or (stored is not None and stored.only_known):
+        remaining = ()  # upstreams do not tell our clients apart
     if not remaining:
         name = continuation.reference
-        where = (
-            "was not found, or has expired." if origin is None else "is stored by another upstream."
-        )
-        stored = context.traits.stored_responses
         field = "previous_response_id" if stored is None else stored.reference
+        what = field.removeprefix("previous_").removesuffix("_id")
         raise NotFoundError(
-            f"The response {name!r} {where} Send the whole conversation as input.",
+            f"The {what} {name!r} {problem} Send the whole conversation as input.",
             param=field,
             code=f"{field.removesuffix('_id')}_not_found",
         )

@@ -16,7 +16,7 @@ from antigravity.interfaces.sockets import SessionFactory
 from antigravity.ir.aspects import Aspects
 from antigravity.ir.call import Call, HttpReply, ReplyContext
 from antigravity.ir.capabilities import Capabilities
-from antigravity.ir.errors import GatewayError, InvalidRequestError, NotFoundError
+from antigravity.ir.errors import GatewayError, NotFoundError
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
 
@@ -72,6 +72,8 @@ class StoredResponses(Struct, frozen=True):
     ``encode`` returns the reply to a ``stored`` call about stored items, or raises
     ``InvalidRequestError``; ``not_found`` returns the error if there are none.
     ``reference`` is the name of the field with the id of the response that a body continues.
+    ``only_known`` says that an id which is not known here is refused, although an upstream of the
+    protocol might know it: it may be another client's.
     """
 
     previous_id: Callable[[bytes], str | None]
@@ -81,6 +83,7 @@ class StoredResponses(Struct, frozen=True):
     encode: Callable[[Call, bytes], HttpReply]
     not_found: Callable[[Call], NotFoundError]
     reference: str = "previous_response_id"
+    only_known: bool = False
 
 
 class CompactionRequest(Struct, frozen=True):
@@ -170,7 +173,7 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     requested_choices: Callable[[Call], RequestedChoices] | None = None
     split_prompts: Callable[[Call, Request], Sequence[Request]] | None = None
     thinks_with_tools: Callable[[Call], bool] | None = None
-    native_only_error: Callable[[Call], InvalidRequestError | None] | None = None
+    native_only_error: Callable[[Call], GatewayError | None] | None = None
     socket_session: SessionFactory | None = None
     framing: StreamFraming | None = None
     stored_responses: StoredResponses | None = None

@@ -68,6 +68,11 @@ class Capabilities(Struct, frozen=True):
     is not the first one of its upstream.  ``own_endpoint`` says that the model works only at an
     endpoint for one purpose, in the protocol of that endpoint.
 
+    ``agent`` says that the name is that of an agent of Gemini's Interactions, which runs in the
+    ``foreground`` or only in the ``background``; empty: a model.  ``agent_config`` is the type of
+    its settings, if it summarises its thoughts on request, ``environment`` where it runs its tools
+    (``remote``; empty: it needs none).
+
     ``image_ratios`` and ``image_sizes`` are the images that the model can generate (``16:9``,
     ``2K``), ``image_formats`` the formats that can be set (``png``), ``image_references`` the
     maximum number of input images (0: not known).  ``voices`` are the voices of the model, best
@@ -129,6 +134,9 @@ class Capabilities(Struct, frozen=True):
     voice_names: dict[str, str] = {}
     speech_manner: bool = False
     protocol: str = ""
+    agent: Literal["", "foreground", "background"] = ""
+    agent_config: str = ""
+    environment: str = ""
 
     def reads(self, kind: str) -> bool:
         """Return whether the model reads media of a kind, as far as that is known."""

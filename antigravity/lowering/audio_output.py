@@ -23,7 +23,11 @@ from antigravity.ir.request import Request
 
 _AUDIO: Final = "audio"
 #: The client protocols with audio output settings of OpenAI or Gemini, by family.
-_FAMILIES: Final = {"openai_chat": "openai", "gemini": "gemini"}
+_FAMILIES: Final = {
+    "openai_chat": "openai",
+    "gemini": "gemini",
+    "gemini_interactions": "gemini",
+}
 _FALLBACK_VOICE: Final = "alloy"
 _RAW: Final = "pcm16"
 

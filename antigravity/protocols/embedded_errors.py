@@ -166,6 +166,8 @@ def _has_content(data: bytes) -> bool:
         members = _MEMBERS(data)
     except (ValueError, RecursionError):
         return False
+    if _is_interaction(members):
+        return True
     for name in _ERRORS:
         if name in members and bytes(members[name]) != b"null":
             return False
@@ -173,6 +175,13 @@ def _has_content(data: bytes) -> bool:
         if name in members and bytes(memoryview(members[name])[:2]) in _FILLED:
             return True
     return False
+
+
+def _is_interaction(members: Mapping[str, Raw]) -> bool:
+    """Return whether a body is an interaction, which lists its errors beside its steps."""
+    return "status" in members and (
+        "steps" in members or bytes(members.get("object", b"")) == b'"interaction"'
+    )
 
 
 def _find(data: bytes) -> _Embedded | None:

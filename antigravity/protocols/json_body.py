@@ -165,10 +165,12 @@ def with_model(call: Call, model: str) -> bytes:
     return replace_model(call.body, model, members_of(call))
 
 
-def replace_model(body: bytes, model: str, members: Mapping[str, Raw] | None = None) -> bytes:
+def replace_model(
+    body: bytes, model: str, members: Mapping[str, Raw] | None = None, field: str = "model"
+) -> bytes:
     """Return ``body`` with another top-level ``model``, otherwise byte for byte the same.
 
-    ``members`` are those of the body, if they are known.
+    ``members`` are those of the body, if they are known, ``field`` is the one with the model.
 
     :raises InvalidRequestError: if it is not a JSON object.
     """
@@ -180,15 +182,15 @@ def replace_model(body: bytes, model: str, members: Mapping[str, Raw] | None = N
     for key, value in (load_members(body) if members is None else members).items():
         begin = _begin_of_value(body, place, key)
         if begin < 0:
-            return _rebuilt(body, model)
+            return _rebuilt(body, model, field)
         place = begin + memoryview(value).nbytes
-        if key == "model":
+        if key == field:
             found = True
             if bytes(value) != name:
                 pieces += [body[copied:begin], name]
                 copied = place
     if not found or not _END.match(body, place):
-        return _rebuilt(body, model)
+        return _rebuilt(body, model, field)
     return b"".join([*pieces, body[copied:]]) if pieces else body
 
 
@@ -210,6 +212,6 @@ def _is_key(raw: bytes, key: str) -> bool:
     return raw[1:-1].decode() == key
 
 
-def _rebuilt(body: bytes, model: str) -> bytes:
+def _rebuilt(body: bytes, model: str, field: str) -> bytes:
     """Return the body encoded again: it has no model, or a duplicate key."""
-    return msgspec.json.encode({**load_object(body), "model": model})
+    return msgspec.json.encode({**load_object(body), field: model})

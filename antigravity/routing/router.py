@@ -214,6 +214,7 @@ class Router:
             for each in reasons
             if each.rank is not None
         )
+        options = tuple(filter(_can_run, options))
         if rule:
             steps = (MappingStep(rule, requested, name), *steps)
         return RoutingDecision(requested, model, steps, options, reasons, capabilities)
@@ -365,3 +366,9 @@ class Router:
             "available models; [proxy.custom_mapping] maps names, and [routing] fallback_model "
             "serves unknown ones."
         )
+
+
+def _can_run(option: RoutingOption) -> bool:
+    """Return whether an upstream speaks the only protocol in which an agent is served."""
+    capabilities = option.target.capabilities
+    return not capabilities.agent or option.client.name == capabilities.protocol

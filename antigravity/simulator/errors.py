@@ -74,7 +74,7 @@ def context_length_error(
     """Return the error for a prompt that exceeds the context window."""
     if shape is anthropic_error:
         return ApiError(400, f"prompt is too long: {tokens} tokens > {window} maximum")
-    if shape is google_error:
+    if shape in (google_error, interactions_error):
         return ApiError(
             400,
             f"The input token count ({tokens}) exceeds the maximum number of tokens allowed "
@@ -159,6 +159,17 @@ def openai_error(error: ApiError) -> HttpResponse:
         else {"error": {"message": error.message, "type": kind, "param": error.param, "code": code}}
     )
     return HttpResponse(error.status, headers, body)
+
+
+def interactions_error(error: ApiError) -> HttpResponse:
+    """Return an error in the format of the Interactions API, whose codes are words."""
+    code = {400: "invalid_request", 401: "unauthenticated"}.get(error.status)
+    code = code or _GOOGLE.get(error.status, "INVALID_REQUEST").lower()
+    message = error.message
+    if error.retry is not None:
+        message += f" Please retry in {seconds(error.retry)}s."
+    body = {"error": {"message": message, "code": code}}
+    return HttpResponse(error.status, (), error.body if error.body is not None else body)
 
 
 def google_error(error: ApiError) -> HttpResponse:

@@ -16,7 +16,7 @@ from antigravity.simulator.validation import code_assist
 from antigravity.simulator.validation import embeddings as embeddings_validation
 from antigravity.simulator.validation import gemini as gemini_validation
 from antigravity.simulator.validation.gemini_contents import check_contents
-from antigravity.simulator.validation.gemini_models import check_model
+from antigravity.simulator.validation.gemini_models import check_generates, check_model
 from antigravity.simulator.validation.gemini_schema import COUNT_REQUEST
 from antigravity.simulator.validation.google_errors import read_body
 from antigravity.simulator.validation.images import check_predict
@@ -63,6 +63,7 @@ class GoogleApi:
                     call.request, wire_formats.PREDICT, view, False, call.key
                 )
             case "generateContent" | "streamGenerateContent":
+                check_generates(model)
                 view = gemini_parser.parse(model, gemini_validation.check(model, body), body)
                 sse = alt_of(call.request) == "sse"
                 wire_format = wire_formats.GEMINI if sse else wire_formats.GEMINI_ARRAY

@@ -16,6 +16,7 @@ from antigravity.simulator.errors import (
     HttpResponse,
     anthropic_error,
     google_error,
+    interactions_error,
     openai_error,
 )
 from antigravity.simulator.multipart import is_multipart, read_form
@@ -45,6 +46,7 @@ _PARSE: Final[dict[ErrorRenderer, str]] = {
     "aren't using your HTTP library correctly. The OpenAI API expects a JSON payload, but what "
     "was sent was not valid JSON.)",
     google_error: "Invalid JSON payload received. {}",
+    interactions_error: "Invalid JSON payload received. {}",
 }
 #: The only paths that accept a form.
 _FORMS: Final = ("/token", "/oauth2/token")

@@ -20,9 +20,11 @@ from antigravity.simulator.errors import (
     HttpResponse,
     anthropic_error,
     google_error,
+    interactions_error,
     openai_error,
 )
 from antigravity.simulator.google_api import GoogleApi, check_google_key
+from antigravity.simulator.interactions_api import InteractionsApi
 from antigravity.simulator.openai_api import OpenAiApi, check_openai_key
 from antigravity.simulator.request_handler import (
     Call,
@@ -59,6 +61,7 @@ class SimulatorApp:
         self._add_openai(OpenAiApi(state, self.responder))
         self._add_anthropic(AnthropicApi(state, self.responder))
         self._add_google(GoogleApi(state, self.responder, raw_schemas))
+        self._add_interactions(InteractionsApi(self.responder))
         # Three protocols share the paths of models.
         for path in ("/v1/models", "/v1beta/models", "/api/anthropic/v1/models"):
             self._add("GET", path, None, _no_key, _list_models)
@@ -119,6 +122,13 @@ class SimulatorApp:
             ("GET", "/oauth2/v2/userinfo", api.user_info),
         ):
             self._add(methods, path, google_error, _no_key, endpoint)
+
+    def _add_interactions(self, api: InteractionsApi) -> None:
+        add = partial(self._add, render_error=interactions_error, check_key=check_google_key)
+        for path in ("/v1beta/interactions", "/v1/interactions"):
+            add("POST", path, endpoint=api.create)
+            add("GET DELETE", f"{path}/<name>", endpoint=api.stored)
+            add("POST", f"{path}/<name>/cancel", endpoint=api.cancel)
 
     def _add_reports(self) -> None:
         """Add the routes about the simulator itself, which are not logged."""

@@ -6,7 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from antigravity.simulator.encoders import anthropic, audio, chat, gemini, images, responses
+from antigravity.simulator.encoders import (
+    anthropic,
+    audio,
+    chat,
+    gemini,
+    images,
+    interactions,
+    responses,
+)
 from antigravity.simulator.encoders.events import (
     Context,
     ErrorEncoder,
@@ -22,6 +30,7 @@ from antigravity.simulator.errors import (
     HttpResponse,
     anthropic_error,
     google_error,
+    interactions_error,
     openai_error,
 )
 from antigravity.simulator.script import Script
@@ -85,6 +94,15 @@ GEMINI: Final = WireFormat(
     "text/event-stream",
 )
 GEMINI_ARRAY: Final = replace(GEMINI, framing=json_array, stream_type="application/json")
+INTERACTIONS: Final = WireFormat(
+    "interactions",
+    "call_",
+    interactions.encode_response,
+    interactions.encode_events,
+    interactions.encode_error,
+    interactions_error,
+    stream_type="text/event-stream",
+)
 CODE_ASSIST: Final = replace(
     GEMINI,
     name="codeassist",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
+from urllib.parse import urlencode
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
@@ -14,7 +15,7 @@ from antigravity.config.errors import ConfigurationError
 from antigravity.config.settings import UpstreamSettings
 from antigravity.interfaces.transport import OutgoingRequest, Timeouts
 from antigravity.interfaces.upstreams import Credential, IUpstream, UpstreamOperation
-from antigravity.ir.call import Body
+from antigravity.ir.call import Body, Call
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError, UnavailableError
 from antigravity.upstreams.addresses import BaseUrl, bases_of, proxy_of
@@ -229,6 +230,23 @@ class HttpUpstream(ABC):
             return OutgoingRequest("GET", url, headers, b"", self._timeouts, self._proxy)
         timeouts = self._whole_timeouts if operation in ("generate", "compact") else self._timeouts
         return OutgoingRequest("POST", url, headers, body, timeouts, self._proxy)
+
+    def _requests_about(
+        self, call: Call, path: str, protocol: str, credential: Credential
+    ) -> list[OutgoingRequest]:
+        """Return the requests that pass a ``stored`` call on, one for each base address."""
+        query = urlencode(call.parameters)
+        return [
+            OutgoingRequest(
+                call.route.method,
+                base.join(path, query),
+                self._headers("generate", protocol, base, credential, call.headers),
+                call.body,
+                self._timeouts,
+                self._proxy,
+            )
+            for base in self._bases
+        ]
 
     def _no_operation(self, operation: str, protocol: str) -> UnavailableError:
         return UnavailableError(f"upstream {self.name} has no {operation} in {protocol}")

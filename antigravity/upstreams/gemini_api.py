@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
@@ -11,12 +12,15 @@ from zope.interface import implementer
 
 from antigravity.config.settings import UpstreamSettings
 from antigravity.interfaces.embeddings import IEmbeddingKind, IEmbeddingUpstream
+from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.interfaces.upstreams import (
     Credential,
     IModelProtocols,
+    IStoringUpstream,
     IUpstreamKind,
     UpstreamOperation,
 )
+from antigravity.ir.call import Call
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.upstreams.addresses import BaseUrl
 from antigravity.upstreams.base import HeaderPairs, HttpUpstream
@@ -27,7 +31,14 @@ _METHODS: Final = {
     "stream": ("streamGenerateContent", "alt=sse"),
     "count_tokens": ("countTokens", ""),
 }
+#: The operations whose switch for streams is in the body.
+_STREAMED: Final = ("generate", "stream")
+_GEMINI: Final = "gemini"
+_INTERACTIONS: Final = "gemini_interactions"
 _IMAGEN: Final = "imagen"
+#: The header with the revision of the Interactions API, and the one that is written here.
+_REVISION: Final = "api-revision"
+_DEFAULT_REVISION: Final = "2026-05-20"
 _EMBEDDINGS: Final = "gemini_embeddings"
 _EMBEDDING_METHODS: Final = {"embed": "embedContent", "embed_batch": "batchEmbedContents"}
 
@@ -49,9 +60,12 @@ def resource_of(model: str) -> str:
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
-@implementer(IEmbeddingUpstream, IModelProtocols)
+@implementer(IEmbeddingUpstream, IModelProtocols, IStoringUpstream)
 class GeminiApiUpstream(HttpUpstream):
-    """A server with Gemini's paths; its base address can end with a version."""
+    """A server with Gemini's paths; its base address can end with a version.
+
+    It speaks Interactions, too, if its quirks say so: compatible servers mostly do not.
+    """
 
     kind = "gemini_api"
     default_urls = ("https://generativelanguage.googleapis.com",)
@@ -59,7 +73,17 @@ class GeminiApiUpstream(HttpUpstream):
     model_protocols = (_IMAGEN,)
 
     def __init__(self, settings: UpstreamSettings, services: UpstreamServices) -> None:
-        super().__init__(settings, services, ("gemini",))
+        super().__init__(settings, services, (_GEMINI,))
+        if _INTERACTIONS in services.protocols and "interactions" in self.quirks:
+            only = "no_generate_content" in self.quirks
+            self.protocols = (_INTERACTIONS,) if only else (_GEMINI, _INTERACTIONS)
+
+    def stored_requests(self, call: Call, credential: Credential) -> Sequence[OutgoingRequest]:
+        """Return the HTTP requests about an interaction that was made with ``credential``."""
+        path = f"/interactions/{quote(call.arguments['id'], safe='')}"
+        if call.route.tag == "cancel":
+            path += "/cancel"
+        return self._requests_about(call, path, _INTERACTIONS, credential)
 
     def _normal(self, base: BaseUrl) -> BaseUrl:
         if _VERSION_SUFFIX.search(base.path):
@@ -71,19 +95,29 @@ class GeminiApiUpstream(HttpUpstream):
             return f"{resource_of(model)}:{_EMBEDDING_METHODS[operation]}", ""
         if protocol == _IMAGEN and operation == "generate":
             return f"{resource_of(model)}:predict", ""
-        if protocol != "gemini" or operation in _EMBEDDING_METHODS:
-            raise self._no_operation(operation, protocol)
-        if operation == "list_models":
-            return "/models", "pageSize=1000"
-        method, query = _METHODS[operation]
-        return f"{resource_of(model)}:{method}", query
+        if protocol in self.protocols:
+            if operation == "list_models":
+                return "/models", "pageSize=1000"
+            if protocol == _INTERACTIONS and operation in _STREAMED:
+                return "/interactions", ""
+            if protocol == _GEMINI and operation in _METHODS:
+                method, query = _METHODS[operation]
+                return f"{resource_of(model)}:{method}", query
+        raise self._no_operation(operation, protocol)
 
     def passes(self, protocol: str, operation: UpstreamOperation, body: bytes = b"") -> bool:
         """Return whether the upstream has this operation in this protocol."""
         if protocol == _IMAGEN:
             return operation == "generate"
+        if protocol == _INTERACTIONS and operation not in _STREAMED:
+            return False
         is_embedding = operation in _EMBEDDING_METHODS
         return protocol in (self.embedding_protocols if is_embedding else self.protocols)
+
+    def _content(self, protocol: str, headers: Mapping[str, str]) -> HeaderPairs:
+        if protocol != _INTERACTIONS:
+            return ()
+        return ((_REVISION, headers.get(_REVISION) or _DEFAULT_REVISION),)
 
     def _authorization(self, credential: Credential, base: BaseUrl) -> HeaderPairs:
         return (("x-goog-api-key", credential.secret),)

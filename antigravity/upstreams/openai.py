@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from zope.interface import implementer
 
@@ -109,18 +109,7 @@ class OpenAIUpstream(HttpUpstream):
     def stored_requests(self, call: Call, credential: Credential) -> Sequence[OutgoingRequest]:
         """Return the HTTP requests about a response that was made with ``credential``."""
         path = f"/responses/{quote(call.arguments['id'], safe='')}{_STORED_PATHS[call.route.tag]}"
-        query = urlencode(call.parameters)
-        return [
-            OutgoingRequest(
-                call.route.method,
-                base.join(path, query),
-                self._headers("generate", RESPONSES, base, credential, call.headers),
-                call.body,
-                self._timeouts,
-                self._proxy,
-            )
-            for base in self._bases
-        ]
+        return self._requests_about(call, path, RESPONSES, credential)
 
     def _speaks(self, protocol: str) -> bool:
         return protocol in self.protocols or protocol in self.embedding_protocols

@@ -139,7 +139,8 @@ def _add(step: dict[str, Any], delta: dict[str, Any], pieces: dict[int, str], in
             contents = step["content"]
             contents[-1].setdefault("annotations", []).extend(delta["annotations"])
         case "thought_summary":
-            step.setdefault("summary", []).append(delta["content"])
+            summary = step.setdefault("summary", [{"type": "text", "text": ""}])
+            summary[-1]["text"] += delta["content"]["text"]
         case "thought_signature":
             step["signature"] = delta["signature"]
         case "arguments_delta":

@@ -39,25 +39,28 @@ GEMINI = Target("gemini", "demo-gemini_api", "gemini-3-pro-preview", can_stop_th
 GEMINI_BUDGET = Target("gemini-budget", "demo-gemini_api", "gemini-2.5-flash")
 CODE_ASSIST = Target("codeassist", "demo-codeassist", "gemini-3-flash", can_stop_thinking=False)
 CODE_ASSIST_CLAUDE = Target("codeassist-claude", "demo-codeassist", "claude-sonnet-4-6")
+INTERACTIONS = Target(
+    "interactions", "demo-interactions", "gemini-3-pro-preview", can_stop_thinking=False
+)
 
 #: One for each upstream protocol.
-TARGETS = (CHAT, RESPONSES, ANTHROPIC, GEMINI, CODE_ASSIST)
+TARGETS = (CHAT, RESPONSES, ANTHROPIC, GEMINI, CODE_ASSIST, INTERACTIONS)
 #: And the models that the same protocols treat differently.
 EVERY = (*TARGETS, ANTHROPIC_BUDGET, GEMINI_BUDGET, CODE_ASSIST_CLAUDE)
 
 _SPOKEN = {
-    "chat": "demo-openai-chat",
-    "responses": "demo-openai-responses",
-    "anthropic": "demo-anthropic",
-    "genai": "demo-gemini_api",
-    "generativeai": "demo-gemini_api",
-    "interactions": "none of the demo",
+    "chat": ("demo-openai-chat",),
+    "responses": ("demo-openai-responses",),
+    "anthropic": ("demo-anthropic",),
+    "genai": ("demo-gemini_api",),
+    "generativeai": ("demo-gemini_api",),
+    "interactions": ("demo-gemini_api", "demo-interactions"),
 }
 
 
 def native(sdk: SdkDriver, target: Target) -> bool:
     """Return whether the upstream speaks the SDK's own protocol: requests pass as they are."""
-    return _SPOKEN[sdk.name] == target.upstream
+    return target.upstream in _SPOKEN[sdk.name]
 
 
 def name(each: Target) -> str:

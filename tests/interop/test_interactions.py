@@ -1,4 +1,4 @@
-"""Interactions with Google's own SDK: stored, continued, retrieved, deleted, refused."""
+"""Interactions that the gateway translates and stores, with Google's own SDK."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from google import genai
 from google.genai import types
 
-from tests.interop.targets import ANTHROPIC, GEMINI, TARGETS, Target, name
+from tests.interop.targets import ANTHROPIC, RESPONSES, TARGETS, Target, name
 
 errors = pytest.importorskip("tests.interop.interactions_driver", exc_type=ImportError)
 
@@ -59,7 +59,7 @@ def test_interaction_is_continued_retrieved_and_deleted(interactions: Any, targe
 
 def test_stored_interaction_is_streamed_again_from_any_event(interactions: Any) -> None:
     made = interactions.create(
-        model=GEMINI.model,
+        model=RESPONSES.model,
         input="[[say one two]] [[think Hm]]",
         generation_config={"thinking_level": "low", "thinking_summaries": "auto"},
     )
@@ -75,16 +75,16 @@ def test_stored_interaction_is_streamed_again_from_any_event(interactions: Any) 
 
 
 def test_interaction_with_store_false_is_not_stored(interactions: Any) -> None:
-    made = interactions.create(model=GEMINI.model, input="[[say one]]", store=False)
+    made = interactions.create(model=RESPONSES.model, input="[[say one]]", store=False)
     with pytest.raises(errors.NotFoundError):
         interactions.get(made.id)
     with pytest.raises(errors.NotFoundError) as caught:
-        interactions.create(model=GEMINI.model, input="x", previous_interaction_id=made.id)
+        interactions.create(model=RESPONSES.model, input="x", previous_interaction_id=made.id)
     assert "previous_interaction_id" in str(caught.value)
 
 
 def test_finished_interaction_cannot_be_cancelled(interactions: Any) -> None:
-    made = interactions.create(model=GEMINI.model, input="[[say one]]")
+    made = interactions.create(model=RESPONSES.model, input="[[say one]]")
     with pytest.raises(errors.BadRequestError):
         interactions.cancel(made.id)
 
@@ -145,10 +145,4 @@ def test_what_cannot_be_served_is_refused(
     interactions: Any, fields: dict[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        interactions.create(**{"model": GEMINI.model, "input": "x", **fields})
-
-
-def test_agents_are_not_found(interactions: Any) -> None:
-    with pytest.raises(errors.NotFoundError) as caught:
-        interactions.create(agent="deep-research-preview-04-2026", input="x", background=True)
-    assert "agent" in str(caught.value).lower()
+        interactions.create(**{"model": RESPONSES.model, "input": "x", **fields})

@@ -377,6 +377,64 @@ def _gemini_part(part: UserText | Shown) -> dict[str, Any]:
     return {"inlineData": {"mimeType": part.mime_type, "data": part.data}}
 
 
+def interactions(ask: ClientRequest) -> dict[str, Any]:
+    steps: list[dict[str, Any]] = []
+    for number, turn in enumerate(ask.turns):
+        content = [_interaction_part(part) for part in turn.user]
+        steps.append({"type": "user_input", "content": content})
+        if turn.model and (turn.calls or not ask.last(turn)):
+            said = {"type": "text", "text": turn.model}
+            steps.append({"type": "model_output", "content": [said]})
+        for place, call in enumerate(turn.calls):
+            steps.append(
+                {
+                    "type": "function_call",
+                    "id": call_id(number, place),
+                    "name": call.name,
+                    "arguments": call.arguments,
+                }
+            )
+        for place, call in enumerate(turn.calls):
+            result: Any = call.result
+            if call.picture:
+                result = [{"type": "text", "text": call.result}, _interaction_part(Shown())]
+            step = {"type": "function_result", "call_id": call_id(number, place), "result": result}
+            steps.append({**step, "is_error": True} if call.failed else step)
+    config: dict[str, Any] = {
+        "temperature": ask.temperature,
+        "top_p": ask.top_p,
+        "max_output_tokens": ask.max_tokens,
+        "stop_sequences": list(ask.stop) or None,
+        "thinking_level": ask.effort,
+        "thinking_summaries": "auto" if ask.effort else None,
+    }
+    body: dict[str, Any] = {
+        "model": "m",
+        "input": steps,
+        "system_instruction": ask.system or None,
+        "stream": True,
+        "store": False,
+    }
+    if ask.tools:
+        body["tools"] = [
+            {"type": "function", "name": n, "description": n, "parameters": SCHEMA}
+            for n in ask.tools
+        ]
+        kinds = {"auto": "auto", "none": "none", "required": "any"}
+        choice = _chosen(ask, lambda name: {"allowed_tools": {"mode": "any", "tools": [name]}})
+        config["tool_choice"] = kinds[choice] if isinstance(choice, str) else choice
+    if ask.form:
+        form = {"type": "text", "mime_type": "application/json", "schema": FORM}
+        body["response_format"] = form
+    return _without_none({**body, "generation_config": _without_none(config)})
+
+
+def _interaction_part(part: UserText | Shown) -> dict[str, Any]:
+    if isinstance(part, UserText):
+        return {"type": "text", "text": part.text}
+    return {"type": part.kind, "data": part.data, "mime_type": part.mime_type}
+
+
 def _without_none(body: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
 
@@ -387,6 +445,7 @@ WRITERS = {
     "openai_completions": completions,
     "anthropic": anthropic,
     "gemini": gemini,
+    "gemini_interactions": interactions,
 }
 
 

@@ -122,12 +122,29 @@ def _content(wire: Any) -> dict[str, Any]:
     }
 
 
+def _interaction(wire: Any) -> dict[str, Any]:
+    steps, usage = wire["steps"], wire["usage"]
+    outputs = [each for step in steps for each in step.get("content", ())]
+    return {
+        "text": "".join(each["text"] for each in outputs if each["type"] == "text"),
+        "thinking": "".join(
+            each["text"] for step in steps if step["type"] == "thought" for each in step["summary"]
+        ),
+        "calls": [(s["name"], s["arguments"]) for s in steps if s["type"] == "function_call"],
+        "usage": (
+            usage["total_input_tokens"],
+            usage["total_output_tokens"] + usage["total_thought_tokens"],
+        ),
+    }
+
+
 WHOLE: dict[str, Any] = {
     "openai_chat": _chat,
     "openai_completions": _completion,
     "openai_responses": _response,
     "anthropic": _message,
     "gemini": _content,
+    "gemini_interactions": _interaction,
 }
 
 

@@ -10,8 +10,8 @@ from antigravity.ir.call import Call, Route
 from antigravity.ir.errors import InvalidRequestError, RateLimitedError
 from antigravity.mcp.client.event_reader import _Decoder
 from antigravity.protocols.anthropic.server_reply import encode_models
-from antigravity.protocols.gemini.json_schema.from_gemini import from_gemini
 from antigravity.protocols.gemini.json_schema.refs import References
+from antigravity.protocols.gemini_schemas import from_gemini
 from antigravity.protocols.imagen.server import _ratio
 from antigravity.protocols.openai_errors import decode_error
 from antigravity.protocols.openai_responses.stored import _limit

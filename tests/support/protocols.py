@@ -13,6 +13,8 @@ from antigravity.ir.parts import Media, Text, ToolCall, ToolResult
 from antigravity.ir.request import Request
 from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT, ANTHROPIC_SERVER
 from antigravity.protocols.gemini.protocol import GEMINI_CLIENT, GEMINI_SERVER
+from antigravity.protocols.gemini_interactions.client import interactions_client
+from antigravity.protocols.gemini_interactions.protocol import GEMINI_INTERACTIONS_SERVER
 from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT, OPENAI_CHAT_SERVER
 from antigravity.protocols.openai_completions.protocol import OPENAI_COMPLETIONS_SERVER
 from antigravity.protocols.openai_responses.protocol import (
@@ -29,11 +31,18 @@ SERVERS: dict[str, Any] = {
         OPENAI_COMPLETIONS_SERVER,
         ANTHROPIC_SERVER,
         GEMINI_SERVER,
+        GEMINI_INTERACTIONS_SERVER,
     )
 }
 CLIENTS: dict[str, Any] = {
     client.name: client
-    for client in (OPENAI_CHAT_CLIENT, OPENAI_RESPONSES_CLIENT, ANTHROPIC_CLIENT, GEMINI_CLIENT)
+    for client in (
+        OPENAI_CHAT_CLIENT,
+        OPENAI_RESPONSES_CLIENT,
+        ANTHROPIC_CLIENT,
+        GEMINI_CLIENT,
+        interactions_client(GEMINI_CLIENT),
+    )
 }
 #: Models that differ in what they can do, by the protocol that reaches them.
 MODELS = {
@@ -41,6 +50,7 @@ MODELS = {
     "openai_responses": ("gpt-4.1", "gpt-5.2"),
     "anthropic": ("claude-sonnet-4-5", "claude-opus-4-7", "glm-4.6v"),
     "gemini": ("gemini-2.5-flash", "gemini-3-pro-preview", "gemini-2.0-flash"),
+    "gemini_interactions": ("gemini-2.5-flash", "gemini-3-pro-preview"),
 }
 TARGETS = [(name, model) for name, models in MODELS.items() for model in models]
 PAIRS = list(itertools.product(SERVERS, CLIENTS))

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from antigravity.config.settings import WholeResponses
 from antigravity.exchange.attempts.attempt import Attempt
+from antigravity.exchange.attempts.background_agent import BackgroundAgent
 from antigravity.exchange.attempts.commit_point import begin
 from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.attempts.whole_responses import QUIRK, needs_stream, wants_whole
@@ -29,6 +30,7 @@ from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import (
     EncodedRequest,
     IClientProtocol,
+    IStreamDecoder,
     IStreamEncoder,
 )
 from antigravity.interfaces.transport import IIncomingResponse
@@ -52,6 +54,8 @@ log = make_logger()
 
 #: A lowered request, its encoded form, in which images may be shortened, and the body to send.
 Translated = tuple[Lowered, EncodedRequest, Body]
+#: Gives an account back with the error of an attempt, ``None`` for a success.
+Settle = Callable[[GatewayError | None], None]
 ThinkingLookup = Callable[[str], StoredThinking | None]
 
 
@@ -75,14 +79,23 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     except Refused as refused:
         refused.learned = _learn(attempt, refused, lowered, encoded.body)
         raise
-    source = _source(attempt, lowered, response)
+    decoder: IStreamDecoder = option.client.decoder(lowered.request, option.target)
+    agent: BackgroundAgent | None = None
+    if option.target.capabilities.agent == "background":
+        decoder = agent = BackgroundAgent(attempt, decoder)
+    source = _source(attempt, lowered, response, decoder)
+    settle = attempt.settle if agent is None else agent.settle
 
     def completed() -> None:
         learn_from_usage(context, option.target.model, source.reported, lowered.request)
 
-    if context.head.stream:
-        return await _stream(attempt, source, response, completed)
-    return await _whole(attempt, source, response, completed)
+    reply = _stream if context.head.stream else _whole
+    try:
+        return await reply(attempt, source, response, settle, completed)
+    except BaseException:  # a client that disconnects cancels the attempt
+        if agent is not None:
+            agent.cancel()
+        raise
 
 
 def _own_version(headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -204,11 +217,13 @@ def _encode_body(
     return encoded, encoded.body
 
 
-def _source(attempt: Attempt, lowered: Lowered, response: IIncomingResponse) -> EventSource:
+def _source(
+    attempt: Attempt, lowered: Lowered, response: IIncomingResponse, decoder: IStreamDecoder
+) -> EventSource:
     context, option, target = attempt.context, attempt.option, attempt.option.target
     keep = partial(context.services.signatures.remember, context.call.principal)
     return EventSource(
-        option.client.decoder(lowered.request, target),
+        decoder,
         lowered.pipeline,
         option.upstream.unwrap if option.upstream.wraps() else None,
         SignatureCollector(keep, unsigned=target.wants_reasoning),
@@ -231,6 +246,7 @@ async def _stream(
     attempt: Attempt,
     source: EventSource,
     response: IIncomingResponse,
+    settle: Settle,
     completed: Callable[[], None],
 ) -> Reply:
     context = attempt.context
@@ -248,9 +264,7 @@ async def _stream(
     bare = context.traits.can_respond_with_files and not is_events(encoder.content_type)
     abort_on_error = converter is not None or bare
     translator = TranslatedStream(source, encoder)
-    pump = await begin(
-        context, translator, response, attempt.settle, store, abort_on_error=abort_on_error
-    )
+    pump = await begin(context, translator, response, settle, store, abort_on_error=abort_on_error)
     stream: object = pump
     if converter is not None:
         stream = ConvertedStream(pump, converter, context.services.in_thread)
@@ -261,11 +275,12 @@ async def _whole(
     attempt: Attempt,
     source: EventSource,
     response: IIncomingResponse,
+    settle: Settle,
     completed: Callable[[], None],
 ) -> Reply:
     context = attempt.context
     folded = ResponseCollector(source)
-    await begin(context, folded, response, attempt.settle)
+    await begin(context, folded, response, settle)
     whole = folded.response()
     reply: HttpReply = context.protocol.encode_response(whole, reply_context(context))
     store_response(context, reply.body)

@@ -8,13 +8,18 @@ from antigravity.exchange.attempts.commit_point import begin
 from antigravity.exchange.attempts.upstream_call import Refused, first_good
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.response_store import ResponseOrigin
-from antigravity.exchange.operations.stored_responses import client_responses, origin_credential
+from antigravity.exchange.operations.stored_responses import (
+    ACCOUNT_GONE,
+    client_responses,
+    origin_credential,
+)
 from antigravity.exchange.response_headers import passed_headers
 from antigravity.exchange.streams.bounds import RESPONSE_LIMIT
 from antigravity.exchange.streams.raw import RawEventStream, is_events
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.server_traits import StoredResponses
 from antigravity.interfaces.upstreams import IStoringUpstream
+from antigravity.ir.call import Call
 from antigravity.ir.capabilities import Target
 from antigravity.ir.errors import NotFoundError
 from antigravity.redaction.errors import redact_errors
@@ -54,7 +59,7 @@ async def _forward(
     found = next((u for u in snapshot.router.upstreams if u.name == origin.upstream), None)
     upstream = IStoringUpstream(found, None)
     if credential is None or upstream is None:
-        raise stored.not_found(call)
+        raise _account_gone(call, stored)
     client = snapshot.clients[context.protocol.name]
     context.recorder.begin(origin.model, stream=False)
     option = RoutingOption(upstream, client, Target(origin.model), True)
@@ -87,3 +92,11 @@ async def _forward(
     context.recorder.first_byte()
     context.recorder.end(None, None)
     return Reply(response.status(), content_type, passed_headers(headers), body)
+
+
+def _account_gone(call: Call, stored: StoredResponses) -> NotFoundError:
+    """Return the error for a response whose account or upstream was removed."""
+    missing = stored.not_found(call)
+    what = stored.reference.removeprefix("previous_").removesuffix("_id")
+    message = f"The {what} {call.arguments['id']!r} {ACCOUNT_GONE}"
+    return NotFoundError(message, param=missing.param, code=missing.code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -12,6 +13,9 @@ from antigravity.exchange.operations.response_store import ResponseOrigin, Respo
 from antigravity.interfaces.protocols import IResponseIdTap, ITap
 from antigravity.interfaces.upstreams import Credential
 from antigravity.routing.decision import RoutingOption
+
+#: What is wrong with a response whose account was removed or disabled.
+ACCOUNT_GONE: Final = "is stored for an account that is no longer available here."
 
 
 class _Identity(Struct):

@@ -26,6 +26,7 @@ _OWN: Final = {
     "openai_responses": (b'"response', b'"output"'),
     "anthropic": (b'"message_start"', b'"stop_reason"'),
     "gemini": (b'"candidates"', b'"promptFeedback"', b'"usageMetadata"'),
+    "gemini_interactions": (b'"event_type"', b'"steps"', b'"interaction"'),
 }
 
 
@@ -40,6 +41,8 @@ def detect_protocol(data: bytes) -> str:
         return "openai_chat"
     if "candidates" in members:
         return "gemini"
+    if "event_type" in members or bytes(members.get("object", b"")) == b'"interaction"':
+        return "gemini_interactions"
     if kind.startswith(b"response.") or bytes(members.get("object", b"")) == b'"response"':
         return "openai_responses"
     if kind == b"message_start" or (kind == b"message" and "content" in members):

@@ -365,4 +365,4 @@ def _is_error_event(event: ServerSentEvent) -> bool:
         return True
     if b'"error"' not in data or b'"message"' not in data or b'"error":"' in data:
         return False
-    return b'"type"' in data or b'"status"' in data
+    return b'"type"' in data or b'"status"' in data or b'"event_type"' in data

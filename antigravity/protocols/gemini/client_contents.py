@@ -18,7 +18,7 @@ from antigravity.ir.parts import (
 )
 from antigravity.ir.request import Message, Request
 from antigravity.ir.signature import Signature
-from antigravity.protocols.gemini.arguments import call_arguments, json_object
+from antigravity.protocols.call_arguments import call_arguments, json_object
 from antigravity.protocols.gemini.client_media import media_fields, media_part
 from antigravity.protocols.gemini.server_parts import PART_FIELDS
 from antigravity.protocols.gemini_signatures import FAMILY, family_of

@@ -24,9 +24,9 @@ from antigravity.ir.events import (
 from antigravity.ir.media import FileReference, InlineData, MediaSource, UrlSource
 from antigravity.ir.request import Request
 from antigravity.ir.signature import Signature
+from antigravity.protocols.call_arguments import call_arguments, json_object
 from antigravity.protocols.event_sequencer import OrderedEvent
 from antigravity.protocols.gemini import finish_reasons, logprobs
-from antigravity.protocols.gemini.arguments import call_arguments, json_object
 from antigravity.protocols.gemini.grounding import GroundingBuilder
 from antigravity.protocols.gemini_signatures import is_useful_alone, of_redacted, to_wire
 

@@ -8,8 +8,8 @@ from msgspec import Struct, UnsetType
 
 from antigravity.ir.request import Effort, ResponseFormat, Sampling, ThinkingConfig
 from antigravity.protocols.gemini import schema
-from antigravity.protocols.gemini.json_schema.from_gemini import from_gemini, lower_types
 from antigravity.protocols.gemini.request_reader import reject, unknown_fields
+from antigravity.protocols.gemini_schemas import from_gemini, lower_types
 
 T = TypeVar("T")
 

@@ -13,11 +13,11 @@ from antigravity.ir.request import Message
 from antigravity.ir.signature import Signature
 from antigravity.protocols import gemini_base64 as base64_text
 from antigravity.protocols import gemini_signatures as signatures
+from antigravity.protocols.call_arguments import json_text
 from antigravity.protocols.gemini import schema
-from antigravity.protocols.gemini.arguments import json_text
 from antigravity.protocols.gemini.call_ids import CallIds
 from antigravity.protocols.gemini.request_reader import reject, unknown_fields
-from antigravity.protocols.gemini.youtube import is_youtube
+from antigravity.protocols.gemini_media import is_youtube
 from antigravity.protocols.tool_arguments import object_text
 
 Role = Literal["system", "user", "assistant"]

@@ -16,8 +16,8 @@ from antigravity.ir.tools import (
     WebSearchTool,
 )
 from antigravity.protocols.gemini import schema
-from antigravity.protocols.gemini.json_schema.from_gemini import from_gemini, lower_types
 from antigravity.protocols.gemini.request_reader import reject, unknown_fields
+from antigravity.protocols.gemini_schemas import from_gemini, lower_types
 
 #: The values of the enum ``FunctionCallingConfig.Mode``, by number.
 _MODES: Final = ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED")

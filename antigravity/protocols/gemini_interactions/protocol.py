@@ -7,13 +7,19 @@ from typing import Final
 from antigravity.interfaces.server_traits import ServerTraits, StoredResponses
 from antigravity.ir.call import Call, Route
 from antigravity.protocols.conversation_hint import conversation_key
-from antigravity.protocols.gemini_interactions import conversation, errors, server_request, stored
+from antigravity.protocols.gemini_interactions import (
+    conversation,
+    errors,
+    server_request,
+    server_scan,
+    stored,
+)
 from antigravity.protocols.gemini_interactions.schema import NAME
 from antigravity.protocols.gemini_interactions.server_stream import (
     InteractionStreamEncoder,
     encode_response,
 )
-from antigravity.protocols.json_body import members_of, with_model
+from antigravity.protocols.json_body import members_of
 from antigravity.protocols.server_protocol import ServerProtocol
 from antigravity.sse import KEEPALIVE_COMMENT
 
@@ -40,6 +46,7 @@ GEMINI_INTERACTIONS_SERVER: Final = ServerProtocol(
     routes=(*_routes("/v1beta"), *_routes("/v1")),
     traits=ServerTraits(
         conversation_hint=_conversation_hint,
+        needs_translation=server_scan.needs_translation,
         native_only_error=server_request.native_only_error,
         stored_responses=StoredResponses(
             previous_id=conversation.previous_id,
@@ -49,12 +56,13 @@ GEMINI_INTERACTIONS_SERVER: Final = ServerProtocol(
             encode=stored.encode,
             not_found=stored.not_found,
             reference="previous_interaction_id",
+            only_known=True,
         ),
     ),
     keepalive=KEEPALIVE_COMMENT,
     peek=server_request.peek,
     decode=server_request.decode,
-    with_model=with_model,
+    with_model=server_request.with_model,
     encoder=InteractionStreamEncoder,
     encode_response=encode_response,
     encode_error=errors.error_reply,

@@ -44,7 +44,7 @@ class GenerationConfig(Struct, frozen=True):
 class InteractionBody(Struct, frozen=True):
     """The fields of the body that the representation has a field for."""
 
-    model: str
+    model: str = ""
     input: str | JsonObject | list[str | JsonObject] | None = None
     system_instruction: str | None = None
     stream: bool | None = None

@@ -15,6 +15,7 @@ from antigravity.protocols.gemini_interactions.schema import (
     JsonObject,
     refuse,
 )
+from antigravity.protocols.gemini_schemas import from_gemini
 
 #: The values of ``thinking_summaries``.
 _SUMMARIES: Final = ("auto", "none")
@@ -96,11 +97,11 @@ def _set_text(found: OutputFormat, form: JsonObject, kind: Any) -> None:
     """Set the format of the text."""
     if kind != "text":
         if form:
-            found.text = ResponseFormat("schema", schema=form)
+            found.text = ResponseFormat("schema", schema=from_gemini(form))
         return
     schema, mime_type = form.get("schema"), form.get("mime_type")
     if isinstance(schema, dict):
-        found.text = ResponseFormat("schema", schema=schema)
+        found.text = ResponseFormat("schema", schema=from_gemini(schema))
     elif mime_type == _JSON:
         found.text = ResponseFormat("json")
     elif mime_type not in _PLAIN:

@@ -23,6 +23,7 @@ from antigravity.protocols.gemini_interactions.schema import (
     read,
     refuse,
 )
+from antigravity.protocols.gemini_media import is_youtube
 from antigravity.protocols.json_body import bad_field
 
 #: The types of content that are media, which the representation names alike.
@@ -94,6 +95,8 @@ def _source(uri: str) -> MediaSource:
     """Return the source of a URI: one on the web, or a file that Google stores."""
     host = uri.partition("://")[2].partition("/")[0]
     is_google_file = host.endswith(".googleapis.com") and "/files/" in uri
+    if is_youtube(uri):
+        return FileReference(uri, "google")
     if uri[:8].lower().startswith(("http://", "https://")) and not is_google_file:
         return UrlSource(uri)
     return FileReference(uri, "google")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from antigravity.ir.call import Call, Head
-from antigravity.ir.errors import InvalidRequestError, NotFoundError
+from antigravity.ir.errors import GatewayError, NotFoundError
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Request
 from antigravity.protocols.gemini_interactions.schema import (
@@ -24,9 +24,19 @@ from antigravity.protocols.gemini_interactions.server_config import (
     speech_config,
 )
 from antigravity.protocols.gemini_interactions.server_steps import StepReader
-from antigravity.protocols.gemini_interactions.server_tools import decode_choice, decode_tools
-from antigravity.protocols.json_body import bad_field, decode_object, load_object, members_of
-from antigravity.protocols.member_scan import has_member
+from antigravity.protocols.gemini_interactions.server_tools import (
+    decode_choice,
+    decode_tools,
+    search_settings,
+)
+from antigravity.protocols.json_body import (
+    bad_field,
+    decode_object,
+    load_object,
+    members_of,
+    replace_model,
+)
+from antigravity.protocols.member_scan import Members, has_member
 
 #: Fields that only Google can follow, and what to do instead.
 _ONLY_GOOGLE: Final = {
@@ -46,31 +56,46 @@ _PREFIX: Final = "models/"
 def peek(call: Call) -> Head:
     """Return the model and the streaming switch.
 
-    :raises InvalidRequestError: if the body is not a JSON object, or names no model.
-    :raises NotFoundError: if it names an agent.
+    :raises InvalidRequestError: if the body is not a JSON object, or names neither a model nor an
+        agent.
     """
     members = members_of(call)
-    if has_member(members, "agent"):
-        raise NotFoundError(
-            "Agents run at Google only, and no upstream here serves them: name a `model`.",
-            param="agent",
-            code="agent_not_found",
-        )
-    model = _scalar(members, "model")
+    field = _model_field(members)
+    model = _scalar(members, field)
     if not isinstance(model, str) or not model.removeprefix(_PREFIX):
-        raise required("model")
+        raise required(field)
     return Head(model.removeprefix(_PREFIX), _scalar(members, "stream") is True)
 
 
-def _scalar(members: Any, name: str) -> Any:
+def _model_field(members: Members) -> str:
+    """Return the field that names what serves the request."""
+    return "agent" if has_member(members, "agent") else "model"
+
+
+def with_model(call: Call, model: str) -> bytes:
+    """Return a call's body with another model or agent, otherwise unchanged.
+
+    :raises InvalidRequestError: if it is not a JSON object.
+    """
+    members = members_of(call)
+    return replace_model(call.body, model, members, _model_field(members))
+
+
+def _scalar(members: Members, name: str) -> Any:
     """Return the value of a member, ``None`` if there is none."""
     raw = bytes(members[name]) if name in members else b"null"
     return decode_object(b'{"value":%b}' % raw, dict[str, Any])["value"]
 
 
-def native_only_error(call: Call) -> InvalidRequestError | None:
+def native_only_error(call: Call) -> GatewayError | None:
     """Return the error for a request that only Google can serve, ``None`` for others."""
     members = members_of(call)
+    if has_member(members, "agent"):
+        return NotFoundError(
+            "Agents run at Google only, and no upstream here serves this one: name a `model`.",
+            param="agent",
+            code="agent_not_found",
+        )
     for name, remedy in _ONLY_GOOGLE.items():
         if name in members and bytes(members[name]) not in _FALSE:
             return bad_field(name, f"works only at Google itself: {remedy}")
@@ -87,6 +112,8 @@ def decode(call: Call) -> Request:
     error = native_only_error(call)
     if error is not None:
         raise error
+    if not wire.model:
+        raise required("model")
     config = wire.generation_config or GenerationConfig()
     form = decode_format(wire)
     steps = StepReader()
@@ -94,7 +121,7 @@ def decode(call: Call) -> Request:
     messages = steps.messages()
     if not messages:
         raise required("input")
-    tier = wire.service_tier
+    tier = (wire.service_tier or "").lower()
     return Request(
         model=wire.model.removeprefix(_PREFIX),
         messages=messages,
@@ -112,8 +139,8 @@ def decode(call: Call) -> Request:
         image_config=form.image_config or image_config(config.image_config),
         audio_config=speech_config(config.speech_config),
         metadata=dict(wire.labels or {}),
-        service_tier=_TIERS.get(tier) if tier else None,
-        extensions=_extensions(fields, form.rest, tier),
+        service_tier=_TIERS.get(tier),
+        extensions={**_extensions(fields, form.rest, tier), **search_settings(wire.tools or ())},
     )
 
 

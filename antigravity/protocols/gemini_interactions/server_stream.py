@@ -11,6 +11,7 @@ from antigravity.ir.events import (
     CitationEvent,
     Finish,
     MediaOutput,
+    OpaqueOutput,
     RedactedThinking,
     RefusalDelta,
     ResponseStart,
@@ -30,7 +31,7 @@ from antigravity.ir.signature import Signature
 from antigravity.protocols.event_sequencer import OrderedEvent
 from antigravity.protocols.gemini_interactions.errors import error_object
 from antigravity.protocols.gemini_interactions.event_writer import EventWriter
-from antigravity.protocols.gemini_interactions.schema import JsonObject
+from antigravity.protocols.gemini_interactions.schema import NAME, JsonObject
 from antigravity.protocols.gemini_interactions.server_output import (
     FunctionCall,
     ModelOutput,
@@ -238,6 +239,12 @@ class InteractionStreamEncoder(StreamEncoder):
                 self._close_for(event.search)
             self._searches[event.search.id] = event.search
 
+    def _opaque(self, event: OpaqueOutput) -> None:
+        """Write a step of this protocol's own; those of others have no form here."""
+        if event.protocol == NAME and event.complete:
+            self._close()
+            self._whole_step(event.wire)
+
     def _close_for(self, search: WebSearch) -> None:
         """Close the open step, unless the search itself is what waits."""
         if search.id not in self._searches:
@@ -256,6 +263,7 @@ _WRITERS: Final[dict[type, Callable[[InteractionStreamEncoder, Any], None]]] = {
     ToolCallDelta: InteractionStreamEncoder._call_delta,
     ToolCallEnd: InteractionStreamEncoder._end,
     MediaOutput: InteractionStreamEncoder._media,
+    OpaqueOutput: InteractionStreamEncoder._opaque,
     WebSearchEvent: InteractionStreamEncoder._web_search,
     Finish: InteractionStreamEncoder._end,
 }

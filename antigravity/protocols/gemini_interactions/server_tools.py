@@ -15,6 +15,7 @@ from antigravity.protocols.gemini_interactions.schema import (
     refuse,
     required,
 )
+from antigravity.protocols.gemini_schemas import from_gemini
 
 #: The types of tools in error messages; others are kept for upstreams of this protocol.
 TOOL_TYPES: Final = (
@@ -30,7 +31,7 @@ TOOL_TYPES: Final = (
     "tool_search",
 )
 #: Hosted tools that ``generateContent`` has, too: the names of tools and of their members there.
-_SAME_IN_GEMINI: Final[dict[str, tuple[str, dict[str, str]]]] = {
+SAME_IN_GEMINI: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "url_context": ("urlContext", {}),
     "code_execution": ("codeExecution", {}),
     "google_maps": ("googleMaps", {"enable_widget": "enableWidget"}),
@@ -66,17 +67,28 @@ def _tool(tool: JsonObject, path: str) -> Tool:
             function = read(tool, FunctionDeclaration, path)
             if not function.name:
                 raise required(f"{path}.name")
-            return FunctionTool(function.name, function.description or "", function.parameters)
+            parameters = function.parameters
+            schema = None if parameters is None else from_gemini(parameters)
+            return FunctionTool(function.name, function.description or "", schema)
         case "google_search":
             return WebSearchTool()
-        case str() if kind in _SAME_IN_GEMINI:
-            name, members = _SAME_IN_GEMINI[kind]
+        case str() if kind in SAME_IN_GEMINI:
+            name, members = SAME_IN_GEMINI[kind]
             wire = {theirs: tool[ours] for ours, theirs in members.items() if ours in tool}
             return HostedTool(kind, "gemini", {name: wire})
         case str() if kind:
             return HostedTool(kind, NAME, tool)
         case _:
             raise refuse(f"{path}.type", kind, TOOL_TYPES)
+
+
+def search_settings(tools: Sequence[JsonObject]) -> JsonObject:
+    """Return the settings of the web search that only this protocol has, as an extension."""
+    for tool in tools:
+        settings = {name: value for name, value in tool.items() if name != "type"}
+        if tool.get("type") == "google_search" and settings:
+            return {"google_search": settings}
+    return {}
 
 
 def decode_choice(choice: str | JsonObject | None, path: str) -> ToolChoice | None:

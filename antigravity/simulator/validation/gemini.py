@@ -199,7 +199,7 @@ def _check_generation(
     _check_thinking(model, config.get("thinkingConfig") or {}, internal)
 
 
-def _levels(model: str) -> tuple[str, ...]:
+def thinking_levels(model: str) -> tuple[str, ...]:
     """Return the thinking levels that a model supports, by its name."""
     found = version(model)
     if (3, 7) <= found < (99, 0) or ("pro" in model and (3, 1) <= found < (99, 0)):
@@ -216,7 +216,7 @@ def _check_thinking(model: str, thinking: dict[str, Any], internal: bool) -> Non
     if level is not None:
         if version(model) < (3, 0):
             refuse("Thinking level is not supported for this model.")
-        if level not in _levels(model):
+        if level not in thinking_levels(model):
             refuse(f"Thinking level {level} is not supported for this model.")
     if version(model) < (2, 5) and (budget or thinking.get("includeThoughts")):
         refuse("Unable to submit request because Thinking is not supported by this model.")

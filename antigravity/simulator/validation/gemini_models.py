@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from antigravity.simulator.errors import ApiError
+
+#: Agents, which only the Interactions API serves.
+AGENTS: Final = (
+    "deep-research-preview-04-2026",
+    "deep-research-max-preview-04-2026",
+    "antigravity-preview-05-2026",
+    "antigravity-preview-09-2026",
+)
+#: Models that only the Interactions API serves.
+_ONLY_INTERACTIONS: Final = ("gemini-omni-",)
 
 
 def version(model: str) -> tuple[int, int]:
@@ -23,6 +34,15 @@ def is_gemini_3(model: str) -> bool:
 def is_claude(model: str) -> bool:
     """Return whether it is a Claude model behind Google's endpoint."""
     return model.startswith("claude")
+
+
+def check_generates(model: str) -> None:
+    """Refuse models that only the Interactions API serves.
+
+    :raises ApiError: if it is one.
+    """
+    if model in AGENTS or model.startswith(_ONLY_INTERACTIONS):
+        raise ApiError(400, f"This model only supports Interactions API: {model}.")
 
 
 def check_model(model: str) -> str:

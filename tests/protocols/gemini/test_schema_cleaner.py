@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from antigravity.protocols.gemini.json_schema.allow_list import ALLOWED
 from antigravity.protocols.gemini.json_schema.clean import clean, clean_parameters
-from antigravity.protocols.gemini.json_schema.from_gemini import from_gemini, lower_types
+from antigravity.protocols.gemini_schemas import from_gemini, lower_types
 from tests.protocols.gemini.builders import patient
 
 KEYWORDS = [

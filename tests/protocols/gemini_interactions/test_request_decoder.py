@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -225,13 +226,17 @@ def test_errors_name_the_field(fields: Any, param: str) -> None:
     assert caught.value.param == param
 
 
-def test_head_needs_a_model_and_no_agent() -> None:
+def test_head_needs_a_model_or_an_agent() -> None:
     head = SERVER.peek(call({"model": "models/m", "stream": True}))
     assert (head.model, head.stream) == ("m", True)
     with pytest.raises(InvalidRequestError):
         SERVER.peek(call({"input": "x"}))
+    agent = call({"agent": "deep-research-preview-04-2026", "input": "x"})
+    assert SERVER.peek(agent).model == "deep-research-preview-04-2026"
+    changed = SERVER.with_model(agent, "other")
+    assert json.loads(changed) == {"agent": "other", "input": "x"}
     with pytest.raises(NotFoundError):
-        SERVER.peek(call({"agent": "deep-research-preview-04-2026", "input": "x"}))
+        SERVER.decode(agent)
 
 
 values = st.recursive(

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from antigravity.protocols.gemini.json_schema.positions import OBJECT_VALUED, JsonSchema
+from antigravity.protocols.schema_positions import OBJECT_VALUED, JsonSchema
 
 ALLOWED: Final = (
     "type",

@@ -26,8 +26,8 @@ from antigravity.protocols.gemini.json_schema.hints import (
     constraint_hint,
     with_hint,
 )
-from antigravity.protocols.gemini.json_schema.positions import MAX_DEPTH, JsonSchema
 from antigravity.protocols.gemini.json_schema.unions import most_specific, type_of
+from antigravity.protocols.schema_positions import MAX_DEPTH, JsonSchema
 
 #: Nodes per document; real tools have fewer than five hundred.
 _MAX_NODES: Final = 5_000

@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 
 from antigravity.protocols.gemini.json_schema.allow_list import is_bare_map
 from antigravity.protocols.gemini.json_schema.hints import accepts_hint, with_hint
-from antigravity.protocols.gemini.json_schema.positions import JsonSchema
 from antigravity.protocols.gemini.json_schema.refs import References, definitions, name_of
 from antigravity.protocols.gemini.json_schema.unions import (
     constants,
@@ -18,6 +17,7 @@ from antigravity.protocols.gemini.json_schema.unions import (
     only_constrains,
     type_of,
 )
+from antigravity.protocols.schema_positions import JsonSchema
 
 _CONDITIONS: Final = ("then", "else", "if")
 _UNIONS: Final = ("anyOf", "oneOf")

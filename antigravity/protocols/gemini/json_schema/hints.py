@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from antigravity.protocols.gemini.json_schema.positions import JsonSchema
+from antigravity.protocols.schema_positions import JsonSchema
 
 #: Keywords whose meaning moves to the description.
 CONSTRAINTS: Final = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote
 
-from antigravity.protocols.gemini.json_schema.positions import JsonSchema
+from antigravity.protocols.schema_positions import JsonSchema
 
 
 def _is_index(segment: str, node: list[Any]) -> bool:

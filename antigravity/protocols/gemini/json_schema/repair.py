@@ -14,8 +14,8 @@ from typing import Any, Final
 import msgspec
 
 from antigravity.protocols.gemini.json_schema.fold import merge
-from antigravity.protocols.gemini.json_schema.positions import MAX_DEPTH, JsonSchema
 from antigravity.protocols.gemini.json_schema.refs import References, definitions
+from antigravity.protocols.schema_positions import MAX_DEPTH, JsonSchema
 
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9]\d{0,300})")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d{0,300})(?:\.\d{1,300})?(?:[eE][+-]?\d{1,2})?")

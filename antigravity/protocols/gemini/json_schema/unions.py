@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from antigravity.protocols.gemini.json_schema.positions import JsonSchema
+from antigravity.protocols.schema_positions import JsonSchema
 
 _SCORES: Final = {"object": 3, "array": 2, "null": 0}
 _ALLOWED_BESIDE_CONST: Final = frozenset({"const", "enum", "type", "description", "title"})

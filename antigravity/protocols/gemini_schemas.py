@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from antigravity.protocols.gemini.json_schema.positions import JsonSchema, transform
+from antigravity.protocols.schema_positions import JsonSchema, transform
 
 #: The values of the enum ``Type``, by number and by name.
 _TYPES: Final = ("", "string", "number", "integer", "boolean", "array", "object", "null")

@@ -1,0 +1,363 @@
+"""Decodes the steps of a response, whole or in pieces: each class reads one type of step."""
+
+from __future__ import annotations
+
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from antigravity.ir.events import (
+    CitationEvent,
+    Event,
+    MediaOutput,
+    OpaqueOutput,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingSignature,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    WebSearchEvent,
+)
+from antigravity.ir.media import FileReference, InlineData, MediaSource, UrlSource
+from antigravity.ir.parts import Citation, SearchResult, WebSearch
+from antigravity.ir.signature import Signature
+from antigravity.protocols.gemini_base64 import to_standard
+from antigravity.protocols.gemini_interactions.schema import NAME, JsonObject
+from antigravity.protocols.gemini_signatures import FAMILY
+
+#: The members with the address and the name of what an annotation cites.
+_CITED: Final = {
+    "url_citation": ("url", "title"),
+    "place_citation": ("url", "name"),
+    "file_citation": ("document_uri", "file_name"),
+}
+_DEFAULT_TYPES: Final = {
+    "image": "image/png",
+    "audio": "audio/wav",
+    "video": "video/mp4",
+    "document": "application/pdf",
+}
+_SEARCHES: Final = ("google_search_call", "google_search_result")
+
+Emit = Callable[[Event], None]
+
+
+class OutputDecoder:
+    """Decoder of the steps of one interaction.
+
+    :ivar called: whether there was a call of a function.
+    :ivar open: the steps that have begun and not ended, by their index.
+    """
+
+    def __init__(self, emit: Emit) -> None:
+        self.called = False
+        self.open: dict[Any, _Step] = {}
+        self.emit = emit
+        self.characters = 0  # of text so far
+        self.searches: dict[str, WebSearch] = {}  # that wait for their results
+        self._calls = 0
+        self._ids: set[str] = set()
+
+    def start(self, index: Any, step: JsonObject) -> None:
+        """Begin a step."""
+        kind = step.get("type")
+        if kind not in _SEARCHES:
+            self.report_searches()
+        build = _STEPS.get(kind) if isinstance(kind, str) else None
+        self.open[index] = (build or _OpaqueStep)(self, step)
+
+    def delta(self, index: Any, delta: JsonObject) -> None:
+        """Add a piece to a step."""
+        step = self.open.get(index)
+        if step is not None:
+            step.delta(delta)
+
+    def stop(self, index: Any) -> None:
+        """End a step."""
+        step = self.open.pop(index, None)
+        if step is not None:
+            step.stop()
+
+    def finish(self) -> None:
+        """End all steps."""
+        for index in list(self.open):
+            self.stop(index)
+        self.report_searches()
+
+    def whole(self, steps: list[Any]) -> None:
+        """Decode all steps of a whole interaction."""
+        for index, step in enumerate(steps):
+            if isinstance(step, dict):
+                self.start(index, step)
+                self.stop(index)
+        self.finish()
+
+    def report_searches(self) -> None:
+        """Report the searches whose results do not follow."""
+        searches, self.searches = self.searches, {}
+        for search in searches.values():
+            self.emit(WebSearchEvent(search))
+
+    def next_call(self, given: Any) -> tuple[int, str]:
+        """Return the number and the id of a call of a function."""
+        self.called = True
+        identity = given if isinstance(given, str) else ""
+        while not identity or identity in self._ids:
+            identity = f"call_{secrets.token_hex(12)}"
+        self._ids.add(identity)
+        self._calls += 1
+        return self._calls - 1, identity
+
+
+class _Step(ABC):
+    """A step that has begun."""
+
+    def __init__(self, output: OutputDecoder, step: JsonObject) -> None:
+        self._output = output
+        self._emit = output.emit
+
+    @abstractmethod
+    def delta(self, delta: JsonObject) -> None:
+        """Add a piece."""
+
+    def stop(self) -> None:  # noqa: B027 - most steps need nothing more
+        """End the step."""
+
+
+class _UserInput(_Step):
+    """The client's own input, which some responses repeat."""
+
+    def delta(self, delta: JsonObject) -> None:
+        """Ignore a piece."""
+
+
+class _ModelOutput(_Step):
+    """Text and media of the model."""
+
+    def __init__(self, output: OutputDecoder, step: JsonObject) -> None:
+        super().__init__(output, step)
+        self._pieces: list[str] = []  # of the open text
+        for content in _objects(step.get("content")):
+            self.delta(content)
+            self._end_text()
+
+    def delta(self, delta: JsonObject) -> None:
+        """Add text, annotations or media."""
+        kind = delta.get("type")
+        if kind == "text":
+            text = delta.get("text")
+            if isinstance(text, str) and text:
+                self._pieces.append(text)
+                self._emit(TextDelta(text))
+        elif kind in _DEFAULT_TYPES:
+            self._end_text()
+            self._media(kind, delta)
+        for annotation in _objects(delta.get("annotations")):
+            self._annotation(annotation)
+
+    def stop(self) -> None:
+        """End the open text."""
+        self._end_text()
+
+    def _end_text(self) -> None:
+        self._output.characters += sum(map(len, self._pieces))
+        self._pieces = []
+
+    def _annotation(self, wire: JsonObject) -> None:
+        """Report a citation; its offsets count bytes of the open text."""
+        names = _CITED.get(str(wire.get("type")))
+        url = wire.get(names[0]) if names else None
+        if names is None or not isinstance(url, str) or not url:
+            return
+        text = "".join(self._pieces)
+        self._pieces = [text]
+        data = text.encode("utf-8", "surrogatepass")
+        before = self._output.characters
+        start = _characters(data, wire.get("start_index"), before)
+        end = _characters(data, wire.get("end_index"), before)
+        title = wire.get(names[1])
+        cited = Citation(url, title if isinstance(title, str) else "", start=start, end=end)
+        self._emit(CitationEvent(cited))
+
+    def _media(self, kind: str, wire: JsonObject) -> None:
+        source = _source(wire)
+        if source is not None:
+            self._emit(MediaOutput(_mime_type(kind, wire), source))
+
+
+class _Thought(_Step):
+    """Thinking: its summary, and its signature at the end."""
+
+    def __init__(self, output: OutputDecoder, step: JsonObject) -> None:
+        super().__init__(output, step)
+        self._signature = step.get("signature")
+        for content in _objects(step.get("summary")):
+            self._text(content)
+
+    def delta(self, delta: JsonObject) -> None:
+        """Add text of the summary, or the signature."""
+        if delta.get("type") == "thought_signature":
+            self._signature = delta.get("signature") or self._signature
+        else:
+            content = delta.get("content")
+            self._text(content if isinstance(content, dict) else delta)
+
+    def _text(self, content: JsonObject) -> None:
+        text = content.get("text")
+        if isinstance(text, str) and text:
+            self._emit(ThinkingDelta(text))
+
+    def stop(self) -> None:
+        """Report the signature."""
+        if isinstance(self._signature, str) and self._signature:
+            self._emit(ThinkingSignature(Signature(self._signature, FAMILY)))
+
+
+class _FunctionCall(_Step):
+    """A call of a function.
+
+    Its arguments are those that it begins with, or the text that follows in pieces.
+    """
+
+    def __init__(self, output: OutputDecoder, step: JsonObject) -> None:
+        super().__init__(output, step)
+        self._number, identity = output.next_call(step.get("id"))
+        self._arguments = step.get("arguments")
+        self._in_pieces = False
+        value, name = step.get("signature"), step.get("name")
+        signature = Signature(value, FAMILY) if isinstance(value, str) and value else None
+        start = (self._number, identity, name if isinstance(name, str) else "")
+        self._emit(ToolCallStart(*start, signature=signature))
+
+    def delta(self, delta: JsonObject) -> None:
+        """Add text of the arguments."""
+        text = delta.get("arguments")
+        if delta.get("type") != "arguments_delta" or not text:
+            return
+        self._in_pieces = True
+        text = text if isinstance(text, str) else _json(text)
+        self._emit(ToolCallDelta(self._number, text))
+
+    def stop(self) -> None:
+        """End the call."""
+        if not self._in_pieces:
+            given = self._arguments
+            text = given if isinstance(given, str) else _json({} if given is None else given)
+            self._emit(ToolCallDelta(self._number, text))
+        self._emit(ToolCallEnd(self._number))
+
+
+class _OpaqueStep(_Step):
+    """A step that only this protocol knows: a call that Google ran, or its result."""
+
+    def __init__(self, output: OutputDecoder, step: JsonObject) -> None:
+        super().__init__(output, step)
+        self._wire = dict(step)
+
+    def delta(self, delta: JsonObject) -> None:
+        """Add members; lists and texts are continued."""
+        for name, value in delta.items():
+            known = self._wire.get(name)
+            if name == "type":
+                continue
+            if isinstance(value, list) and isinstance(known, list):
+                self._wire[name] = [*known, *value]
+            elif name == "result" and isinstance(value, str) and isinstance(known, str):
+                self._wire[name] = known + value
+            elif isinstance(value, dict) and isinstance(known, dict):
+                self._wire[name] = {**known, **value}
+            else:
+                self._wire[name] = value
+
+    def stop(self) -> None:
+        """Report the whole step."""
+        kind = self._wire.get("type")
+        if isinstance(kind, str) and kind:
+            self._emit(OpaqueOutput(NAME, kind, self._wire))
+
+
+class _Search(_OpaqueStep):
+    """A web search that Google ran."""
+
+    def stop(self) -> None:
+        """Keep the search until its results are known."""
+        wire = self._wire
+        arguments = wire.get("arguments")
+        queries = arguments.get("queries") if isinstance(arguments, dict) else None
+        found = tuple(each for each in queries or () if isinstance(each, str))
+        identity = str(wire.get("id") or f"search_{secrets.token_hex(12)}")
+        self._output.searches[identity] = WebSearch(identity, found)
+
+
+class _SearchResult(_OpaqueStep):
+    """The results of a web search."""
+
+    def stop(self) -> None:
+        """Report the search with its results."""
+        wire = self._wire
+        identity = str(wire.get("call_id") or "")
+        search = self._output.searches.pop(identity, None)
+        if search is None:
+            return
+        pages = tuple(_pages(wire.get("result")))
+        error = "unavailable" if wire.get("is_error") is True else None
+        self._emit(WebSearchEvent(msgspec.structs.replace(search, results=pages, error=error)))
+
+
+_STEPS: Final[dict[str, type[_Step]]] = {
+    "user_input": _UserInput,
+    "function_result": _UserInput,
+    "model_output": _ModelOutput,
+    "thought": _Thought,
+    "function_call": _FunctionCall,
+    "google_search_call": _Search,
+    "google_search_result": _SearchResult,
+}
+
+
+def _pages(results: Any) -> Iterator[SearchResult]:
+    for each in _objects(results):
+        url, title = each.get("url"), each.get("title")
+        if isinstance(url, str) and url:
+            yield SearchResult(url, title if isinstance(title, str) else "")
+
+
+def _objects(value: Any) -> list[JsonObject]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _characters(data: bytes, place: Any, before: int) -> int | None:
+    """Return an offset in bytes of a text as one in characters of the response."""
+    if not isinstance(place, int):
+        return None
+    return before + len(data[: max(place, 0)].decode("utf-8", "ignore"))
+
+
+def _source(wire: JsonObject) -> MediaSource | None:
+    data, uri = wire.get("data"), wire.get("uri")
+    if isinstance(data, str) and data:
+        found = to_standard(data)
+        return InlineData(found) if found else None
+    if not isinstance(uri, str) or not uri:
+        return None
+    is_file = ".googleapis.com/" in uri or not uri.startswith(("http://", "https://"))
+    return FileReference(uri, "google") if is_file else UrlSource(uri)
+
+
+def _mime_type(kind: str, wire: JsonObject) -> str:
+    """Return the MIME type; that of bare samples has their rate."""
+    mime_type = wire.get("mime_type")
+    if not isinstance(mime_type, str) or not mime_type:
+        return _DEFAULT_TYPES[kind]
+    rate = wire.get("sample_rate") or wire.get("rate")
+    if mime_type.lower() == "audio/l16" and isinstance(rate, int):
+        return f"audio/L16;codec=pcm;rate={rate}"
+    return mime_type
