@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import webbrowser
-from collections.abc import Mapping
-
 import click
 
 from antigravity.accounts.records import AccountRecord
 from antigravity.cli.account_add import stays_disabled, warn
 from antigravity.cli.account_saver import AccountSaver
 from antigravity.cli.account_view import view
+from antigravity.cli.browser_login import log_in
 from antigravity.cli.invocation import Invocation, command_options, note
-from antigravity.cli.login_callback import LoginCallback
 from antigravity.cli.reactor import run
 from antigravity.config.secret import Secret
 from antigravity.config.settings import OAuthSettings, Settings, UpstreamSettings
+from antigravity.oauth.errors import LoginError
 from antigravity.upstreams.addresses import proxy_of
-from antigravity.upstreams.codeassist.consent import (
-    CALLBACK_PATH,
-    Consent,
-    ConsentError,
-    code_in,
-    code_in_text,
-    redeem,
-    start_login,
-)
+from antigravity.upstreams.codeassist.consent import redeem, start_login
 
 KIND = "codeassist"
 
@@ -59,14 +47,17 @@ def login(
     name, table = _upstream(settings, upstream)
     _check_client(name, table.oauth)
     try:
-        consent, code = _code(
-            table.oauth, port, timeout, browser=not no_browser and has_browser(os.environ)
+        consent, code = log_in(
+            lambda redirect_uri: start_login(table.oauth, redirect_uri),
+            port=port,
+            timeout=timeout,
+            no_browser=no_browser,
         )
         proxy = proxy_of(table, name)
         granted = run(
             lambda reactor, transport: redeem(transport, table.oauth, consent, code, proxy)
         )
-    except ConsentError as error:
+    except LoginError as error:
         raise click.ClickException(str(error)) from None
     saver = AccountSaver(invocation, settings)
     fresh = AccountRecord("", KIND, Secret(granted.refresh_token), name, label or granted.email)
@@ -79,15 +70,6 @@ def login(
     if reason := stays_disabled(record):
         note(f"antigravity: {reason}")
     warn(saver, [name])
-
-
-def has_browser(environ: Mapping[str, str], platform: str = sys.platform) -> bool:
-    """Return whether the user of this terminal can see a browser of this machine."""
-    if environ.get("BROWSER"):
-        return True
-    if platform in ("darwin", "win32"):
-        return not environ.get("SSH_CONNECTION")
-    return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
 def _upstream(settings: Settings, option: str) -> tuple[str, UpstreamSettings]:
@@ -118,55 +100,3 @@ def _check_client(name: str, oauth: OAuthSettings) -> None:
             "your own client of the type 'Desktop app' (Google Cloud console, APIs & Services, "
             "Credentials)"
         )
-
-
-#: Seconds to wait for a redirect that the browser has already reached.
-_REDIRECT_DELAY = 1.0
-
-
-def _code(oauth: OAuthSettings, port: int, timeout: float, *, browser: bool) -> tuple[Consent, str]:
-    """Return a login attempt and its code, from the redirect or pasted."""
-    attempt: list[Consent] = []
-    callback = LoginCallback(
-        CALLBACK_PATH, lambda query: _check_redirect(query, attempt[0]), _ForeignRedirectError, port
-    )
-    consent = start_login(oauth, callback.address)
-    attempt.append(consent)
-    with callback:
-        if browser and webbrowser.open(consent.url):
-            note(f"Log in with your browser. If it does not open, go to:\n\n{consent.url}\n")
-            answer = callback.wait(timeout)
-            if answer is None:
-                raise ConsentError(f"no login within {timeout:g} seconds")
-            return consent, code_in(answer, consent)
-        pasted = _read_pasted_query(consent)
-        answer = None if pasted else callback.wait(_REDIRECT_DELAY)
-    return consent, code_in(answer, consent) if answer else code_in_text(pasted, consent)
-
-
-def _read_pasted_query(consent: Consent) -> str:
-    """Return the pasted address; empty if the browser was redirected to this machine."""
-    note(
-        f"Open this address in a browser, on any machine:\n\n{consent.url}\n\n"
-        "After the login the browser ends at an address that it cannot reach, beginning with "
-        f"{consent.redirect_uri}. Copy that address from the browser. If it shows instead that you "
-        "have logged in, press Enter."
-    )
-    return str(click.prompt("Paste it here", default="", show_default=False, err=True)).strip()
-
-
-class _ForeignRedirectError(Exception):
-    """A redirect does not belong to this login."""
-
-
-def _check_redirect(query: str, consent: Consent) -> str:
-    """Return ``query`` if it belongs to this login, even if the user has refused.
-
-    :raises _ForeignRedirectError: if it does not.
-    """
-    try:
-        code_in(query, consent)
-    except ConsentError as error:
-        if not error.final:
-            raise _ForeignRedirectError from None
-    return query

@@ -12,6 +12,7 @@ from antigravity.accounts.pool_status import percent
 from antigravity.cli.account_view import format_time
 from antigravity.cli.gateway_client import DOCTOR, NoGatewayError, gateway_address, get_json
 from antigravity.cli.invocation import Invocation, command_options, table
+from antigravity.cli.mcp_servers import describe_login
 
 
 @click.command()
@@ -46,10 +47,8 @@ def status(invocation: Invocation) -> None:
         columns = ("PROTECTED", "MODELS", "REMAINING", "RESERVE", "UNTIL")
         lines += ["", table(columns, [_protected(each) for each in pool["protected"]])]
     if data["mcp"]["servers"]:
-        known = ("MCP SERVER", "STATE", "REVISION", "TOOLS", "REASON")
-        keys = ("name", "state", "revision", "tools", "reason")
-        servers = [tuple(str(each[key]) for key in keys) for each in data["mcp"]["servers"]]
-        lines += ["", table(known, servers)]
+        known = ("MCP SERVER", "STATE", "REVISION", "TOOLS", "LOGIN", "REASON")
+        lines += ["", table(known, map(_mcp_server, data["mcp"]["servers"]))]
     invocation.show(data, "\n".join(lines))
 
 
@@ -101,6 +100,14 @@ def _locked(each: dict[str, Any]) -> tuple[str, ...]:
     until = "-" if each["free_in"] is None else format_time(time.time() + each["free_in"])
     who, model = each["account"] or "all accounts", each["model"] or "all models"
     return who, each["upstream"], model, each["reason"], until
+
+
+def _mcp_server(each: dict[str, Any]) -> tuple[str, ...]:
+    login = each.get("login", {"state": "none"})
+    is_needed = login["state"] == "needed"
+    logged_in = "needed" if is_needed else describe_login(login, each["name"])
+    names = ("name", "state", "revision", "tools")
+    return (*(str(each[key]) for key in names), logged_in, str(each["reason"]))
 
 
 def _protected(each: dict[str, Any]) -> tuple[str, ...]:

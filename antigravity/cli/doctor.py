@@ -25,6 +25,7 @@ from antigravity.config.last_run import read_last_run
 from antigravity.config.replacement_checks import check_start
 from antigravity.config.settings import ProxySettings, Settings, TunnelSettings
 from antigravity.config.snapshot import Configuration
+from antigravity.oauth.grants import GrantFile, stored_names
 from antigravity.plugins import PluginHost
 from antigravity.tunnel.executable import NotInstalledError, find_executable
 
@@ -153,6 +154,7 @@ def home_findings(invocation: Invocation) -> Iterator[Finding]:
         (files.directory, "700"),
         (invocation.config_file or home / FILE_NAME, "600"),
         *((path, "600") for path in files.paths()),
+        *((GrantFile(home, name).path, "600") for name in stored_names(home)),
     ]
     loose = [(path, mode) for path, mode in suspects if path.exists() and open_to_others(path)]
     for path, mode in loose:

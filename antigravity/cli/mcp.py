@@ -1,4 +1,7 @@
-"""``antigravity mcp``: the gateway's MCP endpoint for clients that can only start programs."""
+"""``antigravity mcp``: the gateway's MCP endpoint for clients that can only start programs.
+
+Its commands are for the other MCP servers behind the gateway.
+"""
 
 # ruff: noqa: N802 - the names are Twisted's
 
@@ -17,6 +20,8 @@ from zope.interface import implementer
 
 from antigravity.cli.gateway_client import gateway_address
 from antigravity.cli.invocation import Invocation, note
+from antigravity.cli.mcp_login import login
+from antigravity.cli.mcp_servers import list_servers, logout
 from antigravity.cli.reactor import run
 from antigravity.config.addresses import address_problem
 from antigravity.config.home import find_home
@@ -29,7 +34,7 @@ from antigravity.transport.client import HttpTransport
 PATH: Final = "/mcp"
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--url", help="The endpoint (default: /mcp of the gateway on this machine).")
 @click.option(
     "--key",
@@ -44,17 +49,33 @@ PATH: Final = "/mcp"
     type=click.Path(dir_okay=False, path_type=Path),
     help="Read this configuration file instead of the one in the home directory.",
 )
-def mcp(url: str | None, key: str | None, home: str | None, config_file: Path | None) -> None:
+@click.pass_context
+def mcp(
+    context: click.Context,
+    url: str | None,
+    key: str | None,
+    home: str | None,
+    config_file: Path | None,
+) -> None:
     """Run an MCP server on standard input and output.
 
-    For clients that can only start programs: let them start "antigravity mcp".
+    For clients that can only start programs: let them start "antigravity mcp".  The commands are
+    for the other MCP servers behind the gateway.
     """
+    if context.invoked_subcommand is not None:
+        if url or home or config_file:
+            raise click.UsageError("options of a command come after its name")
+        return
     address = _address(url, key, Invocation(find_home(home), config_file))
 
     async def work(reactor: Any, transport: HttpTransport) -> None:
         await StdioConnection(reactor, transport, address).run()
 
     run(work)
+
+
+for command in (list_servers, login, logout):
+    mcp.add_command(command)
 
 
 def _address(url: str | None, key: str | None, invocation: Invocation) -> Address:

@@ -7,7 +7,13 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from antigravity.config.secret import Secret
-from antigravity.config.value_types import HeaderSecret, Seconds, TaskSeconds, TextSecret
+from antigravity.config.value_types import (
+    HeaderSecret,
+    KeyText,
+    Seconds,
+    TaskSeconds,
+    TextSecret,
+)
 
 
 class ZaiMcpSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,6 +44,21 @@ class McpVisionSettings(Struct, frozen=True, forbid_unknown_fields=True):
     roots: list[str] = []
 
 
+class McpOAuthSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[mcp.servers.NAME.oauth]``: logins to a server.
+
+    Without a ``client_id``, the gateway uses ``mcp.client_metadata_url`` or registers itself.
+    ``scopes`` replace those that the server names.  ``redirect_uri`` is a loopback address; without
+    a port, a free one is used.
+    """
+
+    client_id: KeyText = ""
+    client_secret: Secret = Secret()
+    issuer: str = ""
+    scopes: list[str] = []
+    redirect_uri: str = ""
+
+
 class McpServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[mcp.servers.NAME]``: another server, whose tools are offered as ``NAME__TOOL``.
 
@@ -56,6 +77,7 @@ class McpServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     tools: list[str] = field(default_factory=lambda: ["*"])
     start_timeout: Seconds = 60.0
     timeout: Seconds = 0.0
+    oauth: McpOAuthSettings = McpOAuthSettings()
 
 
 class McpSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +85,8 @@ class McpSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``max_calls`` run at a time, each for up to ``call_timeout``; 0 is no limit.  Calls that
     continue as tasks have limits of their own: their number, and the time for which each is kept.
+    ``client_metadata_url`` is the address of a client id metadata document for logins to
+    ``servers``.
     """
 
     enabled: bool = True
@@ -73,5 +97,6 @@ class McpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_tasks: Annotated[int, Meta(ge=0)] = 1000
     max_tasks_per_key: Annotated[int, Meta(ge=0)] = 100
     task_ttl: TaskSeconds = 3600.0
+    client_metadata_url: str = ""
     vision: McpVisionSettings = McpVisionSettings()
     servers: dict[str, McpServerSettings] = {}

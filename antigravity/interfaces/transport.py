@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
@@ -50,6 +50,9 @@ class IIncomingResponse(Interface):
 
     def headers() -> Mapping[str, str]:
         """Return the headers, names in lower case, the last value of each."""
+
+    def values(name: str) -> Sequence[str]:
+        """Return all values of a header."""
 
     def deliver(protocol: IProtocol) -> None:
         """Deliver the body to ``protocol``; its transport can be paused, resumed and stopped.

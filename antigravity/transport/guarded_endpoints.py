@@ -63,13 +63,25 @@ class _Addresses:
 
 @implementer(IStreamClientEndpoint)
 class GuardedEndpoint:
-    """An endpoint for ``host`` and ``port`` that refuses addresses which are not public."""
+    """An endpoint for ``host`` and ``port`` that refuses addresses which are not public.
 
-    def __init__(self, reactor: Any, host: str, port: int, *, trusted: bool) -> None:
+    ``setting`` is the one by which an operator can allow them.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        host: str,
+        port: int,
+        *,
+        trusted: bool,
+        setting: str = "media.allowed_hosts",
+    ) -> None:
         self._reactor = reactor
         self._host = host
         self._port = port
         self._trusted = trusted
+        self._setting = setting
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:  # noqa: N803
         """Resolve the name, check its addresses, and connect to one."""
@@ -84,7 +96,7 @@ class GuardedEndpoint:
         if not self._trusted and not all(is_public(address.host) for address in addresses):
             raise InvalidRequestError(
                 f"{self._host} is not on the public Internet; an operator can allow it in "
-                "media.allowed_hosts"
+                f"{self._setting}"
             )
         *others, last = addresses[:4]
         for address in others:
@@ -108,16 +120,23 @@ class GuardedEndpoint:
 class GuardedEndpoints:
     """Guarded endpoints; hosts in ``trusted`` (in lower case) need not be public.
 
-    A connection receives at most ``most`` bytes.
+    A connection receives at most ``most`` bytes.  ``setting`` is the one to which operators add
+    hosts.
     """
 
     def __init__(
-        self, reactor: Any, policy: IPolicyForHTTPS, trusted: Collection[str], most: int
+        self,
+        reactor: Any,
+        policy: IPolicyForHTTPS,
+        trusted: Collection[str],
+        most: int,
+        setting: str = "media.allowed_hosts",
     ) -> None:
         self._reactor = reactor
         self._policy = policy
         self._trusted = trusted
         self._most = most
+        self._setting = setting
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """Return an endpoint for ``uri``; TLS is for the name, not for the address."""
@@ -125,7 +144,8 @@ class GuardedEndpoints:
         written = f"[{host}]" if ":" in host else host
         trusted = host in self._trusted or f"{written}:{uri.port}" in self._trusted
         endpoint = ByteLimitEndpoint(
-            GuardedEndpoint(self._reactor, host, uri.port, trusted=trusted), self._most
+            GuardedEndpoint(self._reactor, host, uri.port, trusted=trusted, setting=self._setting),
+            self._most,
         )
         if uri.scheme == b"http":
             return endpoint

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -114,6 +114,11 @@ class IncomingResponse:
                 headers.pop("content-length", None)
             self._headers = headers
         return self._headers
+
+    def values(self, name: str) -> Sequence[str]:
+        """Return all values of a header."""
+        found = self._response.headers.getRawHeaders(name.encode("latin-1"), [])
+        return [value.decode("latin-1") for value in found]
 
     def deliver(self, protocol: IProtocol) -> None:
         """Deliver the body to ``protocol``."""

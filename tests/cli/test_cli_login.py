@@ -15,8 +15,8 @@ import pytest
 from msgspec import structs
 
 from antigravity.accounts.files import AccountFiles
-from antigravity.cli import account_login
-from antigravity.cli.account_login import has_browser
+from antigravity.cli import browser_login
+from antigravity.cli.browser_login import has_browser
 from antigravity.cli.login_callback import LoginCallback
 from tests.cli.builders import Result, Run, Simulated, configure
 
@@ -45,7 +45,7 @@ def browse(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Browser], None
             threads[-1].start()
             return True
 
-        monkeypatch.setattr(account_login.webbrowser, "open", open_)
+        monkeypatch.setattr(browser_login.webbrowser, "open", open_)
 
     yield use
     for thread in threads:
@@ -132,10 +132,10 @@ def test_pasted_redirect_adds_the_account(
             raise AssertionError("there was no redirect")
 
     notes: list[str] = []
-    monkeypatch.setattr(account_login, "note", notes.append)
+    monkeypatch.setattr(browser_login, "note", notes.append)
 
     def paste(pick: Callable[[str], str]) -> Result:
-        monkeypatch.setattr(account_login.click, "prompt", Stdin(pick).prompt)
+        monkeypatch.setattr(browser_login.click, "prompt", Stdin(pick).prompt)
         return run("accounts", "login", "--no-browser")
 
     assert paste(lambda url: f"  {url}\n").code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -12,9 +13,13 @@ from antigravity.cli.mcp import mcp
 from antigravity.config.raw_configuration import KEY_VARIABLE
 from antigravity.config.snapshot import load
 from antigravity.mcp import bridge
-from antigravity.mcp.client import federated_server, stdio_channel
+from antigravity.mcp.client import federated_server, server_login, stdio_channel
 from antigravity.mcp.vision.media_sources import IMAGE, VIDEO
 from antigravity.mcp.vision.tool_table import TOOLS
+from antigravity.oauth import access_tokens
+from antigravity.oauth.grants import FOLDER
+from antigravity.oauth.metadata_client import MAX_BODY
+from antigravity.oauth.registration import CLIENT_NAME, GRANT_TYPES
 from antigravity.processes import guarded
 from tests.house.pages import ROOT, blocks, table
 
@@ -53,7 +58,7 @@ def test_bridge_options_are_documented() -> None:
 
 def test_mcp_examples_are_valid(tmp_path: Path) -> None:
     ours = [block for block in blocks(PAGE, "toml") if "[mcp_servers" not in block]
-    assert len(ours) == 3
+    assert len(ours) == 5
     for block in ours:
         (tmp_path / "antigravity.toml").write_text(block)
         assert load(tmp_path, environ={}).warnings == ()
@@ -68,3 +73,17 @@ def test_mcp_figures_are_correct() -> None:
     assert (stdio_channel.EXIT_TIMEOUT, guarded.GRACE) == (1.0, 5.0)
     assert "waits up to 10 seconds" in TEXT
     assert bridge.GRACE == 10.0
+    assert "notices a login within 2 seconds" in TEXT
+    assert server_login.POLL == 2.0
+    assert "(up to 10 seconds)" in TEXT
+    assert access_tokens.STOP_TIMEOUT == 10.0
+    assert "responses have at most 512 KiB" in TEXT
+    assert MAX_BODY == 512 * 1024
+    assert f"``{FOLDER}/NAME.json``" in TEXT
+    assert f'"{CLIENT_NAME}"' in TEXT
+
+
+def test_document_example_is_complete() -> None:
+    (document,) = (each for each in map(json.loads, blocks(PAGE, "json")) if "client_id" in each)
+    assert document["grant_types"] == list(GRANT_TYPES)
+    assert {"client_id", "client_name", "redirect_uris"} <= document.keys()

@@ -55,7 +55,17 @@ ALLOWED = {
         "config.settings",
         "interfaces.transport",
     },
-    "upstreams": {"ir", "config", "interfaces", "protocols.lenient", "version"},
+    "oauth": {
+        "ir",
+        "config.atomic",
+        "config.secret",
+        "interfaces.transport",
+        "logs",
+        "protocols.lenient",
+        "redaction",
+        "version",
+    },
+    "upstreams": {"ir", "config", "interfaces", "oauth", "protocols.lenient", "version"},
     "routing": {"ir", "logs", "deferreds", "config.settings", "interfaces"},
     "accounts": {"ir", "logs", "config", "interfaces", "routing.patterns"},
     "exchange": {
@@ -106,6 +116,7 @@ ALLOWED = {
         "interfaces.mcp_values",
         "interfaces.exchange",
         "interfaces.transport",
+        "oauth",
     },
     "processes": {"logs"},
     "tunnel": {

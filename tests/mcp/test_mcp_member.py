@@ -24,6 +24,7 @@ def test_server_is_connected_at_start() -> None:
         "reason": "",
         "revision": "2026-07-28",
         "tools": 1,
+        "login": {"state": "none"},
     }
 
 

@@ -88,9 +88,15 @@ class McpEndpoints:
             if not settings.mcp.servers:
                 return
             from antigravity.app.mcp.federation import run
+            from antigravity.app.mcp.logins import open_login
             from antigravity.mcp.client.federation import Federation
 
-            self._federation = Federation(self._clock, self._transport, partial(run, self._clock))
+            self._federation = Federation(
+                self._clock,
+                self._transport,
+                partial(run, self._clock),
+                partial(open_login, self._clock, self._home),
+            )
         from antigravity.app.mcp.federation import build_servers
 
         self._federation.use(build_servers(settings, self._home))

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from antigravity.config.mcp_settings import McpServerSettings
+from antigravity.app.mcp.logins import oauth_client_settings
+from antigravity.config.mcp_checks import has_own_credential
+from antigravity.config.mcp_settings import McpServerSettings, McpSettings
 from antigravity.config.settings import Settings
 from antigravity.mcp.client.federated_server import ServerTimeouts
 from antigravity.mcp.client.federation import Server
@@ -55,7 +57,7 @@ def build_servers(
     if not settings.mcp.enabled:
         return {}
     return {
-        name: _server(name, server, settings.mcp.call_timeout, home, environ)
+        name: _server(name, server, settings.mcp, home, environ)
         for name, server in settings.mcp.servers.items()
         if server.enabled and (server.url or server.command)
     }
@@ -73,12 +75,15 @@ def run(
 
 
 def _server(
-    name: str, server: McpServerSettings, timeout: float, home: Path, environ: Mapping[str, str]
+    name: str, server: McpServerSettings, mcp: McpSettings, home: Path, environ: Mapping[str, str]
 ) -> Server:
+    timeout = mcp.call_timeout
     tools = tuple(server.tools)
     if server.url:
         limits = ServerTimeouts(server.start_timeout, _PROBE, server.timeout)
-        return Server(Address(name, server.url, _headers(server), timeout), limits, tools)
+        address = Address(name, server.url, _headers(server), timeout)
+        oauth = None if has_own_credential(server) else oauth_client_settings(mcp, server)
+        return Server(address, limits, tools, oauth=oauth)
     limits = ServerTimeouts(
         server.start_timeout, server.start_timeout / 2 or _PROBE, server.timeout
     )

@@ -22,3 +22,10 @@ class SessionLostError(McpConnectionError):
 
 class McpTimeoutError(McpConnectionError):
     """A server did not respond in time."""
+
+
+class LoginRequiredError(McpConnectionError):
+    """A server sends no responses until the operator logs in; the message names the command."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 401)

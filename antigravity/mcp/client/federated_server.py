@@ -23,6 +23,7 @@ from antigravity.mcp.client.errors import McpConnectionError
 from antigravity.mcp.client.list_sync import ListSync
 from antigravity.mcp.client.remote_session import RemoteSession
 from antigravity.mcp.client.request_sender import RequestSender
+from antigravity.mcp.client.server_login import ServerLogin
 from antigravity.mcp.protocol.messages import Notification
 
 #: Seconds before the next attempt to connect; doubled after each failure.
@@ -31,7 +32,7 @@ LONGEST_PAUSE: Final = 60.0
 #: After so many seconds of connection, the pauses start again from the first.
 STABLE_AFTER: Final = 30.0
 
-State = Literal["starting", "ready", "waiting", "stopped"]
+State = Literal["starting", "ready", "waiting", "needs login", "stopped"]
 Open = Callable[[Receive], Channel]
 
 
@@ -47,7 +48,8 @@ class FederatedServer:
     """The server ``name``, reached over channels that ``open`` creates.
 
     It connects at once and reconnects after a loss, whether or not there are calls.  While it
-    is disconnected its catalog stays, and calls fail with the reason.
+    is disconnected its catalog stays, and calls fail with the reason.  ``login`` is its login, if
+    it can have one; a new one makes it reconnect at once.
 
     :ivar catalog: the tools, prompts and resources of the server.
     :ivar is_started: whether :meth:`start` was called.
@@ -62,6 +64,7 @@ class FederatedServer:
         open: Open,  # noqa: A002
         limits: ServerTimeouts,
         tool_names: re.Pattern[str],
+        login: ServerLogin | None = None,
     ) -> None:
         self.name = name
         self.catalog = Catalog(name)
@@ -70,6 +73,7 @@ class FederatedServer:
         self._clock = clock
         self._open = open
         self._limits = limits
+        self._login = login
         self._probe = limits.probe
         self._lists = ListSync(
             RequestSender(name, clock, self, limits.call), self.catalog, tool_names
@@ -92,6 +96,8 @@ class FederatedServer:
     def stop(self) -> Deferred[None]:
         """Disconnect, and return a Deferred that fires when that is done."""
         ended: Deferred[None] = Deferred()
+        if self._login is not None:
+            ended.addCallback(self._end_login, self._login)
         if self._connecting is None:
             ended.callback(None)
             return ended
@@ -99,6 +105,9 @@ class FederatedServer:
         if len(self._ended) == 1:
             self._connecting.cancel()
         return ended
+
+    def _end_login(self, _: None, login: ServerLogin) -> Deferred[None]:
+        return login.stop()
 
     def status(self) -> dict[str, object]:
         """Return the state of the server for the operator."""
@@ -108,6 +117,7 @@ class FederatedServer:
             "reason": self.reason,
             "revision": self._session.version if self._session is not None else "",
             "tools": len(self.catalog.tools()),
+            "login": {"state": "none"} if self._login is None else self._login.status(),
         }
 
     async def session(self) -> RemoteSession:
@@ -117,7 +127,7 @@ class FederatedServer:
             self._waiting.append(waiting)
             await waiting
         if self._session is None:
-            why = self.reason or "it is not connected"
+            why = self.reason.rstrip(".") or "it is not connected"
             raise McpConnectionError(f"The MCP server {self.name} is not connected: {why}.")
         return self._session
 
@@ -154,7 +164,8 @@ class FederatedServer:
         pause = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
         self._failures += 1
         write = self.log.debug if reason == self.reason else self.log.warn
-        self.state, self.reason = "waiting", reason
+        needs_login = self._login is not None and self._login.is_required
+        self.state, self.reason = "needs login" if needs_login else "waiting", reason
         write(
             "the MCP server {name} is not connected: {why}; next attempt in {s:g} s",
             name=self.name,
@@ -162,7 +173,10 @@ class FederatedServer:
             s=pause,
         )
         self._wake_waiting()
-        await deferLater(self._clock, pause)
+        if self._login is None:
+            await deferLater(self._clock, pause)
+        elif await self._login.wait(pause):
+            self._failures = 0
 
     async def _connect_once(self) -> str:
         """Connect, and return the reason when the connection has ended."""

@@ -6,9 +6,12 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from antigravity.interfaces.transport import IHttpTransport
+from antigravity.ir.printable import shorten
 from antigravity.mcp.client.channel import OutgoingMessage, Receive
+from antigravity.mcp.client.errors import LoginRequiredError
 from antigravity.mcp.client.http_connection import Address, HttpConnection
 from antigravity.mcp.protocol.messages import Message, RequestId
 
@@ -60,7 +63,12 @@ class HttpChannel:
             return value
 
         self._running.add(running)
-        return running.addBoth(over)
+        return running.addBoth(over).addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> Failure:
+        if isinstance(failure.value, LoginRequiredError) and not self.lost.called:
+            self.lost.callback(shorten(failure.value.message))
+        return failure
 
     def _received(self, data: bytes, found: tuple[Message, ...], about: RequestId | None) -> None:
         for message in found:

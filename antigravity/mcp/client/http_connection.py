@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -20,6 +20,7 @@ from antigravity.interfaces.transport import (
     Timeouts,
 )
 from antigravity.ir.errors import DeadlineError, GatewayError
+from antigravity.mcp.client.authorization import Authorization
 from antigravity.mcp.client.errors import McpConnectionError, SessionLostError
 from antigravity.mcp.client.event_reader import EventReader
 from antigravity.mcp.protocol import messages
@@ -49,13 +50,14 @@ class Address(Struct, frozen=True):
     """The address of a server; ``headers`` hold credentials.
 
     ``name`` is for messages.  ``timeout`` limits the seconds of silence while a response is
-    expected; 0 is no limit.
+    expected; 0 is no limit.  ``authorization`` adds access tokens to requests.
     """
 
     name: str
     url: str
     headers: Headers = ()
     timeout: float = 600.0
+    authorization: Authorization | None = None
 
     def __repr__(self) -> str:
         return f"<Address of {self.name}>"
@@ -224,10 +226,33 @@ class HttpConnection:
             own += ((VERSION, self.version),)
         limits = Timeouts(first_byte=timeout, idle=0.0 if endless else timeout)
         request = OutgoingRequest(method, self._address.url, (*headers, *own), body, limits)
+        authorization = self._address.authorization
         try:
+            if authorization is not None:
+                return await self._send_authorized(request, authorization)
             return await self._transport.send(request)
         except GatewayError as error:
             raise self._connection_error(error) from error
+
+    async def _send_authorized(
+        self, request: OutgoingRequest, authorization: Authorization
+    ) -> IIncomingResponse:
+        """Send a request with an access token; send it again if that was replaced in between."""
+        for is_last in (False, True):
+            token = await authorization.token()
+            own: Headers = (("authorization", f"Bearer {token}"),) if token else ()
+            response = await self._transport.send(
+                structs.replace(request, headers=(*request.headers, *own))
+            )
+            status = response.status()
+            if status not in (401, 403):
+                authorization.accepted(token)
+                return response
+            challenges = response.values("www-authenticate")
+            response.abort()
+            if not await authorization.refused(token, status, challenges) or is_last:
+                break
+        raise McpConnectionError(f"{self._address.name} refused the request ({status}).", status)
 
     async def _collect(self, response: IIncomingResponse, limit: int) -> bytes:
         try:

@@ -1,18 +1,10 @@
-"""The login with OAuth: authorization code with PKCE (RFC 6749, 7636, 8252), as a native app.
-
-The code arrives at a loopback port or is pasted; in both cases it is valid only with the
-verifier, which does not leave this process before the code is redeemed.
-"""
+"""The login with Google's OAuth server."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import secrets
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Struct
@@ -20,38 +12,14 @@ from msgspec import Struct
 from antigravity.config.settings import OAuthSettings
 from antigravity.interfaces.transport import IHttpTransport, OutgoingRequest, Timeouts
 from antigravity.ir.errors import GatewayError, UpstreamError
+from antigravity.oauth.authorization_code import AuthorizationRequest, build_authorization_request
+from antigravity.oauth.errors import LoginError
+from antigravity.oauth.token_requests import error_code_of
 from antigravity.protocols import lenient
-from antigravity.upstreams.codeassist.oauth import error_code_of
 from antigravity.upstreams.metadata import fetch_first
 from antigravity.version import USER_AGENT
 
-#: The path of the redirect URI at the loopback address.
-CALLBACK_PATH: Final = "/oauth2/callback"
-
 _TIMEOUTS: Final = Timeouts(connect=10.0, first_byte=20.0, idle=20.0, total=30.0)
-
-
-class ConsentError(Exception):
-    """The login failed; the text names the reason and what to do.
-
-    ``final`` says that the user has refused, so that no further response is expected.
-    """
-
-    def __init__(self, message: str, *, final: bool = False) -> None:
-        super().__init__(message)
-        self.final = final
-
-
-class Consent(Struct, frozen=True):
-    """One login: the address for the browser, and the values to verify its response."""
-
-    url: str
-    redirect_uri: str
-    state: str
-    verifier: str
-
-    def __repr__(self) -> str:
-        return f"<Consent {self.redirect_uri}>"
 
 
 class Grant(Struct, frozen=True):
@@ -73,74 +41,28 @@ class _UserInfo(Struct):
     email: str = ""
 
 
-def start_login(settings: OAuthSettings, redirect_uri: str) -> Consent:
+def start_login(settings: OAuthSettings, redirect_uri: str) -> AuthorizationRequest:
     """Return a new login, whose URL is for the user's browser."""
-    state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
-    digest = hashlib.sha256(verifier.encode()).digest()
-    query = {
+    parameters = {
         "client_id": settings.client_id,
-        "redirect_uri": redirect_uri,
-        "response_type": "code",
         "scope": " ".join(settings.scopes),
-        "state": state,
-        "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
-        "code_challenge_method": "S256",
         # Without both, Google gives a refresh token only the first time.
         "access_type": "offline",
         "prompt": "consent",
     }
-    mark = "&" if "?" in settings.auth_url else "?"
-    url = f"{settings.auth_url}{mark}{urlencode(query)}"
-    return Consent(url, redirect_uri, state, verifier)
-
-
-def code_in(query: str, consent: Consent) -> str:
-    """Return the code in the query of the redirect.
-
-    :raises ConsentError: if it belongs to another login, or the user refused.
-    """
-    values = {key: found[-1] for key, found in parse_qs(query, errors="replace").items()}
-    if not hmac.compare_digest(values.get("state", "").encode(), consent.state.encode()):
-        raise ConsentError("this response belongs to another login (its state differs); try again")
-    if "error" in values:
-        error_code = values["error"] if values["error"].replace("_", "").isalnum() else "refused"
-        raise ConsentError(f"the login was refused ({error_code})", final=True)
-    if not values.get("code"):
-        raise ConsentError("the response has no code; try again")
-    return values["code"]
-
-
-def code_in_text(text: str, consent: Consent) -> str:
-    """Return the code in a pasted text, which is the redirect address or the code.
-
-    A code alone has no state; PKCE proves that it belongs to this login.
-
-    :raises ConsentError: if there is no code, or it belongs to another login.
-    """
-    text = text.strip()
-    if not text:
-        raise ConsentError("nothing was pasted")
-    if "://" in text or "code=" in text or "error=" in text:
-        try:
-            query = urlsplit(text).query
-        except ValueError:
-            raise ConsentError("this is not a valid address") from None
-        return code_in(query or text.rpartition("?")[2], consent)
-    if any(letter.isspace() for letter in text):
-        raise ConsentError("this is neither an address nor a code")
-    return unquote(text)
+    return build_authorization_request(settings.auth_url, redirect_uri, parameters)
 
 
 async def redeem(
     transport: IHttpTransport,
     settings: OAuthSettings,
-    consent: Consent,
+    consent: AuthorizationRequest,
     code: str,
     proxy: str | None = None,
 ) -> Grant:
     """Exchange the code for tokens, and return them with the user's e-mail address, if available.
 
-    :raises ConsentError: if the code is not accepted.
+    :raises LoginError: if the code is not accepted.
     """
     form = {
         "grant_type": "authorization_code",
@@ -162,11 +84,11 @@ async def redeem(
         body = await fetch_first(transport, [request], _token_error, lambda error: False)
         tokens = lenient.decode(body, _Tokens, strict=False)
     except msgspec.DecodeError:
-        raise ConsentError("the OAuth server sent a malformed response") from None
+        raise LoginError("the OAuth server sent a malformed response") from None
     except GatewayError as error:
-        raise ConsentError(error.message) from None
+        raise LoginError(error.message) from None
     if not tokens.refresh_token:
-        raise ConsentError(
+        raise LoginError(
             "the OAuth server sent no refresh token; remove the access of this client at "
             "https://myaccount.google.com/connections and log in again"
         )

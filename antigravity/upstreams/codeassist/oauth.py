@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 import msgspec
@@ -21,6 +20,7 @@ from antigravity.ir.errors import (
     UpstreamCredentialError,
     UpstreamError,
 )
+from antigravity.oauth.token_requests import error_code_of
 from antigravity.protocols import lenient
 from antigravity.upstreams.codeassist.single_flight import SingleFlight
 from antigravity.upstreams.metadata import fetch_first
@@ -228,15 +228,3 @@ class AccessTokens:
         return UpstreamError(
             f"the OAuth server sent no token for {account} ({reason})", upstream_status=status
         )
-
-
-def error_code_of(body: bytes) -> str:
-    """Return the error code in ``body``, empty if there is none."""
-    try:
-        response: Mapping[str, Any] = lenient.decode(body, dict[str, Any])
-    except msgspec.DecodeError:
-        return ""
-    error_code = response.get("error", "")
-    return (
-        error_code if isinstance(error_code, str) and error_code.replace("_", "").isalnum() else ""
-    )
