@@ -15,7 +15,7 @@ from zope.interface import Attribute, Interface
 from antigravity.interfaces.sockets import SessionFactory
 from antigravity.ir.aspects import Aspects
 from antigravity.ir.call import Call, HttpReply, ReplyContext
-from antigravity.ir.capabilities import Capabilities
+from antigravity.ir.capabilities import Capabilities, Loss
 from antigravity.ir.errors import GatewayError, NotFoundError
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
@@ -111,6 +111,18 @@ class Compaction(Struct, frozen=True):
     encode: Callable[[dict[str, Any], Usage, ReplyContext], HttpReply]
 
 
+class FunctionForms(Struct, frozen=True):
+    """A request whose tools that the client runs are functions.
+
+    ``restorer`` is the event pass that replaces calls of these functions by what the client
+    expects (``None``: the client expects calls); it is for one response.
+    """
+
+    request: Request
+    losses: tuple[Loss, ...] = ()
+    restorer: Any = None
+
+
 class ServerTraits(Struct, frozen=True, kw_only=True):
     """The special features of a server protocol, beyond decoding and encoding.
 
@@ -156,6 +168,10 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     ``native_only_error`` returns the error for a request that cannot be translated, ``None`` if
     it can, or if that is known only after decoding.
 
+    ``as_functions`` returns a request with functions in the place of tools that the client runs
+    and that only this protocol has; ``None`` if it has no such tools.  It raises
+    ``InvalidRequestError``.
+
     ``socket_session`` makes the state of a WebSocket connection, for protocols that can be spoken
     over one: to the path of the ``POST`` route that generates responses.
     """
@@ -174,6 +190,7 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     split_prompts: Callable[[Call, Request], Sequence[Request]] | None = None
     thinks_with_tools: Callable[[Call], bool] | None = None
     native_only_error: Callable[[Call], GatewayError | None] | None = None
+    as_functions: Callable[[Request], FunctionForms | None] | None = None
     socket_session: SessionFactory | None = None
     framing: StreamFraming | None = None
     stored_responses: StoredResponses | None = None

@@ -43,6 +43,13 @@ class TextDelta(Struct, frozen=True, gc=False):
     choice: int = 0
 
 
+class TextPhase(Struct, frozen=True, gc=False):
+    """A message begins, whose text is a ``commentary`` or the ``final_answer`` (OpenAI)."""
+
+    phase: str
+    choice: int = 0
+
+
 class TextSignature(Struct, frozen=True):
     """The thought signature of the text before it (Gemini)."""
 
@@ -174,6 +181,7 @@ class StreamFailure(Struct, frozen=True):
 #: An event that belongs to one choice.
 ChoiceEvent = (
     TextDelta
+    | TextPhase
     | TextSignature
     | ThinkingDelta
     | ThinkingSignature

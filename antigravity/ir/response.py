@@ -22,6 +22,7 @@ from antigravity.ir.events import (
     ResponseStart,
     StreamFailure,
     TextDelta,
+    TextPhase,
     TextSignature,
     ThinkingDelta,
     ThinkingSignature,
@@ -108,10 +109,11 @@ class _OpenCall:
 class _OpenText:
     """A part of text or thinking that is not complete yet."""
 
-    __slots__ = ("citations", "pieces", "signature", "thinking")
+    __slots__ = ("citations", "phase", "pieces", "signature", "thinking")
 
-    def __init__(self, *, thinking: bool) -> None:
+    def __init__(self, *, thinking: bool, phase: str | None = None) -> None:
         self.thinking = thinking
+        self.phase = phase
         self.pieces: list[str] = []
         self.signature: Signature | None = None
         self.citations: list[Citation] = []
@@ -120,7 +122,11 @@ class _OpenText:
         text = "".join(self.pieces)
         if self.thinking:
             return Thinking(text, self.signature)
-        return Text(text, tuple(self.citations), self.signature)
+        return Text(text, tuple(self.citations), self.signature, phase=self.phase)
+
+
+def _is_empty(part: Part) -> bool:
+    return isinstance(part, Text) and part == Text("", phase=part.phase)
 
 
 class _ChoiceFold:
@@ -154,6 +160,8 @@ class _ChoiceFold:
                 self.run(thinking=True).pieces.append(event.text)
             case ThinkingSignature():
                 self.run(thinking=True).signature = event.signature
+            case TextPhase():
+                self.slots.append(_OpenText(thinking=False, phase=event.phase))
             case TextSignature():
                 self.run(thinking=False).signature = event.signature
             case RedactedThinking():
@@ -208,7 +216,7 @@ class _ChoiceFold:
         )
         finish = self.finish or Finish("stop")
         return Choice(
-            parts=tuple(part for part in parts if part != Text("")),
+            parts=tuple(part for part in parts if not _is_empty(part)),
             finish=finish.reason,
             stop_sequence=finish.stop_sequence,
             native_finish=finish.native,
@@ -284,6 +292,8 @@ def _unfold_part(
 ) -> Iterator[ChoiceEvent]:
     match part:
         case Text():
+            if part.phase is not None:
+                yield TextPhase(part.phase, index)
             yield TextDelta(part.text, index)
             for citation in part.citations:
                 yield CitationEvent(citation, index)

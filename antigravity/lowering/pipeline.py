@@ -71,6 +71,10 @@ class EventPipeline:
         self._handled = None if object in handled else handled
         self._stops = next((p for p in passes if isinstance(p, StopSequences)), None)
 
+    def followed_by(self, last: EventPass) -> EventPipeline:
+        """Return a pipeline with one more pass, after the others."""
+        return EventPipeline((*self._passes, last))
+
     @property
     def empty(self) -> bool:
         """Whether no pass applies."""

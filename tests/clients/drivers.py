@@ -162,6 +162,11 @@ class Codex(Driver):
         return {"LOCAL_API_KEY": KEY}
 
 
+def patch_of(file: str, text: str) -> str:
+    """Return a patch that adds a file."""
+    return f"*** Begin Patch\n*** Add File: {file}\n+{text}\n*** End Patch\n"
+
+
 class GeminiCli(Driver):
     """Gemini."""
 

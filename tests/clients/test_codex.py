@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.conftest import Gateways
-from tests.clients.drivers import Driver
+from tests.clients.drivers import Driver, patch_of
 from tests.clients.servers import TARGETS, Gateway, Simulator
 
 SHELL = '[[tool exec_command {"cmd": "expr 40 + 2 | sed s/^/ZEBRA-/"}]]'
@@ -16,11 +16,6 @@ OTHER = '[[tool exec_command {"cmd": "expr 20 + 3 | sed s/^/LYNX-/"}]]'
 LONG = "[[chunks 8]][[say " + "word " * 40 + "]]"
 
 every_target = pytest.mark.parametrize("target", TARGETS)
-
-
-def patch_of(file: str, text: str) -> str:
-    """Return a patch that adds a file."""
-    return f"*** Begin Patch\n*** Add File: {file}\n+{text}\n*** End Patch\n"
 
 
 @every_target

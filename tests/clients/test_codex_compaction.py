@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from tests.clients.conftest import Gateways
-from tests.clients.drivers import Codex
+from tests.clients.drivers import Codex, patch_of
 from tests.clients.servers import TARGETS, Simulator
-from tests.clients.test_codex import patch_of
 from tests.support.npm import UnavailableError
 
 #: The summary, whenever a model is asked for one: directives after ``[[then]]`` are for later.

@@ -15,6 +15,7 @@ from antigravity.exchange.attempts.commit_point import begin
 from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.attempts.whole_responses import QUIRK, needs_stream, wants_whole
 from antigravity.exchange.context import RequestContext
+from antigravity.exchange.function_forms import to_functions
 from antigravity.exchange.json_path import set_error_path
 from antigravity.exchange.operations.stored_responses import store_response
 from antigravity.exchange.reply_context import reply_context
@@ -33,6 +34,7 @@ from antigravity.interfaces.protocols import (
     IStreamDecoder,
     IStreamEncoder,
 )
+from antigravity.interfaces.server_traits import FunctionForms
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import UpstreamOperation
 from antigravity.ir.call import Body, HttpReply
@@ -57,6 +59,7 @@ Translated = tuple[Lowered, EncodedRequest, Body]
 #: Gives an account back with the error of an attempt, ``None`` for a success.
 Settle = Callable[[GatewayError | None], None]
 ThinkingLookup = Callable[[str], StoredThinking | None]
+AsFunctions = Callable[[Request], FunctionForms | None]
 
 
 async def attempt_translated(attempt: Attempt) -> Reply:
@@ -153,12 +156,16 @@ async def _encode(attempt: Attempt, form: WholeResponses) -> Translated:
     upstream = attempt.option.upstream.name
     refused = context.services.refusals.names(upstream, target.model)
     outline = context.shortened
+    functions = context.traits.as_functions
     try:
         if context.is_large:
             return await context.compute(
-                _translate, request, lookup, client, target, refused, upstream, form, outline
+                _translate,
+                *(request, lookup, client, target, refused, upstream, form, outline, functions),
             )
-        return _translate(request, lookup, client, target, refused, upstream, form, outline)
+        return _translate(
+            request, lookup, client, target, refused, upstream, form, outline, functions
+        )
     except UnreadablePartError as error:
         await context.compute(set_error_path, error, context.original_call.body)
         raise
@@ -173,12 +180,15 @@ def _translate(
     upstream: str,
     form: WholeResponses,
     outline: Outline | None,
+    as_functions: AsFunctions | None,
 ) -> Translated:
     """Return the lowered and encoded request, with the thinking that ``lookup`` finds restored.
 
     ``refused`` are the parameters that the upstream is known to refuse, ``outline`` is that of the
-    client's body.
+    client's body, and ``as_functions`` is the client protocol's.
     """
+    forms = to_functions(request, client.name, as_functions)
+    request = forms.request
     if refused:
         target = refusing_target(target, refused)
     if lookup is not None:
@@ -186,6 +196,10 @@ def _translate(
         request = recover(request, lookup, family, reasoning=reasoning)
     request = replace(request, model=target.model, stream=True)
     lowered = lower(request, client.traits, target, client.name)
+    if forms.losses:
+        lowered = replace(lowered, losses=forms.losses + lowered.losses)
+    if forms.restorer is not None:
+        lowered = replace(lowered, pipeline=lowered.pipeline.followed_by(forms.restorer))
     if request.extensions:
         unknown = foreign_extensions(request, client.name)
         lowered = replace(lowered, losses=unknown + lowered.losses)

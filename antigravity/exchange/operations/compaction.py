@@ -32,6 +32,7 @@ from antigravity.exchange.attempts.pass_through import can_generate, can_pass_th
 from antigravity.exchange.attempts.translated import attempt_translated
 from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.context import RequestContext
+from antigravity.exchange.function_forms import to_functions
 from antigravity.exchange.json_path import set_error_path
 from antigravity.exchange.operations.compaction_reply import (
     PrefixedProtocol,
@@ -241,9 +242,10 @@ def _kept(context: RequestContext, request: Request, division: Division) -> tupl
 
 def _asking(attempt: Attempt, older: Sequence[Message]) -> Request:
     """Return the request for a summary of the older part of the conversation."""
-    return summary_request(
-        older, "", SUMMARY_TOKENS, attempt.option.window, attempt.context.protocol.name
-    )
+    context, name = attempt.context, attempt.context.protocol.name
+    part = Request(context.head.model, tuple(older), name)
+    readable = to_functions(part, "", context.traits.as_functions).request.messages
+    return summary_request(readable, "", SUMMARY_TOKENS, attempt.option.window, name)
 
 
 def _seal(

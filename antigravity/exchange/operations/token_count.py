@@ -7,6 +7,7 @@ from antigravity.exchange.attempts.translated import with_betas
 from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.constraints import native_only, native_only_error, require_origin
 from antigravity.exchange.context import RequestContext
+from antigravity.exchange.function_forms import to_functions
 from antigravity.exchange.operations.stored_responses import (
     expand_history,
     origin_credential,
@@ -101,7 +102,10 @@ async def _ask(context: RequestContext, option: RoutingOption) -> int | None:
     if passes:
         body = await context.compute(context.with_model, target.model)
     else:
-        request = await context.fetch_media(context.request, client.traits)
+        forms = await context.compute(
+            to_functions, context.request, client.name, context.traits.as_functions
+        )
+        request = await context.fetch_media(forms.request, client.traits)
         encoded = await context.compute(_translate, request, client, target)
         if encoded is None:
             return None

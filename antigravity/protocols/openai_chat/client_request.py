@@ -117,10 +117,10 @@ def _about_client(request: Request, target: Target, losses: Losses) -> dict[str,
 
 def _extend(body: dict[str, Any], request: Request, losses: Losses) -> None:
     """Add the extensions, if they are those of a client of this protocol."""
+    if request.protocol != NAME:
+        return
     for name, value in request.extensions.items():
-        if request.protocol != NAME:
-            losses.add(name, f"dropped: only {request.protocol} has it")
-        elif name == "web_search_options":
+        if name == "web_search_options":
             if name in body:
                 body[name] |= value
         elif name == "safety_identifier" and isinstance(value, str):

@@ -22,6 +22,7 @@ from antigravity.ir.events import (
     RedactedThinking,
     RefusalDelta,
     TextDelta,
+    TextPhase,
     TextSignature,
     ThinkingDelta,
     ThinkingSignature,
@@ -88,11 +89,12 @@ class _Piece:
 class _Item:
     """State of one output item."""
 
-    __slots__ = ("call", "done", "id", "pieces", "seen", "source", "unplaced")
+    __slots__ = ("call", "done", "id", "phase", "pieces", "seen", "source", "unplaced")
 
     def __init__(self, item_id: object) -> None:
         self.id = item_id
         self.done = False
+        self.phase = False  # whether it is known
         self.pieces: dict[tuple[_Field, int], _Piece] = {}
         self.source: _Field | None = None  # of reasoning: the first of two forms counts
         self.call: ToolCallStart | None = None
@@ -277,7 +279,17 @@ class OutputDecoder:
         if isinstance(wire.item, dict):
             if isinstance(wire.output_index, int):
                 self._items[wire.output_index] = _Item(wire.item.get("id"))
-            self._start_call(self._item(wire), wire.item)
+            item = self._item(wire)
+            self._start_call(item, wire.item)
+            self._phase(item, wire.item)
+
+    def _phase(self, item: _Item, wire: JsonObject) -> None:
+        """Emit the phase of a message before its text; after it, it is too late."""
+        phase = wire.get("phase")
+        if wire.get("type") == "message" and isinstance(phase, str) and not item.phase:
+            item.phase = True
+            if not item.pieces:
+                self._emit(TextPhase(phase))
 
     def _end(self, wire: WireEvent) -> None:
         """Decode an item in its final form."""
@@ -293,6 +305,7 @@ class OutputDecoder:
         self._can_end = str(final.get("type")) in ENDING
         match final.get("type"):
             case "message":
+                self._phase(item, final)
                 for index, part in enumerate(_list(final.get("content"))):
                     self._part(item, index, part)
             case "reasoning":

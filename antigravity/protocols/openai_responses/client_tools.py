@@ -14,6 +14,7 @@ from antigravity.ir.tools import (
 )
 from antigravity.protocols.losses import Losses
 from antigravity.protocols.openai_responses.schema import NAME, JsonObject, without_nulls
+from antigravity.protocols.openai_responses.server_tools import tool_key
 
 
 def encode_tools(
@@ -27,12 +28,16 @@ def encode_tools(
     """
     wire: list[JsonObject] = []
     spaces: dict[str, list[JsonObject]] = {}
-    descriptions = settings.get("namespaces", {})
+    descriptions, fields = settings.get("namespaces", {}), settings.get("tools", {})
     for tool in tools:
         declaration = _declare(tool, settings, losses, own=own)
         if declaration is None:
             continue
-        namespace = tool.namespace if isinstance(tool, FunctionTool | CustomTool) else None
+        namespace = None
+        if isinstance(tool, FunctionTool | CustomTool):
+            namespace = tool.namespace
+            if fields:
+                declaration |= fields.get(tool_key(tool.name, namespace), {})
         if namespace is None:
             wire.append(declaration)
             continue

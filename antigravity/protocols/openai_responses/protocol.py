@@ -17,6 +17,7 @@ from antigravity.protocols.openai_responses import (
     client_request,
     compaction,
     conversation,
+    function_forms,
     server_request,
     server_scan,
     stored,
@@ -101,6 +102,7 @@ OPENAI_RESPONSES_SERVER: Final = ServerProtocol(
         conversation_hint=_conversation_hint,
         needs_translation=server_scan.needs_translation,
         native_only_error=server_request.native_only_error,
+        as_functions=function_forms.as_functions,
         socket_session=_socket_session,
         stored_responses=StoredResponses(
             previous_id=conversation.previous_id,

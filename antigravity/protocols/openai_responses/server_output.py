@@ -104,7 +104,9 @@ class _Part:
 class MessageItem(Item):
     """Visible text and refusals."""
 
-    def __init__(self, writer: EventWriter, index: int, item_id: str, before: int) -> None:
+    def __init__(
+        self, writer: EventWriter, index: int, item_id: str, before: int, phase: str | None
+    ) -> None:
         item = {
             "id": item_id,
             "type": "message",
@@ -112,6 +114,8 @@ class MessageItem(Item):
             "role": "assistant",
             "content": [],
         }
+        if phase is not None:
+            item["phase"] = phase
         super().__init__(writer, index, item)
         self._open: _Part | None = None
         self._before = before
@@ -146,6 +150,10 @@ class MessageItem(Item):
     def logprobs(self, content: list[JsonObject]) -> None:
         """Keep log probabilities for the end of the text."""
         self._part("output_text").logprobs += map(_logprob, content)
+
+    def set_phase(self, phase: str) -> None:
+        """Set the phase, unless it has been known since the beginning."""
+        self._item.setdefault("phase", phase)
 
     def close(self, status: Status) -> JsonObject:
         """Write the closing events and return the final item."""
@@ -337,7 +345,7 @@ def _action(search: WebSearch) -> JsonObject:
 
 
 #: The prefixes of the ids of items; those of other types begin with the type's first letters.
-_PREFIXES: Final = {"compaction": "cmp_"}
+_PREFIXES: Final = {"compaction": "cmp_", "shell_call": "sh_", "local_shell_call": "lsh_"}
 
 
 def id_prefix(kind: str) -> str:

@@ -19,6 +19,7 @@ from antigravity.ir.events import (
     RefusalDelta,
     ResponseStart,
     TextDelta,
+    TextPhase,
     TextSignature,
     ThinkingDelta,
     ThinkingSignature,
@@ -59,6 +60,10 @@ from antigravity.protocols.openai_responses.server_reply import (
 from antigravity.protocols.openai_shapes import media_as_text
 from antigravity.protocols.stream_encoder import StreamEncoder
 
+#: The phase of text before a call, and the reasons of a choice whose last text is its answer.
+_COMMENTARY: Final = "commentary"
+_FINAL: Final = frozenset(("stop", "stop_sequence"))
+
 
 class ResponsesStreamEncoder(StreamEncoder):
     """Encoder of one response.  One output item is open at a time.
@@ -79,6 +84,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         self._item: Item | None = None
         self._searches: list[WebSearch] = []  # that wait for the open message to end
         self._trailing: Signature | None = None  # of the open message
+        self._phase: str | None = None  # of the next message
         self._call_ids: set[str] = set()
         self._search_ids: set[str] = set()
         self._characters = 0  # of text in closed messages
@@ -143,7 +149,18 @@ class ResponsesStreamEncoder(StreamEncoder):
         """Close the open item, as incomplete if the response is."""
         finish = self.sequencer.finish_of()
         incomplete = finish is not None and finish.reason in INCOMPLETE
+        if finish is not None and finish.reason in _FINAL:
+            self._set_phase("final_answer")
         self._close("incomplete" if incomplete else "completed")
+
+    def _set_phase(self, phase: str) -> None:
+        """Set the phase of the open message, which is known by what follows it."""
+        if isinstance(self._item, MessageItem):
+            self._item.set_phase(phase)
+
+    def _text_phase(self, event: TextPhase) -> None:
+        self._close()
+        self._phase = event.phase
 
     def _text(self, event: TextDelta) -> None:
         if event.text:
@@ -193,9 +210,12 @@ class ResponsesStreamEncoder(StreamEncoder):
         item = self._item
         if isinstance(item, MessageItem) and (leave_searches or not self._searches):
             return item
+        if self._searches:
+            self._set_phase(_COMMENTARY)
         self._close()
+        phase, self._phase = self._phase, None
         self._item = opened = MessageItem(
-            self._writer, len(self._output), self._new_id("msg_"), self._characters
+            self._writer, len(self._output), self._new_id("msg_"), self._characters, phase
         )
         return opened
 
@@ -213,6 +233,7 @@ class ResponsesStreamEncoder(StreamEncoder):
 
     def _start_call(self, start: ToolCallStart) -> None:
         """Begin a call; its signature goes into the reasoning item before it."""
+        self._set_phase(_COMMENTARY)
         if start.signature is not None:
             sealed = seal_thinking(start.signature)
             if isinstance(self._item, ReasoningItem):
@@ -253,6 +274,8 @@ class ResponsesStreamEncoder(StreamEncoder):
             return
         item = self._item
         if not isinstance(item, OpaqueItem) or item.kind != event.kind:
+            if event.kind.endswith("_call"):
+                self._set_phase(_COMMENTARY)
             self._close()
             item_id = str(event.wire.get("id") or self._new_id(id_prefix(event.kind)))
             item = OpaqueItem(self._writer, len(self._output), item_id, event.kind, event.wire)
@@ -280,6 +303,7 @@ class ResponsesStreamEncoder(StreamEncoder):
 
 _WRITERS: Final[dict[type, Callable[[ResponsesStreamEncoder, Any], None]]] = {
     TextDelta: ResponsesStreamEncoder._text,
+    TextPhase: ResponsesStreamEncoder._text_phase,
     RefusalDelta: ResponsesStreamEncoder._refusal,
     CitationEvent: ResponsesStreamEncoder._citation,
     LogprobsDelta: ResponsesStreamEncoder._logprobs,

@@ -29,6 +29,10 @@ from antigravity.protocols.openai_responses.schema import (
 #: The representation's names of hosted tools.
 HOSTED_KINDS: Final = {"code_interpreter": "code_execution"}
 
+#: Fields of functions and custom tools that the representation has a field for.
+_KNOWN_FIELDS: Final = frozenset(
+    ("type", "function", "name", "description", "parameters", "strict", "format")
+)
 #: Fields of a web search tool that the representation has a field for.
 _SEARCH_FIELDS: Final = frozenset(("type", "filters", "user_location"))
 _MODES: Final = ("none", "auto", "required")
@@ -37,8 +41,8 @@ _MODES: Final = ("none", "auto", "required")
 class ToolReader:
     """Reader of the tools of one request.
 
-    :ivar own_settings: descriptions of namespaces and fields of the web search tool that only
-        this protocol has; they become extensions.
+    :ivar own_settings: descriptions of namespaces, and fields of tools that only this protocol
+        has; they become extensions.
     """
 
     def __init__(self) -> None:
@@ -55,6 +59,8 @@ class ToolReader:
         :raises InvalidRequestError: naming the field at fault.
         """
         kind = tool.get("type")
+        if kind in ("function", "custom"):
+            self._keep_own_fields(tool, namespace)
         if kind == "function":
             self._tools.append(_function(tool, path, namespace))
         elif kind == "custom":
@@ -72,6 +78,12 @@ class ToolReader:
             self._search(tool, path)
         else:
             self._tools.append(HostedTool(HOSTED_KINDS.get(kind, kind), NAME, tool))
+
+    def _keep_own_fields(self, tool: JsonObject, namespace: str | None) -> None:
+        rest = {name: each for name, each in tool.items() if name not in _KNOWN_FIELDS}
+        if rest:
+            key = tool_key(tool.get("name"), namespace)
+            self.own_settings.setdefault("tools", {})[key] = without_nulls(rest)
 
     def _namespace(self, space: NamespaceDeclaration, path: str) -> None:
         if space.description:
@@ -93,6 +105,11 @@ class ToolReader:
         rest = {name: value for name, value in tool.items() if name not in _SEARCH_FIELDS}
         if rest:
             self.own_settings["web_search"] = without_nulls(rest)
+
+
+def tool_key(name: object, namespace: str | None) -> str:
+    """Return the key of a tool in ``own_settings``."""
+    return f"{namespace or ''}\0{name}"
 
 
 def _function(tool: JsonObject, path: str, namespace: str | None) -> FunctionTool:

@@ -72,7 +72,8 @@ _ITEM: Final = {
 _CALL: Final = {**_ITEM, "call_id": _CALL_ID, "name": NAME}
 _OUTPUT: Final = {**_ITEM, "call_id": _CALL_ID, "output": str | array(_INPUT_PART)}
 _OTHER_ITEMS: Final = """apply_patch_call apply_patch_call_output code_interpreter_call compaction
-    compaction_trigger computer_call computer_call_output file_search_call image_generation_call
+    compaction_trigger computer_call computer_call_output configuration_update file_search_call
+    image_generation_call
     item_reference local_shell_call local_shell_call_output mcp_approval_request
     mcp_approval_response mcp_call mcp_list_tools program program_output shell_call
     shell_call_output tool_search_call tool_search_output web_search_call"""

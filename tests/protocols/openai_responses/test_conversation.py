@@ -51,7 +51,7 @@ def test_second_turn_follows_first() -> None:
         (Text("hi \u2603"),),
         (
             Thinking("hm", Signature("s", "claude")),
-            Text("ok"),
+            Text("ok", phase="commentary"),
             ToolCall("a", "f", "{}"),
         ),
         (ToolResult("a", (Text("1"),)),),

@@ -570,3 +570,20 @@ def test_phases_of_messages_come_back() -> None:
     body, _ = encode(decode({"model": "m", "input": given_items}))
     phases = [item.get("phase") for item in body["input"]]
     assert phases == [None, "commentary", "final_answer", None]
+
+
+def test_own_fields_of_tools_come_back() -> None:
+    own = {
+        "defer_loading": True,
+        "output_schema": {"type": "object"},
+        "allowed_callers": ["direct"],
+    }
+    schema = {"type": "object", "properties": {}}
+    function = {"type": "function", "name": "f", "parameters": schema, **own}
+    custom = {"type": "custom", "name": "c", "defer_loading": True}
+    plain = {"type": "function", "name": "g", "parameters": schema}
+    space = {"type": "namespace", "name": "ns", "description": "d", "tools": [function, plain]}
+    tools = [function, custom, plain, space]
+    body, losses = encode(decode({"model": "m", "input": "hi", "tools": tools}))
+    assert body["tools"] == tools
+    assert losses == []
