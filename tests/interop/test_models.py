@@ -18,7 +18,7 @@ from tests.interop.openai_chat_driver import client as openai_client
 from tests.interop.openai_responses_driver import image_part
 from tests.interop.samples import HARD, PDF, PNG, WEATHER
 from tests.interop.sdk_drivers import Conversation
-from tests.interop.targets import CHAT, EVERY, RESPONSES, Target, name
+from tests.interop.targets import CHAT, EVERY, INTERACTIONS, RESPONSES, Target, name
 
 SOURCE = "x-token-count-source"
 SERVED = ("gpt-5.1", "claude-sonnet-4-6", "gemini-3-pro-preview")
@@ -90,8 +90,9 @@ def counted(url: str, content: Any, target: Target, **more: Any) -> tuple[int, s
 def test_anthropic_token_count(url: str, target: Target) -> None:
     few, source = counted(url, "one two three", target)
     assert few > 0
-    # OpenAI can count, but most who speak its protocols cannot.
-    assert source == ("estimate" if target in (CHAT, RESPONSES) else "upstream")
+    # OpenAI can count, but most who speak its protocols cannot; Interactions have no count.
+    estimated = target in (CHAT, RESPONSES, INTERACTIONS)
+    assert source == ("estimate" if estimated else "upstream")
     tool = {"name": WEATHER.name, "description": "x", "input_schema": HARD.schema}
     tools, _ = counted(url, "one two three", target, tools=[tool])
     assert tools > few + 50

@@ -39,7 +39,12 @@ MODELS: Final = {
         gemini-1.5-pro gemini-2.0-flash gemini-2.5-pro gemini-2.5-flash gemini-2.5-flash-lite
         gemini-3-pro-preview gemini-3-flash-preview gemini-3.1-pro-preview gemini-3.1-flash-lite
         gemini-3.5-flash gemini-3.5-flash-lite gemini-3.6-flash gemini-3.7-flash gemini-3.8-flash
-        gemini-4-argon gemini-flash-latest gemini-pro-latest gemma-3-27b-it""",
+        gemini-4-argon gemini-flash-latest gemini-pro-latest gemma-3-27b-it
+        gemini-omni-flash-preview deep-research-preview-04-2026 antigravity-preview-09-2026""",
+    "interactions": """
+        gemini-2.5-pro gemini-2.5-flash gemini-2.5-flash-lite gemini-3-pro-preview
+        gemini-3-flash-preview gemini-3.1-pro-preview gemini-3.5-flash gemini-3.5-flash-lite
+        gemini-3.6-flash gemini-3.8-flash gemini-4-argon gemini-pro-latest""",
     "deepseek": "deepseek-chat deepseek-reasoner deepseek-v4-flash deepseek-v4-pro",
     "deepseek-anthropic": "deepseek-v4-flash deepseek-v4-pro",
     "moonshot": """
@@ -72,6 +77,7 @@ BASES: Final = {
     "openai": ("openai", "https://api.openai.com/v1"),
     "anthropic": ("anthropic", "https://api.anthropic.com"),
     "gemini": ("gemini_api", "https://generativelanguage.googleapis.com"),
+    "interactions": ("gemini_api", "https://generativelanguage.googleapis.com"),
     "deepseek": ("openai", "https://api.deepseek.com"),
     "deepseek-anthropic": ("anthropic", "https://api.deepseek.com/anthropic"),
     "moonshot": ("openai", "https://api.moonshot.ai/v1"),
@@ -214,11 +220,39 @@ def gemini_cases() -> dict[str, dict[str, Any]]:
     }
 
 
+def interactions_cases() -> dict[str, dict[str, Any]]:
+    """Return the requests of a client of interactions."""
+    tool = {"type": "function", "name": "f", "parameters": SCHEMA}
+    form = {"type": "text", "mime_type": "application/json", "schema": FORM}
+
+    def request(**config: Any) -> dict[str, Any]:
+        return {"input": HI, "generation_config": {"max_output_tokens": 30_000, **config}}
+
+    named = {"allowed_tools": {"mode": "any", "tools": ["f"]}}
+    said = {"type": "model_output", "content": [{"type": "text", "text": PREFILL}]}
+    user = {"type": "user_input", "content": [{"type": "text", "text": HI}]}
+    return {
+        "plain": request(),
+        "tools": {**request(), "tools": [tool]},
+        "forced": {**request(tool_choice="any"), "tools": [tool]},
+        "named": {**request(tool_choice=named), "tools": [tool]},
+        "off": request(thinking_level="minimal"),
+        "highest": {
+            **request(thinking_level="xhigh", thinking_summaries="auto"),
+            "tools": [tool],
+        },
+        "sampling": request(temperature=0.5, top_p=0.9, seed=1, stop_sequences=["a"]),
+        "prefill": {**request(), "input": [user, said]},
+        "schema": {**request(), "response_format": form},
+    }
+
+
 CASES: Final = {
     "openai_chat": chat_cases(),
     "openai_responses": responses_cases(),
     "anthropic": anthropic_cases(),
     "gemini": gemini_cases(),
+    "gemini_interactions": interactions_cases(),
 }
 
 
@@ -236,6 +270,7 @@ def upstream(name: str, **more: Any) -> UpstreamSettings:
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> MemoryGateway:
     upstreams = {name: upstream(name, apis=["chat"]) for name in BASES}
     upstreams["openai"] = upstream("openai", apis=["chat", "responses"])
+    upstreams["interactions"] = upstream("interactions", quirks=["no_generate_content"])
     home: Path = tmp_path_factory.mktemp("home")
     return MemoryGateway(Settings(upstreams=upstreams), home)
 

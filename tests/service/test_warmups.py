@@ -284,6 +284,7 @@ class EveryUpstreamTests(TestCase):
         models = {
             "demo-anthropic": ["claude-sonnet-5", "claude-opus-4-6"],
             "demo-gemini_api": ["gemini-2.5-flash", "gemini-3-pro-preview"],
+            "demo-interactions": ["gemini-2.5-flash", "gemini-3-pro-preview"],
             "demo-codeassist": [
                 "claude-opus-4-6-thinking",
                 "claude-sonnet-4-6",
@@ -302,4 +303,4 @@ class EveryUpstreamTests(TestCase):
                 )
                 (result,) = (await response.json())["results"]
                 self.assertEqual(result["state"], "warmed", result)
-        self.assertEqual(len(accounts), 6)
+        self.assertEqual(len(accounts), 7)

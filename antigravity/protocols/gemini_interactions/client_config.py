@@ -12,7 +12,8 @@ from antigravity.protocols.losses import Losses
 
 #: The most stop sequences.
 MAX_STOP: Final = 5
-#: The levels of models whose data name none, such as those with a budget.
+#: The levels of the protocol, and those of models whose data name none, such as a budget.
+_ALL_LEVELS: Final[tuple[Effort, ...]] = ("minimal", "low", "medium", "high", "xhigh")
 _LEVELS: Final[tuple[Effort, ...]] = ("minimal", "low", "medium", "high")
 _JSON: Final = "application/json"
 _IMAGE: Final = {"aspectRatio": "aspect_ratio", "imageSize": "image_size"}
@@ -69,7 +70,7 @@ def _thinking(request: Request, capabilities: Capabilities, losses: Losses) -> J
         if thinking.mode in ("on", "adaptive") and effort != "none":
             losses.add("thinking", "dropped: the model does not think")
         return {}
-    accepted = [each for each in EFFORTS if each in capabilities.efforts] or list(_LEVELS)
+    accepted = [each for each in _ALL_LEVELS if each in capabilities.efforts] or list(_LEVELS)
     fields: JsonObject = {}
     if effort == "none":
         fields["thinking_level"] = accepted[0]
