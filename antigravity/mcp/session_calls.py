@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -130,6 +131,13 @@ class SessionCalls:
             task.set_message(message)
             task.notify_session = session.notify
             task.watch(partial(_report_state, session))
+            # Some clients never send tasks/result before the end; they listen instead.
+            task.resume_questions = session_tasks.Questions(
+                task,
+                session.id,
+                partial(_send_request, session, session.standalone.append),
+                lambda: task.was_polled and session.standalone.reader is not None,
+            ).resume
             result = {"task": encode_session_task(task.state())}
             context.post_response.result(request.id, result)
         return task
@@ -199,23 +207,29 @@ class SessionCalls:
         """Send a request to the client on the stream of the call."""
         if not context.post_response.can_stream:
             raise McpError(messages.INVALID_REQUEST, f"The client does not accept {EVENTS}.")
+        return _send_request(session, context.post_response.send, request)
 
-        def on_response(response: Response) -> None:
-            if response.error is not None:
-                result.errback(response.error)
-            else:
-                result.callback(response.result or {})
 
-        def cancelled(_: Any) -> None:
-            if session.forget(id_):
-                params = {"requestId": id_, "reason": "The call has ended."}
-                data = messages.notification("notifications/cancelled", params)
-                context.post_response.send(data)
+def _send_request(
+    session: Session, send: Callable[[bytes], None], request: ClientRequest
+) -> Deferred[Json]:
+    """Send a request to the client; cancelling the Deferred cancels the request."""
 
-        id_ = session.expect(on_response)
-        result: Deferred[Json] = Deferred(cancelled)
-        context.post_response.send(messages.request(id_, request.method, request.params))
-        return result
+    def on_response(response: Response) -> None:
+        if response.error is not None:
+            result.errback(response.error)
+        else:
+            result.callback(response.result or {})
+
+    def cancelled(_: Any) -> None:
+        if session.forget(id_):
+            params = {"requestId": id_, "reason": "The call has ended."}
+            send(messages.notification("notifications/cancelled", params))
+
+    id_ = session.expect(on_response)
+    result: Deferred[Json] = Deferred(cancelled)
+    send(messages.request(id_, request.method, request.params))
+    return result
 
 
 def _report_state(session: Session, task: Task) -> None:

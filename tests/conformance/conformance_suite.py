@@ -41,18 +41,27 @@ def program(version: str) -> Path:
 
     :raises UnavailableError: if that is not possible.
     """
+    folder = installed(f"conformance-{version}", f"{PACKAGE}@{version}")
+    return folder / "node_modules" / PACKAGE / "dist" / "index.js"
+
+
+def installed(name: str, *packages: str) -> Path:
+    """Return a folder with npm packages, after installing them if they are not there.
+
+    :raises UnavailableError: if that is not possible.
+    """
     ensure_node()
-    folder = CACHE / f"conformance-{version}"
-    found = folder / "node_modules" / PACKAGE / "dist" / "index.js"
-    if found.exists():
-        return found
+    folder = CACHE / name
+    done_before = folder / "package-lock.json"
+    if done_before.exists():
+        return folder
     npm = shutil.which("npm", path=search_path())
     if npm is None:
-        raise UnavailableError("there is no npm to install the conformance suite")
+        raise UnavailableError(f"there is no npm to install {', '.join(packages)}")
     folder.mkdir(parents=True, exist_ok=True)
     options = ("--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
     done = subprocess.run(
-        [npm, "install", *options, "--prefix", folder, "--save-exact", f"{PACKAGE}@{version}"],
+        [npm, "install", *options, "--prefix", folder, "--save-exact", *packages],
         cwd=folder,
         env={**os.environ, "PATH": search_path()},
         stdin=subprocess.DEVNULL,
@@ -60,9 +69,9 @@ def program(version: str) -> Path:
         text=True,
         timeout=600,
     )
-    if done.returncode or not found.exists():
-        raise UnavailableError(f"npm cannot install {PACKAGE}: {done.stderr.strip()[-400:]}")
-    return found
+    if done.returncode or not done_before.exists():
+        raise UnavailableError(f"npm cannot install {packages}: {done.stderr.strip()[-400:]}")
+    return folder
 
 
 def run(version: str, url: str, arguments: Sequence[str], folder: Path) -> Figures:

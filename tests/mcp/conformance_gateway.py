@@ -1,6 +1,7 @@
 """Serve everything that MCP clients are tested with: ``conformance_gateway.py [RELAYED]``.
 
-RELAYED is the address of the server to which web search is relayed.
+RELAYED is the address of the server to which web search is relayed, and whose tools are offered
+as ``far__TOOL``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from twisted.internet.task import react
 
 from antigravity.app.gateway import Gateway
 from antigravity.app.runtime import LoadedConfiguration
-from antigravity.config.mcp_settings import ZaiMcpSettings
+from antigravity.config.mcp_settings import McpServerSettings, ZaiMcpSettings
 from antigravity.config.settings import Settings, ZaiSettings
 from antigravity.plugins import PluginHost
 from tests.mcp.conformance_plugin import Everything
@@ -32,11 +33,13 @@ async def serve(clock: Any, relayed: str = "") -> None:
     if relayed:
         tools = ZaiMcpSettings(enabled=True, web_search_enabled=True, web_search_url=relayed)
         proxy = replace(proxy, zai=ZaiSettings(mcp=tools))
+    servers = {"far": McpServerSettings(url=relayed)} if relayed else {}
+    mcp = replace(Settings().mcp, servers=servers)
     origins: list[str] = []
 
     def configure(_: object = None) -> LoadedConfiguration:
         allowing = replace(proxy, allowed_origins=origins)
-        return LoadedConfiguration(replace(Settings(), proxy=allowing), plugins)
+        return LoadedConfiguration(replace(Settings(), proxy=allowing, mcp=mcp), plugins)
 
     with tempfile.TemporaryDirectory() as home:
         first = configure().settings

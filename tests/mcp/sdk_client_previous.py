@@ -78,6 +78,7 @@ async def ask(url: str) -> dict[str, Any]:
             if len([one for one in changes if "changed" in one or "updated" in one]) >= 2:
                 break
             await asyncio.sleep(0.05)
+        found["tasks"] = await use_tasks(client)
         await client.send_ping()
         try:
             await client.call_tool("no_such_tool", {})
@@ -85,6 +86,24 @@ async def ask(url: str) -> dict[str, Any]:
             found["unknown tool"] = error.error.code
     found["changed"] = sorted({one for one in changes if "changed" in one or "updated" in one})
     return {**found, "logged": logged, "reported": progress}
+
+
+async def use_tasks(client: ClientSession) -> list[Any]:
+    """Return the ends of a task that completes, one that asks, and one that is cancelled."""
+    tasks = client.experimental
+    found: list[Any] = []
+    for name in ("slow_compute", "confirm_delete"):
+        created = await tasks.call_tool_as_task(name, {})
+        id_ = created.task.taskId
+        while (await tasks.get_task(id_)).status == "working":
+            await asyncio.sleep(0.05)
+        result = await tasks.get_task_result(id_, types.CallToolResult)
+        found.append([(await tasks.get_task(id_)).status, getattr(result.content[0], "text", "")])
+    created = await tasks.call_tool_as_task("slow_compute", {"seconds": 60})
+    await tasks.cancel_task(created.task.taskId)
+    found.append((await tasks.get_task(created.task.taskId)).status)
+    found.append(len((await tasks.list_tasks()).tasks) >= 3)
+    return found
 
 
 if __name__ == "__main__":

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 
-from antigravity.interfaces.mcp_values import McpError, TaskSupport, ToolError
+from antigravity.interfaces.mcp_values import ClientRequest, McpError, TaskSupport, ToolError
 from antigravity.mcp.function_objects import Tool
 
 OPTIONAL: Final = TaskSupport(poll_interval=0.1)
@@ -39,11 +38,10 @@ def task_tools(clock: Any) -> tuple[Tool, ...]:
         raise McpError(-32603, "This job breaks.")
 
     async def multi_input(arguments: Mapping[str, Any], context: Any) -> str:
-        asked = [
-            context.elicit(f"Question {name}?", _NAME, name=name) for name in ("first", "second")
-        ]
-        answers = await gatherResults(asked, consumeErrors=True)
-        return ", ".join(answer["content"]["name"] for answer in answers)
+        params = {"mode": "form", "message": "Name?", "requestedSchema": _NAME}
+        question = ClientRequest("elicitation/create", params)
+        answers = await context.ask({"first": question, "second": question})
+        return ", ".join(answers[key]["content"]["name"] for key in ("first", "second"))
 
     label = {"seconds": {"type": "number"}, "label": {"type": "string"}}
     return (

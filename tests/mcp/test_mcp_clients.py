@@ -99,6 +99,12 @@ def test_previous_sdk_client_passes(place: str) -> None:
     assert common(found) == COMMON
     # What it had missed while it was cut off came when it was back.
     assert found["reconnection"] == [False, ["You came back for this."]]
+    assert found["tasks"] == [
+        ["completed", "Computed  in 0 seconds."],
+        ["completed", "Deleted."],
+        "cancelled",
+        True,
+    ]
     assert found["quiet"] == [False, ["Logged three times."]]
     assert found["changed"] == [
         "notifications/resources/updated",

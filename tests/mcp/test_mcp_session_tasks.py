@@ -145,6 +145,26 @@ def test_input_is_asked_while_client_waits_for_result(client: SessionClient) -> 
     assert reader.messages[-1]["result"]["content"][0]["text"] == "Done."
 
 
+def test_client_that_only_listens_is_asked_once(client: SessionClient) -> None:
+    reader = client.listen()
+    task = client.create()["taskId"]
+    asked = client.job.context.elicit("Name?", FORM)
+
+    def questions() -> list[Any]:
+        return [one for one in reader.messages if one["method"] == "elicitation/create"]
+
+    assert questions() == []  # it may not know the id yet
+    for _ in range(2):
+        assert client.get(task)["status"] == "input_required"
+    waiting = client.http("POST", request("tasks/result", {"taskId": task}, 5))
+    (question,) = questions()
+    assert question["params"]["_meta"] == {RELATED: {"taskId": task}}
+    client.post({"jsonrpc": "2.0", "id": question["id"], "result": {"action": "decline"}})
+    assert answer(asked) == {"action": "decline"}
+    client.job.running[0].callback("Done.")
+    assert json.loads(answer(waiting).body)["result"]["isError"] is False
+
+
 def test_refused_input_is_an_error_of_the_tool(client: SessionClient) -> None:
     async def ask(arguments: Mapping[str, Any], context: Any) -> Any:
         return str(await context.elicit("Name?", FORM))

@@ -33,6 +33,7 @@ def test_call_becomes_task_and_completes(client: TaskClient) -> None:
     found = client.get(created["taskId"])
     assert found["status"] == "completed"
     assert found["result"]["content"] == [{"type": "text", "text": "Done."}]
+    assert found["result"]["resultType"] == "complete"
     assert client.running == set()
 
 

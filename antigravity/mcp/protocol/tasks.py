@@ -35,6 +35,8 @@ from msgspec import Struct
 from antigravity.interfaces.mcp_values import ClientRequest, Json, McpError
 
 Status = Literal["working", "input_required", "completed", "failed", "cancelled"]
+#: The beginning of a result in 2026-07-28.
+_COMPLETE: Final = b'{"resultType":"complete"'
 #: The states that are never left.
 TERMINAL: Final = ("completed", "failed", "cancelled")
 #: The key in ``_meta`` of messages that concern a task, in 2025-11-25.
@@ -74,7 +76,8 @@ def encode_details(state: TaskState) -> dict[str, Any]:
     """Return a whole task of the extension, for ``tasks/get`` and ``notifications/tasks``."""
     out = encode_task(state)
     if state.status == "completed":
-        out["result"] = msgspec.Raw(state.result)
+        rest = state.result[1:]
+        out["result"] = msgspec.Raw(_COMPLETE + (b"," if rest != b"}" else b"") + rest)
     elif state.failure is not None:
         out["error"] = _error(state.failure)
     elif state.inputs:

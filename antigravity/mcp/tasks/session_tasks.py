@@ -37,10 +37,10 @@ def call(
     task = table.find(params.get("taskId"), owner)
     if method == "tasks/get":
         if task.refresh is None or task.is_over:
-            return encode_session_task(task.state())
-        return task.refresh().addCallback(lambda _: encode_session_task(task.state()))
+            return _state(task)
+        return task.refresh().addCallback(lambda _: _state(task))
     if method == "tasks/result":
-        return _ResultWait(task, ask).done
+        return _ResultWait(task, owner.session, ask).done
     if task.is_over:
         status = task.state().status
         raise McpError(messages.INVALID_PARAMS, f"The task has already ended: {status}.")
@@ -60,33 +60,59 @@ def wanted_ttl(params: Mapping[str, Any]) -> float | None:
     return ttl / 1000 if ttl is not None and 0 < ttl < _LONGEST_TTL else None
 
 
-class _ResultWait:
-    """A ``tasks/result`` request: waits for the end, and asks the client in between.
+def _state(task: Task) -> dict[str, Any]:
+    """Return a task; once the client knows its id, it can be asked without ``tasks/result``."""
+    task.was_polled = True
+    if task.resume_questions is not None:
+        task.resume_questions()
+    return encode_session_task(task.state())
 
-    :ivar done: fires with the result; fails with the task's error.
+
+class Questions:
+    """Asks the client of a session what ``task`` asks, each question once.
+
+    ``ask`` sends a request; ``can_ask`` says whether the client receives it.
     """
 
-    def __init__(self, task: Task, ask: AskClient) -> None:
-        self.done: Deferred[dict[str, Any]] = Deferred(lambda _: self._stop())
+    def __init__(
+        self, task: Task, session: str, ask: AskClient, can_ask: Callable[[], bool]
+    ) -> None:
+        self._task = task
+        self._session = session
         self._ask = ask
+        self._can_ask = can_ask
         self._asked: dict[str, Deferred[Any]] = {}
         self._unwatch = task.watch(self._changed)
-        self._changed(task)
+        self.resume()
+
+    def resume(self) -> None:
+        """Send the questions that could not be sent before."""
+        self._changed(self._task)
+
+    def stop(self) -> None:
+        """Withdraw the questions."""
+        self._unwatch()
+        for key in list(self._asked):
+            self._withdraw(key)
 
     def _changed(self, task: Task) -> None:
-        if task.is_over:
-            self._end(task)
-            return
         inputs = task.inputs
         for key in [key for key in self._asked if key not in inputs]:
-            self._asked.pop(key).cancel()
+            self._withdraw(key)
         for key, request in inputs.items():
-            if key not in self._asked:
-                self._send(task, key, request)
+            if task.asked.get(key) != self._session and self._can_ask():
+                self._send(key, request)
 
-    def _send(self, task: Task, key: str, request: ClientRequest) -> None:
+    def _withdraw(self, key: str) -> None:
+        if self._task.asked.get(key) == self._session:
+            del self._task.asked[key]
+        self._asked.pop(key).cancel()
+
+    def _send(self, key: str, request: ClientRequest) -> None:
+        task = self._task
         meta = request.params.get("_meta")
         own = {**(meta if isinstance(meta, Mapping) else {}), **related(task.id)}
+        task.asked[key] = self._session
         asked = maybeDeferred(
             self._ask, ClientRequest(request.method, {**request.params, "_meta": own})
         )
@@ -108,7 +134,22 @@ class _ResultWait:
 
         asked.addCallbacks(on_result, on_failure)
 
-    def _end(self, task: Task) -> None:
+
+class _ResultWait:
+    """A ``tasks/result`` request: waits for the end, and asks the client in between.
+
+    :ivar done: fires with the result; fails with the task's error.
+    """
+
+    def __init__(self, task: Task, session: str, ask: AskClient) -> None:
+        self.done: Deferred[dict[str, Any]] = Deferred(lambda _: self._stop())
+        self._questions = Questions(task, session, ask, lambda: True)
+        self._unwatch = task.watch(self._changed)
+        self._changed(task)
+
+    def _changed(self, task: Task) -> None:
+        if not task.is_over:
+            return
         self._stop()
         if self.done.called:
             return
@@ -123,6 +164,4 @@ class _ResultWait:
 
     def _stop(self) -> None:
         self._unwatch()
-        asked, self._asked = self._asked, {}
-        for one in asked.values():
-            one.cancel()
+        self._questions.stop()

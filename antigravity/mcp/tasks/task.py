@@ -46,6 +46,9 @@ class Task:
     :ivar refresh: asks another server for the state of its task, if that runs this one; the
         Deferred fires when the state is up to date.
     :ivar notify_session: sends a notification to the session in which the task was created.
+    :ivar asked: the session in which each question was sent to the client, by its key.
+    :ivar was_polled: whether the client has asked for the state, so that it knows the id.
+    :ivar resume_questions: sends the questions that can be sent now, in revision 2025-11-25.
     :ivar was_delivered: whether the owner has seen the end of the task.
     """
 
@@ -64,6 +67,9 @@ class Task:
         self.poll_interval = poll_interval
         self.refresh: Callable[[], Deferred[None]] | None = None
         self.notify_session: Callable[[str, Json], None] | None = None
+        self.asked: dict[str, str] = {}
+        self.was_polled = False
+        self.resume_questions: Callable[[], None] | None = None
         self.was_delivered = False
         self.result = b""
         self._clocks = clocks
@@ -221,6 +227,7 @@ class Task:
     def stop(self) -> None:
         """Stop all timers and forget all watchers."""
         self._watchers.clear()
+        self.resume_questions = None
         timer, self._notifying = self._notifying, None
         if timer is not None:
             timer.cancel()
