@@ -20,6 +20,7 @@ from antigravity.ir.errors import (
 )
 from antigravity.ir.media import FileReference, InlineData, MediaSource, UrlSource
 from antigravity.ir.usage import Usage
+from antigravity.protocols.codex_models import VERSION, encode_codex_models
 from antigravity.protocols.replies import error_reply, json_reply
 from antigravity.sse import encode_event
 
@@ -98,8 +99,12 @@ def model_object(model: Model) -> dict[str, Any]:
 
 
 def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
-    """Return the list of models."""
-    return json_reply({"object": "list", "data": [model_object(model) for model in models]})
+    """Return the list of models, which Codex reads in a form of its own."""
+    body: dict[str, Any] = {"object": "list", "data": [model_object(model) for model in models]}
+    version = call.query.get(VERSION)
+    if version is not None:
+        body["models"] = encode_codex_models(models, version)
+    return json_reply(body)
 
 
 def encode_model(model: Model, call: Call) -> HttpReply:

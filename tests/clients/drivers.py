@@ -115,7 +115,8 @@ class Codex(Driver):
     """OpenAI Responses, by a provider of our own or by the built-in one.
 
     The built-in one always tries WebSocket first, another one if it says so.  One with the
-    ``provider_name`` "OpenAI" lets the provider compact conversations.
+    ``provider_name`` "OpenAI" lets the provider compact conversations.  With a ``key_command`` it
+    asks the provider for its models; a ``catalog`` is a file with them.
     """
 
     name = "codex"
@@ -129,12 +130,16 @@ class Codex(Driver):
         builtin: bool = False,
         websocket: bool = False,
         provider_name: str = "local",
+        key_command: bool = False,
+        catalog: Path | None = None,
     ) -> None:
         super().__init__(folder)
         self._model = model
         self._builtin = builtin
         self._websocket = websocket
         self._provider_name = provider_name
+        self._key_command = key_command
+        self._catalog = catalog
 
     def arguments(self, options: Sequence[str]) -> Sequence[str]:
         return ["exec", *self._FREE, *options, "-"]
@@ -146,16 +151,21 @@ class Codex(Driver):
         provider = f'openai_base_url = "{gateway}/v1"\n'
         if not self._builtin:
             provider = 'model_provider = "local"\n'
+        if self._catalog is not None:
+            provider += f"model_catalog_json = {json.dumps(str(self._catalog))}\n"
+        key = 'env_key = "LOCAL_API_KEY"\n'
+        if self._key_command:
+            key = '[model_providers.local.auth]\ncommand = "printenv"\nargs = ["LOCAL_API_KEY"]\n'
         self._write(
             ".codex/config.toml",
             f'model = "{self._model}"\n{provider}'
             "check_for_update_on_startup = false\n"
             "[analytics]\nenabled = false\n"
             f'[model_providers.local]\nname = "{self._provider_name}"\nwire_api = "responses"\n'
-            f'base_url = "{gateway}/v1"\nenv_key = "LOCAL_API_KEY"\n'
+            f'base_url = "{gateway}/v1"\n'
             f"supports_websockets = {str(self._websocket).lower()}\n"
             # Else it asks thirty times, with pauses, before it gives up.
-            "request_max_retries = 1\nstream_max_retries = 1\n",
+            f"request_max_retries = 1\nstream_max_retries = 1\n{key}",
         )
         if self._builtin:
             self._write(".codex/auth.json", json.dumps({"OPENAI_API_KEY": KEY}))
