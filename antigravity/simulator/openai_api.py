@@ -20,7 +20,8 @@ from antigravity.simulator.parsers import chat as chat_parser
 from antigravity.simulator.parsers import responses as responses_parser
 from antigravity.simulator.request_handler import Call, bearer
 from antigravity.simulator.responder import Responder, Result
-from antigravity.simulator.script import Script
+from antigravity.simulator.responses_socket import is_upgrade, upgrade
+from antigravity.simulator.script import Script, as_prewarm
 from antigravity.simulator.state import State, check_key
 from antigravity.simulator.stored_responses import StoredResponse, StoredResponses, as_queued
 from antigravity.simulator.validation import chat as chat_validation
@@ -93,31 +94,47 @@ class OpenAiApi:
         if not compacted and compaction.exceeds_threshold(body, view):
             compacted = "first"
         background = body.get("background") is True
+        turn = call.turn
+        prewarms = turn is not None and not turn.generate
+
+        def shape(script: Script) -> Script:
+            if prewarms:
+                return as_prewarm(script)
+            return replace(script, compaction=compacted)
 
         def store(script: Script, context: Context) -> None:
-            script = replace(script, compaction=compacted)
+            script = shape(script)
+            made = encode_output(script, context)
+            kept = [item for item in items if item.get("type") != "compaction_trigger"]
+            if turn is not None:
+                turn.remember(encode_response(script, context)["id"], [*kept, *made])
             if body.get("store") is False:
                 return
-            made = encode_output(script, context)
             whole = {**encode_response(script, context), "background": background}
             stream = b"".join(chunk for chunk, _ in sse(encode_events(script, context)))
-            stored = StoredResponse(call.key, items, made, whole, stream)
+            stored = StoredResponse(call.key, kept, made, whole, stream)
             self._stored.responses.put(whole["id"], stored)
             for item in made:
                 self._state.items.put(item["id"], True)
 
         wire_format = wire_formats.RESPONSES
-        if compacted:
+        if compacted or prewarms:
             wire_format = replace(
                 wire_format,
-                encode_response=lambda s, c: encode_response(replace(s, compaction=compacted), c),
-                encode_events=lambda s, c: encode_events(replace(s, compaction=compacted), c),
+                encode_response=lambda s, c: encode_response(shape(s), c),
+                encode_events=lambda s, c: encode_events(shape(s), c),
             )
         if background:
             wire_format = replace(
                 wire_format, encode_response=lambda *made: as_queued(encode_response(*made))
             )
         return self._respond(call, wire_format, view, body.get("stream"), store)
+
+    def connect(self, call: Call) -> Any:
+        """Accept a WebSocket, whose messages are requests for responses."""
+        if not is_upgrade(call.headers):
+            raise ApiError(405, "Not allowed to GET on /v1/responses")
+        return upgrade(self._state, self.response, call)
 
     def compact(self, call: Call) -> Result:
         """Return the input of a response, compacted."""
@@ -197,6 +214,9 @@ class OpenAiApi:
         self, call: Call, *, unanswered: bool = False
     ) -> tuple[dict[str, Any], list[Any]]:
         def find_earlier(name: str) -> list[Any]:
+            remembered = None if call.turn is None else call.turn.find(name)
+            if remembered is not None:
+                return remembered
             found = self._stored.find(name, call.key)
             if found is None:
                 raise ApiError(

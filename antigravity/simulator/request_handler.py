@@ -27,6 +27,19 @@ ErrorRenderer = Callable[[ApiError], HttpResponse]
 
 
 @dataclass(frozen=True)
+class ConnectionTurn:
+    """A request over WebSocket: what its connection remembers.
+
+    ``find`` returns the items of an earlier response; ``remember`` gets the id of the response and
+    all items.  Without ``generate``, the response is empty.
+    """
+
+    find: Callable[[str], list[Any] | None]
+    remember: Callable[[str, list[Any]], None]
+    generate: bool = True
+
+
+@dataclass(frozen=True)
 class Call:
     """A request with its headers, its parsed body and its API key."""
 
@@ -34,6 +47,7 @@ class Call:
     headers: dict[str, str]
     body: Any
     key: str = ""
+    turn: ConnectionTurn | None = None
 
 
 #: Serves a call; parameters of the path are passed by name.

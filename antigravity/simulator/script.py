@@ -73,6 +73,7 @@ class Script:
     form: str | None = None
     choices: int = 1
     plain: bool = True  # plain text, so other choices differ from the first
+    silent: bool = False  # no output at all
 
     @property
     def text(self) -> str:
@@ -84,3 +85,19 @@ class Script:
         if index == 0 or not self.plain or not self.chunks:
             return self
         return replace(self, chunks=(*self.chunks, f" (choice {index + 1})"))
+
+
+def as_prewarm(script: Script) -> Script:
+    """Return the script of a request that only prepares the next one."""
+    usage = replace(script.usage, response=0, thinking=0)
+    return replace(
+        script,
+        chunks=(),
+        calls=(),
+        thinking="",
+        image=False,
+        citations=(),
+        finish="stop",
+        silent=True,
+        usage=usage,
+    )

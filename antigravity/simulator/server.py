@@ -95,6 +95,7 @@ class SimulatorApp:
         add = partial(self._add, render_error=openai_error, check_key=check_openai_key)
         for path, endpoint in posts.items():
             add("POST", path, endpoint=endpoint)
+        add("GET", "/v1/responses", endpoint=api.connect)
         add("GET DELETE", "/v1/responses/<name>", endpoint=api.stored)
         items = partial(api.stored, operation="input_items")
         add("GET", "/v1/responses/<name>/input_items", endpoint=items)

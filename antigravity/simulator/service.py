@@ -30,6 +30,8 @@ class Simulator:
     def stop(self) -> None:
         """Stop all responses in progress and cancel their timers."""
         self._app.responder.stop()
+        for socket in list(self._app.state.sockets):
+            socket.abort()
 
     @property
     def log(self) -> deque[LoggedRequest]:

@@ -123,6 +123,19 @@ def check_key(key: str) -> None:
 
 
 @dataclass
+class SocketRules:
+    """How the simulator speaks WebSocket.
+
+    ``refuse_with`` is the status of refused handshakes, 0: none is refused.  ``lanes`` says that
+    it knows ``stream_id``; ``max_age`` is in seconds.
+    """
+
+    refuse_with: int = 0
+    lanes: bool = True
+    max_age: float = 3600.0
+
+
+@dataclass
 class State:
     """Counters, tokens, sessions and the log of one simulator.
 
@@ -135,6 +148,8 @@ class State:
     stats: Stats = field(default_factory=Stats)
     log: deque[LoggedRequest] = field(default_factory=lambda: deque(maxlen=_MAX_LOGGED))
     items: BoundedDict[bool] = field(default_factory=BoundedDict)
+    socket_rules: SocketRules = field(default_factory=SocketRules)
+    sockets: set[Any] = field(default_factory=set)
     sessions: BoundedDict[str] = field(default_factory=BoundedDict)
     #: Keys and refresh tokens to refuse.
     refused: set[str] = field(default_factory=set)

@@ -22,6 +22,8 @@ _INCOMPLETE: Final = {"length": "max_output_tokens", "filter": "content_filter"}
 def encode_output(script: Script, context: Context) -> list[dict[str, Any]]:
     """Return the items of the response."""
     items: list[dict[str, Any]] = []
+    if script.silent:
+        return items
     if script.compaction:
         items.append(encode_item(script, context))
     if script.compaction == "only":
