@@ -16,11 +16,12 @@ from antigravity.config.settings import OpenAIApi, Settings, UpstreamSettings, Z
 from antigravity.logs import make_logger
 
 #: The upstreams of the demo: every kind, and each of the APIs of OpenAI and Gemini alone, so that
-#: every protocol can be translated to every other.
+#: every protocol can be translated to every other; one of them over WebSocket.
 DEMO_KINDS: Final = {
     "demo-openai": "openai",
     "demo-openai-chat": "openai",
     "demo-openai-responses": "openai",
+    "demo-openai-websocket": "openai",
     "demo-anthropic": "anthropic",
     "demo-gemini_api": "gemini_api",
     "demo-codeassist": "codeassist",
@@ -29,7 +30,9 @@ DEMO_KINDS: Final = {
 _DEMO_APIS: Final[Mapping[str, list[OpenAIApi]]] = {
     "demo-openai-chat": ["chat"],
     "demo-openai-responses": ["responses"],
+    "demo-openai-websocket": ["responses"],
 }
+_DEMO_SOCKETS: Final = ("demo-openai-websocket",)
 _DEMO_QUIRKS: Final[Mapping[str, list[str]]] = {
     "demo-gemini_api": ["interactions"],
     "demo-interactions": ["interactions", "no_generate_content"],
@@ -44,6 +47,7 @@ def demo_settings(settings: Settings, address: str) -> Settings:
             base,
             kind=kind,
             apis=_DEMO_APIS.get(name, base.apis),
+            responses_websocket=name in _DEMO_SOCKETS,
             quirks=_DEMO_QUIRKS.get(name, base.quirks),
         )
         for name, kind in DEMO_KINDS.items()

@@ -141,7 +141,8 @@ class UpstreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ``base_urls`` lists several to fall back on.  ``models`` are patterns (``*`` is a wildcard) of
     the models that it serves; empty: those that it lists.  The lowest ``priority`` serves first;
     equal ones except 0 share the requests.  ``auth`` is how an Anthropic-compatible server expects
-    its key.  ``apis`` are the OpenAI APIs that the server has.  ``quirks`` say what it accepts and
+    its key.  ``apis`` are the OpenAI APIs that the server has; ``responses_websocket`` uses its
+    Responses API over WebSocket for clients that do so.  ``quirks`` say what it accepts and
     refuses, in addition to what is known of its address; ``options`` are the kind's own.
     """
 
@@ -157,6 +158,7 @@ class UpstreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
     priority: int = 0
     auth: Literal["auto", "x-api-key", "bearer"] = "auto"
     apis: list[OpenAIApi] = field(default_factory=lambda: ["chat", "responses", "images", "audio"])
+    responses_websocket: bool = False
     headers: dict[str, HeaderText] = {}
     quirks: list[str] = []
     http_proxy: str = ""

@@ -15,6 +15,7 @@ from antigravity.exchange.interception import (
     reroute_background_task,
 )
 from antigravity.exchange.operations.compaction import serve_compaction
+from antigravity.exchange.operations.prewarm import serve_prewarm
 from antigravity.exchange.operations.stored_responses import expand_history
 from antigravity.exchange.plan import Plan
 from antigravity.interfaces.exchange import Reply
@@ -37,6 +38,8 @@ async def generate(context: RequestContext) -> Reply:
     if plan is None:
         plan = Plan(await _route(context))
     context = expand_history(context)
+    if context.call.turn is not None and not context.call.turn.generates:
+        return await serve_prewarm(context, plan)
     if snapshot.settings.routing.fallback_models:
         return await with_fallback_models(context, plan, serve)
     return await serve(context, plan)

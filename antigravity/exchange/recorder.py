@@ -167,6 +167,11 @@ class Recorder:
             attempt.status = error.upstream_status
             attempt.error = f"{type(error).__name__}: {error.message}"
 
+    def withdraw(self) -> None:
+        """Drop the running attempt, which has sent nothing."""
+        if self.record.attempts:
+            self.record.attempts.pop()
+
     def repeated(self, error: GatewayError) -> None:
         """Record that the running attempt failed, and is made again with another access token."""
         self.failed(error)

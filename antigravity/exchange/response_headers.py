@@ -30,6 +30,8 @@ BACKGROUND_HEADER: Final = "X-Background-Task"
 #: What a record says of an intercepted request, before a colon.
 WARMUP: Final = "warmup"
 BACKGROUND: Final = "background"
+#: What it says of a request without output that only prepared the next one.
+PREWARM: Final = f"{WARMUP}:prewarm"
 _REQUEST_ID_LIMIT: Final = 200
 #: Longer lists of warnings are cut: proxies refuse large headers.
 WARNINGS_LIMIT: Final = 2000

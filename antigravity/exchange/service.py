@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -77,6 +77,10 @@ class Exchange:
     def handle(self, protocol: IServerProtocol, call: Call) -> Deferred[Reply]:
         """Serve one call; see :class:`IExchange`."""
         return Deferred.fromCoroutine(self._handle(protocol, call))
+
+    def compute(self, size: int, function: Callable[[], Any]) -> Deferred[Any]:
+        """Call a function in a thread; see :class:`IExchange`."""
+        return self._services.background.run(size, function)
 
     def warm_up(self, warmup: Warmup, begun: Callable[[], None]) -> Deferred[None]:
         """Send a request of the gateway's own; see :func:`.operations.warmup.warm_up`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
@@ -54,6 +55,13 @@ class IExchange(Interface):
 
         Return a Deferred that fires with a :class:`Reply`, also for errors, which are already
         in the protocol's format.  Cancelling it cancels all upstream requests.
+        """
+
+    def compute(size: int, function: Callable[[], Any]) -> Deferred[Any]:
+        """Return a Deferred that fires with the result of a pure function, called in a thread.
+
+        ``size`` is about that of its input in bytes.  It fails with an ``OverloadedError`` if too
+        many functions wait for the thread.
         """
 
     def detect(model: str) -> Deferred[dict[str, object]]:

@@ -249,6 +249,11 @@ class IClientSide(Interface):
 class IClientProtocol(IClientSide):
     """The client side of one protocol."""
 
+    socket_session = Attribute(
+        "Makes the state of a WebSocket connection to an upstream, an ``IUpstreamSession``; "
+        "``None`` if the protocol is not spoken over one.  :type: Callable[[], Any] | None"
+    )
+
     def encode(request: Request, target: Target) -> EncodedRequest:
         """Return the request, already lowered to :attr:`traits`, as a streaming one.
 

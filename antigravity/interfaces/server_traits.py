@@ -173,7 +173,8 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     ``InvalidRequestError``.
 
     ``socket_session`` makes the state of a WebSocket connection, for protocols that can be spoken
-    over one: to the path of the ``POST`` route that generates responses.
+    over one: to the path of the ``POST`` route that generates responses.  ``encode_prewarm``
+    returns the stream of an empty response, for a request over one that generates none.
     """
 
     required_modalities: RequiredModalities | None = None
@@ -192,6 +193,7 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     native_only_error: Callable[[Call], GatewayError | None] | None = None
     as_functions: Callable[[Request], FunctionForms | None] | None = None
     socket_session: SessionFactory | None = None
+    encode_prewarm: Callable[[ReplyContext], bytes] | None = None
     framing: StreamFraming | None = None
     stored_responses: StoredResponses | None = None
     compaction: Compaction | None = None

@@ -1,14 +1,16 @@
-"""The interface between connections that carry messages and the protocols spoken on them."""
+"""The interfaces between connections that carry messages and the protocols spoken on them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 from zope.interface import Attribute, Interface
 
+from antigravity.ir.call import Body
 from antigravity.ir.errors import GatewayError
+from antigravity.ir.socket_turn import SocketTurn
 
 
 class HistoryStore(Protocol):
@@ -28,15 +30,33 @@ class SessionRequest(Struct, frozen=True):
     """A request that must be served now, as if its body had been posted.
 
     ``ticket`` names it in the calls that report its reply.  A request with the ticket of one whose
-    reply was reported takes its place.
+    reply was reported takes its place.  The other fields are those of a :class:`SocketTurn`.
     """
 
     ticket: int
     body: bytes
+    lane: str | None = None
+    generates: bool = True
+    previous_id: str | None = None
+    continuation: bytes = b""
 
 
-#: What a session wants: send a message (JSON text), or serve a request.
-Action = bytes | SessionRequest
+class Computation(Struct, frozen=True):
+    """A pure function that takes too long for the event loop, and what to do with its result.
+
+    Until then, no further message is read from the client.  ``size`` is that of the job in bytes.
+    ``failed`` is called with the error of the function, or with one that says why it was not
+    called.
+    """
+
+    size: int
+    function: Callable[[], Any]
+    then: Callable[[Any], Sequence[Action]]
+    failed: Callable[[GatewayError], Sequence[Action]]
+
+
+#: What a session wants: send a message (JSON text), serve a request, or compute something.
+Action = bytes | SessionRequest | Computation
 
 
 class ISocketSession(Interface):
@@ -98,3 +118,54 @@ class SessionContext(Struct, frozen=True):
 
 #: Makes the session of a connection, an :class:`ISocketSession`.
 SessionFactory = Callable[[SessionContext], Any]
+
+
+#: How the same request can be sent again, of which the upstream has read nothing but its form:
+#: with the whole conversation, without a lane, or over a new connection.
+Resend = Literal["", "whole", "without_lane", "new_connection"]
+
+
+class UpstreamMessage(Struct, frozen=True):
+    """What a message of an upstream means for one request.
+
+    ``data`` are bytes of a stream of server-sent events.  With a ``status`` the request is refused:
+    ``data`` is the body of the error, and ``headers`` go with it.  ``resend`` says how the request
+    may succeed instead.  ``is_last`` says that nothing follows.
+    """
+
+    ticket: int
+    data: bytes = b""
+    is_last: bool = False
+    status: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
+    resend: Resend = ""
+
+
+class IUpstreamSession(Interface):
+    """The state of one connection to an upstream, without its input and output."""
+
+    in_flight = Attribute("How many requests are running, those of no interest too.  :type: int")
+    has_lanes = Attribute(
+        "Whether the upstream answers requests of several lanes at a time, ``None`` if that is not "
+        "known yet.  :type: bool | None"
+    )
+
+    def can_continue(turn: SocketTurn) -> bool:
+        """Return whether the connection remembers the response that ``turn`` continues."""
+
+    def is_free_for(turn: SocketTurn, *, has_lanes: bool) -> bool:
+        """Return whether a request can be sent now, given whether the upstream has lanes."""
+
+    def open(
+        turn: SocketTurn, body: Body, *, with_lane: bool, continues: bool
+    ) -> tuple[int, Sequence[bytes | memoryview]]:
+        """Return the ticket of a request, and the parts of the message to send.
+
+        ``continues`` says that ``body`` has only what is new.
+        """
+
+    def receive(text: bytes) -> Sequence[UpstreamMessage]:
+        """Return what a message means; it is dropped if it belongs to no request."""
+
+    def abandon(ticket: int) -> None:
+        """Drop what else is received for a request, and continue nothing from it."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol
 from zope.interface import Interface
 
+from antigravity.interfaces.sockets import IUpstreamSession
 from antigravity.ir.call import Body
+from antigravity.ir.socket_turn import SocketTurn
 
 
 class Timeouts(Struct, frozen=True):
@@ -25,8 +28,30 @@ class Timeouts(Struct, frozen=True):
     total: float = 0.0
 
 
+#: The code of the ``UnavailableError`` for a request that can only be sent over WebSocket, to a
+#: server that does not speak it.
+NO_SOCKET: Final = "no_socket"
+
+
+class SocketUse(Struct, frozen=True):
+    """How a request can be sent as a message over a WebSocket connection to the same address.
+
+    Requests with the same ``key`` share connections.  ``continuation`` is the body for a connection
+    over which the response was received that ``turn`` continues; it is empty if there is none.
+    ``make_session`` makes the protocol's state of a new connection.
+    """
+
+    key: str
+    turn: SocketTurn
+    continuation: Body
+    make_session: Callable[[], IUpstreamSession]
+
+
 class OutgoingRequest(Struct, frozen=True):
-    """One HTTP request to an upstream.  Header values may be secret: there is no repr."""
+    """One HTTP request to an upstream.  Header values may be secret: there is no repr.
+
+    With ``socket``, it is sent over WebSocket where the upstream agrees to that.
+    """
 
     method: str
     url: str
@@ -34,6 +59,7 @@ class OutgoingRequest(Struct, frozen=True):
     body: Body = b""
     timeouts: Timeouts = Timeouts()
     proxy: str | None = None
+    socket: SocketUse | None = None
 
     def __repr__(self) -> str:
         return f"<OutgoingRequest {self.method} {self.url.partition('?')[0]}>"
@@ -80,6 +106,9 @@ class IHttpTransport(Interface):
 
         It fails with ``UpstreamError`` (no connection, malformed response) or ``DeadlineError``.
         Cancelling it closes the connection within one reactor turn.
+
+        A response over WebSocket looks like one over HTTP: a stream of events, or the status and
+        the body of the error that came instead.
         """
 
     def close() -> Deferred[None]:

@@ -99,6 +99,14 @@ class IStoringUpstream(IUpstream):
         """
 
 
+class ISocketUpstream(IUpstream):
+    """An upstream to whose addresses requests can be sent over WebSocket, too."""
+
+    socket_protocols = Attribute(
+        "Names of the client protocols for which that is so.  :type: tuple[str, ...]"
+    )
+
+
 class IRenewingUpstream(IUpstream):
     """An upstream that gets access tokens for credentials and sends them with requests."""
 

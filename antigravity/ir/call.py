@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from antigravity.ir.audio import NO_RULES, AudioRules
 from antigravity.ir.record import ExchangeRecord
 from antigravity.ir.request import Request
+from antigravity.ir.socket_turn import SocketTurn
 
 Operation = Literal["generate", "count_tokens", "embed", "list_models", "get_model", "stored"]
 
@@ -43,7 +44,8 @@ class Call(Struct, frozen=True):
     has read from the body.  ``audio`` has the settings for audio.  ``arrived`` is when the request
     began to arrive, in seconds of the reactor's clock, if it came over a connection.
     ``take_record`` is called with the record when the exchange has ended; it returns whether the
-    record is logged with the HTTP request, and therefore not alone.
+    record is logged with the HTTP request, and therefore not alone.  ``turn`` is what a request
+    over WebSocket has besides.
     """
 
     route: Route
@@ -60,6 +62,7 @@ class Call(Struct, frozen=True):
     parameters: tuple[tuple[str, str], ...] = ()
     arrived: float | None = None
     take_record: Callable[[ExchangeRecord], bool] | None = None
+    turn: SocketTurn | None = None
 
 
 class Head(Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 from zope.interface import implementer
@@ -77,6 +78,7 @@ class ClientProtocol(Struct, frozen=True, kw_only=True, eq=False):
     decode_usage: Callable[[bytes], Usage | None] = no_usage
     encode_count: Callable[[Request, Target], EncodedRequest | None] = no_count_request
     decode_count: Callable[[bytes], int] = no_count
+    socket_session: Callable[[], Any] | None = None
 
     def tap(self) -> ITap:
         """Return a tap for one stream that is passed through."""

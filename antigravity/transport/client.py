@@ -6,7 +6,7 @@ Redirects are not followed, because they would carry a credential to another add
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.python.failure import Failure
@@ -35,9 +35,12 @@ from antigravity.transport.http1.agent import RequestAgent
 from antigravity.transport.http1.client import Http1Client
 from antigravity.transport.request_timer import RequestTimer
 from antigravity.transport.response import IncomingResponse
-from antigravity.transport.route import find_route
+from antigravity.transport.route import Route, find_route
 from antigravity.transport.treq_client import IdentityAgent, send
 from antigravity.transport.twisted_client import TwistedClient, TwistedLease
+
+if TYPE_CHECKING:
+    from antigravity.transport.websocket.pool import SocketPool
 
 #: The HTTP clients by the names of ``proxy.http_client``.
 HTTP_CLIENTS: Final[dict[HttpClientName, Any]] = {
@@ -233,6 +236,7 @@ class HttpTransport:
         self.client: Http1Client | TwistedClient
         self.use(http_client)
         self.active: set[_PendingRequest] = set()
+        self._sockets: SocketPool | None = None
         self._closed = False
 
     def use(self, http_client: HttpClientName) -> None:
@@ -253,13 +257,28 @@ class HttpTransport:
         for name, value in request.headers:
             if authorizes(name):
                 CREDENTIALS.sent(value)
+        if request.socket is not None:
+            return self._socket_pool().send(request)
         return _PendingRequest(self, request).start()
+
+    def _socket_pool(self) -> SocketPool:
+        """Return the pool of WebSocket connections."""
+        if self._sockets is None:
+            from antigravity.transport.websocket.pool import SocketPool
+
+            def find(authority: Authority, proxy: str | None) -> Route:
+                return find_route(authority, proxy, self.endpoints, self.direct, tunnel=True)
+
+            self._sockets = SocketPool(self.reactor, find, self.send)
+        return self._sockets
 
     def interrupt(self) -> None:
         """Fail all requests, current and future, because the gateway stops."""
         self._closed = True
         for request in tuple(self.active):
             request.stop()
+        if self._sockets is not None:
+            self._sockets.interrupt()
 
     def close(self) -> Deferred[None]:
         """Return a Deferred that fires when all connections are closed."""

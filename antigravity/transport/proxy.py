@@ -61,7 +61,7 @@ def parse_proxy(url: str) -> Proxy:
 
 @implementer(IAgentEndpointFactory)
 class TunnelEndpoints:
-    """Endpoints for https addresses through a proxy."""
+    """Endpoints through a proxy: for https addresses, and for WebSocket."""
 
     def __init__(self, direct: DirectEndpoints, proxy: Proxy) -> None:
         self._direct = direct
@@ -69,7 +69,7 @@ class TunnelEndpoints:
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """Return an endpoint for ``uri``."""
-        if uri.scheme != b"https":
+        if uri.scheme not in (b"https", b"http"):
             raise SchemeNotSupported(f"Unsupported scheme: {uri.scheme!r}")
         return LazyEndpoint(lambda: self._make(uri))
 
@@ -82,4 +82,4 @@ class TunnelEndpoints:
             uri.port,
             proxy.authorization,
         )
-        return self._direct.tls(tunnel, uri)
+        return self._direct.tls(tunnel, uri) if uri.scheme == b"https" else tunnel

@@ -48,18 +48,24 @@ class _ProxyEndpoints:
 
 
 def find_route(
-    authority: Authority, proxy: str | None, endpoints: Any, direct: DirectEndpoints
+    authority: Authority,
+    proxy: str | None,
+    endpoints: Any,
+    direct: DirectEndpoints,
+    *,
+    tunnel: bool = False,
 ) -> Route:
     """Return the route to ``authority``, through the proxy with the URL ``proxy`` if there is one.
 
     :param endpoints: the factory of endpoints for routes without a proxy.
+    :param tunnel: whether a proxy must pass all bytes on, also without TLS.
     :raises UnavailableError: if the URL of the proxy is malformed.
     """
     if not proxy:
         return Route(endpoints, authority, authority.where)
     parsed = parse_proxy(proxy)
     where = f"the proxy {parsed.name}"
-    if authority.secure:
+    if authority.secure or tunnel:
         key = ("http-proxy-CONNECT", proxy, authority)
         return Route(TunnelEndpoints(direct, parsed), key, where)
     return Route(

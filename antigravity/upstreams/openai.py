@@ -14,6 +14,7 @@ from antigravity.interfaces.embeddings import IEmbeddingKind, IEmbeddingUpstream
 from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.interfaces.upstreams import (
     Credential,
+    ISocketUpstream,
     IStoringUpstream,
     IUpstreamKind,
     UpstreamOperation,
@@ -75,7 +76,7 @@ _PATHS: Final = {
 }
 
 
-@implementer(IEmbeddingUpstream, IStoringUpstream)
+@implementer(IEmbeddingUpstream, IStoringUpstream, ISocketUpstream)
 class OpenAIUpstream(HttpUpstream):
     """A server with chat completions, responses, or both.
 
@@ -101,6 +102,8 @@ class OpenAIUpstream(HttpUpstream):
                 key=f"upstreams.{services.name}.apis",
             )
         super().__init__(settings, services, protocols)
+        has_sockets = settings.responses_websocket and RESPONSES in protocols
+        self.socket_protocols = (RESPONSES,) if has_sockets else ()
 
     def passes(self, protocol: str, operation: UpstreamOperation, body: bytes = b"") -> bool:
         """Return whether the upstream has this operation in this protocol."""

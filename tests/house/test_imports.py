@@ -10,7 +10,7 @@ import pytest
 from tests.house.imports import PACKAGE, imported, modules, ours, room
 
 #: Rooms that know no framework, and may be used without one.
-PURE = ("ir", "redaction", "sse", "protocols", "lowering", "interception")
+PURE = ("ir", "redaction", "sse", "protocols", "lowering", "interception", "websocket")
 FRAMEWORKS = {"twisted", "klein", "treq", "txaio"}
 
 #: What each room may import of ours, itself included without being named.
@@ -53,7 +53,10 @@ ALLOWED = {
         "decompression",
         "version",
         "config.settings",
+        "interfaces.sockets",
         "interfaces.transport",
+        "logs",
+        "websocket",
     },
     "oauth": {
         "ir",
@@ -94,7 +97,9 @@ ALLOWED = {
         "exchange.operations.warmup",
         "interfaces",
     },
+    "websocket": set(),
     "web": {
+        "websocket",
         "ir",
         "logs",
         "config",

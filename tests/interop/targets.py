@@ -33,6 +33,7 @@ def fresh(target: Target) -> str:
 
 CHAT = Target("chat", "demo-openai-chat", "gpt-5.1")
 RESPONSES = Target("responses", "demo-openai-responses", "gpt-5.1")
+WEBSOCKET = Target("websocket", "demo-openai-websocket", "gpt-5.1")
 ANTHROPIC = Target("anthropic", "demo-anthropic", "claude-sonnet-4-6")
 ANTHROPIC_BUDGET = Target("anthropic-budget", "demo-anthropic", "claude-sonnet-4-5")
 GEMINI = Target("gemini", "demo-gemini_api", "gemini-3-pro-preview", can_stop_thinking=False)
@@ -45,6 +46,8 @@ INTERACTIONS = Target(
 
 #: One for each upstream protocol.
 TARGETS = (CHAT, RESPONSES, ANTHROPIC, GEMINI, CODE_ASSIST, INTERACTIONS)
+#: And the one whose Responses API is used over WebSocket by clients that do so.
+WITH_WEBSOCKET = (*TARGETS, WEBSOCKET)
 #: And the models that the same protocols treat differently.
 EVERY = (*TARGETS, ANTHROPIC_BUDGET, GEMINI_BUDGET, CODE_ASSIST_CLAUDE)
 

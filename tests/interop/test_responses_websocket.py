@@ -10,7 +10,7 @@ from openai.types.responses import ResponseCompletedEvent
 from websockets.sync.client import connect
 
 from tests.interop.openai_chat_driver import client
-from tests.interop.targets import TARGETS, Target, name
+from tests.interop.targets import WITH_WEBSOCKET, Target, name
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SETS_NAME = '[[tool set_name {"name": "ZEBRA"}]][[then]][[say DONE-5]]'
@@ -33,7 +33,7 @@ def finish(connection: Any, kinds: list[str] | None = None) -> Any:
         assert event.type not in ("error", "response.failed"), event
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=name)
+@pytest.mark.parametrize("target", WITH_WEBSOCKET, ids=name)
 def test_tool_loop_without_store(url: str, target: Target) -> None:
     with client(url).responses.connect() as connection:
         kinds: list[str] = []
@@ -55,7 +55,7 @@ def test_tool_loop_without_store(url: str, target: Target) -> None:
         assert second.previous_response_id == first.id
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=name)
+@pytest.mark.parametrize("target", WITH_WEBSOCKET, ids=name)
 def test_stored_response_is_continued(url: str, target: Target) -> None:
     sdk = client(url)
     first = sdk.responses.create(model=target.model, input="one [[say A]]")
@@ -83,7 +83,7 @@ def send(socket: Any, model: str, text: Any, **members: Any) -> None:
     socket.send(json.dumps({**request, **members}))
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=name)
+@pytest.mark.parametrize("target", WITH_WEBSOCKET, ids=name)
 def test_failed_continuation_is_forgotten(url: str, target: Target) -> None:
     address = url.replace("http", "ws") + "/v1/responses"
     with connect(address, proxy=None) as socket:
@@ -102,16 +102,16 @@ def test_failed_continuation_is_forgotten(url: str, target: Target) -> None:
 def test_lanes_are_served_together(url: str) -> None:
     address = url.replace("http", "ws") + "/v1/responses"
     with connect(address, proxy=None) as socket:
-        for number, target in enumerate(TARGETS):
+        for number, target in enumerate(WITH_WEBSOCKET):
             send(socket, target.model, f"[[say TEXT-{number}]]", stream_id=f"lane{number}")
         texts: dict[str, str] = {}
-        while len(texts) < len(TARGETS):
+        while len(texts) < len(WITH_WEBSOCKET):
             message = receive(socket)
             if message["type"] == "response.completed":
                 items = message["response"]["output"]
                 (item,) = [each for each in items if each["type"] == "message"]
                 texts[message["stream_id"]] = item["content"][0]["text"]
-        assert texts == {f"lane{n}": f"TEXT-{n}" for n in range(len(TARGETS))}
+        assert texts == {f"lane{n}": f"TEXT-{n}" for n in range(len(WITH_WEBSOCKET))}
 
 
 def test_unknown_model_is_an_error(url: str) -> None:
@@ -123,7 +123,7 @@ def test_unknown_model_is_an_error(url: str) -> None:
         assert error["error"]["code"] == "model_not_found"
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=name)
+@pytest.mark.parametrize("target", WITH_WEBSOCKET, ids=name)
 def test_conversation_is_compacted_on_connection(url: str, target: Target) -> None:
     with client(url).responses.connect() as connection:
         create = connection.response.create

@@ -20,7 +20,10 @@ from antigravity.protocols.gemini.protocol import GEMINI_SERVER
 from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_SERVER
 from antigravity.protocols.openai_embeddings.protocol import OPENAI_EMBEDDINGS_SERVER
 from antigravity.protocols.openai_responses.protocol import OPENAI_RESPONSES_SERVER
+from antigravity.protocols.openai_responses.socket import session
 from antigravity.testing.gateway import GatewayUnderTest, start_gateway
+from tests.service.socket_fixture import SocketCase, text_of
+from tests.support.conditions import eventually
 
 reactor: Any = default_reactor
 
@@ -76,13 +79,8 @@ def requests(model: str, count: int) -> dict[str, tuple[str, dict[str, Any]]]:
     }
 
 
-class LargeRequestTests(TestCase):
-    timeout = 120
-
-    async def start(self, config: str = "") -> GatewayUnderTest:
-        gateway = await start_gateway(reactor, Path(self.mktemp()), config=config)
-        self.addCleanup(gateway.stop)
-        return gateway
+class Watching(TestCase):
+    """A test case that sees in which thread functions are called."""
 
     def watch(self, where: Any, name: str) -> set[bool]:
         """Return a set that will say whether a function was called in the event loop's thread."""
@@ -99,6 +97,15 @@ class LargeRequestTests(TestCase):
         else:
             self.patch(where, name, watched)
         return found
+
+
+class LargeRequestTests(Watching):
+    timeout = 120
+
+    async def start(self, config: str = "") -> GatewayUnderTest:
+        gateway = await start_gateway(reactor, Path(self.mktemp()), config=config)
+        self.addCleanup(gateway.stop)
+        return gateway
 
     async def test_large_request_is_decoded_and_translated_in_a_thread(self) -> None:
         decoding = [
@@ -225,3 +232,34 @@ class LargeRequestTests(TestCase):
             )
             self.assertEqual(answer.status, 200, answer.body[:300])
         self.assertEqual(cleaning, {False})
+
+
+class LargeSocketMessageTests(SocketCase, Watching):
+    async def test_large_message_and_conversation_are_read_in_a_thread(self) -> None:
+        functions = [self.watch(session, name) for name in ("_read", "prepare", "encode_memory")]
+        await self.start()
+        client = await self.connect()
+        for model in ("demo-openai-websocket/gpt-5.1", "demo-anthropic/claude-sonnet-4-5"):
+            client.create(model=model, input="[[say A]] " + "x" * 700_000)
+            first = await client.reply()
+            self.assertEqual(text_of(first), "A")
+            for each in functions:
+                each.clear()
+            client.create(
+                model=model,
+                input="[[say B]] " + "y" * 700_000,
+                previous_response_id=first["response"]["id"],
+            )
+            self.assertEqual(text_of(await client.reply()), "B")
+            await eventually(lambda: all(functions))
+            for found in functions:
+                self.assertEqual(found, {False})
+
+    async def test_large_message_that_is_no_request_is_refused(self) -> None:
+        await self.start()
+        client = await self.connect()
+        client.create(input=["x" * 700_000], previous_response_id=7)
+        error = await client.reply()
+        self.assertEqual((error["status"], error["error"]["param"]), (400, "previous_response_id"))
+        client.create(input="[[say A]]")
+        self.assertEqual(text_of(await client.reply()), "A")

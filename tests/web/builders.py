@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import structs
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer, ITCPTransport
 from twisted.internet.task import Clock
@@ -145,6 +145,9 @@ class FakeExchange:
         waiting: Deferred[Reply] = Deferred(cancelled)
         self.answer = lambda call: waiting
         return waiting
+
+    def compute(self, size: int, function: Callable[[], Any]) -> Deferred[Any]:
+        return maybeDeferred(function)
 
     def detect(self, model: str) -> Deferred[dict[str, object]]:
         return succeed({"model": model, "upstream": "u"})

@@ -11,6 +11,7 @@ import msgspec
 
 from antigravity.exchange.attempts.attempt import Attempt
 from antigravity.exchange.attempts.commit_point import begin
+from antigravity.exchange.attempts.socket_use import socket_use
 from antigravity.exchange.attempts.upstream_call import UpstreamCall
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.stored_responses import remember_origin, store_response
@@ -79,7 +80,9 @@ async def attempt_native(attempt: Attempt) -> Reply:
     else:
         body = context.with_model(option.target.model)
     operation: UpstreamOperation = "stream" if context.head.stream else "generate"
-    call = UpstreamCall(option, attempt.lease.credential, operation, body, context.call.headers)
+    use = None if context.call.turn is None else await socket_use(attempt)
+    credential = attempt.lease.credential
+    call = UpstreamCall(option, credential, operation, body, context.call.headers, use)
     response = await call.send(context.services.transport, context.recorder)
     tap = _tap(attempt)
     content_type = response.headers().get("content-type", "")

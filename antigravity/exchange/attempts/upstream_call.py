@@ -12,7 +12,12 @@ from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.response_headers import Headers, refused_headers
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import IClientSide
-from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse, OutgoingRequest
+from antigravity.interfaces.transport import (
+    IHttpTransport,
+    IIncomingResponse,
+    OutgoingRequest,
+    SocketUse,
+)
 from antigravity.interfaces.upstreams import (
     Credential,
     IRenewingUpstream,
@@ -85,13 +90,17 @@ def _retry_after(delay: float) -> tuple[str, str]:
 
 
 class UpstreamCall(Struct, frozen=True):
-    """The request to one option with one credential; ``headers`` are the client's."""
+    """The request to one option with one credential; ``headers`` are the client's.
+
+    ``socket`` says how it is sent over WebSocket, if it may be.
+    """
 
     option: RoutingOption
     credential: Credential
     operation: UpstreamOperation
     body: Body
     headers: Mapping[str, str] = {}
+    socket: SocketUse | None = None
 
     async def send(
         self, transport: IHttpTransport, recorder: Recorder | None = None
@@ -125,6 +134,8 @@ class UpstreamCall(Struct, frozen=True):
                 recorder.enter("upstream")
             try:
                 requests = await prepared if isinstance(prepared, Deferred) else prepared
+                if self.socket is not None:
+                    requests = [replace(each, socket=self.socket) for each in requests]
                 response = await first_good(transport, upstream, client, credential, requests)
             except Refused as refused:
                 if renewing is None or not may_renew or not _renews(renewing, refused, credential):

@@ -77,15 +77,21 @@ def _input_items(fields: dict[str, Raw]) -> list[Raw]:
     return [Raw(b'{"type":"message","role":"user","content":%b}' % own)]
 
 
-def expand(body: bytes, history: Sequence[bytes]) -> bytes:
+def expand(body: bytes, history: Sequence[bytes], earlier: str | None = None) -> bytes:
     """Return the body with the history before its own input, without ``previous_response_id``.
 
-    ``history`` holds results of :func:`items_to_store`, oldest first.
+    ``history`` holds results of :func:`items_to_store`, oldest first; ``earlier`` is the id of the
+    response before it, if that is stored elsewhere.
     """
     fields = _fields(body)
     items = [item for conversation in history for item in read(conversation).items]
     fields["input"] = Raw(msgspec.json.encode(items + _input_items(fields)))
     fields.pop("previous_response_id", None)
+    if earlier is not None:
+        fields["previous_response_id"] = Raw(msgspec.json.encode(earlier))
+    stream = fields.pop("stream", None)
+    if stream is not None:
+        fields["stream"] = stream  # at the end, where it is found without reading the body
     return msgspec.json.encode(fields)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from antigravity.interfaces.server_traits import Compaction, ServerTraits, StoredResponses
-from antigravity.interfaces.sockets import ISocketSession, SessionContext
-from antigravity.ir.call import Call, HttpReply, Route, TokenCount
+from antigravity.interfaces.sockets import ISocketSession, IUpstreamSession, SessionContext
+from antigravity.ir.call import Call, HttpReply, ReplyContext, Route, TokenCount
 from antigravity.ir.capabilities import Traits
 from antigravity.ir.request import Request
 from antigravity.protocols.client_protocol import ClientProtocol
@@ -90,6 +90,19 @@ def _socket_session(context: SessionContext) -> ISocketSession:
     return session
 
 
+def _encode_prewarm(context: ReplyContext) -> bytes:
+    from antigravity.protocols.openai_responses.socket.prewarm import encode_prewarm
+
+    return encode_prewarm(context)
+
+
+def _upstream_session() -> IUpstreamSession:
+    from antigravity.protocols.openai_responses.socket.upstream_session import UpstreamSession
+
+    session: IUpstreamSession = UpstreamSession()
+    return session
+
+
 def _encode_count(count: TokenCount, call: Call) -> HttpReply:
     return json_reply({"object": "response.input_tokens", "input_tokens": count.input_tokens})
 
@@ -104,6 +117,7 @@ OPENAI_RESPONSES_SERVER: Final = ServerProtocol(
         native_only_error=server_request.native_only_error,
         as_functions=function_forms.as_functions,
         socket_session=_socket_session,
+        encode_prewarm=_encode_prewarm,
         stored_responses=StoredResponses(
             previous_id=conversation.previous_id,
             wants_store=conversation.wants_store,
@@ -141,4 +155,5 @@ OPENAI_RESPONSES_CLIENT: Final = ClientProtocol(
     decode_count=client_reply.decode_count,
     decode_models=client_reply.decode_models,
     decode_error=client_reply.decode_error,
+    socket_session=_upstream_session,
 )

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 from typing import Protocol as TypingProtocol
 
@@ -18,7 +19,7 @@ from zope.interface import implementer
 from antigravity.logs import make_logger
 from antigravity.web.connection.connection import ClientConnection
 from antigravity.web.connection.successor import ISuccessor
-from antigravity.web.websocket.framer import (
+from antigravity.websocket.framer import (
     Binary,
     CloseReceived,
     Framer,
@@ -80,6 +81,7 @@ class WebSocketConnection(Protocol):
     :param interval: seconds between two pings; 0 sends none.
     :param max_age: seconds after which the connection is closed once nothing is running; 0 never.
     :param make_messages: makes what handles the messages.
+    :ivar id: a name that no other connection has.
     """
 
     log = make_logger()
@@ -92,8 +94,15 @@ class WebSocketConnection(Protocol):
         interval: float,
         max_age: float,
         make_messages: Callable[[WebSocketConnection], Messages],
+        connection_id: str,
     ) -> None:
+        self.id = connection_id
         self.is_congested = False
+        self._holds = 0
+        self._unread: deque[bytes] = deque()
+        self._events: Iterator[Received] | None = None
+        self._is_reading = False
+        self._when_lost: list[Callable[[], None]] = []
         self._channel = channel
         self._clock = channel.site.reactor
         self._framer = framer
@@ -128,11 +137,45 @@ class WebSocketConnection(Protocol):
         """Receive bytes."""
         self._has_answered = True
         self._received += len(data)
+        self._unread.append(data)
+        self._read()
+
+    def _read(self) -> None:
+        """Handle what was received, until a message takes longer."""
+        if self._is_reading:
+            return
+        self._is_reading = True
         try:
-            for received in self._framer.receive(data):
-                self._handle(received)
+            while not self._holds:
+                if self._events is None:
+                    if not self._unread:
+                        return
+                    self._events = self._framer.receive(self._unread.popleft())
+                received = next(self._events, None)
+                if received is None:
+                    self._events = None
+                else:
+                    self._handle(received)
         except Exception:  # noqa: BLE001 - a fault must not leave the client waiting
             self.fail(Failure())
+        finally:
+            self._is_reading = False
+
+    def hold(self) -> None:
+        """Read nothing more until :meth:`release` is called as often."""
+        self._holds += 1
+        if self._holds == 1 and not self.is_congested and not self._is_lost:
+            self.transport.pauseProducing()
+
+    def release(self) -> None:
+        """Read again."""
+        self._holds = max(0, self._holds - 1)  # none is left after :meth:`close`
+        if self._holds or self._is_lost:
+            return
+        self._has_answered = True  # the client could not be heard
+        self._read()
+        if not self._holds and not self.is_congested:
+            self.transport.resumeProducing()
 
     def _handle(self, received: Received) -> None:
         framer = self._framer
@@ -207,7 +250,8 @@ class WebSocketConnection(Protocol):
         self.transport.write(self._framer.close(code, reason))
         self._messages.lost()
         self._arm(_CLOSING, self._abort)
-        if self.is_congested:  # the answer must be read
+        if self.is_congested or self._holds:  # the answer must be read
+            self._holds = 0
             self.transport.resumeProducing()
 
     # -- time ---------------------------------------------------------------------------
@@ -220,7 +264,7 @@ class WebSocketConnection(Protocol):
             if now - self._congested_since >= _STALLED:
                 self._abort()
                 return
-        elif self._is_pinging:
+        elif self._is_pinging and not self._holds:
             if not self._has_answered:
                 self._abort()
                 return
@@ -239,7 +283,8 @@ class WebSocketConnection(Protocol):
 
     def _is_stuck(self) -> bool:
         """Return whether a message has made too little progress since the last look."""
-        is_receiving = self._framer.is_receiving and not self.is_congested
+        is_listening = not self.is_congested and not self._holds
+        is_receiving = self._framer.is_receiving and is_listening
         is_stuck = (
             is_receiving and self._was_receiving and self._received < _SLOWEST * self._interval
         )
@@ -267,12 +312,20 @@ class WebSocketConnection(Protocol):
             self.is_congested = False
             self._has_answered = True  # no ping was sent
             self._messages.resume()
-            self.transport.resumeProducing()
+            if not self._holds:
+                self.transport.resumeProducing()
 
     def stopProducing(self) -> None:
         """Do nothing: the loss of the connection is reported, too."""
 
     # -- the end ------------------------------------------------------------------------
+
+    def when_lost(self, call: Callable[[], None]) -> None:
+        """Call ``call`` when the connection is lost; see :class:`SocketOwner`."""
+        if self._is_lost:
+            call()
+        else:
+            self._when_lost.append(call)
 
     def close_if_idle(self) -> None:
         """Begin nothing new, and close the connection once nothing is running."""
@@ -294,3 +347,6 @@ class WebSocketConnection(Protocol):
         if timer is not None:
             timer.cancel()
         self._messages.lost()
+        calls, self._when_lost = self._when_lost, []
+        for call in calls:
+            call()

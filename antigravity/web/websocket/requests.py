@@ -12,12 +12,19 @@ from zope.interface import implementer
 
 from antigravity.deferreds import first_failure
 from antigravity.interfaces.exchange import Reply
-from antigravity.interfaces.sockets import Action, ISocketSession, SessionRequest
+from antigravity.interfaces.sockets import (
+    Action,
+    Computation,
+    ISocketSession,
+    SessionRequest,
+)
 from antigravity.ir.errors import GatewayError, InvalidRequestError, UnavailableError
 from antigravity.web.websocket.connection import WebSocketConnection
 
-#: Returns the reply to a body.
-Serve = Callable[[bytes], Deferred[Reply]]
+#: Returns the reply to a request.
+Serve = Callable[[SessionRequest], Deferred[Reply]]
+#: Calls a function in a thread; see :class:`IExchange`.
+Compute = Callable[[int, Callable[[], Any]], Deferred[Any]]
 #: Returns the error that a client may see for a failure.
 Explain = Callable[[Failure], GatewayError]
 
@@ -66,18 +73,21 @@ class SocketRequests:
         session: ISocketSession,
         serve: Serve,
         explain: Explain,
+        compute: Compute,
     ) -> None:
         self._connection = connection
         self._session = session
         self._serve = serve
         self._explain = explain
+        self._compute = compute
         self._runs: dict[int, _Run] = {}
+        self._computing: set[Deferred[Any]] = set()
         self._is_lost = False
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request is running."""
-        return bool(self._runs)
+        """Whether a request is running, or a message is read."""
+        return bool(self._runs or self._computing)
 
     @property
     def is_paused(self) -> bool:
@@ -95,15 +105,42 @@ class SocketRequests:
         for action in actions:
             if isinstance(action, SessionRequest):
                 self._start(action)
+            elif isinstance(action, Computation):
+                self._begin_computation(action)
             else:
                 self._connection.send(action)
         self._connection.work_changed()
+
+    def _begin_computation(self, computation: Computation) -> None:
+        """Compute something, and read nothing from the client until then."""
+        if self._is_lost:
+            return
+        self._connection.hold()
+        computing = self._compute(computation.size, computation.function)
+        self._computing.add(computing)
+        computing.addBoth(self._computed, computation, computing)
+
+    def _computed(self, result: Any, computation: Computation, computing: Deferred[Any]) -> None:
+        self._computing.discard(computing)
+        if self._is_lost:
+            return
+        try:
+            if isinstance(result, Failure):
+                error = result.value
+                if not isinstance(error, GatewayError):
+                    error = self._explain(result)
+                self._perform(computation.failed(error))
+            else:
+                self._perform(computation.then(result))
+        except Exception:  # noqa: BLE001 - a fault must not leave the client waiting
+            self._connection.fail(Failure())
+        self._connection.release()
 
     def _start(self, request: SessionRequest) -> None:
         if self._is_lost:
             return
         run = self._runs[request.ticket] = _Run(self, request.ticket)
-        run.waiting = waiting = self._serve(request.body)
+        run.waiting = waiting = self._serve(request)
         waiting.addCallback(self._replied, run).addErrback(self._failed, run)
 
     # -- replies ------------------------------------------------------------------------
@@ -190,6 +227,8 @@ class SocketRequests:
         if self._is_lost:
             return
         self._is_lost = True
+        for computing in tuple(self._computing):
+            computing.cancel()
         runs, self._runs = self._runs, {}
         for run in runs.values():
             if run.waiting is not None:

@@ -16,7 +16,7 @@ from wsproto.utilities import generate_accept_token
 
 from antigravity.interfaces.exchange import IExchange, Reply
 from antigravity.interfaces.protocols import IServerProtocol
-from antigravity.interfaces.sockets import SessionContext
+from antigravity.interfaces.sockets import SessionContext, SessionRequest
 from antigravity.ir.call import Call, Route
 from antigravity.ir.errors import (
     GatewayError,
@@ -24,13 +24,14 @@ from antigravity.ir.errors import (
     UnavailableError,
     UpgradeRequiredError,
 )
+from antigravity.ir.socket_turn import SocketTurn
 from antigravity.stores.bounded_cache import BoundedCache
 from antigravity.web.connection.request import GatewayRequest
 from antigravity.web.request_head import RequestHead
 from antigravity.web.websocket.connection import WebSocketConnection
-from antigravity.web.websocket.deflate import negotiate
-from antigravity.web.websocket.framer import Framer
 from antigravity.web.websocket.requests import SocketRequests
+from antigravity.websocket.deflate import negotiate
+from antigravity.websocket.framer import Framer
 
 _VERSION: Final = "13"
 #: Messages from this size on are compressed for clients on other machines.
@@ -80,11 +81,18 @@ def upgrade(
     serve = _Requests(request, head, protocol, route, exchange)
 
     def make_messages(connection: WebSocketConnection) -> SocketRequests:
-        return SocketRequests(connection, make_session(context), serve, serve.explain)
+        session = make_session(context)
+        return SocketRequests(connection, session, serve, serve.explain, exchange.compute)
 
     connection = WebSocketConnection(
-        channel, framer, settings.ping_interval, settings.max_age, make_messages
+        channel,
+        framer,
+        settings.ping_interval,
+        settings.max_age,
+        make_messages,
+        context.connection_id,
     )
+    serve.owner = connection
     accepted = [
         ("Upgrade", "websocket"),
         ("Sec-WebSocket-Accept", generate_accept_token(key.encode()).decode()),
@@ -150,7 +158,10 @@ def _new_id(prefix: str) -> str:
 
 
 class _Requests:
-    """Serves the requests of one connection; each is admitted as if it were posted."""
+    """Serves the requests of one connection; each is admitted as if it were posted.
+
+    :ivar owner: the connection.
+    """
 
     def __init__(
         self,
@@ -168,9 +179,10 @@ class _Requests:
         self._exchange = exchange
         self._headers = _request_headers(head)
         self._count = 0
+        self.owner: Any = None
 
-    def __call__(self, body: bytes) -> Deferred[Reply]:
-        """Return the reply to a body; it fails if the client's key is valid no more."""
+    def __call__(self, request: SessionRequest) -> Deferred[Reply]:
+        """Return the reply to a request; it fails if the client's key is valid no more."""
         head, admission = self._head, self._site.admission
         try:
             admission.admit(head)
@@ -182,13 +194,20 @@ class _Requests:
             {},
             head.query,
             self._headers,
-            body,
+            request.body,
             head.principal,
             f"{head.id[:_ID_LENGTH]}.{self._count}",
             head.loopback,
             admission.base_url(head, self._is_secure),
             parameters=head.parameters() if head.args else (),
             arrived=self._site.reactor.seconds(),
+            turn=SocketTurn(
+                self.owner,
+                request.lane,
+                request.generates,
+                request.previous_id,
+                request.continuation,
+            ),
         )
         return self._exchange.handle(self._protocol, call)
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antigravity.interfaces.sockets import Action, SessionContext, SessionRequest
-from antigravity.ir.errors import UnavailableError
-from antigravity.protocols.openai_responses.socket.session import ResponsesSession
+from antigravity.interfaces.sockets import Action, Computation, SessionContext, SessionRequest
+from antigravity.ir.errors import GatewayError, OverloadedError, UnavailableError
+from antigravity.protocols.openai_responses.socket.session import LARGE, ResponsesSession
 
 NOT_FOUND = "previous_response_not_found"
 
@@ -46,12 +46,25 @@ class Peer:
         )
         self.requests: list[SessionRequest] = []
         self.messages: list[Any] = []
+        self.computations: list[Computation] = []
+
+    def compute(self) -> None:
+        """Compute what must be computed first."""
+        computation = self.computations.pop(0)
+        try:
+            result = computation.function()
+        except GatewayError as error:
+            self.perform(computation.failed(error))
+        else:
+            self.perform(computation.then(result))
 
     def perform(self, actions: Any) -> None:
         each: Action
         for each in actions:
             if isinstance(each, SessionRequest):
                 self.requests.append(each)
+            elif isinstance(each, Computation):
+                self.computations.append(each)
             else:
                 self.messages.append(json.loads(each))
 
@@ -217,17 +230,29 @@ def test_output_can_follow_a_call_of_its_own_request() -> None:
 @pytest.mark.parametrize(
     "switch", [{"generate": False}, {"prompt_cache_options": {"prewarm": True}}]
 )
-def test_request_without_output_is_answered_at_once(switch: dict[str, Any]) -> None:
+def test_request_without_output_is_served_like_others(switch: dict[str, Any]) -> None:
     peer = Peer()
     peer.create(input="one", stream_id="a", **switch)
-    assert not peer.requests
-    kinds = [each["type"] for each in peer.messages]
-    assert kinds == ["response.created", "response.in_progress", "response.completed"]
-    response = peer.messages[-1]["response"]
-    assert (response["status"], response["output"]) == ("completed", [])
-    assert response["usage"]["output_tokens"] == 0
+    (request,) = peer.requests
+    assert (request.generates, request.lane) == (False, "a")
+    assert "generate" not in peer.body
+    peer.complete("r1")
+    peer.create(input=[], previous_response_id="r1")
+    assert peer.requests[-1].generates
+    assert peer.body["input"] == [user("one")]
+
+
+def test_stream_in_one_piece_is_a_reply() -> None:
+    peer = Peer()
+    peer.create(input="one", generate=False, stream_id="a")
+    response = {"id": "r1", "output": [], "previous_response_id": None}
+    stream = event("response.created", response=response)
+    stream += event("response.completed", response=response)
+    peer.perform(peer.session.reply(1, 200, (), stream))
+    assert [each["type"] for each in peer.messages] == ["response.created", "response.completed"]
     assert {each["stream_id"] for each in peer.messages} == {"a"}
-    peer.create(input=[], previous_response_id=response["id"])
+    assert not peer.session.is_busy
+    peer.create(input=[], previous_response_id="r1")
     assert peer.body["input"] == [user("one")]
 
 
@@ -236,17 +261,86 @@ def test_any_request_of_a_conversation_can_be_without_output() -> None:
     peer.create(input="one", store=True)
     peer.complete("r1")
     peer.create(input="two", store=True, previous_response_id="r1", generate=False)
-    prepared = peer.messages[-1]["response"]
-    assert prepared["previous_response_id"] == "r1"
-    peer.create(input="three", store=True, previous_response_id=prepared["id"])
+    peer.complete("r2")
+    assert peer.messages[-1]["response"]["previous_response_id"] == "r1"
+    peer.create(input="three", store=True, previous_response_id="r2")
     assert peer.body["input"] == [user("one"), user("two"), user("three")]
     assert "previous_response_id" not in peer.body
 
 
-def test_request_without_output_needs_a_model() -> None:
+def test_request_names_what_it_continues() -> None:
     peer = Peer()
-    peer.send("response.create", generate=False)
-    assert peer.error["param"] == "model"
+    peer.create(input="one", stream_id="a")
+    assert peer.requests[-1].continuation == b""
+    peer.complete("r1")
+    peer.create(input="two", stream_id="b", previous_response_id="r1")
+    request = peer.requests[-1]
+    assert (request.lane, request.previous_id) == ("b", "r1")
+    continuation = json.loads(request.continuation)
+    assert (continuation["input"], continuation["previous_response_id"]) == ("two", "r1")
+    assert peer.body["input"] == [user("one"), user("two")]
+
+
+LONG = "x" * (LARGE + 1)
+
+
+def test_large_message_is_read_elsewhere() -> None:
+    peer = Peer()
+    peer.create(input=LONG, stream_id="a")
+    assert not peer.requests
+    (computation,) = peer.computations
+    assert computation.size > LARGE
+    peer.compute()
+    assert peer.body["input"] == LONG
+    peer.send("response.create", model="m", generate=1, stream_id="b", input=LONG)
+    peer.compute()
+    assert (peer.error["param"], peer.messages[-1]["stream_id"]) == ("generate", "b")
+    peer.perform(peer.session.receive(b"[" + b"1," * LARGE + b"1]"))
+    peer.compute()
+    assert peer.error["type"] == "invalid_request_error"
+
+
+def test_large_conversation_is_remembered_and_continued_elsewhere() -> None:
+    peer = Peer()
+    peer.create(input=LONG)
+    peer.compute()
+    peer.create(input="next", store=False, previous_response_id="r1")  # waits for the first
+    peer.complete("r1")
+    assert peer.session.is_busy
+    peer.compute()  # it is remembered
+    assert len(peer.requests) == 1
+    peer.compute()  # it is continued
+    assert peer.body["input"] == [user(LONG), user("next")]
+    peer.complete("r2")
+    peer.compute()
+    assert not peer.session.is_busy
+    assert not peer.computations
+
+
+def test_large_conversation_that_cannot_be_continued_is_forgotten() -> None:
+    peer = Peer()
+    peer.create(input=LONG)
+    peer.compute()
+    peer.complete("r1")
+    peer.compute()
+    peer.create(input=[output("c1")], previous_response_id="r1")
+    peer.create(input="after it")
+    assert len(peer.requests) == 1
+    peer.compute()
+    assert peer.error["code"] == "tool_call_not_found"
+    assert peer.body["input"] == "after it"
+    assert not peer.store
+
+
+def test_large_conversation_is_forgotten_if_there_is_no_time_for_it() -> None:
+    peer = Peer()
+    peer.create(input=LONG)
+    peer.compute()
+    peer.complete("r1")
+    peer.perform(peer.computations.pop().failed(OverloadedError("Busy.")))
+    assert not peer.session.is_busy
+    peer.create(previous_response_id="r1")
+    assert peer.error["code"] == NOT_FOUND
 
 
 def test_output_that_the_last_event_leaves_out_is_remembered() -> None:
@@ -382,12 +476,13 @@ def test_requests_in_flight_are_limited() -> None:
 def test_lanes_are_limited() -> None:
     peer = Peer()
     for number in range(32):
-        peer.create(stream_id=f"lane{number}", generate=False)
+        peer.create(stream_id=f"lane{number}")
+        peer.complete(f"r{number}")
     peer.create()  # without a name
     peer.create(stream_id="lane7")
     peer.create(stream_id="lane32")
     assert peer.error["code"] == "websocket_stream_limit_reached"
-    assert len(peer.requests) == 2
+    assert len(peer.requests) == 34
 
 
 def test_bytes_that_wait_are_limited() -> None:
@@ -450,8 +545,7 @@ def test_lanes_are_first_in_first_out(steps: list[tuple[str, int]]) -> None:
                 in_flight = len(peer.session._running) + peer.session._waiting
         elif in_flight < 16:
             peer.create(stream_id=name, input=str(number), generate=step == "create")
-            if step == "create":
-                expected[name].append(str(number))
+            expected[name].append(str(number))
             in_flight = len(peer.session._running) + peer.session._waiting
     while peer.session.is_busy:
         peer.complete("r", ticket=next(iter(peer.session._running)))

@@ -24,12 +24,6 @@ from tests.web.builders import FakeExchange, FakeStream, Transport
 KEY = "sk-client-0123456789"
 
 
-def frame(opcode: Opcode, data: bytes = b"", *, fin: bool = True, rsv1: bool = False) -> bytes:
-    """Return a frame of a client; ``rsv1`` marks it as compressed."""
-    wire = Frame(opcode, data, fin).serialize(mask=True)
-    return bytes([wire[0] | 0x40]) + wire[1:] if rsv1 else wire
-
-
 def event(kind: str, **members: Any) -> bytes:
     """Return an event of a stream."""
     data = json.dumps({"type": kind, **members})
@@ -72,9 +66,10 @@ class SocketHarness:
         host: str = "127.0.0.1",
         proxy: dict[str, Any] | None = None,
         connect: bool = True,
+        exchange: FakeExchange | None = None,
         **websocket: Any,
     ) -> None:
-        self.exchange = FakeExchange()
+        self.exchange = exchange or FakeExchange()
         self.settings = Settings(
             proxy=ProxySettings(**(proxy or {})), websocket=WebSocketSettings(**websocket)
         )

@@ -6,12 +6,15 @@ import json
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from websockets.frames import Close, Opcode
 
 from antigravity.interfaces.exchange import Reply
-from antigravity.ir.errors import RateLimitedError
-from tests.web.websocket.builders import SocketHarness, completed, event, frame, message
+from antigravity.ir.errors import OverloadedError, RateLimitedError
+from antigravity.protocols.openai_responses.socket.session import LARGE
+from tests.support.frames import frame
+from tests.web.builders import FakeExchange
+from tests.web.websocket.builders import SocketHarness, completed, event, message
 
 
 @pytest.mark.parametrize("deflate", [False, True])
@@ -332,20 +335,96 @@ def test_running_response_is_cut_off_in_the_end() -> None:
 
 def test_history_is_forgotten_with_the_connection() -> None:
     web = SocketHarness()
-    web.create(generate=False, store=False)
-    assert web.kinds() == ["response.created", "response.in_progress", "response.completed"]
+    web.exchange.answer = lambda call: Reply(200, "text/event-stream", (), completed("r1"))
+    web.create(store=False)
+    assert web.kinds() == ["response.completed"]
     assert len(web.site.socket_histories) == 1
-    assert not web.exchange.calls
     web.close()
     assert len(web.site.socket_histories) == 0
 
 
 def test_history_of_all_connections_is_bounded() -> None:
     web = SocketHarness(max_history_bytes=2000)
-    web.create(generate=False, store=False, input="x" * 3000)
+    web.exchange.answer = lambda call: Reply(200, "text/event-stream", (), completed("r1"))
+    web.create(store=False, input="x" * 3000)
     assert len(web.site.socket_histories) == 0
-    response_id = web.messages()[-1]["response"]["id"]
-    web.create(store=False, previous_response_id=response_id)
+    assert web.messages()[-1]["response"]["id"] == "r1"
+    web.create(store=False, previous_response_id="r1")
     (error,) = web.messages()
     assert error["error"]["code"] == "previous_response_not_found"
+    web.close()
+
+
+def test_calls_know_the_connection() -> None:
+    web = SocketHarness()
+    web.exchange.answer = lambda call: Reply(200, "text/event-stream", (), completed("r1"))
+    web.create(store=False, stream_id="a", input="one")
+    web.create(store=False, input="two", previous_response_id="r1", generate=False)
+    first, second = (call.turn for _, call in web.exchange.calls)
+    assert first is not None
+    assert second is not None
+    assert first.owner is second.owner
+    assert (first.lane, first.generates, first.previous_id) == ("a", True, None)
+    assert (second.lane, second.generates, second.previous_id) == (None, False, "r1")
+    assert json.loads(second.continuation)["input"] == "two"
+    lost: list[int] = []
+    first.owner.when_lost(lambda: lost.append(1))
+    assert not lost
+    web.close()
+    first.owner.when_lost(lambda: lost.append(2))
+    assert lost == [1, 2]
+
+
+def large(**members: Any) -> str:
+    return json.dumps({"type": "response.create", "model": "m", "input": "x" * LARGE, **members})
+
+
+def test_nothing_is_read_while_a_large_message_is() -> None:
+    exchange = FakeExchange()
+    jobs: list[tuple[int, Any, Deferred[Any]]] = []
+
+    def compute(size: int, function: Any) -> Deferred[Any]:
+        jobs.append((size, function, Deferred()))
+        return jobs[-1][2]
+
+    exchange.compute = compute  # type: ignore[method-assign]
+    web = SocketHarness(exchange=exchange)
+    web.stream()
+    web.client.send_text(large(stream_id="a").encode())
+    web.client.send_text(json.dumps({"type": "nonsense"}).encode())
+    web.flush()
+    ((size, function, done),) = jobs
+    assert size > LARGE
+    assert not web.transport.is_reading
+    assert web.channel.is_busy
+    assert not web.messages()
+    web.clock.pump([31, 31, 31])  # the client cannot be heard, so it is not cut off
+    assert not web.transport.aborted
+    done.callback(function())
+    assert web.transport.is_reading
+    assert len(web.streams) == 1
+    assert web.kinds() == ["error"]
+    web.close()
+
+
+def test_disconnect_while_a_large_message_is_read() -> None:
+    exchange = FakeExchange()
+    cancelled: list[int] = []
+    exchange.compute = lambda size, _: Deferred(  # type: ignore[method-assign]
+        lambda _: cancelled.append(size)
+    )
+    web = SocketHarness(exchange=exchange)
+    web.send(large())
+    web.close()
+    assert len(cancelled) == 1
+    assert not web.exchange.calls
+
+
+def test_fault_of_a_computation_is_an_error() -> None:
+    exchange = FakeExchange()
+    exchange.compute = lambda *_: fail(OverloadedError("Busy."))  # type: ignore[method-assign]
+    web = SocketHarness(exchange=exchange)
+    web.send(large())
+    (message,) = web.messages()
+    assert (message["type"], message["status"]) == ("error", 503)
     web.close()

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from antigravity.ir.errors import InvalidRequestError
-from antigravity.ir.json_text import SMALL, clean_json
+from antigravity.ir.json_text import clean_json
 from antigravity.protocols.json_body import bad_field, load_members
 
 #: The most characters of a lane's name.
@@ -48,9 +48,7 @@ def read_message(text: bytes) -> ClientMessage:
 
     :raises InvalidRequestError: if it is not an object with a type, or its lane has no valid name.
     """
-    if len(text) <= SMALL:  # the exchange does it for larger ones
-        text = clean_json(text)
-    members = load_members(text)
+    members = load_members(clean_json(text))
     kind = _text_of(members, "type")
     if not kind:
         raise bad_field("type", "is required")

@@ -12,6 +12,7 @@ from msgspec import Raw, Struct
 from antigravity.interfaces.sockets import HistoryStore
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.protocols.openai_responses import conversation
+from antigravity.protocols.openai_responses.socket.client_message import Create
 
 #: The outputs of tools that must follow a call with the same id.
 _OUTPUTS: Final = ("function_call_output", "custom_tool_call_output")
@@ -49,25 +50,24 @@ _DECODER: Final = msgspec.json.Decoder(PriorResponse)
 
 
 class History:
-    """The responses of one connection in a store that others share."""
+    """The responses of one connection in a store that others share, as JSON texts."""
 
     def __init__(self, store: HistoryStore, connection_id: str) -> None:
         self._store = store
         self._prefix = f"{connection_id}{_SEPARATOR}"
         self._last: dict[str | None, str] = {}
 
-    def find(self, response_id: str) -> PriorResponse | None:
-        """Return a response that is remembered."""
-        found = self._store.get(self._prefix + response_id)
-        return None if found is None else _DECODER.decode(found)
+    def find(self, response_id: str) -> bytes | None:
+        """Return a response that is remembered, for :func:`prepare`."""
+        return self._store.get(self._prefix + response_id)
 
-    def remember(self, lane: str | None, response_id: str, remembered: PriorResponse) -> None:
+    def remember(self, lane: str | None, response_id: str, remembered: bytes) -> None:
         """Remember the last response of a lane, in place of the one before."""
         before = self._last.get(lane)
         if before is not None:
             self.forget(before)
         self._last[lane] = response_id
-        self._store.put(self._prefix + response_id, msgspec.json.encode(remembered))
+        self._store.put(self._prefix + response_id, remembered)
 
     def forget(self, response_id: str) -> None:
         """Forget a response; nothing can continue it any more."""
@@ -80,19 +80,42 @@ class History:
         self._last.clear()
 
 
-def expand(body: bytes, known: PriorResponse) -> bytes:
-    """Return a request with everything that led to it before its own input."""
-    expanded = conversation.expand(body, [known.conversation])
-    if known.previous_id is None:
-        return expanded
-    members = msgspec.json.decode(expanded, type=dict[str, Raw])
-    members["previous_response_id"] = Raw(msgspec.json.encode(known.previous_id))
-    return msgspec.json.encode(members)
+class Prepared(Struct, frozen=True):
+    """A request that can be served.
+
+    ``body`` has everything that led to it, as far as that is remembered here; ``first`` is what to
+    serve first; ``instead`` what to serve if whoever stores the response before it does not find
+    it.  ``stored_before`` is the response before ``body``, if that is stored elsewhere.
+    """
+
+    body: bytes
+    first: bytes
+    instead: bytes | None = None
+    stored_before: str | None = None
 
 
-def remembered(
+def prepare(create: Create, found: bytes | None) -> Prepared:
+    """Return a request with what is remembered of the response that it continues.
+
+    A response that is stored is continued by its id: whoever stores it has it whole.
+
+    :param found: what :meth:`History.find` returned.
+    :raises InvalidRequestError: if it cannot be continued.
+    """
+    body = create.body
+    if found is None:
+        return Prepared(body, body, stored_before=create.previous_id)
+    known = _DECODER.decode(found)
+    check_calls(body, known)
+    expanded = conversation.expand(body, [known.conversation], known.previous_id)
+    if known.is_stored and create.generates:
+        return Prepared(expanded, body, expanded, known.previous_id)
+    return Prepared(expanded, expanded, None, known.previous_id)
+
+
+def encode_memory(
     body: bytes, output: Sequence[Raw], previous_id: str | None, *, is_stored: bool
-) -> PriorResponse:
+) -> bytes:
     """Return what is remembered of a response.
 
     :param body: its expanded request.
@@ -100,7 +123,8 @@ def remembered(
     """
     items = output if is_stored else _self_contained(output)
     response = msgspec.json.encode({"output": items})
-    return PriorResponse(Raw(conversation.items_to_store(body, response)), previous_id, is_stored)
+    memory = Raw(conversation.items_to_store(body, response))
+    return msgspec.json.encode(PriorResponse(memory, previous_id, is_stored))
 
 
 def _self_contained(output: Sequence[Raw]) -> Sequence[Raw]:

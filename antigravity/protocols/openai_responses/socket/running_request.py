@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from antigravity.ir.errors import GatewayError
-from antigravity.protocols.openai_responses.socket.history import PriorResponse
+from antigravity.protocols.openai_responses.socket.client_message import Create
+from antigravity.protocols.openai_responses.socket.history import Prepared
 from antigravity.protocols.openai_responses.socket.server_message import (
     encode_stream_error,
     with_previous_id,
@@ -50,31 +51,19 @@ _HEAD: Final = msgspec.json.Decoder(_Head).decode
 class RunningRequest:
     """A request that is running, and what its events have shown so far.
 
-    :ivar body: the request as it is remembered: with everything that led to it, if it is known.
-    :ivar previous_id: the response that the request continues.
-    :ivar known: what is remembered of that response.
-    :ivar instead: the body to try if whoever stores that response does not find it.
+    :ivar create: what the client has sent.
+    :ivar prepared: what is served.
+    :ivar instead: the body to try if whoever stores the response before it does not find that.
     :ivar is_over: whether the last event was seen; later ones are dropped.
     :ivar is_silent: whether there was no event since this was set.
     :ivar sequence_number: of the last event.
     :ivar final: the response, if it ended so that it can be continued.
     """
 
-    def __init__(
-        self,
-        lane: str | None,
-        body: bytes,
-        previous_id: str | None,
-        known: PriorResponse | None,
-        *,
-        store: bool,
-    ) -> None:
-        self.lane = lane
-        self.body = body
-        self.previous_id = previous_id
-        self.known = known
-        self.store = store
-        self.instead: bytes | None = None
+    def __init__(self, create: Create, prepared: Prepared) -> None:
+        self.create = create
+        self.prepared = prepared
+        self.instead = prepared.instead
         self.is_over = self.is_silent = False
         self.sequence_number = 0
         self.final: FinalResponse | None = None
@@ -113,8 +102,8 @@ class RunningRequest:
         elif kind == "error":
             self.is_over = True
             return encode_stream_error(message)
-        if kind in _WITH_RESPONSE and self.previous_id is not None:
-            return with_previous_id(message, self.previous_id)
+        if kind in _WITH_RESPONSE and self.create.previous_id is not None:
+            return with_previous_id(message, self.create.previous_id)
         return message
 
     def _final(self, message: bytes) -> FinalResponse | None:

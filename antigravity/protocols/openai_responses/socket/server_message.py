@@ -10,36 +10,12 @@ import msgspec
 from msgspec import Raw, Struct
 
 from antigravity.ir.errors import GatewayError
+from antigravity.protocols.openai_responses.socket.error_message import NO_DETAIL, read_error
 from antigravity.protocols.openai_shapes import error_object
 
-#: The statuses of errors that a stream reports, by code; others are faults of the server.
-_STATUSES: Final[Mapping[str, int]] = {
-    "context_length_exceeded": 400,
-    "insufficient_quota": 429,
-    "invalid_prompt": 400,
-    "invalid_request_error": 400,
-    "previous_response_not_found": 404,
-    "rate_limit_exceeded": 429,
-    "rate_limit_error": 429,
-    "server_is_overloaded": 503,
-    "slow_down": 503,
-}
 _ENCODE: Final = msgspec.json.encode
 #: The member of a response whose request was expanded.
 _NO_PREVIOUS: Final = re.compile(rb'"previous_response_id"\s*:\s*null')
-#: The error of a reply that has none in its body.
-_NO_DETAIL: Final = "The request failed without details."
-
-
-class _StreamError(Struct):
-    """The event ``error`` of a stream: flat as OpenAI sends it, or with an object."""
-
-    status: Any = None
-    sequence_number: Any = None
-    error: Any = None
-    code: Any = None
-    message: Any = None
-    param: Any = None
 
 
 class _ErrorBody(Struct):
@@ -97,31 +73,17 @@ def error_of_reply(body: bytes) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(body, type=_ErrorBody)
     except (msgspec.DecodeError, RecursionError):
-        return {"message": _NO_DETAIL}
+        return {"message": NO_DETAIL}
     if isinstance(found.error, dict):
-        return {"message": _NO_DETAIL, **found.error}
+        return {"message": NO_DETAIL, **found.error}
     text = next((each for each in (found.error, found.message, found.detail) if each), None)
-    return {"message": text if isinstance(text, str) else _NO_DETAIL}
+    return {"message": text if isinstance(text, str) else NO_DETAIL}
 
 
 def encode_stream_error(event: bytes) -> bytes:
     """Return the message for the event ``error`` of a stream."""
-    try:
-        found = msgspec.json.decode(event, type=_StreamError)
-    except (msgspec.DecodeError, RecursionError):
-        found = _StreamError()
-    if isinstance(found.error, dict):
-        error = {"message": _NO_DETAIL, **found.error}
-    else:
-        message = found.message if isinstance(found.message, str) else _NO_DETAIL
-        error = {"message": message, "code": found.code, "param": found.param}
-    status = found.status
-    if not isinstance(status, int) or isinstance(status, bool) or not 400 <= status < 600:
-        names = (error.get("code"), error.get("type"))
-        known = (_STATUSES.get(name) for name in names if isinstance(name, str))
-        status = next((each for each in known if each), 500)
-    number = found.sequence_number
-    return encode_error(error, status, (), number if isinstance(number, int) else None)
+    found = read_error(event)
+    return encode_error(found.error, found.status, found.headers, found.sequence_number)
 
 
 def keepalive(sequence_number: int) -> bytes:

@@ -9,18 +9,23 @@ from typing import Final
 
 from zope.interface import implementer
 
-from antigravity.interfaces.sockets import Action, ISocketSession, SessionContext, SessionRequest
+from antigravity.interfaces.sockets import (
+    Action,
+    Computation,
+    ISocketSession,
+    SessionContext,
+    SessionRequest,
+)
 from antigravity.ir.errors import GatewayError, InvalidRequestError, incomplete_response_error
 from antigravity.protocols.openai_responses.socket import client_message, server_message
 from antigravity.protocols.openai_responses.socket.client_message import ClientMessage, Create
 from antigravity.protocols.openai_responses.socket.history import (
     History,
-    check_calls,
-    expand,
+    Prepared,
+    encode_memory,
     not_found,
-    remembered,
+    prepare,
 )
-from antigravity.protocols.openai_responses.socket.prewarm import prewarm
 from antigravity.protocols.openai_responses.socket.running_request import RunningRequest
 from antigravity.protocols.openai_responses.socket.server_message import with_lane
 from antigravity.sse import EventTooLargeError
@@ -28,6 +33,10 @@ from antigravity.sse import EventTooLargeError
 #: Requests of a connection that run or wait, and lanes with a name, as at api.openai.com.
 MAX_IN_FLIGHT: Final = 16
 MAX_LANES: Final = 32
+#: Bytes from which on a message or a conversation is read elsewhere: that takes some 2 ms.
+LARGE: Final = 512 * 1024
+#: How a stream begins that is a reply in one piece.
+_EVENTS: Final = (b"event:", b"data:")
 _NOT_FOUND: Final = "previous_response_not_found"
 
 
@@ -60,6 +69,7 @@ class ResponsesSession:
         self._history = History(context.history, context.connection_id)
         self._lanes: dict[str | None, _Lane] = {}
         self._running: dict[int, RunningRequest] = {}
+        self._preparing = 0  # requests that run, but for the computation before
         self._waiting = 0
         self._waiting_bytes = 0
         self._tickets = 0
@@ -68,18 +78,28 @@ class ResponsesSession:
     @property
     def is_busy(self) -> bool:
         """Whether a request is running or waiting."""
-        return bool(self._running)
+        return bool(self._running or self._preparing)
 
     # -- the client ---------------------------------------------------------------------
 
     def receive(self, text: bytes) -> Sequence[Action]:
         """Return the actions for a message; see :class:`ISocketSession`."""
+        if len(text) > LARGE:
+            read = partial(_read, text)
+            return [Computation(len(text), read, self._received, self._unreadable)]
         try:
-            message = client_message.read_message(text)
+            return self._received(_read(text))
         except GatewayError as error:
-            return [self.refusal(error)]
+            return self._unreadable(error)
+
+    def _unreadable(self, error: GatewayError) -> Sequence[Action]:
+        return [self.refusal(error)]
+
+    def _received(self, read: tuple[ClientMessage, Create | GatewayError | None]) -> list[Action]:
+        """Return the actions for a message that was read."""
+        message, create = read
         try:
-            return list(self._dispatch(message))
+            return list(self._dispatch(message, create))
         except GatewayError as error:
             return [with_lane(server_message.encode_gateway_error(error), message.lane)]
 
@@ -88,17 +108,22 @@ class ResponsesSession:
         error = InvalidRequestError("Messages must be text.", code="binary_message")
         return [self.refusal(error)]
 
-    def _dispatch(self, message: ClientMessage) -> Iterator[Action]:
-        match message.type:
-            case "response.create":
-                yield from self._create(client_message.read_create(message))
-            case "response.steer":
-                given, previous_id = client_message.steer_target(message)
-                yield with_lane(server_message.steer_failed(given, previous_id), message.lane)
-            case "response.processed":
-                return  # an acknowledgement
-            case other:
-                raise client_message.unknown_type(other)
+    def _dispatch(
+        self, message: ClientMessage, create: Create | GatewayError | None
+    ) -> Iterator[Action]:
+        """Return the actions for a message.
+
+        :raises GatewayError: if it is refused.
+        """
+        if isinstance(create, GatewayError):
+            raise create
+        if create is not None:
+            yield from self._create(create)
+        elif message.type == "response.steer":
+            given, previous_id = client_message.steer_target(message)
+            yield with_lane(server_message.steer_failed(given, previous_id), message.lane)
+        elif message.type != "response.processed":  # an acknowledgement
+            raise client_message.unknown_type(message.type)
 
     def _create(self, create: Create) -> Iterator[Action]:
         """Start a request, or let it wait for the others of its lane.
@@ -112,7 +137,7 @@ class ResponsesSession:
             if create.lane is not None and len(self._lanes) - (None in self._lanes) >= MAX_LANES:
                 raise StreamLimitError(f"A connection can have {MAX_LANES} values of `stream_id`.")
             lane = self._lanes[create.lane] = _Lane(create.lane)
-        if len(self._running) + self._waiting >= MAX_IN_FLIGHT:
+        if len(self._running) + self._preparing + self._waiting >= MAX_IN_FLIGHT:
             raise StreamLimitError(f"A connection can have {MAX_IN_FLIGHT} requests in flight.")
         if lane.running is None:
             yield from self._start(lane, create)
@@ -127,61 +152,60 @@ class ResponsesSession:
     # -- lanes --------------------------------------------------------------------------
 
     def _start(self, lane: _Lane, create: Create) -> Iterator[Action]:
-        """Start a request of a lane; one that needs no reply is over at once."""
+        """Start a request of a lane; one that is refused is over at once."""
+        previous_id = create.previous_id
+        found = None if previous_id is None else self._history.find(previous_id)
+        if previous_id is not None and found is None and not create.store:
+            yield from self._refuse(create, not_found(previous_id))
+            return
+        size = len(create.body) + (0 if found is None else len(found))
+        if found is not None and size > LARGE:
+            self._tickets += 1
+            lane.running = self._tickets
+            self._preparing += 1
+            then = partial(self._prepared, lane, self._tickets, create)
+            failed = partial(self._not_prepared, lane, create)
+            yield Computation(size, partial(prepare, create, found), then, failed)
+            return
         try:
-            running, body = self._prepare(create)
-            if not create.generates:
-                yield from self._prewarm(lane, running, body)
-                return
+            prepared = prepare(create, found)
         except GatewayError as error:
-            if create.previous_id is not None:
-                self._history.forget(create.previous_id)
-            yield with_lane(server_message.encode_gateway_error(error), lane.name)
+            yield from self._refuse(create, error)
             return
         self._tickets += 1
-        lane.running = self._tickets
-        self._running[self._tickets] = running
-        yield SessionRequest(self._tickets, body)
+        yield self._run(lane, self._tickets, create, prepared)
 
-    def _prepare(self, create: Create) -> tuple[RunningRequest, bytes]:
-        """Return a request, and the body to serve first.
+    def _prepared(
+        self, lane: _Lane, ticket: int, create: Create, prepared: Prepared
+    ) -> Sequence[Action]:
+        self._preparing -= 1
+        return [self._run(lane, ticket, create, prepared)]
 
-        A response that is stored is continued by its id: whoever stores it has it whole.
+    def _not_prepared(self, lane: _Lane, create: Create, error: GatewayError) -> Sequence[Action]:
+        self._preparing -= 1
+        return [*self._refuse(create, error), *self._free(lane)]
 
-        :raises GatewayError: if it cannot be continued.
-        """
-        previous_id, body = create.previous_id, create.body
-        known = None if previous_id is None else self._history.find(previous_id)
-        if previous_id is not None and known is None and not create.store:
-            raise not_found(previous_id)
-        make = partial(RunningRequest, create.lane, previous_id=previous_id, store=create.store)
-        if known is None:
-            return make(body, known=None), body
-        check_calls(body, known)
-        expanded = expand(body, known)
-        running = make(expanded, known=known)
-        if known.is_stored and create.generates:
-            running.instead = expanded
-            return running, body
-        return running, expanded
+    def _refuse(self, create: Create, error: GatewayError) -> Iterator[Action]:
+        if create.previous_id is not None:
+            self._history.forget(create.previous_id)
+        yield with_lane(server_message.encode_gateway_error(error), create.lane)
 
-    def _prewarm(self, lane: _Lane, running: RunningRequest, body: bytes) -> Iterator[Action]:
-        """Answer a request that prepares a later one.
+    def _run(self, lane: _Lane, ticket: int, create: Create, prepared: Prepared) -> SessionRequest:
+        """Return a request that runs from now on."""
+        lane.running = ticket
+        self._running[ticket] = RunningRequest(create, prepared)
+        is_expanded = prepared.first is not create.body
+        return SessionRequest(
+            ticket,
+            prepared.first,
+            create.lane,
+            create.generates,
+            create.previous_id,
+            create.body if is_expanded else b"",
+        )
 
-        :raises GatewayError: if it is not valid.
-        """
-        prewarmed = prewarm(body, self._context)
-        memory = remembered(running.body, (), _stored_before(running), is_stored=False)
-        self._history.remember(lane.name, prewarmed.id, memory)
-        for event in prewarmed.events:
-            if running.previous_id is not None:
-                event = server_message.with_previous_id(event, running.previous_id)
-            yield with_lane(event, lane.name)
-
-    def _next(self, ticket: int) -> Iterator[Action]:
+    def _free(self, lane: _Lane) -> Iterator[Action]:
         """Start the next request of a lane whose request is over."""
-        running = self._running.pop(ticket)
-        lane = self._lanes[running.lane]
         lane.running = None
         while lane.waiting and lane.running is None:
             create = lane.waiting.popleft()
@@ -196,7 +220,7 @@ class ResponsesSession:
         running = self._running[ticket]
         messages: list[Action] = []
         try:
-            messages.extend(with_lane(event, running.lane) for event in running.feed(data))
+            messages.extend(with_lane(event, running.create.lane) for event in running.feed(data))
         except EventTooLargeError as error:
             messages.append(
                 self._fail(running, GatewayError(f"The response is unusable: {error}."))
@@ -209,8 +233,7 @@ class ResponsesSession:
         actions: list[Action] = []
         if not running.is_over:
             actions.append(self._fail(running, error or incomplete_response_error()))
-        self._settle(running)
-        actions.extend(self._next(ticket))
+        actions.extend(self._settle(ticket, running))
         return actions
 
     def reply(
@@ -219,33 +242,62 @@ class ResponsesSession:
         """Return the actions for a whole reply; see :class:`ISocketSession`."""
         running = self._running[ticket]
         if status < 400:
+            if body.startswith(_EVENTS):
+                return [*self.feed(ticket, body), *self.end(ticket)]
             try:
                 events = running.end_whole(body)
             except GatewayError as unusable:
                 return self.end(ticket, unusable)
-            return [*(with_lane(event, running.lane) for event in events), *self.end(ticket)]
+            lane = running.create.lane
+            return [*(with_lane(event, lane) for event in events), *self.end(ticket)]
         error = server_message.error_of_reply(body)
         if error.get("code") == _NOT_FOUND and running.instead is not None:
             instead, running.instead = running.instead, None
-            return [SessionRequest(ticket, instead)]
+            create = running.create
+            return [SessionRequest(ticket, instead, create.lane, create.generates)]
         running.is_over = True
         message = server_message.encode_error(error, status, headers)
-        return [with_lane(message, running.lane), *self.end(ticket)]
+        return [with_lane(message, running.create.lane), *self.end(ticket)]
 
     def _fail(self, running: RunningRequest, error: GatewayError) -> bytes:
         running.is_over = True
-        return with_lane(server_message.encode_gateway_error(error), running.lane)
+        return with_lane(server_message.encode_gateway_error(error), running.create.lane)
 
-    def _settle(self, running: RunningRequest) -> None:
+    def _settle(self, ticket: int, running: RunningRequest) -> Iterator[Action]:
         """Remember a response, or forget the one that could not be continued."""
-        final = running.final
-        if final is not None:
-            memory = remembered(
-                running.body, final.output, _stored_before(running), is_stored=running.store
-            )
-            self._history.remember(running.lane, final.id, memory)
-        elif running.previous_id is not None:
-            self._history.forget(running.previous_id)
+        final, create, prepared = running.final, running.create, running.prepared
+        if final is None:
+            if create.previous_id is not None:
+                self._history.forget(create.previous_id)
+            yield from self._over(ticket)
+            return
+        # A response without output is not stored: it may be one of the gateway.
+        encode = partial(
+            encode_memory,
+            prepared.body,
+            final.output,
+            prepared.stored_before,
+            is_stored=create.store and create.generates,
+        )
+        then = partial(self._remember, ticket, final.id)
+        if len(prepared.body) > LARGE:
+            failed = partial(self._forgotten, ticket)
+            yield Computation(len(prepared.body), encode, then, failed)
+        else:
+            yield from then(encode())
+
+    def _remember(self, ticket: int, response_id: str, memory: bytes) -> Sequence[Action]:
+        lane = self._running[ticket].create.lane
+        self._history.remember(lane, response_id, memory)
+        return list(self._over(ticket))
+
+    def _forgotten(self, ticket: int, error: GatewayError) -> Sequence[Action]:
+        """Go on without remembering a response: there is no time for it."""
+        return list(self._over(ticket))
+
+    def _over(self, ticket: int) -> Iterator[Action]:
+        running = self._running.pop(ticket)
+        yield from self._free(self._lanes[running.create.lane])
 
     # -- the connection -----------------------------------------------------------------
 
@@ -255,7 +307,7 @@ class ResponsesSession:
         for running in self._running.values():
             if running.is_silent and not running.is_over:
                 event = server_message.keepalive(running.sequence_number)
-                messages.append(with_lane(event, running.lane))
+                messages.append(with_lane(event, running.create.lane))
             running.is_silent = True
         return messages
 
@@ -281,6 +333,15 @@ class ResponsesSession:
         self._lanes.clear()
 
 
-def _stored_before(running: RunningRequest) -> str | None:
-    """Return the response before what is remembered of a request, if that is stored elsewhere."""
-    return running.previous_id if running.known is None else running.known.previous_id
+def _read(text: bytes) -> tuple[ClientMessage, Create | GatewayError | None]:
+    """Return a message, with its request or the error in it if it is for a response.
+
+    :raises GatewayError: if it is no message.
+    """
+    message = client_message.read_message(text)
+    if message.type != "response.create":
+        return message, None
+    try:
+        return message, client_message.read_create(message)
+    except GatewayError as error:
+        return message, error.with_traceback(None)  # it would hold the message

@@ -1,6 +1,7 @@
 """Bounds the messages that are received, and compresses messages (RFC 7692).  Sans-IO.
 
-wsproto's own extension expands whatever it receives, and keeps the state of both directions.
+Either side can be the gateway's.  wsproto's own extension expands whatever it receives, and keeps
+the state of both directions.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _NO_CLIENT_CONTEXT: Final = "client_no_context_takeover"
 _NO_SERVER_CONTEXT: Final = "server_no_context_takeover"
 _CLIENT_BITS: Final = "client_max_window_bits"
 _SERVER_BITS: Final = "server_max_window_bits"
+#: What the gateway offers to servers.
+OFFER: Final = f"{NAME}; {_NO_SERVER_CONTEXT}; {_NO_CLIENT_CONTEXT}"
 
 
 class Deflate(Struct, frozen=True):
@@ -88,6 +91,30 @@ def _accept(parameters: list[str]) -> Deflate | None:
     return Deflate("; ".join(response), client_bits, server_bits)
 
 
+def read_response(accepted: str) -> Deflate | None:
+    """Return what a server has made of :data:`OFFER`, ``None`` if it compresses nothing.
+
+    :param accepted: its header ``Sec-WebSocket-Extensions``.
+    :raises ValueError: if it agrees to something that was not offered.
+    """
+    if not accepted.strip():
+        return None
+    name, *parameters = (part.strip() for part in accepted.split(";"))
+    given: dict[str, str] = {}
+    for parameter in parameters:
+        key, _, value = parameter.partition("=")
+        given[key.strip().lower()] = value.strip().strip('"')
+    bits = given.pop(_SERVER_BITS, str(_MOST_BITS))
+    is_bare = not any(given.values()) and len(parameters) <= 3
+    known = {_NO_SERVER_CONTEXT, _NO_CLIENT_CONTEXT}
+    server_bits = _bits(bits)
+    if name.lower() != NAME or not is_bare or not given.keys() <= known or server_bits is None:
+        raise ValueError("the server agrees to an extension that was not offered")
+    if _NO_SERVER_CONTEXT not in given:
+        raise ValueError("the server compresses messages with the state of earlier ones")
+    return Deflate(accepted, server_bits=server_bits)
+
+
 def _bits(value: str) -> int | None:
     is_valid = value.isascii() and value.isdigit() and not value.startswith("0")
     return int(value) if is_valid and len(value) < 3 and 8 <= int(value) <= _MOST_BITS else None
@@ -99,14 +126,23 @@ class MessageBounds(Extension):
     :param limit: the most bytes of a message; 0 is no limit.
     :param deflate: what was agreed on; ``None`` if messages are not compressed.
     :param compress_from: the least bytes of a message that is sent compressed; 0 compresses none.
+    :param is_client: whether the other side is the server.
     :ivar is_receiving: whether a message has begun that is not complete.
     """
 
     name = NAME
 
-    def __init__(self, limit: int, deflate: Deflate | None, compress_from: int = 0) -> None:
+    def __init__(
+        self,
+        limit: int,
+        deflate: Deflate | None,
+        compress_from: int = 0,
+        *,
+        is_client: bool = False,
+    ) -> None:
         self._limit = limit or sys.maxsize - 1
         self._deflate = deflate
+        self._is_client = is_client
         self._compress_from = compress_from
         self.is_receiving = False
         self._is_control = False
@@ -118,7 +154,7 @@ class MessageBounds(Extension):
         return True
 
     def offer(self) -> bool | str:
-        """Return false: this is the side of the server."""
+        """Return false: the handshake is made elsewhere."""
         return False
 
     def frame_inbound_header(
@@ -132,8 +168,9 @@ class MessageBounds(Extension):
             self._size = self._frames = 0
             self._inflater = None
             if rsv.rsv1 and self._deflate is not None:
-                bits = max(self._deflate.client_bits, _LEAST_BITS)
-                self._inflater = zlib.decompressobj(-bits)
+                deflate = self._deflate
+                bits = deflate.server_bits if self._is_client else deflate.client_bits
+                self._inflater = zlib.decompressobj(-max(bits, _LEAST_BITS))
         elif rsv.rsv1:
             return CloseReason.PROTOCOL_ERROR
         self.is_receiving = True

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Close, Frame, Opcode
 
-from antigravity.web.websocket.deflate import MAX_FRAMES, Deflate
-from antigravity.web.websocket.framer import (
+from antigravity.websocket.deflate import MAX_FRAMES, Deflate
+from antigravity.websocket.framer import (
     Binary,
     CloseReceived,
     Framer,
@@ -22,7 +22,7 @@ from antigravity.web.websocket.framer import (
     Received,
     Text,
 )
-from tests.web.websocket.builders import frame
+from tests.support.frames import frame
 
 AGREED = Deflate("", 15, 15)
 

@@ -1,19 +1,22 @@
-"""Frames of a server, sans-IO: bytes to whole messages, and messages to bytes (RFC 6455)."""
+"""Frames, sans-IO: bytes to whole messages, and messages to bytes (RFC 6455)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from msgspec import Struct
-from wsproto.connection import SERVER, Connection, ConnectionState
+from wsproto.connection import CLIENT, SERVER, Connection, ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 from wsproto.frame_protocol import CloseReason
 
-from antigravity.web.websocket.deflate import Deflate, MessageBounds
+from antigravity.websocket.deflate import Deflate, MessageBounds
 
 #: The most bytes of a reason of closing.
 _REASON_BYTES: Final = 123
+#: The most bytes of a frame of a message in pieces; to make one takes a millisecond.
+_PIECE: Final = 128 * 1024
 
 
 class Text(Struct, frozen=True):
@@ -54,11 +57,19 @@ class Framer:
     """One connection after the handshake.
 
     :param limit: the most bytes of a received message; 0 is no limit.
+    :param is_client: whether the other side is the server.
     """
 
-    def __init__(self, limit: int, deflate: Deflate | None = None, compress_from: int = 0) -> None:
-        self._bounds = MessageBounds(limit, deflate, compress_from)
-        self._connection = Connection(SERVER, [self._bounds])
+    def __init__(
+        self,
+        limit: int,
+        deflate: Deflate | None = None,
+        compress_from: int = 0,
+        *,
+        is_client: bool = False,
+    ) -> None:
+        self._bounds = MessageBounds(limit, deflate, compress_from, is_client=is_client)
+        self._connection = Connection(CLIENT if is_client else SERVER, [self._bounds])
         #: The beginning of a message; as pieces of its own it could take far more memory.
         self._message = bytearray()
         self._is_over = False
@@ -104,6 +115,20 @@ class Framer:
     def text(self, data: bytes) -> bytes:
         """Return the frame of a message."""
         return bytes(self._connection.send(TextMessage(data=data.decode("utf-8", "replace"))))
+
+    def pieces(self, message: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+        """Yield the frames of one message; other messages must not be sent between them.
+
+        :param message: its parts, which are cut into frames of at most 128 KiB.
+        """
+        decoder = getincrementaldecoder("utf-8")("replace")
+        for part in message:
+            view = memoryview(part)
+            for begin in range(0, len(view), _PIECE):
+                text = decoder.decode(view[begin : begin + _PIECE])
+                yield bytes(self._connection.send(TextMessage(data=text, message_finished=False)))
+        end = decoder.decode(b"", final=True)
+        yield bytes(self._connection.send(TextMessage(data=end)))
 
     def ping(self) -> bytes:
         """Return a frame that asks whether the other side is there."""

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Opcode
 
-from antigravity.web.websocket.deflate import Deflate, negotiate
-from antigravity.web.websocket.framer import CloseReceived, Framer, Text
-from tests.web.websocket.builders import frame
+from antigravity.websocket.deflate import Deflate, negotiate
+from antigravity.websocket.framer import CloseReceived, Framer, Text
+from tests.support.frames import frame
 
 BOTH = "server_no_context_takeover; client_no_context_takeover"
 AGREED = Deflate("", 12, 12)

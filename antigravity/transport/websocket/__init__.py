@@ -1,0 +1,1 @@
+"""WebSocket connections to upstreams; imported at first use."""
