@@ -16,7 +16,7 @@ SOURCES  := setup.cfg setup.py pyproject.toml
 PARALLEL := -n auto --maxprocesses=4 --dist=loadfile
 
 .PHONY: run test lint types tests test-without-sdks test-failed test-newest test-clients
-.PHONY: test-conformance test-chaos bench instructions environments lock clean
+.PHONY: test-conformance test-chaos bench instructions environments prices lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/twistd -n --pidfile= antigravity --port $(PORT) --demo-if-empty
@@ -80,6 +80,10 @@ bench: $(VENV)/run.stamp
 # UPDATE=1 writes the budgets.
 instructions: $(VENV)/run.stamp
 	$(BIN)/python -m bench.instructions $(if $(UPDATE),--update)
+
+# Write the price list that ships with the gateway, from the installed genai-prices.
+prices: $(VENV)/test.stamp
+	$(BIN)/python -m tests.prices.make_table
 
 # Write requirements/*.txt for all platforms and Pythons, and keep the versions that still fit.
 # LOCK_OPTIONS=--upgrade selects the newest versions.

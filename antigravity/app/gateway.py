@@ -26,6 +26,7 @@ from antigravity.app.home_ledger import HomeLedger
 from antigravity.app.learned_state import LearnedState
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.observers import Observers
+from antigravity.app.prices import price_rules
 from antigravity.app.runtime import Configure, LoadedConfiguration, Runtime
 from antigravity.config.settings import Settings
 from antigravity.config.snapshot import Configuration
@@ -192,7 +193,7 @@ class Gateway(Service):
         yield self._learned.start()
         runtime = self._build(self._first)
         add(Closing(self.ledger.stop))
-        yield self.ledger.use(runtime.settings.ledger)
+        yield self._keep_ledger(runtime)
         self.accounts.use(runtime)
         exchange = Exchange(self._exchange_services(runtime.settings), runtime.snapshot)
         warmups = Warmups(reactor, self._state_home, self.accounts, exchange.warm_up)
@@ -213,6 +214,12 @@ class Gateway(Service):
         front_end.tunnel.use(runtime.settings)
         add(warmups.scheduler)
         yield self.status.record()
+
+    def _keep_ledger(self, runtime: Runtime) -> Any:
+        """Keep the ledger that the configuration wants, and price with its prices."""
+        settings = runtime.settings
+        self.ledger.pricer.use(price_rules(settings.prices, runtime.accounts.upstreams))
+        return self.ledger.use(settings.ledger)
 
     def _exchange_services(self, settings: Settings) -> Services:
         reactor, responses, images = self._reactor, settings.responses, settings.images
@@ -286,7 +293,7 @@ class Gateway(Service):
             yield old_listener.stopService()
         yield old.stop()
         yield self._learned.use(new.settings)
-        yield self.ledger.use(new.settings.ledger)
+        yield self._keep_ledger(new)
         self.log.info("serving with the new configuration")
 
     def _use(self, runtime: Runtime, parts: RunningParts) -> None:

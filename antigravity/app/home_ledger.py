@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks, maybeDeferred
 from zope.interface import implementer
 
+from antigravity.app.prices import RequestPricer
 from antigravity.config.ledger_settings import LedgerSettings
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.ledger import (
@@ -25,7 +26,6 @@ from antigravity.ir.errors import UnavailableError
 from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.bounds import Bounds
 from antigravity.ledger.errors import LedgerError
-from antigravity.ledger.rows import Pricer, no_price
 from antigravity.ledger.service import Ledger
 from antigravity.logs import make_logger
 from antigravity.stores.lock_file import LockFile
@@ -42,15 +42,16 @@ class HomeLedger:
     """The ledger in ``directory``, or in a temporary directory for ``None``.
 
     :ivar ledger: the ledger, ``None`` while there is none.
+    :ivar pricer: what prices its requests.
     :ivar problem: why there is none, although the settings want one.
     """
 
     log = make_logger()
 
-    def __init__(self, reactor: Any, directory: Path | None, price: Pricer = no_price) -> None:
+    def __init__(self, reactor: Any, directory: Path | None) -> None:
         self._reactor = reactor
         self._directory = directory
-        self._price = price
+        self.pricer = RequestPricer(directory)
         self._temporary: Path | None = None
         self._lock: LockFile | None = None
         self._changing = DeferredLock()
@@ -143,7 +144,7 @@ class HomeLedger:
                 self.log.error("there is no ledger: {problem}", problem=self.problem)
                 return
             self.problem = ""
-            self.ledger = Ledger(self._reactor, path, bounds, self._price)
+            self.ledger = Ledger(self._reactor, path, bounds, self.pricer)
             self.ledger.startService()
 
     @inlineCallbacks

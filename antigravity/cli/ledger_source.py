@@ -89,7 +89,7 @@ def read_time(text: str, now: float) -> float:
 
     :param text: how long ago it was, such as ``24h``; a date or a time in ISO 8601, local unless
         it has an offset; ``today`` or ``yesterday``, for the midnight that they begin with.
-    :raises click.BadParameter: if it is none of these.
+    :raises click.BadParameter: if it is in no such form.
     """
     ago = parse_seconds(text)
     if ago is not None:

@@ -17,6 +17,7 @@ from antigravity.cli.doctor import doctor
 from antigravity.cli.mcp import mcp
 from antigravity.cli.models import models
 from antigravity.cli.plugins import plugins
+from antigravity.cli.prices import prices
 from antigravity.cli.requests import request, requests
 from antigravity.cli.tunnel import tunnel
 from antigravity.cli.usage import usage
@@ -40,6 +41,7 @@ for command in (
     mcp,
     models,
     plugins,
+    prices,
     reload,
     request,
     requests,

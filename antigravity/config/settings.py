@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 from antigravity.config.ledger_settings import LedgerSettings
 from antigravity.config.mcp_settings import McpSettings, ZaiMcpSettings
 from antigravity.config.network import reaches_network
+from antigravity.config.price_settings import PriceSettings
 from antigravity.config.quota_settings import (
     QuotaProtectionSettings,
     QuotaSettings,
@@ -356,6 +357,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     limits: LimitsSettings = LimitsSettings()
     log: LogSettings = LogSettings()
     ledger: LedgerSettings = LedgerSettings()
+    prices: PriceSettings = PriceSettings()
     plugins: dict[str, Any] = {}
 
 

@@ -38,11 +38,6 @@ class Cost(Struct, frozen=True):
 Pricer = Callable[[ExchangeRecord], Cost]
 
 
-def no_price(record: ExchangeRecord) -> Cost:
-    """Return that the price is unknown."""
-    return Cost()
-
-
 class RequestRow(Struct):
     """One finished request.  The fields are the columns of the table ``requests``.
 

@@ -45,7 +45,8 @@ ALLOWED = {
         "interfaces.audio",
         "interfaces.embeddings",
     },
-    "ledger": {"ir", "logs"},
+    "ledger": {"interfaces.ledger", "ir", "logs"},
+    "prices": {"ir"},
     "stores": {"logs", "interfaces.stores", "interfaces.files"},
     "transport": {
         "ir",

@@ -60,7 +60,7 @@ def test_wheel_is_complete(built: Built) -> None:
         "antigravity/py.typed",
     }
     package = ROOT / "antigravity"
-    for pattern in ("*.py", "*.toml", "*.in", "*.sql"):
+    for pattern in ("*.py", "*.toml", "*.in", "*.sql", "*.json"):
         expected |= {str(path.relative_to(ROOT)) for path in package.rglob(pattern)}
     metadata = {name for name in names if ".dist-info/" in name}
     assert names - metadata == expected

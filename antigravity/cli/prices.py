@@ -1,0 +1,141 @@
+"""``antigravity prices`` and its subcommands: the price list."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import click
+import msgspec
+
+from antigravity.app.prices import PRICES_FILE, RequestPricer, load_prices, price_rules
+from antigravity.cli.invocation import Invocation, command_options, table
+from antigravity.config.atomic import write_private
+from antigravity.prices.convert import convert
+from antigravity.prices.table import Price, check_table, load_table
+
+#: Where genai-prices publishes its data.
+DATA_URL: Final = "https://raw.githubusercontent.com/pydantic/genai-prices/main/prices/data.json"
+_MAX_BYTES: Final = 32 * 1024 * 1024
+_TIMEOUT: Final = 60.0
+
+
+@click.group()
+def prices() -> None:
+    """Show what models cost, or replace the price list."""
+
+
+@prices.command()
+@click.argument("model")
+@click.option("--upstream", default=None, help="only at this upstream")
+@command_options
+def show(invocation: Invocation, model: str, upstream: str | None) -> None:
+    """Show what MODEL costs at each upstream of the configuration."""
+    settings = invocation.configuration().settings
+    pricer = RequestPricer(_directory(invocation))
+    rules = price_rules(settings.prices, settings.upstreams)
+    pricer.use(rules)
+    found = []
+    for name in settings.upstreams:
+        if upstream in (None, name):
+            source, known = pricer.prices(name, model, time.time())
+            found.append(
+                {
+                    "upstream": name,
+                    "source": source or None,
+                    "flat_rate": name in rules.flat_rate,
+                    "prices": {key: _as_json(price) for key, price in known.items()},
+                }
+            )
+    rows = [(str(each["upstream"]), *_cells(each)) for each in found]
+    head = ("UPSTREAM", "PRICES", "SOURCE")
+    text = table(head, rows) if rows else "The configuration has no such upstream."
+    invocation.show({"model": model, "upstreams": found}, text)
+
+
+@prices.command()
+@click.argument("source", default=DATA_URL)
+@command_options
+def update(invocation: Invocation, source: str) -> None:
+    """Replace the price list by the one in SOURCE, a file or an https address.
+
+    It is a price list of the gateway, or the data.json of genai-prices (the default: its newest
+    data).  The gateway uses it after its next start or reload.
+    """
+    data = _read(source)
+    try:
+        if data.lstrip().startswith(b"["):
+            today = datetime.now(UTC).date().isoformat()
+            data = convert(msgspec.json.decode(data), today)
+        version = check_table(data).version
+    except ValueError as error:
+        raise click.ClickException(f"{source} is no price list: {error}") from None
+    directory = _directory(invocation)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(directory / PRICES_FILE, data)
+    invocation.show({"version": version}, f"The price list is {version} now.")
+
+
+@prices.command()
+@command_options
+def reset(invocation: Invocation) -> None:
+    """Use the price list that ships with the gateway again."""
+    (_directory(invocation) / PRICES_FILE).unlink(missing_ok=True)
+    version = load_table().version
+    invocation.show({"version": version}, f"The price list is {version} now.")
+
+
+@prices.command()
+@command_options
+def version(invocation: Invocation) -> None:
+    """Show the version of the price list."""
+    found = load_prices(_directory(invocation)).version
+    invocation.show({"version": found}, found)
+
+
+def _directory(invocation: Invocation) -> Path:
+    return invocation.home / "state"
+
+
+def _read(source: str) -> bytes:
+    parts = urlsplit(source)
+    if parts.scheme in ("", "file") or len(parts.scheme) == 1:  # a drive of Windows
+        data = Path(parts.path if parts.scheme == "file" else source).read_bytes()
+    elif parts.scheme != "https":
+        raise click.ClickException(f"{source} is no file and no https address")
+    else:
+        request = Request(source, headers={"User-Agent": "antigravity"})  # noqa: S310 - https
+        try:
+            with urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310 - https
+                data = response.read(_MAX_BYTES + 1)
+        except (URLError, TimeoutError) as error:
+            reason = getattr(error, "reason", error)
+            raise click.ClickException(f"{source} cannot be read: {reason}") from None
+    if len(data) > _MAX_BYTES:
+        raise click.ClickException(f"{source} is larger than {_MAX_BYTES} bytes")
+    return data
+
+
+def _as_json(price: Price) -> Any:
+    if not price.tiers:
+        return float(price.base)
+    tiers = [{"above": tier.start, "price": float(tier.price)} for tier in price.tiers]
+    return {"base": float(price.base), "tiers": tiers}
+
+
+def _cells(found: dict[str, Any]) -> tuple[str, str]:
+    known = [f"{key} {_text(price)}" for key, price in found["prices"].items()]
+    text = ", ".join(known) or "unpriced"
+    return (f"flat rate ({text})" if found["flat_rate"] else text), found["source"] or "-"
+
+
+def _text(price: Any) -> str:
+    if isinstance(price, dict):
+        tiers = "".join(f", {each['price']:g} above {each['above']}" for each in price["tiers"])
+        return f"{price['base']:g} ({tiers.removeprefix(', ')})"
+    return f"{price:g}"

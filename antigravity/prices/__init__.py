@@ -1,0 +1,1 @@
+"""What requests cost: a price list that ships with the gateway, and the arithmetic."""
