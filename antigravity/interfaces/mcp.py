@@ -182,6 +182,16 @@ class IMcpCatalog(Interface):
         """Call ``changed`` for every change; return a function that stops that."""
 
 
+class IMcpPageCatalog(IMcpCatalog):
+    """A catalog of another server whose tools can have pages (``ui://``)."""
+
+    def find_resource(uri: str) -> IMcpResource | None:
+        """Return the resource at ``uri``, which may be in no list; ``None`` if it has another."""
+
+    def client_shows_pages() -> None:
+        """Declare to the server that a client shows pages."""
+
+
 class McpCall(Struct, frozen=True):
     """One HTTP request to an MCP endpoint, already authenticated, with its whole body.
 

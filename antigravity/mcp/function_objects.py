@@ -14,6 +14,7 @@ from zope.interface import implementer
 from antigravity.interfaces.mcp import (
     IMcpCompleter,
     IMcpContext,
+    IMcpDescribed,
     IMcpPrompt,
     IMcpResource,
     IMcpResourceTemplate,
@@ -29,15 +30,20 @@ def _no_values(argument: str, value: str, known: Mapping[str, str]) -> Completio
     return Completion(())
 
 
+def _extra(meta: Json | None) -> Json:
+    return {} if meta is None else {"_meta": meta}
+
+
 def _nothing() -> Json:
     return {"type": "object", "additionalProperties": False}
 
 
-@implementer(IMcpTaskTool)
+@implementer(IMcpTaskTool, IMcpDescribed)
 class Tool(Struct, frozen=True, eq=False):
     """A tool that calls ``function`` with the arguments and the context.
 
-    With ``task_support`` its calls can continue as tasks.
+    With ``task_support`` its calls can continue as tasks.  ``meta`` is its ``_meta``, such as
+    ``{"ui": {"resourceUri": "ui://clock/page"}}`` for a tool with a page.
     """
 
     name: str
@@ -48,6 +54,12 @@ class Tool(Struct, frozen=True, eq=False):
     output_schema: Json | None = None
     annotations: Json | None = None
     task_support: TaskSupport | None = None
+    meta: Json | None = None
+
+    @property
+    def extra(self) -> Json:
+        """The further fields of its entry."""
+        return _extra(self.meta)
 
     def call(self, arguments: dict[str, Any], context: IMcpContext) -> Any:
         """Call the function."""
@@ -74,9 +86,12 @@ class Prompt(Struct, frozen=True, eq=False):
         return self.values(argument, value, known)
 
 
-@implementer(IMcpResource)
+@implementer(IMcpResource, IMcpDescribed)
 class Resource(Struct, frozen=True, eq=False):
-    """A resource that calls ``function`` with its URI and the context."""
+    """A resource that calls ``function`` with its URI and the context.
+
+    ``meta`` is its ``_meta``, such as ``{"ui": {"csp": ...}}`` for a page.
+    """
 
     uri: str
     name: str
@@ -84,6 +99,12 @@ class Resource(Struct, frozen=True, eq=False):
     description: str = ""
     mime_type: str = ""
     title: str = ""
+    meta: Json | None = None
+
+    @property
+    def extra(self) -> Json:
+        """The further fields of its entry."""
+        return _extra(self.meta)
 
     def read(self, uri: str, context: IMcpContext) -> Any:
         """Call the function."""

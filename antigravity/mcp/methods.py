@@ -16,6 +16,7 @@ from antigravity.logs import make_logger
 from antigravity.mcp import tool_rules
 from antigravity.mcp.context import CallContext
 from antigravity.mcp.protocol import content, lists, messages, uri_templates
+from antigravity.mcp.protocol.extensions import UI
 from antigravity.mcp.protocol.headers import check_parameters
 from antigravity.mcp.protocol.schemas import SchemaError, Validator
 from antigravity.mcp.registry import McpRegistry
@@ -63,6 +64,8 @@ class Methods:
     # -- lists --
 
     def _list_tools(self, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
+        if context.has_extension(UI):
+            self.registry.client_shows_pages()
         items, rules = self.registry.tools().items(), self.registry.tool_rules()
         entries = [
             lists.tool(name, one, context.rules)
@@ -92,7 +95,8 @@ class Methods:
         name = text(params, "name")
         tool = self.registry.tools().get(name)
         if tool is None:
-            raise McpError(messages.INVALID_PARAMS, f"Unknown tool: {name[:200]}")
+            name = tool_rules.name_of(params, self.registry, context)
+            tool = self.registry.tools()[name]
         arguments = params.get("arguments")
         arguments = {} if arguments is None else arguments
         if not isinstance(arguments, dict):
@@ -169,12 +173,15 @@ class Methods:
     def _read_resource(self, params: Mapping[str, Any], context: CallContext) -> Any:
         uri = text(params, "uri")
         resource = self.registry.resources().get(uri)
+        if resource is None and uri.startswith("ui://") and _is_short(uri):
+            resource = self.registry.find_page(uri)
         if resource is not None:
             done: Deferred[Any] = txaio.as_future(resource.read, uri, context)
         else:
             resource, arguments = self._template_of(uri, context)
             done = txaio.as_future(resource.read, uri, arguments, context)
         done.addCallback(content.encode_resource, uri, resource.mime_type)
+        done.addErrback(_renumber, context)
         return done.addErrback(self._failed, "The resource")
 
     def _template_of(self, uri: str, context: CallContext) -> tuple[Any, dict[str, str]]:
@@ -233,6 +240,14 @@ class Methods:
             if completer is not None:
                 return completer
         raise McpError(messages.INVALID_PARAMS, "Unknown prompt or resource template.")
+
+
+def _renumber(failure: Failure, context: CallContext) -> Failure:
+    """Return the failure of another server with the code of the client's revision."""
+    error, code = failure.value, context.rules.resource_not_found
+    if isinstance(error, McpError) and error.code == messages.RESOURCE_NOT_FOUND != code:
+        raise McpError(code, error.message, error.data)
+    return failure
 
 
 def _is_short(uri: str) -> bool:

@@ -7,20 +7,31 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from antigravity.interfaces.mcp import IMcpCatalog, IMcpTaskTool
+from antigravity.interfaces.mcp import (
+    IMcpCatalog,
+    IMcpDescribed,
+    IMcpPageCatalog,
+    IMcpTaskTool,
+)
 from antigravity.interfaces.mcp_values import McpChange, TaskSupport
 from antigravity.mcp.catalog import SEPARATOR, Watcher, Watchers
-from antigravity.mcp.protocol import lists
+from antigravity.mcp.protocol import lists, ui
 from antigravity.mcp.protocol.revisions import REVISIONS
+
+
+def _meta_of(tool: Any) -> Any:
+    return tool.extra.get("_meta") if IMcpDescribed.providedBy(tool) else None
 
 
 class ToolRules(Struct, frozen=True):
     """What sets a tool apart from others.
 
-    ``task``: how its calls continue as tasks.
+    ``task``: how its calls continue as tasks.  ``app_only``: only its page may call it, so that
+    clients without pages must not show it to a model.
     """
 
     task: TaskSupport | None = None
+    app_only: bool = False
 
 
 Kind = Literal["tools", "prompts", "resources"]
@@ -84,9 +95,41 @@ class McpRegistry:
         if rules is None:
             rules = self._seen["rules"] = {}
             for name, tool in self.tools().items():
-                if IMcpTaskTool.providedBy(tool) and tool.task_support is not None:
-                    rules[name] = ToolRules(tool.task_support)
+                task = tool.task_support if IMcpTaskTool.providedBy(tool) else None
+                app_only = not ui.is_visible_to("model", _meta_of(tool))
+                if task is not None or app_only:
+                    rules[name] = ToolRules(task, app_only)
         return rules
+
+    def find_page(self, uri: str) -> Any:
+        """Return a resource that is in no list, ``None`` if there is none at ``uri``."""
+        for catalog in self._catalogs:
+            found = catalog.find_resource(uri) if IMcpPageCatalog.providedBy(catalog) else None
+            if found is not None:
+                return found
+        return None
+
+    def client_shows_pages(self) -> None:
+        """Tell other servers that a client shows pages."""
+        for catalog in self._catalogs:
+            if IMcpPageCatalog.providedBy(catalog):
+                catalog.client_shows_pages()
+
+    def names_for_page(self, name: str) -> list[str]:
+        """Return the full names of the tools that a page can mean by ``name``.
+
+        A page knows the name at its own server.  It can only mean tools of servers with pages.
+        """
+        found = []
+        for catalog in self._catalogs:
+            tools = catalog.tools() if catalog.namespace else ()
+            if any(ui.has_page(_meta_of(tool)) for tool in tools):
+                found += [
+                    f"{catalog.namespace}{SEPARATOR}{name}"
+                    for tool in tools
+                    if tool.name == name and ui.is_visible_to("app", _meta_of(tool))
+                ]
+        return found
 
     def prompts(self) -> dict[str, Any]:
         """Return the prompts by the names that clients see."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from antigravity.mcp.protocol.extensions import TASKS
+from antigravity.mcp.protocol.extensions import TASKS, UI
 from antigravity.mcp.protocol.revisions import REVISIONS, Revision
 from antigravity.version import VERSION
 
@@ -52,7 +52,7 @@ class ServerInfo(Struct, frozen=True):
         return self._with_instructions(
             {
                 "supportedVersions": list(REVISIONS),
-                "capabilities": {**_CAPABILITIES, "extensions": {TASKS: {}}},
+                "capabilities": {**_CAPABILITIES, "extensions": {TASKS: {}, UI: {}}},
             }
         )
 

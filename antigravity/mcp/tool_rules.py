@@ -8,12 +8,14 @@ from typing import Any
 from antigravity.interfaces.mcp_values import McpError
 from antigravity.mcp.context import CallContext
 from antigravity.mcp.protocol import messages
-from antigravity.mcp.protocol.extensions import TASKS, missing
-from antigravity.mcp.registry import ToolRules
+from antigravity.mcp.protocol.extensions import TASKS, UI, missing
+from antigravity.mcp.registry import McpRegistry, ToolRules
 
 
 def is_visible(rules: ToolRules, context: CallContext) -> bool:
     """Return whether the client can use the tool, so that its list should have it."""
+    if rules.app_only and not context.has_extension(UI):
+        return False
     if rules.task is not None and rules.task.required:
         return context.rules.tasks or (context.rules.stateless and context.has_extension(TASKS))
     return True
@@ -24,6 +26,8 @@ def apply(rules: ToolRules | None, params: Mapping[str, Any], context: CallConte
 
     :raises McpError: if the client must not call the tool, or not in this way.
     """
+    if rules is not None and rules.app_only and not context.has_extension(UI):
+        raise unknown_tool(params["name"])
     task = None if rules is None else rules.task
     if context.wants_task:
         if task is None:
@@ -41,6 +45,29 @@ def apply(rules: ToolRules | None, params: Mapping[str, Any], context: CallConte
             raise McpError(messages.METHOD_NOT_FOUND, text)
         if task.at_once and not context.start_task() and task.required:
             raise _too_many()
+
+
+def name_of(params: Mapping[str, Any], registry: McpRegistry, context: CallContext) -> str:
+    """Return the full name of a tool that a client calls by an unknown one.
+
+    Pages call tools by their names at their own server.
+
+    :raises McpError: if there is no such tool, or if several servers with pages have one.
+    """
+    name: str = params["name"]
+    if context.has_extension(UI):
+        names = registry.names_for_page(name)
+        if len(names) == 1:
+            return names[0]
+        if names:
+            text = f"Several servers have the tool {name[:200]}; call one of {', '.join(names)}."
+            raise McpError(messages.INVALID_PARAMS, text)
+    raise unknown_tool(name)
+
+
+def unknown_tool(name: str) -> McpError:
+    """Return the error for an unknown tool."""
+    return McpError(messages.INVALID_PARAMS, f"Unknown tool: {name[:200]}")
 
 
 def _too_many() -> McpError:

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from antigravity.interfaces.mcp_values import McpError, ToolError
 from antigravity.mcp.client.errors import McpConnectionError, SessionLostError
-from antigravity.mcp.client.relayed_objects import _tool_result
+from antigravity.mcp.client.relayed_objects import tool_result
 from antigravity.mcp.client.remote_session import RemoteSession
 from antigravity.mcp.client.request_sender import RequestSender
 from antigravity.mcp.client.stdio_channel import StdioChannel
@@ -451,8 +451,8 @@ def test_errors_of_servers_are_redacted() -> None:
         failed = {"code": 7, "message": f"no {key}", "data": {"headers": [f"Bearer {key}"]}}
         (error,) = over_http({"jsonrpc": "2.0", "id": 2, "error": failed})
         result = {"content": [{"type": "text", "text": f"no {key}"}]}
-        told = _tool_result({**result, "isError": True})
-        content = _tool_result({**result, "isError": False})
+        told = tool_result({**result, "isError": True}, "far")
+        content = tool_result({**result, "isError": False}, "far")
         said = str(ToolError(f"far: no {key}"))
     finally:
         CREDENTIALS.release(over_http)

@@ -13,18 +13,20 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from antigravity.interfaces.mcp_values import McpError
+from antigravity.interfaces.mcp_values import Json, McpError
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.printable import shorten
 from antigravity.logs import make_logger
-from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.client.channel import Channel, Receive
 from antigravity.mcp.client.errors import McpConnectionError
+from antigravity.mcp.client.federated_catalog import FederatedCatalog
 from antigravity.mcp.client.list_sync import ListSync
 from antigravity.mcp.client.remote_session import RemoteSession
 from antigravity.mcp.client.request_sender import RequestSender
 from antigravity.mcp.client.server_login import ServerLogin
+from antigravity.mcp.protocol.extensions import TASKS
 from antigravity.mcp.protocol.messages import Notification
+from antigravity.mcp.protocol.ui import DECLARATION
 
 #: Seconds before the next attempt to connect; doubled after each failure.
 FIRST_PAUSE: Final = 1.0
@@ -67,7 +69,8 @@ class FederatedServer:
         login: ServerLogin | None = None,
     ) -> None:
         self.name = name
-        self.catalog = Catalog(name)
+        sender = RequestSender(name, clock, self, limits.call)
+        self.catalog = FederatedCatalog(sender, self._declare_pages)
         self.state: State = "starting"
         self.reason = ""
         self._clock = clock
@@ -75,9 +78,8 @@ class FederatedServer:
         self._limits = limits
         self._login = login
         self._probe = limits.probe
-        self._lists = ListSync(
-            RequestSender(name, clock, self, limits.call), self.catalog, tool_names
-        )
+        self._lists = ListSync(sender, self.catalog, tool_names)
+        self._capabilities: Json = {}
         self._session: RemoteSession | None = None
         self._loss: Deferred[str] = Deferred()
         self._connecting: Deferred[None] | None = None
@@ -137,6 +139,21 @@ class FederatedServer:
             self._reconnect_at_once = True
             self._lose(reason, self._loss)
 
+    def _declare_pages(self) -> None:
+        """Declare to the server that a client shows pages, so that it offers all tools.
+
+        A session declares that once, so it is replaced, unless a client has used it: the server
+        may have state for it.  Then the next one declares it.
+        """
+        self._capabilities = {"extensions": DECLARATION}
+        self._lists.declare({"extensions": {TASKS: {}, **DECLARATION}}, self._modern_session())
+        session = self._session
+        if session is not None and not session.is_modern and not session.was_used:
+            self.session_lost(session, "a client shows pages")
+
+    def _modern_session(self) -> RemoteSession | None:
+        return self._session if self._session is not None and self._session.is_modern else None
+
     # -- connection --
 
     async def _stay_connected(self) -> None:
@@ -183,7 +200,9 @@ class FederatedServer:
         loss: Deferred[str] = Deferred()
         self._loss = loss
         self._reconnect_at_once = False
-        session = RemoteSession(self.name, self._clock, self._open, self._notification_received)
+        session = RemoteSession(
+            self.name, self._clock, self._open, self._notification_received, self._capabilities
+        )
         session.channel.lost.addCallback(self._lose, loss)
         following: list[Deferred[None]] = []
         try:

@@ -19,6 +19,7 @@ from antigravity.mcp.client.relayed_objects import (
     text,
 )
 from antigravity.mcp.client.request_sender import RequestSender
+from antigravity.mcp.protocol.ui import prefixed
 from antigravity.mcp.protocol.uri_templates import check_template
 
 log = make_logger()
@@ -28,6 +29,8 @@ T = TypeVar("T")
 ServerTasks = Literal["extension", "session"] | None
 
 _RELAYED: Final = TaskSupport(at_once=False)
+#: Further fields of resources and templates that clients see.
+_RESOURCE_FIELDS: Final = ("annotations", "size")
 
 
 def pattern_of(patterns: Iterable[str]) -> re.Pattern[str]:
@@ -56,7 +59,7 @@ def tools_of(
             _input_schema(entry),
             _object(entry, "outputSchema"),
             _object(entry, "annotations"),
-            extra_of(entry),
+            extra_of(entry, server.name),
             *_task_support(entry, tasks),
         )
         check_relayed(found)
@@ -78,7 +81,7 @@ def prompts_of(server: RequestSender, entries: Sequence[Json]) -> list[RelayedPr
             text(entry, "title"),
             text(entry, "description"),
             tuple(map(_argument, arguments)) if isinstance(arguments, list) else (),
-            extra_of(entry),
+            extra_of(entry, server.name),
         )
 
     return _usable(server, "prompt", entries, prompt)
@@ -90,7 +93,9 @@ def resources_of(server: RequestSender, entries: Sequence[Json]) -> list[Relayed
         server,
         "resource",
         entries,
-        lambda entry: RelayedResource(server, _required(entry, "uri"), *_described(entry)),
+        lambda entry: RelayedResource(
+            server, prefixed(server.name, _required(entry, "uri")), *_described(entry, server.name)
+        ),
     )
 
 
@@ -98,8 +103,8 @@ def templates_of(server: RequestSender, entries: Sequence[Json]) -> list[Relayed
     """Return the resource templates in a list."""
 
     def template(entry: Json) -> RelayedTemplate:
-        uri_template = check_template(_required(entry, "uriTemplate"))
-        return RelayedTemplate(server, uri_template, *_described(entry))
+        uri_template = check_template(prefixed(server.name, _required(entry, "uriTemplate")))
+        return RelayedTemplate(server, uri_template, *_described(entry, server.name))
 
     return _usable(server, "resource template", entries, template)
 
@@ -135,13 +140,13 @@ def _usable(
     return found
 
 
-def _described(entry: Json) -> tuple[str, str, str, str, dict[str, Any]]:
+def _described(entry: Json, server: str) -> tuple[str, str, str, str, dict[str, Any]]:
     return (
         text(entry, "name"),
         text(entry, "title"),
         text(entry, "description"),
         text(entry, "mimeType"),
-        extra_of(entry),
+        extra_of(entry, server, _RESOURCE_FIELDS),
     )
 
 

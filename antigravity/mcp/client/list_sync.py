@@ -22,6 +22,7 @@ from antigravity.mcp.client.remote_session import RemoteSession
 from antigravity.mcp.client.request_sender import RequestSender
 from antigravity.mcp.protocol.extensions import TASKS, with_extension
 from antigravity.mcp.protocol.messages import METHOD_NOT_FOUND, Notification
+from antigravity.mcp.protocol.ui import prefixed
 
 _KINDS: Final = ("tools", "prompts", "resources")
 _CHANGED: Final = {f"notifications/{kind}/list_changed": kind for kind in _KINDS}
@@ -47,6 +48,7 @@ class ListSync:
         self._tool_names = tool_names
         self._known: dict[str, list[Json]] = {}
         self._tasks: list_entries.ServerTasks = None
+        self._capabilities: Json = _CAPABILITIES
         self._stale: dict[str, None] = {}
         self._refreshing: Deferred[None] | None = None
 
@@ -70,13 +72,23 @@ class ListSync:
         kind = _CHANGED.get(message.method)
         if kind is not None:
             self._stale[kind] = None
-            if self._refreshing is None and session.version:
-                self._refreshing = Deferred.fromCoroutine(self._refresh_stale(session))
-                self._refreshing.addErrback(self._not_refreshed).addBoth(self._refreshed)
+            self._refresh_soon(session)
         elif message.method == "notifications/resources/updated":
             uri = message.params.get("uri")
             if isinstance(uri, str):
-                self._catalog.resource_updated(uri)
+                self._catalog.resource_updated(prefixed(self._sender.name, uri))
+
+    def _refresh_soon(self, session: RemoteSession) -> None:
+        if self._refreshing is None and session.version:
+            self._refreshing = Deferred.fromCoroutine(self._refresh_stale(session))
+            self._refreshing.addErrback(self._not_refreshed).addBoth(self._refreshed)
+
+    def declare(self, capabilities: Json, session: RemoteSession | None) -> None:
+        """Declare ``capabilities`` with all requests, and read the lists again."""
+        self._capabilities = capabilities
+        if session is not None:
+            self._stale |= dict.fromkeys(_KINDS)
+            self._refresh_soon(session)
 
     def stop(self) -> None:
         """Stop refreshing."""
@@ -201,7 +213,9 @@ class ListSync:
         params: dict[str, Any] = {}
         while True:
             try:
-                result: Json = await session.request(method, params, capabilities=_CAPABILITIES)
+                result: Json = await session.request(
+                    method, params, capabilities=self._capabilities
+                )
             except McpError as error:
                 if error.code == METHOD_NOT_FOUND and not found:
                     return []

@@ -34,6 +34,7 @@ from antigravity.mcp.client.request_sender import RequestSender
 from antigravity.mcp.context import CallContext
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.headers import META, parameter_headers
+from antigravity.mcp.protocol.ui import original, prefix_blocks, prefix_contents, prefix_meta
 from antigravity.redaction.credentials import CREDENTIALS
 
 #: Further fields of an entry that clients see.
@@ -48,17 +49,21 @@ def text(entry: Json, key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def extra_of(entry: Json) -> dict[str, Any]:
-    """Return the further fields of an entry."""
-    return {key: entry[key] for key in _EXTRA if key in entry}
+def extra_of(entry: Json, server: str, more: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the further fields of an entry: those that all entries have, and ``more``."""
+    found = {key: entry[key] for key in (*_EXTRA, *more) if entry.get(key) is not None}
+    if isinstance(found.get("_meta"), Mapping):
+        found["_meta"] = prefix_meta(server, found["_meta"])
+    return found
 
 
-def _meta_of(result: Json) -> dict[str, Any] | None:
+def _meta_of(result: Json, server: str) -> Json | None:
     """Return the metadata for the client, without that of the protocol."""
     meta = result.get("_meta")
     if not isinstance(meta, Mapping):
         return None
-    return {key: value for key, value in meta.items() if not key.startswith(META)} or None
+    found = {key: value for key, value in meta.items() if not key.startswith(META)}
+    return prefix_meta(server, found) if found else None
 
 
 def _objects(value: object, what: str) -> Sequence[Json]:
@@ -95,7 +100,9 @@ class RelayedTool(Struct, frozen=True, eq=False):
             result = Deferred.fromCoroutine(calling)
         else:
             result = self.server.send("tools/call", params, context, headers)
-        return result.addCallbacks(_tool_result, self._failed, errbackArgs=(context,))
+        return result.addCallbacks(
+            tool_result, self._failed, (self.server.name,), errbackArgs=(context,)
+        )
 
     def _failed(self, failure: Any, context: IMcpContext) -> Any:
         error = failure.value
@@ -106,14 +113,16 @@ class RelayedTool(Struct, frozen=True, eq=False):
         return failure
 
 
-def _tool_result(result: Json) -> ToolResult:
+def tool_result(result: Json, server: str) -> ToolResult:
+    """Return the result of a tool of ``server``, as clients see it."""
     if result.get("isError") is True:  # an error may repeat credentials
         result = CREDENTIALS.redact_json(result)
+    blocks = _objects(result.get("content", []), "tool result")
     return ToolResult(
-        tuple(_objects(result.get("content", []), "tool result")),
+        prefix_blocks(server, blocks),
         result.get("structuredContent"),
         result.get("isError") is True,
-        _meta_of(result),
+        _meta_of(result, server),
     )
 
 
@@ -131,7 +140,8 @@ class RelayedPrompt(Struct, frozen=True, eq=False):
     def get(self, arguments: dict[str, str], context: IMcpContext) -> Any:
         """Get the prompt from the server."""
         params = {"name": self.name, "arguments": arguments}
-        return self.server.send("prompts/get", params, context).addCallback(_prompt_result)
+        result = self.server.send("prompts/get", params, context)
+        return result.addCallback(_prompt_result, self.server.name)
 
     def complete(self, argument: str, value: str, known: Mapping[str, str]) -> Any:
         """Let the server complete an argument."""
@@ -139,14 +149,21 @@ class RelayedPrompt(Struct, frozen=True, eq=False):
         return _complete(self.server, reference, argument, value, known)
 
 
-def _prompt_result(result: Json) -> PromptResult:
-    messages_ = _objects(result.get("messages"), "prompt")
-    return PromptResult(messages_, text(result, "description"), _meta_of(result))
+def _prompt_result(result: Json, server: str) -> PromptResult:
+    messages_ = [_message(one, server) for one in _objects(result.get("messages"), "prompt")]
+    return PromptResult(messages_, text(result, "description"), _meta_of(result, server))
+
+
+def _message(message: Json, server: str) -> Json:
+    content = message.get("content")
+    if not isinstance(content, Mapping):
+        return message
+    return {**message, "content": prefix_blocks(server, (content,))[0]}
 
 
 @implementer(IMcpResource, IMcpDescribed)
 class RelayedResource(Struct, frozen=True, eq=False):
-    """A resource of another server."""
+    """A resource of another server; ``uri`` is the one that clients see."""
 
     server: RequestSender
     uri: str
@@ -163,7 +180,7 @@ class RelayedResource(Struct, frozen=True, eq=False):
 
 @implementer(IMcpResourceTemplate, IMcpCompleter, IMcpDescribed)
 class RelayedTemplate(Struct, frozen=True, eq=False):
-    """A resource template of another server."""
+    """A resource template of another server; ``uri_template`` is the one that clients see."""
 
     server: RequestSender
     uri_template: str
@@ -179,13 +196,18 @@ class RelayedTemplate(Struct, frozen=True, eq=False):
 
     def complete(self, argument: str, value: str, known: Mapping[str, str]) -> Any:
         """Let the server complete an argument."""
-        reference = {"type": "ref/resource", "uri": self.uri_template}
+        uri = original(self.server.name, self.uri_template)
+        reference = {"type": "ref/resource", "uri": uri}
         return _complete(self.server, reference, argument, value, known)
 
 
 def _read(server: RequestSender, uri: str, context: IMcpContext) -> Deferred[Sequence[Json]]:
-    result = server.send("resources/read", {"uri": uri}, context)
-    return result.addCallback(lambda result: _objects(result.get("contents"), "resource"))
+    result = server.send("resources/read", {"uri": original(server.name, uri)}, context)
+    return result.addCallback(_contents, server.name)
+
+
+def _contents(result: Json, server: str) -> Sequence[Json]:
+    return [prefix_contents(server, one) for one in _objects(result.get("contents"), "resource")]
 
 
 def _complete(

@@ -43,11 +43,6 @@ class OnNotification(Protocol):
 
 _CLIENT_INFO: Final = {"name": "antigravity", "title": "antigravity gateway", "version": VERSION}
 _MODERN: Final = next(name for name, revision in REVISIONS.items() if revision.stateless)
-_INITIALIZE: Final = {
-    "protocolVersion": NEWEST_STATEFUL.name,
-    "capabilities": {},
-    "clientInfo": _CLIENT_INFO,
-}
 #: HTTP statuses that do not show that the server lacks ``server/discover``: no response, and a
 #: rejected key.  Any other error may show that.
 _INCONCLUSIVE: Final = (0, 401, 403)
@@ -70,9 +65,11 @@ class RemoteSession:
     """A session with a server over the channel that ``open`` creates.
 
     ``notification_received`` receives notifications that belong to no request.
+    ``client_capabilities`` are declared for the whole session, if the revision has sessions.
 
     :ivar is_modern: whether the revision is stateless.
     :ivar capabilities: the server's capabilities.
+    :ivar was_used: whether a client has used the session.
     """
 
     log = make_logger()
@@ -83,13 +80,16 @@ class RemoteSession:
         clock: IReactorTime,
         open: Callable[[Receive], Channel],  # noqa: A002
         notification_received: Callable[[RemoteSession, Notification], None],
+        client_capabilities: Json = {},  # noqa: B006 - it is not changed
     ) -> None:
         self.is_modern = False
         self.version = ""
+        self.was_used = False
         self.capabilities: Json = {}
         self._name = name
         self._clock = clock
         self._notification_received = notification_received
+        self._client_capabilities = client_capabilities
         self._number = 0
         self._pending: dict[RequestId, _Pending] = {}
         self._tasks: dict[RequestId, OnNotification] = {}
@@ -116,7 +116,12 @@ class RemoteSession:
         if probe and await self._discover(min(probe, timeout)):
             return
         try:
-            result = await self._within(timeout, self.request("initialize", _INITIALIZE))
+            params = {
+                "protocolVersion": NEWEST_STATEFUL.name,
+                "capabilities": self._client_capabilities,
+                "clientInfo": _CLIENT_INFO,
+            }
+            result = await self._within(timeout, self.request("initialize", params))
         except McpError as error:
             # The server was only slow: it supports server/discover after all.
             if error.code == messages.UNSUPPORTED_VERSION and await self._discover(timeout):
@@ -191,6 +196,7 @@ class RemoteSession:
         request.  Cancelling the Deferred cancels the request at the server.
         """
         self._number += 1
+        self.was_used = self.was_used or on_notification is not None
         id = self._number  # noqa: A001
         own = dict(meta or {})
         if wants_progress:
