@@ -12,6 +12,8 @@ from msgspec import Struct
 TTL: Final = 24 * 3600.0
 #: Models with refusals; the one that learned least recently is forgotten first.
 MAX_MODELS: Final = 1000
+#: In place of a model: the upstream refuses something whatever the model is.
+ANY_MODEL: Final = ""
 _NONE: Final[frozenset[str]] = frozenset()
 _LONGEST: Final = 300
 
@@ -41,6 +43,10 @@ class LearnedRefusals:
         self._models.move_to_end((upstream, model))
         while len(self._models) > MAX_MODELS:
             self._models.popitem(last=False)
+
+    def forget(self, upstream: str, model: str, name: str) -> None:
+        """Forget one refusal."""
+        self._models.get((upstream, model), {}).pop(name, None)
 
     def names(self, upstream: str, model: str) -> frozenset[str]:
         """Return the parameters that an upstream refuses for a model."""

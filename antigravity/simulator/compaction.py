@@ -40,6 +40,19 @@ def check_triggers(items: list[dict[str, Any]]) -> bool:
     return bool(places)
 
 
+def refuse_forms(body: dict[str, Any], items: list[dict[str, Any]]) -> None:
+    """Refuse compaction as a compatible service does that does not have it.
+
+    :raises ApiError: naming the field.
+    """
+    for place, item in enumerate(items):
+        if item.get("type") == TRIGGER:
+            refuse(f"Invalid value: '{TRIGGER}'.", f"input[{place}]", "invalid_value")
+    if body.get("context_management"):
+        name = "context_management"
+        refuse(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
+
+
 def check_summary(item: dict[str, Any]) -> None:
     """Refuse a compaction that the service did not make.
 

@@ -90,6 +90,8 @@ class OpenAiApi:
         """Create a response, and store it."""
         body, items = self._check_response(call)
         view = responses_parser.parse(body, items)
+        if not self._state.compacts:
+            compaction.refuse_forms(body, items)
         compacted = "only" if compaction.check_triggers(items) else ""
         if not compacted and compaction.exceeds_threshold(body, view):
             compacted = "first"
@@ -138,6 +140,8 @@ class OpenAiApi:
 
     def compact(self, call: Call) -> Result:
         """Return the input of a response, compacted."""
+        if not self._state.compacts:
+            raise ApiError(404, "Invalid URL (POST /v1/responses/compact)")
         compaction.check_fields(call.body)
         body, items = self._check_response(call, unanswered=True)
 

@@ -155,6 +155,8 @@ class State:
     refused: set[str] = field(default_factory=set)
     #: Context windows in tokens, by model; other models have no limit.
     windows: dict[str, int] = field(default_factory=dict)
+    #: Whether the Responses API compacts conversations; some compatible services do not.
+    compacts: bool = True
     _numbers: int = 0
     _failures: BoundedDict[int] = field(default_factory=BoundedDict)
     _uses: BoundedDict[int] = field(default_factory=BoundedDict)

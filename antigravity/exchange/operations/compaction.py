@@ -1,8 +1,8 @@
 """Compaction: the model that serves a request summarises the conversation for the client.
 
-An upstream that speaks the client's protocol compacts itself.  Over others the attempt at the
-option *is* the request for a summary, so accounts, retries, limits and records are as for any
-request.
+An upstream that speaks the client's protocol compacts itself, unless it is known not to.  Over
+others the attempt at the option *is* the request for a summary, so accounts, retries, limits and
+records are as for any request.
 """
 
 from __future__ import annotations
@@ -40,6 +40,12 @@ from antigravity.exchange.operations.compaction_reply import (
     read_whole_summary,
 )
 from antigravity.exchange.operations.internal_requests import InternalRequest, send_internal
+from antigravity.exchange.operations.native_compaction import (
+    OrOwn,
+    Send,
+    lacks_compaction,
+    report_own_summary,
+)
 from antigravity.exchange.plan import Plan
 from antigravity.exchange.token_estimate import estimate_input_tokens
 from antigravity.interfaces.exchange import Reply
@@ -69,21 +75,27 @@ async def serve_compaction(
 
     :raises GatewayError: if it failed before it began.
     """
-    match requested.kind:
-        case "endpoint":
-            kind = AttemptKind(_can_pass, _send_native, _Summarising(is_endpoint=True), fits=False)
-        case "trigger":
-            kind = AttemptKind(can_generate, attempt_native, _Summarising(), fits=False)
-        case _:
-            shortening = _Shortening(requested.threshold)
-            kind = AttemptKind(can_generate, attempt_native, shortening, fits=False)
-    if requested.kind == "endpoint":
+    is_endpoint = requested.kind == "endpoint"
+    own: Send
+    if requested.kind == "threshold":
+        own = _Shortening(requested.threshold)
+    else:
+        own = _Summarising(is_endpoint=is_endpoint)
+    if is_endpoint:
+        kind = AttemptKind(_can_pass_to_endpoint, OrOwn(_send_native, own), own, fits=False)
         context = context.with_head(Head(context.head.model, False))
+    else:
+        translated = OrOwn(attempt_translated, own)
+        kind = AttemptKind(_can_pass, OrOwn(attempt_native, own), translated, fits=False)
     return await AttemptLoop(context, plan, kind).run()
 
 
+def _can_pass_to_endpoint(context: RequestContext, option: RoutingOption) -> bool:
+    return not lacks_compaction(context, option) and can_pass_through(context, option, "compact")
+
+
 def _can_pass(context: RequestContext, option: RoutingOption) -> bool:
-    return can_pass_through(context, option, "compact")
+    return not lacks_compaction(context, option) and can_generate(context, option)
 
 
 async def _send_native(attempt: Attempt) -> Reply:
@@ -92,11 +104,6 @@ async def _send_native(attempt: Attempt) -> Reply:
     body = await context.compute(context.with_model, option.target.model)
     call = UpstreamCall(option, attempt.lease.credential, "compact", body, context.call.headers)
     return await whole(attempt, await call.send(context.services.transport, context.recorder))
-
-
-def _compacts_itself(attempt: Attempt) -> bool:
-    """Return whether the upstream speaks the client's protocol, so that it knows the request."""
-    return bool(attempt.option.client.name == attempt.context.protocol.name)
 
 
 class _Summarising:
@@ -110,9 +117,8 @@ class _Summarising:
         context = attempt.context
         compaction = context.traits.compaction
         assert compaction is not None
+        attempt = report_own_summary(attempt)
         if not self._is_endpoint:
-            if _compacts_itself(attempt):
-                return await attempt_translated(attempt)
             compaction.check(context.outline)
         request = await _readable_request(context)
         division = divide_at_end(request.messages)
@@ -143,8 +149,6 @@ class _Shortening:
     async def __call__(self, attempt: Attempt) -> Reply:
         """Return the reply, with the compaction before the response if there was one."""
         context = attempt.context
-        if _compacts_itself(attempt):
-            return await attempt_translated(attempt)
         request = await _readable_request(context)
         extensions = {n: v for n, v in request.extensions.items() if n != _FIELD}
         request = replace(request, extensions=extensions)
@@ -152,6 +156,7 @@ class _Shortening:
         division = await context.compute(self._divide, attempt)
         if division is None:
             return await attempt_translated(attempt)
+        attempt = report_own_summary(attempt)
         text = await self._summary(attempt, division)
         kept = _kept(context, request, division)
         item = _seal(attempt, text, kept, covers_users=True)
