@@ -82,6 +82,7 @@ class Responder:
             view,
             lambda: context.id(wire_format.call_prefix, next(ids)),
             self._state.count_failure,
+            self._state.rules,
         )
         if fault is not None:
             script = replace(script, fault=fault, late_error=None)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
 from antigravity.simulator.directives import Directives, ErrorDirective, parse_step
 from antigravity.simulator.errors import ApiError, ConnectionFault
+from antigravity.simulator.prompt_rules import PromptRule, apply_rules
 from antigravity.simulator.schema_instance import build_instance
 from antigravity.simulator.script import Call, Citation, Script, Usage
 from antigravity.simulator.speech import BYTES_PER_TOKEN, synthesize
@@ -54,19 +55,24 @@ def build_error(directive: ErrorDirective) -> ApiError:
 
 
 def build_script(
-    view: View, next_id: Callable[[], str], count_failure: Callable[[str, str], int] = lambda *_: 0
+    view: View,
+    next_id: Callable[[], str],
+    count_failure: Callable[[str, str], int] = lambda *_: 0,
+    rules: Iterable[PromptRule] = (),
 ) -> Script:
     """Return the script of the response to a view.
 
     :param next_id: returns the id of a tool call.
     :param count_failure: counts a failure by conversation and directive; returns how many there
         were before.
+    :param rules: directives for prompts that contain none.
     :raises ApiError: if a directive causes an error before the response.
     """
-    found = parse_step(view.prompt, view.rounds)
+    prompt = apply_rules(rules, view.prompt)
+    found = parse_step(prompt, view.rounds)
     if view.rounds and (found is None or not found.found):
         found = None
-    given = found or Directives(rest="" if view.rounds else view.prompt)
+    given = found or Directives(rest="" if view.rounds else prompt)
     late: ErrorDirective | None = None
     for error in given.errors:
         before = count_failure(view.conversation, error.source)

@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from antigravity.simulator.errors import ApiError, ConnectionFault
 from antigravity.simulator.flaky import plan_failure
+from antigravity.simulator.prompt_rules import PromptRule
 
 _MAX_ENTRIES: Final = 10_000
 _MAX_LOGGED: Final = 1_000
@@ -157,6 +158,8 @@ class State:
     windows: dict[str, int] = field(default_factory=dict)
     #: Whether the Responses API compacts conversations; some compatible services do not.
     compacts: bool = True
+    #: Directives for prompts that contain none.
+    rules: tuple[PromptRule, ...] = ()
     _numbers: int = 0
     _failures: BoundedDict[int] = field(default_factory=BoundedDict)
     _uses: BoundedDict[int] = field(default_factory=BoundedDict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from twisted.application.service import IService, Service
@@ -14,6 +15,7 @@ from twisted.python.usage import UsageError
 from twisted.web.server import Site
 
 from antigravity.daemon.exit_code import ExitCode
+from antigravity.simulator.prompt_rules import parse_rules
 from antigravity.simulator.service import TOKEN_LIFETIME, Simulator, build_simulator
 from antigravity.simulator.stream import Clock
 
@@ -21,7 +23,10 @@ from antigravity.simulator.stream import Clock
 class Options(UsageOptions):
     """The command line."""
 
-    synopsis = "[--port N] [--listen ENDPOINT]... [--token-lifetime SECONDS] [--raw-schemas]"
+    synopsis = (
+        "[--port N] [--listen ENDPOINT]... [--token-lifetime SECONDS] [--raw-schemas] "
+        "[--rules FILE]"
+    )
     longdesc = "A simulated upstream for every protocol; see antigravity.simulator."
     optParameters: ClassVar[list[list[Any]]] = [
         ["port", "p", 9045, "Port on 127.0.0.1, if there is no --listen.", int],
@@ -34,10 +39,18 @@ class Options(UsageOptions):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self["listen"] = []
+        self["rules"] = ()
 
     def opt_listen(self, endpoint: str) -> None:
         """Listen on this endpoint (a Twisted endpoint string); can be repeated."""
         self["listen"].append(endpoint)
+
+    def opt_rules(self, path: str) -> None:
+        """Read directives for prompts from this TOML file."""
+        try:
+            self["rules"] += parse_rules(Path(path).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"--rules {path}: {error}") from error
 
     def postOptions(self) -> None:
         """Check the port."""
@@ -98,6 +111,7 @@ def make_service(
     """Return the service for these options on this reactor."""
     clock: Clock = reactor
     simulator = build_simulator(clock, options["token-lifetime"], bool(options["raw-schemas"]))
+    simulator.state.rules = options["rules"]
     where = options["listen"] or [f"tcp:{options['port']}:interface=127.0.0.1"]
     endpoints = [serverFromString(reactor, endpoint) for endpoint in where]
     return SimulatorService(simulator, endpoints, failed)
