@@ -75,3 +75,44 @@ def test_secrets_of_servers_are_masked(tmp_path: Path) -> None:
     assert mcp.servers["b"].env["TOKEN"].reveal() == "KEY-THREE"
     assert "KEY-" not in repr(mcp)
     assert "KEY-" not in str(masked(mcp))
+
+
+SERVER = '[mcp.servers.a]\nurl = "https://a.example/mcp"\n[mcp.servers.a.oauth]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[mcp]\nclient_metadata_url = "http://a.example/c.json"', "mcp.client_metadata_url"),
+        ('[mcp]\nclient_metadata_url = "https://a.example/"', "mcp.client_metadata_url"),
+        ('[mcp]\nclient_metadata_url = "https://a.example/x/../c"', "mcp.client_metadata_url"),
+        ('[mcp]\nclient_metadata_url = "https://a.example/c#x"', "mcp.client_metadata_url"),
+        (f'{SERVER}issuer = "auth.example"', "mcp.servers.a.oauth.issuer"),
+        (f'{SERVER}issuer = "https://auth.example?x"', "mcp.servers.a.oauth.issuer"),
+        (f'{SERVER}client_secret = "s-123456"', "mcp.servers.a.oauth.client_secret"),
+        (
+            f'{SERVER}client_id = "c"\nclient_secret = "s-123456"',
+            "mcp.servers.a.oauth.issuer",
+        ),
+        (f'{SERVER}scopes = ["a b"]', "mcp.servers.a.oauth.scopes[0]"),
+        (f'{SERVER}redirect_uri = "https://127.0.0.1/x"', "mcp.servers.a.oauth.redirect_uri"),
+        (f'{SERVER}redirect_uri = "http://me.example/x"', "mcp.servers.a.oauth.redirect_uri"),
+        (f'{SERVER}redirect_uri = "http://127.0.0.1"', "mcp.servers.a.oauth.redirect_uri"),
+    ],
+)
+def test_invalid_login_settings_are_reported(tmp_path: Path, text: str, key: str) -> None:
+    (tmp_path / "antigravity.toml").write_text(text)
+    with pytest.raises(ConfigurationError) as failed:
+        load(tmp_path, environ={})
+    assert [problem.key for problem in failed.value.problems] == [key]
+
+
+def test_login_settings_without_effect_are_reported(tmp_path: Path) -> None:
+    keyed = SERVER.replace('/mcp"\n', '/mcp"\napi_key = "k-123456"\n')
+    program = '[mcp.servers.b]\ncommand = "b"\n[mcp.servers.b.oauth]\nclient_id = "c"\n'
+    (tmp_path / "antigravity.toml").write_text(f'{keyed}client_id = "c"\n{program}')
+    warnings = load(tmp_path, environ={}).warnings
+    assert [problem.key for problem in warnings] == [
+        "mcp.servers.a.oauth",
+        "mcp.servers.b.oauth",
+    ]

@@ -1,4 +1,4 @@
-"""The official conformance suite for MCP servers, installed with npm and run."""
+"""The official conformance suite for MCP servers and clients, installed with npm and run."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.support.mcp_processes import ROOT
 from tests.support.npm import CACHE, UnavailableError, ensure_node, search_path
 
 PACKAGE: Final = "@modelcontextprotocol/conformance"
@@ -76,23 +77,35 @@ def installed(name: str, *packages: str) -> Path:
 
 def run(version: str, url: str, arguments: Sequence[str], folder: Path) -> Figures:
     """Run the suite against a server, and return what it found."""
+    return _run(version, ("server", "--url", url, *arguments), folder)
+
+
+def run_client(version: str, command: str, arguments: Sequence[str], folder: Path) -> Figures:
+    """Run the suite against a client, the program that ``command`` starts."""
+    options = ("client", "--command", command, "--timeout", "120000", *arguments)
+    return _run(version, options, folder)
+
+
+def _run(version: str, arguments: Sequence[str], folder: Path) -> Figures:
     node = shutil.which("node", path=search_path())
     assert node is not None
+    local = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
     done = subprocess.run(
-        [node, program(version), "server", "--url", url, "-o", folder, *arguments],
-        env={**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
+        [node, program(version), *arguments, "-o", folder],
+        env={**os.environ, **local, "PYTHONPATH": str(ROOT)},
         cwd=folder,
         capture_output=True,
         text=True,
         timeout=600,
     )
     figures = Figures()
-    for results in sorted(folder.glob("*/checks.json")):
+    for results in sorted(folder.glob("**/checks.json")):
         scenario = results.parent.name.removeprefix("server-").partition("-20")[0]
         outcomes = figures.scenarios.setdefault(scenario, Counter())
         for check in json.loads(results.read_text()):
             outcomes[check["status"]] += 1
             if check["status"] in ("FAILURE", "WARNING"):
-                figures.complaints.append(f"{scenario}: {check['id']}: {check['errorMessage']}")
+                why = check.get("errorMessage") or check["description"]
+                figures.complaints.append(f"{scenario}: {check['id']}: {why}")
     assert figures.scenarios, done.stdout[-2000:] + done.stderr[-2000:]
     return figures

@@ -172,9 +172,18 @@ class AuthorizationServer:
         """End every login."""
         self.revoked |= {token.family for token in (*self.access.values(), *self.refresh.values())}
 
+    def issue(
+        self, client: str, resource: str, scopes: frozenset[str], family: str = ""
+    ) -> dict[str, Any]:
+        """Issue tokens, as the response of the token endpoint; by default for a new login."""
+        family = family or self._new("family")
+        found: dict[str, Any] = json.loads(self._issue(client, resource, scopes, family).body)
+        return found
+
     def _new(self, kind: str) -> str:
         self.number += 1
-        return f"{kind}-{self.number}-of-{urlsplit(self.issuer).netloc.replace(':', '-')}-secret"
+        name = f"{kind}-{self.number}-of-{urlsplit(self.issuer).netloc.replace(':', '-')}"
+        return name if kind == "client-id" else f"{name}-secret"
 
     # -- endpoints --
 

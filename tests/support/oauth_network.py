@@ -136,13 +136,13 @@ class MemoryNetwork:
 
 
 class HandlerResource(Resource):
-    """The handler of a server as a resource of ``twisted.web``."""
+    """The handler of a server as a resource of ``twisted.web``; ``origin`` is set by its owner."""
 
     isLeaf = True  # noqa: N815
 
-    def __init__(self, origin: str, handler: Handler) -> None:
+    def __init__(self, handler: Handler) -> None:
         super().__init__()
-        self._origin = origin
+        self.origin = ""
         self._handler = handler
 
     def render(self, request: Any) -> bytes:
@@ -150,7 +150,7 @@ class HandlerResource(Resource):
             name.decode("latin-1").lower(): values[-1].decode("latin-1")
             for name, values in request.requestHeaders.getAllRawHeaders()
         }
-        url = self._origin + request.uri.decode("latin-1")
+        url = self.origin + request.uri.decode("latin-1")
         found = Request(request.method.decode(), url, headers, request.content.read())
         response = self._handler(found)
         request.setResponseCode(response.status)

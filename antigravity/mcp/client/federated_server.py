@@ -186,7 +186,7 @@ class FederatedServer:
         write(
             "the MCP server {name} is not connected: {why}; next attempt in {s:g} s",
             name=self.name,
-            why=reason,
+            why=reason.rstrip("."),
             s=pause,
         )
         self._wake_waiting()

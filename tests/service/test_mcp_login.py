@@ -1,0 +1,162 @@
+"""A client, the gateway, and a server behind a login: from the first call to a revoked login."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+from twisted.logger import formatEvent, globalLogPublisher
+from twisted.trial.unittest import TestCase
+
+from antigravity.config.secret import Secret
+from antigravity.mcp.client import federated_server, server_login
+from antigravity.oauth.grants import GrantFile
+from antigravity.testing.gateway import start_gateway
+from tests.support.oauth_listeners import OAuthListeners
+
+ADMIN = {"authorization": "Bearer sk-admin"}
+#: A browser that logs in by following redirects.
+BROWSER = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=30).read()"
+REMEDY = "run 'antigravity mcp login far'"
+
+
+class LoginTests(TestCase):
+    """One gateway with a protected server ``far`` and an open one ``near``."""
+
+    timeout = 120
+
+    async def start(self) -> None:
+        self.patch(federated_server, "FIRST_PAUSE", 0.1)
+        self.patch(server_login, "POLL", 0.05)
+        self.log: list[str] = []
+        note = lambda event: self.log.append(formatEvent(event))  # noqa: E731
+        globalLogPublisher.addObserver(note)
+        self.addCleanup(globalLogPublisher.removeObserver, note)
+        self.far, self.near = OAuthListeners(reactor), OAuthListeners(reactor)
+        self.near.server.open_methods = ("server/discover", "tools/list", "tools/call")
+        self.addCleanup(self.far.stop)
+        self.addCleanup(self.near.stop)
+        self.home = Path(self.mktemp()).absolute()
+        config = f'[proxy]\nadmin_key = "sk-admin"\n{self.far.table()}{self.near.table("near")}'
+        self.gateway = await start_gateway(reactor, self.home, config=config, simulated=False)
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.gateway.stop()))
+
+    async def status(self, name: str = "far") -> dict[str, Any]:
+        answer = await self.gateway.request("GET", "/admin/status", None, ADMIN)
+        servers = {each["name"]: each for each in answer.json()["mcp"]["servers"]}
+        found: dict[str, Any] = servers[name]
+        return found
+
+    async def until(self, state: str, name: str = "far") -> dict[str, Any]:
+        deadline = time.monotonic() + 60
+        while (status := await self.status(name))["state"] != state:
+            assert time.monotonic() < deadline, status
+            await deferLater(reactor, 0.05)
+        return status
+
+    async def call(self, name: str) -> Any:
+        """Call a tool as a client does; return the text of the result, and whether it failed."""
+        params = {"name": name, "arguments": {"a": 1}}
+        result = await self.gateway.mcp("tools/call", params)
+        return result["content"][0]["text"], bool(result.get("isError"))
+
+    async def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``antigravity mcp``, with a browser that logs in."""
+        script = self.home / "browser.py"
+        script.write_text(BROWSER)
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("ANTIGRAVITY_")}
+        run: Callable[[], Any] = lambda: subprocess.run(  # noqa: E731
+            [sys.executable, "-m", "antigravity", "mcp", *arguments, "--home", str(self.home)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**clean, "BROWSER": f"{sys.executable} {script} %s"},
+        )
+        done: subprocess.CompletedProcess[str] = await deferToThread(run)
+        return done
+
+    async def log_in(self, *scopes: str) -> None:
+        """Store another login, as a command of another process does."""
+        grant = self.first
+        client = grant.registered.client.id
+        found = self.far.authorization.issue(client, grant.resource, frozenset(scopes))
+        access, refresh = Secret(found["access_token"]), Secret(found["refresh_token"])
+        fresh = replace(grant, access=access, refresh=refresh, scopes=scopes)
+        GrantFile(self.home, "far").write(fresh)
+        await self.until("ready")
+
+    async def test_login_expiry_renewal_and_revocation(self) -> None:
+        await self.start()
+        await self.until("ready", "near")
+        # Before a login, the call names the remedy, and others work.
+        status = await self.until("needs login")
+        self.assertIn(REMEDY, status["reason"])
+        text, failed = await self.call("near__echo")
+        self.assertEqual((json.loads(text), failed), ({"a": 1}, False))
+        # Logged in by a command of another process; the gateway notices it by itself.
+        done = await self.command("login", "far")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        await self.until("ready")
+        self.first = self.stored()
+        self.assertEqual(await self.call("far__echo"), ('{"a": 1}', False))
+        login = (await self.status())["login"]
+        self.assertEqual((login["state"], login["renews"]), ("active", True))
+        # The token expires at the server: the client sees nothing of it.
+        self.far.ahead += 4000
+        calls = [Deferred.fromCoroutine(self.call("far__echo")) for _ in range(20)]
+        for call in calls:
+            self.assertEqual(await call, ('{"a": 1}', False))
+        self.assertEqual(len(set(self.far.server.calls)), 2)
+        self.assertEqual(len(self.far.authorization.grants), 2, "one renewal for all")
+        # A tool that needs more than was granted.
+        text, failed = await self.call("far__store")
+        self.assertTrue(failed)
+        self.assertIn("does not permit this (write)", text)
+        status = await self.status()
+        self.assertEqual(status["state"], "ready")
+        self.assertEqual(status["login"]["missing_scopes"], ["write"])
+        await self.log_in("read", "write")
+        self.assertEqual(await self.call("far__store"), ('{"a": 1}', False))
+        # The login is revoked: only this server needs another one.
+        secrets = self.first.secrets() | self.stored().secrets()
+        self.far.authorization.revoke_all()
+        text, failed = await self.call("far__echo")
+        self.assertTrue(failed)
+        self.assertIn(REMEDY, text)
+        await self.until("needs login")
+        self.assertEqual(await self.call("near__echo"), ('{"a": 1}', False))
+        tools = {tool["name"] for tool in (await self.gateway.mcp("tools/list"))["tools"]}
+        self.assertEqual(tools, {"far__echo", "far__store", "near__echo", "near__store"})
+        await self.log_in("read")
+        self.assertEqual(await self.call("far__echo"), ('{"a": 1}', False))
+        # Logged out: the next call says what to do.
+        GrantFile(self.home, "far").remove()
+        text, failed = await self.call("far__echo")
+        self.assertTrue(failed)
+        self.assertIn(REMEDY, text)
+        self.check_strict()
+        shown = "\n".join(self.log) + json.dumps(await self.status()) + done.stdout + done.stderr
+        for secret in (*secrets, "-secret"):
+            self.assertNotIn(secret, shown)
+
+    def stored(self) -> Any:
+        return GrantFile(self.home, "far").read()
+
+    def check_strict(self) -> None:
+        refusals = [each for each in self.far.authorization.refusals if "not valid" not in each]
+        self.assertEqual(refusals, [])
+        self.assertEqual(self.far.server.refusals, [])
+        for request in self.far.server.requests:
+            self.assertNotIn("sk-", request.headers.get("authorization", ""))
