@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -39,6 +39,10 @@ def kind_of(mime_type: str) -> MediaKind:
     return "document"
 
 
+#: What clients write in place of a registered type, which providers refuse.
+_REGISTERED: Final = {"image/jpg": "image/jpeg"}
+
+
 def split_data_url(url: str) -> tuple[str, str] | None:
     """Return ``(mime_type, base64 text)`` of a base64 ``data:`` URL (RFC 2397), else ``None``."""
     if url[:5].lower() != "data:":
@@ -47,7 +51,7 @@ def split_data_url(url: str) -> tuple[str, str] | None:
     if not comma or not head.lower().endswith(";base64"):
         return None
     mime_type = head[: -len(";base64")].partition(";")[0].strip().lower()
-    return mime_type or "text/plain", data
+    return _REGISTERED.get(mime_type, mime_type) or "text/plain", data
 
 
 def data_url(mime_type: str, data: str) -> str:

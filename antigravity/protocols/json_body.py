@@ -36,6 +36,11 @@ class _HeadBody(Struct):
     stream: bool | None = None
 
 
+class _OptionalHead(Struct):
+    model: str | None = None
+    stream: bool | None = None
+
+
 def load_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object in ``body``.
 
@@ -140,6 +145,15 @@ def peek(call: Call) -> Head:
     if not head.model:
         raise bad_field("model", "must not be empty")
     return Head(head.model, bool(head.stream))
+
+
+def peek_optional(call: Call) -> Head:
+    """Return model and streaming switch of a call whose body need not name the model.
+
+    :raises InvalidRequestError: if the body is not a JSON object, or one of them is not valid.
+    """
+    head = decode_object(beginning(members_of(call)), _OptionalHead)
+    return Head(head.model or "", bool(head.stream))
 
 
 def _plain_text(raw: Raw | None) -> str:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from antigravity.ir.call import Body, Call
+from antigravity.ir.call import Body, Call, Head
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.protocols.json_body import bad_field
 
@@ -131,6 +131,15 @@ def read_form(call: Call) -> Form:
     if not isinstance(known, Form):
         known = call.memo["form"] = parse_form(call.body, call.headers.get("content-type", ""))
     return known
+
+
+def peek_form(call: Call) -> Head:
+    """Return model and streaming switch of a form, which need not name the model.
+
+    :raises InvalidRequestError: as :func:`parse_form`.
+    """
+    form = read_form(call)
+    return Head(form.text("model") or "", (form.text("stream") or "").lower() in ("true", "1"))
 
 
 def parse_form(body: bytes, content_type: str) -> Form:

@@ -242,7 +242,7 @@ class RefusalTests(CompactionCase):
     async def test_settings_of_compaction_are_checked(self) -> None:
         await self.start()
         for wrong, param in (
-            ([{"type": "other"}], "context_management[0].type"),
+            (["other"], "context_management"),
             (
                 [{"type": "compaction", "compact_threshold": 0}],
                 "context_management[0].compact_threshold",

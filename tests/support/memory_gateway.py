@@ -242,9 +242,14 @@ class MemoryGateway:
             body = {**body, "model": model}
         query = {"alt": "sse"} if protocol == "gemini" and stream else {}
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        call = Call(route, arguments, query, headers, json.dumps(body).encode())
+        return self.handle(
+            protocol, Call(route, arguments, query, headers, json.dumps(body).encode())
+        )
+
+    def handle(self, protocol: str, call: Call) -> Answer:
+        """Return the reply to a call, its stream as a whole."""
         found: list[Any] = []
-        self.exchange.handle(server, call).addBoth(found.append)
+        self.exchange.handle(self.protocols[protocol], call).addBoth(found.append)
         reply = self._result(found)
         content = reply.body
         if reply.stream is not None:

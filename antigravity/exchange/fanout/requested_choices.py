@@ -9,6 +9,7 @@ from antigravity.exchange.context import RequestContext
 from antigravity.exchange.fanout.strategies import Part, split_request
 from antigravity.exchange.plan import Plan
 from antigravity.interfaces.server_traits import RequestedChoices
+from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.request import Request
 from antigravity.routing.decision import RoutingOption
 
@@ -31,8 +32,14 @@ async def split_choices(context: RequestContext, plan: Plan) -> tuple[Plan, tupl
     elif all(option.native for option in options):
         return plan, ()
     else:
-        await context.decode()
-        requested = RequestedChoices(context.request.sampling.n)
+        try:
+            await context.decode()
+            requested = RequestedChoices(context.request.sampling.n)
+        except InvalidRequestError:
+            native = tuple(option for option in options if option.native)
+            if not native:
+                raise
+            return plan.with_options(native), ()  # the upstream says what is wrong
     able = tuple([each for each in options if gives_all(each, requested)])
     if len(able) == len(options):
         return plan, ()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from msgspec import Struct
+
 from antigravity.exchange.attempts.pass_through import can_pass_through
 from antigravity.exchange.attempts.translated import with_betas
 from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
@@ -19,17 +23,29 @@ from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import EncodedRequest, IClientProtocol
 from antigravity.ir.call import TokenCount
 from antigravity.ir.capabilities import Target
-from antigravity.ir.errors import GatewayError
+from antigravity.ir.errors import GatewayError, InvalidRequestError
 from antigravity.ir.request import Request
 from antigravity.logs import make_logger
 from antigravity.lowering.instructions import without_attribution
 from antigravity.lowering.pipeline import lower
+from antigravity.redaction.errors import redact_errors
 from antigravity.routing.decision import RoutingOption
 
 log = make_logger()
 
 #: Bytes of an upstream's response, which has a few numbers.
 COUNT_LIMIT = 64 * 1024
+
+
+#: The header of a reply that says who has counted.
+_SOURCES: Final = {name: ((COUNT_SOURCE, name),) for name in ("upstream", "estimate")}
+
+
+class UpstreamCount(Struct, frozen=True):
+    """The number of input tokens, and the upstream's response that says so."""
+
+    input_tokens: int
+    body: bytes
 
 
 async def serve_count(context: RequestContext) -> Reply:
@@ -45,41 +61,58 @@ async def serve_count(context: RequestContext) -> Reply:
     if context.continuation is not None:
         plan = require_origin(context, plan, context.continuation)
     context.recorder.route(plan.decision)
-    count = await count_tokens(context, plan)
+    reply = await count_tokens(context, plan)
     context.recorder.end(None, None)
-    reply = context.protocol.encode_count(count, context.call)
-    return Reply.whole(reply, ((COUNT_SOURCE, count.source),))
+    return reply
 
 
-async def count_tokens(context: RequestContext, plan: Plan) -> TokenCount:
-    """Return the number of input tokens, never 0.
+async def count_tokens(context: RequestContext, plan: Plan) -> Reply:
+    """Return the reply with the number of input tokens, never 0.
 
-    Only the upstream counts a request that refers to data which only it has.
+    Only the upstream counts a request that cannot be decoded, because it refers to data which only
+    the upstream has, or uses what only the upstream knows.
 
     :raises InvalidRequestError: if the request is not valid.
     :raises GatewayError: if only the upstream can count, and failed.
     """
-    only_upstream = native_only_error(context)
+    option, protocol, call = plan.options[0], context.protocol, context.call
+    only_upstream: GatewayError | None = native_only_error(context)
+    passes = await context.compute(can_pass_through, context, option, "count_tokens")
     if only_upstream is None:
-        await context.decode()
-        _ = context.request  # decoding validates the request
-    option = plan.options[0]
+        try:
+            await context.decode()
+            _ = context.request  # decoding validates the request
+        except InvalidRequestError as error:
+            if not passes:
+                raise
+            only_upstream = error
     failure: GatewayError | None = None
+    refusal: Reply | None = None
     try:
-        counted = await _ask(context, option)
-        if counted is not None and counted > 0:
-            return TokenCount(counted, "upstream")
-    except (GatewayError, Refused) as error:
-        failure = error.error if isinstance(error, Refused) else error
+        counted = await _ask(context, option, passes=passes)
+        if counted is not None and counted.input_tokens > 0:
+            if passes:
+                return Reply(200, "application/json", _SOURCES["upstream"], counted.body)
+            count = TokenCount(counted.input_tokens, "upstream")
+            return Reply.whole(protocol.encode_count(count, call), _SOURCES["upstream"])
+    except Refused as refused:
+        failure = refused.error
+        longest = context.snapshot.settings.proxy.scheduling.max_lock_seconds
+        refusal = refused.as_reply(longest) if passes else None
+    except GatewayError as error:
+        failure = error
+    if failure is not None:
         log.info("{name} could not count tokens: {error}", name=option.upstream.name, error=failure)
     if only_upstream is not None:
+        if refusal is not None:
+            return refusal
         raise failure or only_upstream
     request = context.request
     if not option.client.traits.attribution:
         request = await context.compute(without_attribution, request)
     model = option.target.model
     estimate = await context.compute(estimate_input_tokens, context, model, request)
-    return TokenCount(estimate, "estimate")
+    return Reply.whole(protocol.encode_count(TokenCount(estimate), call), _SOURCES["estimate"])
 
 
 def _translate(request: Request, client: IClientProtocol, target: Target) -> EncodedRequest | None:
@@ -88,7 +121,9 @@ def _translate(request: Request, client: IClientProtocol, target: Target) -> Enc
     return encoded
 
 
-async def _ask(context: RequestContext, option: RoutingOption) -> int | None:
+async def _ask(
+    context: RequestContext, option: RoutingOption, *, passes: bool
+) -> UpstreamCount | None:
     """Return the upstream's count, or ``None`` if it cannot count."""
     client, target = option.client, option.target
     if context.origin is not None:
@@ -98,7 +133,6 @@ async def _ask(context: RequestContext, option: RoutingOption) -> int | None:
     if credential is None:
         return None
     headers = context.call.headers if option.native else {}
-    passes = await context.compute(can_pass_through, context, option, "count_tokens")
     if passes:
         body = await context.compute(context.with_model, target.model)
     else:
@@ -116,4 +150,5 @@ async def _ask(context: RequestContext, option: RoutingOption) -> int | None:
     response = await call.send(context.services.transport, context.recorder)
     with context.recorder.waiting("upstream"):
         counted = await response.collect(COUNT_LIMIT)
-    return int(client.decode_count(option.upstream.unwrap(counted)))
+    counted = option.upstream.unwrap(counted)
+    return UpstreamCount(int(client.decode_count(counted)), redact_errors(counted))

@@ -94,7 +94,10 @@ ANTHROPIC_CLIENT: Final = ClientProtocol(
         max_stop=8191,
         max_choices=1,
         media=frozenset({"image", "document"}),
-        media_types={"document": ("application/pdf", "text/")},
+        media_types={
+            "image": ("image/jpeg", "image/png", "image/gif", "image/webp"),
+            "document": ("application/pdf", "text/"),
+        },
         outputs=frozenset({"text"}),
         file_provider="anthropic",
         files=frozenset({"image", "document"}),

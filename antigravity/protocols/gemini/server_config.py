@@ -50,12 +50,13 @@ def decode_config(config: schema.GenerationConfig, raw: dict[str, Any], at: str)
             n=_candidates(config, at),
         ),
         stop=tuple(config.stop_sequences or ()),
-        max_output_tokens=_or_none(config.max_output_tokens),
+        max_output_tokens=_or_none(config.max_output_tokens) or None,  # 0 is like none
         thinking=_thinking(config.thinking_config, f"{at}.thinkingConfig"),
         response_format=form,
         modalities=tuple(
             _modality(value, f"{at}.responseModalities")
             for value in config.response_modalities or ()
+            if value != "MODALITY_UNSPECIFIED"
         ),
         image_config=_or_none(config.image_config),
         audio_config=_or_none(config.speech_config),

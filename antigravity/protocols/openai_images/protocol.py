@@ -7,8 +7,8 @@ from typing import Final
 from antigravity.interfaces.server_traits import RequiredModalities, ServerTraits
 from antigravity.ir.call import Body, Call, Head, ReplyContext, Route
 from antigravity.ir.request import Request
-from antigravity.protocols.json_body import replace_model
-from antigravity.protocols.multipart import is_form, read_form
+from antigravity.protocols.json_body import peek_optional, replace_model
+from antigravity.protocols.multipart import is_form, peek_form, read_form
 from antigravity.protocols.openai_images.call_parser import parse_call
 from antigravity.protocols.openai_images.reply import encode_response
 from antigravity.protocols.openai_images.request import decode
@@ -21,8 +21,7 @@ from antigravity.sse import KEEPALIVE_COMMENT
 
 def _peek(call: Call) -> Head:
     """Return model and streaming switch; the model is optional."""
-    body = parse_call(call).body
-    return Head(body.model or "", bool(body.stream))
+    return peek_form(call) if is_form(call.headers) else peek_optional(call)
 
 
 def _with_model(call: Call, model: str) -> Body:

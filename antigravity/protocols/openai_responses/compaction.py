@@ -13,7 +13,7 @@ from antigravity.ir.call import Call, HttpReply, ReplyContext
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.usage import Usage
 from antigravity.protocols.json_body import bad_field, members_of
-from antigravity.protocols.openai_responses.schema import MALFORMED, JsonObject, refuse
+from antigravity.protocols.openai_responses.schema import MALFORMED, JsonObject
 from antigravity.protocols.openai_responses.server_reply import encode_usage
 from antigravity.protocols.replies import json_reply
 
@@ -46,8 +46,12 @@ def find_compaction(call: Call) -> CompactionRequest | None:
     body = members_of(call)
     if any(item.type == TRIGGER for item in _items(body.get("input"))):
         return CompactionRequest("trigger")
-    entries = body.get("context_management")
-    return None if entries is None else _by_threshold(entries)
+    if "context_management" not in body:
+        return None
+    try:
+        return read_context_management(msgspec.json.decode(body["context_management"]))
+    except InvalidRequestError:
+        return None  # an upstream may know more; decoding the request reports what is wrong
 
 
 def check_trigger(call: Call) -> None:
@@ -70,30 +74,28 @@ def _items(raw: Raw | None) -> list[_Item]:
         return []  # decoding the request reports what is wrong
 
 
-def _by_threshold(raw: Raw) -> CompactionRequest | None:
-    """Return what ``context_management`` asks for.
+def read_context_management(entries: Any) -> CompactionRequest | None:
+    """Return the compaction that ``context_management`` asks for, ``None`` if there is none.
 
-    :raises InvalidRequestError: if it is not valid.
+    :raises InvalidRequestError: if it is not a list of entries, or a threshold is not valid.
     """
-    entries: Any = msgspec.json.decode(raw)
-    if entries is None or entries == []:
+    if entries is None:
         return None
-    if not isinstance(entries, list) or not isinstance(entries[0], dict):
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise bad_field("context_management", "must be a list of objects")
-    if len(entries) > 1:
-        raise bad_field("context_management", "has more than one entry")
-    entry = entries[0]
-    if entry.get("type") != "compaction":
-        raise refuse("context_management[0].type", entry.get("type"), ("compaction",))
-    threshold = entry.get("compact_threshold")
-    if threshold is None:
-        return CompactionRequest("threshold")
-    if not isinstance(threshold, int) or isinstance(threshold, bool) or threshold < 1:
-        raise bad_field(
-            "context_management[0].compact_threshold",
-            f"must be a whole number of at least {_LOWEST_THRESHOLD}",
-        )
-    return CompactionRequest("threshold", threshold)
+    for place, entry in enumerate(entries):
+        if entry.get("type") != "compaction":
+            continue
+        threshold = entry.get("compact_threshold")
+        if threshold is None:
+            return CompactionRequest("threshold")
+        if not isinstance(threshold, int) or isinstance(threshold, bool) or threshold < 1:
+            raise bad_field(
+                f"context_management[{place}].compact_threshold",
+                f"must be a whole number of at least {_LOWEST_THRESHOLD}",
+            )
+        return CompactionRequest("threshold", threshold)
+    return None
 
 
 def encode_compaction(item: JsonObject, usage: Usage, context: ReplyContext) -> HttpReply:

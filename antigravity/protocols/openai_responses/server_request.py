@@ -12,6 +12,7 @@ from antigravity.ir.request import Effort, Request, ResponseFormat, Sampling, Th
 from antigravity.ir.thinking import EFFORTS
 from antigravity.protocols.json_body import bad_field, load_object, members_of
 from antigravity.protocols.member_scan import has_member
+from antigravity.protocols.openai_responses.compaction import read_context_management
 from antigravity.protocols.openai_responses.schema import (
     NAME,
     FormatField,
@@ -54,6 +55,7 @@ def decode(body: bytes) -> Request:
     fields = load_object(body)
     wire = read(fields, RequestBody)
     _refuse_foreign_state(wire)
+    read_context_management(fields.get("context_management"))
     conversation, tools = _conversation(wire)
     extensions = {
         name: value for name, value in fields.items() if name not in _KNOWN and value is not None

@@ -10,7 +10,7 @@ from antigravity.ir.errors import UpstreamError
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request
 from antigravity.ir.response import Response
-from antigravity.protocols.json_body import replace_model
+from antigravity.protocols.json_body import peek_optional, replace_model
 from antigravity.protocols.openai_shapes import encode_error
 from antigravity.protocols.openai_speech.mp3 import available
 from antigravity.protocols.openai_speech.schema import SPEECH, check, options_of, parse_call
@@ -20,7 +20,7 @@ from antigravity.protocols.server_protocol import ServerProtocol
 
 def _peek(call: Call) -> Head:
     """Return the model; the response always streams."""
-    return Head(parse_call(call).body.model or "", True)
+    return Head(peek_optional(call).model, True)
 
 
 def _decode(call: Call) -> Request:

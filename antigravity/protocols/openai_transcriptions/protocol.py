@@ -5,24 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from antigravity.interfaces.server_traits import RequiredModalities, ServerTraits
-from antigravity.ir.call import Body, Call, Head, HttpReply, ReplyContext, Route
+from antigravity.ir.call import Body, Call, HttpReply, ReplyContext, Route
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
-from antigravity.protocols.multipart import read_form
+from antigravity.protocols.multipart import peek_form, read_form
 from antigravity.protocols.openai_shapes import encode_error
-from antigravity.protocols.openai_transcriptions.call_parser import parse_call
 from antigravity.protocols.openai_transcriptions.reply import encode_response
 from antigravity.protocols.openai_transcriptions.request import decode
 from antigravity.protocols.openai_transcriptions.schema import TRANSCRIPTIONS, TRANSLATIONS
 from antigravity.protocols.openai_transcriptions.stream import TranscriptStreamEncoder
 from antigravity.protocols.server_protocol import ServerProtocol
 from antigravity.sse import KEEPALIVE_COMMENT
-
-
-def _peek(call: Call) -> Head:
-    """Return model and streaming switch; the model is optional."""
-    body = parse_call(call).body
-    return Head(body.model or "", body.stream)
 
 
 def _with_model(call: Call, model: str) -> Body:
@@ -45,7 +38,7 @@ def _server(name: str, path: str) -> ServerProtocol:
             required_modalities=RequiredModalities(input="audio"), can_respond_with_files=True
         ),
         keepalive=KEEPALIVE_COMMENT,
-        peek=_peek,
+        peek=peek_form,
         decode=decode_call,
         with_model=_with_model,
         encoder=TranscriptStreamEncoder,

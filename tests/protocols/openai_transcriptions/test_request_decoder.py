@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.ir.audio import AudioRules
-from antigravity.ir.call import Call
+from antigravity.ir.call import Call, Head
 from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
 from antigravity.protocols.multipart import parse_form
 from tests.protocols.openai_transcriptions.builders import (
@@ -116,8 +116,14 @@ def test_unsupported_values_are_refused_naming_the_supported_ones(
 )
 def test_invalid_values_are_refused_naming_the_field(name: str, value: str) -> None:
     with pytest.raises(InvalidRequestError) as refused:
-        TRANSCRIBE.peek(call(("model", "m"), (name, value)))
+        TRANSCRIBE.decode(call(("model", "m"), (name, value)))
     assert refused.value.param == name
+
+
+def test_head_is_read_without_a_check_of_other_fields() -> None:
+    head = TRANSCRIBE.peek(call(("model", "m"), ("temperature", "warm"), ("stream", "True")))
+    assert (head.model, head.stream) == ("m", True)
+    assert TRANSCRIBE.peek(call(("stream", "perhaps"))) == Head("", False)
 
 
 def test_translations_know_no_speakers() -> None:
