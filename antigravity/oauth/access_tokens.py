@@ -26,6 +26,8 @@ from antigravity.redaction.credentials import CREDENTIALS
 RENEW_BEFORE: Final = 300.0
 #: Seconds until a failed renewal is tried again while the token is still valid.
 RETRY_AFTER: Final = 30.0
+#: Seconds until a failed renewal is tried again after the token has expired.
+RETRY_EXPIRED_AFTER: Final = 1.0
 #: Seconds for which a token is not renewed if it was refused although it is new.
 RENEWAL_PAUSE: Final = 600.0
 #: Seconds to wait for another process that renews the same login.
@@ -68,6 +70,9 @@ class AccessTokens:
         self._renewing: Deferred[None] | None = None
         self._waiting: list[Deferred[None]] = []
         self._retry_at = 0.0
+        #: The last failed renewal, and when an expired token may be renewed again.
+        self._failure = ""
+        self._retry_expired_at = 0.0
         #: The newest tokens, if they could not be written.
         self._unsaved: Grant | None = None
         #: A token that replaced a refused one and has not been accepted yet.
@@ -112,6 +117,8 @@ class AccessTokens:
         is_valid = grant.expires_at is None or self._now() < grant.expires_at
         if is_valid and self._clock.seconds() < self._retry_at:
             return grant.access.reveal()
+        if not is_valid and self._clock.seconds() < self._retry_expired_at:
+            raise UpstreamError(self._failure)
         try:
             await self._renewed("")
         except LoginLostError:
@@ -241,8 +248,10 @@ class AccessTokens:
             raise UpstreamError(
                 f"its login cannot be locked: {error.strerror or 'unknown error'}"
             ) from None
-        except GatewayError:
+        except GatewayError as error:
+            self._failure = error.message
             self._retry_at = self._clock.seconds() + RETRY_AFTER
+            self._retry_expired_at = self._clock.seconds() + RETRY_EXPIRED_AFTER
             raise
         finally:
             lock.release()

@@ -75,9 +75,11 @@ def parse_authorization_server(
         body, AuthorizationServer, "metadata of the authorization server"
     )
     if found.issuer not in issuers:
+        is_near = found.issuer.rstrip("/") in [each.rstrip("/") for each in issuers]
+        remedy = f"; if you trust it, set oauth.issuer to {found.issuer}" if is_near else ""
         raise DiscoveryError(
             f"the metadata of the authorization server {min(issuers)} names another issuer, so it "
-            "is not used"
+            f"is not used{remedy}"
         )
     for what in ("authorization_endpoint", "token_endpoint"):
         check_address(getattr(found, what), what, trusted)

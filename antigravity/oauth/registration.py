@@ -114,19 +114,17 @@ def choose_auth_method(
     :param registered: the method that the registration states, if any.
     :raises LoginError: if no method of the server is supported here.
     """
-    if not secret:
+    if not secret or registered == "none":
         return "none"
     offered = server.token_endpoint_auth_methods_supported or ["client_secret_basic"]
-    known: tuple[AuthMethod, ...] = ("client_secret_basic", "client_secret_post", "none")
-    for method in known:
-        if method == registered:
+    for method in (registered, *offered):  # in the order that the server prefers
+        if method == "client_secret_basic" or method == "client_secret_post":
             return method
-    for method in known:
-        if method in offered:
-            return method
+    if "none" in offered:
+        return "none"
     raise LoginError(
         f"the authorization server {server.issuer} requires another way of client authentication "
-        f"than {', '.join(known)}"
+        f"than {', '.join(get_args(AuthMethod))}"
     )
 
 
@@ -175,10 +173,9 @@ async def _register(
 
 def _client_metadata(server: AuthorizationServer, redirect_uri: str) -> Mapping[str, Any]:
     """Return the metadata to register: of a native app, without a secret if that is possible."""
-    offered = server.token_endpoint_auth_methods_supported
-    method = next(
-        (each for each in get_args(AuthMethod) if offered is None or each in offered), "none"
-    )
+    offered = server.token_endpoint_auth_methods_supported or ["none"]
+    known = [each for each in offered if each in get_args(AuthMethod)]
+    method = "none" if "none" in known or not known else known[0]
     return {
         "client_name": CLIENT_NAME,
         "redirect_uris": [redirect_uri],

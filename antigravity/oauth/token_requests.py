@@ -9,7 +9,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Final, Literal
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 from msgspec import Struct
@@ -24,7 +24,7 @@ from antigravity.version import USER_AGENT
 AuthMethod = Literal["none", "client_secret_basic", "client_secret_post"]
 
 TIMEOUTS: Final = Timeouts(connect=10.0, first_byte=20.0, idle=20.0, total=30.0)
-#: The longest life of a token in seconds that is believed, and the life of one that states none.
+#: The longest life of a token in seconds that is believed.
 _MAX_LIFETIME: Final = 10 * 365 * 86400.0
 #: The characters of a token that can be sent in a header, and the longest one.
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
@@ -70,13 +70,14 @@ def build_form_request(url: str, client: Client, form: Mapping[str, str]) -> Out
         ("content-type", "application/x-www-form-urlencoded"),
     ]
     secret = client.secret.reveal()
+    # It also identifies clients that authenticate by the header; some servers require it there.
+    fields["client_id"] = client.id
     if client.auth_method == "client_secret_basic":
-        pair = f"{quote_plus(client.id)}:{quote_plus(secret)}"
+        # "%20" is a space for those that decode a form, and for those that decode an address.
+        pair = f"{quote(client.id, safe='')}:{quote(secret, safe='')}"
         headers.append(("authorization", f"Basic {b64encode(pair.encode()).decode()}"))
-    else:
-        fields["client_id"] = client.id
-        if client.auth_method == "client_secret_post":
-            fields["client_secret"] = secret
+    elif client.auth_method == "client_secret_post":
+        fields["client_secret"] = secret
     return OutgoingRequest("POST", url, tuple(headers), urlencode(fields).encode(), TIMEOUTS)
 
 
@@ -98,7 +99,7 @@ def parse_tokens(body: bytes) -> Tokens:
         raise LoginError("the authorization server sent an empty token")
     lifetime = found.expires_in
     if lifetime is not None:
-        lifetime = min(max(0.0, lifetime), _MAX_LIFETIME) if lifetime == lifetime else 0.0
+        lifetime = min(lifetime, _MAX_LIFETIME) if lifetime > 0 else None
     return Tokens(Secret(found.access_token), Secret(found.refresh_token), lifetime, found.scope)
 
 

@@ -249,9 +249,12 @@ def test_failed_renewal_uses_the_valid_token(scene: LoggedIn) -> None:
     assert done(scene.store.token()) == first
     assert scene.authorization.fails == 97
     scene.clock.advance(100)
-    with pytest.raises(UpstreamError, match="overloaded"):
-        done(scene.store.token())
+    for _ in range(3):
+        with pytest.raises(UpstreamError, match="overloaded"):
+            done(scene.store.token())
+    assert scene.authorization.fails == 96, "it is not tried for every request"
     scene.authorization.fails = 0
+    scene.clock.advance(access_tokens.RETRY_EXPIRED_AFTER)
     assert scene.authorization.active(done(scene.store.token()))
 
 
@@ -289,9 +292,12 @@ def test_login_without_refresh_token_expires(tmp_path: Path) -> None:
         done(store.token())
 
 
-def test_token_without_known_life_is_renewed_when_it_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lifetime", [None, 0.0, -1.0])
+def test_token_without_known_life_is_renewed_when_it_is_refused(
+    tmp_path: Path, lifetime: float | None
+) -> None:
     scene = Scene()
-    scene.authorization.lifetime = None
+    scene.authorization.lifetime = lifetime
     GrantFile(tmp_path, "far").write(scene.login())
     store = scene.tokens(tmp_path)
     first = done(store.token())

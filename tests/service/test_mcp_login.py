@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -23,32 +24,30 @@ from antigravity.config.secret import Secret
 from antigravity.mcp.client import federated_server, server_login
 from antigravity.oauth.grants import GrantFile
 from antigravity.testing.gateway import start_gateway
+from tests.support import sdks
 from tests.support.oauth_listeners import OAuthListeners
 
+SDK_SERVER = Path(__file__).parents[1] / "support" / "sdk_oauth_server.py"
 ADMIN = {"authorization": "Bearer sk-admin"}
 #: A browser that logs in by following redirects.
 BROWSER = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=30).read()"
 REMEDY = "run 'antigravity mcp login far'"
 
 
-class LoginTests(TestCase):
-    """One gateway with a protected server ``far`` and an open one ``near``."""
+class LoginCase(TestCase):
+    """One gateway with a server ``far``."""
 
     timeout = 120
 
-    async def start(self) -> None:
+    async def start_gateway(self, tables: str) -> None:
         self.patch(federated_server, "FIRST_PAUSE", 0.1)
         self.patch(server_login, "POLL", 0.05)
         self.log: list[str] = []
         note = lambda event: self.log.append(formatEvent(event))  # noqa: E731
         globalLogPublisher.addObserver(note)
         self.addCleanup(globalLogPublisher.removeObserver, note)
-        self.far, self.near = OAuthListeners(reactor), OAuthListeners(reactor)
-        self.near.server.open_methods = ("server/discover", "tools/list", "tools/call")
-        self.addCleanup(self.far.stop)
-        self.addCleanup(self.near.stop)
         self.home = Path(self.mktemp()).absolute()
-        config = f'[proxy]\nadmin_key = "sk-admin"\n{self.far.table()}{self.near.table("near")}'
+        config = f'[proxy]\nadmin_key = "sk-admin"\n{tables}'
         self.gateway = await start_gateway(reactor, self.home, config=config, simulated=False)
         self.addCleanup(lambda: Deferred.fromCoroutine(self.gateway.stop()))
 
@@ -65,9 +64,9 @@ class LoginTests(TestCase):
             await deferLater(reactor, 0.05)
         return status
 
-    async def call(self, name: str) -> Any:
+    async def call(self, name: str, arguments: Any = None) -> Any:
         """Call a tool as a client does; return the text of the result, and whether it failed."""
-        params = {"name": name, "arguments": {"a": 1}}
+        params = {"name": name, "arguments": {"a": 1} if arguments is None else arguments}
         result = await self.gateway.mcp("tools/call", params)
         return result["content"][0]["text"], bool(result.get("isError"))
 
@@ -86,6 +85,20 @@ class LoginTests(TestCase):
         )
         done: subprocess.CompletedProcess[str] = await deferToThread(run)
         return done
+
+    def stored(self) -> Any:
+        return GrantFile(self.home, "far").read()
+
+
+class LoginTests(LoginCase):
+    """The server ``far`` is protected, and ``near`` is open."""
+
+    async def start(self) -> None:
+        self.far, self.near = OAuthListeners(reactor), OAuthListeners(reactor)
+        self.near.server.open_methods = ("server/discover", "tools/list", "tools/call")
+        self.addCleanup(self.far.stop)
+        self.addCleanup(self.near.stop)
+        await self.start_gateway(self.far.table() + self.near.table("near"))
 
     async def log_in(self, *scopes: str) -> None:
         """Store another login, as a command of another process does."""
@@ -151,12 +164,41 @@ class LoginTests(TestCase):
         for secret in (*secrets, "-secret"):
             self.assertNotIn(secret, shown)
 
-    def stored(self) -> Any:
-        return GrantFile(self.home, "far").read()
-
     def check_strict(self) -> None:
         refusals = [each for each in self.far.authorization.refusals if "not valid" not in each]
         self.assertEqual(refusals, [])
         self.assertEqual(self.far.server.refusals, [])
         for request in self.far.server.requests:
             self.assertNotIn("sk-", request.headers.get("authorization", ""))
+
+
+class SdkLoginTests(LoginCase):
+    """The server is made with the official SDK, and is its own authorization server."""
+
+    def setUp(self) -> None:
+        if not sdks.are_installed():
+            sdks.skip()
+
+    async def test_login_to_sdk_server(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            number = listening.fileno()
+            origin = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            server = subprocess.Popen(
+                [sys.executable, SDK_SERVER, str(number), origin], pass_fds=[number]
+            )
+        self.addCleanup(server.wait)
+        self.addCleanup(server.terminate)
+        await self.start_gateway(f'[mcp.servers.far]\nurl = "{origin}/mcp"\n')
+        await self.until("needs login")
+        done = await self.command("login", "far")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        await self.until("ready")
+        first = self.stored()
+        self.assertEqual(await self.call("far__forget", {}), ("forgotten", False))
+        self.assertEqual(await self.call("far__forget", {}), ("forgotten", False))
+        self.assertNotEqual(self.stored().access, first.access)
+        done = await self.command("logout", "far")
+        self.assertIn("has revoked it", done.stdout)
+        text, failed = await self.call("far__forget", {})
+        self.assertTrue(failed)
+        self.assertIn(REMEDY, text)

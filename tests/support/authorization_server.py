@@ -355,7 +355,8 @@ class AuthorizationServer:
             name, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
             client, given = self._client(unquote_plus(name)), unquote_plus(secret)
             method = "client_secret_basic"
-            if scheme != "Basic" or {"client_id", "client_secret"} & form.keys():
+            is_other = form.get("client_id", client.id) != client.id
+            if scheme != "Basic" or "client_secret" in form or is_other:
                 raise RefusedError("invalid_request", "two ways of authentication")
         if method != client.method or given != client.secret:
             raise RefusedError("invalid_client", f"{method} instead of {client.method}", 401)
