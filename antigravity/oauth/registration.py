@@ -118,8 +118,10 @@ def choose_auth_method(
         return "none"
     offered = server.token_endpoint_auth_methods_supported or ["client_secret_basic"]
     for method in (registered, *offered):  # in the order that the server prefers
-        if method == "client_secret_basic" or method == "client_secret_post":
-            return method
+        if method == "client_secret_basic":
+            return "client_secret_basic"
+        if method == "client_secret_post":
+            return "client_secret_post"
     if "none" in offered:
         return "none"
     raise LoginError(
