@@ -25,7 +25,7 @@ _PAUSE: Final = 1.0
 @click.option("--since", default=None, help="24h, 7d, today, 2026-11-30 (default: the last ones)")
 @click.option("--until", default=None, help="the end; the same forms (default: now)")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
-@click.option("--model", default=None, help="only this model, requested or served")
+@click.option("--model", default=None, help="only this served model")
 @click.option("--account", default=None, help="only this account")
 @click.option("--upstream", default=None, help="only this upstream")
 @click.option("--client", default=None, help="only this client program")

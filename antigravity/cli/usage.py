@@ -27,7 +27,7 @@ _HEAD: Final = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST", "MEAN
     "--by",
     default="model",
     show_default=True,
-    help="model, account, upstream, client, client_key, outcome, hour, day or month, with commas",
+    help="model, account, upstream, client, client_key, hour, day or month, with commas",
 )
 @click.option("--model", default=None, help="only this model")
 @click.option("--account", default=None, help="only this account")

@@ -17,23 +17,22 @@ PAGE_LIMIT: Final = 500
 
 Outcome = Literal["ok", "error", "cancelled"]
 #: What sums can be grouped by: names, and one period of time.
-Group = Literal[
-    "model", "upstream", "account", "client_key", "client", "outcome", "hour", "day", "month"
-]
+Group = Literal["model", "upstream", "account", "client_key", "client", "hour", "day", "month"]
 
 
 class RequestQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which requests to list, newest first.
 
-    ``since`` and ``until`` are about the end of a request.  ``model`` is the requested or the
-    served one.  ``text`` is looked for in messages of errors, without regard to case.  ``before``
-    is ``next`` of the page before; ``after`` is ``newest`` of an earlier page, for the requests
-    that have ended since then.
+    ``since`` and ``until`` are about the end of a request.  ``model`` is the served one, or the
+    requested one if none was served.  ``text`` is looked for in messages of errors, without regard
+    to case.  ``before`` is ``next`` of the page before; ``after`` is ``newest`` of an earlier page,
+    for the requests that have ended since then.
     """
 
     since: float | None = None
     until: float | None = None
     model: str | None = None
+    requested_model: str | None = None
     upstream: str | None = None
     account: str | None = None
     client_key: str | None = None
@@ -62,7 +61,6 @@ class UsageQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     account: str | None = None
     client_key: str | None = None
     client: str | None = None
-    outcome: Outcome | None = None
 
 
 class Tokens(Struct, frozen=True):
@@ -142,7 +140,9 @@ class RequestDetail(Struct, frozen=True):
 class RequestPage(Struct, frozen=True):
     """One page of a list.
 
-    ``next`` is ``before`` of the next page, ``None`` at the end; ``newest`` is ``after`` of a
+    ``next`` is ``before`` of the next page, ``None`` at the end.  A page can have fewer requests
+    than there is room for, or none, although there is a next one: a filter without an index looks
+    at a limited number of rows.  ``newest`` is ``after`` of a
     later question.  Both are text because they are too large for the numbers of JavaScript.
     """
 
@@ -181,7 +181,6 @@ class UsageRow(Struct, frozen=True, omit_defaults=True):
     account: str | None = None
     client_key: str | None = None
     client: str | None = None
-    outcome: str | None = None
     period: str | None = None
 
 

@@ -22,9 +22,9 @@ from antigravity.interfaces.ledger import (
 )
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.ledger.periods import Unit, hour_name, hour_of, periods
-from antigravity.ledger.queries import NAME_COLUMNS, Span
+from antigravity.ledger.queries import Span
 from antigravity.ledger.reader import Reader
-from antigravity.ledger.sums import HOUR
+from antigravity.ledger.sums import HOUR, NAME_COLUMNS
 
 Row = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ _UNITS: Final[tuple[Unit, ...]] = ("hour", "day", "month")
 #: Seconds of the time range of a question without a beginning.
 _DEFAULT_RANGE: Final = 24 * 3600.0
 _TOKENS: Final = ("input", "cached", "cache_write", "cache_write_1h", "output", "reasoning")
-_FILTERS: Final = ("model", "upstream", "account", "client", "outcome")
+_FILTERS: Final = ("model", "upstream", "account", "client")
 #: The names that differ between the database and the answers.
 _COLUMN: Final = {"client_key": "key"}
 _ANSWER: Final = {"key": "client_key"}
@@ -40,12 +40,13 @@ _ANSWER: Final = {"key": "client_key"}
 
 def answer_requests(reader: Reader, question: RequestQuestion) -> RequestPage:
     """Return a page of requests."""
-    rows = reader.requests(question)
+    rows, floor = reader.requests(question)
     page = rows[: question.limit]
+    after = page[-1]["number"] if len(rows) > len(page) else floor
     newest = page[0]["number"] if page else question.after
     return RequestPage(
         [summary(row) for row in page],
-        str(page[-1]["number"]) if len(rows) > len(page) else None,
+        None if after is None else str(after),
         None if newest is None else str(newest),
     )
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from antigravity.interfaces.ledger import RequestQuestion
 from antigravity.ledger.rows import number_at
-from antigravity.ledger.sums import HOUR, VALUE_COLUMNS
+from antigravity.ledger.sums import ALL, HOUR, VALUE_COLUMNS
 
 #: The columns of a list; the others are read for one row.
 LIST_COLUMNS: Final = (
@@ -21,11 +22,13 @@ LIST_COLUMNS: Final = (
     *("attempts", "first_byte", "duration", "overhead", "input", "cached", "cache_write"),
     *("cache_write_1h", "output", "reasoning", "cost", "list_cost", "compressed", "intercepted"),
 )
-#: What a row of ``requests`` adds to the columns of ``hours`` that are not columns of its own.
+#: What a row of ``requests`` adds to the columns of sums that are not columns of its own.
 _OF_ROW: Final = {
     "hour": f"started / {HOUR}",
     "model": "coalesce(nullif(served_model, ''), model)",
     "requests": "1",
+    "errors": "CASE WHEN outcome = 'error' THEN 1 ELSE 0 END",
+    "cancelled": "CASE WHEN outcome = 'cancelled' THEN 1 ELSE 0 END",
     "first_byte": "coalesce(first_byte, 0)",
     "first_bytes": "CASE WHEN first_byte IS NULL THEN 0 ELSE 1 END",
     "cost": "coalesce(cost, 0)",
@@ -34,8 +37,16 @@ _OF_ROW: Final = {
         "CASE WHEN cost IS NULL AND input + cached + output + reasoning > 0 THEN 1 ELSE 0 END"
     ),
 }
-#: The columns of ``hours`` that rows can be grouped and filtered by.
-NAME_COLUMNS: Final = ("model", "upstream", "account", "key", "client", "outcome")
+#: The filters of a list that the database has an index for.
+_INDEXED: Final = {
+    "model": f"{_OF_ROW['model']} = :model",
+    "account": "account = :account",
+    "client_key": "key = :client_key",
+    "client": "client = :client",
+    "session": "session = :session",
+}
+#: The most rows that one page of a list looks at without an index.
+WINDOW: Final = 20_000
 #: Rows are looked for in this time after the end of an hour in which they began.
 _LONGEST: Final = 2 * HOUR
 
@@ -58,34 +69,16 @@ class Span(Struct, frozen=True):
     rows_since: int | None = None
 
 
-def list_requests(question: RequestQuestion) -> Query:
-    """Return the query of one page of requests, and of one row more."""
-    conditions: list[str] = []
-    parameters: dict[str, Any] = {"limit": question.limit + 1}
+def list_requests(question: RequestQuestion, floor: int | None = None) -> Query:
+    """Return the query of one page of requests, and of one row more.
 
-    def demand(condition: str, **values: Any) -> None:
-        conditions.append(condition)
-        parameters.update(values)
-
-    if question.since is not None:
-        demand("number >= :since", since=number_at(int(question.since * 1_000_000)))
-    if question.until is not None:
-        demand("number < :until", until=number_at(int(question.until * 1_000_000)))
-    if question.before is not None:
-        demand("number < :before", before=question.before)
-    if question.after is not None:
-        demand("number > :after", after=question.after)
-    if question.model is not None:
-        demand("(served_model = :model OR model = :model)", model=question.model)
-    if question.client_key is not None:
-        demand("key = :client_key", client_key=question.client_key)
-    for name in ("upstream", "account", "client", "session", "outcome"):
-        value = getattr(question, name)
-        if value is not None:
-            demand(f"{name} = :{name}", **{name: value})
-    if question.text:
-        pattern = question.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        demand("lower(error) LIKE lower(:text) ESCAPE '\\'", text=f"%{pattern}%")
+    :param floor: the lowest number to look at.
+    """
+    conditions = [*_bounds(question), *_filters(question)]
+    parameters = {**_parameters(question), "limit": question.limit + 1}
+    if floor is not None:
+        conditions.append("number >= :floor")
+        parameters["floor"] = floor
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return Query(
         f"SELECT {', '.join(LIST_COLUMNS)} FROM requests{where}"  # noqa: S608 - names of this module
@@ -94,26 +87,71 @@ def list_requests(question: RequestQuestion) -> Query:
     )
 
 
+def find_floor(question: RequestQuestion) -> Query | None:
+    """Return the query of the number of the row after :data:`WINDOW` rows.
+
+    ``None`` if a page needs no such bound, because it has no filter, or one that has an index.
+    """
+    filters = _filters(question)
+    if not filters or (len(filters) == 1 and filters[0] in _INDEXED.values()):
+        return None
+    bounds = _bounds(question)
+    where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
+    return Query(
+        f"SELECT number FROM requests{where} ORDER BY number DESC LIMIT 1 OFFSET {WINDOW}",  # noqa: S608
+        _parameters(question),
+    )
+
+
+def _bounds(question: RequestQuestion) -> list[str]:
+    bounds = {
+        "since": "number >= :since",
+        "until": "number < :until",
+        "before": "number < :before",
+        "after": "number > :after",
+    }
+    return [sql for name, sql in bounds.items() if getattr(question, name) is not None]
+
+
+def _filters(question: RequestQuestion) -> list[str]:
+    filters = {
+        **_INDEXED,
+        "requested_model": "model = :requested_model",
+        "upstream": "upstream = :upstream",
+        "outcome": "outcome = :outcome",
+    }
+    found = [sql for name, sql in filters.items() if getattr(question, name) is not None]
+    if question.text:
+        found.append("lower(error) LIKE lower(:text) ESCAPE '\\'")
+    return found
+
+
+def _parameters(question: RequestQuestion) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(question)
+    parameters = {name: value for name, value in fields.items() if value is not None}
+    for name in ("since", "until"):
+        if name in parameters:
+            parameters[name] = number_at(int(parameters[name] * 1_000_000))
+    if question.text:
+        pattern = question.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        parameters["text"] = f"%{pattern}%"
+    return parameters
+
+
 def add_up(span: Span, groups: Sequence[str], filters: Mapping[str, str], *, limit: int) -> Query:
     """Return the query of the sums in ``span``, those with most requests first.
 
-    :param groups: names in :data:`NAME_COLUMNS`, as the keys of ``filters``, or ``hour``.
+    :param groups: names in ``NAME_COLUMNS``, as the keys of ``filters``, or ``hour``.
     """
     parameters: dict[str, Any] = {"since": span.since, "until": span.until, **filters}
-    names = tuple(dict.fromkeys((*groups, "outcome")))
-    source = _full_hours(names, filters)
+    source = _full_hours(groups, filters)
     if span.rows_since is not None:
         parameters["rows_since"] = span.rows_since
         parameters["rows_until"] = span.since * HOUR
         parameters["first"] = number_at(span.rows_since)
         parameters["last"] = number_at(span.since * HOUR + _LONGEST)
-        source = f"{source} UNION ALL {_single_rows(names, filters)}"
-    columns = [
-        *groups,
-        *(f"sum({name}) AS {name}" for name in VALUE_COLUMNS),
-        "sum(CASE WHEN outcome = 'error' THEN requests ELSE 0 END) AS errors",
-        "sum(CASE WHEN outcome = 'cancelled' THEN requests ELSE 0 END) AS cancelled",
-    ]
+        source = f"{source} UNION ALL {_single_rows(groups, filters)}"
+    columns = [*groups, *(f"sum({name}) AS {name}" for name in VALUE_COLUMNS)]
     sql = f"SELECT {', '.join(columns)} FROM ({source}) AS found"  # noqa: S608 - names of this module
     if groups:
         sql += f" GROUP BY {', '.join(groups)} ORDER BY sum(requests) DESC, {', '.join(groups)}"
@@ -122,17 +160,26 @@ def add_up(span: Span, groups: Sequence[str], filters: Mapping[str, str], *, lim
     return Query(sql, parameters)
 
 
-def _full_hours(names: Sequence[str], filters: Mapping[str, str]) -> str:
-    conditions = ["hour >= :since", "hour < :until", *(f"{name} = :{name}" for name in filters)]
-    sums = (f"sum({name}) AS {name}" for name in VALUE_COLUMNS)
+def _full_hours(groups: Sequence[str], filters: Mapping[str, str]) -> str:
+    """Return the rows of the smallest table that has the names."""
+    names = {*groups, *filters} - {"hour"}
+    if len(names) > 1:
+        table, conditions = "hours", [f"{name} = :{name}" for name in filters]
+        columns = list(groups)
+    else:
+        kind = next(iter(names), ALL)
+        table, conditions = "names_by_hour", [f"kind = '{kind}'"]
+        conditions += [f"name = :{name}" for name in filters]
+        columns = [name if name == "hour" else f"name AS {name}" for name in groups]
+    conditions += ["hour >= :since", "hour < :until"]
     return (
-        f"SELECT {', '.join((*names, *sums))} FROM hours"  # noqa: S608 - names of this module
-        f" WHERE {' AND '.join(conditions)} GROUP BY {', '.join(names)}"
+        f"SELECT {', '.join((*columns, *VALUE_COLUMNS))} FROM {table}"  # noqa: S608 - names of this module
+        f" WHERE {' AND '.join(conditions)}"
     )
 
 
-def _single_rows(names: Sequence[str], filters: Mapping[str, str]) -> str:
-    values = (f"{_OF_ROW.get(name, name)} AS {name}" for name in (*names, *VALUE_COLUMNS))
+def _single_rows(groups: Sequence[str], filters: Mapping[str, str]) -> str:
+    values = (f"{_OF_ROW.get(name, name)} AS {name}" for name in (*groups, *VALUE_COLUMNS))
     conditions = [
         "number >= :first AND number < :last",
         "started >= :rows_since AND started < :rows_until",

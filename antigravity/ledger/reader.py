@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from antigravity.interfaces.ledger import RequestQuestion
 from antigravity.ledger.database import Database, load_queries
-from antigravity.ledger.queries import Query, Span, add_up, list_requests
+from antigravity.ledger.queries import Query, Span, add_up, find_floor, list_requests
 
 #: The most connections that are kept open, and the most groups of sums.
 _KEPT: Final = 2
@@ -31,9 +31,15 @@ class Reader:
         self._idle: list[sqlite3.Connection] = []
         self._queries = load_queries("read")
 
-    def requests(self, question: RequestQuestion) -> list[Row]:
-        """Return one page of requests, newest first, and one row more if there is one."""
-        return self._fetch(list_requests(question))
+    def requests(self, question: RequestQuestion) -> tuple[list[Row], int | None]:
+        """Return one page of requests, newest first, and one row more if there is one.
+
+        Return also the lowest number that was looked at, if there are rows below it.
+        """
+        query = find_floor(question)
+        found = [] if query is None else self._fetch(query)
+        floor = found[0]["number"] if found else None
+        return self._fetch(list_requests(question, floor)), floor
 
     def request(self, request_id: str) -> Row | None:
         """Return a request with its ``attempts``, ``None`` if there is none with this id."""

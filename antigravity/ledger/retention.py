@@ -57,6 +57,7 @@ class Retention:
         queries: Any = self._queries
         today = now // _DAY
         queries.delete_hours(connection, before=(today - DAYS_DAYS) * 24)
+        queries.delete_names_by_hour(connection, before=(today - DAYS_DAYS) * 24)
         queries.delete_refusals(connection, before=(today - HOURS_DAYS) * 24)
         queries.delete_names(connection, before=(today - HOURS_DAYS) * 24)
         hour = queries.oldest_unmerged_hour(connection, before=(today - HOURS_DAYS) * 24)
@@ -65,6 +66,8 @@ class Retention:
         day = hour // 24 * 24
         queries.merge_hours(connection, day=day)
         queries.delete_merged_hours(connection, day=day)
+        queries.merge_names(connection, day=day)
+        queries.delete_merged_names(connection, day=day)
         return True
 
 

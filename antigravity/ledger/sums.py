@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Hashable, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from antigravity.ledger.rows import RequestRow
+
+K = TypeVar("K", bound=Hashable)
 
 #: Microseconds.
 HOUR: Final = 3600 * 1_000_000
@@ -26,27 +28,23 @@ _ADDED: Final = (
     "searches",
 )
 
-#: hour, model, upstream, account, key, client, outcome
-SumKey = tuple[int, str, str, str, str, str, str]
+#: The columns of a row that requests are added up by; of a model it is the served one, or the
+#: requested one where none was served.
+NAME_COLUMNS: Final = ("model", "upstream", "account", "key", "client")
+#: The kind of the sums of all requests of an hour; their name is empty.
+ALL: Final = "all"
 
 
-class HourSum(Struct):
-    """The sum of the requests of one hour that have the first fields in common.
+class Totals(Struct):
+    """Requests added up.
 
-    ``hour`` is in hours since the epoch, of the start of the requests.  ``model`` is the served
-    model, or the requested one where none was served.  ``unpriced`` counts the requests with
-    tokens whose price is unknown.  ``first_bytes`` counts the requests that ``first_byte`` adds
-    up.  Durations are in microseconds, costs in nanodollars.
+    ``unpriced`` counts the requests with tokens whose price is unknown.  ``first_bytes`` counts
+    the requests that ``first_byte`` adds up.  Durations are in microseconds, costs in nanodollars.
     """
 
-    hour: int
-    model: str
-    upstream: str
-    account: str
-    key: str
-    client: str
-    outcome: str
     requests: int = 0
+    errors: int = 0
+    cancelled: int = 0
     attempts: int = 0
     duration: int = 0
     overhead: int = 0
@@ -68,6 +66,10 @@ class HourSum(Struct):
         self.requests += 1
         for name in _ADDED:
             setattr(self, name, getattr(self, name) + getattr(row, name))
+        if row.outcome == "error":
+            self.errors += 1
+        elif row.outcome == "cancelled":
+            self.cancelled += 1
         if row.first_byte is not None:
             self.first_byte += row.first_byte
             self.first_bytes += 1
@@ -78,26 +80,46 @@ class HourSum(Struct):
             self.unpriced += 1
 
 
-#: The names of the columns that identify a sum, and of those that are added up.
-KEY_COLUMNS: Final = msgspec.structs.fields(HourSum)[:7]
-VALUE_COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(HourSum)[7:])
+#: The names of the columns that are added up.
+VALUE_COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(Totals))
 
 
-def sums_of(rows: Iterable[RequestRow]) -> list[HourSum]:
-    """Return the sums of some rows."""
-    sums: dict[SumKey, HourSum] = {}
-    for row in rows:
-        key: SumKey = (
-            row.started // HOUR,
-            row.served_model or row.model,
-            row.upstream,
-            row.account,
-            row.key,
-            row.client,
-            row.outcome,
-        )
-        found = sums.get(key)
-        if found is None:
-            found = sums[key] = HourSum(*key)
-        found.add(row)
-    return list(sums.values())
+class HourSums:
+    """The sums of rows by hour: by all their names together, and by each kind of name alone.
+
+    The latter are few, so that most questions are answered from few rows.
+    """
+
+    def __init__(self) -> None:
+        self._combined: dict[tuple[int, str, str, str, str, str], Totals] = {}
+        self._single: dict[tuple[str, int, str], Totals] = {}
+
+    def add(self, row: RequestRow) -> None:
+        """Add a row."""
+        hour = row.started // HOUR
+        names = (row.served_model or row.model, row.upstream, row.account, row.key, row.client)
+        _totals(self._combined, (hour, *names)).add(row)
+        _totals(self._single, (ALL, hour, "")).add(row)
+        for kind, name in zip(NAME_COLUMNS, names, strict=True):
+            _totals(self._single, (kind, hour, name)).add(row)
+
+    def combined(self) -> list[dict[str, object]]:
+        """Return the rows of the table ``hours``."""
+        columns = ("hour", *NAME_COLUMNS)
+        return [_columns(columns, key, totals) for key, totals in self._combined.items()]
+
+    def single(self) -> list[dict[str, object]]:
+        """Return the rows of the table ``names_by_hour``."""
+        columns = ("kind", "hour", "name")
+        return [_columns(columns, key, totals) for key, totals in self._single.items()]
+
+
+def _totals(sums: dict[K, Totals], key: K) -> Totals:
+    found = sums.get(key)
+    if found is None:
+        found = sums[key] = Totals()
+    return found
+
+
+def _columns(names: Sequence[str], key: Sequence[object], totals: Totals) -> dict[str, object]:
+    return {**dict(zip(names, key, strict=True)), **msgspec.structs.asdict(totals)}

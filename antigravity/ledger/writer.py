@@ -20,7 +20,7 @@ from antigravity.ledger.rows import (
     attempt_rows,
     request_row,
 )
-from antigravity.ledger.sums import HOUR, sums_of
+from antigravity.ledger.sums import HOUR, HourSums
 
 #: The most rows that are made at once; other threads run between them.
 _SLICE: Final = 50
@@ -88,7 +88,11 @@ class Writer:
                 self._queries.insert_requests(connection, map(as_dict, made))
                 rows += made
             self._queries.insert_attempts(connection, map(as_dict, attempts))
-            self._queries.add_to_hours(connection, map(as_dict, sums_of(rows)))
+            sums = HourSums()
+            for row in rows:
+                sums.add(row)
+            self._queries.add_to_hours(connection, sums.combined())
+            self._queries.add_to_names_by_hour(connection, sums.single())
             self._queries.use_names(connection, names)
             self._queries.add_refusals(
                 connection,

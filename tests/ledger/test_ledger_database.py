@@ -99,8 +99,11 @@ def test_lists_are_newest_first_and_have_pages(writer: Writer, reader: Reader) -
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        ({"model": "claude-opus-4-6"}, "210"),
-        ({"model": "m"}, "3"),
+        ({"model": "gemini-3-pro"}, "210"),
+        ({"requested_model": "claude-opus-4-6"}, "210"),
+        ({"requested_model": "m"}, "3"),
+        ({"model": "m"}, ""),
+        ({"model": "unserved"}, "4"),
         ({"model": "served"}, "3"),
         ({"outcome": "error"}, "1"),
         ({"outcome": "cancelled"}, "2"),
@@ -109,7 +112,7 @@ def test_lists_are_newest_first_and_have_pages(writer: Writer, reader: Reader) -
         ({"text": "ODD_%"}, "1"),
         ({"text": "odd%"}, ""),
         ({"session": "s", "client": "codex"}, "3"),
-        ({"since": START + 1}, "3"),
+        ({"since": START + 1}, "43"),
         ({"until": START + 1}, "210"),
     ],
 )
@@ -126,8 +129,9 @@ def test_lists_are_filtered(
     )
     clock.now += 10
     codex = make_record(3, model="m", mapped_model="served", client="codex_cli/1", session="s")
-    writer.write([codex], {})
-    assert "".join(ids(reader.requests(RequestQuestion(**wanted)))) == found
+    unserved = make_record(4, model="unserved", mapped_model="", client="", attempts=[])
+    writer.write([codex, unserved], {})
+    assert "".join(ids(reader.requests(RequestQuestion(**wanted))[0])) == found
 
 
 def test_sums_are_added_up_over_transactions(writer: Writer, reader: Reader) -> None:
@@ -183,12 +187,31 @@ def test_usage_has_totals_groups_and_periods(writer: Writer, reader: Reader) -> 
 def test_usage_begins_within_an_hour(writer: Writer, reader: Reader) -> None:
     writer.write([make_record(n, started=START - n * 600) for n in range(-1, 9)], {})
     writer.write([make_record(99, started=START - 7 * 600, outcome="cancelled")], {})
-    for by in ("", "outcome", "hour", "day"):
+    for by in ("", "model", "hour", "day", "model,client,day"):
         question = UsageQuestion(since=START - 4500, by=by, client="claude-code")
         report = answer_usage(reader, question, START + 1200)
         assert (report.total.requests, report.total.cancelled) == (10, 1)
         if by:
             assert sum(row.sums.requests for row in report.rows) == 10
+
+
+def test_pages_look_at_a_limited_number_of_rows(
+    writer: Writer, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("antigravity.ledger.queries.WINDOW", 10)
+    many = [make_record(number) for number in range(35)]
+    many[3].outcome = many[30].outcome = "error"
+    writer.write(many, {})
+    found, pages, before = "", 0, None
+    while True:
+        question = RequestQuestion(outcome="error", account="a@google", before=before)
+        page = answer_requests(reader, question)
+        found, pages = found + names(page) + ";", pages + 1
+        if page.next is None:
+            break
+        before = int(page.next)
+    assert (found, pages) == ("30;;3;;", 4)
+    assert len(answer_requests(reader, RequestQuestion(account="a@google")).requests) == 35
 
 
 @pytest.mark.parametrize(
@@ -213,7 +236,7 @@ def test_one_request_is_answered_whole(writer: Writer, reader: Reader) -> None:
 
 def test_empty_ledger_answers(writer: Writer, reader: Reader) -> None:
     writer.open()
-    assert reader.requests(RequestQuestion()) == []
+    assert reader.requests(RequestQuestion())[0] == []
     (total,) = reader.add_up(Span(0, HOUR))
     assert total["requests"] is None
 
@@ -227,7 +250,7 @@ def test_old_rows_are_deleted_in_steps(
     retention, bounds = Retention(writer), Bounds(max_age=DAY, max_bytes=0)
     assert retention.step(bounds, clock.now)
     assert not retention.step(bounds, clock.now)
-    assert ids(reader.requests(RequestQuestion())) == ["1500"]
+    assert ids(reader.requests(RequestQuestion())[0]) == ["1500"]
     with database.errors(), writer.opened() as connection:
         assert connection.execute("SELECT count(*) FROM attempts").fetchone() == (1,)
     (total,) = reader.add_up(NOW)
@@ -250,7 +273,7 @@ def test_rows_are_deleted_when_they_need_too_much_space(
     with writer.opened() as connection:
         assert used_bytes(connection) <= limit
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    rows = reader.requests(RequestQuestion(limit=1))
+    rows = reader.requests(RequestQuestion(limit=1))[0]
     assert ids(rows) == ["5999", "5998"]
     assert 2 <= steps < 6
     assert writer._database.size() < size
@@ -295,7 +318,7 @@ def test_damaged_file_is_set_aside(writer: Writer, database: Database, reader: R
     with pytest.raises(DamagedError, match=r"renamed to ledger\.db\.broken"):
         writer.write([make_record()], {})
     writer.write([make_record()], {})
-    assert ids(reader.requests(RequestQuestion())) == ["1"]
+    assert ids(reader.requests(RequestQuestion())[0]) == ["1"]
 
 
 def test_file_of_newer_version_is_not_touched(writer: Writer, database: Database) -> None:
@@ -318,7 +341,7 @@ def test_failed_transaction_changes_nothing(writer: Writer, reader: Reader) -> N
     with pytest.raises(LedgerError, match="full"):
         writer.write(many, {})
     writer.write(many[:3], {})
-    assert len(reader.requests(RequestQuestion())) == 4
+    assert len(reader.requests(RequestQuestion())[0]) == 4
     assert len(reader.names("model")) == 4
 
 
@@ -329,7 +352,7 @@ def test_long_query_ends_with_error(
     monkeypatch.setattr("antigravity.ledger.reader._STEPS", 0)
     monkeypatch.setattr("antigravity.ledger.reader._STEP", 100)
     with pytest.raises(LedgerError, match="interrupted"):
-        reader.requests(RequestQuestion(text="x"))
+        reader.requests(RequestQuestion(text="x"))[0]
 
 
 KILLED = """

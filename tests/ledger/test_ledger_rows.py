@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -20,7 +22,7 @@ from antigravity.ledger.rows import (
     request_row,
     time_of,
 )
-from antigravity.ledger.sums import sums_of
+from antigravity.ledger.sums import HourSums
 from tests.ledger.samples import HOUR, make_record, price
 
 COUNTS = st.integers(0, 10**9)
@@ -97,25 +99,31 @@ def test_clients_are_known_by_user_agent(agent: str, name: str) -> None:
 
 
 def test_sums_are_by_hour_and_names() -> None:
-    rows = [
-        request_row(record, number, price)
-        for number, record in enumerate(
-            [
-                make_record(1),
-                make_record(2),
-                make_record(3, outcome="error", first_byte=None, usage=None),
-                make_record(4, mapped_model="unknown-1"),
-                make_record(5, started=1_796_032_800.0 + 3600),
-            ]
-        )
-    ]
-    sums = {(each.hour - HOUR, each.model, each.outcome): each for each in sums_of(rows)}
-    assert len(sums) == 4
-    both = sums[0, "gemini-3-pro", "ok"]
-    assert (both.requests, both.input, both.output, both.first_bytes) == (2, 100, 20, 2)
-    assert (both.cost, both.list_cost, both.unpriced) == (60_000, 120_000, 0)
-    assert sums[0, "gemini-3-pro", "error"].unpriced == 0
-    assert sums[0, "unknown-1", "ok"].unpriced == 1
+    sums = HourSums()
+    for record in (
+        make_record(1),
+        make_record(2),
+        make_record(3, outcome="error", first_byte=None, usage=None),
+        make_record(4, mapped_model="unknown-1", outcome="cancelled"),
+        make_record(5, started=1_796_032_800.0 + 3600),
+    ):
+        sums.add(request_row(record, 1, price))
+    combined: dict[Any, Any] = {
+        (each["hour"] - HOUR, each["model"]): each  # type: ignore[operator]
+        for each in sums.combined()
+    }
+    assert len(combined) == 3
+    both = combined[0, "gemini-3-pro"]
+    assert (both["requests"], both["errors"], both["input"], both["output"]) == (3, 1, 100, 20)
+    assert (both["first_bytes"], both["attempts"], both["unpriced"]) == (2, 3, 0)
+    assert (both["cost"], both["list_cost"]) == (60_000, 120_000)
+    assert combined[0, "unknown-1"]["unpriced"] == combined[0, "unknown-1"]["cancelled"] == 1
+    single: dict[Any, Any] = {
+        (each["kind"], each["hour"], each["name"]): each["requests"] for each in sums.single()
+    }
+    assert single["all", HOUR, ""] == 4
+    assert single["model", HOUR, "unknown-1"] == 1
+    assert single["client", HOUR + 1, "claude-code"] == 1
 
 
 def test_too_many_names_become_other() -> None:

@@ -57,7 +57,7 @@ class ServiceTests(SynchronousTestCase):
 
     def ids(self) -> list[str]:
         rows = self.successResultOf(
-            self.ledger.ask(lambda r: r.requests(RequestQuestion(limit=499)))
+            self.ledger.ask(lambda r: r.requests(RequestQuestion(limit=499))[0])
         )
         return [row["id"] for row in rows]
 

@@ -86,8 +86,8 @@ class CommandTests(AccountCase):
             found = [row["model"] for row in usage["by_model"]]
             self.assertEqual(found, [MODEL, "no-such-model"])
             self.assertEqual(usage["tokens"]["total"], usage["by_day"][0]["tokens"]["total"])
-            text = await self.command("usage", "--by", "day,outcome")
-            self.assertIn("OUTCOME", text)
+            text = await self.command("usage", "--by", "day,account,model")
+            self.assertIn("ACCOUNT", text)
             self.assertIn("total", text)
 
         await self.both(check)

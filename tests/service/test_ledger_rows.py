@@ -15,7 +15,7 @@ class LedgerRowTests(AccountCase):
         ledger = self.gateway.ledger.ledger
         assert ledger is not None
         await ledger.flush()
-        rows: list[dict[str, Any]] = await ledger.ask(lambda r: r.requests(RequestQuestion()))
+        rows: list[dict[str, Any]] = await ledger.ask(lambda r: r.requests(RequestQuestion())[0])
         return rows
 
     async def test_served_and_refused_requests_have_rows(self) -> None:

@@ -45,7 +45,9 @@ CREATE TABLE requests (
 );
 
 CREATE INDEX requests_by_id ON requests (id);
-CREATE INDEX requests_by_model ON requests (served_model, number);
+CREATE INDEX requests_by_model ON requests (
+    coalesce(nullif(served_model, ''), model), number
+);
 CREATE INDEX requests_by_account ON requests (account, number);
 CREATE INDEX requests_by_key ON requests (key, number);
 CREATE INDEX requests_by_client ON requests (client, number);
@@ -75,8 +77,9 @@ CREATE TABLE hours (
     account TEXT NOT NULL,
     key TEXT NOT NULL,
     client TEXT NOT NULL,
-    outcome TEXT NOT NULL,
     requests INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    cancelled INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     duration INTEGER NOT NULL,
     overhead INTEGER NOT NULL,
@@ -92,7 +95,33 @@ CREATE TABLE hours (
     cost INTEGER NOT NULL,
     list_cost INTEGER NOT NULL,
     unpriced INTEGER NOT NULL,
-    PRIMARY KEY (hour, model, upstream, account, key, client, outcome)
+    PRIMARY KEY (hour, model, upstream, account, key, client)
+) WITHOUT ROWID;
+
+-- The same sums by one kind of name alone, and of all requests (the kind is 'all').
+CREATE TABLE names_by_hour (
+    kind TEXT NOT NULL,
+    hour INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    cancelled INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    duration INTEGER NOT NULL,
+    overhead INTEGER NOT NULL,
+    first_byte INTEGER NOT NULL,
+    first_bytes INTEGER NOT NULL,
+    input INTEGER NOT NULL,
+    cached INTEGER NOT NULL,
+    cache_write INTEGER NOT NULL,
+    cache_write_1h INTEGER NOT NULL,
+    output INTEGER NOT NULL,
+    reasoning INTEGER NOT NULL,
+    searches INTEGER NOT NULL,
+    cost INTEGER NOT NULL,
+    list_cost INTEGER NOT NULL,
+    unpriced INTEGER NOT NULL,
+    PRIMARY KEY (kind, hour, name)
 ) WITHOUT ROWID;
 
 -- The names that rows can be filtered by; used is the last hour in which a name occurred.
