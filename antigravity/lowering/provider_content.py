@@ -18,6 +18,8 @@ _STORED: Final = {
     "cachedContent": "send the cached content itself",
     "cached_content": "send the cached content itself",
 }
+#: Fields that ask the provider for another kind of response, and the alternative.
+_OTHER_RESPONSES: Final = {("anthropic", "compaction"): "ask for a summary in a message"}
 #: Instructions for a server rather than a model: the gateway follows them, or they do not apply.
 _FOR_SERVERS: Final = frozenset(
     {"include", "previous_response_id", "safety_identifier", "store", "stream_options"}
@@ -31,7 +33,9 @@ def check_provider_content(request: Request) -> None:
     """Check that a request for another protocol's model refers to no content of its own provider.
 
     The model could not read files in messages and in the containers of tools, items that OpenAI
-    stores, and content that Google caches, and would answer without them.
+    The model could not read files in messages and in the containers of tools, items that OpenAI
+    stores, and content that Google caches, and would answer without them.  It would also answer
+    instead of compacting, as Anthropic's clients can ask.
 
     :raises InvalidRequestError: naming the first reference to such content.
     """
@@ -42,6 +46,14 @@ def check_provider_content(request: Request) -> None:
                 f"model that serves this request cannot read it: {instead}.",
                 param=name,
                 code="unsupported_file",
+            )
+    for (protocol, name), instead in _OTHER_RESPONSES.items():
+        if request.protocol == protocol and request.extensions.get(name):
+            raise InvalidRequestError(
+                f"Only {protocol} upstreams have `{name}`, and another one serves this request: "
+                f"{instead}.",
+                param=name,
+                code="unsupported_parameter",
             )
     for what, identity in _references(request):
         raise UnreadablePartError(

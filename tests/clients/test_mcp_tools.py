@@ -9,6 +9,7 @@ import pytest
 
 from tests.clients.conftest import Gateways
 from tests.clients.drivers import Driver
+from tests.clients.servers import TARGETS
 from tests.support.mcp_processes import offering_everything
 
 #: What the tool says, which is then the answer.
@@ -37,6 +38,18 @@ def test_codex_calls_tools(codex: Driver, gateways: Gateways, url: str) -> None:
     options = ("-m", "gpt-4.1", "-c", f'mcp_servers.ag.url="{url}"')
     prompt = f"[[tool {TOOL} {{}}]]"
     answer = codex.ask(gateways("responses").address, prompt, *options)
+    assert ANSWER in answer.out, answer.output
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_codex_calls_tools_that_it_has_found(
+    codex: Driver, gateways: Gateways, url: str, target: str
+) -> None:
+    name = TOOL if target == "responses" else f"mcp__ag__{TOOL}"
+    search = json.dumps({"query": f"{TOOL} ag"})
+    prompt = f"[[tool tool_search {search}]][[then]][[tool {name} {{}}]]"
+    options = ("-c", f'mcp_servers.ag.url="{url}"')
+    answer = codex.ask(gateways(target).address, prompt, *options)
     assert ANSWER in answer.out, answer.output
 
 

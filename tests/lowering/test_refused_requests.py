@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from antigravity.ir.capabilities import Capabilities, Target, Traits
 from antigravity.ir.errors import InvalidRequestError, UnreadablePartError
@@ -200,6 +201,14 @@ def test_google_cached_content_is_refused_elsewhere() -> None:
         lowered(request, CHAT)
     assert caught.value.param == "cachedContent"
     lower(request, GEMINI, Target("m"), "elsewhere")
+
+
+def test_compaction_of_anthropic_is_refused_elsewhere() -> None:
+    request = replace(asked(extensions={"compaction": {"type": "summarize"}}), protocol="anthropic")
+    with pytest.raises(InvalidRequestError) as caught:
+        lowered(request, CHAT)
+    assert caught.value.param == "compaction"
+    lower(request, CHAT, Target("m"), "anthropic")
 
 
 @pytest.mark.parametrize(

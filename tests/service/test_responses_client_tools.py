@@ -9,6 +9,7 @@ from antigravity.testing.responses import GatewayResponse
 from tests.service.responses_fixture import ItemsCase
 from tests.service.responses_samples import TRANSLATED, Json
 
+OWN = "demo-openai-responses/gpt-5.1"
 PATCH = {"type": "update_file", "path": "a.txt", "diff": "@@\n-old\n+new"}
 FOUND = {"type": "function", "name": "found", "parameters": {"type": "object", "properties": {}}}
 OUTPUT = {"stdout": "OUT-7", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}}
@@ -72,7 +73,7 @@ class ClientToolTests(ItemsCase):
     async def test_calls_and_results_are_translated(self) -> None:
         await self.start()
         for declaration, arguments, item, result in CASES:
-            for model in TRANSLATED.values():
+            for model in (OWN, *TRANSLATED.values()):
                 await self.check_loop(model, declaration, arguments, item, result)
 
     async def check_loop(

@@ -85,6 +85,8 @@ _FORMS: Final = {"bash_": _BASH, "text_editor_": _EDITOR, "memory_": _MEMORY}
 
 def as_functions(request: Request) -> FunctionForms | None:
     """Return the request with functions for such tools, ``None`` if it has none."""
+    if not any(isinstance(tool, HostedTool) for tool in request.tools):
+        return None
     tools = tuple(map(_as_function, request.tools))
     return None if tools == request.tools else FunctionForms(replace(request, tools=tools))
 

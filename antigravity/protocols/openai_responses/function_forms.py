@@ -47,7 +47,9 @@ def as_functions(request: Request) -> FunctionForms | None:
     :raises InvalidRequestError: if a tool that a search has found is not valid.
     """
     if not any(_is_typed(tool) for tool in request.tools) and not any(
-        _is_item(part) for message in request.messages for part in message.parts
+        type(part) is Opaque and _is_item(part)  # nearly no part is one
+        for message in request.messages
+        for part in message.parts
     ):
         return None
     converter = _Converter(request)

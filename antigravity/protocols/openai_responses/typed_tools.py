@@ -177,9 +177,11 @@ def _found_names(wire: JsonObject) -> str:
     names: list[str] = []
     listed: Any = wire.get("tools")
     for tool in listed if isinstance(listed, list) else ():
-        inner = _object(tool).get("tools")
+        given = _object(tool)
+        inner = given.get("tools")
+        space = f"{_text(given.get('name'))}__" if isinstance(inner, list) else ""
         for each in inner if isinstance(inner, list) else (tool,):
-            names.append(_text(_object(each).get("name") or _object(each).get("type")))
+            names.append(f"{space}{_text(_object(each).get('name') or _object(each).get('type'))}")
     if not names:
         return "No tool was found."
     return f"These tools can be called now: {', '.join(names)}"

@@ -8,6 +8,7 @@ from typing import Any, Final
 from antigravity.simulator import signatures
 from antigravity.simulator.compaction import encode_item
 from antigravity.simulator.encoders.chunks import split_in_half
+from antigravity.simulator.encoders.client_tools import CALLS, encode_typed_call, is_typed
 from antigravity.simulator.encoders.events import Context, Event
 from antigravity.simulator.encoders.logprobs import build_logprobs
 from antigravity.simulator.encoders.png import PNG_BASE64
@@ -189,6 +190,7 @@ def _started(item: dict[str, Any]) -> dict[str, Any]:
         "custom_tool_call": {"input": ""},
         "web_search_call": {"status": "in_progress"},
         "image_generation_call": {"status": "in_progress", "result": None},
+        **{key: {"status": "in_progress"} for key in CALLS},
     }
     begun = {**item, **empty[item["type"]]}
     if "encrypted_content" in begun:
@@ -209,6 +211,8 @@ def _reasoning(script: Script, context: Context) -> dict[str, Any]:
 
 
 def _call(call: Call, context: Context, index: int) -> dict[str, Any]:
+    if is_typed(call, context):
+        return encode_typed_call(call, context, index)
     if call.custom:
         item = {
             "id": context.id("ctc_", index),

@@ -8,6 +8,7 @@ from antigravity.simulator.parsers.attachments import inline, linked
 from antigravity.simulator.parsers.chat import allowed_by
 from antigravity.simulator.view import Attachment, Tool, Turn, View, compact
 
+_WITH_TOOLS: Final = ("additional_tools", "tool_search_output")
 _LOGPROBS: Final = "message.output_text.logprobs"
 
 
@@ -48,8 +49,8 @@ def parse(body: dict[str, Any], items: list[Any]) -> View:
 
 
 def _declared(body: dict[str, Any], items: list[Any]) -> list[Any]:
-    """Return the declared tools; some clients send them as an item of the input."""
-    later = [item.get("tools") or () for item in items if item.get("type") == "additional_tools"]
+    """Return the declared tools; items of the input have more: clients' own, and what is found."""
+    later = [item.get("tools") or () for item in items if item.get("type") in _WITH_TOOLS]
     return [tool for tools in (body.get("tools") or (), *later) for tool in tools]
 
 
@@ -79,7 +80,7 @@ def _turn(item: dict[str, Any]) -> Turn:
         text = item["name"] + str(item.get("arguments", item.get("input")))
         return Turn("assistant", hidden=text)
     if kind.endswith("_output"):
-        return Turn("user", results=(compact(item.get("output")),))
+        return Turn("user", results=(compact(item.get("output", item.get("tools"))),))
     # Reasoning belongs to what follows it; the rest is the service's own.
     hidden = "" if kind == "reasoning" else compact(item)
     return Turn("system" if kind == "additional_tools" else "assistant", hidden=hidden)
