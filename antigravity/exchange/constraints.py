@@ -97,11 +97,12 @@ def require_origin(context: RequestContext, plan: Plan, continuation: Continuati
         remaining = ()  # upstreams do not tell our clients apart
     if not remaining:
         name = continuation.reference
-        field = "previous_response_id" if stored is None else stored.reference
-        what = field.removeprefix("previous_").removesuffix("_id")
+        assert stored is not None  # otherwise there would be no continuation
+        field = stored.reference
+        what = field.rpartition(".")[2].removeprefix("previous_").removesuffix("_id")
         raise NotFoundError(
             f"The {what} {name!r} {problem} Send the whole conversation as input.",
             param=field,
-            code=f"{field.removesuffix('_id')}_not_found",
+            code=stored.missing_code,
         )
     return plan.with_options(remaining)

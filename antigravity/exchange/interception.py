@@ -93,7 +93,7 @@ def _interested(context: RequestContext, plugins: Sequence[_Plugin]) -> list[_Pl
 
 def _continues(context: RequestContext) -> bool:
     stored = context.traits.stored_responses
-    return stored is not None and stored.previous_id(context.outline.body) is not None
+    return stored is not None and stored.previous_id(context.outline) is not None
 
 
 def _decoded(context: RequestContext) -> Request | None:

@@ -6,7 +6,7 @@ the feature.  All functions are pure, and none of them decodes a whole request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -58,32 +58,48 @@ class StreamFraming(Struct, frozen=True):
     encode_failure: Callable[[GatewayError], bytes]
 
 
+class Retrieval(Struct, frozen=True):
+    """How a protocol replies to a call about one stored response.
+
+    ``encode`` returns the reply about stored items, or raises ``InvalidRequestError``;
+    ``not_found`` returns the error if there are none.
+    """
+
+    encode: Callable[[Call, bytes], HttpReply]
+    not_found: Callable[[Call], NotFoundError]
+
+
 class StoredResponses(Struct, frozen=True):
     """How a protocol's requests refer to earlier responses and read them.
 
     Bodies, histories and stored items are JSON texts.  Stream encoders of such a protocol have the
-    attribute ``final_response``: the whole response's JSON object, ``None`` before the end.
-    Routes about one stored response have the operation ``stored`` and the argument ``id``.
+    attribute ``final_response``: the whole response's JSON object, ``None`` before the end, and if
+    it is not to be stored.  Routes about one stored response have the operation ``stored`` and the
+    argument ``id``.
 
-    ``previous_id`` returns the id of the response that a body continues, if there is one.
-    ``wants_store`` returns whether the response to a body must be stored.
+    ``previous_id`` returns the id of the response that a call continues, if there is one.
+    ``wants_store`` returns whether the response to a call must be stored.
     ``expand`` returns a body with the items of a history before its own, and without the id.
     ``items_to_store`` returns the items of the (expanded) body and of its response.
-    ``encode`` returns the reply to a ``stored`` call about stored items, or raises
-    ``InvalidRequestError``; ``not_found`` returns the error if there are none.
-    ``reference`` is the name of the field with the id of the response that a body continues.
+    ``retrieval`` serves ``stored`` calls, ``None`` if the protocol has none.
+    ``reference`` is the name of the field with the id of the response that a body continues, and
+    ``missing_code`` the code of the error if that response is not found.
     ``only_known`` says that an id which is not known here is refused, although an upstream of the
     protocol might know it: it may be another client's.
+    ``referenced`` returns the ids of the responses of which a body names single items, and
+    ``resolve`` returns the body with these items, given stored items by response id.
     """
 
-    previous_id: Callable[[bytes], str | None]
-    wants_store: Callable[[bytes], bool]
+    previous_id: Callable[[Call], str | None]
+    wants_store: Callable[[Call], bool]
     expand: Callable[[bytes, Sequence[bytes]], bytes]
     items_to_store: Callable[[bytes, bytes], bytes]
-    encode: Callable[[Call, bytes], HttpReply]
-    not_found: Callable[[Call], NotFoundError]
+    retrieval: Retrieval | None = None
     reference: str = "previous_response_id"
     only_known: bool = False
+    missing_code: str = "previous_response_not_found"
+    referenced: Callable[[bytes], Iterable[str]] | None = None
+    resolve: Callable[[bytes, Mapping[str, bytes]], bytes] | None = None
 
 
 class CompactionRequest(Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI
 
-from tests.interop.targets import RESPONSES, TARGETS, Target, name
+from tests.interop.targets import CHAT, RESPONSES, TARGETS, Target, name
 
 TRANSLATED = [each for each in TARGETS if each is not RESPONSES]
 
@@ -72,6 +72,35 @@ def test_input_items_are_listed_by_page(client: OpenAI, target: Target) -> None:
     newest = client.responses.input_items.list(previous)
     assert texts(each for each in newest if each.type == "message") == said[::-1]
     assert client.responses.retrieve(previous).previous_response_id is not None
+
+
+@pytest.mark.parametrize("second", [None, RESPONSES, CHAT], ids=lambda each: each and each.name)
+@pytest.mark.parametrize("target", TRANSLATED, ids=name)
+def test_stored_items_are_referred_to(
+    client: OpenAI, target: Target, second: Target | None
+) -> None:
+    """As the AI SDK does, which never sends again what is stored; also to another upstream."""
+    tools: Any = [{"type": "function", "name": "now", "parameters": {"type": "object"}}]
+    asked: Any = {"role": "user", "content": "[[think Hm.]][[tool now {}]]"}
+    made = client.responses.create(
+        model=target.model, input=[asked], tools=tools, reasoning={"effort": "high"}
+    )
+    [call] = [item for item in made.output if item.type == "function_call"]
+    output = {"type": "function_call_output", "call_id": call.call_id, "output": "noon"}
+    references = [{"type": "item_reference", "id": item.id} for item in made.output]
+    answer = client.responses.create(
+        model=(second or target).model,
+        input=[asked, *references, output],  # type: ignore[list-item]
+        tools=tools,
+    )
+    assert "noon" in answer.output_text
+    with pytest.raises(APIStatusError) as caught:
+        client.responses.create(
+            model=target.model,
+            input=[asked, {"type": "item_reference", "id": "fc_unknown0000"}, output],
+            tools=tools,
+        )
+    assert caught.value.status_code in (400, 404)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)

@@ -90,6 +90,12 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
+def test_unspecified_thinking_level_is_no_level() -> None:
+    unspecified = {"thinkingLevel": "THINKING_LEVEL_UNSPECIFIED"}
+    check(OLD, config(thinkingConfig={**unspecified, "thinkingBudget": 100}))
+    check(NEW, config(thinkingConfig=unspecified))
+
+
 @pytest.mark.parametrize(("name", "request_", "message"), REFUSED, ids=[r[2] for r in REFUSED])
 def test_invalid_request_is_refused(name: str, request_: dict[str, Any], message: str) -> None:
     with pytest.raises(ApiError) as caught:

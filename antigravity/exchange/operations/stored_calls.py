@@ -17,7 +17,7 @@ from antigravity.exchange.response_headers import passed_headers
 from antigravity.exchange.streams.bounds import RESPONSE_LIMIT
 from antigravity.exchange.streams.raw import RawEventStream, is_events
 from antigravity.interfaces.exchange import Reply
-from antigravity.interfaces.server_traits import StoredResponses
+from antigravity.interfaces.server_traits import Retrieval
 from antigravity.interfaces.upstreams import IStoringUpstream
 from antigravity.ir.call import Call
 from antigravity.ir.capabilities import Target
@@ -35,31 +35,30 @@ async def serve_stored(context: RequestContext) -> Reply:
     :raises GatewayError: if the call cannot be served.
     """
     stored = context.traits.stored_responses
-    if stored is None:
+    retrieval = None if stored is None else stored.retrieval
+    if retrieval is None:
         raise NotFoundError(f"The protocol {context.protocol.name} stores no responses.")
     call, responses = context.call, client_responses(context)
     response_id = call.arguments["id"]
     found = responses.get(response_id)
     if found is None:
-        raise stored.not_found(call)
+        raise retrieval.not_found(call)
     if isinstance(found, ResponseOrigin):
-        return await _forward(context, found, stored)
-    reply = stored.encode(call, found)
+        return await _forward(context, found, retrieval)
+    reply = retrieval.encode(call, found)
     if call.route.method == "DELETE":
         responses.delete(response_id)
     return Reply.whole(reply)
 
 
-async def _forward(
-    context: RequestContext, origin: ResponseOrigin, stored: StoredResponses
-) -> Reply:
+async def _forward(context: RequestContext, origin: ResponseOrigin, retrieval: Retrieval) -> Reply:
     """Return the reply of the upstream, for the account that made the response."""
     call, snapshot = context.call, context.snapshot
     credential = origin_credential(context, origin)
     found = next((u for u in snapshot.router.upstreams if u.name == origin.upstream), None)
     upstream = IStoringUpstream(found, None)
     if credential is None or upstream is None:
-        raise _account_gone(call, stored)
+        raise _account_gone(call, retrieval)
     client = snapshot.clients[context.protocol.name]
     context.recorder.begin(origin.model, stream=False)
     option = RoutingOption(upstream, client, Target(origin.model), True)
@@ -94,9 +93,9 @@ async def _forward(
     return Reply(response.status(), content_type, passed_headers(headers), body)
 
 
-def _account_gone(call: Call, stored: StoredResponses) -> NotFoundError:
+def _account_gone(call: Call, retrieval: Retrieval) -> NotFoundError:
     """Return the error for a response whose account or upstream was removed."""
-    missing = stored.not_found(call)
-    what = stored.reference.removeprefix("previous_").removesuffix("_id")
+    missing = retrieval.not_found(call)
+    what = (missing.code or "").removesuffix("_not_found")
     message = f"The {what} {call.arguments['id']!r} {ACCOUNT_GONE}"
     return NotFoundError(message, param=missing.param, code=missing.code)

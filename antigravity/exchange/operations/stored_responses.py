@@ -11,6 +11,7 @@ from msgspec import Struct
 from antigravity.exchange.context import Continuation, RequestContext
 from antigravity.exchange.operations.response_store import ResponseOrigin, ResponseStore
 from antigravity.interfaces.protocols import IResponseIdTap, ITap
+from antigravity.interfaces.server_traits import StoredResponses
 from antigravity.interfaces.upstreams import Credential
 from antigravity.routing.decision import RoutingOption
 
@@ -34,13 +35,16 @@ def client_responses(context: RequestContext) -> ResponseStore:
 
 
 def expand_history(context: RequestContext) -> RequestContext:
-    """Put the stored turns before the request's own, where it continues a stored response.
+    """Put what is stored into a request that continues a response or names single items.
 
     A reference to a response that is not stored here becomes the context's continuation.
     """
-    stored, body = context.traits.stored_responses, context.call.body
-    reference = None if stored is None else stored.previous_id(context.outline.body)
-    if stored is None or reference is None:
+    stored = context.traits.stored_responses
+    if stored is None:
+        return context
+    context = _with_referenced_items(context, stored)
+    body, reference = context.call.body, stored.previous_id(context.outline)
+    if reference is None:
         return context
     responses = client_responses(context)
     found = responses.get(reference)
@@ -48,6 +52,16 @@ def expand_history(context: RequestContext) -> RequestContext:
         return context.with_history(stored.expand(body, [found]))
     is_other_clients = found is None and responses.is_other_clients(reference)
     return context.with_continuation(Continuation(reference, found, is_other_clients))
+
+
+def _with_referenced_items(context: RequestContext, stored: StoredResponses) -> RequestContext:
+    """Put items of stored responses into the request, where it names them by their ids."""
+    if stored.referenced is None or stored.resolve is None:
+        return context
+    responses = client_responses(context)
+    found = {name: responses.get(name) for name in stored.referenced(context.outline.body)}
+    known = {name: entry for name, entry in found.items() if isinstance(entry, bytes)}
+    return context.with_history(stored.resolve(context.call.body, known)) if known else context
 
 
 def origin_credential(context: RequestContext, origin: ResponseOrigin) -> Credential | None:
@@ -62,7 +76,7 @@ def origin_credential(context: RequestContext, origin: ResponseOrigin) -> Creden
 def store_response(context: RequestContext, response: bytes) -> None:
     """Store a response (its whole JSON object), so that a later request can continue it."""
     stored = context.traits.stored_responses
-    if stored is not None and stored.wants_store(context.outline.body):
+    if stored is not None and stored.wants_store(context.outline):
         items = stored.items_to_store(context.call.body, response)
         client_responses(context).put(_IDENTITY.decode(response).id, items)
 
@@ -73,6 +87,6 @@ def remember_origin(
     """Store the origin of a response that is passed through, once its id is known."""
     stored = context.traits.stored_responses
     naming = None if stored is None else IResponseIdTap(tap, None)
-    if stored is not None and naming is not None and stored.wants_store(context.outline.body):
+    if stored is not None and naming is not None and stored.wants_store(context.outline):
         origin = ResponseOrigin(option.upstream.name, credential.id, option.target.model)
         naming.on_response_id(partial(client_responses(context).put_origin, origin=origin))

@@ -7,6 +7,7 @@ thinking before a call.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -18,6 +19,7 @@ from antigravity.interfaces.protocols import (
     IClosingTap,
     IReasoningTap,
     IRepairingTap,
+    IResponseIdTap,
     ITextIgnoringTap,
 )
 from antigravity.ir.errors import GatewayError
@@ -37,6 +39,7 @@ from antigravity.protocols.anthropic.client_events import (
     read_delta,
     read_message_delta,
     read_start,
+    read_whole,
 )
 from antigravity.protocols.anthropic.errors import decode_error
 from antigravity.protocols.anthropic.event_repair import repair_body, repair_event
@@ -83,7 +86,14 @@ class _Thought:
             yield ThinkingSignature(Signature(signature, NATIVE_FAMILY))
 
 
-@implementer(IReasoningTap, IClosingTap, ITextIgnoringTap, IRepairingTap, IBodyRepairingTap)
+@implementer(
+    IReasoningTap,
+    IResponseIdTap,
+    IClosingTap,
+    ITextIgnoringTap,
+    IRepairingTap,
+    IBodyRepairingTap,
+)
 class AnthropicTap:
     """Tap on one stream, or on one whole response.
 
@@ -95,6 +105,7 @@ class AnthropicTap:
     __slots__ = (
         "_held",
         "_on_event",
+        "_on_response_id",
         "_open",
         "_stopped",
         "_thoughts",
@@ -111,6 +122,7 @@ class AnthropicTap:
         self.meaningful = False
         self.failure: GatewayError | None = None
         self._on_event: Callable[[Event], None] | None = None
+        self._on_response_id: Callable[[str], None] | None = None
         self._unsigned = False
         self._thoughts: list[_Thought] = []
         self._open: list[bytes] | None = None
@@ -123,6 +135,10 @@ class AnthropicTap:
         """Call ``on_event`` with tool calls, and the thinking before them, from now on."""
         self._on_event = on_event
         self._unsigned = unsigned
+
+    def on_response_id(self, callback: Callable[[str], None]) -> None:
+        """Call ``callback`` with the id as soon as it is known."""
+        self._on_response_id = callback
 
     def watch_deltas(self, name: str, payloads: Sequence[bytes], events: bytes) -> bool:
         """Observe deltas of a block; return false for other events."""
@@ -159,6 +175,9 @@ class AnthropicTap:
 
     def watch_body(self, body: bytes) -> None:
         """Observe a whole message."""
+        if self._on_response_id is not None:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError):
+                self._report_id(read_whole(body).id)
         if self._on_event is None or b'"tool_use"' not in body:
             return
         if b'"thinking"' not in body and b'"redacted_thinking"' not in body:
@@ -187,7 +206,9 @@ class AnthropicTap:
                 self.meaningful = self.meaningful or block.type not in ("text", "thinking")
                 self._begin(block)
             case "message_start":
-                self.usage = merge(self.usage or Usage(), read_start(data).message.usage)
+                head = read_start(data).message
+                self.usage = merge(self.usage or Usage(), head.usage)
+                self._report_id(head.id)
             case "message_delta":
                 wire = read_message_delta(data)
                 if wire.usage is not None:
@@ -203,6 +224,11 @@ class AnthropicTap:
                 pass
             case _:
                 self.failure = self.failure or error_in_event(name, data, decode_error)
+
+    def _report_id(self, response_id: str) -> None:
+        callback, self._on_response_id = self._on_response_id, None
+        if callback is not None and response_id:
+            callback(response_id)
 
     def _begin(self, block: Block) -> None:
         """Start to hold thinking, or report what is held if ``block`` is a tool call."""

@@ -63,6 +63,8 @@ _SIGNATURES: Final = re.compile(r"thought[_ ]?signature|thinking.*signature", re
 #: https://code.claude.com/docs/en/llm-gateway-protocol
 _PROMPT_TOO_LONG: Final = "prompt_too_long"
 _SIGNATURE: Final = "thinking_signature"
+#: Codes that are in the details of an error: clients recover from it by themselves.
+_DETAILED: Final = frozenset({"thread_not_found"})
 _FIELD: Final = re.compile(r"^([a-z_]+(?:\.[a-zA-Z0-9_]+)*): ")
 
 
@@ -89,8 +91,10 @@ def error_object(error: GatewayError, request_id: str) -> dict[str, Any]:
     elif error.param and not message.startswith(dotted(error.param)):
         message = f"{dotted(error.param)}: {message}"
     default = "api_error" if error.status >= 500 else "invalid_request_error"
-    kind = _TYPES.get(error.status, default)
-    return {"error": {"type": kind, "message": message}, "request_id": request_id or None}
+    fields: dict[str, Any] = {"type": _TYPES.get(error.status, default), "message": message}
+    if error.code in _DETAILED:
+        fields["details"] = {"error_code": error.code}
+    return {"error": fields, "request_id": request_id or None}
 
 
 def _is_about_signatures(error: GatewayError) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from antigravity.interfaces.server_traits import ServerTraits
+from antigravity.interfaces.server_traits import ServerTraits, StoredResponses
 from antigravity.ir.call import Call, Head, HttpReply, Route
 from antigravity.ir.capabilities import Model, Traits
 from antigravity.protocols.anthropic import (
@@ -18,13 +18,14 @@ from antigravity.protocols.anthropic import (
     server_history,
     server_reply,
     server_scan,
+    threads,
 )
 from antigravity.protocols.anthropic.client_models import decode_models
 from antigravity.protocols.anthropic.client_stream import AnthropicStreamDecoder
 from antigravity.protocols.anthropic.client_tap import AnthropicTap
 from antigravity.protocols.anthropic.request_reader import read, reject
 from antigravity.protocols.anthropic.server_request import decode_request
-from antigravity.protocols.anthropic.server_stream import PING, AnthropicStreamEncoder
+from antigravity.protocols.anthropic.server_stream import PING, stream_encoder
 from antigravity.protocols.client_protocol import ClientProtocol
 from antigravity.protocols.conversation_hint import conversation_key
 from antigravity.protocols.json_body import beginning, members_of, with_model
@@ -69,12 +70,20 @@ ANTHROPIC_SERVER: Final = ServerProtocol(
         needs_translation=server_scan.needs_translation,
         calls_without_reasoning=server_history.calls_without_reasoning,
         as_functions=function_forms.as_functions,
+        stored_responses=StoredResponses(
+            previous_id=threads.previous_id,
+            wants_store=threads.wants_store,
+            expand=threads.expand,
+            items_to_store=threads.items_to_store,
+            reference=threads.REFERENCE,
+            missing_code=threads.NOT_FOUND,
+        ),
     ),
     keepalive=PING,
     peek=_peek,
     decode=decode_request,
     with_model=with_model,
-    encoder=AnthropicStreamEncoder,
+    encoder=stream_encoder,
     encode_response=server_reply.encode_response,
     encode_count=server_reply.encode_count,
     encode_models=_encode_models,

@@ -23,7 +23,7 @@ from antigravity.protocols.anthropic.usage import wire_usage
 from antigravity.protocols.replies import error_reply, json_reply, list_page, page_number
 
 
-class _MessageSink:
+class MessageSink:
     """A sink that collects content blocks."""
 
     def __init__(self) -> None:
@@ -31,25 +31,32 @@ class _MessageSink:
         self._input: list[str] = []
 
     def open(self, block: dict[str, Any]) -> None:
+        """Begin a block."""
         self.content.append(block)
         self._input = []
 
     def text(self, text: str) -> None:
+        """Add text to the open block."""
         self.content[-1]["text"] += text
 
     def thinking(self, text: str) -> None:
+        """Add thinking to the open block."""
         self.content[-1]["thinking"] += text
 
     def signature(self, signature: str) -> None:
+        """Sign the open block."""
         self.content[-1]["signature"] = signature
 
     def input_json(self, fragment: str) -> None:
+        """Add to the open call's input."""
         self._input.append(fragment)
 
     def citation(self, citation: dict[str, Any]) -> None:
+        """Add a citation to the open block."""
         self.content[-1].setdefault("citations", []).append(citation)
 
     def close(self) -> None:
+        """End the open block."""
         if self._input:
             text = "".join(self._input)
             self.content[-1]["input"] = msgspec.Raw(as_object(text).encode())
@@ -85,7 +92,7 @@ def message_end(finish: Finish, usage: Usage, blocks: BlockWriter) -> dict[str, 
 def encode_response(response: Response, context: ReplyContext) -> HttpReply:
     """Return a message with the same blocks as a stream."""
     choice = response.choices[0]
-    sink = _MessageSink()
+    sink = MessageSink()
     blocks = BlockWriter(sink, context)
     for event in unfold(choice):
         blocks.write(event)

@@ -21,6 +21,7 @@ from antigravity.ir.tools import FunctionTool, HostedTool, Tool, ToolChoice, Web
 from antigravity.protocols.anthropic import schema
 from antigravity.protocols.anthropic.request_reader import read, reject
 from antigravity.protocols.anthropic.server_content import ContentReader
+from antigravity.protocols.anthropic.threads import check_thread
 from antigravity.protocols.json_body import members_of
 
 #: Extensions for settings of messages, tools and thinking that the representation has no field
@@ -45,6 +46,7 @@ def decode_request(call: Call) -> Request:
     :raises InvalidRequestError: naming the field at fault.
     """
     members = members_of(call)
+    check_thread(call)
     body = read(call.body, schema.Body, "$")
     if not body.model:
         reject("$.model", "String should have at least 1 character")

@@ -11,7 +11,8 @@ from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import Finish, TextDelta
 from antigravity.protocols.anthropic.errors import error_object
 from antigravity.protocols.anthropic.server_blocks import BlockWriter
-from antigravity.protocols.anthropic.server_reply import message, message_end
+from antigravity.protocols.anthropic.server_reply import MessageSink, message, message_end
+from antigravity.protocols.anthropic.threads import wants_store
 from antigravity.protocols.anthropic.tool_input import encode_text
 from antigravity.protocols.event_sequencer import ChoiceStart, OrderedEvent
 from antigravity.protocols.stream_encoder import StreamEncoder
@@ -80,6 +81,42 @@ class _StreamSink:
         self._out.append(begin + encode_text(text) + b"}}\n\n")
 
 
+class _CollectingSink(_StreamSink):
+    """A sink that also collects the blocks, for the whole message."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.collected = MessageSink()
+
+    def open(self, block: dict[str, Any]) -> None:
+        self.collected.open(dict(block))
+        super().open(block)
+
+    def text_delta(self, text: str) -> bytes:
+        self.collected.text(text)
+        return super().text_delta(text)
+
+    def thinking(self, text: str) -> None:
+        self.collected.thinking(text)
+        super().thinking(text)
+
+    def signature(self, signature: str) -> None:
+        self.collected.signature(signature)
+        super().signature(signature)
+
+    def input_json(self, fragment: str) -> None:
+        self.collected.input_json(fragment)
+        super().input_json(fragment)
+
+    def citation(self, citation: dict[str, Any]) -> None:
+        self.collected.citation(citation)
+        super().citation(citation)
+
+    def close(self) -> None:
+        self.collected.close()
+        super().close()
+
+
 class AnthropicStreamEncoder(StreamEncoder):
     """Encoder of one stream.
 
@@ -89,18 +126,20 @@ class AnthropicStreamEncoder(StreamEncoder):
 
     content_type = "text/event-stream; charset=utf-8"
 
-    def __init__(self, context: ReplyContext) -> None:
+    def __init__(self, context: ReplyContext, sink: _StreamSink | None = None) -> None:
         super().__init__()
         self._context = context
-        self._sink = _StreamSink()
+        self._sink = sink or _StreamSink()
         self._blocks = BlockWriter(self._sink, context)
+        self._message: dict[str, Any] = {}
 
     def write(self, event: OrderedEvent) -> bytes:
         """Return the bytes of one event."""
         if type(event) is TextDelta and event.text and self._blocks.continues_text:
             return self._sink.text_delta(event.text)  # as ``BlockWriter`` would
         if type(event) is ChoiceStart:
-            self._sink.write("message_start", message=message(self._context, self.usage))
+            self._message = message(self._context, self.usage)
+            self._sink.write("message_start", message=self._message)
         else:
             self._blocks.write(event)
         return self._sink.flush()
@@ -125,3 +164,31 @@ class AnthropicStreamEncoder(StreamEncoder):
         self._blocks.abandon()
         self._sink.write("error", **error_object(error, self._context.call.request_id))
         return self._sink.flush()
+
+
+class _ThreadStreamEncoder(AnthropicStreamEncoder):
+    """Encoder of a stream that a thread can continue.
+
+    :ivar final_response: the JSON of the whole message, ``None`` before the end and after a
+        failure.
+    """
+
+    def __init__(self, context: ReplyContext) -> None:
+        sink = _CollectingSink()
+        super().__init__(context, sink)
+        self._collected = sink.collected
+        self.final_response: bytes | None = None
+
+    def complete(self) -> bytes:
+        """Return ``message_delta`` and ``message_stop``."""
+        written = super().complete()
+        whole = {**self._message, "content": self._collected.content}
+        self.final_response = msgspec.json.encode(whole)
+        return written
+
+
+def stream_encoder(context: ReplyContext) -> AnthropicStreamEncoder:
+    """Return the encoder of one stream."""
+    if wants_store(context.call):
+        return _ThreadStreamEncoder(context)
+    return AnthropicStreamEncoder(context)

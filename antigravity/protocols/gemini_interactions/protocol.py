@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from antigravity.interfaces.server_traits import ServerTraits, StoredResponses
+from antigravity.interfaces.server_traits import Retrieval, ServerTraits, StoredResponses
 from antigravity.ir.call import Call, Route
 from antigravity.protocols.conversation_hint import conversation_key
 from antigravity.protocols.gemini_interactions import (
@@ -49,14 +49,14 @@ GEMINI_INTERACTIONS_SERVER: Final = ServerProtocol(
         needs_translation=server_scan.needs_translation,
         native_only_error=server_request.native_only_error,
         stored_responses=StoredResponses(
-            previous_id=conversation.previous_id,
-            wants_store=conversation.wants_store,
+            previous_id=lambda call: conversation.previous_id(call.body),
+            wants_store=lambda call: conversation.wants_store(call.body),
             expand=conversation.expand,
             items_to_store=conversation.items_to_store,
-            encode=stored.encode,
-            not_found=stored.not_found,
+            retrieval=Retrieval(stored.encode, stored.not_found),
             reference="previous_interaction_id",
             only_known=True,
+            missing_code="previous_interaction_not_found",
         ),
     ),
     keepalive=KEEPALIVE_COMMENT,

@@ -6,13 +6,14 @@ because the next request does not inherit them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
 
 from antigravity.protocols.json_body import decode_object
+from antigravity.protocols.openai_responses.item_ids import response_of
 
 
 class _Switches(Struct, frozen=True):
@@ -26,6 +27,7 @@ class _Response(Struct, frozen=True):
 
 class _Typed(Struct, frozen=True):
     type: Any = None
+    id: Any = None
 
 
 class StoredConversation(Struct, frozen=True):
@@ -37,11 +39,16 @@ class StoredConversation(Struct, frozen=True):
     @property
     def items(self) -> list[Raw]:
         """The whole conversation: input and output, without triggers, which are obeyed."""
-        input_items = [item for item in self.input if not _is_trigger(item)]
-        return input_items + msgspec.json.decode(self.response, type=_Response).output
+        return [item for item in self.input if not _is_trigger(item)] + self.output
+
+    @property
+    def output(self) -> list[Raw]:
+        """The output items of the response."""
+        return msgspec.json.decode(self.response, type=_Response).output
 
 
 _TRIGGER: Final = b'"compaction_trigger"'
+_REFERENCE: Final = b'"item_reference"'
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(StoredConversation)
 
@@ -98,6 +105,39 @@ def expand(body: bytes, history: Sequence[bytes], earlier: str | None = None) ->
 def items_to_store(body: bytes, response: bytes) -> bytes:
     """Return the bytes to store: the items of the (expanded) request, and the response."""
     return _ENCODER.encode(StoredConversation(_input_items(_fields(body)), Raw(response)))
+
+
+def referenced_responses(body: bytes) -> Iterable[str]:
+    """Return the ids of the responses of which a request's input names single items."""
+    if _REFERENCE not in body:
+        return ()
+    named = map(_reference, _input_items(_fields(body)))
+    return {response_of(name) for name in named if name is not None}
+
+
+def with_referenced_items(body: bytes, stored: Mapping[str, bytes]) -> bytes:
+    """Return the body with the items of stored responses in place of references to them.
+
+    ``stored`` has results of :func:`items_to_store` by the id of the response.  References to
+    other items stay.
+    """
+    items = {
+        msgspec.json.decode(item, type=_Typed).id: item
+        for conversation in stored.values()
+        for item in read(conversation).output
+    }
+    fields = _fields(body)
+    resolved = [items.get(_reference(item), item) for item in _input_items(fields)]
+    fields["input"] = Raw(msgspec.json.encode(resolved))
+    return msgspec.json.encode(fields)
+
+
+def _reference(item: Raw) -> str | None:
+    """Return the id of the item that an input item refers to, if it is a reference."""
+    if _REFERENCE not in bytes(item):
+        return None
+    found = msgspec.json.decode(item, type=_Typed)
+    return found.id if found.type == "item_reference" and isinstance(found.id, str) else None
 
 
 def read(stored: bytes) -> StoredConversation:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from antigravity.interfaces.server_traits import Compaction, ServerTraits, StoredResponses
+from antigravity.interfaces.server_traits import (
+    Compaction,
+    Retrieval,
+    ServerTraits,
+    StoredResponses,
+)
 from antigravity.interfaces.sockets import ISocketSession, IUpstreamSession, SessionContext
 from antigravity.ir.call import Call, HttpReply, ReplyContext, Route, TokenCount
 from antigravity.ir.capabilities import Traits
@@ -119,12 +124,13 @@ OPENAI_RESPONSES_SERVER: Final = ServerProtocol(
         socket_session=_socket_session,
         encode_prewarm=_encode_prewarm,
         stored_responses=StoredResponses(
-            previous_id=conversation.previous_id,
-            wants_store=conversation.wants_store,
+            previous_id=lambda call: conversation.previous_id(call.body),
+            wants_store=lambda call: conversation.wants_store(call.body),
             expand=conversation.expand,
             items_to_store=conversation.items_to_store,
-            encode=stored.encode,
-            not_found=stored.not_found,
+            retrieval=Retrieval(stored.encode, stored.not_found),
+            referenced=conversation.referenced_responses,
+            resolve=conversation.with_referenced_items,
         ),
         compaction=Compaction(
             find=compaction.find_compaction,

@@ -62,8 +62,9 @@ class ResponseObject:
 
     def __init__(self, context: ReplyContext) -> None:
         self._seconds = context.seconds
+        self.id: Final = context.new_id("resp_")
         self._head = {
-            "id": context.new_id("resp_"),
+            "id": self.id,
             "object": "response",
             "created_at": context.created,
         }

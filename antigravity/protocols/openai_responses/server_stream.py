@@ -40,6 +40,7 @@ from antigravity.protocols.openai_responses.encrypted import (
     seal_trailing,
 )
 from antigravity.protocols.openai_responses.event_writer import EventWriter
+from antigravity.protocols.openai_responses.item_ids import item_id
 from antigravity.protocols.openai_responses.schema import NAME, JsonObject
 from antigravity.protocols.openai_responses.server_output import (
     CallItem,
@@ -128,6 +129,10 @@ class ResponsesStreamEncoder(StreamEncoder):
         self._emit_response("response.failed", response)
         return self._writer.flush()
 
+    def _item_id(self, prefix: str) -> str:
+        """Return the id of the item that comes next."""
+        return item_id(prefix, self._response.id, len(self._output))
+
     def _emit_response(self, kind: str, response: bytes) -> None:
         self._writer.emit(kind, response=Raw(response))
 
@@ -215,19 +220,19 @@ class ResponsesStreamEncoder(StreamEncoder):
         self._close()
         phase, self._phase = self._phase, None
         self._item = opened = MessageItem(
-            self._writer, len(self._output), self._new_id("msg_"), self._characters, phase
+            self._writer, len(self._output), self._item_id("msg_"), self._characters, phase
         )
         return opened
 
     def _reasoning(self) -> ReasoningItem:
         if not isinstance(self._item, ReasoningItem):
             self._close()
-            self._item = ReasoningItem(self._writer, len(self._output), self._new_id("rs_"))
+            self._item = ReasoningItem(self._writer, len(self._output), self._item_id("rs_"))
         return self._item
 
     def _sealed(self, encrypted: str) -> None:
         """Write a reasoning item without text; no other item can be open."""
-        item = ReasoningItem(self._writer, len(self._output), self._new_id("rs_"))
+        item = ReasoningItem(self._writer, len(self._output), self._item_id("rs_"))
         item.sealed = encrypted
         self._output.append(item.close("completed"))
 
@@ -248,7 +253,9 @@ class ResponsesStreamEncoder(StreamEncoder):
             call_id = self._new_id("call_")
         self._call_ids.add(call_id)
         prefix = "ctc_" if start.kind == "custom" else "fc_"
-        self._item = CallItem(self._writer, len(self._output), self._new_id(prefix), call_id, start)
+        self._item = CallItem(
+            self._writer, len(self._output), self._item_id(prefix), call_id, start
+        )
 
     def _web_search(self, event: WebSearchEvent) -> None:
         search, item = event.search, self._item
@@ -265,8 +272,8 @@ class ResponsesStreamEncoder(StreamEncoder):
 
     def _search(self, search: WebSearch) -> SearchItem:
         self._search_ids.add(search.id)
-        item_id = search.id if search.id.startswith("ws_") else self._new_id("ws_")
-        return SearchItem(self._writer, len(self._output), item_id, search)
+        name = search.id if search.id.startswith("ws_") else self._item_id("ws_")
+        return SearchItem(self._writer, len(self._output), name, search)
 
     def _opaque(self, event: OpaqueOutput) -> None:
         """Write an item of this protocol's own; those of others have no form here."""
@@ -277,8 +284,8 @@ class ResponsesStreamEncoder(StreamEncoder):
             if event.kind.endswith("_call"):
                 self._set_phase(_COMMENTARY)
             self._close()
-            item_id = str(event.wire.get("id") or self._new_id(id_prefix(event.kind)))
-            item = OpaqueItem(self._writer, len(self._output), item_id, event.kind, event.wire)
+            name = str(event.wire.get("id") or self._item_id(id_prefix(event.kind)))
+            item = OpaqueItem(self._writer, len(self._output), name, event.kind, event.wire)
             self._item = item
         if event.complete:
             item.complete(event.wire)
@@ -289,8 +296,10 @@ class ResponsesStreamEncoder(StreamEncoder):
         source = event.source
         if kind_of(event.mime_type) == "image" and isinstance(source, InlineData):
             self._close()
-            item_id = self._new_id("ig_")
-            item = ImageItem(self._writer, len(self._output), item_id, source.data, event.mime_type)
+            image_id = self._item_id("ig_")
+            item = ImageItem(
+                self._writer, len(self._output), image_id, source.data, event.mime_type
+            )
             self._output.append(item.close("completed"))
             if event.signature is not None:
                 self._sealed(seal_trailing(event.signature))

@@ -211,6 +211,8 @@ def thinking_levels(model: str) -> tuple[str, ...]:
 
 def _check_thinking(model: str, thinking: dict[str, Any], internal: bool) -> None:
     budget, level = thinking.get("thinkingBudget"), thinking.get("thinkingLevel")
+    if level == "THINKING_LEVEL_UNSPECIFIED":  # the enumeration's zero, which says nothing
+        level = None
     if budget is not None and level is not None:
         refuse("You can only set only one of thinking budget and thinking level.")
     if level is not None:

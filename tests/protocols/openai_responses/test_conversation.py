@@ -14,6 +14,7 @@ from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.parts import Text, Thinking, ToolCall, ToolResult
 from antigravity.ir.signature import Signature
 from antigravity.protocols.openai_responses import conversation
+from antigravity.protocols.openai_responses.item_ids import item_id, response_of
 from tests.protocols.openai_responses.builders import SERVER, call, context, stream
 
 
@@ -128,3 +129,27 @@ def test_only_completed_response_can_be_stored() -> None:
     encoder.end()
     assert encoder.final_response is not None
     assert json.loads(encoder.final_response)["object"] == "response"
+
+
+def test_references_are_replaced_by_stored_items() -> None:
+    call = {"id": item_id("fc_", "resp_ab", 1), "type": "function_call", "name": "f"}
+    other = {"id": "msg_of-another-upstream", "type": "message"}
+    stored = conversation.items_to_store(b'{"input":"x"}', wire({"id": "x", "output": [call]}))
+    references = [{"type": "item_reference", "id": each["id"]} for each in (call, other)]
+    text = {"role": "user", "content": 'the word "item_reference"'}
+    body = wire({"model": "m", "input": [text, *references]})
+    assert "resp_ab" in conversation.referenced_responses(body)
+    resolved = json.loads(conversation.with_referenced_items(body, {"resp_ab": stored}))
+    assert resolved == {"model": "m", "input": [text, call, references[1]]}
+
+
+@pytest.mark.parametrize("given", ["x", [{"id": "msg_1", "role": "user", "content": "x"}], None])
+def test_requests_without_references_name_no_responses(given: object) -> None:
+    assert not conversation.referenced_responses(wire({"model": "m", "input": given}))
+
+
+def test_item_ids_name_their_response() -> None:
+    ids = {item_id(prefix, "resp_0f1e", n) for prefix in ("fc_", "msg_") for n in (0, 300)}
+    assert len(ids) == 4
+    assert {response_of(each) for each in ids} == {"resp_0f1e"}
+    assert response_of("x") == "resp_"
