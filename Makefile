@@ -15,7 +15,7 @@ SOURCES  := setup.cfg setup.py pyproject.toml
 # One worker for each core, up to four; -n0 in PYTEST_OPTIONS runs the tests in one process.
 PARALLEL := -n auto --maxprocesses=4 --dist=loadfile
 
-.PHONY: run test lint types tests test-without-sdks test-failed test-newest test-clients
+.PHONY: run test lint types tests test-without-sdks test-failed test-newest test-clients lock-clients
 .PHONY: test-conformance test-chaos bench instructions environments prices lock clean
 
 run: $(VENV)/run.stamp
@@ -60,9 +60,15 @@ test-newest: $(VENV)-newest/base.stamp $(VENV)-newest-previous/base.stamp
 	$(VENV)-newest/bin/python -m pip list --disable-pip-version-check
 	@$(MAKE) --no-print-directory --keep-going VENV=$(VENV)-newest lint types tests
 
-# Test real command line clients.  Needs npm, which fetches Node if it is too old.
+# Test real clients: command line programs and libraries.  Needs npm, which fetches Node if it is too
+# old.  It prints how many cases of each client passed over each upstream protocol.
 test-clients: $(VENV)/test.stamp
 	$(BIN)/python -m pytest tests/clients $(PYTEST_OPTIONS)
+
+# Write the lock file of the clients' libraries in JavaScript.  LOCK_OPTIONS=--upgrade selects the
+# newest versions of all clients.
+lock-clients: $(VENV)/test.stamp
+	$(BIN)/python -m tests.support.lock_clients $(LOCK_OPTIONS)
 
 # Run the official suites for MCP servers and for Open Responses.  Need npm, the second git too.
 test-conformance: $(VENV)/test.stamp

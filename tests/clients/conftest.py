@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from ast import literal_eval
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.clients.drivers import ClaudeCode, Codex, Driver, GeminiCli, OpenCode
+from tests.clients.libraries import LibraryGateways
+from tests.clients.matrix import Matrix
 from tests.clients.servers import TARGETS, Gateway, Simulator
 from tests.support.npm import UnavailableError
 
@@ -16,6 +20,39 @@ from tests.support.npm import UnavailableError
 #: after errors of an upstream a gateway remembers for a while that its account failed.
 #: ``more`` is added to the configuration of one for this test alone.
 Gateways = Callable[..., Gateway]
+
+MATRIX = Matrix()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Count a test with one upstream."""
+    report = yield
+    callspec = getattr(item, "callspec", None)
+    target = callspec.params.get("target") if callspec is not None else None
+    if target in TARGETS and report.when == "call" and not report.skipped:
+        client = Path(item.path).stem.removeprefix("test_").replace("_", " ")
+        MATRIX.add(callspec.params.get("name", client), target, report.passed)
+    return report
+
+
+def pytest_runtest_logreport(report: Any) -> None:
+    """Count a subtest that names its client and its upstream."""
+    shown = getattr(getattr(report, "context", None), "kwargs", {})
+    if "client" in shown and "target" in shown:
+        client, target = (literal_eval(shown[name]) for name in ("client", "target"))
+        MATRIX.add(client, target, report.passed)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print how many cases of each client passed over each upstream protocol."""
+    lines = MATRIX.lines()
+    if lines:
+        terminalreporter.section("cases that passed, by client and upstream protocol")
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +68,16 @@ def simulator(upstreams: Simulator) -> Simulator:
     """The simulator, with nothing in its memory of requests."""
     upstreams.forget()
     return upstreams
+
+
+@pytest.fixture(scope="session")
+def library_gateways(
+    tmp_path_factory: pytest.TempPathFactory, upstreams: Simulator
+) -> Iterator[LibraryGateways]:
+    """A gateway for each upstream protocol, with a key and an exhausted account."""
+    gateways = LibraryGateways(tmp_path_factory.mktemp("libraries"), upstreams.address)
+    yield gateways
+    gateways.stop()
 
 
 @pytest.fixture(scope="session")

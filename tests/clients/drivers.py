@@ -14,10 +14,31 @@ from tests.support.npm import find_client, search_path
 KEY = "sk-client"
 
 
+def isolated_environment(home: Path) -> dict[str, str]:
+    """Return the variables of a client that lives in this folder and reaches only loopback."""
+    # The proxy is a port where nobody listens: what is not loopback fails at once.
+    nowhere = "http://127.0.0.1:9"
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), nowhere)
+    local = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
+    return {
+        **proxies,
+        **local,
+        "PATH": search_path(),
+        "HOME": str(home),
+        "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "CI": "1",
+        "DO_NOT_TRACK": "1",
+    }
+
+
 class Driver:
     """A client with a home of its own; nothing but loopback can be reached from there."""
 
     name = ""
+    #: Whether the prompt is the last argument; else it comes by standard input.
+    prompt_as_argument = False
 
     def __init__(self, folder: Path) -> None:
         self.program = find_client(self.name)
@@ -40,16 +61,17 @@ class Driver:
         self, gateway: str, arguments: Sequence[str], prompt: str, timeout: float, **extra: str
     ) -> Finished:
         """Run the client with these arguments."""
+        last = [prompt] if self.prompt_as_argument else []
         return run_client(
-            [self.program, *arguments],
+            [self.program, *arguments, *last],
             {**self.surroundings(gateway), **extra},
             self.work,
-            prompt=prompt,
+            prompt="" if last else prompt,
             timeout=timeout,
         )
 
     def arguments(self, options: Sequence[str]) -> Sequence[str]:
-        """Return the command line; the prompt comes by standard input."""
+        """Return the command line without the prompt."""
         raise NotImplementedError
 
     def arguments_to_resume(self, options: Sequence[str]) -> Sequence[str]:
@@ -62,24 +84,7 @@ class Driver:
 
     def surroundings(self, gateway: str) -> dict[str, str]:
         """Write the client's files and return all of its environment."""
-        return {**self._isolation(), **self.environment(gateway)}
-
-    def _isolation(self) -> dict[str, str]:
-        # The proxy is a port where nobody listens: what is not loopback fails at once.
-        nowhere = "http://127.0.0.1:9"
-        proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), nowhere)
-        local = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
-        return {
-            **proxies,
-            **local,
-            "PATH": search_path(),
-            "HOME": str(self.home),
-            "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
-            "LANG": "C.UTF-8",
-            "TERM": "dumb",
-            "CI": "1",
-            "DO_NOT_TRACK": "1",
-        }
+        return {**isolated_environment(self.home), **self.environment(gateway)}
 
     def _write(self, path: str, text: str) -> None:
         file = self.home / path

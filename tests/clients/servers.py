@@ -56,7 +56,7 @@ class Target:
 TARGETS: Final = {
     "anthropic": Target("claude-sonnet-5", 'kind = "anthropic"'),
     "chat": Target("gpt-5", 'kind = "openai"\napis = ["chat"]'),
-    "responses": Target("gpt-5", 'kind = "openai"\napis = ["responses"]'),
+    "responses": Target("gpt-5", 'kind = "openai"\napis = ["responses", "images", "audio"]'),
     "gemini": Target("gemini-3-flash", 'kind = "gemini_api"'),
     "codeassist": Target(
         "gemini-3-flash",
@@ -76,13 +76,25 @@ class Arrival:
 
 
 class Gateway(Server):
-    """A gateway that knows one upstream, and sends it every model that clients name."""
+    """A gateway that knows one upstream, and sends it every model that clients name.
+
+    ``settings`` replace its configuration.
+    """
 
     def __init__(
-        self, folder: Path, target: Target, simulator: str, fallback: bool, more: str = ""
+        self,
+        folder: Path,
+        target: Target,
+        simulator: str,
+        fallback: bool = False,
+        more: str = "",
+        *,
+        settings: str | None = None,
     ) -> None:
         config = folder.with_name(folder.name + ".toml")
-        config.write_text(_configuration(target, simulator, fallback) + more)
+        if settings is None:
+            settings = _configuration(target, simulator, fallback)
+        config.write_text(settings + more)
         arguments = ("--port", "0", "--home", str(folder / "home"), "--config", str(config))
         super().__init__(["antigravity", *arguments], folder)
         self.address = self.wait_for(r"listening on (http://[\d.:]+)")[1]

@@ -18,6 +18,10 @@ PACKAGES: Final = {
     "codex": "@openai/codex@0.169.0",
     "gemini": "@google/gemini-cli@0.61.0",
     "opencode": "opencode-ai@1.18.33",
+    "cline": "cline@3.0.65",
+    "cn": "@continuedev/cli@1.5.47",
+    "pi": "@earendil-works/pi-coding-agent@1.6.0",
+    "qwen": "@qwen-code/qwen-code@0.24.4",
 }
 
 
@@ -82,16 +86,47 @@ def _node_version(program: str | None) -> int:
     return int(match[1]) if match else 0
 
 
+def install_locked(source: Path) -> tuple[str, Path]:
+    """Install the packages that a folder's ``package-lock.json`` lists.
+
+    Return the program of Node, and the folder with ``node_modules``.
+
+    :raises UnavailableError: if that is not possible.
+    """
+    ensure_node()
+    node = shutil.which("node", path=search_path())
+    assert node is not None
+    folder = CACHE / source.name
+    wanted = [(source / name).read_bytes() for name in ("package.json", "package-lock.json")]
+    stamp = folder / "installed"
+    if not stamp.exists() or stamp.read_bytes() != b"".join(wanted):
+        folder.mkdir(parents=True, exist_ok=True)
+        stamp.unlink(missing_ok=True)
+        for name, content in zip(("package.json", "package-lock.json"), wanted, strict=True):
+            (folder / name).write_bytes(content)
+        _npm(f"the packages of {source.name}/package-lock.json", folder, "ci")
+        stamp.write_bytes(b"".join(wanted))
+    return node, folder
+
+
 def _install(package: str) -> None:
+    CACHE.mkdir(exist_ok=True)
+    _npm(package, CACHE, "install", "--save-exact", package)
+
+
+def _npm(package: str, folder: Path, command: str, *arguments: str) -> None:
+    """Run npm for a folder.
+
+    :raises UnavailableError: if that fails.
+    """
     npm = shutil.which("npm")
     if npm is None:
         raise UnavailableError(f"{package} is not installed, and there is no npm to install it")
-    CACHE.mkdir(exist_ok=True)
     options = ("--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
     try:
         done = subprocess.run(
-            [npm, "install", *options, "--prefix", str(CACHE), "--save-exact", package],
-            cwd=CACHE,
+            [npm, command, *options, "--prefix", str(folder), *arguments],
+            cwd=folder,
             env={**os.environ, "PATH": search_path()},
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -77,6 +77,7 @@ ANTHROPIC_SERVER: Final = ServerProtocol(
             items_to_store=threads.items_to_store,
             reference=threads.REFERENCE,
             missing_code=threads.NOT_FOUND,
+            only_known=True,
         ),
     ),
     keepalive=PING,
