@@ -104,8 +104,8 @@ def _locked(each: dict[str, Any]) -> tuple[str, ...]:
 
 def _mcp_server(each: dict[str, Any]) -> tuple[str, ...]:
     login = each.get("login", {"state": "none"})
-    is_needed = login["state"] == "needed"
-    logged_in = "needed" if is_needed else describe_login(login, each["name"])
+    short = {"none": "-", "needed": "needed"}
+    logged_in = short.get(login["state"]) or describe_login(login, each["name"])
     names = ("name", "state", "revision", "tools")
     return (*(str(each[key]) for key in names), logged_in, str(each["reason"]))
 

@@ -48,12 +48,14 @@ api_key = "sk-0123456789abcdef"
 #: What only some requests, some configurations or failures need.
 AT_FIRST_USE = (
     "antigravity.app.mcp.federation",
+    "antigravity.app.mcp.logins",
     "antigravity.app.mcp.relay",
     "antigravity.app.mcp.vision",
     "antigravity.cli",
     "antigravity.mcp.client",
     "antigravity.mcp.relay",
     "antigravity.mcp.vision",
+    "antigravity.oauth",
     "antigravity.protocols.anthropic",
     "antigravity.protocols.gemini",
     "antigravity.protocols.gemini_interactions",

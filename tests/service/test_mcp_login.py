@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
 from msgspec.structs import replace
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -20,6 +21,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
+from antigravity.cli.main import antigravity
 from antigravity.config.secret import Secret
 from antigravity.mcp.client import federated_server, server_login
 from antigravity.oauth.grants import GrantFile
@@ -69,6 +71,15 @@ class LoginCase(TestCase):
         params = {"name": name, "arguments": {"a": 1} if arguments is None else arguments}
         result = await self.gateway.mcp("tools/call", params)
         return result["content"][0]["text"], bool(result.get("isError"))
+
+    async def row(self) -> str:
+        """Return the line of the server in the output of ``antigravity status``."""
+        port = self.gateway.url.rpartition(":")[2]
+        file = self.home / "status.toml"
+        file.write_text(f'[proxy]\nadmin_key = "sk-admin"\nport = {port}\n')
+        arguments = ["status", "--config", str(file)]
+        said = await deferToThread(CliRunner().invoke, antigravity, arguments)
+        return next(line for line in said.output.splitlines() if line.startswith("far "))
 
     async def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ``antigravity mcp``, with a browser that logs in."""
@@ -124,6 +135,7 @@ class LoginTests(LoginCase):
         await self.until("ready")
         self.first = self.stored()
         self.assertEqual(await self.call("far__echo"), ('{"a": 1}', False))
+        self.assertRegex(await self.row(), r"^far +ready .* logged in, renews in \d+ min$")
         login = (await self.status())["login"]
         self.assertEqual((login["state"], login["renews"]), ("active", True))
         # The token expires at the server: the client sees nothing of it.
@@ -149,6 +161,7 @@ class LoginTests(LoginCase):
         self.assertTrue(failed)
         self.assertIn(REMEDY, text)
         await self.until("needs login")
+        self.assertRegex(await self.row(), r"^far +needs login .* needed +far needs a login")
         self.assertEqual(await self.call("near__echo"), ('{"a": 1}', False))
         tools = {tool["name"] for tool in (await self.gateway.mcp("tools/list"))["tools"]}
         self.assertEqual(tools, {"far__echo", "far__store", "near__echo", "near__store"})

@@ -334,7 +334,7 @@ class LifeCycleTests(ServerTests):
             CliRunner().invoke, antigravity, ["status", "--config", str(file)]
         )
         line = next(line for line in said.output.splitlines() if line.startswith("a "))
-        self.assertEqual(line.split(), ["a", "ready", "2025-06-18", "10"])
+        self.assertEqual(line.split(), ["a", "ready", "2025-06-18", "10", "-"])
 
     async def test_unavailable_server_delays_no_other(self) -> None:
         await self.start("silent", more="start_timeout = 300.0")
