@@ -19,9 +19,11 @@ from antigravity.accounts.files import UNTIDY, AccountFiles
 from antigravity.cli.config import model_file_problems, quirk_problems
 from antigravity.cli.gateway_client import GatewayAddress, NoGatewayError, gateway_address, get_json
 from antigravity.cli.invocation import Invocation, command_options
+from antigravity.cli.mcp_servers import view_server
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.home import FILE_NAME, open_to_others
 from antigravity.config.last_run import read_last_run
+from antigravity.config.mcp_settings import McpSettings
 from antigravity.config.replacement_checks import check_start
 from antigravity.config.settings import ProxySettings, Settings, TunnelSettings
 from antigravity.config.snapshot import Configuration
@@ -84,6 +86,7 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
         remedy = f"run 'antigravity plugins check {fault.plugin}'"
         yield Finding("plugins", "warning", f"{fault.plugin} {fault.reason}", remedy)
     yield from upstream_findings(configuration.settings, invocation.home)
+    yield from login_findings(configuration.settings.mcp, invocation.home)
     yield from tunnel_findings(configuration.settings.tunnel, invocation.home)
     yield from gateway_findings(configuration.settings.proxy)
 
@@ -163,6 +166,18 @@ def home_findings(invocation: Invocation) -> Iterator[Finding]:
         )
     if not loose:
         yield Finding("home", "ok", f"only its owner has access to {home}")
+
+
+def login_findings(mcp: McpSettings, home: Path) -> Iterator[Finding]:
+    """Check the logins to other MCP servers."""
+    for name, server in mcp.servers.items() if mcp.enabled else ():
+        login = view_server(name, server, mcp, GrantFile(home, name).read())
+        remedy = f"run 'antigravity mcp login {name}'"
+        if server.enabled and login["login"] == "needed":
+            yield Finding("mcp", "warning", f"{name} needs a login: {login['problem']}", remedy)
+        elif server.enabled and login.get("missing_scopes"):
+            lacks = " ".join(login["missing_scopes"])
+            yield Finding("mcp", "warning", f"the login to {name} lacks scopes: {lacks}", remedy)
 
 
 def upstream_findings(settings: Settings, home: Path) -> Iterator[Finding]:

@@ -29,7 +29,7 @@ def list_servers(invocation: Invocation) -> None:
     """List the other MCP servers with their logins."""
     mcp = invocation.configuration().settings.mcp
     servers = [
-        _view(name, server, mcp, GrantFile(invocation.home, name).read())
+        view_server(name, server, mcp, GrantFile(invocation.home, name).read())
         for name, server in mcp.servers.items()
     ]
     others = [name for name in stored_names(invocation.home) if name not in mcp.servers]
@@ -90,7 +90,7 @@ def _oauth(settings: Settings, name: str) -> OAuthClientSettings:
     return OAuthClientSettings() if server is None else oauth_client_settings(settings.mcp, server)
 
 
-def _view(
+def view_server(
     name: str, server: McpServerSettings, mcp: McpSettings, grant: Grant | None
 ) -> dict[str, Any]:
     """Return a server and its login as JSON, without secrets."""

@@ -226,6 +226,13 @@ def test_lost_login_is_listed_with_its_remedy(
     listed = run("mcp", "list").out
     assert "needs login (its login was made for another address)" in listed
     assert "run 'antigravity mcp login far'" in listed
+    path = GrantFile(tmp_path / "home", "far").path
+    path.chmod(0o644)
+    found = run("doctor", "--json").json["findings"]
+    mcp = [each for each in found if each["name"] == "mcp"]
+    assert [each["remedy"] for each in mcp] == ["run 'antigravity mcp login far'"]
+    if os.name != "nt":
+        assert f"chmod 600 '{path}'" in [each["remedy"] for each in found]
 
 
 def test_refused_consent_ends_the_login(
