@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from antigravity.config.atomic import sync_directory, write_private
+from antigravity.config.atomic import remove_leftovers_of, sync_directory, write_private
 from antigravity.config.secret import Secret
 from antigravity.logs import make_logger
 from antigravity.oauth.registration import OAuthClientSettings, RegisteredClient
@@ -112,18 +112,20 @@ class GrantFile:
         return self._grant
 
     def write(self, grant: Grant) -> None:
-        """Replace the login.
+        """Replace the login; the caller holds the lock.
 
         :raises OSError: if that is not possible.
         """
+        remove_leftovers_of(self.path)
         write_private(self.path, msgspec.json.encode(grant, enc_hook=_reveal))
         self._mark, self._grant = self._current_mark(), grant
 
     def remove(self) -> None:
-        """Remove the login.
+        """Remove the login; the caller holds the lock.
 
         :raises OSError: if that is not possible.
         """
+        remove_leftovers_of(self.path)
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
             sync_directory(self.path.parent)

@@ -66,6 +66,18 @@ def test_file_is_readable_by_its_owner_only(scene: LoggedIn) -> None:
     assert stored_names(scene.home / "elsewhere") == []
 
 
+def test_leftovers_of_killed_processes_are_removed(scene: LoggedIn) -> None:
+    folder = scene.file.path.parent
+    leftover = folder / ".far.json.abc.tmp"
+    other = folder / ".further.json.abc.tmp"
+    for change in (lambda: scene.file.write(scene.stored), scene.file.remove):
+        leftover.write_bytes(b"half a token")
+        other.write_bytes(b"of another server")
+        change()
+        assert not leftover.exists()
+        assert other.exists()
+
+
 def test_stored_login_is_read_as_it_was_written(scene: LoggedIn) -> None:
     grant = replace(scene.stored, wanted=("write",), lost="gone")
     scene.file.write(grant)
