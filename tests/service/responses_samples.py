@@ -126,6 +126,11 @@ def _own(*wire: Json) -> Sample:
     return Sample(kind, list(wire), ("MARK",), frozenset(), kind)
 
 
+def _said(**wire: Any) -> Sample:
+    """Return an item of a tool that OpenAI has run, which becomes text."""
+    return Sample(wire["type"], [wire], ("MARK",))
+
+
 def _message(**wire: Any) -> Sample:
     return Sample("message", [{"type": "message", "role": "assistant", **wire}], ("MARK",))
 
@@ -259,16 +264,14 @@ ITEMS: Final = (
     _web({"type": "open_page", "url": "https://MARK"}),
     _web({"type": "find_in_page", "url": "https://MARK", "pattern": "x"}),
     _own({"type": "image_generation_call", "id": "ig_MARK", "status": "failed", "result": None}),
-    _own({"type": "file_search_call", "id": "fs_1", "status": "completed", "queries": ["MARK"]}),
-    _own(
-        {
-            "type": "code_interpreter_call",
-            "id": "ci_1",
-            "status": "completed",
-            "container_id": "x",
-            "code": "print('MARK')",
-            "outputs": [],
-        }
+    _said(type="file_search_call", id="fs_1", status="completed", queries=["MARK"]),
+    _said(
+        type="code_interpreter_call",
+        id="ci_1",
+        status="completed",
+        container_id="x",
+        code="print('MARK')",
+        outputs=[],
     ),
     _own(
         {
@@ -289,16 +292,7 @@ ITEMS: Final = (
         },
     ),
     _own({"type": "mcp_list_tools", "id": "mcpl_1", "server_label": "MARK", "tools": []}),
-    _own(
-        {
-            "type": "mcp_call",
-            "id": "mcp_1",
-            "server_label": "s",
-            "name": "n",
-            "arguments": "{}",
-            "output": "MARK",
-        }
-    ),
+    _said(type="mcp_call", id="mcp_1", server_label="s", name="n", arguments="{}", output="MARK"),
     _own(
         {
             "type": "mcp_approval_request",

@@ -2,7 +2,8 @@
 
 Models of other providers know neither ``apply_patch`` nor ``shell``, ``local_shell`` and
 ``tool_search``, but they can call functions with the same arguments.  Their calls become items of
-the tool's type again.  What a search has found is declared to them like any tool.
+the tool's type again.  What a search has found is declared to them like any tool, and what tools of
+OpenAI have returned is text for them.
 
 Source: https://platform.openai.com/docs/guides/tools-apply-patch and the types of the SDK.
 """
@@ -30,6 +31,7 @@ from antigravity.ir.json_reader import decode
 from antigravity.ir.parts import Opaque, Part, Text, ToolCall, ToolResult
 from antigravity.ir.request import Message, Request
 from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, Tool, ToolChoice
+from antigravity.protocols.openai_responses.hosted_calls import HOSTED_CALLS, hosted_call_text
 from antigravity.protocols.openai_responses.schema import NAME, JsonObject
 from antigravity.protocols.openai_responses.server_tools import ToolReader
 from antigravity.protocols.openai_responses.typed_tools import FORMS, SEARCH, ToolForm, is_hosted
@@ -61,9 +63,8 @@ def as_functions(request: Request) -> FunctionForms | None:
         tool_choice=_choice(request.tool_choice, converter.names),
         messages=converter.messages(),
     )
-    return FunctionForms(
-        converted, tuple(converter.losses), _FunctionRestorer(names) if names else None
-    )
+    restorer = _FunctionRestorer(names) if names else None
+    return FunctionForms(converted, tuple(converter.losses), restorer)
 
 
 def _is_typed(tool: Tool) -> bool:
@@ -74,7 +75,7 @@ def _is_item(part: Part) -> bool:
     return (
         isinstance(part, Opaque)
         and part.protocol == NAME
-        and (part.kind in _BY_CALL or part.kind in _BY_RESULT)
+        and (part.kind in _BY_CALL or part.kind in _BY_RESULT or part.kind in HOSTED_CALLS)
     )
 
 
@@ -157,8 +158,15 @@ class _Converter:
                 yield part
             elif part.kind in _BY_CALL:
                 yield from self._call(_BY_CALL[part.kind], part.wire)
+            elif part.kind in HOSTED_CALLS:
+                self._lose(Loss(f"messages.{part.kind}", "the call and its result became text"))
+                yield Text(hosted_call_text(part.kind, part.wire))
             else:
                 yield from self._result(_BY_RESULT[part.kind], part.wire)
+
+    def _lose(self, loss: Loss) -> None:
+        if loss not in self.losses:
+            self.losses.append(loss)
 
     def _call(self, form: ToolForm, wire: JsonObject) -> Iterator[ToolCall]:
         if _is_of_provider(form, wire):
