@@ -60,8 +60,6 @@ class InteractionsApi:
             if body.get("store") is False:
                 return
             whole = encode_response(script, context)
-            if "previous_interaction_id" in body:
-                whole["previous_interaction_id"] = body["previous_interaction_id"]
             events = list(encode_events(script, context))
             made = encode_steps(script, context)
             running = background or (in_background and script.fault is not None)

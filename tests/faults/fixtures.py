@@ -36,6 +36,10 @@ KINDS: dict[str, tuple[dict[str, Any], str]] = {
     "openai_responses": ({"kind": "openai", "apis": ["responses"]}, "gpt-4.1"),
     "anthropic": ({"kind": "anthropic"}, "claude-sonnet-4-5"),
     "gemini": ({"kind": "gemini_api"}, "gemini-2.5-flash"),
+    "gemini_interactions": (
+        {"kind": "gemini_api", "quirks": ["interactions", "no_generate_content"]},
+        "gemini-2.5-flash",
+    ),
 }
 #: Each server protocol over its own kind of upstream and over another one.
 WAYS = [
@@ -47,6 +51,9 @@ WAYS = [
     ("openai_responses", "gemini"),
     ("anthropic", "anthropic"),
     ("anthropic", "openai_responses"),
+    ("gemini_interactions", "gemini_interactions"),
+    ("gemini_interactions", "anthropic"),
+    ("openai_responses", "gemini_interactions"),
     ("gemini", "gemini"),
     ("gemini", "openai_chat"),
 ]
@@ -76,6 +83,8 @@ def path_and_body(protocol: str, model: str, prompt: str, *, stream: bool) -> tu
         case "anthropic":
             body = {"model": model, "messages": said, "stream": stream, "max_tokens": 4000}
             return "/v1/messages", body
+        case "gemini_interactions":
+            return "/v1beta/interactions", {"model": model, "input": prompt, "stream": stream}
     verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
     return f"/v1beta/models/{model}:{verb}", {"contents": [{"parts": [{"text": prompt}]}]}
 
@@ -302,6 +311,8 @@ def check_error_object(protocol: str, body: Any, status: int | None = None) -> A
         assert error["status"].isupper()
         assert isinstance(error["code"], int)
         assert status in (None, error["code"])  # none: the error is in a stream
+    elif protocol == "gemini_interactions":
+        assert error["code"].islower()
     else:
         assert {"message", "type", "param", "code"} <= set(error)
     return error
@@ -312,9 +323,9 @@ def check_broken_stream(protocol: str, answer: HttpResponse) -> Any:
     assert answer.status == 200
     assert answer.whole, "the transfer ends in order, for the error is in the stream"
     events = answer.events()
+    if events[-1][1] == "[DONE]":
+        events.pop()
     if protocol in ("openai_chat", "openai_completions"):
-        if events[-1][1] == "[DONE]":
-            events.pop()
         return check_error_object(protocol, events[-1][1])
     name, body = events[-1]
     if protocol == "openai_responses":
@@ -324,7 +335,7 @@ def check_broken_stream(protocol: str, answer: HttpResponse) -> Any:
         error = body["response"]["error"] if name == "response.failed" else body
         assert error["message"]
         return error
-    if protocol == "anthropic":
+    if protocol in ("anthropic", "gemini_interactions"):
         assert name == "error"
     return check_error_object(protocol, body)
 
@@ -335,8 +346,9 @@ def check_complete(protocol: str, answer: HttpResponse, text: str) -> None:
     assert answer.whole
     assert text in answer.body.decode()
     name, last = answer.events()[-1]
-    if protocol in ("openai_chat", "openai_completions"):
+    if protocol in ("openai_chat", "openai_completions", "gemini_interactions"):
         assert last == "[DONE]"
+        assert protocol != "gemini_interactions" or b"interaction.completed" in answer.body
     elif protocol == "openai_responses":
         assert name == "response.completed"
     elif protocol == "anthropic":

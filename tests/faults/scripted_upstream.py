@@ -24,13 +24,21 @@ from antigravity.plugins import PluginHost
 from tests.faults.fixtures import FaultCase, HttpResponse, path_and_body, reactor
 
 #: The protocols of clients, and those of upstreams with the name of one of each.
-CLIENTS = ("openai_chat", "openai_completions", "openai_responses", "anthropic", "gemini")
+CLIENTS = (
+    "openai_chat",
+    "openai_completions",
+    "openai_responses",
+    "anthropic",
+    "gemini",
+    "gemini_interactions",
+)
 UPSTREAMS = {
     "chat": "openai_chat",
     "responses": "openai_responses",
     "claude": "anthropic",
     "google": "gemini",
     "assist": "gemini",
+    "interactions": "gemini_interactions",
 }
 #: A model that no data file knows, so that no upstream takes it for one with habits of its own.
 MODEL = "some-model-1"
@@ -109,6 +117,9 @@ class ScriptedCase(FaultCase):
                 "responses": UpstreamSettings("openai", apis=["responses"], **base),
                 "claude": UpstreamSettings("anthropic", **base),
                 "google": UpstreamSettings("gemini_api", **base),
+                "interactions": UpstreamSettings(
+                    "gemini_api", quirks=["interactions", "no_generate_content"], **base
+                ),
                 "assist": UpstreamSettings(
                     "codeassist",
                     base_url=self.address,
@@ -164,14 +175,16 @@ def text_of(client: str, answer: HttpResponse, *, stream: bool) -> str:
 def _streamed_text(client: str, answer: HttpResponse) -> str:
     found: list[str] = []
     events = answer.events()
-    for _, wire in events:
+    for name, wire in events:
         if client == "openai_chat" and wire != "[DONE]":
             found += [c["delta"].get("content") or "" for c in wire["choices"]]
         elif client == "openai_completions" and wire != "[DONE]":
             found += [c["text"] for c in wire["choices"]]
         elif client == "openai_responses" and wire["type"] == "response.output_text.delta":
             found.append(wire["delta"])
-        elif client == "anthropic" and wire["type"] == "content_block_delta":
+        elif (client == "anthropic" and wire["type"] == "content_block_delta") or (
+            client == "gemini_interactions" and name == "step.delta"
+        ):
             found.append(wire["delta"].get("text", ""))
         elif client == "gemini":
             parts = wire["candidates"][0].get("content", {}).get("parts") or ()
@@ -190,6 +203,8 @@ def assert_ended(client: str, events: list[tuple[str, Any]]) -> None:
         assert name in ("response.completed", "response.incomplete")
     elif client == "anthropic":
         assert name == "message_stop"
+    elif client == "gemini_interactions":
+        assert any(name == "interaction.completed" for name, _ in events)
     else:
         assert last["candidates"][0]["finishReason"]
 
@@ -206,6 +221,9 @@ def _whole_text(client: str, answer: HttpResponse) -> str:
             return "".join(part.get("text", "") for part in content)
         case "anthropic":
             return "".join(block.get("text", "") for block in wire["content"])
+        case "gemini_interactions":
+            contents = [part for step in wire["steps"] for part in step.get("content") or ()]
+            return "".join(part.get("text", "") for part in contents)
     parts = wire["candidates"][0].get("content", {}).get("parts") or ()
     return "".join(part.get("text", "") for part in parts)
 
@@ -218,6 +236,9 @@ def reason_of(client: str, answer: HttpResponse, *, stream: bool) -> str:
         wire = next(w["delta"] for _, w in answer.events() if w["type"] == "message_delta")
     elif client == "openai_responses":
         wire = answer.events()[-1][1]["response"]
+    elif client == "gemini_interactions":
+        ended = (w for name, w in answer.events() if name == "interaction.completed")
+        wire = next(ended)["interaction"]
     else:
         chunks = [
             w
@@ -233,6 +254,8 @@ def reason_of(client: str, answer: HttpResponse, *, stream: bool) -> str:
             return details["reason"] if details else str(wire["status"])
         case "anthropic":
             return str(wire["stop_reason"])
+        case "gemini_interactions":
+            return str(wire["status"])
     return str(wire["candidates"][0]["finishReason"])
 
 
@@ -244,11 +267,12 @@ def dumps(value: Any) -> bytes:
 
 
 def sse(*events: Any, done: bool = False) -> bytes:
-    """Return events; those with a ``type`` are named by it."""
+    """Return events; those with a type are named by it."""
     out = b""
     for event in events:
-        if "type" in event and event["type"] != "error_without_name":
-            out += b"event: " + event["type"].encode() + b"\n"
+        kind = event.get("type", event.get("event_type", ""))
+        if kind and kind != "error_without_name":
+            out += b"event: " + kind.encode() + b"\n"
         out += b"data: " + dumps(event) + b"\n\n"
     return out + (b"data: [DONE]\n\n" if done else b"")
 
@@ -292,6 +316,16 @@ def whole_of(protocol: str, text: str = "hello", reason: str = "") -> Any:
                 "stop_reason": reason or "end_turn",
                 "stop_sequence": None,
                 "usage": {"input_tokens": 3, "output_tokens": 2},
+            }
+        case "gemini_interactions":
+            content = [{"type": "text", "text": text}]
+            return {
+                "id": "v1_1",
+                "object": "interaction",
+                "status": reason or "completed",
+                "model": "m",
+                "steps": [{"type": "model_output", "content": content}] if text else [],
+                "usage": {"total_input_tokens": 3, "total_output_tokens": 2, "total_tokens": 5},
             }
     candidate: dict[str, Any] = {"index": 0, "finishReason": reason or "STOP"}
     if text:
@@ -351,6 +385,19 @@ def events_of(protocol: str, text: str = "hello", reason: str = "") -> list[Any]
                 {"type": "message_delta", "delta": stop, "usage": {"output_tokens": 2}},
                 {"type": "message_stop"},
             ]
+        case "gemini_interactions":
+            ended = {name: value for name, value in whole.items() if name != "steps"}
+            begun = {"id": "v1_1", "status": "in_progress"}
+            events = [{"event_type": "interaction.created", "interaction": begun}]
+            if text:
+                delta = {"type": "text", "text": text}
+                step = {"type": "model_output"}
+                events += [
+                    {"event_type": "step.start", "index": 0, "step": step},
+                    {"event_type": "step.delta", "index": 0, "delta": delta},
+                    {"event_type": "step.stop", "index": 0},
+                ]
+            return [*events, {"event_type": "interaction.completed", "interaction": ended}]
     return [whole]
 
 
@@ -367,4 +414,4 @@ def whole_reply(upstream: str, **options: Any) -> bytes:
 def stream_reply(upstream: str, **options: Any) -> bytes:
     """Return the body of a stream."""
     events = [wrapped(upstream, each) for each in events_of(UPSTREAMS[upstream], **options)]
-    return sse(*events, done=UPSTREAMS[upstream] == "openai_chat")
+    return sse(*events, done=UPSTREAMS[upstream] in ("openai_chat", "gemini_interactions"))

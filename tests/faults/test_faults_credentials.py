@@ -68,11 +68,23 @@ def gemini_events(error: dict[str, Any]) -> list[tuple[str, Any]]:
     ]
 
 
+def interactions_events(error: dict[str, Any]) -> list[tuple[str, Any]]:
+    begun = {"id": "v1_1", "status": "in_progress"}
+    delta = {"type": "text", "text": f"says {KEY}"}
+    return [
+        ("", {"event_type": "interaction.created", "interaction": begun}),
+        ("", {"event_type": "step.start", "index": 0, "step": {"type": "model_output"}}),
+        ("", {"event_type": "step.delta", "index": 0, "delta": delta}),
+        ("", {"event_type": "error", "error": {"message": error["message"], "code": "internal"}}),
+    ]
+
+
 EVENTS = {
     "openai_chat": chat_events,
     "openai_responses": responses_events,
     "anthropic": anthropic_events,
     "gemini": gemini_events,
+    "gemini_interactions": interactions_events,
 }
 
 
@@ -100,6 +112,7 @@ class RepeatedCredential(Resource):
                 ("openai_responses", "/responses"),
                 ("anthropic", "/messages"),
                 ("gemini", "enerateContent"),
+                ("gemini_interactions", "/interactions"),
             )
             if path.endswith(end)
         )

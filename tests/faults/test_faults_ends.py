@@ -51,6 +51,12 @@ REASONS = {
         "OTHER": "stop",
         "A_REASON_OF_NEXT_YEAR": "stop",
     },
+    "gemini_interactions": {
+        "completed": "stop",
+        "incomplete": "length",
+        "budget_exceeded": "length",
+        "requires_continuation": "length",
+    },
 }
 #: How clients say these kinds.
 SAID: dict[str, dict[str, set[str]]] = {
@@ -63,6 +69,11 @@ SAID: dict[str, dict[str, set[str]]] = {
     },
     "anthropic": {"stop": {"end_turn"}, "length": {"max_tokens"}, "filter": {"refusal"}},
     "gemini": {"stop": {"STOP"}, "length": {"MAX_TOKENS"}, "filter": {"SAFETY"}},
+    "gemini_interactions": {
+        "stop": {"completed"},
+        "length": {"incomplete"},
+        "filter": {"incomplete"},
+    },
 }
 MISTAKES = ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE")
 
@@ -104,6 +115,9 @@ class EmptyEnds(ScriptedCase):
 
     async def test_unusual_ends_reach_gemini_clients(self) -> None:
         await self.check_client("gemini")
+
+    async def test_unusual_ends_reach_interactions_clients(self) -> None:
+        await self.check_client("gemini_interactions")
 
 
 class Mistakes(ScriptedCase):

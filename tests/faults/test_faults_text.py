@@ -30,10 +30,11 @@ def split(upstream: str, first: str, second: str) -> bytes:
     """Return a stream whose text comes in two events."""
     protocol = UPSTREAMS[upstream]
     events = events_of(protocol)
-    place = {"openai_chat": 0, "openai_responses": 2, "anthropic": 2, "gemini": 0}[protocol]
+    place = 0 if protocol in ("openai_chat", "gemini") else 2
     before, delta, after = events[:place], events[place], events[place + 1 :]
     text = dumps(wrapped(upstream, delta))
-    head, name = b"", f"event: {delta['type']}\n".encode() if "type" in delta else b""
+    kind = delta.get("type", delta.get("event_type"))
+    head, name = b"", f"event: {kind}\n".encode() if kind else b""
     if protocol == "gemini":
         begun = json.loads(text)
         candidate = (begun["response"] if upstream == "assist" else begun)["candidates"][0]
@@ -291,6 +292,9 @@ def sent_arguments(upstream: str, body: Any) -> Any:
         case "claude":
             blocks = [b for m in body["messages"] for b in m["content"] if isinstance(b, dict)]
             return next(block["input"] for block in blocks if block["type"] == "tool_use")
+        case "interactions":
+            steps = (step for step in body["input"] if step["type"] == "function_call")
+            return next(steps)["arguments"]
     contents = (body["request"] if upstream == "assist" else body)["contents"]
     parts = [part for content in contents for part in content["parts"]]
     return next(part["functionCall"]["args"] for part in parts if "functionCall" in part)
@@ -317,12 +321,12 @@ class Nulls(ScriptedCase):
 
     async def test_null_reads_as_missing_in_streams(self) -> None:
         await self.start()
-        for upstream in ("chat", "responses", "claude", "google"):
+        for upstream in ("chat", "responses", "claude", "google", "interactions"):
             await self.check(upstream, events_of(UPSTREAMS[upstream]), whole=False)
 
     async def test_null_reads_as_missing_in_whole_responses(self) -> None:
         await self.start()
-        for upstream in ("chat", "responses", "claude", "google", "assist"):
+        for upstream in ("chat", "responses", "claude", "google", "assist", "interactions"):
             await self.check(upstream, [whole_of(UPSTREAMS[upstream])], whole=True)
 
 

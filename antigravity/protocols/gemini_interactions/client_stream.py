@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -26,11 +26,16 @@ from antigravity.protocols.gemini_interactions.client_reply import (
 from antigravity.protocols.gemini_interactions.schema import MALFORMED, JsonObject
 from antigravity.sse import ServerSentEvent
 
+#: The statuses of interactions in the background that have not ended.
+_UNFINISHED: Final = ("in_progress", "queued", "idle")
+
 
 class _WireEvent(Struct, frozen=True):
     """An event, or a whole interaction; members are checked when they are used."""
 
     event_type: Any = None
+    id: Any = None
+    object: Any = None
     index: Any = None
     step: Any = None
     delta: Any = None
@@ -69,7 +74,7 @@ class InteractionDecoder:
         kind = wire.event_type if isinstance(wire.event_type, str) else event.event
         if kind in _EVENTS:
             _EVENTS[kind](self, wire)
-        elif wire.event_type is None and isinstance(wire.status, str) and "id" in _members(data):
+        elif _is_whole(wire):
             self._whole(msgspec.json.decode(data))
         else:
             reported = error_in_event("error" if kind == "error" else "", data, self._decode_error)
@@ -177,6 +182,8 @@ def _object(value: Any) -> JsonObject:
     return value if isinstance(value, dict) else {}
 
 
-def _members(data: bytes) -> JsonObject:
-    found: JsonObject = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-    return found
+def _is_whole(wire: _WireEvent) -> bool:
+    """Return whether an object is a whole interaction instead of an event."""
+    if wire.event_type is not None or wire.status not in (*FINISHES, *FAILURES, *_UNFINISHED):
+        return False
+    return wire.steps is not None or wire.object == "interaction" or isinstance(wire.id, str)

@@ -24,6 +24,11 @@ from antigravity.protocols.gemini_interactions.schema import MALFORMED, JsonObje
 from antigravity.sse import ServerSentEvent
 
 _TYPE: Final = re.compile(rb'"event_type"\s*:\s*"([a-z_.]+)"')
+#: The beginning of a step whose content follows.
+_EMPTY: Final = re.compile(
+    rb'"step"\s*:\s*\{\s*"type"\s*:\s*"(?:model_output|thought|user_input)"'
+    rb'\s*(?:,\s*"(?:content|summary)"\s*:\s*\[\s*\]\s*)?\}'
+)
 _DELTA: Final = "step.delta"
 #: The names of events that need no look at their data.
 _KINDS: Final = frozenset(
@@ -107,8 +112,10 @@ class InteractionTap:
             return
         kind = _kind_of(event)
         match kind:
-            case "step.start" | "step.delta":
+            case "step.delta":
                 self.meaningful = True
+            case "step.start":
+                self.meaningful = self.meaningful or not _EMPTY.search(data)
             case "interaction.created":
                 self._report_id(self._interaction(data).get("id"))
             case "interaction.completed":

@@ -30,7 +30,9 @@ def encode_steps(script: Script, context: Context) -> list[dict[str, Any]]:
 
 def encode_response(script: Script, context: Context) -> dict[str, Any]:
     """Return the whole interaction."""
-    return {**_ended(script, context), "steps": encode_steps(script, context)}
+    previous = context.view.body.get("previous_interaction_id")
+    echo = {"previous_interaction_id": previous} if previous else {}
+    return {**_ended(script, context), **echo, "steps": encode_steps(script, context)}
 
 
 def encode_events(script: Script, context: Context) -> Iterator[Event]:

@@ -10,12 +10,15 @@ from typing import Any
 from antigravity.ir import events as ev
 from antigravity.ir.call import Call, ReplyContext
 from antigravity.ir.request import Request
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
+from antigravity.protocols.gemini_interactions.client import interactions_client
 from antigravity.protocols.gemini_interactions.protocol import GEMINI_INTERACTIONS_SERVER
 from antigravity.sse import SseDecoder
 
 Json = dict[str, Any]
 
 SERVER = GEMINI_INTERACTIONS_SERVER
+CLIENT: Any = interactions_client(GEMINI_CLIENT)
 ROUTE = SERVER.routes[0]
 SUMMARIES = {"generation_config": {"thinking_summaries": "auto"}}
 
