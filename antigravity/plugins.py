@@ -36,6 +36,7 @@ from antigravity.interfaces.mcp import (
     IMcpPrompt,
     IMcpResource,
     IMcpResourceTemplate,
+    IMcpTaskTool,
     IMcpTool,
 )
 from antigravity.interfaces.protocols import IClientProtocol, IServerProtocol
@@ -180,7 +181,7 @@ class Registry:
         return f"{route[0]} {path}"
 
     def _add_mcp_tool(self, candidate: Any) -> str:
-        _verify(IMcpTool, candidate)
+        _verify(IMcpTaskTool if IMcpTaskTool.providedBy(candidate) else IMcpTool, candidate)
         check_tool(candidate)
         return self.mcp.add_tool(candidate)
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from antigravity.interfaces.mcp_values import Json
+from antigravity.interfaces.mcp import IMcpTaskTool
+from antigravity.interfaces.mcp_values import Json, TaskSupport
 from antigravity.mcp.catalog import check_name
 from antigravity.mcp.protocol.headers import mirrored
 from antigravity.mcp.protocol.schemas import Validator
@@ -21,6 +22,8 @@ def check_tool(tool: Any) -> None:
     :raises ValueError: if clients could not call it.
     """
     check_name(tool.name)
+    if IMcpTaskTool.providedBy(tool) and not isinstance(tool.task_support, TaskSupport | None):
+        raise ValueError(f"the task_support of {tool.name} must be a TaskSupport or None")
     schema = tool.input_schema
     if not isinstance(schema, Mapping) or schema.get("type") != "object":
         raise ValueError(f"the input schema of {tool.name} must have type object")

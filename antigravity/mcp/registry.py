@@ -49,6 +49,7 @@ class McpRegistry:
         self._catalogs: dict[IMcpCatalog, Callable[[], None]] = {}
         self._watchers = Watchers()
         self._seen: dict[str, dict[str, Any]] = {}
+        self._rules: dict[str, ToolRules] | None = None
         for catalog in catalogs:
             self.add(catalog)
 
@@ -75,7 +76,7 @@ class McpRegistry:
         for unwatch in self._catalogs.values():
             unwatch()
         self._catalogs = {catalog: catalog.watch(self._changed) for catalog in catalogs}
-        self._seen.clear()
+        self._forget_all()
         after = self._shape()
         for kind in _KINDS:
             if before[kind] != after[kind]:
@@ -87,13 +88,14 @@ class McpRegistry:
 
     def tools(self) -> dict[str, Any]:
         """Return the tools by the names that clients see."""
-        return self._all("tools", lambda c: c.tools(), "name")
+        seen = self._seen.get("tools")
+        return self._all("tools", lambda c: c.tools(), "name") if seen is None else seen
 
     def tool_rules(self) -> dict[str, ToolRules]:
         """Return the rules of the tools that have any, by the names that clients see."""
-        rules = self._seen.get("rules")
+        rules = self._rules
         if rules is None:
-            rules = self._seen["rules"] = {}
+            rules = self._rules = {}
             for name, tool in self.tools().items():
                 task = tool.task_support if IMcpTaskTool.providedBy(tool) else None
                 app_only = not ui.is_visible_to("model", _meta_of(tool))
@@ -164,11 +166,15 @@ class McpRegistry:
         if change.kind == "resources":
             self._seen.pop("templates", None)
         elif change.kind == "tools":
-            self._seen.pop("rules", None)
+            self._rules = None
         self._watchers.notify(change)
 
-    def _changed_all(self) -> None:
+    def _forget_all(self) -> None:
         self._seen.clear()
+        self._rules = None
+
+    def _changed_all(self) -> None:
+        self._forget_all()
         for kind in _KINDS:
             self._watchers.notify(McpChange(kind))
 

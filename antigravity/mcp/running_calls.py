@@ -17,6 +17,8 @@ from antigravity.mcp.context import CallContext
 from antigravity.mcp.methods import Methods
 from antigravity.mcp.protocol import content, messages
 
+#: A function that returns the result of a method with its parameters, or a Deferred with it.
+Method = Callable[[str, Mapping[str, Any], CallContext], Any]
 #: Methods that wait as long as a task takes.
 _ENDLESS: Final = ("tasks/result",)
 
@@ -86,18 +88,20 @@ class CallTable:
         self._leave = leave
         self._running: set[RunningCall] = set()
 
-    def start(self, method: str, params: Mapping[str, Any], context: CallContext) -> RunningCall:
-        """Start a call of one of the registry's methods."""
-        return self.run(method, self.methods.call, method, params, context=context)
-
-    def run(
-        self, method: str, function: Callable[..., Any], *args: Any, context: CallContext
+    def start(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        context: CallContext,
+        function: Method | None = None,
     ) -> RunningCall:
-        """Start a call of ``function``, which returns the result of ``method``."""
+        """Start a call of ``method``, by ``function`` if it is none of the registry's."""
         if self.limits.most and len(self._running) >= self.limits.most:
             busy = McpError(messages.INTERNAL_ERROR, "Too many calls are running; try again.")
             return self._run(method, fail(busy), context)
-        running: Deferred[Any] = txaio.as_future(function, *args, context)
+        running: Deferred[Any] = txaio.as_future(
+            function or self.methods.call, method, params, context
+        )
         return self._run(method, running, context)
 
     def cancel_all(self, reason: str) -> None:

@@ -100,17 +100,16 @@ class SessionCalls:
         if own is not None:
             post_response.result(request.id, own)
             return
+        function = None
         if request.method in session_tasks.METHODS:
-            running = self._calls.run(
-                request.method, self._use_task, session, request, context=context
-            )
-        else:
-            if "task" in request.params and session.revision.tasks:
-                self._prepare_task(session, request, context)
-            running = self._calls.start(request.method, request.params, context)
+            function = partial(self._use_task, session)
+        elif "task" in request.params and session.revision.tasks:
+            self._prepare_task(session, request, context)
+        running = self._calls.start(request.method, request.params, context, function)
         if context.task is None:
             session.calls[request.id] = running
-        context.cancel = running.cancel
+        else:
+            context.cancel = running.cancel
         running.done.addBoth(self._done, session, request, running)
 
     def _prepare_task(self, session: Session, request: Request, context: CallContext) -> None:
@@ -142,11 +141,11 @@ class SessionCalls:
             context.post_response.result(request.id, result)
         return task
 
-    def _use_task(self, session: Session, request: Request, context: CallContext) -> Any:
+    def _use_task(self, session: Session, method: str, params: Json, context: CallContext) -> Any:
         return session_tasks.call(
             self._tasks,
-            request.method,
-            request.params,
+            method,
+            params,
             TaskOwner(session.principal, session.id),
             lambda client_request: self._ask(session, context, client_request),
         )

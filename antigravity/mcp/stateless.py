@@ -31,7 +31,7 @@ from antigravity.mcp.protocol.headers import META, VERSION_HEADER, check_headers
 from antigravity.mcp.protocol.messages import Parsed, Request
 from antigravity.mcp.protocol.revisions import REVISIONS, Revision
 from antigravity.mcp.protocol.tasks import encode_task
-from antigravity.mcp.running_calls import CallTable, RunningCall, as_error
+from antigravity.mcp.running_calls import CallTable, Method, RunningCall, as_error
 from antigravity.mcp.server_info import ServerInfo
 from antigravity.mcp.tasks import extension
 from antigravity.mcp.tasks.table import TaskTable
@@ -152,18 +152,10 @@ class Stateless:
         """Serve a method of the extension for tasks."""
         if not _declares_tasks(request):
             raise missing(TASKS)
-        return self._run(
-            call,
-            request,
-            revision,
-            lambda context: self._calls.run(
-                request.method,
-                lambda _: extension.call(
-                    self._tasks, request.method, request.params, TaskOwner(call.principal)
-                ),
-                context=context,
-            ),
-        )
+        return self._start(call, request, revision, self._call_extension)
+
+    def _call_extension(self, method: str, params: Mapping[str, Any], context: CallContext) -> Any:
+        return extension.call(self._tasks, method, params, TaskOwner(context.principal))
 
     def _start_task(
         self, call: McpCall, request: Request, context: CallContext, message: str
@@ -181,18 +173,8 @@ class Stateless:
 
     # -- calls --
 
-    def _start(self, call: McpCall, request: Request, revision: Revision) -> Deferred[Reply]:
-        method, params = request.method, request.params
-        return self._run(
-            call, request, revision, lambda context: self._calls.start(method, params, context)
-        )
-
-    def _run(
-        self,
-        call: McpCall,
-        request: Request,
-        revision: Revision,
-        start: Callable[[CallContext], RunningCall],
+    def _start(
+        self, call: McpCall, request: Request, revision: Revision, function: Method | None = None
     ) -> Deferred[Reply]:
         running: list[RunningCall] = []
 
@@ -211,10 +193,11 @@ class Stateless:
                 self._clock.callLater(0, cancel)
 
         context.need = need
-        if request.method == "tools/call" and context.has_extension(TASKS):
+        has_extensions = "extensions" in context.capabilities
+        if has_extensions and request.method == "tools/call" and context.has_extension(TASKS):
             context.cancel = cancel
             context.task_starter = partial(self._start_task, call, request)
-        started = start(context)
+        started = self._calls.start(request.method, request.params, context, function)
         running.append(started)
         started.done.addBoth(self._done, request, started)
         return post_response.reply

@@ -129,16 +129,22 @@ class GatewayUnderTest:
         return GatewayResponse(response.code, names, await treq.content(response))
 
     async def mcp(
-        self, method: str, params: Mapping[str, Any] | None = None, path: str = "/mcp"
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        path: str = "/mcp",
+        capabilities: Mapping[str, Any] | None = None,
     ) -> Any:
         """Return the result of one MCP request: ``mcp("tools/call", {"name": …})``.
+
+        ``capabilities`` are declared by the client, none by default.
 
         :raises AssertionError: if the response is an error.
         """
         meta = {
             f"{_MCP_META}protocolVersion": _MCP_REVISION,
             f"{_MCP_META}clientInfo": {"name": "antigravity.testing", "version": "1"},
-            f"{_MCP_META}clientCapabilities": {},
+            f"{_MCP_META}clientCapabilities": capabilities or {},
         }
         message = {
             "jsonrpc": "2.0",
@@ -151,9 +157,9 @@ class GatewayUnderTest:
             "mcp-protocol-version": _MCP_REVISION,
             "mcp-method": method,
         }
-        named = (params or {}).get("name", (params or {}).get("uri"))
-        if isinstance(named, str):
-            headers["mcp-name"] = named
+        for key in ("name", "uri", "taskId"):
+            if isinstance(named := (params or {}).get(key), str):
+                headers["mcp-name"] = named
         response = await self.request("POST", path, message, headers)
         replies = (
             response.chunks()

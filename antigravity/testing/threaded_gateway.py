@@ -84,12 +84,20 @@ class ThreadedGateway:
         response: GatewayResponse = self._wait(self.gateway.request(method, path, body, headers))
         return response
 
-    def mcp(self, method: str, params: Mapping[str, Any] | None = None, path: str = "/mcp") -> Any:
+    def mcp(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        path: str = "/mcp",
+        capabilities: Mapping[str, Any] | None = None,
+    ) -> Any:
         """Return the result of one MCP request: ``mcp("tools/call", {"name": …})``.
+
+        ``capabilities`` are declared by the client, none by default.
 
         :raises AssertionError: if the response is an error.
         """
-        return self._wait(self.gateway.mcp(method, params, path))
+        return self._wait(self.gateway.mcp(method, params, path, capabilities))
 
     def reload(self, config: str) -> None:
         """Reload with another configuration, like after an edit of the file.

@@ -181,7 +181,7 @@ def test_commands_list_example_plugin(environment: Environment) -> None:
     listed = environment.command(script, "plugins", "list", "--json")
     (example,) = (p for p in json.loads(listed.stdout)["plugins"] if p["name"] == "example")
     assert example["protocols"] == ["say"]
-    assert example["mcp_tools"] == ["reverse"]
+    assert example["mcp_tools"] == ["reverse", "countdown"]
 
 
 def test_example_plugin_tests_pass(environment: Environment) -> None:

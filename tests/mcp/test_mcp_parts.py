@@ -107,6 +107,11 @@ def test_registry_announces_visible_changes_only() -> None:
     assert told == ["tools"]
 
 
+def test_check_tool_rejects_other_task_support() -> None:
+    with pytest.raises(ValueError, match="task_support of t"):
+        check_tool(Tool("t", "", lambda a, c: None, task_support="required"))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "schema",
     [

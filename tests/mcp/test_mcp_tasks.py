@@ -120,6 +120,17 @@ def test_other_key_does_not_find_task(client: TaskClient) -> None:
     assert client.job.cancelled == 0
 
 
+@pytest.mark.parametrize(("name", "code"), [("other", -32020), (None, None)])
+def test_header_with_id_may_be_missing_but_not_wrong(
+    client: TaskClient, name: str | None, code: int | None
+) -> None:
+    task = client.create()["taskId"]
+    headers = {} if name is None else {"mcp-name": name}
+    reply = client.modern("tasks/get", {"taskId": task}, meta=WITH_TASKS, headers=headers)
+    found = answer(reply)
+    assert (error(found)["code"] if code else found.status) == (code or 200)
+
+
 def test_restart_is_named_as_reason(client: TaskClient) -> None:
     other = TaskClient().create()["taskId"]
     assert "restarted" in error(client.send("tasks/get", taskId=other))["message"]

@@ -27,7 +27,7 @@ def test_plugin_registers_its_objects() -> None:
     assert info.registered["protocols"] == ("say",)
     assert info.registered["upstreams"] == ("cellar",)
     assert info.registered["warmup_filters"] == ("greeting",)
-    assert info.registered["mcp_tools"] == ("reverse",)
+    assert info.registered["mcp_tools"] == ("reverse", "countdown")
     assert info.registered["mcp_prompts"] == ("limerick",)
     assert info.registered["routes"] == ("GET /example/visits",)
     assert "exchange_finished" in info.hooks
@@ -73,6 +73,17 @@ def test_mcp_clients_use_tool_and_prompt(gateway: ThreadedGateway) -> None:
     assert result["content"][0]["text"] == "desserts"
     prompt = gateway.mcp("prompts/get", {"name": "limerick", "arguments": {"about": "tea"}})
     assert prompt["messages"][0]["content"]["text"] == "Write a limerick about tea."
+
+
+def test_tool_runs_as_task(gateway: ThreadedGateway) -> None:
+    tasks = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    call = {"name": "countdown", "arguments": {"steps": 60}}
+    task = gateway.mcp("tools/call", call, capabilities=tasks)
+    assert task["resultType"] == "task"
+    asked = {"taskId": task["taskId"]}
+    assert gateway.mcp("tasks/get", asked, capabilities=tasks)["statusMessage"] == "60"
+    gateway.mcp("tasks/cancel", asked, capabilities=tasks)
+    assert gateway.mcp("tasks/get", asked, capabilities=tasks)["status"] == "cancelled"
 
 
 def test_observer_counts_requests(gateway: ThreadedGateway) -> None:

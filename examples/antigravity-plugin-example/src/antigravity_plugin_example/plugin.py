@@ -9,7 +9,7 @@ from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity_plugin_example.cellar import CellarKind
 from antigravity_plugin_example.greeting import GreetingFilter
-from antigravity_plugin_example.mcp_objects import Limerick, Reverse
+from antigravity_plugin_example.mcp_objects import Countdown, Limerick, Reverse
 from antigravity_plugin_example.say import SAY
 from antigravity_plugin_example.visits import Visits
 
@@ -36,6 +36,7 @@ def register_warmup_filters(register: Register, settings: Mapping[str, Any]) -> 
 @hookimpl
 def register_mcp_tools(register: Register) -> None:
     register(Reverse())
+    register(Countdown())
 
 
 @hookimpl
