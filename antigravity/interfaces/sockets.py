@@ -162,6 +162,8 @@ class IUpstreamSession(Interface):
         """Return the ticket of a request, and the parts of the message to send.
 
         ``continues`` says that ``body`` has only what is new.
+
+        :raises InvalidRequestError: if the body is not a JSON object.
         """
 
     def receive(text: bytes) -> Sequence[UpstreamMessage]:

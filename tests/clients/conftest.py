@@ -12,7 +12,7 @@ import pytest
 from tests.clients.drivers import ClaudeCode, Codex, Driver, GeminiCli, OpenCode
 from tests.clients.libraries import LibraryGateways
 from tests.clients.matrix import Matrix
-from tests.clients.servers import TARGETS, Gateway, Simulator
+from tests.clients.servers import EVERY_TARGET, TARGETS, Gateway, Simulator
 from tests.support.npm import UnavailableError
 
 #: Gives the gateway before an upstream protocol.  With ``fallback`` only names that the
@@ -102,7 +102,7 @@ def gateways(
 
     def start(target: str, fallback: bool, more: str = "") -> Gateway:
         folder = tmp_path_factory.mktemp(f"gateway-{target}") / "run"
-        return Gateway(folder, TARGETS[target], simulator.address, fallback, more)
+        return Gateway(folder, EVERY_TARGET[target], simulator.address, fallback, more)
 
     def get(target: str, *, fallback: bool = False, fresh: bool = False, more: str = "") -> Gateway:
         if fresh or more:

@@ -38,8 +38,15 @@ class Simulator(Server):
 
     def bodies(self) -> list[Any]:
         """Return the bodies of the requests that asked a model."""
+        return self._bodies("POST")
+
+    def messages(self) -> list[Any]:
+        """Return the messages that arrived over WebSocket."""
+        return self._bodies("MESSAGE")
+
+    def _bodies(self, method: str) -> list[Any]:
         entries = ask(f"{self.address}/_simulator/requests")["requests"]
-        return [entry["body"] for entry in entries if entry["method"] == "POST" and entry["body"]]
+        return [entry["body"] for entry in entries if entry["method"] == method and entry["body"]]
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,14 @@ TARGETS: Final = {
         "gemini-3-flash",
         'kind = "codeassist"\nrefresh_token = "refresh"\n'
         'oauth = { client_id = "id", client_secret = "secret", token_url = "SIMULATOR/token" }',
+    ),
+}
+
+#: And one that only some tests use: Codex's own model, over WebSocket.
+EVERY_TARGET: Final = {
+    **TARGETS,
+    "websocket": Target(
+        "gpt-5.5", 'kind = "openai"\napis = ["responses"]\nresponses_websocket = true'
     ),
 }
 

@@ -125,6 +125,22 @@ def test_client_runs_command_over_websocket(
     assert "LYNX-23" in last
 
 
+def test_upstream_over_websocket_gets_what_is_new(
+    codex_websocket: Driver, gateways: Gateways, simulator: Simulator
+) -> None:
+    gateway = gateways("websocket")
+    answer = codex_websocket.ask(gateway.address, f"{SHELL}[[then]]{OTHER}[[then]]")
+    assert "LYNX-23" in answer.out, answer.output
+    assert answer.code == 0
+    assert set(requests_by(gateway)) == {"GET 101"}
+    assert simulator.bodies() == []
+    prewarm, *_, last = simulator.messages()
+    assert prewarm["generate"] is False
+    assert last["previous_response_id"]
+    assert "LYNX-23" in json.dumps(last)
+    assert "ZEBRA-42" not in json.dumps(last)
+
+
 def test_builtin_provider_uses_websocket(codex_builtin: Driver, gateways: Gateways) -> None:
     gateway = gateways("anthropic")
     answer = codex_builtin.ask(gateway.address, SHELL)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.service.socket_fixture import MODEL, SocketCase, text_of
 from tests.support.conditions import eventually
+
+pytest.importorskip("twisted.web.websocket", reason="the simulator needs it")
 
 KEYS = """
 [upstreams.pair]

@@ -21,6 +21,7 @@ from antigravity.ir.errors import UpstreamError
 from antigravity.ir.socket_turn import SocketTurn
 from antigravity.transport.failures import cause_of, failure_of
 from antigravity.transport.handshake import Handshake
+from antigravity.transport.response import too_large
 from antigravity.transport.websocket.frame_queue import FrameQueue
 from antigravity.transport.websocket.handshake import ClientHandshake, HandshakeRefusedError
 from antigravity.websocket.framer import (
@@ -370,6 +371,8 @@ class SocketConnection(Handshake, Protocol):
 
 def _closed_error(where: str, received: CloseReceived) -> UpstreamError:
     """Return the error for a server that closes the connection; its reason may hold anything."""
+    if received.code == CloseReason.MESSAGE_TOO_BIG and received.is_fault:
+        return too_large(where, MESSAGE_LIMIT)
     if received.is_fault:
         return UpstreamError(f"{where} sent a malformed WebSocket message")
     code = str(int(received.code))[:_MOST_CODE_DIGITS]

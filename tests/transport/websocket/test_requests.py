@@ -274,6 +274,26 @@ def test_fault_of_the_upstream_is_an_error(servers: SocketServers, fault: str) -
     assert not servers.transport._sockets._connections  # type: ignore[union-attr]
 
 
+def test_message_that_is_too_large_is_an_error(
+    servers: SocketServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("antigravity.transport.websocket.connection.MESSAGE_LIMIT", 1000)
+    peer, sending = opened(servers)
+    peer.send(created(), event("response.output_text.delta", delta="x" * 1000))
+    reader = servers.read(sending)
+    assert isinstance(reader.reason, UpstreamError)
+    assert reader.reason.code == "answer_too_large"
+    assert peer.close_code() == 1009
+
+
+def test_body_that_is_no_object_is_refused(servers: SocketServers) -> None:
+    peer = idle(servers)
+    assert failed(servers.ask(body=b"[]")).status == 400
+    servers.ask()
+    peer.receive()
+    assert len(peer.messages) == 2
+
+
 # -- continuing --
 
 SHORT = b'{"model":"m","previous_response_id":"r1","input":"new","stream":true}'

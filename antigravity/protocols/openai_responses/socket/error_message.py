@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ _OF_EVENT: Final = ("type", "status", "status_code", "stream_id", "sequence_numb
 #: The most headers that go with an error, and the characters of one.
 _MOST_HEADERS: Final = 64
 _LONGEST_HEADER: Final = 1024
+_NAME: Final = re.compile(r"[a-z0-9_-]{1,100}")
 
 
 class ErrorMessage(Struct, frozen=True):
@@ -81,7 +83,7 @@ def _headers(found: Any) -> tuple[tuple[str, str], ...]:
     return tuple(
         (name, value)
         for name, value in pairs
-        if name.isascii() and value.isascii() and value.isprintable()
+        if _NAME.fullmatch(name) and value.isascii() and value.isprintable()
         if len(value) <= _LONGEST_HEADER
     )[:_MOST_HEADERS]
 

@@ -84,11 +84,15 @@ class UpstreamSession:
     def open(
         self, turn: SocketTurn, body: Body, *, with_lane: bool, continues: bool
     ) -> tuple[int, Sequence[bytes | memoryview]]:
-        """Return the ticket and the message of a request; see :class:`IUpstreamSession`."""
+        """Return the ticket and the message of a request; see :class:`IUpstreamSession`.
+
+        :raises InvalidRequestError: if the body is not an object.
+        """
         lane = turn.lane if with_lane else None
+        message = encode_create(body, lane, generates=turn.generates)
         self._tickets += 1
         self._runs[self._tickets] = _Run(turn, lane, continues=continues)
-        return self._tickets, encode_create(body, lane, generates=turn.generates)
+        return self._tickets, message
 
     def abandon(self, ticket: int) -> None:
         """Drop what else is received for a request; see :class:`IUpstreamSession`."""
