@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 from zope.interface import Attribute, Interface
 
 from antigravity.ir.call import Body
 from antigravity.ir.errors import GatewayError
-from antigravity.ir.socket_turn import SocketTurn
+from antigravity.ir.socket_turn import SocketTurn, Steering
 
 
 class HistoryStore(Protocol):
@@ -39,6 +39,14 @@ class SessionRequest(Struct, frozen=True):
     generates: bool = True
     previous_id: str | None = None
     continuation: bytes = b""
+    steering: Steering = field(default_factory=Steering)
+
+
+class Steer(Struct, frozen=True):
+    """A message for the response that is running, which its upstream takes."""
+
+    steering: Steering
+    text: bytes
 
 
 class Computation(Struct, frozen=True):
@@ -55,8 +63,9 @@ class Computation(Struct, frozen=True):
     failed: Callable[[GatewayError], Sequence[Action]]
 
 
-#: What a session wants: send a message (JSON text), serve a request, or compute something.
-Action = bytes | SessionRequest | Computation
+#: What a session wants: send a message (JSON text), serve a request, pass a message on to the
+#: upstream of one, or compute something.
+Action = bytes | SessionRequest | Steer | Computation
 
 
 class ISocketSession(Interface):
@@ -168,6 +177,12 @@ class IUpstreamSession(Interface):
 
     def receive(text: bytes) -> Sequence[UpstreamMessage]:
         """Return what a message means; it is dropped if it belongs to no request."""
+
+    def steer(ticket: int, text: bytes) -> bytes:
+        """Return the message with input for a response that is running.
+
+        The request is then over when the upstream has said what became of the input.
+        """
 
     def abandon(ticket: int) -> None:
         """Drop what else is received for a request, and continue nothing from it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class SocketOwner(Protocol):
@@ -19,6 +19,18 @@ class SocketOwner(Protocol):
         """Call ``call`` once when the connection is lost, at once if it is lost already."""
 
 
+class Steering:
+    """Takes input for a response that is running.
+
+    :ivar send: sends a message of the client to the upstream; ``None``: nobody takes it.
+    """
+
+    __slots__ = ("send",)
+
+    def __init__(self) -> None:
+        self.send: Callable[[bytes], None] | None = None
+
+
 class SocketTurn(Struct, frozen=True):
     """A request of a client's connection, for upstreams that are connected in the same way.
 
@@ -27,7 +39,7 @@ class SocketTurn(Struct, frozen=True):
 
     The body of the call has the whole conversation.  If the client continues a response, then
     ``previous_id`` is the id of that response, and ``continuation`` the body that the client sent:
-    with what is new.
+    with what is new.  ``steering`` takes input while the response is running.
     """
 
     owner: SocketOwner
@@ -35,6 +47,7 @@ class SocketTurn(Struct, frozen=True):
     generates: bool = True
     previous_id: str | None = None
     continuation: bytes = b""
+    steering: Steering = field(default_factory=Steering)
 
     def __repr__(self) -> str:
         """Return the lane without the content."""

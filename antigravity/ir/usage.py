@@ -29,6 +29,11 @@ class Usage(Struct, frozen=True):
     audio_output: int = 0
     cache_write_1h: int = 0
 
+    def __add__(self, other: Usage) -> Usage:
+        """Return the sum of all fields: the usage of two responses."""
+        names = self.__struct_fields__
+        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
     @property
     def input_uncached(self) -> int:
         """Input that was neither read from nor written to a cache."""

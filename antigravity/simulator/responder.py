@@ -55,6 +55,11 @@ class Responder:
             writer.stop()
         self._writers.clear()
 
+    def skip_delays(self) -> None:
+        """End the delays of all responses in progress."""
+        for writer in list(self._writers):
+            writer.skip_delays()
+
     def respond(
         self,
         request: Request,

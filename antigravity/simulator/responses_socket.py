@@ -19,9 +19,12 @@ from twisted.web.server import Request
 from zope.interface import implementer
 
 from antigravity.simulator.errors import ApiError, openai_error
+from antigravity.simulator.parsers.responses import items_of
 from antigravity.simulator.request_handler import Call, ConnectionTurn
 from antigravity.simulator.responder import Result
+from antigravity.simulator.socket_reply import SocketReply
 from antigravity.simulator.state import LoggedRequest, State
+from antigravity.simulator.steering import find_missing, read_steering
 from antigravity.simulator.view import compact
 
 #: Requests of a connection at a time, and names of lanes.
@@ -66,67 +69,9 @@ class _Factory:
         return self._make()
 
 
-class _Channel:
-    """What a fault of the connection closes."""
-
-    def __init__(self, socket: ResponsesSocket) -> None:
-        self.loseConnection = socket.abort
-
-
-class _Reply:
-    """Takes what would be the response over HTTP, and sends its events as messages."""
-
-    def __init__(self, socket: ResponsesSocket, lane: str | None) -> None:
-        self.channel = _Channel(socket)
-        self.producer: Any = None
-        self.remembered: tuple[str, list[Any]] | None = None
-        self._socket = socket
-        self._lane = lane
-
-    def setHeader(self, name: bytes, value: bytes) -> None:
-        """Drop a header: messages have none."""
-
-    def setResponseCode(self, code: int) -> None:
-        """Drop the status of a response that has begun."""
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Let the client's pace rule the response."""
-        self.producer = producer
-        if self._socket.is_full:
-            producer.pauseProducing()
-
-    def unregisterProducer(self) -> None:
-        """Forget the producer."""
-        self.producer = None
-
-    def remember(self, name: str, items: list[Any]) -> None:
-        """Note the whole conversation of the response, for its end."""
-        self.remembered = (name, items)
-
-    def write(self, data: bytes) -> None:
-        """Send the events in ``data``."""
-        for block in data.decode("utf-8", "replace").split("\n\n"):
-            lines = [line for line in block.split("\n") if not line.startswith("event:")]
-            text = "\n".join(line.removeprefix("data: ") for line in lines)
-            if text:
-                self._socket.send(_as_message(text), self._lane)
-
-
-def _as_message(text: str) -> Any:
-    """Return an event as a message; errors have a form of their own."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    if not isinstance(value, dict) or value.get("type") != "error":
-        return value
-    error = {name: value.pop(name, None) for name in ("code", "message", "param")}
-    return {**value, "error": {**error, "type": "server_error"}}
-
-
 @dataclass
 class _Lane:
-    running: _Reply | None = None
+    running: SocketReply | None = None
     waiting: deque[dict[str, Any]] = field(default_factory=deque)
     last: str = ""
 
@@ -144,7 +89,9 @@ class ResponsesSocket:
         self._opened = state.seconds()
         self._lanes: dict[str | None, _Lane] = {}
         self._responses: dict[str, list[Any]] = {}
-        self._running: dict[_Reply, Deferred[None]] = {}
+        #: Input that the next request gets which continues a response.
+        self._queued: dict[str, list[Any]] = {}
+        self._running: dict[SocketReply, Deferred[None]] = {}
         self._transport: Any = None
 
     # -- Twisted ------------------------------------------------------------------------
@@ -257,7 +204,7 @@ class ResponsesSocket:
         if kind == "response.processed":
             return
         if kind == "response.steer":
-            self._refuse_steering(message, name)
+            self._steer(message)
             return
         if kind != "response.create":
             raise ApiError(400, f"Invalid value: {kind!r}.", param="type", code="invalid_value")
@@ -272,20 +219,75 @@ class ResponsesSocket:
         else:
             self._start(message, name)
 
-    def _refuse_steering(self, message: dict[str, Any], lane: str | None) -> None:
+    # -- steering -----------------------------------------------------------------------
+
+    def _steer(self, message: dict[str, Any]) -> None:
+        """Queue input for a response that is running."""
+        for name, lane in self._lanes.items():
+            reply = lane.running
+            if reply is None or reply.remembered is None:
+                continue
+            if reply.remembered[0] == message.get("previous_response_id"):
+                problem, items = read_steering(message, len(reply.steers))
+                if problem:
+                    self._refuse_steering(message, problem, name)
+                    return
+                steer_id = f"steer_{self._state.next_number():08d}"
+                reply.steers.append((steer_id, items))
+                self._tell("accepted", steer_id, message["previous_response_id"], name)
+                return
+        self._refuse_steering(message, "response_not_found", None)
+
+    def _tell(self, what: str, steer_id: str, name: str, lane: str | None, **more: Any) -> None:
+        steer = {"id": steer_id, "previous_response_id": name}
+        event = {"type": f"response.steer.{what}", "sequence_number": 0, "steer": steer}
+        self.send({**event, **more}, lane)
+
+    def _refuse_steering(self, message: dict[str, Any], code: str, lane: str | None) -> None:
         steer = {name: message.get(name) for name in ("input", "previous_response_id")}
         error = {
-            "code": "steering_not_supported",
+            "code": code,
             "message": "This response cannot be steered.",
             "type": "invalid_request_error",
         }
         failed = {"type": "response.steer.failed", "sequence_number": 0}
         self.send({**failed, "error": error, "steer": steer}, lane)
 
+    def _continue(self, reply: SocketReply, items: list[Any], name: str | None) -> None:
+        """Continue a response with the input for it, or say what is missing for that."""
+        assert reply.remembered is not None
+        response_id = reply.remembered[0]
+        given = [item for _, each in reply.steers for item in each]
+        missing = find_missing(items)
+        if missing:
+            self._queued[response_id] = given
+            for steer_id, _ in reply.steers:
+                self._tell(
+                    "pending",
+                    steer_id,
+                    response_id,
+                    name,
+                    reason="waiting_for_required_input",
+                    required_input=missing,
+                )
+            self._next(name)
+            return
+        self._start({**reply.message, "input": given, "previous_response_id": response_id}, name)
+
+    def _with_steers(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Return a request with the input that waits for it."""
+        queued = self._queued.pop(str(message.get("previous_response_id")), None)
+        if queued is None:
+            return message
+        return {**message, "input": [*queued, *items_of(message.get("input"))]}
+
+    # -- requests -----------------------------------------------------------------------
+
     def _start(self, message: dict[str, Any], name: str | None) -> None:
         """Serve a request; a continuation that fails forgets what it continues."""
         lane = self._lanes[name]
-        reply = _Reply(self, name)
+        message = self._with_steers(message)
+        reply = SocketReply(self, name, message)
         try:
             result = self._respond(self._read_create(message, reply))
         except ApiError as error:
@@ -301,7 +303,7 @@ class ResponsesSocket:
         self._running[reply] = result
         result.addBoth(self._ended, reply, name)
 
-    def _read_create(self, message: dict[str, Any], reply: _Reply) -> Call:
+    def _read_create(self, message: dict[str, Any], reply: SocketReply) -> Call:
         """Return the call of a request.
 
         :raises ApiError: if it has what only HTTP has, or the connection is too old.
@@ -333,7 +335,7 @@ class ResponsesSocket:
         as_request: Any = reply
         return Call(as_request, self._headers, {**body, "stream": True}, self._key, turn)
 
-    def _ended(self, result: Any, reply: _Reply, name: str | None) -> None:
+    def _ended(self, result: Any, reply: SocketReply, name: str | None) -> None:
         """Remember the response in place of the lane's last one, and go on."""
         if isinstance(result, Failure):
             result.trap(CancelledError)
@@ -346,6 +348,9 @@ class ResponsesSocket:
             self._responses.pop(lane.last, None)
             lane.last, items = reply.remembered
             self._responses[lane.last] = items
+            if reply.steers:
+                self._continue(reply, items, name)
+                return
         self._next(name)
 
     def _next(self, name: str | None) -> None:

@@ -33,6 +33,10 @@ class Simulator:
         for socket in list(self._app.state.sockets):
             socket.abort()
 
+    def skip_delays(self) -> None:
+        """End the delays of all responses in progress."""
+        self._app.responder.skip_delays()
+
     @property
     def log(self) -> deque[LoggedRequest]:
         """The last requests, oldest first."""

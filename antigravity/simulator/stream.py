@@ -125,6 +125,13 @@ class StreamWriter:
         if channel is not None:
             channel.loseConnection()
 
+    def skip_delays(self) -> None:
+        """Wait no more before the chunks that are left."""
+        self._delay = 0.0
+        if self._timer is not None:
+            self._cancel_timer()
+            self._go()
+
     # IPushProducer
 
     def pauseProducing(self) -> None:

@@ -76,6 +76,20 @@ class SocketClient(Protocol):
         self._client.send_text(json.dumps(message).encode())
         self._flush()
 
+    def steer(self, response_id: str, given: Any) -> None:
+        """Send input for a response that is running."""
+        message = {"type": "response.steer", "previous_response_id": response_id, "input": given}
+        self._client.send_text(json.dumps(message).encode())
+        self._flush()
+
+    async def message(self, kind: str) -> Any:
+        """Return the first message of a type."""
+
+        def found() -> Any:
+            return next((each for each in self.messages if each["type"] == kind), None)
+
+        return await self.when(found)
+
     async def reply(self, lane: str | None = None) -> Any:
         """Return the last message of the next reply in a lane, and drop those before."""
 

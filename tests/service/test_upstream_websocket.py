@@ -11,6 +11,8 @@ from tests.support.conditions import eventually
 
 pytest.importorskip("twisted.web.websocket", reason="the simulator needs it")
 
+#: Waits before its second chunk until delays are skipped.
+SLOW = "[[chunks 2]] [[delay 1h]] [[say aa bb]]"
 KEYS = """
 [upstreams.pair]
 kind = "openai"
@@ -297,6 +299,78 @@ class UpstreamWebSocketTests(SocketCase):
         self.assertEqual(text_of(await two.reply()), "B")
         self.assertEqual(self.handshakes(), 2)
 
+    async def test_running_response_is_steered(self) -> None:
+        await self.start()
+        client = await self.connect()
+        client.create(input=SLOW, stream_id="a")
+        first = (await client.message("response.created"))["response"]["id"]
+        client.steer(first, "[[say B]]")
+        accepted = await client.message("response.steer.accepted")
+        self.assertEqual(accepted["stream_id"], "a")
+        self.gateway.simulator.skip_delays()
+        self.assertEqual((await client.reply("a"))["response"]["id"], first)
+        second = (await client.reply("a"))["response"]
+        self.assertEqual(second["output"][0]["content"][0]["text"], "B")
+        self.assertEqual(second["previous_response_id"], first)
+        await eventually(lambda: bool(self.observer.records))
+        (record,) = self.observer.records
+        assert record.usage is not None
+        self.assertGreater(record.usage.input_total, second["usage"]["input_tokens"])
+        # What was said meanwhile is part of the conversation.
+        (socket,) = self.upstream.sockets
+        socket._responses.clear()
+        client.create(input="[[say C]]", stream_id="a", previous_response_id=second["id"])
+        self.assertEqual(text_of(await client.reply("a")), "C")
+        items = self.upstream_messages()[-1]["input"]
+        self.assertEqual(
+            [item["role"] for item in items], ["user", "assistant", "user", "assistant", "user"]
+        )
+
+    async def test_steering_waits_for_outputs_of_tools(self) -> None:
+        await self.start()
+        client = await self.connect()
+        tools = [{"type": "function", "name": "f", "parameters": {}, "strict": False}]
+        client.create(input=f"{SLOW} [[tool f {{}}]]", tools=tools)
+        first = (await client.message("response.created"))["response"]["id"]
+        client.steer(first, "[[say MORE]]")
+        await client.message("response.steer.accepted")
+        self.gateway.simulator.skip_delays()
+        await client.reply()
+        pending = await client.message("response.steer.pending")
+        (stub,) = pending["required_input"]
+        (socket,) = self.upstream.sockets
+        socket._responses.clear()
+        output = {"type": stub["type"], "call_id": stub["call_id"], "output": "1"}
+        client.create(input=[output], tools=tools, previous_response_id=first)
+        self.assertEqual((await client.reply())["type"], "response.completed")
+        short, whole = self.upstream_messages()[-2:]
+        self.assertEqual(short["input"], [output])
+        self.assertEqual(
+            [item["type"] for item in whole["input"]],
+            ["message", "message", "function_call", "message", "function_call_output"],
+        )
+
+    async def test_input_for_a_response_is_returned_if_nobody_takes_it(self) -> None:
+        await self.start()
+        client = await self.connect()
+        client.create(input=SLOW, model="demo-openai-responses/gpt-5.1", stream_id="a")
+        first = (await client.message("response.created"))["response"]["id"]
+        client.steer(first, "more")
+        failed = await client.message("response.steer.failed")
+        self.assertEqual(failed["error"]["code"], "steering_not_supported")
+        self.assertEqual(failed["steer"], {"input": "more", "previous_response_id": first})
+        client.create(input=SLOW)
+        second = await client.when(lambda: _created(client.messages, None))
+        client.steer(second, "lost")
+        await client.message("response.steer.accepted")
+        (socket,) = self.upstream.sockets
+        socket.abort()
+        await client.when(lambda: _failed_steers(client.messages, 2))
+        lost = [each for each in client.messages if each["type"] == "response.steer.failed"][-1]
+        self.assertEqual(lost["error"]["code"], "successor_creation_failed")
+        self.assertEqual(lost["steer"]["input"], "lost")
+        self.assertEqual((await client.reply())["type"], "error")
+
     async def test_large_conversation_is_sent_in_pieces(self) -> None:
         await self.start()
         client = await self.connect()
@@ -322,3 +396,16 @@ def _has(messages: list[Any], kind: str) -> bool | None:
 
 def _is_complete(messages: list[Any]) -> bool:
     return any(each["type"] == "response.completed" for each in messages)
+
+
+def _created(messages: list[Any], lane: str | None) -> str | None:
+    found = (
+        each["response"]["id"]
+        for each in messages
+        if each["type"] == "response.created" and each.get("stream_id") == lane
+    )
+    return next(found, None)
+
+
+def _failed_steers(messages: list[Any], count: int) -> bool | None:
+    return sum(each["type"] == "response.steer.failed" for each in messages) >= count or None

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # what the SDK is warned of
 
 MODEL = "gpt-5.1"
 KEY = {"Authorization": "Bearer k"}
+#: Waits before its second chunk until delays are skipped.
+SLOW = "[[chunks 2]] [[delay 1h]] [[say aa bb]]"
 ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
 
 
@@ -28,6 +30,12 @@ def create(socket: Any, **members: Any) -> None:
     """Request a response."""
     message = {"type": "response.create", "model": MODEL, "input": "hi", "store": False}
     socket.send(json.dumps({**message, **members}))
+
+
+def steer(socket: Any, response_id: str, given: Any) -> None:
+    """Send input for a running response."""
+    message = {"type": "response.steer", "previous_response_id": response_id, "input": given}
+    socket.send(json.dumps(message))
 
 
 def finish(socket: Any) -> Any:
@@ -219,5 +227,58 @@ class ResponsesSocketTests(SimulatorTestCase):
             error = finish(socket)
             assert "stream_id" not in error
             assert error["error"]["param"] == "stream_id"
+
+        return self.with_socket(work)
+
+    def test_running_response_is_steered(self) -> Deferred[None]:
+        def work(socket: Any) -> None:
+            create(socket, input=SLOW)
+            first = json.loads(socket.recv(timeout=20))["response"]["id"]
+            steer(socket, first, "[[say MORE]]")
+            steer(socket, first, [])
+            kinds: list[str] = []
+            while not kinds or kinds[-1] != "response.completed":
+                kinds.append(json.loads(socket.recv(timeout=20))["type"])
+                if kinds[-1] == "response.steer.failed":
+                    reactor.callFromThread(self.simulator.skip_delays)
+            assert kinds.count("response.steer.accepted") == 1
+            assert kinds.count("response.steer.failed") == 1
+            second = finish(socket)["response"]
+            assert second["previous_response_id"] == first
+            assert second["output"][0]["content"][0]["text"] == "MORE"
+            steer(socket, second["id"], "late")
+            failed = json.loads(socket.recv(timeout=20))
+            assert failed["error"]["code"] == "response_not_found"
+            assert failed["steer"]["input"] == "late"
+
+        return self.with_socket(work)
+
+    def test_steering_waits_for_outputs_of_tools(self) -> Deferred[None]:
+        def work(socket: Any) -> None:
+            tools = [{"type": "function", "name": "f", "parameters": {}, "strict": False}]
+            create(socket, input=f"{SLOW} [[tool f {{}}]]", tools=tools, stream_id="a")
+            first = json.loads(socket.recv(timeout=20))["response"]["id"]
+            steer(socket, first, [{"role": "user", "content": "[[say MORE]]"}])
+            while json.loads(socket.recv(timeout=20))["type"] != "response.steer.accepted":
+                pass
+            reactor.callFromThread(self.simulator.skip_delays)
+            (call,) = [
+                item
+                for item in finish(socket)["response"]["output"]
+                if item["type"] == "function_call"
+            ]
+            pending = json.loads(socket.recv(timeout=20))
+            assert pending["type"] == "response.steer.pending"
+            assert pending["stream_id"] == "a"
+            (stub,) = pending["required_input"]
+            assert stub["call_id"] == call["call_id"]
+            create(
+                socket,
+                input=[{**stub, "output": "1"}],
+                tools=tools,
+                previous_response_id=first,
+                stream_id="a",
+            )
+            assert finish(socket)["type"] == "response.completed"
 
         return self.with_socket(work)

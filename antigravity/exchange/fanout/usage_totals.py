@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from antigravity.ir.usage import Usage
 
@@ -22,11 +22,7 @@ _OF_PROMPT: Final = (
 
 def sum_usage(usages: Iterable[Usage]) -> Usage:
     """Return the sum of all fields."""
-    total = dict.fromkeys(Usage.__struct_fields__, 0)
-    for usage in usages:
-        for name, value in asdict(usage).items():
-            total[name] += value
-    return Usage(**total)
+    return sum(usages, Usage())
 
 
 def usage_of_one_prompt(usages: Sequence[Usage]) -> Usage:

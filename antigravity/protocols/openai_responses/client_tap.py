@@ -68,6 +68,7 @@ class ResponsesTap:
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
+        self._before: Usage | None = None  # of responses that were steered
         self.finished = False
         self.meaningful = False
         self.failure: GatewayError | None = None
@@ -117,6 +118,8 @@ class ResponsesTap:
             self.meaningful = True
             self._keep(event.data)
         elif name in _BEGINS:
+            if self.finished and name == "response.created":
+                self._continue()
             self._created = self._created or event.data
             self._begin(event.data)
         elif name in _ENDS:
@@ -152,6 +155,12 @@ class ResponsesTap:
         elif self._items is not None:
             self._items.append(data)
 
+    def _continue(self) -> None:
+        """Begin another response: the one before was steered."""
+        self.finished = False
+        self._before, self.usage = self.usage, None
+        self._created, self._items, self._held, self._open = b"", [], 0, 0
+
     def _begin(self, data: bytes) -> None:
         if self._on_response_id is not None:
             try:
@@ -172,6 +181,8 @@ class ResponsesTap:
             return
         self._report_id(response)
         self.usage = decode_usage(response.usage)
+        if self._before is not None:
+            self.usage = self._before if self.usage is None else self._before + self.usage
         self.finished = True
         # An incomplete response is meaningful without content too.
         self.meaningful = self.meaningful or b'"response.incomplete"' in data

@@ -75,8 +75,12 @@ def _fields(body: bytes) -> dict[str, Raw]:
 
 
 def _input_items(fields: dict[str, Raw]) -> list[Raw]:
-    """Return the input as items in unchanged JSON text; a string becomes a message."""
-    own = bytes(fields.get("input", b"null"))
+    return input_items(fields.get("input", Raw(b"null")))
+
+
+def input_items(given: Raw) -> list[Raw]:
+    """Return an input as items in unchanged JSON text; a string becomes a message."""
+    own = bytes(given)
     if own == b"null":
         return []
     if own.startswith(b"["):

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 from typing import Protocol as TypingProtocol
 
@@ -176,17 +176,26 @@ class SocketConnection(Handshake, Protocol):
         self, run: Run, turn: SocketTurn, body: Body, *, with_lane: bool, continues: bool
     ) -> int:
         """Send a request, and return its ticket."""
-        framer, frames = self._framer, self._frames
-        assert framer is not None
-        assert frames is not None
         ticket, parts = self.session.open(turn, body, with_lane=with_lane, continues=continues)
         self._runs[ticket] = run
         self.served += 1
+        self._send(parts)
+        return int(ticket)
+
+    def _send(self, parts: Sequence[bytes | memoryview]) -> None:
+        """Send a message."""
+        framer, frames = self._framer, self._frames
+        assert framer is not None
+        assert frames is not None
         if sum(map(len, parts)) <= _AT_ONCE:
             frames.send(iter((framer.text(b"".join(parts)),)))
         else:
             frames.send(framer.pieces(parts))
-        return int(ticket)
+
+    def steer(self, ticket: int, text: bytes) -> None:
+        """Send input for a response that is running."""
+        if not self._is_closing:
+            self._send((self.session.steer(ticket, text),))
 
     def abandon(self, ticket: int) -> None:
         """Stop a request; there is no message for that.

@@ -145,8 +145,18 @@ class SocketRequest:
             else:
                 response.reader.dataReceived(message.data)
         if message.is_last:
-            self._connection = None
+            self._release_connection()
             response.finish(None)
+
+    def _release_connection(self) -> SocketConnection | None:
+        """Return the connection, which this request uses no more."""
+        connection, self._connection = self._connection, None
+        self._use.turn.steering.send = None
+        return connection
+
+    def _steer(self, text: bytes) -> None:
+        if self._connection is not None:
+            self._connection.steer(self._ticket, text)
 
     def _begin(self, message: UpstreamMessage) -> None:
         """Deliver the response with its beginning."""
@@ -167,8 +177,10 @@ class SocketRequest:
         self._response = response = Response(head, self)
         response.hold(message.data)
         if message.is_last:
-            self._connection = None
+            self._release_connection()
             response.finish(None)
+        else:
+            self._use.turn.steering.send = self._steer
         self._timer.head_received()
         result, self._result = self._result, None
         self._incoming = incoming = IncomingResponse(
@@ -187,7 +199,7 @@ class SocketRequest:
 
     def lost(self, reason: Failure) -> None:
         """End: the connection is lost."""
-        connection, self._connection = self._connection, None
+        connection = self._release_connection()
         cause = cause_of(reason)
         if self._response is not None:
             self._response.finish(reason)
@@ -218,7 +230,7 @@ class SocketRequest:
 
     def abort(self) -> None:
         """Stop the request; its response ends in the next turn of the reactor."""
-        connection, self._connection = self._connection, None
+        connection = self._release_connection()
         if connection is None:
             return  # it is complete
         connection.abandon(self._ticket)

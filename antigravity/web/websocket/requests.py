@@ -17,6 +17,7 @@ from antigravity.interfaces.sockets import (
     Computation,
     ISocketSession,
     SessionRequest,
+    Steer,
 )
 from antigravity.ir.errors import GatewayError, InvalidRequestError, UnavailableError
 from antigravity.web.websocket.connection import WebSocketConnection
@@ -105,6 +106,9 @@ class SocketRequests:
         for action in actions:
             if isinstance(action, SessionRequest):
                 self._start(action)
+            elif isinstance(action, Steer):
+                if action.steering.send is not None:
+                    action.steering.send(action.text)
             elif isinstance(action, Computation):
                 self._begin_computation(action)
             else:

@@ -207,6 +207,7 @@ class _Requests:
                 request.generates,
                 request.previous_id,
                 request.continuation,
+                request.steering,
             ),
         )
         return self._exchange.handle(self._protocol, call)

@@ -120,6 +120,35 @@ def test_prewarm_may_be_answered_by_its_end_alone() -> None:
     assert (only.is_last, only.status) == (True, 0)
 
 
+@pytest.mark.parametrize("what", ["failed", "pending"])
+def test_steered_request_ends_when_its_input_is_settled(what: str) -> None:
+    upstream = Upstream()
+    ticket = upstream.open()
+    upstream.send("response.created", response={"id": "r1"})
+    assert upstream.session.steer(ticket, b"{}") == b"{}"
+    upstream.send("response.steer.accepted")
+    (first,) = upstream.complete("r1")
+    assert not first.is_last
+    (end,) = upstream.send(f"response.steer.{what}")
+    assert end.is_last
+    assert upstream.session.can_continue(turn(None, "r1"))
+
+
+def test_steered_request_ends_with_its_successor() -> None:
+    upstream = Upstream()
+    ticket = upstream.open("a")
+    upstream.send("response.created", response={"id": "r1"}, stream_id="a")
+    upstream.session.steer(ticket, b"{}")
+    upstream.session.steer(ticket, b"{}")
+    (first,) = upstream.send("response.incomplete", response={"id": "r1"}, stream_id="a")
+    assert not first.is_last
+    upstream.send("response.created", response={"id": "r2"}, stream_id="a")
+    (last,) = upstream.complete("r2", stream_id="a")
+    assert last.is_last
+    assert upstream.session.in_flight == 0
+    assert upstream.session.can_continue(turn(None, "r2"))
+
+
 @pytest.mark.parametrize(
     ("event", "status", "error"),
     [

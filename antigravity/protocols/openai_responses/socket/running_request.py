@@ -10,6 +10,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from antigravity.ir.errors import GatewayError
+from antigravity.ir.socket_turn import Steering
+from antigravity.protocols.openai_responses import conversation
 from antigravity.protocols.openai_responses.socket.client_message import Create
 from antigravity.protocols.openai_responses.socket.history import Prepared
 from antigravity.protocols.openai_responses.socket.server_message import (
@@ -22,12 +24,18 @@ from antigravity.sse import SseDecoder
 _GOOD_ENDS: Final = ("response.completed", "response.incomplete")
 #: Events that hold the whole response.
 _WITH_RESPONSE: Final = ("response.created", "response.in_progress", "response.failed", *_GOOD_ENDS)
+#: What became of input that no response continues with.
+_STEER_ENDS: Final = ("response.steer.failed", "response.steer.pending")
 _ITEM_DONE: Final = "response.output_item.done"
 
 
 class _Head(Struct):
     type: Any = None
     sequence_number: Any = None
+
+
+class _Identity(Struct):
+    id: str
 
 
 class FinalResponse(Struct, frozen=True):
@@ -39,6 +47,10 @@ class FinalResponse(Struct, frozen=True):
 
 class _End(Struct):
     response: FinalResponse
+
+
+class _Created(Struct):
+    response: _Identity
 
 
 class _Item(Struct):
@@ -58,6 +70,9 @@ class RunningRequest:
     :ivar is_silent: whether there was no event since this was set.
     :ivar sequence_number: of the last event.
     :ivar final: the response, if it ended so that it can be continued.
+    :ivar response_id: the id of the response that is running, once it is known.
+    :ivar steering: takes input for it.
+    :ivar unsettled: input of which the upstream has not said what became of it.
     """
 
     def __init__(self, create: Create, prepared: Prepared) -> None:
@@ -67,6 +82,12 @@ class RunningRequest:
         self.is_over = self.is_silent = False
         self.sequence_number = 0
         self.final: FinalResponse | None = None
+        self.response_id: str | None = None
+        self.steering = Steering()
+        self.unsettled: list[Raw] = []
+        self._has_ended = False
+        self._before: list[Raw] = []  # what steered responses left, each with its input
+        self._after: list[Raw] = []  # input that the next request continues with
         self._events = SseDecoder()
         self._items: list[Raw] = []
 
@@ -91,20 +112,71 @@ class RunningRequest:
         if isinstance(head.sequence_number, int):
             self.sequence_number = head.sequence_number
         kind = head.type
-        if kind == _ITEM_DONE:
+        if kind == "response.created":
+            self._begin(message)
+        elif kind in _STEER_ENDS:
+            self._settle(kept=kind == "response.steer.pending")
+        elif kind == _ITEM_DONE:
             with suppress(msgspec.ValidationError):
                 self._items.append(msgspec.json.decode(message, type=_Item).item)
         elif kind in _GOOD_ENDS:
-            self.is_over = True
             self.final = self._final(message)
+            self._end()
         elif kind == "response.failed":
-            self.is_over = True
+            self._end()
         elif kind == "error":
             self.is_over = True
             return encode_stream_error(message)
         if kind in _WITH_RESPONSE and self.create.previous_id is not None:
             return with_previous_id(message, self.create.previous_id)
         return message
+
+    # -- steering -----------------------------------------------------------------------
+
+    @property
+    def can_be_steered(self) -> bool:
+        """Whether the upstream takes input for the response."""
+        return self.steering.send is not None and not self.is_over
+
+    @property
+    def output(self) -> list[Raw]:
+        """What the client and the model have said since the request."""
+        assert self.final is not None
+        return [*self._before, *self.final.output, *self._after]
+
+    def steer(self, given: Raw) -> None:
+        """Note input that is sent to the upstream."""
+        self.unsettled.append(given)
+
+    def _begin(self, message: bytes) -> None:
+        """Begin a response; a second one continues the first with all input."""
+        with suppress(msgspec.DecodeError, RecursionError):
+            self.response_id = msgspec.json.decode(message, type=_Created).response.id
+        if self._has_ended:
+            output = [] if self.final is None else self.final.output
+            self._before += [*output, *self._after, *_items(self.unsettled)]
+            self._after, self._items, self.unsettled = [], [], []
+            self.final, self._has_ended = None, False
+
+    def _settle(self, *, kept: bool) -> None:
+        """Note what became of the oldest input."""
+        if self.unsettled:
+            given = self.unsettled.pop(0)
+            if kept:
+                self._after += _items([given])
+        self.is_over = self._has_ended and not self.unsettled
+
+    def _end(self) -> None:
+        self._has_ended = True
+        self.is_over = not self.unsettled
+
+    def give_up(self) -> Sequence[Raw]:
+        """Return the input that nobody has taken: the stream is over."""
+        unsettled, self.unsettled = self.unsettled, []
+        self.is_over = self.is_over or self._has_ended
+        return unsettled
+
+    # -- the end ------------------------------------------------------------------------
 
     def _final(self, message: bytes) -> FinalResponse | None:
         """Return the response of the last event; some servers leave its output out there."""
@@ -128,3 +200,8 @@ class RunningRequest:
             b'{"type":"response.%b","sequence_number":%d,"response":%b}' % (kind, number, body)
             for number, kind in enumerate((b"created", b"in_progress", b"completed"))
         ]
+
+
+def _items(given: Sequence[Raw]) -> list[Raw]:
+    """Return the items of input that was sent while a response was running."""
+    return [item for each in given for item in conversation.input_items(each)]

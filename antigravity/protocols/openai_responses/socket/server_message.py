@@ -14,6 +14,7 @@ from antigravity.protocols.openai_responses.socket.error_message import NO_DETAI
 from antigravity.protocols.openai_shapes import error_object
 
 _ENCODE: Final = msgspec.json.encode
+_NO_STEERING: Final = "Input cannot be added to a running response here"
 #: The member of a response whose request was expanded.
 _NO_PREVIOUS: Final = re.compile(rb'"previous_response_id"\s*:\s*null')
 
@@ -94,12 +95,22 @@ def keepalive(sequence_number: int) -> bytes:
     return b'{"type":"keepalive","sequence_number":%d}' % sequence_number
 
 
-def steer_failed(given: Raw, previous_id: str) -> bytes:
-    """Return the refusal of input for a response that is running."""
-    message = "Input cannot be added to a running response here; send it in the next request."
+def steer(given: Raw, previous_id: str) -> bytes:
+    """Return the message with input for a response that is running, for its upstream."""
+    message = {"type": "response.steer", "previous_response_id": previous_id, "input": given}
+    return _ENCODE(message)
+
+
+def steer_failed(given: Raw, previous_id: str, *, is_lost: bool = False) -> bytes:
+    """Return the refusal of input for a response that is running.
+
+    :param is_lost: whether the upstream has ended without using it.
+    """
+    code = "successor_creation_failed" if is_lost else "steering_not_supported"
+    what = "The upstream did not use the input" if is_lost else _NO_STEERING
     error = {
-        "code": "steering_not_supported",
-        "message": message,
+        "code": code,
+        "message": f"{what}; send it in the next request.",
         "type": "invalid_request_error",
     }
     return _ENCODE(

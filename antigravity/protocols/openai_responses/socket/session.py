@@ -15,6 +15,7 @@ from antigravity.interfaces.sockets import (
     ISocketSession,
     SessionContext,
     SessionRequest,
+    Steer,
 )
 from antigravity.ir.errors import GatewayError, InvalidRequestError, incomplete_response_error
 from antigravity.protocols.openai_responses.socket import client_message, server_message
@@ -120,10 +121,21 @@ class ResponsesSession:
         if create is not None:
             yield from self._create(create)
         elif message.type == "response.steer":
-            given, previous_id = client_message.steer_target(message)
-            yield with_lane(server_message.steer_failed(given, previous_id), message.lane)
+            yield self._steer(message)
         elif message.type != "response.processed":  # an acknowledgement
             raise client_message.unknown_type(message.type)
+
+    def _steer(self, message: ClientMessage) -> Action:
+        """Pass input on to the upstream of the response that is running, or refuse it.
+
+        :raises GatewayError: if it is malformed.
+        """
+        given, previous_id = client_message.steer_target(message)
+        for running in self._running.values():
+            if running.response_id == previous_id and running.can_be_steered:
+                running.steer(given)
+                return Steer(running.steering, server_message.steer(given, previous_id))
+        return with_lane(server_message.steer_failed(given, previous_id), message.lane)
 
     def _create(self, create: Create) -> Iterator[Action]:
         """Start a request, or let it wait for the others of its lane.
@@ -193,7 +205,7 @@ class ResponsesSession:
     def _run(self, lane: _Lane, ticket: int, create: Create, prepared: Prepared) -> SessionRequest:
         """Return a request that runs from now on."""
         lane.running = ticket
-        self._running[ticket] = RunningRequest(create, prepared)
+        running = self._running[ticket] = RunningRequest(create, prepared)
         is_expanded = prepared.first is not create.body
         return SessionRequest(
             ticket,
@@ -202,6 +214,7 @@ class ResponsesSession:
             create.generates,
             create.previous_id,
             create.body if is_expanded else b"",
+            running.steering,
         )
 
     def _free(self, lane: _Lane) -> Iterator[Action]:
@@ -230,7 +243,11 @@ class ResponsesSession:
     def end(self, ticket: int, error: GatewayError | None = None) -> Sequence[Action]:
         """Return the actions at the end of a reply; see :class:`ISocketSession`."""
         running = self._running[ticket]
-        actions: list[Action] = []
+        lane, response_id = running.create.lane, running.response_id or ""
+        actions: list[Action] = [
+            with_lane(server_message.steer_failed(given, response_id, is_lost=True), lane)
+            for given in running.give_up()
+        ]
         if not running.is_over:
             actions.append(self._fail(running, error or incomplete_response_error()))
         actions.extend(self._settle(ticket, running))
@@ -254,7 +271,10 @@ class ResponsesSession:
         if error.get("code") == _NOT_FOUND and running.instead is not None:
             instead, running.instead = running.instead, None
             create = running.create
-            return [SessionRequest(ticket, instead, create.lane, create.generates)]
+            steering = running.steering
+            return [
+                SessionRequest(ticket, instead, create.lane, create.generates, steering=steering)
+            ]
         running.is_over = True
         message = server_message.encode_error(error, status, headers)
         return [with_lane(message, running.create.lane), *self.end(ticket)]
@@ -275,7 +295,7 @@ class ResponsesSession:
         encode = partial(
             encode_memory,
             prepared.body,
-            final.output,
+            running.output,
             prepared.stored_before,
             is_stored=create.store and create.generates,
         )

@@ -26,6 +26,8 @@ _MAX_REMEMBERED: Final = 33
 _MAX_HELD: Final = 64 * 1024
 _GOOD_ENDS: Final = ("response.completed", "response.incomplete")
 _ENDS: Final = (*_GOOD_ENDS, "response.failed", "response.cancelled", "error")
+#: What became of input that no response continues with.
+_STEER_ENDS: Final = ("response.steer.failed", "response.steer.pending")
 #: The connection is too old, or has too many requests or lanes.
 _CONNECTION_LIMITS: Final = (
     "websocket_connection_limit_reached",
@@ -49,7 +51,9 @@ class _Run:
         self.turn = turn
         self.lane = lane
         self.continues = continues
-        self.has_begun = False
+        self.has_begun = self.has_ended = False
+        #: Input for the running response of which the upstream has not said what became of it.
+        self.steers = 0
         self.is_abandoned = False
         self.held = b""
 
@@ -94,6 +98,11 @@ class UpstreamSession:
         self._runs[self._tickets] = _Run(turn, lane, continues=continues)
         return self._tickets, message
 
+    def steer(self, ticket: int, text: bytes) -> bytes:
+        """Return the message with input; see :class:`IUpstreamSession`."""
+        self._runs[ticket].steers += 1
+        return text
+
     def abandon(self, ticket: int) -> None:
         """Drop what else is received for a request; see :class:`IUpstreamSession`."""
         run = self._runs.get(ticket)
@@ -113,9 +122,9 @@ class UpstreamSession:
         if ticket is None:
             return ()
         run = self._runs[ticket]
-        is_last = kind in _ENDS
+        is_last = self._is_last(run, kind, text)
         if is_last:
-            self._end(ticket, kind, text)
+            del self._runs[ticket]
         if run.is_abandoned:
             return ()
         if kind == "error" and not run.has_begun:
@@ -148,9 +157,25 @@ class UpstreamSession:
             self.has_lanes = False  # it ignores lanes
         return only
 
-    def _end(self, ticket: int, kind: str, text: bytes) -> None:
+    def _is_last(self, run: _Run, kind: str, text: bytes) -> bool:
+        """Return whether a message ends a request.
+
+        After the end of a response that was steered, there is another one, or the upstream says
+        what became of the input.
+        """
+        if kind in _ENDS:
+            self._end(run, kind, text)
+            run.has_ended = True
+            return not run.steers or kind == "error"
+        if kind == "response.created" and run.has_ended:
+            run.has_ended, run.steers = False, 0  # it continues with all input
+        elif kind in _STEER_ENDS:
+            run.steers = max(0, run.steers - 1)
+            return run.has_ended and not run.steers
+        return False
+
+    def _end(self, run: _Run, kind: str, text: bytes) -> None:
         """Remember a response that can be continued, and forget one that could not be."""
-        run = self._runs.pop(ticket)
         response_id = None
         if kind in _GOOD_ENDS and not run.is_abandoned:
             try:
