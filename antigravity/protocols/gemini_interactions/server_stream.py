@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.errors import GatewayError
@@ -22,13 +21,11 @@ from antigravity.ir.events import (
     ToolCallDelta,
     ToolCallEnd,
     ToolCallStart,
-    UsageUpdate,
     WebSearchEvent,
 )
 from antigravity.ir.parts import WebSearch
-from antigravity.ir.response import Response, unfold
+from antigravity.ir.response import Response
 from antigravity.ir.signature import Signature
-from antigravity.protocols.event_sequencer import OrderedEvent
 from antigravity.protocols.gemini_interactions.errors import error_object
 from antigravity.protocols.gemini_interactions.event_writer import EventWriter
 from antigravity.protocols.gemini_interactions.schema import NAME, JsonObject
@@ -42,29 +39,22 @@ from antigravity.protocols.gemini_interactions.server_output import (
 from antigravity.protocols.gemini_interactions.server_reply import InteractionObject
 from antigravity.protocols.gemini_interactions.signatures import seal_trailing
 from antigravity.protocols.gemini_signatures import is_useful_alone, of_redacted, to_wire
-from antigravity.protocols.stream_encoder import StreamEncoder
+from antigravity.protocols.response_encoder import ResponseEncoder, Writers
 from antigravity.sse import encode_event
 
 #: The last event of every stream.
 DONE: Final = encode_event(b"done", b"[DONE]")
 
 
-class InteractionStreamEncoder(StreamEncoder):
-    """Encoder of one interaction.  One step is open at a time.
-
-    A ``quiet`` encoder writes no events; it is used for its ``final_response``.
-
-    :ivar final_response: the JSON of the whole interaction; ``None`` before the end and after a
-        failure.
-    """
+class InteractionStreamEncoder(ResponseEncoder):
+    """Encoder of one interaction.  One step is open at a time."""
 
     def __init__(self, context: ReplyContext, *, quiet: bool = False) -> None:
-        super().__init__()
-        self.final_response: bytes | None = None
+        self._writer = EventWriter(quiet=quiet)
+        super().__init__(self._writer, _WRITERS)
         self._new_id = context.new_id
         self._shows_thoughts = context.request.thinking.include is True
         self._interaction = InteractionObject(context)
-        self._writer = EventWriter(quiet=quiet)
         self._steps: list[JsonObject] = []
         self._count = 0  # of steps that have begun
         self._step: Step | None = None
@@ -80,13 +70,6 @@ class InteractionStreamEncoder(StreamEncoder):
         identity = {"interaction_id": self._interaction.id, "status": "in_progress"}
         self._writer.emit("interaction.created", interaction=self._interaction.head("in_progress"))
         self._writer.emit("interaction.status_update", **identity)
-        return self._writer.flush()
-
-    def write(self, event: OrderedEvent) -> bytes:
-        """Return the events of the step that ``event`` belongs to."""
-        write = _WRITERS.get(type(event))
-        if write is not None:
-            write(self, event)
         return self._writer.flush()
 
     def complete(self) -> bytes:
@@ -251,7 +234,7 @@ class InteractionStreamEncoder(StreamEncoder):
             self._close()
 
 
-_WRITERS: Final[dict[type, Callable[[InteractionStreamEncoder, Any], None]]] = {
+_WRITERS: Final[Writers] = {
     TextDelta: InteractionStreamEncoder._text,
     RefusalDelta: InteractionStreamEncoder._refusal,
     CitationEvent: InteractionStreamEncoder._citation,
@@ -271,9 +254,4 @@ _WRITERS: Final[dict[type, Callable[[InteractionStreamEncoder, Any], None]]] = {
 
 def encode_response(response: Response, context: ReplyContext) -> HttpReply:
     """Return a whole response: the interaction at the end of a stream of the same events."""
-    encoder = InteractionStreamEncoder(context, quiet=True)
-    encoder.encode(UsageUpdate(response.usage))
-    for event in unfold(response.choices[0]):
-        encoder.encode(event)
-    encoder.end()
-    return HttpReply(200, encoder.final_response or b"")
+    return InteractionStreamEncoder(context, quiet=True).whole_reply(response)

@@ -7,22 +7,22 @@ from typing import Any
 
 import msgspec
 
+from antigravity.protocols.response_encoder import PieceWriter
 from antigravity.sse import encode_event
 
 
-class EventWriter:
+class EventWriter(PieceWriter):
     """Writer of numbered events; a ``quiet`` writer only counts them."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
+        super().__init__(quiet=quiet)
         self._sequence = 0
-        self._pieces: list[bytes] = []
 
     def emit(self, kind: str, **fields: Any) -> None:
         """Write one event."""
         number = self._sequence
         self._sequence += 1
-        if not self._quiet:
+        if not self.quiet:
             data = {"type": kind, "sequence_number": number, **fields}
             self._pieces.append(encode_event(kind.encode(), msgspec.json.encode(data)))
 
@@ -33,7 +33,7 @@ class EventWriter:
         def write(delta: str) -> None:
             number = self._sequence
             self._sequence += 1
-            if not self._quiet:
+            if not self.quiet:
                 data = b'%b,"sequence_number":%d,"delta":%b}' % (
                     fixed,
                     number,
@@ -43,8 +43,3 @@ class EventWriter:
 
         name = kind.encode()
         return write
-
-    def flush(self) -> bytes:
-        """Return what was written since the last flush."""
-        pieces, self._pieces = self._pieces, []
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Raw
 
@@ -26,14 +25,12 @@ from antigravity.ir.events import (
     ToolCallDelta,
     ToolCallEnd,
     ToolCallStart,
-    UsageUpdate,
     WebSearchEvent,
 )
 from antigravity.ir.media import InlineData, kind_of
 from antigravity.ir.parts import WebSearch
-from antigravity.ir.response import Response, unfold
+from antigravity.ir.response import Response
 from antigravity.ir.signature import Signature
-from antigravity.protocols.event_sequencer import OrderedEvent
 from antigravity.protocols.openai_responses.encrypted import (
     seal_redacted,
     seal_thinking,
@@ -59,28 +56,21 @@ from antigravity.protocols.openai_responses.server_reply import (
     failure,
 )
 from antigravity.protocols.openai_shapes import media_as_text
-from antigravity.protocols.stream_encoder import StreamEncoder
+from antigravity.protocols.response_encoder import ResponseEncoder, Writers
 
 #: The phase of text before a call, and the reasons of a choice whose last text is its answer.
 _COMMENTARY: Final = "commentary"
 _FINAL: Final = frozenset(("stop", "stop_sequence"))
 
 
-class ResponsesStreamEncoder(StreamEncoder):
-    """Encoder of one response.  One output item is open at a time.
-
-    A ``quiet`` encoder writes no events; it is used for its ``final_response``.
-
-    :ivar final_response: the JSON of the response object that ended the stream as complete or
-        incomplete; ``None`` before the end and after a failure.
-    """
+class ResponsesStreamEncoder(ResponseEncoder):
+    """Encoder of one response.  One output item is open at a time."""
 
     def __init__(self, context: ReplyContext, *, quiet: bool = False) -> None:
-        super().__init__()
-        self.final_response: bytes | None = None
+        self._writer = EventWriter(quiet=quiet)
+        super().__init__(self._writer, _WRITERS)
         self._new_id = context.new_id
         self._response = ResponseObject(context)
-        self._writer = EventWriter(quiet=quiet)
         self._output: list[JsonObject] = []
         self._item: Item | None = None
         self._searches: list[WebSearch] = []  # that wait for the open message to end
@@ -96,13 +86,6 @@ class ResponsesStreamEncoder(StreamEncoder):
         response = self._response.encode("in_progress")
         self._emit_response("response.created", response)
         self._emit_response("response.in_progress", response)
-        return self._writer.flush()
-
-    def write(self, event: OrderedEvent) -> bytes:
-        """Return the events of the output item that ``event`` belongs to."""
-        write = _WRITERS.get(type(event))
-        if write is not None:
-            write(self, event)
         return self._writer.flush()
 
     def complete(self) -> bytes:
@@ -310,7 +293,7 @@ class ResponsesStreamEncoder(StreamEncoder):
             self._message(leave_searches=False).text(text)
 
 
-_WRITERS: Final[dict[type, Callable[[ResponsesStreamEncoder, Any], None]]] = {
+_WRITERS: Final[Writers] = {
     TextDelta: ResponsesStreamEncoder._text,
     TextPhase: ResponsesStreamEncoder._text_phase,
     RefusalDelta: ResponsesStreamEncoder._refusal,
@@ -332,9 +315,4 @@ _WRITERS: Final[dict[type, Callable[[ResponsesStreamEncoder, Any], None]]] = {
 
 def encode_response(response: Response, context: ReplyContext) -> HttpReply:
     """Return a whole response: the object at the end of a stream of the same events."""
-    encoder = ResponsesStreamEncoder(context, quiet=True)
-    encoder.encode(UsageUpdate(response.usage))
-    for event in unfold(response.choices[0]):
-        encoder.encode(event)
-    encoder.end()
-    return HttpReply(200, encoder.final_response or b"")
+    return ResponsesStreamEncoder(context, quiet=True).whole_reply(response)
