@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tests.support.server_process import Server
 
-_ACCESS: Final = re.compile(r"AccessLog#info\] ([A-Z]+) (\S+) (\d+) ")
+_ACCESS: Final = re.compile(r"AccessLog#\w+\] ([A-Z]+) (\S+) (\d+) ")
 _HEALTH: Final = "/healthz"
 
 
