@@ -182,14 +182,17 @@ class IMcpCatalog(Interface):
         """Call ``changed`` for every change; return a function that stops that."""
 
 
-class IMcpPageCatalog(IMcpCatalog):
-    """A catalog of another server whose tools can have pages (``ui://``)."""
+class IMcpRemoteCatalog(IMcpCatalog):
+    """A catalog of another server, whose tools can have pages (``ui://``)."""
 
     def find_resource(uri: str) -> IMcpResource | None:
         """Return the resource at ``uri``, which may be in no list; ``None`` if it has another."""
 
-    def client_shows_pages() -> None:
-        """Declare to the server that a client shows pages."""
+    def client_lists(*, shows_pages: bool) -> None:
+        """Prepare for a client that reads a list, and that may show pages.
+
+        Lists that are out of date are read again, after the client's own request.
+        """
 
 
 class McpCall(Struct, frozen=True):

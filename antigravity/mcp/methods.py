@@ -64,8 +64,7 @@ class Methods:
     # -- lists --
 
     def _list_tools(self, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
-        if context.has_extension(UI):
-            self.registry.client_shows_pages()
+        self.registry.client_lists(shows_pages=context.has_extension(UI))
         items, rules = self.registry.tools().items(), self.registry.tool_rules()
         entries = [
             lists.tool(name, one, context.rules)
@@ -75,11 +74,13 @@ class Methods:
         return lists.page("tools", entries, params)
 
     def _list_prompts(self, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
+        self.registry.client_lists(shows_pages=False)
         items = self.registry.prompts().items()
         entries = [lists.prompt(name, one, context.rules) for name, one in items]
         return lists.page("prompts", entries, params)
 
     def _list_resources(self, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
+        self.registry.client_lists(shows_pages=False)
         items = self.registry.resources().items()
         entries = [lists.resource(uri, one, context.rules) for uri, one in items]
         return lists.page("resources", entries, params)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from antigravity.interfaces.mcp import (
     IMcpCatalog,
     IMcpDescribed,
-    IMcpPageCatalog,
+    IMcpRemoteCatalog,
     IMcpTaskTool,
 )
 from antigravity.interfaces.mcp_values import McpChange, TaskSupport
@@ -106,16 +106,16 @@ class McpRegistry:
     def find_page(self, uri: str) -> Any:
         """Return a resource that is in no list, ``None`` if there is none at ``uri``."""
         for catalog in self._catalogs:
-            found = catalog.find_resource(uri) if IMcpPageCatalog.providedBy(catalog) else None
+            found = catalog.find_resource(uri) if IMcpRemoteCatalog.providedBy(catalog) else None
             if found is not None:
                 return found
         return None
 
-    def client_shows_pages(self) -> None:
-        """Tell other servers that a client shows pages."""
+    def client_lists(self, *, shows_pages: bool) -> None:
+        """Tell the catalogs of other servers that a client reads a list."""
         for catalog in self._catalogs:
-            if IMcpPageCatalog.providedBy(catalog):
-                catalog.client_shows_pages()
+            if IMcpRemoteCatalog.providedBy(catalog):
+                catalog.client_lists(shows_pages=shows_pages)
 
     def names_for_page(self, name: str) -> list[str]:
         """Return the full names of the tools that a page can mean by ``name``.

@@ -99,6 +99,7 @@ class FakeServer(RelayTarget):
     def __init__(self) -> None:
         super().__init__()
         self.away = ""
+        self.reports_changes = False
         self.tools: list[Any] = [{"name": "a", "inputSchema": {"type": "object"}}]
 
     def send(self, request: OutgoingRequest) -> Deferred[Any]:
@@ -114,7 +115,8 @@ class FakeServer(RelayTarget):
 
     def result(self, method: str) -> dict[str, Any]:
         if method == "server/discover":
-            return {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
+            tools = {"listChanged": True} if self.reports_changes else {}
+            return {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": tools}}
         return {"tools": self.tools} if method == "tools/list" else {"content": []}
 
     @property

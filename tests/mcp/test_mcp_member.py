@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, succeed
 
+from antigravity.interfaces.mcp_values import ToolError
 from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.mcp.client.list_sync import ListSync
+from antigravity.mcp.client.relayed_objects import tool_result
+from antigravity.mcp.registry import McpRegistry
 from tests.mcp.fake_transport import Response
 from tests.mcp.remote_servers import ConnectedServer, FakeServer
 
@@ -171,3 +174,35 @@ def test_unexpected_exception_leads_to_reconnect(monkeypatch: pytest.MonkeyPatch
     assert one.member.state == "waiting"
     one.clock.advance(1)
     assert one.member.state == "ready"
+
+
+def lists_read(member: ConnectedServer) -> int:
+    bodies = [json.loads(request.body) for request in member.server.requests]
+    return sum(body["method"] == "tools/list" for body in bodies)
+
+
+def test_expired_list_is_read_when_a_client_lists() -> None:
+    member = ConnectedServer().start()
+    registry = McpRegistry([member.member.catalog])
+    member.server.tools.append({"name": "b", "inputSchema": {"type": "object"}})
+    registry.client_lists(shows_pages=False)
+    assert lists_read(member) == 1  # it is fresh
+    member.clock.advance(31)
+    registry.client_lists(shows_pages=False)
+    registry.client_lists(shows_pages=False)
+    assert (lists_read(member), member.tools) == (2, ["a", "b"])
+
+
+def test_server_that_reports_changes_is_not_asked_again() -> None:
+    member = ConnectedServer()
+    member.server.reports_changes = True
+    member.start()
+    member.clock.advance(31)
+    before = lists_read(member)
+    McpRegistry([member.member.catalog]).client_lists(shows_pages=False)
+    assert lists_read(member) == before
+
+
+def test_result_of_unknown_type_is_an_error() -> None:
+    with pytest.raises(ToolError, match="unknown type"):
+        tool_result({"resultType": "task", "taskId": "x"}, "far")

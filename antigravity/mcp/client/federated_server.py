@@ -70,7 +70,7 @@ class FederatedServer:
     ) -> None:
         self.name = name
         sender = RequestSender(name, clock, self, limits.call)
-        self.catalog = FederatedCatalog(sender, self._declare_pages)
+        self.catalog = FederatedCatalog(sender, self._declare_pages, self._refresh_lists)
         self.state: State = "starting"
         self.reason = ""
         self._clock = clock
@@ -150,6 +150,11 @@ class FederatedServer:
         session = self._session
         if session is not None and not session.is_modern and not session.was_used:
             self.session_lost(session, "a client shows pages")
+
+    def _refresh_lists(self) -> None:
+        session = self._modern_session()
+        if session is not None:
+            self._lists.refresh_expired(session)
 
     def _modern_session(self) -> RemoteSession | None:
         return self._session if self._session is not None and self._session.is_modern else None

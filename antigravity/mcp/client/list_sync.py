@@ -30,6 +30,8 @@ _MOST_PAGES: Final = 200
 _MOST_ENTRIES: Final = 10_000
 #: What the gateway itself supports, so that servers list all tools that need it.
 _CAPABILITIES: Final = with_extension({}, TASKS)
+#: Seconds for which a list is fresh, whatever its server says.
+_SHORTEST_TTL: Final = 30.0
 #: Seconds between two attempts to listen.
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
@@ -49,6 +51,8 @@ class ListSync:
         self._known: dict[str, list[Json]] = {}
         self._tasks: list_entries.ServerTasks = None
         self._capabilities: Json = _CAPABILITIES
+        self._ttl = 0.0
+        self._fresh_until: dict[str, float] = {}
         self._stale: dict[str, None] = {}
         self._refreshing: Deferred[None] | None = None
 
@@ -82,6 +86,15 @@ class ListSync:
         if self._refreshing is None and session.version:
             self._refreshing = Deferred.fromCoroutine(self._refresh_stale(session))
             self._refreshing.addErrback(self._not_refreshed).addBoth(self._refreshed)
+
+    def refresh_expired(self, session: RemoteSession) -> None:
+        """Read the lists again that have expired, if the server does not report changes of them."""
+        now = self._sender.clock.seconds()
+        for kind, until in self._fresh_until.items():
+            if now >= until and not _has(session, kind, "listChanged"):
+                self._stale[kind] = None
+        if self._stale:
+            self._refresh_soon(session)
 
     def declare(self, capabilities: Json, session: RemoteSession | None) -> None:
         """Declare ``capabilities`` with all requests, and read the lists again."""
@@ -164,6 +177,14 @@ class ListSync:
         self._refreshing = None
 
     async def _refresh(self, session: RemoteSession, kind: str) -> None:
+        self._ttl = 0.0
+        try:
+            await self._read(session, kind)
+        finally:
+            fresh = max(self._ttl, _SHORTEST_TTL)
+            self._fresh_until[kind] = self._sender.clock.seconds() + fresh
+
+    async def _read(self, session: RemoteSession, kind: str) -> None:
         has = kind in session.capabilities
         match kind:
             case "tools":
@@ -223,6 +244,8 @@ class ListSync:
                     raise
                 self._warn_incomplete(method, f"a page was refused: {shorten(error.message)}")
                 return found
+            ttl = result.get("ttlMs")
+            self._ttl = ttl / 1000 if isinstance(ttl, (int, float)) else 0.0
             before, page = page, self._page(result.get(key), method)
             if page and page == before:
                 self._warn_incomplete(method, "it sent the same page twice")

@@ -114,7 +114,12 @@ class RelayedTool(Struct, frozen=True, eq=False):
 
 
 def tool_result(result: Json, server: str) -> ToolResult:
-    """Return the result of a tool of ``server``, as clients see it."""
+    """Return the result of a tool of ``server``, as clients see it.
+
+    :raises ToolError: if it is not a result.
+    """
+    if result.get("resultType", "complete") != "complete":  # of an extension it never declared
+        raise ToolError(f"{server} sent a result of an unknown type.")
     if result.get("isError") is True:  # an error may repeat credentials
         result = CREDENTIALS.redact_json(result)
     blocks = _objects(result.get("content", []), "tool result")
