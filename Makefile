@@ -61,14 +61,16 @@ test-newest: $(VENV)-newest/base.stamp $(VENV)-newest-previous/base.stamp
 	@$(MAKE) --no-print-directory --keep-going VENV=$(VENV)-newest lint types tests
 
 # Test real clients: command line programs and libraries.  Needs npm, which fetches Node if it is too
-# old.  It prints how many cases of each client passed over each upstream protocol.
+# old; clients in Python get environments of their own.  Everything is installed into .clients.
+# It prints how many cases of each client passed over each upstream protocol.
 test-clients: $(VENV)/test.stamp
 	$(BIN)/python -m pytest tests/clients $(PYTEST_OPTIONS)
 
-# Write the lock file of the clients' libraries in JavaScript.  LOCK_OPTIONS=--upgrade selects the
-# newest versions of all clients.
-lock-clients: $(VENV)/test.stamp
+# Write the lock files of clients that are libraries, in JavaScript and in Python.
+# LOCK_OPTIONS=--upgrade selects the newest versions of all clients.
+lock-clients: $(VENV)/test.stamp .venv-lock/lock.stamp
 	$(BIN)/python -m tests.support.lock_clients $(LOCK_OPTIONS)
+	.venv-lock/bin/python requirements/lock.py clients $(LOCK_OPTIONS)
 
 # Run the official suites for MCP servers and for Open Responses.  Need npm, the second git too.
 test-conformance: $(VENV)/test.stamp

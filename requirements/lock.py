@@ -1,9 +1,10 @@
-"""Write the files of exact versions with hashes beside this script: ``make lock``.
+"""Write the files of exact versions with hashes: ``make lock``, ``make lock-clients``.
 
-They are resolved from ``setup.cfg`` and ``pyproject.toml``, for all platforms and all supported
-versions of Python at once.  Versions that are in a file already are kept as long as they fit;
-``make lock LOCK_OPTIONS=--upgrade`` takes the newest.  It needs uv, and the package index; what
-tests need of this module works offline, with the standard library alone.
+Those beside this script are resolved from ``setup.cfg`` and ``pyproject.toml``, and those of the
+clients in ``tests/clients/requirements`` from the ``.in`` files there, for all platforms and all
+supported versions of Python at once.  Versions that are in a file already are kept as long as they
+fit; ``LOCK_OPTIONS=--upgrade`` takes the newest.  It needs uv, and the package index; what tests
+need of this module works offline, with the standard library alone.
 """
 
 from __future__ import annotations
@@ -29,11 +30,19 @@ FILES: dict[str, tuple[tuple[str, ...] | None, str | None]] = {
     "previous": (None, None),
     "lock": (None, None),
 }
+#: The requirements of the clients that ``make test-clients`` runs: one environment for each.
+CLIENTS = ROOT / "tests" / "clients" / "requirements"
+CLIENT_FILES = tuple(sorted(path.stem for path in CLIENTS.glob("*.in")))
 #: Not built for every platform, so a file of its own that is installed beside another one.
 ADDITIONS = ("mp3",)
 
 _WANTED = "# For: "
 _TITLE = "# Exact versions with hashes, made by `make lock`: do not edit.\n"
+
+
+def file_of(name: str, suffix: str = ".txt") -> Path:
+    """Return a file of requirements, or of what they are resolved from."""
+    return (CLIENTS if name in CLIENT_FILES else HERE) / f"{name}{suffix}"
 
 
 def _lines(text: str) -> list[str]:
@@ -43,9 +52,9 @@ def _lines(text: str) -> list[str]:
 
 def wanted(name: str) -> list[str]:
     """Return the requirements that a file is made for, in order."""
-    extras, _ = FILES[name]
+    extras, _ = FILES.get(name, (None, None))
     if extras is None:
-        return sorted(_lines((HERE / f"{name}.in").read_text("utf-8")))
+        return sorted(_lines(file_of(name, ".in").read_text("utf-8")))
     setup = configparser.ConfigParser()
     setup.read_string((ROOT / "setup.cfg").read_text("utf-8"))
     project = setup["metadata"]["name"]
@@ -78,8 +87,8 @@ def oldest_python() -> str:
 
 
 def _resolve(name: str, options: Sequence[str]) -> None:
-    target = HERE / f"{name}.txt"
-    _, followed = FILES[name]
+    target = file_of(name)
+    _, followed = FILES.get(name, (None, None))
     follow = ["--constraint", f"{HERE.name}/{followed}.txt"] if followed else []
     subprocess.run(
         [
@@ -106,5 +115,8 @@ def _resolve(name: str, options: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    for file in FILES:
-        _resolve(file, sys.argv[1:])
+    chosen, options = list(FILES), sys.argv[1:]
+    if options[:1] == ["clients"]:
+        chosen, options = list(CLIENT_FILES), options[1:]
+    for file in chosen:
+        _resolve(file, options)

@@ -41,7 +41,7 @@ def pytest_runtest_makereport(
 def pytest_runtest_logreport(report: Any) -> None:
     """Count a subtest that names its client and its upstream."""
     shown = getattr(getattr(report, "context", None), "kwargs", {})
-    if "client" in shown and "target" in shown:
+    if "client" in shown and "target" in shown and not report.skipped:
         client, target = (literal_eval(shown[name]) for name in ("client", "target"))
         MATRIX.add(client, target, report.passed)
 

@@ -14,6 +14,8 @@ from tests.support.server_process import Server
 
 _ACCESS: Final = re.compile(r"AccessLog#\w+\] ([A-Z]+) (\S+) (\d+) ")
 _HEALTH: Final = "/healthz"
+#: Directives for the prompts of clients' own tests.
+RULES: Final = Path(__file__).with_name("prompt_rules.toml")
 
 
 def ask(address: str, method: str = "GET") -> Any:
@@ -28,7 +30,7 @@ class Simulator(Server):
     """The simulated upstreams."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(["antigravity-simulator", "--port", "0"], folder)
+        super().__init__(["antigravity-simulator", "--port", "0", "--rules", str(RULES)], folder)
         port = self.wait_for(r"Site starting on (\d+)")[1]
         self.address = f"http://127.0.0.1:{port}"
 

@@ -1,8 +1,7 @@
-"""Read what the documentation shows: code blocks, commands, tables."""
+"""Read the tables of the documentation, and run what it shows."""
 
 from __future__ import annotations
 
-import re
 import shlex
 import subprocess
 import sys
@@ -12,23 +11,7 @@ import docutils.core
 from docutils import nodes
 
 from tests.house.processes import clean_environment
-
-ROOT = Path(__file__).parents[2]
-PORT = re.compile(r"http://127\.0\.0\.1:(?:8045|9045)")
-
-
-def blocks(page: str, language: str) -> list[str]:
-    """Return the code blocks of a page in a language."""
-    text = (ROOT / page).read_text("utf-8")
-    found = re.findall(rf"^\.\. code-block:: {language}\n\n((?:   .*\n|\n)+)", text, re.MULTILINE)
-    return [re.sub(r"^   ", "", block, flags=re.MULTILINE).strip() for block in found]
-
-
-def commands(page: str) -> list[str]:
-    """Return the shell commands of a page, each with its continuation, without comments."""
-    text = "\n".join(blocks(page, "console")).replace("\\\n", " ")
-    lines = [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
-    return [re.sub(r"\s+# .*", "", line).strip() for line in lines]
+from tests.support.pages import ROOT, at
 
 
 def tables(page: str) -> list[list[list[str]]]:
@@ -44,12 +27,6 @@ def table(page: str, head: str) -> list[list[str]]:
     """Return the rows of the one table of a page whose first heading is ``head``."""
     (found,) = (rows for rows in tables(page) if rows[0][0] == head)
     return found[1:]
-
-
-def at(address: str, text: str) -> str:
-    """Return a snippet for the address of a running gateway."""
-    assert PORT.search(text), text
-    return PORT.sub(address, text)
 
 
 def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,8 @@ from antigravity import hookspecs
 from antigravity.interfaces.accounts import UpstreamModel
 from antigravity.interfaces.selection import Candidate, SelectionContext
 from antigravity.plugins import PluginHost
-from tests.house.pages import blocks, run, table
+from tests.house.pages import run, table
+from tests.support.pages import blocks
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.rst"), *(ROOT / "docs").glob("*.rst")])

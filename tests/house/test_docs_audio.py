@@ -17,7 +17,8 @@ from antigravity.protocols.openai_transcriptions.schema import (
     TranscriptBody,
 )
 from antigravity.routing.capability_table import load_table
-from tests.house.pages import ROOT, tables
+from tests.house.pages import tables
+from tests.support.pages import ROOT
 
 PAGE = "docs/audio.rst"
 TEXT = (ROOT / PAGE).read_text("utf-8")

@@ -17,7 +17,8 @@ from antigravity.ir.parts import Media, Text
 from antigravity.plugins import PluginHost
 from antigravity.protocols.gemini.embeddings import GEMINI_EMBEDDINGS_CLIENT
 from antigravity.protocols.openai_embeddings.protocol import OPENAI_EMBEDDINGS_CLIENT
-from tests.house.pages import ROOT, table
+from tests.house.pages import table
+from tests.support.pages import ROOT
 
 CLIENTS: dict[str, Any] = {"openai": OPENAI_EMBEDDINGS_CLIENT, "gemini": GEMINI_EMBEDDINGS_CLIENT}
 TARGETS = {

@@ -30,7 +30,8 @@ from antigravity.simulator.state import check_key
 from antigravity.tap import Options
 from antigravity.web.admin import AdminPaths
 from antigravity.web.authentication import Authenticator
-from tests.house.pages import ROOT, at, blocks, commands, run, run_curl, run_python, table
+from tests.house.pages import run, run_curl, run_python, table
+from tests.support.pages import ROOT, at, blocks, commands
 
 
 @cache
@@ -233,11 +234,18 @@ def modules_of(code: str) -> set[str]:
     }  # fmt: skip
 
 
+def is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package that is not installed
+        return False
+
+
 @pytest.mark.usefixtures("with_sdks")
 @pytest.mark.parametrize("code", blocks("docs/clients.rst", "python"), ids=lambda code: code[:40])
 def test_client_snippets_work(code: str, demo: str, tmp_path: Path) -> None:
     for name in modules_of(code):
-        if importlib.util.find_spec(name.partition(".")[0]) is None:
+        if not is_installed(name):
             pytest.skip(f"{name} is not installed")
     assert run_python(code, demo, tmp_path) == "Hello!\n"
 

@@ -21,7 +21,8 @@ from antigravity.oauth.grants import FOLDER
 from antigravity.oauth.metadata_client import MAX_BODY
 from antigravity.oauth.registration import CLIENT_NAME, GRANT_TYPES
 from antigravity.processes import guarded
-from tests.house.pages import ROOT, blocks, table
+from tests.house.pages import table
+from tests.support.pages import ROOT, blocks
 
 PAGE = "docs/mcp.rst"
 TEXT = " ".join((ROOT / PAGE).read_text("utf-8").split())

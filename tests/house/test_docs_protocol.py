@@ -23,7 +23,7 @@ from antigravity.ir.request import Message, Request
 from antigravity.ir.tools import FunctionTool, WebSearchTool
 from antigravity.sse import ServerSentEvent, encode_event
 from antigravity.testing import load_plugin, start_gateway
-from tests.house.pages import blocks
+from tests.support.pages import blocks
 
 reactor: Any = default_reactor
 CONFIG = """

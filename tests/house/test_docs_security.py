@@ -8,7 +8,7 @@ from antigravity.exchange import media_fetch, model_name
 from antigravity.mcp import change_listeners, stateful
 from antigravity.protocols import multipart
 from antigravity.stores import published_files
-from tests.house.pages import ROOT
+from tests.support.pages import ROOT
 
 PAGE = " ".join((ROOT / "docs" / "security.rst").read_text("utf-8").split())
 

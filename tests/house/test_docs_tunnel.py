@@ -9,7 +9,8 @@ from antigravity.cli.tunnel_install import install
 from antigravity.processes import guarded
 from antigravity.tunnel import service
 from antigravity.web.admin import AdminPaths
-from tests.house.pages import ROOT, table
+from tests.house.pages import table
+from tests.support.pages import ROOT
 
 PAGE = "docs/tunnel.rst"
 TEXT = " ".join((ROOT / PAGE).read_text("utf-8").split())

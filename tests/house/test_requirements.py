@@ -20,7 +20,8 @@ finally:
     sys.path.remove(str(FOLDER))
 
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
-REMEDY = "make lock writes it anew"
+REMEDY = "make lock or make lock-clients writes it anew"
+ALL = (*lock.FILES, *lock.CLIENT_FILES)
 
 
 class Pin(NamedTuple):
@@ -29,7 +30,7 @@ class Pin(NamedTuple):
 
 
 def text_of(name: str) -> str:
-    return (FOLDER / f"{name}.txt").read_text("utf-8")
+    return lock.file_of(name).read_text("utf-8")
 
 
 def pins(name: str) -> dict[str, list[Pin]]:
@@ -51,25 +52,25 @@ def version(pin: Pin) -> str:
     return specifier.version
 
 
-@pytest.mark.parametrize("name", lock.FILES)
+@pytest.mark.parametrize("name", ALL)
 def test_requirements_files_are_current(name: str) -> None:
     text = text_of(name)
-    assert text.startswith(lock.header(name) + "\n"), f"requirements/{name}.txt is old: {REMEDY}"
+    assert text.startswith(lock.header(name) + "\n"), f"{name}.txt is old: {REMEDY}"
 
 
-@pytest.mark.parametrize("name", lock.FILES)
+@pytest.mark.parametrize("name", ALL)
 def test_pinned_versions_satisfy_requirements(name: str) -> None:
     there = pins(name)
     for line in lock.wanted(name):
         requirement = Requirement(line)
         found = there.get(canonicalize_name(requirement.name), [])
-        assert found, f"requirements/{name}.txt has no {requirement.name}: {REMEDY}"
+        assert found, f"{name}.txt has no {requirement.name}: {REMEDY}"
         for pin in found:
             fits = requirement.specifier.contains(version(pin), prereleases=True)
-            assert fits, f"{pin.requirement} in requirements/{name}.txt is not {line}: {REMEDY}"
+            assert fits, f"{pin.requirement} in {name}.txt is not {line}: {REMEDY}"
 
 
-@pytest.mark.parametrize("name", lock.FILES)
+@pytest.mark.parametrize("name", ALL)
 def test_pins_are_exact_with_hashes(name: str) -> None:
     there = pins(name)
     assert there
@@ -89,7 +90,7 @@ def test_pins_name_extras_for_older_pip() -> None:
         } == {"tls"}
 
 
-@pytest.mark.parametrize("name", lock.FILES)
+@pytest.mark.parametrize("name", ALL)
 def test_requirements_files_name_no_index_or_folder(name: str) -> None:
     lines = [line for line in text_of(name).splitlines() if not line.startswith("#")]
     assert not [line for line in lines if re.match(r"\s*(?:-[^-]|--(?!hash=))|.*[/@]", line)]
