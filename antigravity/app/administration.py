@@ -12,6 +12,7 @@ from antigravity.accounts.lookup import find_account
 from antigravity.app.configuration_status import ConfigurationStatus
 from antigravity.app.home_ledger import HomeLedger
 from antigravity.app.mcp.endpoints import McpEndpoints
+from antigravity.app.metrics import GatewayMetrics
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import IAdministration
 from antigravity.routing.learned_refusals import LearnedRefusals
@@ -29,6 +30,7 @@ class GatewayControl(Protocol):
     status: ConfigurationStatus
     refusals: LearnedRefusals
     ledger: HomeLedger
+    metrics: GatewayMetrics
 
     def reload(self) -> Deferred[None]:
         """Read the configuration again; the Deferred fires when it is in force."""

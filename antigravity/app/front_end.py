@@ -68,6 +68,7 @@ class FrontEnd:
             hostname=socket.gethostname(),
             administration=self.administration(runtime),
             ledger=self._control.ledger,
+            metrics=self._control.metrics if runtime.settings.metrics.enabled else None,
             mcp=self._mcp.endpoints(runtime.settings, registry, runtime.media),
         )
         app.admission.key_throttle = self._key_throttle

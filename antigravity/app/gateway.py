@@ -25,6 +25,7 @@ from antigravity.app.front_end import FrontEnd
 from antigravity.app.home_ledger import HomeLedger
 from antigravity.app.learned_state import LearnedState
 from antigravity.app.mcp.endpoints import McpEndpoints
+from antigravity.app.metrics import GatewayMetrics
 from antigravity.app.observers import Observers
 from antigravity.app.prices import price_rules
 from antigravity.app.runtime import Configure, LoadedConfiguration, Runtime
@@ -35,6 +36,7 @@ from antigravity.exchange.background import Background
 from antigravity.exchange.service import Exchange
 from antigravity.exchange.services import Services
 from antigravity.exchange.turns import Turns
+from antigravity.ir.record import ExchangeRecord
 from antigravity.logs import make_logger
 from antigravity.plugins import PluginHost
 from antigravity.redaction.credentials import CREDENTIALS
@@ -104,8 +106,11 @@ class Gateway(Service):
         self.transport = HttpTransport(reactor, http_client=settings.proxy.http_client)
         self.background = Background(partial(call_in_thread, reactor))
         self.ledger = HomeLedger(reactor, state_home and state_home / "state")
-        self._observers = Observers(self.drain, plugins, self.ledger.add)
+        self._observers = Observers(self.drain, plugins, self._keep)
         self.accounts = AccountServices(reactor, state_home, self._observers)
+        self.metrics = GatewayMetrics(
+            reactor, self.accounts.quotas, self._administration, demo=demo
+        )
         self._learned = LearnedState(reactor, settings, state_home and state_home / "state")
         #: The parameters that upstreams have refused.
         self.refusals = self._learned.refusals
@@ -215,9 +220,19 @@ class Gateway(Service):
         add(warmups.scheduler)
         yield self.status.record()
 
+    def _administration(self) -> Administration:
+        assert self.parts is not None
+        return self.parts.administration()
+
+    def _keep(self, record: ExchangeRecord) -> None:
+        """Keep what is known of a finished exchange."""
+        self.metrics.requests.add(record)
+        self.ledger.add(record)
+
     def _keep_ledger(self, runtime: Runtime) -> Any:
         """Keep the ledger that the configuration wants, and price with its prices."""
         settings = runtime.settings
+        self.metrics.old_names = settings.metrics.old_names
         self.ledger.pricer.use(price_rules(settings.prices, runtime.accounts.upstreams))
         return self.ledger.use(settings.ledger)
 

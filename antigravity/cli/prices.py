@@ -62,9 +62,9 @@ def show(invocation: Invocation, model: str, upstream: str | None) -> None:
 @click.argument("source", default=DATA_URL)
 @command_options
 def update(invocation: Invocation, source: str) -> None:
-    """Replace the price list by the one in SOURCE, a file or an https address.
+    """Replace the price list.
 
-    It is a price list of the gateway, or the data.json of genai-prices (the default: its newest
+    SOURCE is a file or an https address, with a price list of the gateway, or the data.json of genai-prices (the default: its newest
     data).  The gateway uses it after its next start or reload.
     """
     data = _read(source)

@@ -77,7 +77,7 @@ def requests(
 @click.argument("request_id", metavar="ID")
 @command_options
 def request(invocation: Invocation, request_id: str) -> None:
-    """Show one request: its route, its attempts, its tokens and its cost."""
+    """Show one request with its attempts."""
     found = LedgerSource(invocation).request(request_id)
     data = msgspec.to_builtins(found)
     invocation.show({**data.pop("request"), **data}, _describe(found))

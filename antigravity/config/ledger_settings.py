@@ -7,6 +7,16 @@ from msgspec import Struct
 from antigravity.config.value_types import Bytes, Seconds
 
 
+class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[metrics]``: the page for Prometheus at ``/metrics``.
+
+    ``old_names`` adds the names that the conventions of OpenTelemetry had until version 1.41.
+    """
+
+    enabled: bool = True
+    old_names: bool = False
+
+
 class LedgerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[ledger]``: a row of every request, in ``state/ledger.db``.
 

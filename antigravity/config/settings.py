@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from antigravity.config.ledger_settings import LedgerSettings
+from antigravity.config.ledger_settings import LedgerSettings, MetricsSettings
 from antigravity.config.mcp_settings import McpSettings, ZaiMcpSettings
 from antigravity.config.network import reaches_network
 from antigravity.config.price_settings import PriceSettings
@@ -357,6 +357,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     limits: LimitsSettings = LimitsSettings()
     log: LogSettings = LogSettings()
     ledger: LedgerSettings = LedgerSettings()
+    metrics: MetricsSettings = MetricsSettings()
     prices: PriceSettings = PriceSettings()
     plugins: dict[str, Any] = {}
 

@@ -21,6 +21,7 @@ from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import IExchange, Reply
 from antigravity.interfaces.ledger import ILedger
 from antigravity.interfaces.mcp import IMcpEndpoint
+from antigravity.interfaces.metrics import IMetrics
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Call
 from antigravity.ir.errors import (
@@ -34,7 +35,7 @@ from antigravity.version import VERSION
 from antigravity.web.admin import AdminPaths
 from antigravity.web.admin_ledger import LedgerPaths
 from antigravity.web.admission import AdmissionPolicy
-from antigravity.web.authentication import FILES_PATH
+from antigravity.web.authentication import FILES_PATH, METRICS_PATH
 from antigravity.web.connection.request import GatewayRequest
 from antigravity.web.host_policy import preflight_headers
 from antigravity.web.json_body import read_json
@@ -107,12 +108,14 @@ class WebApp:
         hostname: str = "",
         administration: IAdministration | None = None,
         ledger: ILedger | None = None,
+        metrics: IMetrics | None = None,
         mcp: Mapping[str, IMcpEndpoint] | None = None,
     ) -> None:
         self.admission = AdmissionPolicy(protocols, settings, hostname)
         self._exchange = exchange
         self._administration = administration
         self._ledger = ledger
+        self._metrics = metrics
         self._klein = klein = Klein()
         self._endpoints: dict[str, Endpoint] = {}
         self._routes = list(shared_routes(protocols))
@@ -172,6 +175,8 @@ class WebApp:
         if self._ledger is not None:
             for path, (allowed, ask) in LedgerPaths(self._ledger).paths().items():
                 self._route(path, allowed, self._for_operator(ask))
+        if self._metrics is not None:
+            self._route(METRICS_PATH, ["GET", "HEAD"], self._for_operator(self._show_metrics))
         for route in self._routes:
             self._route(route.rule, [route.method], partial(self._serve, route), route.endpoint)
         klein.handle_errors(HTTPException)(
@@ -287,6 +292,13 @@ class WebApp:
             allowed = self._table.allowed(head.path)
             headers = (("Allow", ", ".join((*allowed, "OPTIONS"))),)
         write_whole(request, Reply(204, "", headers))
+
+    def _show_metrics(self, request: Any) -> Deferred[None]:
+        assert self._metrics is not None
+        page = self._metrics.render(self.admission.key_throttle.total)
+        return page.addCallback(
+            lambda found: write_whole(request, Reply(200, found[0], (), found[1]))
+        )
 
     # -- the protocols --
 

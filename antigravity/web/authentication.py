@@ -20,8 +20,9 @@ CREDENTIAL_PARAMETERS: Final = frozenset({"key"})
 HEALTH_PATH: Final = "/healthz"
 #: Files need no key: browsers fetch images without one, and the names are secret.
 FILES_PATH: Final = "/files/"
-#: Paths below these need the administration's key, whatever the mode.
-OPERATOR_PREFIXES: Final = ("/admin/", "/internal/")
+#: Paths that begin with these need the administration's key, whatever the mode.
+METRICS_PATH: Final = "/metrics"
+OPERATOR_PREFIXES: Final = ("/admin/", "/internal/", METRICS_PATH)
 
 _HOW = (
     "Send it as 'Authorization: Bearer KEY', 'x-api-key: KEY', 'x-goog-api-key: KEY' or '?key=KEY'."

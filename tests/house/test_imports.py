@@ -47,6 +47,7 @@ ALLOWED = {
     },
     "ledger": {"interfaces.ledger", "ir", "logs"},
     "prices": {"ir"},
+    "metrics": {"ir"},
     "stores": {"logs", "interfaces.stores", "interfaces.files"},
     "transport": {
         "ir",

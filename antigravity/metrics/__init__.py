@@ -1,0 +1,1 @@
+"""Numbers for monitoring systems: what requests did, and how the gateway is."""
