@@ -64,8 +64,9 @@ def show(invocation: Invocation, model: str, upstream: str | None) -> None:
 def update(invocation: Invocation, source: str) -> None:
     """Replace the price list.
 
-    SOURCE is a file or an https address, with a price list of the gateway, or the data.json of genai-prices (the default: its newest
-    data).  The gateway uses it after its next start or reload.
+    SOURCE is a file or an https address, with a price list of the gateway, or the data.json of
+    genai-prices (the default: its newest data).  The gateway uses it after its next start or
+    reload.
     """
     data = _read(source)
     try:
