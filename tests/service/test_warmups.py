@@ -303,4 +303,4 @@ class EveryUpstreamTests(TestCase):
                 )
                 (result,) = (await response.json())["results"]
                 self.assertEqual(result["state"], "warmed", result)
-        self.assertEqual(len(accounts), 7)
+        self.assertEqual(len(accounts), 8)
