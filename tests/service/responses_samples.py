@@ -303,7 +303,11 @@ ITEMS: Final = (
         },
         {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True},
     ),
-    _own({"type": "configuration_update", "reasoning": {"effort": "low"}, "id": "cfg_MARK"}),
+    Sample(
+        "configuration_update",
+        [{"type": "configuration_update", "reasoning": {"effort": "low"}}],
+        ('": "low"', '": "LOW"'),
+    ),
     _own(
         {"type": "program", "id": "pr_1", "call_id": "call_1", "code": "MARK", "fingerprint": "f"},
         {

@@ -31,6 +31,7 @@ from antigravity.ir.json_reader import decode
 from antigravity.ir.parts import Opaque, Part, Text, ToolCall, ToolResult
 from antigravity.ir.request import Message, Request
 from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, Tool, ToolChoice
+from antigravity.protocols.openai_responses.configuration_updates import UPDATE, apply_updates
 from antigravity.protocols.openai_responses.hosted_calls import HOSTED_CALLS, hosted_call_text
 from antigravity.protocols.openai_responses.schema import NAME, JsonObject
 from antigravity.protocols.openai_responses.server_tools import ToolReader
@@ -38,6 +39,8 @@ from antigravity.protocols.openai_responses.typed_tools import FORMS, SEARCH, To
 
 _BY_CALL: Final = {form.call: form for form in FORMS.values()}
 _BY_RESULT: Final = {form.result: form for form in FORMS.values()}
+#: The types of items that are converted.
+_CONVERTED: Final = frozenset((*_BY_CALL, *_BY_RESULT, *HOSTED_CALLS, UPDATE))
 _SEARCHED: Final = Loss(
     "tools.tool_search", "all tools were declared at once: only OpenAI searches them"
 )
@@ -46,7 +49,8 @@ _SEARCHED: Final = Loss(
 def as_functions(request: Request) -> FunctionForms | None:
     """Return the request with functions for such tools, ``None`` if it has none.
 
-    :raises InvalidRequestError: if a tool that a search has found is not valid.
+    :raises InvalidRequestError: if a tool that a search has found, or a change of the
+        configuration, is not valid.
     """
     if not any(_is_typed(tool) for tool in request.tools) and not any(
         type(part) is Opaque and _is_item(part)  # nearly no part is one
@@ -54,6 +58,7 @@ def as_functions(request: Request) -> FunctionForms | None:
         for part in message.parts
     ):
         return None
+    request = apply_updates(request)
     converter = _Converter(request)
     tools = tuple(converter.tools())
     names = {name: form for form, name in converter.names.items()}
@@ -72,11 +77,7 @@ def _is_typed(tool: Tool) -> bool:
 
 
 def _is_item(part: Part) -> bool:
-    return (
-        isinstance(part, Opaque)
-        and part.protocol == NAME
-        and (part.kind in _BY_CALL or part.kind in _BY_RESULT or part.kind in HOSTED_CALLS)
-    )
+    return isinstance(part, Opaque) and part.protocol == NAME and part.kind in _CONVERTED
 
 
 def _choice(choice: ToolChoice | None, names: dict[ToolForm, str]) -> ToolChoice | None:
@@ -161,7 +162,7 @@ class _Converter:
             elif part.kind in HOSTED_CALLS:
                 self._lose(Loss(f"messages.{part.kind}", "the call and its result became text"))
                 yield Text(hosted_call_text(part.kind, part.wire))
-            else:
+            elif part.kind in _BY_RESULT:
                 yield from self._result(_BY_RESULT[part.kind], part.wire)
 
     def _lose(self, loss: Loss) -> None:

@@ -80,8 +80,8 @@ def decode(body: bytes) -> Request:
         parallel_tool_calls=wire.parallel_tool_calls,
         sampling=_sampling(wire),
         max_output_tokens=wire.max_output_tokens,
-        thinking=_thinking(wire.reasoning),
-        response_format=_format(text.format if text else None),
+        thinking=decode_thinking(wire.reasoning),
+        response_format=decode_format(text.format if text else None),
         metadata=wire.metadata or {},
         user=wire.user or wire.safety_identifier,
         prompt_cache_key=wire.prompt_cache_key,
@@ -149,7 +149,11 @@ def _sampling(wire: RequestBody) -> Sampling:
     )
 
 
-def _thinking(field: ReasoningField | None) -> ThinkingConfig:
+def decode_thinking(field: ReasoningField | None) -> ThinkingConfig:
+    """Return what ``reasoning`` asks for.
+
+    :raises InvalidRequestError: if it has an unknown effort.
+    """
     if field is None:
         return ThinkingConfig()
     summary = field.summary or field.generate_summary
@@ -172,7 +176,11 @@ def _rest_of_reasoning(field: object) -> JsonObject:
     }
 
 
-def _format(field: FormatField | None) -> ResponseFormat:
+def decode_format(field: FormatField | None) -> ResponseFormat:
+    """Return what ``text.format`` asks for.
+
+    :raises InvalidRequestError: naming the field at fault.
+    """
     if field is None or field.type == "text":
         return ResponseFormat()
     if field.type == "json_object":
