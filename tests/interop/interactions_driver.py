@@ -7,7 +7,9 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from google import genai
 from google.genai import _interactions_errors as errors
+from google.genai import types
 
 from tests.interop.genai_driver import client
 from tests.interop.sdk_drivers import (
@@ -23,6 +25,13 @@ from tests.interop.sdk_drivers import (
 #: The errors that the SDK raises, and those among them that have a status.
 APIError, APIStatusError = errors.APIError, errors.APIStatusError
 NotFoundError, BadRequestError = errors.NotFoundError, errors.BadRequestError
+
+
+def client_of(url: str, key: str) -> genai.Client:
+    """Return a client with an API key of the gateway, which tries nothing twice."""
+    once = types.HttpRetryOptions(attempts=1)
+    options = types.HttpOptions(base_url=url, timeout=30_000, retry_options=once)
+    return genai.Client(api_key=key, http_options=options)
 
 
 def content(media: Media) -> dict[str, Any]:

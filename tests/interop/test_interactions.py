@@ -9,23 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from google import genai
-from google.genai import types
 
 from tests.interop.targets import ANTHROPIC, RESPONSES, TARGETS, Target, name
 
 errors = pytest.importorskip("tests.interop.interactions_driver", exc_type=ImportError)
 
 
-def client_of(url: str, key: str) -> genai.Client:
-    once = types.HttpRetryOptions(attempts=1)
-    options = types.HttpOptions(base_url=url, timeout=30_000, retry_options=once)
-    return genai.Client(api_key=key, http_options=options)
-
-
 @pytest.fixture(scope="module")
 def interactions(url: str) -> Iterator[Any]:
-    with client_of(url, "one") as client:
+    with errors.client_of(url, "one") as client:
         yield client.interactions
 
 

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.interop.targets import ANTHROPIC, GEMINI, INTERACTIONS
-from tests.interop.test_interactions import client_of
+from tests.interop.sdk_drivers import Conversation, Mode, SdkDriver
+from tests.interop.targets import ANTHROPIC, GEMINI, INTERACTIONS, TARGETS, Target, name
 
 driver = pytest.importorskip("tests.interop.interactions_driver", exc_type=ImportError)
 errors = driver
 
 #: Names that only the Interactions API serves.
 AGENT = "deep-research-preview-04-2026"
+ONLY_INTERACTIONS = ("gemini-omni-flash-preview", AGENT, "antigravity-preview-05-2026")
 TOOL = {
     "type": "function",
     "name": "look_up",
@@ -25,13 +26,13 @@ TOOL = {
 
 @pytest.fixture(scope="module")
 def one(url: str) -> Iterator[Any]:
-    with client_of(url, "one") as client:
+    with driver.client_of(url, "one") as client:
         yield client.interactions
 
 
 @pytest.fixture(scope="module")
 def two(url: str) -> Iterator[Any]:
-    with client_of(url, "two") as client:
+    with driver.client_of(url, "two") as client:
         yield client.interactions
 
 
@@ -134,25 +135,46 @@ def test_refusals_of_google_pass_through(one: Any) -> None:
         one.create(agent=AGENT, input="x")  # it runs in the background only
 
 
-@pytest.mark.parametrize("model", [GEMINI.model, ANTHROPIC.model])
-def test_async_client(url: str, model: str) -> None:
+@pytest.mark.parametrize("mode", ["whole", "stream"])
+@pytest.mark.parametrize(
+    "model", ["gemini-omni-flash-preview", AGENT, "antigravity-preview-05-2026"]
+)
+def test_every_client_reaches_what_only_interactions_serve(
+    url: str, sdk: SdkDriver, model: str, mode: Mode
+) -> None:
+    if sdk.name == "interactions" and "omni" not in model:
+        pytest.skip("its clients name an agent, not a model")
+    answer = Conversation(sdk, url, model, mode).send("[[say one]]")
+    assert (answer.text, answer.finish) == ("one", "stop")
+    assert answer.output_tokens
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=name)
+def test_async_client(url: str, target: Target) -> None:
     async def run() -> None:
-        client = client_of(url, "one").aio
-        interactions = client.interactions
-        made = await interactions.create(model=model, input="[[say one]]")
+        client = driver.client_of(url, "one").aio
+        interactions, model = client.interactions, target.model
+        made = await interactions.create(
+            model=model, input='[[tool look_up {"city": "Rome"}]]', tools=[TOOL]
+        )
+        assert made.status == "requires_action"
+        result = {"type": "function_result", "call_id": made.steps[-1].id, "result": "sunny"}
         stream = await interactions.create(
-            model=model, input="[[say two]]", previous_interaction_id=made.id, stream=True
+            model=model, input=[result], tools=[TOOL], previous_interaction_id=made.id, stream=True
         )
         events = [event async for event in stream]
-        assert (
-            "".join(event.delta.text for event in events if event.event_type == "step.delta")
-            == "two"
-        )
+        deltas = [event.delta for event in events if event.event_type == "step.delta"]
+        texts = [delta.text for delta in deltas if delta.type == "text"]
+        assert "".join(texts) == "Result: sunny"
         found = await interactions.get(events[-1].interaction.id)
-        assert found.output_text == "two"
+        assert found.output_text == "Result: sunny"
+        again = await interactions.get(found.id, stream=True)
+        assert [event.event_type async for event in again][-1] == "interaction.completed"
         await interactions.delete(found.id)
         with pytest.raises(errors.NotFoundError):
             await interactions.get(found.id)
+        with pytest.raises(errors.BadRequestError):
+            await interactions.cancel(made.id)
         await client.aclose()
 
     asyncio.run(run())
