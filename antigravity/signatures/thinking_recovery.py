@@ -14,7 +14,7 @@ from antigravity.ir.events import (
     ThinkingSignature,
     ToolCallStart,
 )
-from antigravity.ir.parts import Part, Thinking, ToolCall
+from antigravity.ir.parts import Opaque, Part, Thinking, ToolCall
 from antigravity.ir.request import Message, Request
 from antigravity.ir.signature import Signature
 from antigravity.signatures.store import StoredThinking
@@ -75,14 +75,24 @@ class SignatureCollector:
 
 
 def call_ids(request: Request) -> tuple[str, ...]:
-    """Return the ids of the tool calls that :func:`recover` looks up."""
+    """Return the ids of the tool calls that :func:`recover` looks up.
+
+    Calls that only one protocol has count, too: they may become calls of functions.
+    """
     return tuple(
-        part.id
+        call_id
         for message in request.messages
         if message.role == "assistant"
         for part in message.parts
-        if isinstance(part, ToolCall)
+        if (call_id := _call_id(part))
     )
+
+
+def _call_id(part: Part) -> str:
+    if isinstance(part, ToolCall):
+        return part.id
+    call_id = part.wire.get("call_id") if isinstance(part, Opaque) else None
+    return call_id if isinstance(call_id, str) else ""
 
 
 def recover(

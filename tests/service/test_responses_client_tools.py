@@ -69,6 +69,11 @@ def events_of(answer: GatewayResponse) -> list[Any]:
     ]
 
 
+def signatures_of(sent: Any) -> int:
+    """Return the number of thought signatures in a request to Gemini."""
+    return json.dumps(sent).count('"thoughtSignature"')
+
+
 class ClientToolTests(ItemsCase):
     async def test_calls_and_results_are_translated(self) -> None:
         await self.start()
@@ -92,6 +97,11 @@ class ClientToolTests(ItemsCase):
         again, warnings, sent = await self.post(model, {**body, "input": back})
         # Nothing is lost: neither the signature of the call, nor the call, nor its result.
         self.assertEqual(warnings, "", f"{kind} of {model}")
+        unsigned = [each for each in back if each.get("type") != "reasoning"]
+        _, warnings, again_sent = await self.post(model, {**body, "input": unsigned})
+        if "gemini" in model:  # the gateway has stored the signature
+            self.assertEqual(warnings, "", f"{kind} of {model}")
+            self.assertEqual(signatures_of(sent), signatures_of(again_sent))
         said = "found" if kind == "tool_search" else "OUT-7"
         self.assertIn(said, json.dumps(again["output"]), model)
         text = json.dumps(sent)
@@ -116,6 +126,19 @@ class ClientToolTests(ItemsCase):
         self.assertEqual(events[-1]["type"], "response.completed")
         self.assertEqual(events[-1]["response"]["output"][-1], done)
         return done.keys()
+
+    async def test_signature_is_found_for_large_requests(self) -> None:
+        await self.start()
+        model, tools = TRANSLATED["gemini"], [{"type": "shell"}]
+        user = {"role": "user", "content": 'Go on. [[tool shell {"commands": ["ls"]}]]'}
+        made, _, _ = await self.post(model, {"input": [user], "tools": tools})
+        call = made["output"][-1]
+        outputs = [OUTPUT] * 2000  # so many values are not decoded in the event loop
+        result = {"type": "shell_call_output", "call_id": call["call_id"], "output": outputs}
+        items = [user, call, result]  # without the reasoning, whose signature is the call's
+        _, warnings, sent = await self.post(model, {"input": items, "tools": tools})
+        self.assertEqual(warnings, "")
+        self.assertEqual(signatures_of(sent), 1)
 
     async def test_choice_forces_tool(self) -> None:
         await self.start()
