@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -111,8 +111,8 @@ def divide_at_end(messages: Sequence[Message]) -> Division:
     for message in messages:
         rest: list[Part] = []
         for part in message.parts:
-            call = _call_id(part) if message.role == "assistant" else ""
-            (waiting if call and call not in answered else rest).append(part)
+            names = _call_names(part) if message.role == "assistant" else ()
+            (waiting if names and answered.isdisjoint(names) else rest).append(part)
         if rest:
             older.append(replace(message, parts=tuple(rest)))
     recent = (Message("assistant", tuple(waiting)),) if waiting else ()
@@ -184,14 +184,18 @@ def _is_said(message: Message) -> bool:
     return message.role == "user" and any(isinstance(p, Text | Media) for p in message.parts)
 
 
-def _call_id(part: Part) -> str:
-    """Return the id of a call of a tool that the client runs, empty for other parts."""
+def _call_names(part: Part) -> tuple[str, ...]:
+    """Return the ids by which a result can name a call of a tool that the client runs."""
     if isinstance(part, ToolCall):
-        return part.id
+        return (part.id,)
     if isinstance(part, Opaque) and part.kind.endswith("_call"):
-        call_id = part.wire.get("call_id")
-        return call_id if isinstance(call_id, str) else ""
-    return ""
+        return _names(part.wire) if isinstance(part.wire.get("call_id"), str) else ()
+    return ()
+
+
+def _names(wire: dict[str, Any]) -> tuple[str, ...]:
+    """Return the ids of an item; the output of a local shell may have the id of its call's."""
+    return tuple(each for each in (wire.get("call_id"), wire.get("id")) if isinstance(each, str))
 
 
 def _answered(messages: Sequence[Message]) -> Iterator[str]:
@@ -200,6 +204,4 @@ def _answered(messages: Sequence[Message]) -> Iterator[str]:
             if isinstance(part, ToolResult):
                 yield part.call_id
             elif isinstance(part, Opaque) and part.kind.endswith("_output"):
-                call_id = part.wire.get("call_id")
-                if isinstance(call_id, str):
-                    yield call_id
+                yield from _names(part.wire)

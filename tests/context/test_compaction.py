@@ -169,6 +169,16 @@ def test_calls_without_results_stay_at_end() -> None:
     assert len(division.older) == 3
 
 
+@pytest.mark.parametrize("named", [{"call_id": "1"}, {"id": "lsh_1"}, {"id": "1"}])
+def test_result_names_call_by_either_id(named: dict[str, str]) -> None:
+    protocol = "openai_responses"
+    call = Opaque(protocol, "local_shell_call", {"call_id": "1", "id": "lsh_1"})
+    result = Opaque(protocol, "local_shell_call_output", {**named, "output": "x"})
+    division = divide_at_end((user("one"), assistant(call), Message("user", (result,))))
+    assert division.recent == ()
+    assert len(division.older) == 3
+
+
 def size(messages: object) -> int:
     return 10 * len(messages)  # type: ignore[arg-type]
 
