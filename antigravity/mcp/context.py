@@ -42,6 +42,7 @@ class CallContext:
     :ivar task: the task that continues the call after its response, if it is one.
     :ivar task_starter: makes a task of the call, if the client supports that.
     :ivar wants_task: whether the client asks for a task, as it does in revision 2025-11-25.
+    :ivar forwards_progress: whether progress comes from another server.
     :ivar cancel: cancels the call, if it may become a task.
     :ivar end_limits: ends the limits for calls that have no response.
     """
@@ -50,6 +51,7 @@ class CallContext:
     task: Task | None = None
     task_starter: StartTask | None = None
     wants_task: bool = False
+    forwards_progress: bool = False
     cancel: Callable[[], None]
     end_limits: Callable[[], Any] | None = None
 
@@ -149,6 +151,13 @@ class CallContext:
                 self.end_limits()
         return self.task is not None
 
+    def can_wait(self) -> bool:
+        """Return whether the call can wait for the client's response to a request.
+
+        Otherwise the call ends with the request, and starts again.
+        """
+        return True
+
     def has_extension(self, extension: str) -> bool:
         """Return whether the client declares ``extension``."""
         return declares(self.capabilities, extension)
@@ -201,14 +210,24 @@ class RepeatedCallContext(CallContext):
     """A call in a revision in which requests to the client end the call, which then starts again.
 
     ``client_results`` are the results that the client sent along; ``need`` is called with the
-    requests that have no result yet.
+    requests that have no result yet.  ``suspend`` keeps the call in a task that the client does not
+    see, so that its repetition continues it.
 
     :ivar used: the results that the call has used.
     """
 
     client_results: Mapping[str, Any] = {}
+    suspend: Callable[[], Task | None] | None = None
     need: Callable[[Mapping[str, ClientRequest]], None]
     used: dict[str, Any]
+
+    def can_wait(self) -> bool:
+        """Return whether the call is a task, or has become one that the client does not see."""
+        if self.task is None and self.suspend is not None and not self.is_over:
+            self.task = self.suspend()
+            if self.task is not None and self.end_limits is not None:
+                self.end_limits()
+        return self.task is not None
 
     def _ask_all(
         self, wired: Mapping[str, ClientRequest], requests: Mapping[str, ClientRequest]

@@ -113,7 +113,7 @@ class CallTable:
         call = RunningCall(context, running)
         if context.task is None:  # tasks have limits of their own
             end_limits = self._limit(call, method)
-            if context.task_starter is not None:
+            if context.task_starter is not None or context.rules.stateless:
                 context.end_limits = end_limits
             call.done.addBoth(end_limits)
         running.addErrback(self._explain, method, call)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
+from msgspec import Struct
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -26,13 +27,15 @@ from antigravity.mcp.post_response import (
 )
 from antigravity.mcp.protocol import messages, sealed_state
 from antigravity.mcp.protocol.event_log import EventLog
-from antigravity.mcp.protocol.extensions import TASKS, declares, missing
-from antigravity.mcp.protocol.headers import META, VERSION_HEADER, check_headers, mismatch
+from antigravity.mcp.protocol.extensions import TASKS, missing
+from antigravity.mcp.protocol.headers import META
 from antigravity.mcp.protocol.messages import Parsed, Request
-from antigravity.mcp.protocol.revisions import REVISIONS, Revision
+from antigravity.mcp.protocol.revisions import Revision
 from antigravity.mcp.protocol.tasks import encode_task
 from antigravity.mcp.running_calls import CallTable, Method, RunningCall, as_error
 from antigravity.mcp.server_info import ServerInfo
+from antigravity.mcp.stateless_requests import check, declares_tasks, http_status
+from antigravity.mcp.suspended_calls import SUSPENDED, TASK_KEY, SuspendedCall, forward_progress
 from antigravity.mcp.tasks import extension
 from antigravity.mcp.tasks.table import TaskTable
 from antigravity.mcp.tasks.task import Task, TaskOwner
@@ -48,12 +51,6 @@ _TTL: Final = {
 }
 #: The methods that can ask the client for input.
 _INPUT_METHODS: Final = ("tools/call", "prompts/get", "resources/read")
-_BAD_REQUEST: Final = (
-    messages.HEADER_MISMATCH,
-    messages.MISSING_CAPABILITY,
-    messages.UNSUPPORTED_VERSION,
-    messages.INVALID_REQUEST,
-)
 _MOST_LISTENERS: Final = 1000
 
 
@@ -97,7 +94,7 @@ class Stateless:
                 return self._use_task(call, message, revision)
             raise unknown_method(message.method)
         except McpError as error:
-            return error_reply(_status(error, early=True), error, message.id)
+            return error_reply(http_status(error, early=True), error, message.id)
 
     def changed(self, change: McpChange) -> None:
         """Notify subscribed clients of a change."""
@@ -126,7 +123,7 @@ class Stateless:
         given = request.params.get("notifications")
         changes = supported_changes(given)
         ids = task_ids(given)
-        if ids and not _declares_tasks(request):
+        if ids and not declares_tasks(request):
             raise missing(TASKS)
         if len(self._listeners) >= _MOST_LISTENERS:
             raise McpError(messages.INTERNAL_ERROR, "Too many clients are subscribed.")
@@ -150,7 +147,7 @@ class Stateless:
 
     def _use_task(self, call: McpCall, request: Request, revision: Revision) -> Deferred[Reply]:
         """Serve a method of the extension for tasks."""
-        if not _declares_tasks(request):
+        if not declares_tasks(request):
             raise missing(TASKS)
         return self._start(call, request, revision, self._call_extension)
 
@@ -176,6 +173,11 @@ class Stateless:
     def _start(
         self, call: McpCall, request: Request, revision: Revision, function: Method | None = None
     ) -> Deferred[Reply]:
+        params = request.params
+        if "requestState" in params and params["requestState"] and request.method == "tools/call":
+            suspended = self._find_suspended(call, request)
+            if suspended is not None:
+                return self._resume(call, request, suspended)
         running: list[RunningCall] = []
 
         def cancel() -> None:
@@ -189,10 +191,17 @@ class Stateless:
             """Respond with the requests to the client, then cancel the call."""
             if not context.is_over:
                 context.is_over = True
-                self._request_input(call, request, context, requests)
+                self._request_input(call, request, post_response, context.used, requests)
                 self._clock.callLater(0, cancel)
 
-        context.need = need
+        def suspend() -> Task | None:
+            """Keep the call in a task, and respond when that ends or asks."""
+            task = self._tasks.create(TaskOwner(call.principal), SUSPENDED, cancel)
+            if task is not None:
+                SuspendedCall(task, self._clock, Response(self, call, request, post_response))
+            return task
+
+        context.need, context.suspend = need, suspend
         has_extensions = "extensions" in context.capabilities
         if has_extensions and request.method == "tools/call" and context.has_extension(TASKS):
             context.cancel = cancel
@@ -200,6 +209,24 @@ class Stateless:
         started = self._calls.start(request.method, request.params, context, function)
         running.append(started)
         started.done.addBoth(self._done, request, started)
+        return post_response.reply
+
+    def _find_suspended(self, call: McpCall, request: Request) -> Task | None:
+        """Return the task that goes on with an earlier call, if the client repeats that one."""
+        about = sealed_state.about(request.method, request.params)
+        state = self._sealer.open(request.params["requestState"], call.principal, about)
+        if TASK_KEY not in state:
+            return None
+        return self._tasks.find(state[TASK_KEY], TaskOwner(call.principal))
+
+    def _resume(self, call: McpCall, request: Request, task: Task) -> Deferred[Reply]:
+        responses = request.params.get("inputResponses", {})
+        if not isinstance(responses, Mapping):
+            raise McpError(messages.INVALID_PARAMS, "inputResponses must be an object.")
+        task.respond(responses)
+        post_response = self._new_response(call, task.cancel)
+        forward_progress(task, request.params["_meta"], post_response.send)
+        SuspendedCall(task, self._clock, Response(self, call, request, post_response))
         return post_response.reply
 
     def _context(
@@ -242,24 +269,25 @@ class Stateless:
         self,
         call: McpCall,
         request: Request,
-        context: RepeatedCallContext,
+        post_response: PostResponse,
+        state: Mapping[str, Any],
         requests: Mapping[str, ClientRequest],
     ) -> None:
         about = sealed_state.about(request.method, request.params)
         try:
-            state = self._sealer.seal(context.used, call.principal, about)
+            sealed = self._sealer.seal(state, call.principal, about)
         except McpError as error:
-            context.post_response.fail(request.id, error)
+            post_response.fail(request.id, error)
             return
         result = {
             "resultType": "input_required",
             "inputRequests": {
                 name: {"method": one.method, "params": one.params} for name, one in requests.items()
             },
-            "requestState": state,
+            "requestState": sealed,
             "_meta": self._meta(),
         }
-        context.post_response.result(request.id, result)
+        post_response.result(request.id, result)
 
     def _done(self, value: Any, request: Request, call: RunningCall) -> None:
         task, post_response = call.context.task, call.context.post_response
@@ -271,12 +299,14 @@ class Stateless:
         if not isinstance(value, Failure):
             post_response.result(request.id, self._result(request.method, value))
         elif not value.check(CancelledError):
-            error = as_error(value)
-            post_response.fail(request.id, error, _status(error, early=False))
+            self._fail(request, post_response, as_error(value))
         elif call.reason:
             post_response.fail(request.id, McpError(messages.INTERNAL_ERROR, call.reason), 503)
         else:
             post_response.skip()
+
+    def _fail(self, request: Request, post_response: PostResponse, error: McpError) -> None:
+        post_response.fail(request.id, error, http_status(error, early=False))
 
     def _new_response(self, call: McpCall, on_disconnect: Callable[[], None]) -> PostResponse:
         return PostResponse(
@@ -295,41 +325,27 @@ class Stateless:
         return {f"{META}serverInfo": self._identity.implementation()}
 
 
-def check(request: Request, headers: Mapping[str, str]) -> Revision:
-    """Return the revision of a request after checking its ``_meta`` and headers.
+class Response(Struct, frozen=True):
+    """The response to a call that goes on in a task; see :class:`Responder`."""
 
-    :raises McpError: if they are not valid.
-    """
-    meta = request.params.get("_meta")
-    version = meta.get(f"{META}protocolVersion") if isinstance(meta, Mapping) else None
-    if not isinstance(meta, Mapping) or not isinstance(version, str):
-        raise McpError(messages.INVALID_PARAMS, f"_meta must hold {META}protocolVersion.")
-    if not isinstance(meta.get(f"{META}clientCapabilities"), Mapping):
-        raise McpError(messages.INVALID_PARAMS, f"_meta must hold {META}clientCapabilities.")
-    given = headers.get(VERSION_HEADER)
-    if given is None:
-        raise mismatch("MCP-Protocol-Version is missing.")
-    if given.strip() != version:
-        raise mismatch("MCP-Protocol-Version differs from the body.")
-    revision = REVISIONS.get(version)
-    if revision is None or not revision.stateless:
-        raise McpError(
-            messages.UNSUPPORTED_VERSION,
-            "Unsupported protocol version",
-            {"supported": list(REVISIONS), "requested": version},
-        )
-    check_headers(request, headers)
-    return revision
+    server: Stateless
+    call: McpCall
+    request: Request
+    post_response: PostResponse
 
+    def result(self, value: Mapping[str, Any]) -> None:
+        """Respond with the result of the call."""
+        result = self.server._result(self.request.method, value)
+        self.post_response.result(self.request.id, result)
 
-def _declares_tasks(request: Request) -> bool:
-    return declares(request.params["_meta"][f"{META}clientCapabilities"], TASKS)
+    def ask(self, state: Mapping[str, Any], requests: Mapping[str, ClientRequest]) -> None:
+        """Respond with requests to the client, and a state that it sends along."""
+        self.server._request_input(self.call, self.request, self.post_response, state, requests)
 
+    def fail(self, error: McpError) -> None:
+        """Respond with an error."""
+        self.server._fail(self.request, self.post_response, error)
 
-def _status(error: McpError, *, early: bool) -> int:
-    """Return the HTTP status of an error; ``early`` if no method was called."""
-    if error.code == messages.METHOD_NOT_FOUND and early:
-        return 404
-    if error.code in _BAD_REQUEST or (early and error.code == messages.INVALID_PARAMS):
-        return 400
-    return 503 if early else 200
+    def skip(self) -> None:
+        """End the response, because the client has left."""
+        self.post_response.skip()

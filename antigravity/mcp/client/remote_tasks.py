@@ -114,6 +114,7 @@ class TaskFollower:
         self._asked: dict[str, Deferred[Any]] = {}
         self._seen: set[str] = set()
         self._steps = 0
+        self._reported = ""
         self._asked_at = self._clock.seconds()
         self._pausing: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
@@ -193,11 +194,15 @@ class TaskFollower:
         task, remote = self._context.task, self._remote
         if task is not None:
             task.poll_interval = _interval(remote)
-            if remote.status not in TERMINAL:
+        if remote.status in TERMINAL or not remote.message:
+            return
+        is_new, self._reported = remote.message != self._reported, remote.message
+        if self._context.forwards_progress or (task is not None and not is_new):
+            if task is not None:
                 task.set_message(remote.message)
-        elif remote.message and remote.status not in TERMINAL:
-            self._steps += 1
-            self._context.progress(self._steps, None, remote.message)
+            return
+        self._steps += 1  # also without news, because clients may wait longer after progress
+        self._context.progress(self._steps, None, remote.message)
 
     async def _end(self) -> Json:
         remote = self._remote
@@ -242,8 +247,8 @@ class TaskFollower:
         method = entry.get("method") if isinstance(entry, Mapping) else None
         if method not in ASKABLE or len(self._seen) >= _MOST_INPUTS:
             raise ToolError(f"{self._sender.name} sent a request that clients do not accept.")
-        if self._context.task is None and self._context.rules.stateless:
-            raise missing(TASKS)  # the call would have to be repeated, and with it the task
+        if not self._context.can_wait():
+            raise missing(TASKS)  # to start the call again would start another task
         assert isinstance(entry, Mapping)
         params = entry.get("params")
         request = ClientRequest(method, params if isinstance(params, Mapping) else {})

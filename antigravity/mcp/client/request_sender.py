@@ -14,7 +14,7 @@ from antigravity.interfaces.mcp import IMcpContext
 from antigravity.interfaces.mcp_values import ClientRequest, Json, ToolError
 from antigravity.mcp.client.errors import SessionLostError
 from antigravity.mcp.client.remote_session import RemoteSession
-from antigravity.mcp.context import LEVELS
+from antigravity.mcp.context import LEVELS, CallContext
 from antigravity.mcp.protocol.headers import META
 from antigravity.mcp.protocol.messages import Notification
 from antigravity.redaction.credentials import CREDENTIALS
@@ -178,7 +178,7 @@ class NotificationForwarder:
     @property
     def is_over(self) -> bool:
         """Whether the client no longer waits."""
-        return bool(getattr(self._context, "is_over", False))
+        return isinstance(self._context, CallContext) and self._context.is_over
 
     def __call__(self, message: Notification) -> None:
         """Forward a notification."""
@@ -186,6 +186,8 @@ class NotificationForwarder:
         if message.method == "notifications/progress":
             done, total, note = params.get("progress"), params.get("total"), params.get("message")
             if isinstance(done, (int, float)):
+                if isinstance(self._context, CallContext):
+                    self._context.forwards_progress = True
                 self._context.progress(
                     done,
                     total if isinstance(total, (int, float)) else None,
