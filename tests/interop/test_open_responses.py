@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from antigravity.sse import SseDecoder
+from tests.interop.raw_events import read_events
 from tests.interop.targets import TARGETS, Target, name
 
 #: The members of every response, with the types that they may have.
@@ -225,8 +225,8 @@ def test_response_has_every_member_whole_and_streamed(url: str, target: Target, 
     body = {"model": target.model, **CASES[case]}
     whole = json.loads(post(url, body))
     check_response(whole)
-    frames = SseDecoder().feed(post(url, {**body, "stream": True}))
-    streamed = check_events([json.loads(each.data) for each in frames if each.data != b"[DONE]"])
+    events = read_events(post(url, {**body, "stream": True}))
+    streamed = check_events([json.loads(each) for each in events])
     for response in (whole, streamed):
         expected = {"cut": "incomplete", "filtered": "incomplete"}.get(case, "completed")
         assert response["status"] == expected

@@ -32,7 +32,7 @@ def test_previous_sdks_pass(url: str, tmp_path: Path) -> None:
         assert found.stdout.partition(".")[0] == major, package
     done = subprocess.run(
         [
-            *(python, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"),
+            *(python, "-m", "pytest", "-q", "--tb=short"),
             *(f"--junit-xml={tmp_path / 'report.xml'}", HERE),
         ],
         env={**os.environ, "ANTIGRAVITY_TEST_URL": url, "PYTHONDONTWRITEBYTECODE": "1"},
