@@ -278,7 +278,8 @@ def test_curl_commands_with_files_work(demo: str, tmp_path: Path) -> None:
         printed.append(done.stdout)
     assert (tmp_path / "cat.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "morning.wav").read_bytes().startswith(b"RIFF")
-    drawn, spoken, heard, embedded = printed
-    assert (drawn, spoken) == ("", "")
+    listed, drawn, spoken, heard, embedded = printed
+    assert (listed, drawn, spoken) == ("", "", "")
+    assert json.loads((tmp_path / "gateway.json").read_text())["models"]
     assert "audio" in heard
     assert len(json.loads(embedded)["data"][0]["embedding"]) > 100
