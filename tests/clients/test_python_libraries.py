@@ -32,6 +32,7 @@ MODULES: Final = {
     "langchain_standard_tests": "langchain",
     "llm_cases": "llm",
     "openai_agents_cases": "openai-agents",
+    "openai_agents_tools_cases": "openai-agents",
     "pydantic_ai_cases": "pydantic-ai",
 }
 FOLDER: Final = Path(__file__).with_name("frameworks")

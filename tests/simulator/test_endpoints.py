@@ -47,6 +47,15 @@ class EndpointTests(SimulatorTestCase):
         assert json.loads(arguments) == {"a": 1}
 
     @inlineCallbacks
+    def test_deferred_function_is_called_in_namespace_of_its_name(self) -> Any:
+        function = {"type": "function", "name": "f", "parameters": {}, "strict": False}
+        tools = [{"type": "tool_search"}, {**function, "defer_loading": True}]
+        request = {"model": "gpt-5.4", "input": "[[tool f {}]]", "tools": tools}
+        _, body = yield self.ask("/v1/responses", request)
+        (call,) = [item for item in body["output"] if item["type"] == "function_call"]
+        assert (call["name"], call["namespace"]) == ("f", "f")
+
+    @inlineCallbacks
     def test_anthropic_messages(self) -> Any:
         _, body = yield self.ask("/v1/messages", message(TALK), "anthropic")
         assert [block["type"] for block in body["content"]] == ["thinking", "text", "tool_use"]

@@ -3,7 +3,8 @@
 Models of other providers know neither ``apply_patch`` nor ``shell``, ``local_shell`` and
 ``tool_search``, but they can call functions with the same arguments.  Their calls become items of
 the tool's type again.  What a search has found is declared to them like any tool, and what tools of
-OpenAI have returned is text for them.
+OpenAI have returned is text for them.  OpenAI puts a function that a search has loaded into a
+namespace of its own name in calls, so calls of such functions get it, and lose it in the history.
 
 Source: https://platform.openai.com/docs/guides/tools-apply-patch and the types of the SDK.
 """
@@ -34,7 +35,8 @@ from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, Tool, Too
 from antigravity.protocols.openai_responses.configuration_updates import UPDATE, apply_updates
 from antigravity.protocols.openai_responses.hosted_calls import HOSTED_CALLS, hosted_call_text
 from antigravity.protocols.openai_responses.schema import NAME, JsonObject
-from antigravity.protocols.openai_responses.server_tools import ToolReader
+from antigravity.protocols.openai_responses.server_request import OWN_SETTINGS
+from antigravity.protocols.openai_responses.server_tools import ToolReader, tool_key
 from antigravity.protocols.openai_responses.typed_tools import FORMS, SEARCH, ToolForm, is_hosted
 
 _BY_CALL: Final = {form.call: form for form in FORMS.values()}
@@ -68,7 +70,8 @@ def as_functions(request: Request) -> FunctionForms | None:
         tool_choice=_choice(request.tool_choice, converter.names),
         messages=converter.messages(),
     )
-    restorer = _FunctionRestorer(names) if names else None
+    deferred = converter.deferred
+    restorer = _FunctionRestorer(names, deferred) if names or deferred else None
     return FunctionForms(converted, tuple(converter.losses), restorer)
 
 
@@ -91,6 +94,7 @@ class _Converter:
     """The conversion of one request.
 
     :ivar names: the names of the functions.
+    :ivar deferred: the names of functions outside of namespaces that a search would load.
     """
 
     def __init__(self, request: Request) -> None:
@@ -101,6 +105,14 @@ class _Converter:
         self._call_ids: dict[str, str] = {}  # of calls in the history, by the ids of their items
         self.names: dict[ToolForm, str] = {}
         self.losses: list[Loss] = []
+        settings = request.extensions.get(OWN_SETTINGS, {}).get("tools", {})
+        self.deferred = frozenset(
+            tool.name
+            for tool in request.tools
+            if isinstance(tool, FunctionTool)
+            and tool.namespace is None
+            and settings.get(tool_key(tool.name, None), {}).get("defer_loading") is True
+        )
 
     def tools(self) -> Iterator[Tool]:
         """Yield the tools, those that searches have found behind the others."""
@@ -147,15 +159,25 @@ class _Converter:
         """Return the history with calls of functions."""
         converted = []
         for message in self._request.messages:
-            if any(map(_is_item, message.parts)):
+            if any(_is_item(part) or self._is_loaded(part) for part in message.parts):
                 message = replace(message, parts=tuple(self._parts(message.parts)))
             if message.parts:
                 converted.append(message)
         return tuple(converted)
 
+    def _is_loaded(self, part: Part) -> bool:
+        """Return whether a part is a call of a function in a namespace of its own name."""
+        return (
+            isinstance(part, ToolCall)
+            and part.namespace == part.name
+            and part.name in self.deferred
+        )
+
     def _parts(self, parts: Sequence[Part]) -> Iterator[Part]:
         for part in parts:
-            if not isinstance(part, Opaque) or not _is_item(part):
+            if isinstance(part, ToolCall) and self._is_loaded(part):
+                yield replace(part, namespace=None)
+            elif not isinstance(part, Opaque) or not _is_item(part):
                 yield part
             elif part.kind in _BY_CALL:
                 yield from self._call(_BY_CALL[part.kind], part.wire)
@@ -203,12 +225,16 @@ def _identity(tool: Tool) -> tuple[str | None, str]:
 
 
 class _FunctionRestorer:
-    """Replaces calls of these functions by items of the tool's type, each when it is complete."""
+    """Replaces calls of these functions by items of the tool's type, each when it is complete.
+
+    Calls of ``deferred`` functions get a namespace of their name.
+    """
 
     handles: tuple[type[Any], ...] = (ToolCallStart, ToolCallDelta, ToolCallEnd, Finish)
 
-    def __init__(self, forms: dict[str, ToolForm]) -> None:
+    def __init__(self, forms: dict[str, ToolForm], deferred: frozenset[str]) -> None:
         self._forms = forms
+        self._deferred = deferred
         self._open: dict[int, tuple[ToolCallStart, list[str]]] = {}
 
     def feed(self, event: Event) -> Sequence[Event]:
@@ -217,6 +243,8 @@ class _FunctionRestorer:
             case ToolCallStart(namespace=None) if event.name in self._forms:
                 self._open[event.call] = event, []
                 return ()
+            case ToolCallStart(namespace=None) if event.name in self._deferred:
+                return (replace(event, namespace=event.name),)
             case ToolCallDelta() if event.call in self._open:
                 self._open[event.call][1].append(event.arguments)
                 return ()

@@ -51,7 +51,15 @@ def parse(body: dict[str, Any], items: list[Any]) -> View:
 def _declared(body: dict[str, Any], items: list[Any]) -> list[Any]:
     """Return the declared tools; items of the input have more: clients' own, and what is found."""
     later = [item.get("tools") or () for item in items if item.get("type") in _WITH_TOOLS]
-    return [tool for tools in (body.get("tools") or (), *later) for tool in tools]
+    first = [_loaded(tool) for tool in body.get("tools") or ()]
+    return [tool for tools in (first, *later) for tool in tools]
+
+
+def _loaded(tool: dict[str, Any]) -> dict[str, Any]:
+    """Return a tool as calls name it: a function that a search loads is in a namespace."""
+    if tool["type"] == "function" and tool.get("defer_loading"):
+        return {"type": "namespace", "name": tool["name"], "tools": [tool]}
+    return tool
 
 
 def _tools(tool: dict[str, Any], namespace: str = "") -> list[Tool]:

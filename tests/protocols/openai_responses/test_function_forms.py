@@ -144,3 +144,36 @@ def test_output_names_item_of_call() -> None:
     assert isinstance(call, ToolCall)
     assert isinstance(result, ToolResult)
     assert call.id == result.call_id == "c"
+
+
+DEFERRED = {"type": "function", "name": "get_weather", "defer_loading": True}
+
+
+def test_calls_of_deferred_functions_have_a_namespace() -> None:
+    plain = {"type": "function", "name": "plain"}
+    inside = {"type": "namespace", "name": "ns", "tools": [{**DEFERRED, "name": "inside"}]}
+    tools = [{"type": "tool_search"}, DEFERRED, plain, inside]
+    forms = as_functions(decode({"tools": tools}))
+    assert forms is not None
+    assert forms.restorer is not None
+    for name, namespace in (("get_weather", "get_weather"), ("plain", None)):
+        (out,) = forms.restorer.feed(ev.ToolCallStart(0, "c", name))
+        assert out == ev.ToolCallStart(0, "c", name, namespace=namespace)
+    start = ev.ToolCallStart(0, "c", "inside", namespace="ns")
+    assert forms.restorer.feed(start) == (start,)
+
+
+def test_calls_of_deferred_functions_are_of_the_function() -> None:
+    call = {"type": "function_call", "call_id": "c", "name": "get_weather", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "c", "output": "sunny"}
+    body = {"tools": [{"type": "tool_search"}, DEFERRED]}
+    for namespace in ({"namespace": "get_weather"}, {}):
+        forms = as_functions(decode({**body, "input": [{**call, **namespace}, output]}))
+        assert forms is not None
+        (found,) = [
+            part
+            for message in forms.request.messages
+            for part in message.parts
+            if isinstance(part, ToolCall)
+        ]
+        assert found == ToolCall("c", "get_weather", "{}")
