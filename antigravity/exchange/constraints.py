@@ -33,7 +33,12 @@ async def require_modalities(
     if any(_has_modalities(each.target.capabilities, required) for each in plan.options):
         what += " in the protocol of the upstream that serves it"
     models = await context.snapshot.router.models()
-    able = [model.id for model in models if _has_modalities(model.capabilities, required)]
+    requested = plan.decision.requested  # which a list may have, but none of its upstreams serves
+    able = [
+        model.id
+        for model in models
+        if _has_modalities(model.capabilities, required) and model.id != requested
+    ]
     listed = f" These models do: {', '.join(able[:_MAX_NAMED])}." if able else ""
     raise InvalidRequestError(
         f"The model {plan.decision.requested!r} {what}.{listed}",

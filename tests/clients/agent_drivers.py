@@ -94,6 +94,9 @@ class QwenCode(Agent):
 
     def environment(self, gateway: str) -> Mapping[str, str]:
         model = self.model or self._models.get(self.protocol, "gpt-5")
+        # Its terminal can lose the output of commands that end at once.
+        settings = {"tools": {"shell": {"enableInteractiveShell": False}}}
+        self._write(".qwen/settings.json", json.dumps(settings))
         return {
             "OPENAI_BASE_URL": f"{gateway}/v1",
             "OPENAI_API_KEY": self.key,
@@ -138,6 +141,7 @@ class Cline(Agent):
     """Cline's command line: what ``cline auth`` would write, and the provider used last."""
 
     name = "cline"
+    patient = True
     protocols = ("openai-compatible", "anthropic", "gemini")
     shell = ("run_commands", {"commands": ["COMMAND"]})
     _bases: Mapping[str, tuple[str, str]] = {

@@ -8,13 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
-from antigravity.exchange.constraints import native_only
+from antigravity.exchange.constraints import native_only, require_modalities
 from antigravity.exchange.fanout.requested_choices import gives_all
 from antigravity.exchange.plan import Plan
-from antigravity.interfaces.server_traits import RequestedChoices
+from antigravity.interfaces.server_traits import RequestedChoices, RequiredModalities
 from antigravity.ir.call import Call
-from antigravity.ir.capabilities import Capabilities, Target
+from antigravity.ir.capabilities import Capabilities, Model, Target
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT, ANTHROPIC_SERVER
 from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
@@ -60,6 +62,25 @@ def test_request_that_cannot_be_translated_keeps_native_options() -> None:
     with pytest.raises(InvalidRequestError) as caught:
         native_only(tokens, plan(OTHER))
     assert caught.value.param == "prompt"
+
+
+def test_refused_model_is_no_alternative_to_itself() -> None:
+    drawing = Capabilities(outputs=frozenset({"image"}))
+    listed = [Model(name, capabilities=drawing) for name in ("m", "n")]
+
+    async def models() -> list[Model]:
+        return listed
+
+    asking = context(ANTHROPIC_SERVER)
+    asking.snapshot = SimpleNamespace(router=SimpleNamespace(models=models))
+    able = replace(option(ANTHROPIC_CLIENT), target=Target("m", drawing))
+    required = RequiredModalities(output="image")
+    failed = Deferred.fromCoroutine(require_modalities(asking, plan(able), required))
+    caught: list[Failure] = []
+    failed.addErrback(caught.append)
+    message = caught[0].value.message  # type: ignore[attr-defined]
+    assert "in the protocol of the upstream" in message
+    assert message.endswith("These models do: n.")
 
 
 @pytest.mark.parametrize(
