@@ -83,9 +83,10 @@ class QwenCode(Agent):
     name = "qwen"
     patient = True
     protocols = ("openai", "openai-responses", "anthropic", "gemini")
+    # It can lose the output of commands that end at once.
     shell = (
         "run_shell_command",
-        {"command": "COMMAND", "is_background": False, "description": "marker"},
+        {"command": "COMMAND; sleep 1", "is_background": False, "description": "marker"},
     )
     _models: Mapping[str, str] = {"anthropic": "claude-sonnet-5", "gemini": "gemini-3-flash"}
 
@@ -94,9 +95,6 @@ class QwenCode(Agent):
 
     def environment(self, gateway: str) -> Mapping[str, str]:
         model = self.model or self._models.get(self.protocol, "gpt-5")
-        # Its terminal can lose the output of commands that end at once.
-        settings = {"tools": {"shell": {"enableInteractiveShell": False}}}
-        self._write(".qwen/settings.json", json.dumps(settings))
         return {
             "OPENAI_BASE_URL": f"{gateway}/v1",
             "OPENAI_API_KEY": self.key,
