@@ -1,4 +1,4 @@
-"""The ledger as a service: takes records without waiting, and writes them in a thread of its own.
+"""The ledger as a service: takes records without waiting, and writes them in a thread.
 
 SQLite is imported in that thread, so that a gateway starts without it.
 """
@@ -8,17 +8,17 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import Deferred, DeferredSemaphore, inlineCallbacks
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
 
+from antigravity.deferreds import call_in_thread
 from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.bounds import Bounds
 from antigravity.logs import make_logger, one_line
@@ -63,7 +63,7 @@ class Ledger(Service):
 
     :param bounds: how much is kept; it can be replaced.
     :param price: returns the cost of an exchange; called in the writer's thread.
-    :param run: runs a function in a thread, one at a time; by default a thread of its own.
+    :param run: runs a function in a thread; by default in one of the reactor's.
     """
 
     log = make_logger()
@@ -83,9 +83,8 @@ class Ledger(Service):
         self.bounds = bounds
         self._price = price
         self._now = now
-        self._pools: list[ThreadPool] = []
-        self._run = run
-        self._run_reader = run
+        self._run = run or partial(call_in_thread, reactor)
+        self._readers = DeferredSemaphore(_READERS)
         self._records: deque[ExchangeRecord] = deque()
         self._refusals: dict[tuple[int, str], int] = {}
         self._timer: IDelayedCall | None = None
@@ -102,9 +101,6 @@ class Ledger(Service):
     def startService(self) -> None:
         """Begin to write.  Records that came before are written, too."""
         super().startService()  # type: ignore[no-untyped-call]
-        if self._run is None:
-            self._run = self._pool("ledger writer", 1)
-            self._run_reader = self._pool("ledger reader", _READERS)
         self._retention_timer = self._reactor.callLater(_RETENTION_STEP, self._keep_bounds)
 
     @inlineCallbacks
@@ -121,13 +117,10 @@ class Ledger(Service):
             yield self._flush()
         if self._records:
             self.log.error("{n} requests are not in the ledger", n=len(self._records))
-        if self._worker is not None and self._run is not None:
+        if self._worker is not None:
             yield self._run(self._worker.close)
         if self._reader is not None:
             self._reader.close()
-        for pool in self._pools:
-            pool.stop()
-        self._pools.clear()
 
     def add(self, record: ExchangeRecord) -> None:
         """Take the record of a finished exchange; it is written soon."""
@@ -162,8 +155,7 @@ class Ledger(Service):
         yield self._flush()
         if self._reader is None:
             yield self._in_writer(lambda worker: worker.open())
-        assert self._run_reader is not None
-        return (yield self._run_reader(self._ask, question))
+        return (yield self._readers.run(self._run, self._ask, question))
 
     def status(self) -> LedgerStatus:
         """Return the state of the ledger."""
@@ -232,12 +224,10 @@ class Ledger(Service):
     @inlineCallbacks
     def _in_writer(self, work: Callable[[Worker], Any]) -> Any:
         """Run work in the writer's thread; return ``None`` if the ledger cannot be used now."""
-        run = self._run
-        assert run is not None
         ended: Deferred[None] = Deferred()
         self._writing = ended
         try:
-            result, self._size, problem = yield run(self._work, work)
+            result, self._size, problem = yield self._run(self._work, work)
         finally:
             self._writing = None
             ended.callback(None)
@@ -263,14 +253,6 @@ class Ledger(Service):
         else:
             self._writing.addCallback(lambda _: waiting.callback(None))
         return waiting
-
-    def _pool(self, name: str, threads: int) -> RunInThread:
-        pool = ThreadPool(0, threads, name)
-        pool.start()
-        self._pools.append(pool)
-        return lambda function, *arguments: deferToThreadPool(
-            self._reactor, pool, function, *arguments
-        )
 
 
 def _without_credentials(record: ExchangeRecord) -> ExchangeRecord:

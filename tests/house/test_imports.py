@@ -45,7 +45,7 @@ ALLOWED = {
         "interfaces.audio",
         "interfaces.embeddings",
     },
-    "ledger": {"interfaces.ledger", "ir", "logs"},
+    "ledger": {"deferreds", "interfaces.ledger", "ir", "logs"},
     "prices": {"ir"},
     "metrics": {"ir"},
     "stores": {"logs", "interfaces.stores", "interfaces.files"},
