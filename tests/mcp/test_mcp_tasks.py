@@ -288,6 +288,21 @@ def test_large_results_are_refused(client: TaskClient, monkeypatch: pytest.Monke
     assert "1000" in client.get(task)["error"]["message"]
 
 
+def test_results_of_one_key_leave_room_for_others(
+    client: TaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "LARGEST_RESULT", 1000)
+    monkeypatch.setattr(table, "MOST_BYTES_OF_ONE", 1500)
+    ids = [client.create()["taskId"] for _ in range(2)]
+    client.principal = "bob"
+    other = client.create()["taskId"]
+    for running in client.job.running:
+        running.callback("x" * 800)
+    assert client.get(other)["status"] == "completed"
+    client.principal = "alice"
+    assert [client.get(one)["status"] for one in ids] == ["completed", "failed"]
+
+
 def test_seen_results_make_room_for_others(
     client: TaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

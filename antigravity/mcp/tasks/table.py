@@ -14,8 +14,9 @@ from antigravity.interfaces.mcp_values import McpError, TaskSupport
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.tasks.task import Clocks, Task, TaskOwner
 
-#: The number of bytes of one result, and of all.
+#: The number of bytes of one result, of all results of one key, and of all.
 LARGEST_RESULT: Final = 16 * 1024 * 1024
+MOST_BYTES_OF_ONE: Final = 32 * 1024 * 1024
 MOST_RESULT_BYTES: Final = 128 * 1024 * 1024
 #: Seconds for which the end of a task is kept at least.
 RETENTION: Final = 300.0
@@ -101,11 +102,9 @@ class TaskTable:
         """End a task with the result or failure of its call."""
         if task.is_over:
             return
-        room = MOST_RESULT_BYTES - sum(len(one.result) for one in self._tasks.values())
-        for one in list(self._tasks.values()):
-            if room < LARGEST_RESULT and one.was_delivered and one.is_over:
-                room += len(one.result)
-                self._remove(one)
+        own = [one for one in self._tasks.values() if one.owner.principal == task.owner.principal]
+        own_room = self._free_bytes(own, MOST_BYTES_OF_ONE)
+        room = min(own_room, self._free_bytes(list(self._tasks.values()), MOST_RESULT_BYTES))
         age = self._clocks.now() - task.state().created
         task.ttl = max(task.ttl, age + RETENTION)
         self._keep(task, task.ttl - age)
@@ -117,6 +116,15 @@ class TaskTable:
             task.fail(McpError(messages.INTERNAL_ERROR, "The gateway is stopping."))
             task.cancel_call()
             self._remove(task)
+
+    def _free_bytes(self, tasks: list[Task], most: int) -> int:
+        """Return how many bytes a result may have; tasks whose end was seen make room."""
+        room = most - sum(len(task.result) for task in tasks)
+        for task in tasks:
+            if room < LARGEST_RESULT and task.is_over and task.was_delivered:
+                room += len(task.result)
+                self._remove(task)
+        return room
 
     def _has_room(self, owner: TaskOwner) -> bool:
         """Return whether one more task is allowed; tasks whose end was seen make room."""
