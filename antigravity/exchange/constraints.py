@@ -101,13 +101,20 @@ def require_origin(context: RequestContext, plan: Plan, continuation: Continuati
     elif continuation.is_other_clients or (stored is not None and stored.only_known):
         remaining = ()  # upstreams do not tell our clients apart
     if not remaining:
-        name = continuation.reference
-        assert stored is not None  # otherwise there would be no continuation
-        field = stored.reference
-        what = field.rpartition(".")[2].removeprefix("previous_").removesuffix("_id")
-        raise NotFoundError(
-            f"The {what} {name!r} {problem} Send the whole conversation as input.",
-            param=field,
-            code=stored.missing_code,
-        )
+        raise missing_response(context, continuation, problem)
     return plan.with_options(remaining)
+
+
+def missing_response(
+    context: RequestContext, continuation: Continuation, problem: str
+) -> NotFoundError:
+    """Return the error for a response that cannot be continued; ``problem`` says why."""
+    stored = context.traits.stored_responses
+    assert stored is not None  # otherwise there would be no continuation
+    field = stored.reference
+    what = field.rpartition(".")[2].removeprefix("previous_").removesuffix("_id")
+    return NotFoundError(
+        f"The {what} {continuation.reference!r} {problem} Send the whole conversation as input.",
+        param=field,
+        code=stored.missing_code,
+    )

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from antigravity.exchange.attempts.loop import AttemptLoop
-from antigravity.exchange.constraints import native_only, require_modalities, require_origin
-from antigravity.exchange.context import RequestContext
+from antigravity.exchange.constraints import (
+    missing_response,
+    native_only,
+    require_modalities,
+    require_origin,
+)
+from antigravity.exchange.context import Continuation, RequestContext
 from antigravity.exchange.fallback import with_fallback_models
 from antigravity.exchange.fanout.fan_out import fan_out
 from antigravity.exchange.fanout.requested_choices import split_choices
@@ -19,6 +26,7 @@ from antigravity.exchange.operations.prewarm import serve_prewarm
 from antigravity.exchange.operations.stored_responses import expand_history
 from antigravity.exchange.plan import Plan
 from antigravity.interfaces.exchange import Reply
+from antigravity.ir.errors import GatewayError
 from antigravity.routing.decision import RoutingDecision
 
 
@@ -58,6 +66,22 @@ async def _route(context: RequestContext) -> RoutingDecision:
         return await router.route(model, protocol)
 
 
+async def _continue(context: RequestContext, plan: Plan, continuation: Continuation) -> Reply:
+    """Return the reply of the only account that can continue a conversation.
+
+    :raises NotFoundError: if that account is not available now: the client then sends the whole
+        conversation, and any other account can serve.
+    :raises GatewayError: if it failed before it began.
+    """
+    plan = replace(plan, fallback_on="capacity")
+    try:
+        return await AttemptLoop(context, plan).run()
+    except GatewayError as error:
+        if not plan.triggers_fallback(error):
+            raise
+        raise missing_response(context, continuation, "is not available now.") from error
+
+
 async def serve(context: RequestContext, plan: Plan) -> Reply:
     """Return the reply of one model.
 
@@ -71,6 +95,9 @@ async def serve(context: RequestContext, plan: Plan) -> Reply:
     context.recorder.route(plan.decision)
     if context.continuation is not None:
         plan = require_origin(context, plan, context.continuation)
+        stored = traits.stored_responses
+        if stored is not None and stored.restarts:
+            return await _continue(context, plan, context.continuation)
     is_image = required is not None and required.output == "image"
     if is_image or traits.requested_choices is not None:
         plan, parts = await split_choices(context, plan)

@@ -86,6 +86,8 @@ class StoredResponses(Struct, frozen=True):
     ``missing_code`` the code of the error if that response is not found.
     ``only_known`` says that an id which is not known here is refused, although an upstream of the
     protocol might know it: it may be another client's.
+    ``restarts`` says that clients send the whole conversation if the response is not found: so it
+    is not found, either, if the only account that can continue it is not available.
     ``referenced`` returns the ids of the responses of which a body names single items, and
     ``resolve`` returns the body with these items, given stored items by response id.
     """
@@ -97,6 +99,7 @@ class StoredResponses(Struct, frozen=True):
     retrieval: Retrieval | None = None
     reference: str = "previous_response_id"
     only_known: bool = False
+    restarts: bool = False
     missing_code: str = "previous_response_not_found"
     referenced: Callable[[bytes], Iterable[str]] | None = None
     resolve: Callable[[bytes, Mapping[str, bytes]], bytes] | None = None

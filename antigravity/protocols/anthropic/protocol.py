@@ -78,6 +78,7 @@ ANTHROPIC_SERVER: Final = ServerProtocol(
             reference=threads.REFERENCE,
             missing_code=threads.NOT_FOUND,
             only_known=True,
+            restarts=True,
         ),
     ),
     keepalive=PING,
