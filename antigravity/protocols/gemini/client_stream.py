@@ -46,6 +46,7 @@ from antigravity.protocols.gemini import (
 from antigravity.protocols.gemini.client_errors import decode_error, error_of_status
 from antigravity.protocols.gemini.json_schema.repair import Repair
 from antigravity.protocols.gemini_base64 import to_standard
+from antigravity.protocols.gemini_code import code_block
 from antigravity.protocols.gemini_signatures import FAMILY
 from antigravity.sse import ServerSentEvent
 
@@ -270,8 +271,7 @@ class GeminiStreamDecoder:
 def _code_as_markdown(part: client_schema.Part) -> str:
     """Return code that Google ran, or its output, as Markdown for other protocols."""
     if part.executable_code is not None and part.executable_code.code:
-        language = (part.executable_code.language or "").lower()
-        return f"\n```{language}\n{part.executable_code.code.rstrip()}\n```\n"
-    if part.code_execution_result is not None and part.code_execution_result.output:
-        return f"\n```\n{part.code_execution_result.output.rstrip()}\n```\n"
+        return code_block(part.executable_code.code, part.executable_code.language or "")
+    if part.code_execution_result is not None:
+        return code_block(part.code_execution_result.output or "")
     return ""

@@ -31,7 +31,9 @@ def interactions_client(google: IClientProtocol) -> ClientProtocol:
             moves_images=True,
         ),
         encode=client_request.encode,
-        decoder=lambda request, target: InteractionDecoder(decode_error),
+        decoder=lambda request, target: InteractionDecoder(
+            decode_error, own=request.protocol == NAME
+        ),
         make_tap=lambda: InteractionTap(decode_error),
         decode_usage=client_reply.usage_of,
         decode_models=google.decode_models,

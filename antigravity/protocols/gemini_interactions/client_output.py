@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-import secrets
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
 
 from antigravity.ir.events import (
     CitationEvent,
-    Event,
     MediaOutput,
-    OpaqueOutput,
     TextDelta,
     ThinkingDelta,
     ThinkingSignature,
     ToolCallDelta,
     ToolCallEnd,
     ToolCallStart,
-    WebSearchEvent,
 )
 from antigravity.ir.media import FileReference, InlineData, MediaSource, UrlSource
-from antigravity.ir.parts import Citation, SearchResult, WebSearch
+from antigravity.ir.parts import Citation
 from antigravity.ir.signature import Signature
 from antigravity.protocols.gemini_base64 import to_standard
-from antigravity.protocols.gemini_interactions.schema import NAME, JsonObject
+from antigravity.protocols.gemini_interactions.client_hosted_steps import (
+    CodeCall,
+    CodeResult,
+    OpaqueStep,
+    Search,
+    SearchResults,
+)
+from antigravity.protocols.gemini_interactions.client_output_state import (
+    Emit,
+    OutputState,
+    ResponseStep,
+    objects,
+)
+from antigravity.protocols.gemini_interactions.schema import JsonObject
 from antigravity.protocols.gemini_signatures import FAMILY
 
 #: The members with the address and the name of what an annotation cites.
@@ -43,40 +50,38 @@ _DEFAULT_TYPES: Final = {
 }
 _SEARCHES: Final = ("google_search_call", "google_search_result")
 
-Emit = Callable[[Event], None]
-
 
 class OutputDecoder:
     """Decoder of the steps of one interaction.
 
-    :ivar called: whether there was a call of a function.
+    :param own: whether the client speaks the protocol, and gets steps that only it has.
     :ivar open: the steps that have begun and not ended, by their index.
     """
 
-    def __init__(self, emit: Emit) -> None:
-        self.called = False
-        self.open: dict[Any, _Step] = {}
-        self.emit = emit
-        self.characters = 0  # of text so far
-        self.searches: dict[str, WebSearch] = {}  # that wait for their results
-        self._calls = 0
-        self._ids: set[str] = set()
+    def __init__(self, emit: Emit, *, own: bool) -> None:
+        self.open: dict[int, ResponseStep] = {}
+        self._state = OutputState(emit, own=own)
 
-    def start(self, index: Any, step: JsonObject) -> None:
+    @property
+    def called(self) -> bool:
+        """Whether there was a call of a function."""
+        return self._state.called
+
+    def start(self, index: int, step: JsonObject) -> None:
         """Begin a step."""
         kind = step.get("type")
         if kind not in _SEARCHES:
-            self.report_searches()
+            self._state.report_searches()
         build = _STEPS.get(kind) if isinstance(kind, str) else None
-        self.open[index] = (build or _OpaqueStep)(self, step)
+        self.open[index] = (build or OpaqueStep)(self._state, step)
 
-    def delta(self, index: Any, delta: JsonObject) -> None:
+    def delta(self, index: int, delta: JsonObject) -> None:
         """Add a piece to a step."""
         step = self.open.get(index)
         if step is not None:
             step.delta(delta)
 
-    def stop(self, index: Any) -> None:
+    def stop(self, index: int) -> None:
         """End a step."""
         step = self.open.pop(index, None)
         if step is not None:
@@ -86,7 +91,7 @@ class OutputDecoder:
         """End all steps."""
         for index in list(self.open):
             self.stop(index)
-        self.report_searches()
+        self._state.report_searches()
 
     def whole(self, steps: list[Any]) -> None:
         """Decode all steps of a whole interaction."""
@@ -96,52 +101,22 @@ class OutputDecoder:
                 self.stop(index)
         self.finish()
 
-    def report_searches(self) -> None:
-        """Report the searches whose results do not follow."""
-        searches, self.searches = self.searches, {}
-        for search in searches.values():
-            self.emit(WebSearchEvent(search))
 
-    def next_call(self, given: Any) -> tuple[int, str]:
-        """Return the number and the id of a call of a function."""
-        self.called = True
-        identity = given if isinstance(given, str) else ""
-        while not identity or identity in self._ids:
-            identity = f"call_{secrets.token_hex(12)}"
-        self._ids.add(identity)
-        self._calls += 1
-        return self._calls - 1, identity
-
-
-class _Step(ABC):
-    """A step that has begun."""
-
-    def __init__(self, output: OutputDecoder, step: JsonObject) -> None:
-        self._output = output
-        self._emit = output.emit
-
-    @abstractmethod
-    def delta(self, delta: JsonObject) -> None:
-        """Add a piece."""
-
-    def stop(self) -> None:  # noqa: B027 - most steps need nothing more
-        """End the step."""
-
-
-class _UserInput(_Step):
+class _UserInput(ResponseStep):
     """The client's own input, which some responses repeat."""
 
     def delta(self, delta: JsonObject) -> None:
         """Ignore a piece."""
 
 
-class _ModelOutput(_Step):
+class _ModelOutput(ResponseStep):
     """Text and media of the model."""
 
-    def __init__(self, output: OutputDecoder, step: JsonObject) -> None:
+    def __init__(self, output: OutputState, step: JsonObject) -> None:
         super().__init__(output, step)
         self._pieces: list[str] = []  # of the open text
-        for content in _objects(step.get("content")):
+        self._data: bytes | None = None  # the open text, if it is known
+        for content in objects(step.get("content")):
             self.delta(content)
             self._end_text()
 
@@ -152,11 +127,12 @@ class _ModelOutput(_Step):
             text = delta.get("text")
             if isinstance(text, str) and text:
                 self._pieces.append(text)
+                self._data = None
                 self._emit(TextDelta(text))
         elif kind in _DEFAULT_TYPES:
             self._end_text()
             self._media(kind, delta)
-        for annotation in _objects(delta.get("annotations")):
+        for annotation in objects(delta.get("annotations")):
             self._annotation(annotation)
 
     def stop(self) -> None:
@@ -165,7 +141,7 @@ class _ModelOutput(_Step):
 
     def _end_text(self) -> None:
         self._output.characters += sum(map(len, self._pieces))
-        self._pieces = []
+        self._pieces, self._data = [], None
 
     def _annotation(self, wire: JsonObject) -> None:
         """Report a citation; its offsets count bytes of the open text."""
@@ -173,9 +149,9 @@ class _ModelOutput(_Step):
         url = wire.get(names[0]) if names else None
         if names is None or not isinstance(url, str) or not url:
             return
-        text = "".join(self._pieces)
-        self._pieces = [text]
-        data = text.encode("utf-8", "surrogatepass")
+        if self._data is None:
+            self._data = "".join(self._pieces).encode("utf-8", "surrogatepass")
+        data = self._data
         before = self._output.characters
         start = _characters(data, wire.get("start_index"), before)
         end = _characters(data, wire.get("end_index"), before)
@@ -189,13 +165,13 @@ class _ModelOutput(_Step):
             self._emit(MediaOutput(_mime_type(kind, wire), source))
 
 
-class _Thought(_Step):
+class _Thought(ResponseStep):
     """Thinking: its summary, and its signature at the end."""
 
-    def __init__(self, output: OutputDecoder, step: JsonObject) -> None:
+    def __init__(self, output: OutputState, step: JsonObject) -> None:
         super().__init__(output, step)
         self._signature = step.get("signature")
-        for content in _objects(step.get("summary")):
+        for content in objects(step.get("summary")):
             self._text(content)
 
     def delta(self, delta: JsonObject) -> None:
@@ -217,13 +193,13 @@ class _Thought(_Step):
             self._emit(ThinkingSignature(Signature(self._signature, FAMILY)))
 
 
-class _FunctionCall(_Step):
+class _FunctionCall(ResponseStep):
     """A call of a function.
 
     Its arguments are those that it begins with, or the text that follows in pieces.
     """
 
-    def __init__(self, output: OutputDecoder, step: JsonObject) -> None:
+    def __init__(self, output: OutputState, step: JsonObject) -> None:
         super().__init__(output, step)
         self._number, identity = output.next_call(step.get("id"))
         self._arguments = step.get("arguments")
@@ -251,83 +227,17 @@ class _FunctionCall(_Step):
         self._emit(ToolCallEnd(self._number))
 
 
-class _OpaqueStep(_Step):
-    """A step that only this protocol knows: a call that Google ran, or its result."""
-
-    def __init__(self, output: OutputDecoder, step: JsonObject) -> None:
-        super().__init__(output, step)
-        self._wire = dict(step)
-
-    def delta(self, delta: JsonObject) -> None:
-        """Add members; lists and texts are continued."""
-        for name, value in delta.items():
-            known = self._wire.get(name)
-            if name == "type":
-                continue
-            if isinstance(value, list) and isinstance(known, list):
-                self._wire[name] = [*known, *value]
-            elif name == "result" and isinstance(value, str) and isinstance(known, str):
-                self._wire[name] = known + value
-            elif isinstance(value, dict) and isinstance(known, dict):
-                self._wire[name] = {**known, **value}
-            else:
-                self._wire[name] = value
-
-    def stop(self) -> None:
-        """Report the whole step."""
-        kind = self._wire.get("type")
-        if isinstance(kind, str) and kind:
-            self._emit(OpaqueOutput(NAME, kind, self._wire))
-
-
-class _Search(_OpaqueStep):
-    """A web search that Google ran."""
-
-    def stop(self) -> None:
-        """Keep the search until its results are known."""
-        wire = self._wire
-        arguments = wire.get("arguments")
-        queries = arguments.get("queries") if isinstance(arguments, dict) else None
-        found = tuple(each for each in queries or () if isinstance(each, str))
-        identity = str(wire.get("id") or f"search_{secrets.token_hex(12)}")
-        self._output.searches[identity] = WebSearch(identity, found)
-
-
-class _SearchResult(_OpaqueStep):
-    """The results of a web search."""
-
-    def stop(self) -> None:
-        """Report the search with its results."""
-        wire = self._wire
-        identity = str(wire.get("call_id") or "")
-        search = self._output.searches.pop(identity, None)
-        if search is None:
-            return
-        pages = tuple(_pages(wire.get("result")))
-        error = "unavailable" if wire.get("is_error") is True else None
-        self._emit(WebSearchEvent(msgspec.structs.replace(search, results=pages, error=error)))
-
-
-_STEPS: Final[dict[str, type[_Step]]] = {
+_STEPS: Final[dict[str, type[ResponseStep]]] = {
     "user_input": _UserInput,
     "function_result": _UserInput,
     "model_output": _ModelOutput,
     "thought": _Thought,
     "function_call": _FunctionCall,
-    "google_search_call": _Search,
-    "google_search_result": _SearchResult,
+    "code_execution_call": CodeCall,
+    "code_execution_result": CodeResult,
+    "google_search_call": Search,
+    "google_search_result": SearchResults,
 }
-
-
-def _pages(results: Any) -> Iterator[SearchResult]:
-    for each in _objects(results):
-        url, title = each.get("url"), each.get("title")
-        if isinstance(url, str) and url:
-            yield SearchResult(url, title if isinstance(title, str) else "")
-
-
-def _objects(value: Any) -> list[JsonObject]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _json(value: Any) -> str:

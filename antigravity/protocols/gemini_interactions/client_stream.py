@@ -48,12 +48,15 @@ class _WireEvent(Struct, frozen=True):
 
 @implementer(IStreamDecoder)
 class InteractionDecoder:
-    """Decoder of one interaction."""
+    """Decoder of one interaction.
 
-    def __init__(self, decode_error: DecodeError) -> None:
+    :param own: whether the client speaks the protocol, too.
+    """
+
+    def __init__(self, decode_error: DecodeError, *, own: bool = True) -> None:
         self._decode_error = decode_error
         self._events: list[Event] = []
-        self._output = OutputDecoder(self._add)
+        self._output = OutputDecoder(self._add, own=own)
         self._steps = 0  # that have begun
         self._status = ""  # the last one
         self._started = False
@@ -122,13 +125,13 @@ class InteractionDecoder:
 
     def _step_start(self, wire: _WireEvent) -> None:
         self._steps += 1
-        self._output.start(wire.index, _object(wire.step))
+        self._output.start(_index(wire), _object(wire.step))
 
     def _step_delta(self, wire: _WireEvent) -> None:
-        self._output.delta(wire.index, _object(wire.delta))
+        self._output.delta(_index(wire), _object(wire.delta))
 
     def _step_stop(self, wire: _WireEvent) -> None:
-        self._output.stop(wire.index)
+        self._output.stop(_index(wire))
 
     def _completed(self, wire: _WireEvent) -> None:
         interaction = _object(wire.interaction)
@@ -151,7 +154,7 @@ class InteractionDecoder:
             self._add(UsageUpdate(usage))
 
     def _finish(self, interaction: JsonObject) -> None:
-        status = interaction.get("status") or self._status or "completed"
+        status = str(interaction.get("status") or self._status or "completed")
         if status in FAILURES:
             self._usage(interaction.get("usage"))
             self._fail(failure_of(interaction, self._decode_error))
@@ -176,6 +179,10 @@ _EVENTS = {
     "step.delta": InteractionDecoder._step_delta,
     "step.stop": InteractionDecoder._step_stop,
 }
+
+
+def _index(wire: _WireEvent) -> int:
+    return wire.index if isinstance(wire.index, int) else 0
 
 
 def _object(value: Any) -> JsonObject:

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from antigravity.ir import events as ev
 from antigravity.ir.capabilities import Target
@@ -186,6 +188,22 @@ def test_steps_of_hosted_tools_are_kept(kind: str) -> None:
     )
 
 
+def test_code_is_markdown_for_clients_of_other_protocols() -> None:
+    arguments = {"code": "print(1)\n", "language": "PYTHON"}
+    call = {"type": "code_execution_call", "id": "x", "arguments": arguments}
+    result = {"type": "code_execution_result", "call_id": "x", "result": "1\n"}
+    note = {"type": "url_citation", "url": "https://x.org", "start_index": 0, "end_index": 2}
+    said = {"type": "text", "text": "ok", "annotations": [note]}
+    body = whole(call, result, {"type": "model_output", "content": [said]})
+    decoder = CLIENT.decoder(Request("m", (), "openai_chat"), Target("m"))
+    events = decoder.decode(ServerSentEvent("", json.dumps(body).encode()))
+    (found,) = fold(events).choices
+    code = "\n```python\nprint(1)\n```\n\n```\n1\n```\n"
+    assert found.text == f"{code}ok"
+    (cited,) = [each for part in found.parts if isinstance(part, Text) for each in part.citations]
+    assert (cited.start, cited.end) == (len(code), len(code) + 2)
+
+
 def test_input_that_is_repeated_is_no_output() -> None:
     steps = [
         {"type": "user_input", "content": [text("hi")]},
@@ -260,6 +278,46 @@ def test_stream_without_its_end_is_incomplete() -> None:
 def test_events_without_names_are_read_by_their_type() -> None:
     wires = stream([{"type": "model_output"}, text("a")])
     assert read(*wires, name=False) == read(*wires)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                ["type", "text", "content", "id", "arguments", "result", "summary", "annotations"]
+            ),
+            inner | st.sampled_from(["text", "image", "url_citation"]),
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+_STEPS = st.sampled_from(
+    ["model_output", "thought", "function_call", "google_search_call", "google_search_result",
+     "code_execution_call", "code_execution_result", "user_input", "new_call"]
+)  # fmt: skip
+_EVENTS = st.fixed_dictionaries(
+    {
+        "event_type": st.sampled_from(
+            ["step.start", "step.delta", "step.stop", "interaction.status_update", "new"]
+        ),
+        "index": st.integers(0, 1) | _VALUES,
+        "step": st.builds(dict, type=_STEPS, content=_VALUES, result=_VALUES, arguments=_VALUES),
+        "delta": st.builds(dict, type=_STEPS, text=_VALUES, result=_VALUES, annotations=_VALUES),
+        "interaction": _VALUES,
+        "status": _VALUES,
+    }
+)
+
+
+@given(events=st.lists(_EVENTS, max_size=8), ended=_VALUES)
+def test_decoder_and_tap_raise_nothing(events: list[Any], ended: Any) -> None:
+    last = {"event_type": "interaction.completed", "interaction": ended}
+    found = read(*events, last)
+    assert isinstance(found[-1], ev.Finish | ev.StreamFailure)
+    watch(*events, last)
 
 
 def watch(*wires: Any, name: bool = True) -> Any:
