@@ -95,7 +95,7 @@ class CallTable:
         context: CallContext,
         function: Method | None = None,
     ) -> RunningCall:
-        """Start a call of ``method``, by ``function`` if it is none of the registry's."""
+        """Start a call of ``method``, by ``function`` unless the registry has it."""
         if self.limits.most and len(self._running) >= self.limits.most:
             busy = McpError(messages.INTERNAL_ERROR, "Too many calls are running; try again.")
             return self._run(method, fail(busy), context)
