@@ -25,7 +25,7 @@ class OpaqueStep(ResponseStep):
 
     def __init__(self, output: OutputState, step: JsonObject) -> None:
         super().__init__(output, step)
-        self._wire = {
+        self._wire: JsonObject = {
             name: copy(value) if isinstance(value, list | dict) else value
             for name, value in step.items()
         }
