@@ -91,7 +91,7 @@ instructions: $(VENV)/run.stamp
 
 # Write the price list that ships with the gateway, from the installed genai-prices.
 prices: $(VENV)/test.stamp
-	$(BIN)/python -m tests.prices.make_table
+	$(BIN)/python -m tests.support.price_table
 
 # Write requirements/*.txt for all platforms and Pythons, and keep the versions that still fit.
 # LOCK_OPTIONS=--upgrade selects the newest versions.

@@ -29,6 +29,7 @@ from antigravity.simulator.errors import ApiError
 from antigravity.simulator.state import check_key
 from antigravity.tap import Options
 from antigravity.web.admin import AdminPaths
+from antigravity.web.admin_ledger import LedgerPaths
 from antigravity.web.authentication import Authenticator
 from tests.house.pages import run, run_curl, run_python, table
 from tests.support.pages import ROOT, at, blocks, commands
@@ -219,7 +220,8 @@ def test_commands_are_documented() -> None:
 
 def test_admin_requests_are_documented() -> None:
     administration: Any = object()
-    paths = AdminPaths(administration).paths()
+    ledger: Any = object()
+    paths = {**AdminPaths(administration).paths(), **LedgerPaths(ledger).paths()}
     listed = {tuple(row[0].split()) for row in table("docs/operations.rst", "Request")}
     assert listed == {(methods[0], path) for path, (methods, _) in paths.items()}
 

@@ -14,7 +14,7 @@ from genai_prices.types import Usage as OracleUsage
 from antigravity.ir.usage import Usage
 from antigravity.prices.arithmetic import UNCOUNTED, UNITS, cost_of
 from antigravity.prices.table import load_table
-from tests.prices.make_table import PATH, make
+from tests.support.price_table import PATH, make
 
 MOMENTS: Final = tuple(
     datetime(2026, month, 5, hour, tzinfo=UTC) for month in (1, 7, 11) for hour in (3, 17)

@@ -22,7 +22,7 @@ from antigravity.ledger.queries import Span
 from antigravity.ledger.reader import Reader
 from antigravity.ledger.retention import Retention, used_bytes
 from antigravity.ledger.writer import Writer
-from tests.ledger.samples import HOUR, START, make_record, price
+from tests.support.records import HOUR, START, make_record, price
 
 DAY = 86_400
 NOW = Span(HOUR, HOUR + 1)
@@ -362,7 +362,7 @@ from pathlib import Path
 from antigravity.ledger.database import Database
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.ledger.writer import Writer
-from tests.ledger.samples import START, make_record, price
+from tests.support.records import START, make_record, price
 writer = Writer(Database(Path({path!r})), lambda: START, price)
 number = 0
 while True:

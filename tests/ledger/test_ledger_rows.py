@@ -23,7 +23,7 @@ from antigravity.ledger.rows import (
     time_of,
 )
 from antigravity.ledger.sums import HourSums
-from tests.ledger.samples import HOUR, make_record, price
+from tests.support.records import HOUR, make_record, price
 
 COUNTS = st.integers(0, 10**9)
 

@@ -19,8 +19,8 @@ from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.queries import Span
 from antigravity.ledger.service import Ledger
 from antigravity.redaction.credentials import CREDENTIALS
-from tests.ledger.samples import START, make_record, price
 from tests.support.conditions import eventually
+from tests.support.records import START, make_record, price
 
 BOUNDS = Bounds(max_age=90 * 86_400, max_bytes=2**30)
 

@@ -11,7 +11,7 @@ from antigravity.metrics import requests as module
 from antigravity.metrics.exposition import render
 from antigravity.metrics.requests import DURATIONS, Histogram, RequestMetrics
 from antigravity.metrics.state import AccountState, GatewayState
-from tests.ledger.samples import make_record
+from tests.support.records import make_record
 
 STATE = GatewayState(
     "1.2",

@@ -25,7 +25,7 @@ from antigravity.ledger.rows import Cost
 from antigravity.prices.arithmetic import UNCOUNTED, UNITS, cost_of
 from antigravity.prices.convert import convert
 from antigravity.prices.table import Price, PriceTable, Tier, check_table, load_table
-from tests.ledger.samples import make_record
+from tests.support.records import make_record
 
 MILLION = 1_000_000
 

@@ -1,4 +1,4 @@
-"""Records of exchanges for the tests of the ledger."""
+"""Records of exchanges, for tests of what is kept of them."""
 
 from __future__ import annotations
 
