@@ -34,6 +34,7 @@ _DEMO_APIS: Final[Mapping[str, list[OpenAIApi]]] = {
 }
 _DEMO_SOCKETS: Final = ("demo-openai-websocket",)
 _DEMO_QUIRKS: Final[Mapping[str, list[str]]] = {
+    "demo-anthropic": ["message_threads"],
     "demo-gemini_api": ["interactions"],
     "demo-interactions": ["interactions", "no_generate_content"],
 }

@@ -88,6 +88,8 @@ class StoredResponses(Struct, frozen=True):
     protocol might know it: it may be another client's.
     ``restarts`` says that clients send the whole conversation if the response is not found: so it
     is not found, either, if the only account that can continue it is not available.
+    ``quirk`` is the quirk of upstreams that store responses themselves; empty: all that speak the
+    protocol do.
     ``referenced`` returns the ids of the responses of which a body names single items, and
     ``resolve`` returns the body with these items, given stored items by response id.
     """
@@ -100,6 +102,7 @@ class StoredResponses(Struct, frozen=True):
     reference: str = "previous_response_id"
     only_known: bool = False
     restarts: bool = False
+    quirk: str = ""
     missing_code: str = "previous_response_not_found"
     referenced: Callable[[bytes], Iterable[str]] | None = None
     resolve: Callable[[bytes, Mapping[str, bytes]], bytes] | None = None

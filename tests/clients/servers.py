@@ -63,7 +63,7 @@ class Target:
 
 
 TARGETS: Final = {
-    "anthropic": Target("claude-sonnet-5", 'kind = "anthropic"'),
+    "anthropic": Target("claude-sonnet-5", 'kind = "anthropic"\nquirks = ["message_threads"]'),
     "chat": Target("gpt-5", 'kind = "openai"\napis = ["chat"]'),
     "responses": Target("gpt-5", 'kind = "openai"\napis = ["responses", "images", "audio"]'),
     "gemini": Target("gemini-3-flash", 'kind = "gemini_api"'),

@@ -6,11 +6,12 @@ from typing import Any
 
 from tests.service.dispatch_fixture import CLAUDE, Answer, DispatchCase
 
+HOLDING = ["message_threads"]
 BETA = "message-threads-2026-08-12"
 
 
 class MessageThreadTests(DispatchCase):
-    async def send(self, text: str, thread: dict[str, Any], **more: Any) -> Answer:
+    async def send(self, text: str, thread: dict[str, Any] | None, **more: Any) -> Answer:
         body = {
             "model": CLAUDE,
             "max_tokens": 100,
@@ -24,7 +25,9 @@ class MessageThreadTests(DispatchCase):
         return [sent.headers["x-api-key"] for sent in self.reached()]
 
     async def test_thread_stays_at_its_account(self) -> None:
-        await self.start({"claude": self.upstream("anthropic", "sk-1", "sk-2", "sk-3")})
+        await self.start(
+            {"claude": self.upstream("anthropic", "sk-1", "sk-2", "sk-3", quirks=HOLDING)}
+        )
         previous = (await self.send("one", {"type": "create"})).json()["id"]
         for word in ("two", "three", "four"):
             thread = {"type": "continue", "previous_message_id": previous}
@@ -35,7 +38,7 @@ class MessageThreadTests(DispatchCase):
 
     async def test_thread_of_account_that_cannot_serve_is_not_found(self) -> None:
         """The SDK then sends the whole conversation, and another account serves it."""
-        await self.start({"claude": self.upstream("anthropic", "sk-1", "sk-2")})
+        await self.start({"claude": self.upstream("anthropic", "sk-1", "sk-2", quirks=HOLDING)})
         made = await self.send("one", {"type": "create"})
         thread = {"type": "continue", "previous_message_id": made.json()["id"]}
         self.simulator.state.refused.add(self.keys()[0])
@@ -50,8 +53,25 @@ class MessageThreadTests(DispatchCase):
         self.assertEqual((await self.send("three", thread)).status, 200)
 
     async def test_error_of_request_reaches_client(self) -> None:
-        await self.start({"claude": self.upstream("anthropic", "sk-1", "sk-2")})
+        await self.start({"claude": self.upstream("anthropic", "sk-1", "sk-2", quirks=HOLDING)})
         made = await self.send("one", {"type": "create"})
         thread = {"type": "continue", "previous_message_id": made.json()["id"]}
         answer = await self.send("two", thread, temperature=7)
         self.assertEqual(answer.status, 400)
+
+    async def test_gateway_holds_thread_for_upstream_that_does_not(self) -> None:
+        """Other services ignore the field, and would get a conversation without its beginning."""
+        await self.start({"other": self.upstream("anthropic", "sk-1", "sk-2")})
+        made = await self.send("one", {"type": "create"}, system="Be brief.")
+        self.assertEqual(made.status, 200, made.body)
+        self.simulator.state.refused.add(self.keys()[0])
+        thread = {"type": "continue", "previous_message_id": made.json()["id"]}
+        answer = await self.send("two", thread)
+        self.assertEqual(answer.status, 200, answer.body)
+        sent = self.reached()[-1].body
+        self.assertNotIn("thread", sent)
+        self.assertIn("Be brief.", str(sent["system"]))
+        self.assertEqual([turn["role"] for turn in sent["messages"]], ["user", "assistant", "user"])
+        plain = await self.send("one", None)
+        self.assertEqual(plain.status, 200)
+        self.assertTrue(self.record.attempts[-1].passed_through)

@@ -30,7 +30,8 @@ def can_pass_through(
 
     * has everything that the model requires,
     * uses no aspect in which the model differs from the one that the client named,
-    * has no fields or reasoning that the upstream refuses, and
+    * has no fields or reasoning that the upstream refuses,
+    * has no response that the gateway must store because the upstream does not, and
     * has no signatures that the gateway has sealed: an upstream would take them for forged.
     """
     body, traits = context.outline.body, context.traits
@@ -46,6 +47,8 @@ def can_pass_through(
         return False
     if "no_reasoning_content" in option.target.quirks and b'"reasoning_content"' in body:
         return False
+    if _is_stored_here(context, option):
+        return False
     if option.target.wants_reasoning and _lacks_reasoning(context, option):
         return False
     return traits.is_complete is None or traits.is_complete(context.outline, capabilities)
@@ -56,6 +59,14 @@ def _has_refused_fields(context: RequestContext, option: RoutingOption) -> bool:
     if not option.refused or context.protocol.name not in _WITH_QUIRKS:
         return False
     return not option.refused.isdisjoint(members_of(context.outline))
+
+
+def _is_stored_here(context: RequestContext, option: RoutingOption) -> bool:
+    """Return whether only the gateway can store the response for a later request."""
+    stored = context.traits.stored_responses
+    if stored is None or not stored.quirk or stored.quirk in option.target.quirks:
+        return False
+    return stored.wants_store(context.outline)
 
 
 def _lacks_reasoning(context: RequestContext, option: RoutingOption) -> bool:

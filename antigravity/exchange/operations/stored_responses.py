@@ -74,9 +74,14 @@ def origin_credential(context: RequestContext, origin: ResponseOrigin) -> Creden
 
 
 def store_response(context: RequestContext, response: bytes) -> None:
-    """Store a response (its whole JSON object), so that a later request can continue it."""
+    """Store a response (its whole JSON object), so that a later request can continue it.
+
+    It is not stored if an upstream holds what was before it.
+    """
     stored = context.traits.stored_responses
-    if stored is not None and stored.wants_store(context.outline):
+    if stored is None or context.continuation is not None:
+        return
+    if stored.wants_store(context.outline):
         items = stored.items_to_store(context.call.body, response)
         client_responses(context).put(_IDENTITY.decode(response).id, items)
 

@@ -79,6 +79,7 @@ ANTHROPIC_SERVER: Final = ServerProtocol(
             missing_code=threads.NOT_FOUND,
             only_known=True,
             restarts=True,
+            quirk="message_threads",
         ),
     ),
     keepalive=PING,

@@ -21,7 +21,7 @@ from antigravity.ir.tools import FunctionTool, HostedTool, Tool, ToolChoice, Web
 from antigravity.protocols.anthropic import schema
 from antigravity.protocols.anthropic.request_reader import read, reject
 from antigravity.protocols.anthropic.server_content import ContentReader
-from antigravity.protocols.anthropic.threads import check_thread
+from antigravity.protocols.anthropic.threads import check_thread, creates_thread
 from antigravity.protocols.json_body import members_of
 
 #: Extensions for settings of messages, tools and thinking that the representation has no field
@@ -61,6 +61,8 @@ def decode_request(call: Call) -> Request:
         for name, raw in members.items()
         if name not in schema.Body.__struct_fields__ and name not in OWN_EXTENSIONS
     }
+    if creates_thread(call):  # which the gateway holds, because it rewrites the request
+        del extensions["thread"]
     system, messages = _messages(body, extensions)
     if config := _output_config(body, members):
         extensions["output_config"] = config

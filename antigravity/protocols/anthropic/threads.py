@@ -77,6 +77,12 @@ def check_thread(call: Call) -> None:
         reject("$.thread", "Extra inputs are not permitted without the beta for message threads")
 
 
+def creates_thread(call: Call) -> bool:
+    """Return whether a request begins a thread."""
+    thread = thread_of(call)
+    return thread is not None and thread.type == "create"
+
+
 def previous_id(call: Call) -> str | None:
     """Return the id of the response that a request continues, if it continues one.
 
