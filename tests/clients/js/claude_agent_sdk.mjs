@@ -84,7 +84,7 @@ const cases = {
     const { result } = await ask(prompt, options(at, { outputFormat }));
     assert.deepEqual(result.structured_output, { n: 42 });
   },
-  "abort in mid-stream": (at) =>
+  "abort in mid-stream": h.alone((at) =>
     h.cancelsUpstream(async () => {
       const abortController = new AbortController();
       const settings = options(at, { abortController, includePartialMessages: true });
@@ -94,10 +94,11 @@ const cases = {
         }
       });
     }),
+  ),
   "wrong key": (at) => failing({ ...at, key: h.WRONG_KEY }, "Hi", 401, /authentication_failed/),
   "exhausted account": (at) =>
     failing(at, "Hi", 429, /rate_limit/, { model: h.EXHAUSTED }),
   "bad request": (at) => failing(at, h.REFUSAL, 400, h.REFUSED),
 };
 
-h.finish(await h.run("Claude Agent SDK", cases));
+h.finish(await h.run("Claude Agent SDK", cases, 3));

@@ -130,26 +130,43 @@ export function where(medium, work) {
   );
 }
 
-/** Run the cases, each a function of {target, url, key, model, media}. */
-export async function run(client, cases) {
-  let ran = 0;
+/** A case that looks at what all upstreams do, so that no other one may run beside it. */
+export function alone(work) {
+  return Object.assign(work, { alone: true });
+}
+
+/** Run the cases, each a function of {target, url, key, model, media}; `lanes` of them at a time. */
+export async function run(client, cases, lanes = 1) {
+  const jobs = [];
   for (const [target, settings] of Object.entries(setup.targets)) {
     for (const [name, work] of Object.entries(cases)) {
       if (work.targets && !work.targets.includes(target)) continue;
       if (process.argv[2] && !`${client}, ${target}: ${name}`.includes(process.argv[2])) continue;
-      const started = performance.now();
-      let error = null;
-      try {
-        await within(work({ target, key: setup.key, ...settings }));
-      } catch (reason) {
-        error = describe(reason);
-      }
-      const seconds = Math.round(performance.now() - started) / 1000;
-      console.log(JSON.stringify({ client, target, case: name, ok: !error, seconds, error }));
-      ran += 1;
+      const at = { target, key: setup.key, ...settings };
+      jobs.push({ client, name, at, work });
     }
   }
-  return ran;
+  const together = jobs.filter(({ work }) => lanes > 1 && !work.alone);
+  const others = jobs.filter((job) => !together.includes(job));
+  const lane = async () => {
+    for (let job = together.shift(); job; job = together.shift()) await runCase(job);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  for (const job of others) await runCase(job);
+  return jobs.length;
+}
+
+async function runCase({ client, name, at, work }) {
+  const started = performance.now();
+  let error = null;
+  try {
+    await within(work(at));
+  } catch (reason) {
+    error = describe(reason);
+  }
+  const seconds = Math.round(performance.now() - started) / 1000;
+  const { target } = at;
+  console.log(JSON.stringify({ client, target, case: name, ok: !error, seconds, error }));
 }
 
 /** Say that all has run; what still runs, such as sockets that nobody closed, does not go on. */
