@@ -23,10 +23,12 @@ TESTS: Final = """
 MODELS: Final = {
     "chat completions": "demo-openai-chat/gpt-5.1",
     "responses": "demo-openai-responses/gpt-5.1",
+    "responses over websocket": "demo-openai-websocket/gpt-5.1",
     "anthropic": "demo-anthropic/claude-sonnet-4-6",
     "anthropic, older": "demo-anthropic/claude-sonnet-4-5",
     "gemini": "demo-gemini_api/gemini-3-pro-preview",
     "gemini, older": "demo-gemini_api/gemini-2.5-flash",
+    "interactions": "demo-interactions/gemini-3-pro-preview",
     "code assist": "demo-codeassist/gemini-3-flash",
     "code assist, claude": "demo-codeassist/claude-sonnet-4-6",
 }
