@@ -190,6 +190,12 @@ def test_failure_is_an_error_event() -> None:
     assert reply.headers == (("retry-after", "3"),)
 
 
+@pytest.mark.parametrize(("delay", "told"), [(60.0, True), (61.0, False), (None, False)])
+def test_sdk_is_not_told_to_sleep_for_hours(delay: float | None, told: bool) -> None:
+    reply = SERVER.encode_error(RateLimitedError("slower", retry_after=delay), "r1")
+    assert ("retry-after" in dict(reply.headers)) is told
+
+
 @pytest.mark.parametrize("family", ["gemini", "claude", "openai"])
 def test_steps_are_read_back_as_they_were(family: str) -> None:
     signature = Signature("c2ln", family)
