@@ -23,17 +23,17 @@ from tests.support.mcp_processes import offering_everything
 from tests.support.npm import UnavailableError
 from tests.support.pypi import ROOT, ensure_environment
 
-#: The modules, and the requirements of their environments.
+#: The modules, what the table at the end of a run calls them, and their environments.
 MODULES: Final = {
-    "aider_cases": "aider",
-    "claude_agent_sdk_cases": "claude-agent-sdk",
-    "google_adk_cases": "google-adk",
-    "langchain_cases": "langchain",
-    "langchain_standard_tests": "langchain",
-    "llm_cases": "llm",
-    "openai_agents_cases": "openai-agents",
-    "openai_agents_tools_cases": "openai-agents",
-    "pydantic_ai_cases": "pydantic-ai",
+    "aider_cases": ("aider", "aider"),
+    "claude_agent_sdk_cases": ("Claude Agent SDK", "claude-agent-sdk"),
+    "google_adk_cases": ("google-adk", "google-adk"),
+    "langchain_cases": ("LangChain agents", "langchain"),
+    "langchain_standard_tests": ("LangChain standard tests", "langchain"),
+    "llm_cases": ("llm", "llm"),
+    "openai_agents_cases": ("OpenAI Agents", "openai-agents"),
+    "openai_agents_tools_cases": ("OpenAI Agents tools and state", "openai-agents"),
+    "pydantic_ai_cases": ("Pydantic AI", "pydantic-ai"),
 }
 FOLDER: Final = Path(__file__).with_name("frameworks")
 
@@ -86,8 +86,9 @@ def test_client_passes_cases(
     tmp_path: Path,
     subtests: pytest.Subtests,
 ) -> None:
+    name, environment = MODULES[module]
     try:
-        python = ensure_environment(MODULES[module])
+        python = ensure_environment(environment)
     except UnavailableError as error:
         pytest.skip(str(error))
     work = tmp_path / "work"
@@ -103,9 +104,9 @@ def test_client_passes_cases(
     assert lines, done.output[-5000:]
     assert lines[-1] == {"done": True}, done.output[-5000:]
     results = lines[:-1]
-    label = MODULES[module] + (", standard tests" if module.endswith("_tests") else "")
     assert {result["upstream"] for result in results} == set(TARGETS)
     for result in results:
+        label = f"Python {name} {result['api']}".rstrip()
         with subtests.test(client=label, target=result["upstream"], case=result["case"]):
             if result["outcome"] == "skipped":
                 pytest.skip(result["detail"])

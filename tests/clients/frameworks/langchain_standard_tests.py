@@ -173,11 +173,11 @@ def classes(setting: Setting) -> dict[str, type]:
     return found
 
 
-def label(nodeid: str) -> tuple[str, str]:
-    """Return the upstream and the case of a test."""
+def label(nodeid: str) -> tuple[str, str, str]:
+    """Return the API, the upstream and the case of a test."""
     _, owner, test = nodeid.split("::")
     _, api, upstream = owner.split("_")
-    return upstream, f"{test} {api} {upstream}"
+    return api, upstream, f"{test} {api} {upstream}"
 
 
 class Reporter:
@@ -191,18 +191,19 @@ class Reporter:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         items[:] = [item for item in items if all(word in item.nodeid for word in self._words)]
         for item in items:
-            if reason := EXCEPTIONS.get(label(item.nodeid)[1]):
+            if reason := EXCEPTIONS.get(label(item.nodeid)[2]):
                 item.add_marker(pytest.mark.skip(reason))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when != "call" and report.outcome == "passed":
             return
-        upstream, case = label(report.nodeid)
+        api, upstream, case = label(report.nodeid)
         detail = report.longreprtext
         if report.skipped and isinstance(report.longrepr, tuple):
             detail = report.longrepr[2]
         self._report(
             {
+                "api": api,
                 "upstream": upstream,
                 "case": case,
                 "outcome": report.outcome,

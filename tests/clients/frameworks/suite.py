@@ -168,6 +168,7 @@ class Suite:
             label = " ".join(filter(None, (upstream.api, upstream.name, case.__name__, step)))
             seconds = round(time.monotonic() - started, 2)
             return {
+                "api": upstream.api,
                 "upstream": upstream.name,
                 "case": label,
                 "outcome": outcome,
