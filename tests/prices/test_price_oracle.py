@@ -8,12 +8,17 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import Final
 
-from genai_prices.data import providers
-from genai_prices.types import Usage as OracleUsage
+import pytest
 
 from antigravity.ir.usage import Usage
 from antigravity.prices.arithmetic import UNCOUNTED, UNITS, cost_of
 from antigravity.prices.table import load_table
+
+pytest.importorskip("genai_prices")
+
+from genai_prices.data import providers
+from genai_prices.types import Usage as OracleUsage
+
 from tests.support.price_table import PATH, make
 
 MOMENTS: Final = tuple(
