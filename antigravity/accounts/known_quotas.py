@@ -37,6 +37,21 @@ class KnownQuotas(dict[str, Quota]):
             protection=self.protection.for_model(credential.id, quota, model, now),
         )
 
+    def status(self) -> list[dict[str, object]]:
+        """Return what is left (0 to 1) of the quotas of accounts, by model, as a JSON list."""
+        now = self._now()
+        return [
+            {
+                "account": account,
+                "model": model,
+                "remaining": remaining,
+                "free_in": None if each.reset is None else round(each.reset - now, 3),
+            }
+            for account, quota in self.items()
+            for model, each in quota.models.items()
+            if (remaining := each.remaining(now)) is not None
+        ]
+
     def protections(self, credential: Credential) -> Sequence[Protection]:
         """Return the current protections of an account."""
         quota = self.get(credential.id)

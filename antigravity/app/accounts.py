@@ -89,6 +89,10 @@ class AccountServices:
             on_change=self.pool.accounts_changed,
         )
 
+    def quota_status(self) -> list[dict[str, object]]:
+        """Return what is left of the known quotas as a JSON list."""
+        return self._known.status()
+
     def use(self, runtime: Runtime) -> None:
         """Lease the accounts of ``runtime`` as its settings demand."""
         settings = runtime.settings

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from antigravity.accounts.lookup import find_account
+from antigravity.app.accounts import AccountServices
 from antigravity.app.configuration_status import ConfigurationStatus
 from antigravity.app.home_ledger import HomeLedger
 from antigravity.app.mcp.endpoints import McpEndpoints
@@ -31,6 +32,11 @@ class GatewayControl(Protocol):
     refusals: LearnedRefusals
     ledger: HomeLedger
     metrics: GatewayMetrics
+    accounts: AccountServices
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether a simulator serves every model."""
 
     def reload(self) -> Deferred[None]:
         """Read the configuration again; the Deferred fires when it is in force."""
@@ -58,9 +64,11 @@ class Administration:
         """Return the state of the gateway and of its accounts."""
         return {
             "version": VERSION,
+            "demo": self._control.is_demo,
             "configuration": self._control.status.as_json(),
             "running_requests": self._control.drain.active,
             "pool": self._snapshot.pool.status(),
+            "quotas": self._control.accounts.quota_status(),
             "mcp": {"servers": self._mcp.status()},
             "ledger": self._control.ledger.status(),
         }

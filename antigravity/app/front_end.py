@@ -10,6 +10,7 @@ from typing import Any
 from antigravity.app.administration import Administration, GatewayControl
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.runtime import Runtime
+from antigravity.dashboard.routes import DashboardRoutes, DashboardState
 from antigravity.interfaces.exchange import IExchange
 from antigravity.processes.guarded import spawn
 from antigravity.tunnel.service import Tunnel
@@ -26,6 +27,7 @@ class FrontEnd:
 
     :ivar site: the site of the listener.
     :ivar tunnel: the tunnel, which has a site of its own.
+    :ivar dashboard: sessions and live pages of the dashboard.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class FrontEnd:
         self._warmups = warmups
         self._control = control
         self._key_throttle = KeyThrottle()
+        self.dashboard = DashboardState(reactor)
         access = TunnelAccess()
         self.site = GatewaySite(reactor)
         self._tunnel_site = GatewaySite(reactor, access)
@@ -70,9 +73,21 @@ class FrontEnd:
             ledger=self._control.ledger,
             metrics=self._control.metrics if runtime.settings.metrics.enabled else None,
             mcp=self._mcp.endpoints(runtime.settings, registry, runtime.media),
+            pages=self._pages(runtime),
         )
         app.admission.key_throttle = self._key_throttle
         return app
+
+    def _pages(self, runtime: Runtime) -> DashboardRoutes | None:
+        if not runtime.settings.dashboard.enabled:
+            self.dashboard.stop()
+            return None
+        return DashboardRoutes(
+            self.dashboard,
+            runtime.settings.proxy,
+            self.administration(runtime),
+            self._control.ledger,
+        )
 
     def serve(self, app: WebApp) -> None:
         """Serve new requests with ``app``."""

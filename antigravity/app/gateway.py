@@ -129,6 +129,11 @@ class Gateway(Service):
         return None if self._demo is None else self._demo.simulator
 
     @property
+    def is_demo(self) -> bool:
+        """Whether a simulator serves every model."""
+        return self._demo is not None
+
+    @property
     def settings(self) -> Settings:
         """The settings in force."""
         return self._first.settings if self.parts is None else self.parts.runtime.settings
@@ -212,6 +217,7 @@ class Gateway(Service):
         add(Closing(front_end.tunnel.close))
         add(Closing(front_end.site.close_all))
         add(Closing(partial(self._finish_requests, front_end)))
+        add(Closing(front_end.dashboard.stop))
         add(Closing(mcp.stop))
         add(self.drain)
         add(Closing(partial(self._stop_listening, parts)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,6 +57,7 @@ class HomeLedger:
         self._changing = DeferredLock()
         self.ledger: Ledger | None = None
         self.problem = ""
+        self._listeners: list[Callable[[int], None]] = []
 
     def use(self, settings: LedgerSettings) -> Any:
         """Start, change or stop the ledger; the Deferred fires when that is done."""
@@ -106,6 +107,11 @@ class HomeLedger:
 
         return self._ask(answer)
 
+    def listen(self, listener: Callable[[int], None]) -> Callable[[], None]:
+        """Call ``listener`` with the number of new requests, also of a later ledger."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
     def status(self) -> dict[str, object]:
         """Return the state of the ledger as JSON."""
         if self.ledger is None:
@@ -145,7 +151,13 @@ class HomeLedger:
                 return
             self.problem = ""
             self.ledger = Ledger(self._reactor, path, bounds, self.pricer)
+            self.ledger.listen(self._rows_written)
             self.ledger.startService()
+
+    def _rows_written(self, rows: Sequence[object]) -> None:
+        if rows:
+            for listener in tuple(self._listeners):
+                listener(len(rows))
 
     @inlineCallbacks
     def _stop(self) -> Any:

@@ -13,6 +13,7 @@ from antigravity.accounts.upstreams import UnclearAccountError
 from antigravity.cli.accounts import accounts
 from antigravity.cli.administration import explain, reload, status
 from antigravity.cli.config import config
+from antigravity.cli.dashboard import dashboard
 from antigravity.cli.doctor import doctor
 from antigravity.cli.mcp import mcp
 from antigravity.cli.models import models
@@ -36,6 +37,7 @@ def antigravity() -> None:
 for command in (
     accounts,
     config,
+    dashboard,
     doctor,
     explain,
     mcp,

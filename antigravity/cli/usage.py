@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -13,6 +10,7 @@ import msgspec
 
 from antigravity.cli.invocation import Invocation, command_options, table
 from antigravity.cli.ledger_source import LedgerSource, read_time
+from antigravity.daemon.time_zone import zone_name
 from antigravity.interfaces.ledger import Sums, UsageQuestion, UsageReport, UsageRow
 
 #: What the JSON has lists of.
@@ -51,7 +49,7 @@ def usage(
         since=read_time(since, now),
         until=now if until is None else read_time(until, now),
         by=by,
-        zone=_zone_name(),
+        zone=zone_name(),
         model=model,
         account=account,
         upstream=upstream,
@@ -124,17 +122,3 @@ def money(dollars: float | None) -> str:
     if dollars is None:
         return "unpriced"
     return f"${dollars:.4f}" if dollars < 1 else f"${dollars:.2f}"
-
-
-def _zone_name() -> str:
-    """Return the name of the system's time zone; of one with the same offset if it has no name."""
-    name = os.environ.get("TZ", "")
-    if name and not name.startswith(":"):
-        return name
-    local = Path("/etc/localtime")
-    parts = str(local.resolve()).partition("zoneinfo/")
-    if parts[1]:
-        return parts[2]
-    offset = datetime.now().astimezone().utcoffset()
-    hours = round(offset.total_seconds() / 3600) if offset else 0
-    return f"Etc/GMT{-hours:+d}" if hours else "UTC"

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from antigravity.config.dashboard_settings import DashboardSettings
 from antigravity.config.ledger_settings import LedgerSettings, MetricsSettings
 from antigravity.config.mcp_settings import McpSettings, ZaiMcpSettings
 from antigravity.config.network import reaches_network
@@ -359,6 +360,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ledger: LedgerSettings = LedgerSettings()
     metrics: MetricsSettings = MetricsSettings()
     prices: PriceSettings = PriceSettings()
+    dashboard: DashboardSettings = DashboardSettings()
     plugins: dict[str, Any] = {}
 
 

@@ -10,7 +10,7 @@ class IAdministration(Interface):
     """Shows and changes the state of a gateway.  All results are JSON objects without secrets."""
 
     def status() -> dict[str, object]:
-        """Return accounts (masked), locks, bindings, queue, requests and configuration."""
+        """Return accounts (masked), locks, bindings, quotas, queue, requests, configuration."""
 
     def is_current() -> bool:
         """Return whether the newest configuration is used; if not, it was refused."""

@@ -6,6 +6,7 @@ seconds, costs in US dollars.  ``client_key`` is the opaque name of a client's A
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
@@ -215,3 +216,6 @@ class ILedger(Interface):
 
         It fails with an ``InvalidRequestError`` if the groups or the time zone are unknown.
         """
+
+    def listen(listener: Callable[[int], None]) -> Callable[[], None]:
+        """Call ``listener`` with the number of new requests; return a function that ends that."""

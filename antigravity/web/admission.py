@@ -10,7 +10,7 @@ from antigravity.config.settings import Settings, WebSocketSettings
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.logs import make_logger
-from antigravity.web.authentication import Authenticator
+from antigravity.web.authentication import Authenticator, is_dashboard
 from antigravity.web.errors import ErrorRenderer
 from antigravity.web.host_policy import HostPolicy
 from antigravity.web.key_throttle import KeyThrottle
@@ -75,7 +75,10 @@ class AdmissionPolicy:
             head.tunnel.check_path(head.path)
         if head.tunnel is None or not head.tunnel.is_tunnel_host(head.host):
             host_policy.check_host(head.host)
-        head.allowed_origin = host_policy.check_origin(head.origin)
+        if head.origin is not None and is_dashboard(head.path):
+            host_policy.check_own_origin(head.origin, head.host)
+        else:
+            head.allowed_origin = host_policy.check_origin(head.origin)
         head.principal = authenticator.authenticate(head.method, head.path, head.all_keys())
         head.admitted = True
 

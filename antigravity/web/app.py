@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
-import msgspec
 from klein import Klein
 from klein.resource import KleinResource
 from twisted.internet.defer import CancelledError, Deferred
@@ -31,16 +30,16 @@ from antigravity.ir.errors import (
 )
 from antigravity.ir.json_text import SMALL, clean_json
 from antigravity.logs import make_logger
-from antigravity.version import VERSION
 from antigravity.web.admin import AdminPaths
 from antigravity.web.admin_ledger import LedgerPaths
 from antigravity.web.admission import AdmissionPolicy
-from antigravity.web.authentication import FILES_PATH, METRICS_PATH
+from antigravity.web.authentication import FILES_PATH, METRICS_PATH, is_dashboard
 from antigravity.web.connection.request import GatewayRequest
 from antigravity.web.host_policy import preflight_headers
-from antigravity.web.json_body import read_json
 from antigravity.web.key_throttle import TooManyWrongKeysError
 from antigravity.web.mcp import mcp_routes
+from antigravity.web.own_paths import OwnPaths
+from antigravity.web.pages import Pages
 from antigravity.web.request import head_of, pop_body
 from antigravity.web.request_head import RequestHead
 from antigravity.web.resource import Endpoint, GatewayResource
@@ -69,32 +68,13 @@ ExtraRoute = tuple[str, str, Callable[..., object]]
 #: A handler of the gateway: it writes its response, at once or until its Deferred fires.
 _Handler = Callable[..., Deferred[None] | None]
 
-_ALL: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-_JSON: Final = "application/json"
-#: Types that browsers may show; they save files of any other type.
-_IMAGES: Final = frozenset(
-    f"image/{kind}" for kind in ("png", "jpeg", "webp", "gif", "avif", "bmp")
-)
-_WELCOME: Final = f"""\
-antigravity {VERSION}: one local gateway between every LLM client and every LLM provider.
-
-Point an OpenAI client at /v1, an Anthropic or Gemini client at /.
-GET /v1/models lists the models, GET /readyz says whether a request could be served now.
-The documentation is in the folder docs of the distribution.
-""".encode()
-
-
-class DetectRequest(msgspec.Struct, frozen=True):
-    """The body of ``POST /v1/models/detect``."""
-
-    model: str
-
 
 class WebApp:
     """The web application: all routes of the gateway, its protocols and its plugins.
 
     :param extra_routes: routes of plugins; they take precedence over the protocols' routes.
     :param mcp: the MCP endpoints by path.
+    :param pages: the dashboard, if it is on.
     """
 
     log = make_logger()
@@ -110,12 +90,14 @@ class WebApp:
         ledger: ILedger | None = None,
         metrics: IMetrics | None = None,
         mcp: Mapping[str, IMcpEndpoint] | None = None,
+        pages: Pages | None = None,
     ) -> None:
         self.admission = AdmissionPolicy(protocols, settings, hostname)
         self._exchange = exchange
         self._administration = administration
         self._ledger = ledger
         self._metrics = metrics
+        self._pages = pages
         self._klein = klein = Klein()
         self._endpoints: dict[str, Endpoint] = {}
         self._routes = list(shared_routes(protocols))
@@ -156,14 +138,8 @@ class WebApp:
             methods = [method] if method not in ("*", "ANY") else None
             add = klein.route(path, methods=methods, endpoint=f"{PLUGIN}{number}")
             add(self._guarded_plugin(handler))
-        self._route("/", ["GET"], self._welcome)
-        self._route("/healthz", ["GET"], self._healthz)
-        self._route("/readyz", ["GET"], self._readyz)
-        self._route(f"{FILES_PATH}<name>", ["GET"], self._file)
-        self._route("/v1/api/event_logging", _ALL, self._discard)
-        self._route("/v1/api/event_logging/batch", _ALL, self._discard)
-        self._route("/api/hello", ["GET", "HEAD"], self._discard)
-        self._route("/v1/models/detect", ["POST"], self._detect)
+        for path, (allowed, handler) in OwnPaths(self._exchange, self._administration).paths():
+            self._route(path, allowed, handler)
         for path, (allowed, handler) in mcp_routes(mcp).items():
             self._route(path, allowed, handler)
             for rule in klein.url_map.iter_rules(path):
@@ -177,6 +153,11 @@ class WebApp:
                 self._route(path, allowed, self._for_operator(ask))
         if self._metrics is not None:
             self._route(METRICS_PATH, ["GET", "HEAD"], self._for_operator(self._show_metrics))
+        if self._pages is not None:
+            for path, (allowed, show) in self._pages.paths().items():
+                self._route(path, allowed, self._not_through_tunnel(show))
+            for path, (allowed, handler) in self._pages.operator_paths().items():
+                self._route(path, allowed, self._for_operator(handler))
         for route in self._routes:
             self._route(route.rule, [route.method], partial(self._serve, route), route.endpoint)
         klein.handle_errors(HTTPException)(
@@ -250,6 +231,16 @@ class WebApp:
 
         return checked
 
+    def _not_through_tunnel(self, handler: _Handler) -> _Handler:
+        """Refuse a page to the tunnel whatever the path was: it may have been corrected."""
+
+        def checked(request: Any, **names: Any) -> Deferred[None] | None:
+            if head_of(request).tunnel is not None:
+                raise NotFoundError("The dashboard is not available through a tunnel.")
+            return handler(request, **names)
+
+        return checked
+
     def _failed(self, failure: Failure, request: Any, head: RequestHead) -> Deferred[None] | None:
         failure = first_failure(failure)
         if is_closed(request):
@@ -271,7 +262,11 @@ class WebApp:
         return None
 
     def _refuse(self, error: GatewayError, request: Any, head: RequestHead) -> None:
-        if not is_closed(request):
+        if is_closed(request):
+            return
+        if self._pages is not None and is_dashboard(head.path):
+            write_whole(request, self._pages.render_error(error, head))
+        else:
             protocol = self.admission.errors.protocol_for(head.path, head.headers, head.keys)
             write_whole(request, self.admission.errors.render(error, head.id, protocol))
 
@@ -368,45 +363,3 @@ class WebApp:
                 if candidate.protocol.traits.socket_session is not None:
                     return candidate
         return None
-
-    # -- the gateway's own paths --
-
-    def _welcome(self, request: Any) -> None:
-        write_whole(request, Reply(200, "text/plain; charset=utf-8", (), _WELCOME))
-
-    def _healthz(self, request: Any) -> None:
-        write_whole(request, Reply(200, _JSON, (), b'{"status":"ok"}'))
-
-    def _readyz(self, request: Any) -> None:
-        ready = self._exchange.ready()
-        state = {"ready": ready, **self._exchange.status()}
-        if self._administration is not None and not self._administration.is_current():
-            state["configuration_current"] = False
-        _write_json(request, state, 200 if ready else 503)
-
-    def _file(self, request: Any, name: str) -> None:
-        """Serve a file that a response referred to; there is no list of files."""
-        file = self._exchange.published(name)
-        if file is None:
-            raise NotFoundError("File not found or expired.", code="file_not_found")
-        kind = file.mime_type if file.mime_type in _IMAGES else "application/octet-stream"
-        headers = (
-            ("Cache-Control", f"private, max-age={int(file.remaining)}"),
-            ("Content-Disposition", "inline" if kind in _IMAGES else "attachment"),
-            ("Content-Security-Policy", "default-src 'none'; sandbox"),
-        )
-        write_whole(request, Reply(200, kind, headers, file.data))
-
-    def _discard(self, request: Any) -> None:
-        """Accept telemetry or a probe of Claude Code, and discard it."""
-        write_whole(request, Reply(200, _JSON, (), b"{}"))
-
-    def _detect(self, request: Any) -> Deferred[None]:
-        body = read_json(request, DetectRequest, '{"model": "..."}')
-        return self._exchange.detect(body.model).addCallback(
-            lambda found: None if is_closed(request) else _write_json(request, found)
-        )
-
-
-def _write_json(request: Any, value: object, status: int = 200) -> None:
-    write_whole(request, Reply(status, _JSON, (), msgspec.json.encode(value)))

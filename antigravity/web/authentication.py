@@ -23,11 +23,18 @@ FILES_PATH: Final = "/files/"
 #: Paths that begin with these need the administration's key, whatever the mode.
 METRICS_PATH: Final = "/metrics"
 OPERATOR_PREFIXES: Final = ("/admin/", "/internal/", METRICS_PATH)
+#: The dashboard, whose pages check sessions.
+DASHBOARD_PATH: Final = "/dashboard"
 
 _HOW = (
     "Send it as 'Authorization: Bearer KEY', 'x-api-key: KEY', 'x-goog-api-key: KEY' or '?key=KEY'."
 )
 _WHERE = "It is api_key in the [proxy] table of the gateway's configuration."
+
+
+def is_dashboard(path: str) -> bool:
+    """Return whether a path belongs to the dashboard."""
+    return path.startswith(DASHBOARD_PATH) and path[len(DASHBOARD_PATH) :][:1] in ("", "/")
 
 
 def bearer(authorization: str) -> str:
@@ -48,8 +55,9 @@ class Authenticator:
     """The check of API keys against one snapshot of the settings.
 
     The mode ``off`` demands no key, ``strict`` demands one for every request, and
-    ``all_except_health`` for all but ``GET /healthz``.  Published files and ``OPTIONS`` never need
-    one: browsers fetch images and send preflights without keys.
+    ``all_except_health`` for all but ``GET /healthz``.  The dashboard has sessions instead.
+    Published files and ``OPTIONS`` never need a key: browsers fetch images and send preflights
+    without one.
     """
 
     def __init__(self, proxy: ProxySettings) -> None:
@@ -88,6 +96,8 @@ class Authenticator:
             return ""
         if method == "OPTIONS" or (path == HEALTH_PATH and self.mode == "all_except_health"):
             return ""
+        if is_dashboard(path):
+            return ""
         if not self._key:
             raise AuthenticationError(
                 "The gateway demands an API key, but its operator has set none. " + _WHERE,
@@ -97,6 +107,11 @@ class Authenticator:
             raise WrongKeyError(f"The API key is wrong. {_HOW} {_WHERE}", code="invalid_api_key")
         message = f"No API key was sent. {_HOW} {_WHERE}"
         raise AuthenticationError(message, code="invalid_api_key")
+
+    @property
+    def administrator_principal(self) -> str:
+        """The principal of the administrator, ``""`` if the administration is off."""
+        return principal_of(self._admin_key.reveal())
 
     def administrator(self, keys: Iterable[str]) -> str:
         """Return the principal of an administrator, who has a key of its own.

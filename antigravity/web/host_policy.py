@@ -151,6 +151,22 @@ class HostPolicy:
             "add it to allowed_origins in the [proxy] table of the gateway's configuration."
         )
 
+    def check_own_origin(self, origin: str, host: str | None) -> None:
+        """Check that a request to a page comes from one of the gateway's own pages.
+
+        The scheme is not compared: a proxy in front may speak TLS.
+
+        :raises PermissionDeniedError: if it comes from another origin, even an allowed one.
+        """
+        own = {normal_origin(f"{scheme}://{host}") for scheme in _DEFAULT_PORTS} if host else set()
+        if self._public_url:
+            own.add(normal_origin(self._public_url))
+        if normal_origin(origin) not in own:
+            raise PermissionDeniedError(
+                f"Web pages of the origin {origin[:200]!r} may not use the dashboard. Open it "
+                "under the address of the gateway."
+            )
+
 
 def cors_headers(origin: str) -> Headers:
     """Return the headers that let a page of an allowed ``origin`` read the response."""

@@ -10,7 +10,7 @@ from antigravity.web.host_policy import host_name
 from antigravity.web.path_corrections import corrections
 
 #: Paths for the operator, who uses the gateway on this machine.
-_PRIVATE: Final = ("/admin/", "/internal/")
+_PRIVATE: Final = ("/admin/", "/internal/", "/dashboard/")
 
 
 class TunnelAccess:

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 import pytest
+from twisted.internet.task import Clock
 
 from antigravity.accounts import lock_rules
 from antigravity.accounts.model_groups import shipped_groups
@@ -21,6 +22,7 @@ from antigravity.accounts.selection import POLICIES
 from antigravity.accounts.sessions import SESSION_HEADERS
 from antigravity.cli.main import antigravity as command
 from antigravity.config.settings import ProxySettings
+from antigravity.dashboard.routes import DashboardRoutes, DashboardState
 from antigravity.ir import errors
 from antigravity.ir.errors import AuthenticationError, GatewayError
 from antigravity.plugins import PluginHost
@@ -221,7 +223,12 @@ def test_commands_are_documented() -> None:
 def test_admin_requests_are_documented() -> None:
     administration: Any = object()
     ledger: Any = object()
-    paths = {**AdminPaths(administration).paths(), **LedgerPaths(ledger).paths()}
+    state = DashboardState(Clock())
+    paths = {
+        **AdminPaths(administration).paths(),
+        **LedgerPaths(ledger).paths(),
+        **DashboardRoutes(state, ProxySettings(), administration, ledger).operator_paths(),
+    }
     listed = {tuple(row[0].split()) for row in table("docs/operations.rst", "Request")}
     assert listed == {(methods[0], path) for path, (methods, _) in paths.items()}
 

@@ -24,7 +24,9 @@ from tests.support.pages import ROOT, blocks, commands
 PAGE = "README.rst"
 README = (ROOT / PAGE).read_text("utf-8")
 PROMPT = "Hello!"
-ADMIN = {("any", "/internal/warmup"), ("any", "/admin/…")}
+ADMIN = {
+    *(("any", path) for path in ("/internal/warmup", "/admin/…", "/dashboard", "/dashboard/…")),
+}
 
 
 def imported(code: str) -> str:

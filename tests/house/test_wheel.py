@@ -60,8 +60,19 @@ def test_wheel_is_complete(built: Built) -> None:
         "antigravity/py.typed",
     }
     package = ROOT / "antigravity"
-    for pattern in ("*.py", "*.toml", "*.in", "*.sql", "*.json"):
+    for pattern in (
+        "*.py",
+        "*.toml",
+        "*.in",
+        "*.sql",
+        "*.json",
+        "*.html",
+        "*.css",
+        "*.js",
+        "*.svg",
+    ):
         expected |= {str(path.relative_to(ROOT)) for path in package.rglob(pattern)}
+    expected |= {str(path.relative_to(ROOT)) for path in package.glob("dashboard/licenses/*.txt")}
     metadata = {name for name in names if ".dist-info/" in name}
     assert names - metadata == expected
     assert "antigravity/config/antigravity.toml" in names

@@ -53,6 +53,10 @@ def test_host_name_of_the_tunnel_is_allowed_only_there_and_while_it_lasts() -> N
     [
         "/admin/status",
         "/admin",
+        "/dashboard",
+        "/dashboard/requests",
+        "/%64ashboard",
+        "/v1/dashboard/sign-in",
         "//admin//status",
         "/%61dmin/status",
         "/admin%2Fstatus",

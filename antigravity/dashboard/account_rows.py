@@ -1,0 +1,90 @@
+"""Accounts as the pages show them: state, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+#: Locks that end only if somebody does something.
+URGENT: Final = frozenset({"credential", "billing", "revoked"})
+
+State = Literal["ready", "busy", "limited", "locked"]
+
+
+class Lock(Struct, frozen=True):
+    """A lock; ``free_in`` is in seconds, ``None`` if it does not end by itself.
+
+    ``model`` is empty for a lock of all models.
+    """
+
+    model: str
+    reason: str
+    free_in: float | None
+    help: str
+
+
+class QuotaBar(Struct, frozen=True):
+    """What is left (0 to 1) of the quota of a model; ``free_in`` is when it is full again."""
+
+    model: str
+    remaining: float
+    free_in: float | None
+
+
+class AccountRow(Struct, frozen=True):
+    """One account; ``ago`` is how long ago it was used, in seconds."""
+
+    id: str
+    label: str
+    upstream: str
+    state: State
+    running: int
+    bindings: int
+    ago: float | None
+    is_fixed: bool
+    locks: list[Lock]
+    quotas: list[QuotaBar]
+
+
+def account_rows(status: Mapping[str, Any], now: float) -> list[AccountRow]:
+    """Return the accounts of a gateway's status.  ``now`` is of the clock of the accounts."""
+    pool = status["pool"]
+    return [_row(each, status, now) for each in pool["accounts"]]
+
+
+def is_urgent(row: AccountRow) -> bool:
+    """Return whether somebody has to do something about an account."""
+    return row.state == "locked" or any(
+        lock.help or lock.reason in URGENT or lock.free_in is None for lock in row.locks
+    )
+
+
+def _row(account: Mapping[str, Any], status: Mapping[str, Any], now: float) -> AccountRow:
+    pool = status["pool"]
+    locks = [
+        Lock(each["model"] or "", each["reason"], each["free_in"], each["help"] or "")
+        for each in pool["locks"]
+        if each["upstream"] == account["upstream"] and each["account"] in (account["id"], None, "")
+    ]
+    state: State = "busy" if account["running"] else "ready"
+    if locks:
+        state = "locked" if any(not lock.model for lock in locks) else "limited"
+    used = account["last_used"]
+    return AccountRow(
+        account["id"],
+        account["label"],
+        account["upstream"],
+        state,
+        account["running"],
+        account["bindings"],
+        None if used is None else max(0.0, now - used),
+        pool["fixed"] == account["id"],
+        locks,
+        [
+            QuotaBar(each["model"], each["remaining"], each["free_in"])
+            for each in status["quotas"]
+            if each["account"] == account["id"]
+        ],
+    )

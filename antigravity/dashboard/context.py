@@ -1,0 +1,50 @@
+"""What a page is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from antigravity.dashboard.sessions import Session
+from antigravity.interfaces.administration import IAdministration
+from antigravity.interfaces.ledger import ILedger
+from antigravity.ir.errors import InvalidRequestError
+
+T = TypeVar("T")
+
+
+class Page(Struct, frozen=True):
+    """A template with its values; ``headers`` are added to the response."""
+
+    template: str
+    values: Mapping[str, Any]
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class PageContext(Struct, frozen=True):
+    """One request for a page.
+
+    ``now`` is in seconds since the epoch, ``seconds`` those of the clock of the accounts.
+    """
+
+    session: Session
+    query: Mapping[str, str]
+    administration: IAdministration
+    ledger: ILedger
+    now: float
+    seconds: float
+
+    def read(self, kind: type[T]) -> T:
+        """Return the query as a ``kind``; empty fields of forms count as absent.
+
+        :raises InvalidRequestError: if it has other fields, or wrong values.
+        """
+        given = {name: value for name, value in self.query.items() if value}
+        try:
+            return msgspec.convert(given, kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise InvalidRequestError(f"The address is wrong: {error}.") from None

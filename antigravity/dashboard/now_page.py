@@ -1,0 +1,57 @@
+"""What happens now: requests, rates, costs of the day, and what needs attention."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from antigravity.dashboard.account_rows import account_rows, is_urgent
+from antigravity.dashboard.address import request_list
+from antigravity.dashboard.context import Page, PageContext
+from antigravity.interfaces.ledger import UsageQuestion, UsageReport
+from antigravity.ir.errors import GatewayError
+
+#: Seconds that the rates are about.
+RECENT: Final = 300.0
+
+
+async def build(context: PageContext) -> Page:
+    """Return the page."""
+    return Page("now.html", await _values(context))
+
+
+async def build_panel(context: PageContext) -> Page:
+    """Return the part of the page that changes."""
+    return Page("now_panel.html", await _values(context))
+
+
+async def _values(context: PageContext) -> dict[str, Any]:
+    status: dict[str, Any] = context.administration.status()
+    recent: UsageReport | None = None
+    today: UsageReport | None = None
+    problem = ""
+    try:
+        since = context.now - RECENT
+        recent = await context.ledger.usage(UsageQuestion(since=since, until=context.now))
+        midnight = _midnight(context.now)
+        today = await context.ledger.usage(UsageQuestion(since=midnight, until=context.now))
+    except GatewayError as error:
+        problem = error.message
+    return {
+        "page": "now",
+        "status": status,
+        "recent": recent,
+        "minutes": RECENT / 60,
+        "today": today,
+        "problem": problem,
+        "accounts": [each for each in account_rows(status, context.seconds) if is_urgent(each)],
+        "configuration_problem": status["configuration"]["problem"],
+        "ledger_problem": status["ledger"].get("problem", ""),
+        "link": request_list,
+    }
+
+
+def _midnight(now: float) -> float:
+    """Return when the day of this machine began."""
+    day = datetime.fromtimestamp(now).astimezone()
+    return day.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()

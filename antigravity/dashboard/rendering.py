@@ -1,0 +1,136 @@
+"""Pages from templates: what they show is escaped, and their texts are in one file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_HERE: Final = Path(__file__).parent
+#: The texts of the pages; a translation is a file beside it.
+TEXTS_FILE: Final = _HERE / "texts_en.toml"
+#: The longest name that is shown whole.
+_LONGEST: Final = 40
+#: What stands for a value that is not known, or is none.
+NONE: Final = "\N{EN DASH}"
+_UNITS: Final = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+@cache
+def texts() -> Mapping[str, str]:
+    """Return the texts by their names, such as ``requests.title``."""
+    tables = tomllib.loads(TEXTS_FILE.read_text("utf-8"))
+    return {
+        f"{table}.{name}": text
+        for table, entries in tables.items()
+        for name, text in entries.items()
+    }
+
+
+def text(name: str, /, **values: object) -> str:
+    """Return a text, with ``values`` in the places of their names."""
+    found = texts()[name]
+    return found.format(**values) if values else found
+
+
+def text_or(name: str, default: str) -> str:
+    """Return a text for something that plugins or upstreams can name, or ``default``."""
+    return texts().get(name, default)
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """Return a page.  It may be called in a thread."""
+    return str(_environment().get_template(template).render(values))
+
+
+def number(value: float | None) -> str:
+    """Return a whole number with its thousands apart."""
+    return NONE if value is None else f"{value:,.0f}".replace(",", "\u202f")
+
+
+def short_number(value: float | None) -> str:
+    """Return a number with three digits and a unit prefix, such as ``12.3k``."""
+    if value is None:
+        return NONE
+    for size, unit in _UNITS:
+        if value >= size:
+            return (
+                f"{value / size:.3g}{unit}" if value < 999.5 * size else f"{value / size:.0f}{unit}"
+            )
+    return f"{value:.0f}"
+
+
+def money(dollars: float | None) -> str:
+    """Return a cost; a price that is unknown is no cost of 0."""
+    if dollars is None:
+        return text("common.unpriced")
+    return f"${dollars:.4f}" if 0 < dollars < 1 else f"${dollars:,.2f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time with a unit that suits its length."""
+    if seconds is None:
+        return NONE
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.0f}\u202fµs"
+    if seconds < 1:
+        return f"{seconds * 1e3:.3g}\u202fms"
+    if seconds < 120:
+        return f"{seconds:.3g}\u202fs"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f}\u202fmin"
+    if seconds < 172_800:
+        return f"{seconds / 3600:.1f}\u202fh"
+    return f"{seconds / 86_400:.0f}\u202fd"
+
+
+def middle(value: str | None, longest: int = _LONGEST) -> str:
+    """Return a text whose middle is left out if it is long."""
+    if not value:
+        return NONE
+    if len(value) <= longest:
+        return value
+    side = (longest - 1) // 2
+    return f"{value[:side]}…{value[-side:]}"
+
+
+def clock_time(iso: str) -> str:
+    """Return day and time of a time in ISO 8601."""
+    try:
+        return datetime.fromisoformat(iso).strftime("%m-%d %H:%M:%S")
+    except ValueError:
+        return iso
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from antigravity.dashboard.files import address_of
+
+    made = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(t=text, text_or=text_or, file=address_of)
+    filters: dict[str, Callable[..., str]] = {
+        "number": number,
+        "short": short_number,
+        "money": money,
+        "duration": duration,
+        "middle": middle,
+        "clock": clock_time,
+        "wide": partial(middle, longest=80),
+    }
+    made.filters.update(filters)
+    return made

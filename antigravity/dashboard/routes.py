@@ -1,0 +1,115 @@
+"""The paths of the dashboard.  What makes its pages is imported with the first request for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.defer import Deferred
+
+from antigravity.config.settings import ProxySettings
+from antigravity.dashboard.sessions import LINK_AGE, Sessions
+from antigravity.interfaces.administration import IAdministration
+from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.ledger import ILedger
+from antigravity.ir.errors import GatewayError
+from antigravity.web.authentication import DASHBOARD_PATH, Authenticator
+from antigravity.web.json_body import read_json
+from antigravity.web.request_head import RequestHead
+
+if TYPE_CHECKING:
+    from antigravity.dashboard.live import LiveStream
+    from antigravity.dashboard.site import DashboardSite
+    from antigravity.web.pages import Handler, Paths
+
+_SHOWN: Final = ("GET", "HEAD")
+#: Every path below :data:`DASHBOARD_PATH`: its methods, and the method of the site that serves it.
+_PATHS: Final = {
+    "": (_SHOWN, "now"),
+    "/now": (_SHOWN, "now_panel"),
+    "/link": (("GET",), "use_link"),
+    "/sign-in": (("POST",), "sign_in"),
+    "/sign-out": (("POST",), "sign_out"),
+    "/requests": (_SHOWN, "requests"),
+    "/requests/new": (_SHOWN, "new_requests"),
+    "/requests/<request_id>": (_SHOWN, "request"),
+    "/usage": (_SHOWN, "usage"),
+    "/accounts": (_SHOWN, "accounts"),
+    "/accounts/fix": (("POST",), "fix_account"),
+    "/accounts/<account>/unlock": (("POST",), "unlock_account"),
+    "/live": (("GET",), "live"),
+    "/static/<digest>/<name>": (_SHOWN, "static"),
+}
+
+
+class DashboardState:
+    """What outlives a configuration: sessions, and the streams of live pages.
+
+    :param clock: the reactor.
+    """
+
+    def __init__(self, clock: Any) -> None:
+        self.clock = clock
+        self.sessions = Sessions(clock.seconds)
+        self.streams: set[LiveStream] = set()
+
+    def stop(self) -> None:
+        """End all streams, because the gateway stops."""
+        for stream in tuple(self.streams):
+            stream.end()
+
+
+class DashboardRoutes:
+    """The routes of the dashboard over one configuration."""
+
+    def __init__(
+        self,
+        state: DashboardState,
+        proxy: ProxySettings,
+        administration: IAdministration,
+        ledger: ILedger,
+    ) -> None:
+        self._state = state
+        self._authenticator = Authenticator(proxy)
+        self._administration = administration
+        self._ledger = ledger
+        self._made: DashboardSite | None = None
+
+    def paths(self) -> Paths:
+        """Return every path of a page with its methods and handler."""
+        return {
+            f"{DASHBOARD_PATH}{path}": (methods, self._handler(name))
+            for path, (methods, name) in _PATHS.items()
+        }
+
+    def operator_paths(self) -> Paths:
+        """Return the path of the operator's API that makes links."""
+        return {"/admin/dashboard/link": (("POST",), self._make_link)}
+
+    def render_error(self, error: GatewayError, head: RequestHead) -> Reply:
+        """Return the page that shows an error."""
+        return self._site().render_error(error, head)
+
+    def _handler(self, name: str) -> Handler:
+        def handle(request: Any, **names: Any) -> Deferred[None] | None:
+            serve: Callable[..., Deferred[None] | None] = getattr(self._site(), name)
+            return serve(request, **names)
+
+        return handle
+
+    def _site(self) -> DashboardSite:
+        if self._made is None:
+            from antigravity.dashboard.site import DashboardSite
+
+            self._made = DashboardSite(
+                self._state, self._authenticator, self._administration, self._ledger
+            )
+        return self._made
+
+    def _make_link(self, request: Any) -> None:
+        from antigravity.dashboard.replies import write_json
+
+        read_json(request, dict, "{}", empty=b"{}")
+        token = self._state.sessions.make_link(self._authenticator.administrator_principal)
+        path = f"{DASHBOARD_PATH}/link?token={token}"
+        write_json(request, {"path": path, "expires_in": LINK_AGE})

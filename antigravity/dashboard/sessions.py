@@ -1,0 +1,112 @@
+"""Sessions of the dashboard and links that begin one, in memory only."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import blake2b
+from hmac import compare_digest
+from secrets import token_urlsafe
+from typing import Final
+
+from msgspec import Struct
+
+#: The most sessions, and links, at a time; the oldest ones end first.
+MAX_SESSIONS: Final = 64
+MAX_LINKS: Final = 16
+#: Seconds until a session ends, and until it ends without a request.
+MAX_AGE: Final = 12 * 3600.0
+MAX_IDLE: Final = 2 * 3600.0
+#: Seconds in which a link can be used.
+LINK_AGE: Final = 60.0
+
+
+class Session(Struct):
+    """A browser that has signed in.
+
+    ``csrf`` is the token that its changes carry.  ``principal`` is the opaque name of the admin
+    key with which it signed in: it ends when that key changes.
+    """
+
+    principal: str
+    csrf: str
+    started: float
+    used: float
+
+    def permits(self, csrf: str) -> bool:
+        """Return whether ``csrf`` is this session's token."""
+        return compare_digest(self.csrf.encode(), csrf.encode("utf-8", "replace"))
+
+
+class Sessions:
+    """All sessions.  ``now`` returns seconds of any monotonic clock.
+
+    Only hashes of the tokens are in memory, so that looking one up takes the same time for all.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._sessions: OrderedDict[bytes, Session] = OrderedDict()
+        self._links: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def start(self, principal: str) -> str:
+        """Start a session, and return its token."""
+        token, now = token_urlsafe(32), self._now()
+        self._sessions[_hash(token)] = Session(principal, token_urlsafe(24), now, now)
+        while len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)
+        return token
+
+    def find(self, token: str, principal: str) -> Session | None:
+        """Return the session with ``token``, if it has not ended.
+
+        :param principal: the name of the current admin key, ``""`` if there is none.
+        """
+        session = self._sessions.get(_hash(token)) if token else None
+        if session is None:
+            return None
+        now = self._now()
+        if (
+            session.principal != principal
+            or now - session.started > MAX_AGE
+            or now - session.used > MAX_IDLE
+        ):
+            self.end(token)
+            return None
+        session.used = now
+        return session
+
+    def has(self, token: str) -> bool:
+        """Return whether a session is open; unlike :meth:`find` this does not count as its use."""
+        session = self._sessions.get(_hash(token))
+        now = self._now()
+        return session is not None and now - session.started <= MAX_AGE
+
+    def end(self, token: str) -> None:
+        """End a session, if there is one."""
+        self._sessions.pop(_hash(token), None)
+
+    def make_link(self, principal: str) -> str:
+        """Return a token that starts one session of ``principal``."""
+        token = token_urlsafe(32)
+        self._links[_hash(token)] = principal, self._now()
+        while len(self._links) > MAX_LINKS:
+            self._links.popitem(last=False)
+        return token
+
+    def use_link(self, token: str, principal: str) -> str | None:
+        """Start a session with the token of a link, and return the session's token.
+
+        Return ``None`` if the link is unknown, used, or too old, or the admin key has changed.
+        """
+        owner, made = self._links.pop(_hash(token), ("", 0.0))
+        if not owner or owner != principal or self._now() - made > LINK_AGE:
+            return None
+        return self.start(owner)
+
+
+def _hash(token: str) -> bytes:
+    return blake2b(token.encode("utf-8", "replace"), digest_size=16, person=b"dashboard").digest()

@@ -1,0 +1,306 @@
+"""The pages of the dashboard, for browsers that have signed in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qs, quote
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from antigravity.dashboard import (
+    accounts_page,
+    now_page,
+    request_page,
+    requests_page,
+    usage_page,
+)
+from antigravity.dashboard.context import Page, PageContext
+from antigravity.dashboard.files import static_files
+from antigravity.dashboard.live import MAX_STREAMS, LiveStream
+from antigravity.dashboard.rendering import render, text
+from antigravity.dashboard.replies import html, redirect, static, write
+from antigravity.dashboard.routes import DashboardState
+from antigravity.dashboard.sessions import MAX_AGE, Session
+from antigravity.deferreds import call_in_thread
+from antigravity.interfaces.administration import IAdministration
+from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.ledger import ILedger
+from antigravity.ir.errors import (
+    AuthenticationError,
+    GatewayError,
+    InvalidRequestError,
+    MethodNotAllowedError,
+    NotFoundError,
+    OverloadedError,
+    PermissionDeniedError,
+)
+from antigravity.web.authentication import DASHBOARD_PATH, Authenticator
+from antigravity.web.request import head_of, pop_small_body
+from antigravity.web.request_head import RequestHead
+
+COOKIE: Final = "antigravity_dashboard"
+_SIGN_IN: Final = f"{DASHBOARD_PATH}/sign-in"
+_MOST_FIELDS: Final = 50
+#: What the layout of every page needs.
+_COMMON: Final[Mapping[str, Any]] = {"page": "", "session": None}
+
+Build = Callable[[PageContext], Coroutine[Any, Any, Page]]
+
+
+class DashboardSite:
+    """The handlers of all pages; each checks its session."""
+
+    def __init__(
+        self,
+        state: DashboardState,
+        authenticator: Authenticator,
+        administration: IAdministration,
+        ledger: ILedger,
+    ) -> None:
+        self._state = state
+        self._authenticator = authenticator
+        self._administration = administration
+        self._ledger = ledger
+
+    # -- pages --
+
+    def now(self, request: Any) -> Deferred[None]:
+        """Show what happens now."""
+        return self._show(request, now_page.build)
+
+    def now_panel(self, request: Any) -> Deferred[None]:
+        """Show the part of that page that changes."""
+        return self._show_part(request, now_page.build_panel)
+
+    def requests(self, request: Any) -> Deferred[None]:
+        """List finished requests."""
+        return self._show(request, requests_page.build)
+
+    def new_requests(self, request: Any) -> Deferred[None]:
+        """Show the rows of new requests."""
+        return self._show_part(request, requests_page.build_new)
+
+    def request(self, request: Any, request_id: str) -> Deferred[None]:
+        """Show one request."""
+        return self._show(request, lambda context: request_page.build(context, request_id))
+
+    def usage(self, request: Any) -> Deferred[None]:
+        """Show tokens and costs."""
+        return self._show(request, usage_page.build)
+
+    def accounts(self, request: Any) -> Deferred[None]:
+        """Show the accounts."""
+        return self._show(request, accounts_page.build)
+
+    # -- changes --
+
+    def unlock_account(self, request: Any, account: str) -> None:
+        """End the locks of an account, for the model of the form or for all."""
+        form = self._read_change(request)
+        done = self._administration.unlock_account(account, form.get("model", ""))
+        self._to_accounts(request, text("accounts.unlocked", number=done["unlocked"]))
+
+    def fix_account(self, request: Any) -> None:
+        """Use one account for every request that it can serve, or the policy again."""
+        account = self._read_change(request).get("account", "")
+        known: Any = self._administration.status()["pool"]
+        if account and account not in {each["id"] for each in known["accounts"]}:
+            raise NotFoundError(f"The account {account[:100]!r} does not exist.")
+        self._administration.fix_account(account or None)
+        name = "accounts.fixed_now" if account else "accounts.automatic_now"
+        self._to_accounts(request, text(name))
+
+    # -- sessions --
+
+    def sign_in(self, request: Any) -> None:
+        """Start a session for the admin key of the form."""
+        form = _read_form(request)
+        principal = self._authenticator.administrator([form.get("key", "").strip()])
+        token = self._state.sessions.start(principal)
+        write(redirect(_page_address(form.get("to", "")), _cookie(request, token)), request)
+
+    def use_link(self, request: Any) -> Deferred[None]:
+        """Start a session for a link.
+
+        The response is a page that leads to the dashboard, because browsers do not send a strict
+        cookie with a redirect that began on another site.
+        """
+        _require_get(request)
+        token = self._state.sessions.use_link(
+            head_of(request).query.get("token", ""), self._authenticator.administrator_principal
+        )
+        if token is None:
+            raise AuthenticationError(text("sign_in.bad_link"), code="bad_link")
+        page = Page("link.html", {"to": DASHBOARD_PATH}, headers=_cookie(request, token))
+        return self._render(request, page)
+
+    def sign_out(self, request: Any) -> None:
+        """End the session."""
+        self._read_change(request)
+        self._state.sessions.end(_token(request))
+        write(redirect(DASHBOARD_PATH, _cookie(request, "")), request)
+
+    # -- what needs no page --
+
+    def live(self, request: Any) -> Deferred[None]:
+        """Stream the numbers of new requests."""
+        _require_get(request)
+        self._require_session(request)
+        streams = self._state.streams
+        if len(streams) >= MAX_STREAMS:
+            raise OverloadedError("Too many live pages are open.  Close some of them.")
+        token = _token(request)
+        stream = LiveStream(
+            self._state.clock,
+            request,
+            self._ledger.listen,
+            lambda: self._state.sessions.has(token),
+            streams.discard,
+        )
+        streams.add(stream)
+        return stream.start()
+
+    def static(self, request: Any, digest: str, name: str) -> None:
+        """Serve a file; it needs no session."""
+        found = static_files().get(name)
+        if found is None or found.digest != digest:
+            raise NotFoundError("File not found.", code="file_not_found")
+        write(static(found.content, found.kind), request)
+
+    def render_error(self, error: GatewayError, head: RequestHead) -> Reply:
+        """Return the page that shows an error: for a missing session the one to sign in."""
+        headers = () if "hx-request" not in head.headers else (("HX-Redirect", DASHBOARD_PATH),)
+        if isinstance(error, AuthenticationError) or error.code == "too_many_wrong_keys":
+            to = head.path if head.method == "GET" else ""
+            values = self._sign_in_values(to, "" if error.code == "no_session" else error.message)
+            return html(render("sign_in.html", values), error.status, headers)
+        return html(render("problem.html", _problem(error, None)), error.status)
+
+    # -- internals --
+
+    def _show(self, request: Any, build: Build) -> Deferred[None]:
+        session = self._session(request)
+        if session is None:
+            head = head_of(request)
+            values = self._sign_in_values(head.path, "")
+            return self._render(request, Page("sign_in.html", values))
+        made = Deferred.fromCoroutine(build(self._context(request, session)))
+        made.addErrback(_problem_page, session)
+        return made.addCallback(lambda page: self._render(request, page, session))
+
+    def _show_part(self, request: Any, build: Build) -> Deferred[None]:
+        session = self._require_session(request)
+        made = Deferred.fromCoroutine(build(self._context(request, session)))
+        return made.addCallback(lambda page: self._render(request, page, session))
+
+    def _context(self, request: Any, session: Session) -> PageContext:
+        return PageContext(
+            session,
+            head_of(request).query,
+            self._administration,
+            self._ledger,
+            time.time(),
+            self._state.clock.seconds(),
+        )
+
+    def _render(self, request: Any, page: Page, session: Session | None = None) -> Deferred[None]:
+        values = {**_COMMON, "session": session, "url": _base_url(request), **page.values}
+        made: Deferred[str] = call_in_thread(self._state.clock, render, page.template, values)
+        return made.addCallback(
+            lambda content: write(html(content, page.status, page.headers), request)
+        )
+
+    def _session(self, request: Any) -> Session | None:
+        principal = self._authenticator.administrator_principal
+        return self._state.sessions.find(_token(request), principal)
+
+    def _require_session(self, request: Any) -> Session:
+        session = self._session(request)
+        if session is None:
+            raise AuthenticationError(text("sign_in.needed"), code="no_session")
+        return session
+
+    def _read_change(self, request: Any) -> dict[str, str]:
+        """Return the form of a change.
+
+        :raises AuthenticationError: if there is no session.
+        :raises PermissionDeniedError: if the form lacks the session's token.
+        """
+        session = self._require_session(request)
+        form = _read_form(request)
+        sent = head_of(request).header("x-csrf-token") or form.get("csrf", "")
+        if not session.permits(sent):
+            raise PermissionDeniedError(text("sign_in.bad_csrf"), code="bad_csrf_token")
+        return form
+
+    def _sign_in_values(self, to: str, problem: str) -> dict[str, Any]:
+        is_off = not self._authenticator.administrator_principal
+        return {
+            **_COMMON,
+            "action": _SIGN_IN,
+            "to": _page_address(to),
+            "problem": "" if is_off else problem,
+            "is_off": is_off,
+        }
+
+    def _to_accounts(self, request: Any, done: str) -> None:
+        write(redirect(f"{DASHBOARD_PATH}/accounts?done={quote(done)}"), request)
+
+
+def _problem_page(failure: Failure, session: Session) -> Page:
+    """Return the page for a ``GatewayError``; others are raised again."""
+    failure.trap(GatewayError)
+    error: GatewayError = failure.value  # type: ignore[assignment]
+    return Page("problem.html", _problem(error, session), error.status)
+
+
+def _problem(error: GatewayError, session: Session | None) -> Mapping[str, Any]:
+    return {**_COMMON, "session": session, "message": error.message, "status": error.status}
+
+
+def _require_get(request: Any) -> None:
+    """Refuse ``HEAD``, which is routed like ``GET``: programs look at addresses with it."""
+    if head_of(request).method != "GET":
+        raise MethodNotAllowedError("Use GET here.")
+
+
+def _base_url(request: Any) -> str:
+    scheme = "https" if request.isSecure() else "http"
+    return f"{scheme}://{head_of(request).host or 'localhost'}"
+
+
+def _token(request: Any) -> str:
+    value: bytes | None = request.getCookie(COOKIE.encode())
+    return "" if value is None else value.decode("latin-1")
+
+
+def _cookie(request: Any, token: str) -> tuple[tuple[str, str], ...]:
+    """Return the header that sets the cookie, or removes it."""
+    age = int(MAX_AGE) if token else 0
+    secure = request.isSecure() or head_of(request).header("x-forwarded-proto") == "https"
+    value = f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path={DASHBOARD_PATH}; Max-Age={age}"
+    return (("Set-Cookie", f"{value}; Secure" if secure else value),)
+
+
+def _page_address(to: str) -> str:
+    """Return the address of a page after the sign-in, never one of another site."""
+    pages = ("/requests", "/usage", "/accounts")
+    return (
+        to if to.startswith(tuple(f"{DASHBOARD_PATH}{page}" for page in pages)) else DASHBOARD_PATH
+    )
+
+
+def _read_form(request: Any) -> dict[str, str]:
+    """Return the fields of a form.
+
+    :raises InvalidRequestError: if the body is not a form.
+    """
+    try:
+        body = pop_small_body(request).decode()
+        found = parse_qs(body, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise InvalidRequestError("The body is not a form.") from None
+    return {name: values[-1] for name, values in found.items()}

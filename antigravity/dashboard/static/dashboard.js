@@ -1,0 +1,143 @@
+// The parts of the dashboard that are live, and its chart.
+"use strict";
+
+// Times are written in the browser's time zone; the exact one stays in the title.
+function showLocalTimes(root) {
+  for (const time of root.querySelectorAll("td time[datetime]")) {
+    const date = new Date(time.dateTime);
+    if (!isNaN(date)) {
+      const pad = (value) => String(value).padStart(2, "0");
+      time.textContent = `${pad(date.getMonth() + 1)}-${pad(date.getDate())} ` +
+        [date.getHours(), date.getMinutes(), date.getSeconds()].map(pad).join(":");
+      time.title = date.toString();
+    }
+  }
+}
+
+// New requests are fetched one batch at a time; a pause button holds the list.
+function startLive(live) {
+  const MOST_ROWS = 500;
+  const state = document.getElementById("live-state");
+  const button = document.getElementById("pause");
+  const rows = document.getElementById("rows");
+  const stream = new EventSource(live.dataset.stream);
+  let newest = live.dataset.newest, paused = false, busy = false, waiting = 0, lost = false;
+
+  function show() {
+    const label = lost ? live.dataset.lost : paused ? live.dataset.paused : live.dataset.live;
+    state.textContent = paused && waiting ? `${label} – ${waiting} ${live.dataset.waiting}` : label;
+    button.textContent = paused ? live.dataset.resume : live.dataset.pause;
+    button.setAttribute("aria-pressed", String(paused));
+  }
+  function fetchNew() {
+    if (!paused && !busy && waiting) {
+      busy = true;
+      waiting = 0;
+      htmx.trigger(live, "ledger");
+    }
+  }
+  function toggle() {
+    paused = !paused;
+    fetchNew();
+    show();
+  }
+  stream.addEventListener("requests", (event) => {
+    waiting += Number(event.data);
+    fetchNew();
+    show();
+  });
+  stream.onopen = () => {
+    if (lost) {
+      lost = false;
+      waiting += 1;
+      fetchNew();
+      show();
+    }
+  };
+  stream.onerror = () => { lost = true; show(); };
+  window.addEventListener("pagehide", () => stream.close());
+  live.addEventListener("htmx:configRequest", (event) => {
+    event.detail.parameters.after = newest;
+  });
+  live.addEventListener("htmx:afterRequest", (event) => {
+    busy = false;
+    if (event.detail.successful) {
+      newest = event.detail.xhr.getResponseHeader("X-Newest") || newest;
+      const empty = document.getElementById("empty");
+      if (empty && rows.children.length) empty.remove();
+      while (rows.children.length > MOST_ROWS) rows.lastElementChild.remove();
+      showLocalTimes(rows);
+    }
+    setTimeout(fetchNew, 500);
+  });
+  button.addEventListener("click", toggle);
+  document.addEventListener("keydown", (event) => {
+    const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
+    if (event.key === "p" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) toggle();
+  });
+}
+
+// A chart of stacked bars: each series is drawn as the sum of it and those before it.
+function drawChart(element) {
+  const data = JSON.parse(element.dataset.chart);
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const x = data.periods.map((_, index) => index);
+  const sums = new Array(x.length).fill(0);
+  const format = new Intl.NumberFormat(undefined, {
+    notation: "compact", maximumFractionDigits: data.measure === "cost" ? 4 : 1,
+  });
+  const show = (value) => value == null ? "–" : (data.measure === "cost" ? "$" : "") + format.format(value);
+  const stacked = data.series.map((each, number) => {
+    each.values.forEach((value, index) => { sums[index] += value; });
+    return {
+      values: sums.slice(),
+      options: {
+        label: each.name || element.dataset.others,
+        value: (_, __, ___, index) => show(index == null ? null : each.values[index]),
+        fill: colour(each.name ? `--c${number}` : "--c7"),
+        stroke: colour(each.name ? `--c${number}` : "--c7"),
+        width: 0,
+        paths: uPlot.paths.bars({ size: [0.8, 64] }),
+        points: { show: false },
+      },
+    };
+  }).reverse();  // the largest bars are drawn first
+  const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+  const chart = new uPlot({
+    width: element.clientWidth, height: 240,
+    scales: { x: { time: false, range: [-0.6, x.length - 0.4] }, y: { range: (_, __, max) => [0, max || 1] } },
+    cursor: { drag: { x: false, y: false } },
+    series: [
+      { label: "", value: (_, value) => value == null ? "–" : data.periods[value] },
+      ...stacked.map((each) => each.options),
+    ],
+    axes: [
+      { ...axis, values: (_, splits) => splits.map((at) => data.periods[at] || ""),
+        incrs: [1, 2, 3, 6, 12, 24, 48, 96], space: 96, grid: { show: false } },
+      { ...axis, size: 64, values: (_, splits) => splits.map(show) },
+    ],
+  }, [x, ...stacked.map((each) => each.values)], element);
+  new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: 240 })).observe(element);
+}
+
+function offerLocalZone(select) {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && ![...select.options].some((option) => option.value === zone)) {
+    select.add(new Option(zone, zone));
+  }
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  showLocalTimes(document);
+  const live = document.getElementById("live");
+  if (live) startLive(live);
+  const chart = document.getElementById("chart");
+  if (chart && chart.dataset.chart) drawChart(chart);
+  const zone = document.querySelector("select[name=zone]");
+  if (zone) offerLocalZone(zone);
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest("tr[data-href]");
+    if (row && !event.target.closest("a,button") && !getSelection().toString()) location.href = row.dataset.href;
+  });
+});

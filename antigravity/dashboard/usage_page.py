@@ -1,0 +1,122 @@
+"""Tokens and costs by time, model, account, key, client and upstream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+
+from antigravity.daemon.time_zone import zone_name
+from antigravity.dashboard.address import RANGES, Address, request_list
+from antigravity.dashboard.context import Page, PageContext
+from antigravity.interfaces.ledger import Sums, UsageQuestion, UsageReport, UsageRow
+
+_GROUPS: Final = ("model", "account", "upstream", "client", "client_key")
+#: The periods of each time range, the default first: a chart has a few hundred points at most.
+_UNITS: Final = {
+    "1h": ("hour",),
+    "24h": ("hour", "day"),
+    "7d": ("day", "hour"),
+    "30d": ("day", "month"),
+    "365d": ("month", "day"),
+}
+#: Groups with a colour of their own; the others are one.
+_COLOURS: Final = 7
+
+Measure = Literal["tokens", "cost", "requests"]
+
+
+class UsageFilters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The query of the page; an empty ``unit`` stands for the one that fits the range."""
+
+    since: Literal["1h", "24h", "7d", "30d", "365d"] = "24h"
+    unit: Literal["", "hour", "day", "month"] = ""
+    by: Literal["model", "account", "upstream", "client", "client_key"] = "model"
+    measure: Measure = "tokens"
+    zone: str = ""
+    model: str = ""
+    account: str = ""
+    upstream: str = ""
+    client: str = ""
+    client_key: str = ""
+
+    def question(self, now: float, by: str) -> UsageQuestion:
+        """Return the question to the ledger."""
+        return UsageQuestion(
+            since=now - RANGES[self.since],
+            by=by,
+            zone=self.zone or zone_name(),
+            model=self.model or None,
+            account=self.account or None,
+            upstream=self.upstream or None,
+            client=self.client or None,
+            client_key=self.client_key or None,
+        )
+
+
+class Series(Struct, frozen=True):
+    """The values of one group in each period."""
+
+    name: str
+    values: list[float]
+
+
+async def build(context: PageContext) -> Page:
+    """Return the page."""
+    filters = context.read(UsageFilters)
+    units = _UNITS[filters.since]
+    unit = filters.unit if filters.unit in units else units[0]
+    asked: Deferred[UsageReport] = context.ledger.usage(filters.question(context.now, filters.by))
+    total = await asked
+    report = await context.ledger.usage(filters.question(context.now, f"{unit},{filters.by}"))
+    periods, series = chart_data(report.rows, total.rows, filters.by, filters.measure)
+    values: dict[str, Any] = {
+        "page": "usage",
+        "filters": filters,
+        "address": Address("usage", filters),
+        "link": request_list,
+        "ranges": list(_UNITS),
+        "units": units,
+        "unit": unit,
+        "groups": _GROUPS,
+        "measures": ("tokens", "cost", "requests"),
+        "zone": filters.zone or zone_name(),
+        "report": total,
+        "refused": ", ".join(f"{number} {kind}" for kind, number in total.refused.items()),
+        "periods": periods,
+        "series": series,
+        "chart": msgspec.json.encode(
+            {"periods": periods, "series": series, "measure": filters.measure}
+        ).decode(),
+    }
+    return Page("usage.html", values)
+
+
+def chart_data(
+    rows: Sequence[UsageRow], groups: Sequence[UsageRow], by: str, measure: Measure
+) -> tuple[list[str], list[Series]]:
+    """Return the periods, oldest first, and the values of the largest groups and of the others."""
+    ranked = sorted(groups, key=lambda row: -value_of(row.sums, measure))
+    names = [getattr(row, by) or "" for row in ranked if value_of(row.sums, measure)]
+    shown = names[:_COLOURS]
+    periods = sorted({row.period or "" for row in rows})
+    place = {period: number for number, period in enumerate(periods)}
+    found = {name: [0.0] * len(periods) for name in shown}
+    others = [0.0] * len(periods)
+    for row in rows:
+        values = found.get(getattr(row, by) or "", others)
+        values[place[row.period or ""]] += value_of(row.sums, measure)
+    series = [Series(name, values) for name, values in found.items()]
+    if any(others):
+        series.append(Series("", others))
+    return periods, series
+
+
+def value_of(sums: Sums, measure: Measure) -> float:
+    """Return what a chart shows of sums."""
+    if measure == "tokens":
+        return float(sums.tokens.total)
+    return sums.cost if measure == "cost" else float(sums.requests)

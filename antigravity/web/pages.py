@@ -1,0 +1,29 @@
+"""Pages for browsers: paths of their own, which a session opens instead of a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from antigravity.interfaces.exchange import Reply
+from antigravity.ir.errors import GatewayError
+from antigravity.web.request_head import RequestHead
+
+Handler = Callable[..., Deferred[None] | None]
+#: Paths with their methods and handlers.
+Paths = Mapping[str, tuple[tuple[str, ...], Handler]]
+
+
+class Pages(Protocol):
+    """The pages of the dashboard."""
+
+    def paths(self) -> Paths:
+        """Return every path of a page; each checks its session."""
+
+    def operator_paths(self) -> Paths:
+        """Return the paths of the operator's API that belong to the pages."""
+
+    def render_error(self, error: GatewayError, head: RequestHead) -> Reply:
+        """Return the page that shows an error."""

@@ -1,0 +1,85 @@
+"""A gateway whose dashboard is open in a browser without scripts."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+import treq
+from twisted.internet import reactor as default_reactor
+
+from antigravity.config.secret import Secret
+from tests.service.account_fixture import AccountCase
+
+reactor: Any = default_reactor
+ADMIN = "sk-admin-key-of-the-tests"
+
+
+class DashboardCase(AccountCase):
+    """Opens pages of a gateway's dashboard."""
+
+    cookie = ""
+
+    async def open(self, *secrets: str, **proxy: Any) -> None:
+        """Start a gateway, and sign in."""
+        await self.start(*(secrets or ("one",)), **{"admin_key": Secret(ADMIN), **proxy})
+        await self.sign_in()
+
+    @property
+    def address(self) -> str:
+        assert self.gateway is not None
+        assert self.gateway.listener is not None
+        return f"http://127.0.0.1:{self.gateway.listener.ports[0].getHost().port}"
+
+    async def fetch(
+        self, path: str, method: str = "GET", form: dict[str, str] | None = None, **headers: str
+    ) -> Any:
+        """Return a response whose ``text`` is read; redirects are not followed."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.cookie:
+            sent.setdefault("Cookie", self.cookie)
+        if form is not None:
+            sent.setdefault("Origin", self.address)
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
+        response = await treq.request(
+            method,
+            self.address + path,
+            headers=sent,
+            data=None if form is None else urlencode(form).encode(),
+            allow_redirects=False,
+            persistent=False,
+        )
+        body = await response.content()
+        return Response(response.code, response.headers, body.decode())
+
+    async def page(self, path: str) -> str:
+        """Return a page that is shown without an error."""
+        response = await self.fetch(path)
+        self.assertEqual(response.code, 200, response.text)
+        return response.text
+
+    async def sign_in(self, key: str = ADMIN) -> Any:
+        """Sign in with the form."""
+        response = await self.fetch("/dashboard/sign-in", "POST", {"key": key, "to": ""})
+        if response.code == 303:
+            self.cookie = response.header("set-cookie").partition(";")[0]
+        return response
+
+    async def csrf(self) -> str:
+        """Return the token of the session."""
+        found = re.search(r'name="csrf" value="([^"]+)"', await self.page("/dashboard"))
+        assert found is not None
+        return found[1]
+
+
+class Response:
+    """A response with its text."""
+
+    def __init__(self, code: int, headers: Any, text: str) -> None:
+        self.code = code
+        self.text = text
+        self._headers = headers
+
+    def header(self, name: str) -> str:
+        return ", ".join(self._headers.getRawHeaders(name, []))
