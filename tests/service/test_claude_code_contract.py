@@ -264,7 +264,18 @@ def test_member_of_the_body_passes_as_it_is(gateway: MemoryGateway, feature: str
 
 
 @pytest.mark.parametrize("model", [OTHER, "gemini/gemini-2.5-flash"])
-@pytest.mark.parametrize("feature", PAIRS)
+def test_compaction_that_another_provider_has_not_is_an_error(
+    gateway: MemoryGateway, model: str
+) -> None:
+    """A plain answer would replace the conversation."""
+    body = {**BODY, **PAIRS["compaction"]}
+    answer = gateway.ask("anthropic", model, body, anthropic_beta=BETA)
+    assert answer.status == 400
+    assert "compaction" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("model", [OTHER, "gemini/gemini-2.5-flash"])
+@pytest.mark.parametrize("feature", sorted(PAIRS.keys() - {"compaction"}))
 def test_member_that_another_provider_has_not_is_no_error(
     gateway: MemoryGateway, feature: str, model: str
 ) -> None:

@@ -11,7 +11,7 @@ from antigravity.ir.errors import GatewayError
 from antigravity.protocols import replies
 from antigravity.protocols.gemini_interactions.schema import JsonObject
 
-#: The longest delay in seconds that the SDK is told to sleep.
+#: The longest delay in seconds that a header names; the SDK sleeps for so long.
 _LONGEST_SLEEP: Final = 60.0
 _CODES: Final = {
     400: "invalid_request",
