@@ -16,7 +16,7 @@ SOURCES  := setup.cfg setup.py pyproject.toml
 PARALLEL := -n auto --maxprocesses=4 --dist=loadfile
 
 .PHONY: run test lint types tests test-without-sdks test-failed test-newest test-clients lock-clients
-.PHONY: test-conformance test-chaos bench instructions environments prices lock clean
+.PHONY: test-browser test-conformance test-chaos bench instructions environments prices lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/twistd -n --pidfile= antigravity --port $(PORT) --demo-if-empty
@@ -79,6 +79,11 @@ test-conformance: $(VENV)/test.stamp
 # Send thousands of requests to failing accounts, and a session of five hundred turns (two minutes).
 test-chaos: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -s tests/chaos $(PYTEST_OPTIONS)
+
+# Open the dashboard in the system's Chromium.
+test-browser: $(VENV)/test.stamp
+	$(BIN)/python $(INSTALL) 'playwright>=1.50'
+	$(BIN)/python -m pytest -rs tests/browser $(PYTEST_OPTIONS)
 
 # Compare the gateway with a plain proxy and other gateways; see docs/performance.rst (Linux only).
 bench: $(VENV)/run.stamp

@@ -80,6 +80,7 @@ function startLive(live) {
 // A chart of stacked bars: each series is drawn as the sum of it and those before it.
 function drawChart(element) {
   const data = JSON.parse(element.dataset.chart);
+  data.periods = data.periods.map((name) => name.replace(/^\d+-(.*)T(\d\d:\d\d).*/, "$1 $2"));
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const x = data.periods.map((_, index) => index);
@@ -109,7 +110,7 @@ function drawChart(element) {
     scales: { x: { time: false, range: [-0.6, x.length - 0.4] }, y: { range: (_, __, max) => [0, max || 1] } },
     cursor: { drag: { x: false, y: false } },
     series: [
-      { label: "", value: (_, value) => value == null ? "–" : data.periods[value] },
+      { label: element.dataset.unit, value: (_, value) => value == null ? "–" : data.periods[value] },
       ...stacked.map((each) => each.options),
     ],
     axes: [

@@ -1,0 +1,117 @@
+"""The dashboard in a real Chromium, with scripts: ``make test-browser``."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from antigravity.testing import ThreadedGateway, run_gateway
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the PATH")
+
+KEY = "sk-admin-key-of-the-tests"
+SCRIPT = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
+CHAT = "/v1/chat/completions"
+PAGES = ("", "/requests", "/usage?measure=requests", "/accounts")
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[ThreadedGateway]:
+    with run_gateway(config=f'[proxy]\nadmin_key = "{KEY}"\n') as made:
+        ask(made)
+        ask(made, SCRIPT)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        options = {"executable_path": CHROMIUM, "args": ["--no-sandbox"]}
+        browser = playwright.chromium.launch(**options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(gateway: ThreadedGateway, chromium: Any) -> Iterator[Any]:
+    """A tab that has signed in; a problem that Chromium reports fails the test."""
+    problems: list[object] = []
+    made = chromium.new_page()
+    made.on("console", lambda it: it.type in ("error", "warning") and problems.append(it.text))
+    made.on("pageerror", lambda it: problems.append(str(it)))
+    made.on("dialog", lambda it: (problems.append(it.message), it.dismiss()))
+    made.on("response", lambda it: it.status >= 400 and problems.append((it.status, it.url)))
+    made.goto(f"{gateway.url}/dashboard")
+    made.fill("#key", KEY)
+    made.press("#key", "Enter")
+    made.wait_for_selector("#panel")
+    yield made
+    made.close()
+    assert problems == []
+
+
+def ask(gateway: ThreadedGateway, model: str = "gemini-2.5-flash") -> None:
+    gateway.post(CHAT, {"model": model, "messages": [{"role": "user", "content": "hi"}]})
+
+
+def until(is_true: Callable[[], bool]) -> None:
+    """Wait for what happens in the browser: its policy forbids to evaluate conditions there."""
+    end = time.monotonic() + 30
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1200])
+def test_pages_fit_without_problems(
+    page: Any, gateway: ThreadedGateway, width: int, scheme: str
+) -> None:
+    page.set_viewport_size({"width": width, "height": 740})
+    page.emulate_media(color_scheme=scheme)
+    for path in PAGES:
+        page.goto(f"{gateway.url}/dashboard{path}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    page.goto(f"{gateway.url}/dashboard/usage?measure=requests")
+    page.wait_for_selector("#chart canvas")
+
+
+def test_list_is_live_until_it_is_paused(page: Any, gateway: ThreadedGateway) -> None:
+    page.goto(f"{gateway.url}/dashboard/requests")
+    rows = page.locator("#rows tr")
+    number = rows.count()
+    ask(gateway)
+    until(lambda: rows.count() == number + 1)
+    page.keyboard.press("p")
+    ask(gateway)
+    until(lambda: "waiting" in page.inner_text("#live-state"))
+    assert rows.count() == number + 1
+    page.click("#pause")
+    until(lambda: rows.count() == number + 2)
+
+
+def test_row_opens_request_with_mouse_and_keyboard(page: Any, gateway: ThreadedGateway) -> None:
+    page.goto(f"{gateway.url}/dashboard/requests?outcome=ok")
+    page.click("#rows tr:first-child td:nth-child(6)")
+    page.wait_for_selector("h1.id")
+    page.go_back()
+    page.focus("#rows tr:first-child a")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1.id")
+
+
+def test_account_is_fixed_and_chosen_automatically_again(
+    page: Any, gateway: ThreadedGateway
+) -> None:
+    page.goto(f"{gateway.url}/dashboard/accounts")
+    page.click("text=Use only this >> nth=0")
+    page.click("text=Choose automatically")
+    page.wait_for_selector("text=chosen by the policy")
+    page.click("text=Sign out")
+    page.wait_for_selector("#key")
