@@ -48,6 +48,13 @@ def test_bytes_pass_unchanged(name: str, ending: bytes, sizes: list[int]) -> Non
 
 
 @pytest.mark.parametrize("name", CLIENTS)
+def test_line_end_in_two_parts_passes(name: str) -> None:
+    data = STREAMS[name].replace(b"\n", b"\r\n")
+    stream = passed(name)
+    assert stream.feed(data[:-1]) + stream.feed(data[-1:]) + stream.end(None) == data
+
+
+@pytest.mark.parametrize("name", CLIENTS)
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(part=st.floats(0.0, 0.8), known=st.booleans())
 def test_broken_stream_ends_with_error_event(name: str, part: float, known: bool) -> None:

@@ -122,8 +122,10 @@ class PassedThroughStream(TappedStream):
         encoded = self._encode_all(repaired)
         if self._rewrites or encoded is None:
             return redact_events(encoded or b"")
-        rest = redact_events(self._splitter.rest()).rstrip(b"\r\n")
-        return rest + b"\n\n" if rest else b""
+        rest = redact_events(self._splitter.rest())
+        if not rest.strip(b"\r\n"):
+            return rest  # of the end of a line that came in two parts
+        return rest.rstrip(b"\r\n") + b"\n\n"
 
     def _encode_failure(self, error: GatewayError) -> bytes:
         return self._encoder.encode(StreamFailure(error))
