@@ -6,8 +6,9 @@ from typing import Any
 
 import treq
 
+from antigravity.app.gateway import Gateway
 from antigravity.prices.price_list import PriceRules
-from tests.service.account_fixture import MODEL
+from tests.service.account_fixture import MODEL, reactor
 from tests.service.dashboard_fixture import DashboardCase
 
 PAGES = ("/dashboard", "/dashboard/requests", "/dashboard/usage", "/dashboard/accounts")
@@ -157,6 +158,23 @@ class PageTests(DashboardCase):
         self.assertEqual(done.code, 303)
         self.assertEqual(self.pool_status()["locks"], [])
         self.assertIn("locks ended", await self.page(done.header("location")))
+
+    async def test_account_whose_credential_is_refused_needs_attention(self) -> None:
+        await self.open()
+        self.assertIn("No account needs attention", await self.page("/dashboard/now"))
+        await self.ask("[[error 403 times=1]] hello")
+        self.assertEqual([each["reason"] for each in self.pool_status()["locks"]], ["credential"])
+        self.assertIn("refused its credential", await self.page("/dashboard/now"))
+        self.assertIn("■ locked", await self.page("/dashboard/accounts"))
+
+    async def test_demo_says_that_everything_is_simulated(self) -> None:
+        await self.open()
+        self.assertNotIn("DEMO", await self.page("/dashboard"))
+        await self.stop()
+        self.gateway = Gateway(reactor, self.settings, self.home, self.plugins, demo=True)
+        await self.gateway.startService()
+        await self.sign_in()
+        self.assertIn("DEMO", await self.page("/dashboard"))
 
     def pool_status(self) -> Any:
         assert self.gateway is not None
