@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ PROSE = (
 PROSE_SUFFIXES = (".py", ".rst", ".toml", ".yaml", ".conf", ".service")
 #: Matches what separates two words of a phrase: spaces, comment signs, quotes of joined literals.
 GAP = r"""(?:\s+#[\s:]*|["']\s*\n\s*[a-z]{0,2}["']|\s)+"""
+
+WORD = re.compile(r"\w+")
 
 
 class Retired(NamedTuple):
@@ -98,8 +101,7 @@ def names_in(path: Path, retired: list[Retired]) -> list[str]:
     text = path.read_text("utf-8")
     here = module_name(path)
     found = [(1, old) for old in dotted if f"{here}.".startswith(f"{old}.")]
-    last = re.compile("|".join(rf"\b{re.escape(old.rpartition('.')[2])}\b" for old in wanted))
-    if wanted and last.search(text):
+    if {old.rpartition(".")[2] for old in wanted} & set(WORD.findall(text)):
         for line, name in identifiers(ast.parse(text)):
             found += [(line, name)] if name in wanted else []
             found += [(line, old) for old in dotted if name.startswith(f"{old}.")]
@@ -112,6 +114,8 @@ def names_in(path: Path, retired: list[Retired]) -> list[str]:
 def phrases_in(path: Path, retired: list[Retired]) -> list[str]:
     """Return a message for each retired phrase in a file."""
     text = path.read_text("utf-8")
+    words = set(WORD.findall(text.lower()))
+    retired = [entry for entry in retired if set(WORD.findall(entry.old.lower())) <= words]
     return [
         f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, match.start()) + 1}: "
         f"write {entry.new!r} instead of {entry.old!r}"
@@ -120,6 +124,7 @@ def phrases_in(path: Path, retired: list[Retired]) -> list[str]:
     ]
 
 
+@cache
 def phrase_pattern(phrase: str) -> re.Pattern[str]:
     """Return what finds a phrase in prose of any layout."""
     words = GAP.join(re.escape(word) for word in phrase.split())
