@@ -17,7 +17,7 @@ from antigravity.cli.invocation import Invocation, command_options
 @click.option("--print", "only_print", is_flag=True, help="print the link, open no browser")
 @command_options
 def dashboard(invocation: Invocation, only_print: bool) -> None:
-    """Open the dashboard with a link that signs in, once and within a minute."""
+    """Open the dashboard in a browser, signed in."""
     data = request_admin(invocation, "/admin/dashboard/link", "POST")
     address = gateway_address(invocation.configuration().settings.proxy)
     link = f"{address}{data['path']}"

@@ -74,7 +74,8 @@ _TIME_OF_DAY: Final = re.compile(rf"(?P<clock>{_CLOCK}) ?(?P<zone>{_ZONE})", re.
 #: Placeholders in patterns for texts.
 MACROS: Final[Mapping[str, str]] = {
     "<duration>": (
-        rf"(?:{_AMOUNT}[ -]?{_UNIT}(?:(?:,|,? and)? ?{_AMOUNT}[ -]?{_UNIT})*"
+        # Seven units at most, so that the time to look for one is in proportion to the text.
+        rf"(?:{_AMOUNT}[ -]?{_UNIT}(?:(?:,|,? and)? ?{_AMOUNT}[ -]?{_UNIT}){{0,6}}"
         r"|PT[\dHMS.]+|\d{1,4}:\d{2}:\d{2})"
     ),
     "<date>": _DATE,

@@ -94,7 +94,8 @@ class AdministrationTests(TestCase):
         chosen = [each["upstream"] for each in body["upstreams"] if each["chosen"]]
         self.assertEqual(chosen, ["demo-anthropic"])
         self.assertTrue(all(each["reason"] for each in body["upstreams"]))
-        self.assertEqual([each["quirks"] for each in body["upstreams"] if each["chosen"]], [{}])
+        quirks = [set(each["quirks"]) for each in body["upstreams"] if each["chosen"]]
+        self.assertEqual(quirks, [{"message_threads"}])
         self.assertEqual([each["state"] for each in body["accounts"]], ["chosen"])
         self.assertEqual((await self.ask("GET", "/admin/explain"))[0], 400)
         self.assertEqual((await self.ask("GET", "/admin/explain?model=no-such"))[0], 404)
