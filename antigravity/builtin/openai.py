@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from antigravity.builtin.protocols import (
@@ -76,6 +76,7 @@ def register_protocols(register: Callable[[object], None]) -> None:
     register(embedding_client(EMBEDDINGS, f"{embeddings}_CLIENT"))
 
 
+@cache
 def _chat_server() -> Any:
     from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_SERVER
     from antigravity.protocols.openai_hybrid import accept_responses_bodies

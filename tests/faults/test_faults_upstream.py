@@ -170,7 +170,10 @@ class Credentials(FaultCase):
         for way in WAYS:
             answer = await self.ask(way, "hello")
             check_refusal(way[0], answer, 429)
-            self.assertEqual(answer.headers["retry-after"], "3600")
+            # The SDK of Interactions sleeps for as long as a header says: it gets that of Google only.
+            has_none = way[0] == "gemini_interactions" and way not in NATIVE
+            expected = None if has_none else "3600"
+            self.assertEqual(answer.headers.get("retry-after"), expected, way)
 
     async def test_transient_failure_is_retried_with_other_key(self) -> None:
         keys = [Secret("sk-two")]

@@ -12,6 +12,7 @@ from msgspec.structs import force_setattr
 from twisted.internet import reactor as default_reactor
 from twisted.trial.unittest import TestCase
 
+from antigravity.builtin import openai as builtin_openai
 from antigravity.exchange import service
 from antigravity.exchange.attempts import translated
 from antigravity.exchange.operations import token_count
@@ -108,6 +109,9 @@ class LargeRequestTests(Watching):
         return gateway
 
     async def test_large_request_is_decoded_and_translated_in_a_thread(self) -> None:
+        # It has a copy of the functions that are watched.
+        builtin_openai._chat_server.cache_clear()
+        self.addCleanup(builtin_openai._chat_server.cache_clear)
         decoding = [
             self.watch(protocol, "decode")
             for protocol in (
