@@ -170,7 +170,7 @@ class Credentials(FaultCase):
         for way in WAYS:
             answer = await self.ask(way, "hello")
             check_refusal(way[0], answer, 429)
-            # The SDK of Interactions sleeps for as long as a header says: it gets that of Google only.
+            # The SDK of Interactions sleeps for as long as a header says, so it gets only Google's.
             has_none = way[0] == "gemini_interactions" and way not in NATIVE
             expected = None if has_none else "3600"
             self.assertEqual(answer.headers.get("retry-after"), expected, way)
