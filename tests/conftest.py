@@ -31,9 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have stand-ins for the SDKs, in a run without them."""
+    """Have stand-ins for the SDKs in a run without them, and fewer examples.
+
+    Such a run is one more of the same tests, with another Python.
+    """
     if config.getoption("--without-sdks"):
         sdks.do_without()
+        settings.register_profile("fewer", settings.get_profile("house"), max_examples=25)
+        settings.load_profile("fewer")
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
