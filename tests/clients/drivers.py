@@ -215,7 +215,10 @@ class OpenCode(Driver):
     def environment(self, gateway: str) -> Mapping[str, str]:
         def provider(base: str, model: str, **more: str) -> dict[str, Any]:
             options = {"baseURL": gateway + base, "apiKey": KEY}
-            return {**more, "options": options, "models": {model: {"name": model}}}
+            known: dict[str, Any] = {"name": model}
+            if "npm" in more:  # opencode knows nothing of such a model, and wants 32,000 tokens
+                known["limit"] = {"context": 128_000, "output": 16_384}
+            return {**more, "options": options, "models": {model: known}}
 
         settings = {
             "share": "disabled",
