@@ -68,7 +68,11 @@ class Database:
             if not self.path.exists():
                 raise LedgerError(f"{self.path} does not exist")
             connection = self._connect()
-            connection.execute("PRAGMA query_only = ON")
+            try:
+                connection.execute("PRAGMA query_only = ON")
+            except BaseException:
+                connection.close()
+                raise
             connection.row_factory = sqlite3.Row
         return connection
 
@@ -90,8 +94,12 @@ class Database:
         connection = sqlite3.connect(
             self.path, timeout=_LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
         )
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _make_private(self) -> None:

@@ -216,6 +216,8 @@ class Ledger(Service):
         now, bounds = self._now(), self.bounds
         while self._writing is not None:
             yield self._writing_ended()
+        if not self.running:
+            return
         more = yield self._in_writer(lambda worker: worker.keep_bounds(bounds, now))
         if self.running:
             pause = _RETENTION_STEP if more else _RETENTION_INTERVAL
