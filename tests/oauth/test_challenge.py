@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from antigravity.oauth import challenge
 from antigravity.oauth.addresses import covers, resource_of
 from antigravity.oauth.challenge import Challenge, find_challenge
 
@@ -41,6 +44,14 @@ def test_huge_challenge_is_bounded() -> None:
     assert found is not None
     assert len(found.scopes) <= 100
     assert find_challenge(["Bearer " + 'a="' * 10**6]) == Challenge()
+
+
+@pytest.mark.parametrize("text", ["a" * 99 + ";", "a=" + "b" * 99 + ";", 'a"' * 99 + ";"])
+def test_parts_of_challenge_are_matched_once(text: str) -> None:
+    matches = [match.group() for match in challenge._PART.finditer(text)]
+    assert "".join(matches) == text
+    names = [one for one in matches if one[0] in "ab"]
+    assert len(names) == len(re.findall("[ab]+", text))  # no name in pieces
 
 
 @pytest.mark.parametrize(
