@@ -121,7 +121,9 @@ class RequestMetrics:
         A model that no upstream was asked for has no name here: clients choose it.
         """
         operation, protocol, upstream, model = key
-        labels = Labels(operation, protocol, upstream, model[:_NAME_LIMIT] if upstream else "")
+        # Names of models can hold halves of characters, which the page cannot.
+        name = model[:_NAME_LIMIT].encode("utf-8", "replace").decode() if upstream else ""
+        labels = Labels(operation, protocol, upstream, name)
         if len(self.sums) >= _LIMIT and labels not in self.sums:
             labels = Labels(operation, protocol, upstream, OTHER)
         found = self.sums.get(labels)

@@ -114,6 +114,12 @@ def test_labels_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "guess" not in str(found)
 
 
+def test_half_of_a_character_in_the_name_of_a_model_does_not_end_the_page() -> None:
+    metrics = RequestMetrics()
+    metrics.add(make_record(1, mapped_model="model-\ud83d"))
+    assert value(samples(metrics), "antigravity_requests_total", model="model-?") == 1
+
+
 def test_no_key_or_address_is_a_label() -> None:
     metrics = RequestMetrics()
     metrics.add(make_record(1, principal="0123456789abcdef"))
