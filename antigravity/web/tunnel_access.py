@@ -6,11 +6,12 @@ from typing import Final
 from urllib.parse import unquote
 
 from antigravity.ir.errors import NotFoundError
+from antigravity.web.authentication import METRICS_PATH
 from antigravity.web.host_policy import host_name
 from antigravity.web.path_corrections import corrections
 
 #: Paths for the operator, who uses the gateway on this machine.
-_PRIVATE: Final = ("/admin/", "/internal/", "/dashboard/")
+_PRIVATE: Final = ("/admin/", "/internal/", "/dashboard/", f"{METRICS_PATH}/")
 
 
 class TunnelAccess:

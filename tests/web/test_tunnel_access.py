@@ -54,6 +54,8 @@ def test_host_name_of_the_tunnel_is_allowed_only_there_and_while_it_lasts() -> N
         "/admin/status",
         "/admin",
         "/dashboard",
+        "/metrics",
+        "/v1/metrics",
         "/dashboard/requests",
         "/%64ashboard",
         "/v1/dashboard/sign-in",
@@ -70,6 +72,16 @@ def test_administration_is_not_available_through_the_tunnel(path: str) -> None:
     gateway, _ = web(admin_key=Secret("sk-admin"))
     response = gateway.request("POST", path, b"{}", "X-Api-Key: sk-admin", host=NAME)
     assert (response.status, "tunnel" in response.json["message"]) == (404, True)
+
+
+def test_tunnel_does_not_tell_wrong_admin_keys_from_the_right_one() -> None:
+    gateway, _ = web(admin_key=Secret("sk-admin"))
+    for path in ("/metrics", "/admin/status", "/dashboard/sign-in"):
+        statuses = {
+            gateway.request("GET", path, None, f"X-Api-Key: {key}", host=NAME).status
+            for key in ("sk-admin", "wrong")
+        }
+        assert statuses == {404}
 
 
 def test_tunnel_requests_pass_the_same_admission_checks() -> None:
