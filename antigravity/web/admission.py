@@ -82,6 +82,16 @@ class AdmissionPolicy:
         head.principal = authenticator.authenticate(head.method, head.path, head.all_keys())
         head.admitted = True
 
+    def admit_plugin(self, head: RequestHead) -> None:
+        """Check the key of a request for a plugin's route, which has no session to check.
+
+        :raises AuthenticationError: if the route is below the dashboard's path, and no valid key
+            was sent.
+        """
+        if is_dashboard(head.path):
+            authenticator, _ = self._rules
+            head.principal = authenticator.authenticate(head.method, "", head.all_keys())
+
     def body_limit(self, head: RequestHead) -> int:
         """Return the most bytes of the body of an admitted request; 0 is no limit.
 

@@ -212,6 +212,7 @@ class WebApp:
         names: Mapping[str, Any],
     ) -> object:
         self._admit(request, head)
+        self.admission.admit_plugin(head)
         return handler(request, **names)
 
     def _admit(self, request: Any, head: RequestHead) -> None:

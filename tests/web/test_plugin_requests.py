@@ -18,6 +18,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from antigravity.config.secret import Secret
 from tests.web.builders import Response, Transport, WebHarness, parse
 
 
@@ -50,6 +51,16 @@ def test_request_has_all_that_twisted_requests_have() -> None:
 
 #: Public attributes of a request that are the gateway's own.
 OWN = {"head", "started_at", "running", "streamingProducer"}
+
+
+@pytest.mark.parametrize("path", ["/dashboard", "/dashboard/plug"])
+def test_route_below_the_dashboard_needs_a_key_like_any_other(path: str) -> None:
+    web = WebHarness(
+        [("ANY", path, lambda _: b"fine")], auth_mode="strict", api_key=Secret("sk-right")
+    )
+    assert ask(web, path=path).status == 401
+    assert ask(web, "X-Api-Key: wrong", path=path).status == 401
+    assert ask(web, "X-Api-Key: sk-right", path=path).body == b"fine"
 
 
 def test_handler_reads_the_request() -> None:
