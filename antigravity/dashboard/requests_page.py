@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from antigravity.dashboard.address import RANGES, Address
 from antigravity.dashboard.context import Page, PageContext
-from antigravity.interfaces.ledger import Outcome, RequestQuestion
+from antigravity.interfaces.ledger import Outcome, Place, RequestQuestion
 
 #: Requests of one page, and the most new ones that are added to it at a time.
 PAGE: Final = 50
@@ -29,8 +29,8 @@ class RequestFilters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     session: str = ""
     outcome: Outcome | Literal[""] = ""
     text: str = ""
-    before: int = 0
-    after: int = 0
+    before: Place = 0
+    after: Place = 0
 
     def question(self, now: float, limit: int) -> RequestQuestion:
         """Return the question to the ledger."""

@@ -16,6 +16,11 @@ from zope.interface import Interface
 #: The most requests of one page.
 PAGE_LIMIT: Final = 500
 
+#: Seconds since the epoch, until 2100: the database could not hold all later times.
+Moment = Annotated[float, Meta(ge=0, le=4_102_444_800)]
+#: A place in the list of requests, as the database can hold it.
+Place = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
 Outcome = Literal["ok", "error", "cancelled"]
 #: What sums can be grouped by: names, and one period of time.
 Group = Literal["model", "upstream", "account", "client_key", "client", "hour", "day", "month"]
@@ -30,8 +35,8 @@ class RequestQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     for the requests that have ended since then.
     """
 
-    since: float | None = None
-    until: float | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     model: str | None = None
     requested_model: str | None = None
     upstream: str | None = None
@@ -41,8 +46,8 @@ class RequestQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     session: str | None = None
     outcome: Outcome | None = None
     text: str | None = None
-    before: int | None = None
-    after: int | None = None
+    before: Place | None = None
+    after: Place | None = None
     limit: Annotated[int, Meta(ge=1, le=PAGE_LIMIT)] = 50
 
 
@@ -53,8 +58,8 @@ class UsageQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     the name of a time zone, whose days and months they are.
     """
 
-    since: float | None = None
-    until: float | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     by: str = ""
     zone: str = "UTC"
     model: str | None = None

@@ -81,6 +81,9 @@ class PageTests(DashboardCase):
             "requests?outcome=full",
             "usage?by=moon",
             "usage?zone=Moon",
+            "requests?before=-1",
+            f"requests?before={2**63}",
+            f"requests?after={2**63}",
         ):
             response = await self.fetch(f"/dashboard/{path}")
             self.assertEqual(response.code, 400, path)

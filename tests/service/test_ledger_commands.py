@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import click
+import msgspec
 import pytest
 import treq
 from click.testing import CliRunner
@@ -18,6 +19,7 @@ from antigravity.cli import requests as requests_module
 from antigravity.cli.ledger_source import read_time
 from antigravity.cli.main import antigravity
 from antigravity.config.secret import Secret
+from antigravity.interfaces.ledger import RequestQuestion, UsageQuestion
 from tests.service.account_fixture import MODEL, AccountCase, reactor
 
 ADMIN = "sk-admin"
@@ -126,6 +128,14 @@ class CommandTests(AccountCase):
         response = await treq.get(url, persistent=False)
         await response.content()
         self.assertEqual(response.code, 401)
+
+
+@pytest.mark.parametrize("kind", [RequestQuestion, UsageQuestion])
+@pytest.mark.parametrize("name", ["since", "until"])
+@pytest.mark.parametrize("moment", ["nan", "inf", "-inf", "1e300", "-1"])
+def test_times_that_the_database_cannot_hold_are_refused(kind: Any, name: str, moment: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({name: moment}, kind, strict=False)
 
 
 def test_times_can_be_written_in_several_ways() -> None:
