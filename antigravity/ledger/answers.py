@@ -113,7 +113,7 @@ def answer_usage(reader: Reader, question: UsageQuestion, now: float | None = No
 
 def summary(row: Row) -> RequestSummary:
     """Return a row of ``requests`` as an answer."""
-    error = row["error"]
+    error = ": ".join(each for each in (row["error_kind"], row["error"]) if each)
     return RequestSummary(
         id=row["id"],
         time=_iso(row["started"] / 1_000_000),
@@ -129,7 +129,7 @@ def summary(row: Row) -> RequestSummary:
         session=row["session"],
         outcome=row["outcome"],
         status=row["status"],
-        error=None if error is None else f"{row['error_kind']}: {error}",
+        error=error or None,
         attempts=row["attempts"],
         duration=_seconds(row["duration"]),
         first_byte=None if row["first_byte"] is None else _seconds(row["first_byte"]),

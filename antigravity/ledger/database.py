@@ -78,10 +78,15 @@ class Database:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Turn the errors of SQLite and of the system into those of this module."""
+        """Raise errors of SQLite and of the system as ``LedgerError``.
+
+        Errors of single values stay what they are: the file can be used.
+        """
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError):
+            raise
+        except (sqlite3.DatabaseError, OSError) as error:
             if is_damage(error):
                 raise self._set_aside(error) from error
             raise LedgerError(f"{self.path} cannot be used now: {error}") from error

@@ -9,7 +9,7 @@ from antigravity.ledger.rows import RequestRow
 
 #: Stands for further names of a kind, once there are too many; clients choose some of them.
 OTHER: Final = "other"
-#: The most names of each kind, and of models, which any client can invent.
+#: The most names of each kind; any client can invent some.
 _LIMIT: Final = 1000
 #: The fields of a row that have names.
 KINDS: Final = ("model", "served_model", "upstream", "account", "key", "client", "outcome")
@@ -38,8 +38,3 @@ class Names:
                 used[name] = hour
                 changed.append({"kind": kind, "name": name, "used": hour})
         return changed
-
-    def forget(self, before: int) -> None:
-        """Forget the names that were last used before an hour."""
-        for kind, used in self._used.items():
-            self._used[kind] = {name: hour for name, hour in used.items() if hour >= before}

@@ -29,6 +29,7 @@ class Reader:
         self._database = database
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
+        self._is_closed = False
         self._queries = load_queries("read")
 
     def requests(self, question: RequestQuestion) -> tuple[list[Row], int | None]:
@@ -68,8 +69,9 @@ class Reader:
             return [row["name"] for row in self._queries.names_of(connection, kind=kind)]
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the connections; those in use are closed when they are returned."""
         with self._lock:
+            self._is_closed = True
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
@@ -92,7 +94,7 @@ class Reader:
             connection.close()
             raise
         with self._lock:
-            keep = len(self._idle) < _KEPT
+            keep = len(self._idle) < _KEPT and not self._is_closed
             if keep:
                 self._idle.append(connection)
         if not keep:

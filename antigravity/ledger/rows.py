@@ -20,6 +20,8 @@ TEXT_LIMIT: Final = 1000
 _NUMBER_BITS: Final = 10
 
 _NO_USAGE: Final = Usage()
+#: No request has more tokens.
+_MOST: Final = 10**12
 
 
 class Cost(Struct, frozen=True):
@@ -171,25 +173,25 @@ def request_row(record: ExchangeRecord, number: int, price: Pricer) -> RequestRo
         duration=_micros(record.duration or 0.0),
         overhead=_micros(record.times.overhead),
         queue=_micros(record.times.queue),
-        input=usage.input_uncached,
-        cached=usage.cached,
-        cache_write=max(0, usage.cache_write - usage.cache_write_1h),
-        cache_write_1h=usage.cache_write_1h,
-        output=usage.output_visible,
-        reasoning=usage.reasoning,
-        tool_input=usage.tool_input,
-        image_input=usage.image_input,
-        image_output=usage.image_output,
-        audio_input=usage.audio_input,
-        audio_output=usage.audio_output,
-        searches=usage.searches,
+        input=_count(usage.input_uncached),
+        cached=_count(usage.cached),
+        cache_write=_count(usage.cache_write - usage.cache_write_1h),
+        cache_write_1h=_count(usage.cache_write_1h),
+        output=_count(usage.output_visible),
+        reasoning=_count(usage.reasoning),
+        tool_input=_count(usage.tool_input),
+        image_input=_count(usage.image_input),
+        image_output=_count(usage.image_output),
+        audio_input=_count(usage.audio_input),
+        audio_output=_count(usage.audio_output),
+        searches=_count(usage.searches),
         cost=cost.cost,
         list_cost=cost.list_cost,
         price_version=cost.version,
         compressed=record.compressed,
         intercepted=record.intercepted,
-        route="\n".join(record.route)[:TEXT_LIMIT] or None,
-        warnings="\n".join(map(str, record.warnings))[:TEXT_LIMIT] or None,
+        route=_text("\n".join(record.route)),
+        warnings=_text("\n".join(map(str, record.warnings))),
     )
 
 
@@ -210,7 +212,7 @@ def _attempt_row(attempt: AttemptRecord, number: int, position: int) -> AttemptR
         protocol=attempt.protocol,
         passed_through=int(attempt.passed_through),
         status=attempt.status,
-        error=None if attempt.error is None else shorten(attempt.error)[:TEXT_LIMIT],
+        error=_text(attempt.error),
         started=_micros(attempt.started),
         ended=None if attempt.ended is None else _micros(attempt.ended),
     )
@@ -221,12 +223,24 @@ def _error(error: str | None) -> tuple[str | None, str | None]:
     if error is None:
         return None, None
     kind, _, text = error.partition(": ")
-    return _name(kind), shorten(text)[:TEXT_LIMIT]
+    return _name(kind), _text(text)
 
 
 def _name(name: str) -> str:
     """Return a name that a client may have chosen, cut, and without lone surrogates."""
     return name[:NAME_LIMIT].encode("utf-8", "replace").decode()
+
+
+def _text(text: str | None) -> str | None:
+    """Return a text that a client or an upstream may have written, cut; ``None`` for none."""
+    if not text:
+        return None
+    return shorten(text)[:TEXT_LIMIT].encode("utf-8", "replace").decode()
+
+
+def _count(tokens: int) -> int:
+    """Return a number that an upstream may have invented, within what databases add up."""
+    return min(max(0, tokens), _MOST)
 
 
 def _micros(seconds: float) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,12 +15,19 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredSemaphore, inlineCallbacks
+from twisted.internet.defer import (
+    Deferred,
+    DeferredLock,
+    DeferredSemaphore,
+    inlineCallbacks,
+    succeed,
+)
 from twisted.internet.interfaces import IDelayedCall
 
 from antigravity.deferreds import call_in_thread
 from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.bounds import Bounds
+from antigravity.ledger.errors import LedgerError
 from antigravity.logs import make_logger, one_line
 
 if TYPE_CHECKING:
@@ -48,7 +55,8 @@ class LedgerStatus(Struct, frozen=True):
     """The state of the ledger.
 
     ``problem`` says why nothing is written now, empty if all is well.  ``waiting`` counts records
-    that are not written yet, ``lost`` those that were dropped because too many waited.
+    that are not written yet, ``lost`` those that were dropped: too many waited, or a row cannot be
+    stored.
     """
 
     path: str
@@ -61,7 +69,7 @@ class LedgerStatus(Struct, frozen=True):
 class Ledger(Service):
     """The ledger in the file ``path``.
 
-    :param bounds: how much is kept; it can be replaced.
+    :param bounds: the limits of age and size; they can be replaced.
     :param price: returns the cost of an exchange; called in the writer's thread.
     :param run: runs a function in a thread; by default in one of the reactor's.
     """
@@ -84,15 +92,17 @@ class Ledger(Service):
         self._price = price
         self._now = now
         self._run = run or partial(call_in_thread, reactor)
-        self._readers = DeferredSemaphore(_READERS)
+        #: Held while a thread works in the database, which one at a time may change.
+        self._writing = DeferredLock()
+        self._reading = DeferredSemaphore(_READERS)
         self._records: deque[ExchangeRecord] = deque()
         self._refusals: dict[tuple[int, str], int] = {}
         self._timer: IDelayedCall | None = None
         self._retention_timer: IDelayedCall | None = None
-        self._writing: Deferred[Any] | None = None
         self._pause = 0.0
         self._worker: Worker | None = None
         self._reader: Reader | None = None
+        self._is_closed = False
         self._problem = ""
         self._lost = 0
         self._size = 0
@@ -111,16 +121,12 @@ class Ledger(Service):
             if timer is not None and timer.active():
                 timer.cancel()
         self._timer = self._retention_timer = None
-        while self._writing is not None:
-            yield self._writing_ended()
-        if self._records or self._refusals:
-            yield self._flush()
-        if self._records:
-            self.log.error("{n} requests are not in the ledger", n=len(self._records))
-        if self._worker is not None:
-            yield self._run(self._worker.close)
-        if self._reader is not None:
-            self._reader.close()
+        while self._records or self._refusals:
+            yield self.flush()
+            if self._pause:
+                self.log.error("{n} requests are not in the ledger", n=len(self._records))
+                break
+        yield self._writing.run(self._run, self._close)
 
     def add(self, record: ExchangeRecord) -> None:
         """Take the record of a finished exchange; it is written soon."""
@@ -130,16 +136,16 @@ class Ledger(Service):
             records.popleft()
             self._lost += 1
         if self._timer is None:
-            self._wait(FLUSH_DELAY)
-        elif len(records) == BATCH and not self._pause and self._writing is None:
-            self._timer.reset(0)
+            self._schedule(self._pause or FLUSH_DELAY)
+        elif len(records) == BATCH and not self._pause:
+            self._schedule(0)
 
     def add_refusal(self, kind: str) -> None:
         """Count a request that was refused before it was admitted."""
         key = int(self._now() // 3600), kind
         self._refusals[key] = self._refusals.get(key, 0) + 1
         if self._timer is None:
-            self._wait(FLUSH_DELAY)
+            self._schedule(self._pause or FLUSH_DELAY)
 
     def listen(self, listener: Callable[[list[RequestRow]], None]) -> Callable[[], None]:
         """Call ``listener`` with rows that were written; return a function that ends that."""
@@ -150,12 +156,16 @@ class Ledger(Service):
     def ask(self, question: Callable[[Reader], Any]) -> Any:
         """Return a Deferred with what ``question`` returns, which is called in a thread.
 
-        What waits is written before.  It fails with a ``LedgerError`` if the ledger cannot be read.
+        What waits is written before, unless writing fails at the moment.  It fails with a
+        ``LedgerError`` if the ledger cannot be read.
         """
-        yield self._flush()
+        if not self._pause:
+            yield self.flush()
         if self._reader is None:
-            yield self._in_writer(lambda worker: worker.open())
-        return (yield self._readers.run(self._run, self._ask, question))
+            yield self._in_writer(self._open_reader)
+        if self._reader is None:
+            raise LedgerError(self._problem or "it is closed")
+        return (yield self._reading.run(self._run, question, self._reader))
 
     def status(self) -> LedgerStatus:
         """Return the state of the ledger."""
@@ -164,97 +174,98 @@ class Ledger(Service):
         )
 
     def flush(self) -> Deferred[Any]:
-        """Write what waits; the Deferred fires when it is written or could not be."""
-        return self._flush()
+        """Write what waits, one batch at most; the Deferred fires also if that fails."""
+        if not self._records and not self._refusals:
+            return succeed(None)
+        return self._writing.run(self._write_batch)
 
-    def _ask(self, question: Callable[[Reader], Any]) -> Any:
-        reader = self._reader
-        if reader is None:
-            from antigravity.ledger.database import Database
-            from antigravity.ledger.reader import Reader
-
-            reader = self._reader = Reader(Database(self.path))
-        return question(reader)
-
-    def _wait(self, seconds: float) -> None:
-        if self.running:
+    def _schedule(self, seconds: float) -> None:
+        """Write after so many seconds."""
+        if not self.running:
+            return
+        if self._timer is None:
             self._timer = self._reactor.callLater(seconds, self._flush_now)
+        else:
+            self._timer.reset(seconds)
 
     def _flush_now(self) -> None:
         self._timer = None
-        self._flush()
+        self.flush()
 
     @inlineCallbacks
-    def _flush(self) -> Any:
-        while self._writing is not None:
-            yield self._writing_ended()
-        if self._pause and self._timer is not None:
-            return
+    def _write_batch(self) -> Any:
         records = [self._records.popleft() for _ in range(min(BATCH, len(self._records)))]
         refusals, self._refusals = self._refusals, {}
         if not records and not refusals:
             return
-        rows = yield self._in_writer(lambda worker: worker.write(records, refusals))
-        if rows is None:
+        written = yield self._call(lambda worker: worker.write(records, refusals))
+        if written is None:
             self._records.extendleft(reversed(records))
-            self._restore(refusals)
+            for key, number in refusals.items():
+                self._refusals[key] = self._refusals.get(key, 0) + number
             self._pause = min(_LONGEST_PAUSE, self._pause * 2 or _FIRST_PAUSE)
-        else:
-            self._pause = 0.0
-            for listener in tuple(self._listeners):
-                listener(rows)
-        if (self._records or self._refusals) and self._timer is None:
-            self._wait(self._pause or (0.0 if len(self._records) >= BATCH else FLUSH_DELAY))
-
-    def _restore(self, refusals: Mapping[tuple[int, str], int]) -> None:
-        for key, number in refusals.items():
-            self._refusals[key] = self._refusals.get(key, 0) + number
+            self._schedule(self._pause)
+            return
+        self._pause = 0.0
+        self._lost += len(records) - len(written)
+        if self._records or self._refusals:
+            self._schedule(0 if len(self._records) >= BATCH else FLUSH_DELAY)
+        for listener in tuple(self._listeners):
+            try:
+                listener(written)
+            except Exception:  # noqa: BLE001 - the others must be called
+                self.log.failure("a listener of the ledger failed")
 
     @inlineCallbacks
     def _keep_bounds(self) -> Any:
         self._retention_timer = None
         now, bounds = self._now(), self.bounds
-        while self._writing is not None:
-            yield self._writing_ended()
-        if not self.running:
-            return
         more = yield self._in_writer(lambda worker: worker.keep_bounds(bounds, now))
         if self.running:
             pause = _RETENTION_STEP if more else _RETENTION_INTERVAL
             self._retention_timer = self._reactor.callLater(pause, self._keep_bounds)
 
+    def _in_writer(self, work: Callable[[Worker], Any]) -> Deferred[Any]:
+        """Return a Deferred with the result of ``work``, ``None`` if it failed."""
+        return self._writing.run(self._call, work)
+
     @inlineCallbacks
-    def _in_writer(self, work: Callable[[Worker], Any]) -> Any:
-        """Run work in the writer's thread; return ``None`` if the ledger cannot be used now."""
-        ended: Deferred[None] = Deferred()
-        self._writing = ended
-        try:
-            result, self._size, problem = yield self._run(self._work, work)
-        finally:
-            self._writing = None
-            ended.callback(None)
+    def _call(self, work: Callable[[Worker], Any]) -> Any:
+        """Call ``work`` in a thread, by who holds the lock; return ``None`` if it failed."""
+        result, size, problem = yield self._run(self._work, work)
+        self._size = size or self._size
         if problem and problem != self._problem:
-            self.log.error("the ledger cannot be written: {problem}", problem=problem)
+            self.log.error("the ledger cannot be used: {problem}", problem=problem)
         elif self._problem and not problem:
-            self.log.info("the ledger is written again; {n} requests were lost", n=self._lost)
+            self.log.info("the ledger can be used again; {n} requests were lost", n=self._lost)
         self._problem = problem
         return result
 
+    # In threads
+
     def _work(self, work: Callable[[Worker], Any]) -> tuple[Any, int, str]:
+        if self._is_closed:
+            return None, 0, "it is closed"
         if self._worker is None:
             from antigravity.ledger.worker import Worker
 
             self._worker = Worker(self.path, self._now, self._price)
         return self._worker.run(work)
 
-    def _writing_ended(self) -> Deferred[None]:
-        """Return a Deferred that fires when the writer's thread is free."""
-        waiting: Deferred[None] = Deferred()
-        if self._writing is None:
-            waiting.callback(None)
-        else:
-            self._writing.addCallback(lambda _: waiting.callback(None))
-        return waiting
+    def _open_reader(self, worker: Worker) -> None:
+        """Create the database, if there is none, and what reads it."""
+        from antigravity.ledger.database import Database
+        from antigravity.ledger.reader import Reader
+
+        worker.open()
+        self._reader = self._reader or Reader(Database(self.path))
+
+    def _close(self) -> None:
+        self._is_closed = True
+        if self._worker is not None:
+            self._worker.close()
+        if self._reader is not None:
+            self._reader.close()
 
 
 def _without_credentials(record: ExchangeRecord) -> ExchangeRecord:

@@ -47,8 +47,24 @@ class Worker:
     def write(
         self, records: Sequence[ExchangeRecord], refusals: Mapping[tuple[int, str], int]
     ) -> list[RequestRow]:
-        """Write finished exchanges and numbers of refused requests; return the rows."""
-        return self._writer.write(records, refusals)
+        """Write finished exchanges and numbers of refused requests; return the rows.
+
+        A record that cannot be stored, such as one with an impossible number, is left out, so
+        that it does not hold up the others.
+        """
+        try:
+            return self._writer.write(records, refusals)
+        except LedgerError:
+            raise
+        except Exception:
+            if not records:
+                raise
+            if len(records) == 1:
+                self.log.failure("the request {id} is not in the ledger", id=records[0].id)
+                return self._writer.write((), refusals)
+            middle = len(records) // 2
+            first = self.write(records[:middle], refusals)
+            return first + self.write(records[middle:], {})
 
     def keep_bounds(self, bounds: Bounds, now: float) -> bool:
         """Delete a little of what is too much; return whether there is more."""

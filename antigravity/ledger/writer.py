@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import msgspec
@@ -111,8 +111,14 @@ class Writer:
         """
         with self.opened() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            connection.execute("COMMIT")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # Closing would not end it as long as a failed statement is referred to.
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
 
     @contextmanager
     def opened(self) -> Iterator[sqlite3.Connection]:
@@ -127,7 +133,7 @@ class Writer:
             with self._database.errors():
                 yield connection
         except BaseException:
-            self.close()  # which also ends the transaction, and forgets names that are not stored
+            self.close()  # so that names are read again, and none is known that is not stored
             raise
 
     def close(self) -> None:

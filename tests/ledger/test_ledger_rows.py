@@ -60,6 +60,15 @@ def test_token_counts_are_disjoint(usage: Usage) -> None:
         assert parts[2] == usage.output
 
 
+def test_numbers_and_texts_of_others_can_be_stored() -> None:
+    usage = Usage(2**70, -5, 2**70, 2**64, -1)
+    record = make_record(usage=usage, route=("\ud800: a -> b",), error="Kind: \ud800")
+    row = request_row(record, 1, lambda record: Cost())
+    assert row.cached == row.reasoning == 0
+    assert row.input <= row.cache_write == row.output == 10**12
+    assert (row.route, row.error) == ("?: a -> b", "?")
+
+
 def test_error_is_split_and_cut() -> None:
     row = request_row(make_record(error="RateLimitError: slow\x07 down" + "x" * 5000), 1, price)
     assert row.error_kind == "RateLimitError"

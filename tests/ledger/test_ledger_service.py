@@ -52,7 +52,12 @@ class ServiceTests(SynchronousTestCase):
         if self.waiting is None:
             return maybeDeferred(function, *arguments)
         done: Deferred[Any] = Deferred()
-        self.waiting.append((done, lambda: function(*arguments)))
+
+        def work() -> Any:
+            return function(*arguments)
+
+        work.__name__ = function.__name__
+        self.waiting.append((done, work))
         return done
 
     def ids(self) -> list[str]:
@@ -90,6 +95,60 @@ class ServiceTests(SynchronousTestCase):
         hour = int(START // 3600)
         found = self.successResultOf(self.ledger.ask(lambda r: r.refusals(hour, hour + 1)))
         self.assertEqual(found, {"wrong key": 1})
+
+    def test_stop_writes_more_than_one_batch(self) -> None:
+        for number in range(2 * module.BATCH + 7):
+            self.ledger.add(make_record(number))
+        self.successResultOf(self.ledger.stopService())
+        self.ledger = self.make()
+        (total,) = self.successResultOf(self.ledger.ask(lambda r: r.add_up(Span(0, 10**6))))
+        self.assertEqual(total["requests"], 2 * module.BATCH + 7)
+
+    def test_stop_ends_when_nothing_can_be_written(self) -> None:
+        self.ledger.add(make_record(1))
+        self.path.unlink(missing_ok=True)
+        self.path.mkdir()
+        self.ledger._run(lambda: self.ledger._worker and self.ledger._worker.close())
+        self.successResultOf(self.ledger.stopService())
+        self.assertEqual(self.ledger.status().waiting, 1)
+        self.failureResultOf(self.ledger.ask(lambda reader: reader.names("model")), LedgerError)
+
+    def test_one_thread_at_a_time_works_in_the_database(self) -> None:
+        self.waiting = []
+        self.clock.advance(0.1)  # the first look for old rows
+        self.ledger.add(make_record(1))
+        asked = [self.ledger.ask(lambda reader: reader.names("client")) for _ in range(3)]
+        self.clock.advance(0.2)
+        while self.waiting:
+            writers = [each for each in self.waiting if each[1].__name__ == "_work"]
+            self.assertLessEqual(len(writers), 1)
+            done, work = self.waiting.pop(0)
+            done.callback(work())
+        self.waiting = None
+        self.assertEqual([self.successResultOf(each) for each in asked], [["claude-code"]] * 3)
+
+    def test_record_that_cannot_be_stored_is_left_out(self) -> None:
+        bad = make_record(2, status=2**80)
+        for record in (make_record(1), bad, make_record(3)):
+            self.ledger.add(record)
+        self.ledger.add_refusal("host")
+        self.clock.advance(0.2)
+        self.assertEqual(self.ids(), ["req_3", "req_1"])
+        self.assertEqual((self.ledger.status().lost, self.ledger.status().problem), (1, ""))
+        hour = int(START // 3600)
+        found = self.successResultOf(self.ledger.ask(lambda r: r.refusals(hour, hour + 1)))
+        self.assertEqual(found, {"host": 1})
+        self.assertEqual(len(self.flushLoggedErrors(OverflowError)), 1)
+
+    def test_failing_listener_does_not_stop_the_ledger(self) -> None:
+        seen: list[int] = []
+        self.ledger.listen(lambda rows: 1 / 0)
+        self.ledger.listen(lambda rows: seen.append(len(rows)))
+        for number in range(2):
+            self.ledger.add(make_record(number))
+            self.clock.advance(0.2)
+        self.assertEqual(seen, [1, 1])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
 
     def test_stop_waits_for_running_write(self) -> None:
         self.clock.advance(1)
