@@ -76,6 +76,7 @@ class FrontEnd:
             pages=self._pages(runtime),
         )
         app.admission.key_throttle = self._key_throttle
+        app.admission.on_refusal = self._control.ledger.add_refusal
         return app
 
     def _pages(self, runtime: Runtime) -> DashboardRoutes | None:

@@ -13,6 +13,8 @@ from urllib.request import Request, urlopen
 import click
 import msgspec
 
+from antigravity.accounts.files import AccountFiles
+from antigravity.accounts.upstreams import all_upstreams
 from antigravity.app.prices import PRICES_FILE, RequestPricer, load_prices, price_rules
 from antigravity.cli.invocation import Invocation, command_options, table
 from antigravity.config.atomic import write_private
@@ -37,11 +39,13 @@ def prices() -> None:
 def show(invocation: Invocation, model: str, upstream: str | None) -> None:
     """Show what MODEL costs at each upstream of the configuration."""
     settings = invocation.configuration().settings
+    records, _ = AccountFiles(invocation.home).load()
+    upstreams = all_upstreams(settings, records)
     pricer = RequestPricer(_directory(invocation))
-    rules = price_rules(settings.prices, settings.upstreams)
+    rules = price_rules(settings.prices, upstreams)
     pricer.use(rules)
     found = []
-    for name in settings.upstreams:
+    for name in upstreams:
         if upstream in (None, name):
             source, known = pricer.prices(name, model, time.time())
             found.append(
@@ -54,7 +58,8 @@ def show(invocation: Invocation, model: str, upstream: str | None) -> None:
             )
     rows = [(str(each["upstream"]), *_cells(each)) for each in found]
     head = ("UPSTREAM", "PRICES", "SOURCE")
-    text = table(head, rows) if rows else "The configuration has no such upstream."
+    none = "There is no upstream." if upstream is None else f"There is no upstream {upstream!r}."
+    text = table(head, rows) if rows else none
     invocation.show({"model": model, "upstreams": found}, text)
 
 

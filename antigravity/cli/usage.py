@@ -112,9 +112,16 @@ def _cells(sums: Sums) -> tuple[str, ...]:
         str(tokens.input + tokens.cache_write + tokens.cache_write_1h),
         str(tokens.cached),
         str(tokens.output + tokens.reasoning),
-        money(sums.cost) if sums.requests > sums.unpriced or sums.cost else "unpriced",
+        _cost(sums),
         "-" if sums.duration is None else f"{sums.duration:.2f} s",
     )
+
+
+def _cost(sums: Sums) -> str:
+    """Return the cost of the requests whose price is known."""
+    if not sums.tokens.total and not sums.cost:
+        return "-"
+    return money(None if sums.unpriced and not sums.cost else sums.cost)
 
 
 def money(dollars: float | None) -> str:

@@ -193,8 +193,8 @@ class UsageRow(Struct, frozen=True, omit_defaults=True):
 class UsageReport(Struct, frozen=True):
     """The sums of a time range, and of each group in it, those with most requests first.
 
-    ``refused`` counts requests that were refused before they were admitted, by reason; they are in
-    no other number.
+    ``refused`` counts requests that were refused before they were admitted or read, by reason;
+    they are in no other number.
     """
 
     since: str

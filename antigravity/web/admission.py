@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
 from antigravity.config.settings import Settings, WebSocketSettings
 from antigravity.interfaces.protocols import IServerProtocol
-from antigravity.ir.errors import InvalidRequestError, NotFoundError
+from antigravity.ir.errors import GatewayError, InvalidRequestError, NotFoundError
 from antigravity.logs import make_logger
 from antigravity.web.authentication import Authenticator, is_dashboard
 from antigravity.web.errors import ErrorRenderer
@@ -44,6 +44,8 @@ class AdmissionPolicy:
     ) -> None:
         self.errors = ErrorRenderer(protocols)
         self.key_throttle = KeyThrottle()
+        #: Called with the code or the class of an error for each request that is refused.
+        self.on_refusal: Callable[[str], None] = lambda kind: None
         self._hostname = hostname
         self.configure(settings)
 
@@ -68,6 +70,18 @@ class AdmissionPolicy:
 
         :raises GatewayError: if it is refused, with the remedy.
         """
+        try:
+            self._check(head)
+        except GatewayError as error:
+            self.count_refusal(error)
+            raise
+        head.admitted = True
+
+    def count_refusal(self, error: GatewayError) -> None:
+        """Count a request that is refused and therefore has no record."""
+        self.on_refusal(error.code or type(error).__name__)
+
+    def _check(self, head: RequestHead) -> None:
         if head.fault:
             raise InvalidRequestError(head.fault)
         authenticator, host_policy = self._rules
@@ -80,7 +94,6 @@ class AdmissionPolicy:
         else:
             head.allowed_origin = host_policy.check_origin(head.origin)
         head.principal = authenticator.authenticate(head.method, head.path, head.all_keys())
-        head.admitted = True
 
     def admit_plugin(self, head: RequestHead) -> None:
         """Check the key of a request for a plugin's route, which has no session to check.

@@ -11,13 +11,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from antigravity.accounts.files import AccountFiles
+from antigravity.accounts.records import AccountRecord
 from antigravity.app.prices import PRICES_FILE, RequestPricer, load_prices, price_rules
 from antigravity.cli.main import antigravity
+from antigravity.config.home import prepare_home
 from antigravity.config.price_settings import (
     ModelPriceSettings,
     PriceSettings,
     UpstreamPriceSettings,
 )
+from antigravity.config.secret import Secret
 from antigravity.config.settings import UpstreamSettings
 from antigravity.ir.record import AttemptRecord
 from antigravity.ir.usage import Usage
@@ -247,6 +251,12 @@ def test_commands_show_update_and_reset_the_list(tmp_path: Path) -> None:
     here, google = run("show", "gemini-3-pro-preview", home=tmp_path)["upstreams"]
     assert here["prices"] == {}
     assert google["prices"]["input_mtok"]["tiers"][0]["above"] == 200_000
+    prepare_home(tmp_path)
+    AccountFiles(tmp_path).save(AccountRecord("claude-1", "anthropic", Secret("k"), created=0.0))
+    (claude,) = run("show", "claude-sonnet-4-5", "--upstream", "anthropic", home=tmp_path)[
+        "upstreams"
+    ]
+    assert claude["prices"]["cache_write_1h_mtok"]
     source = tmp_path / "data.json"
     source.write_text(json.dumps(DATA))
     assert run("update", str(source), home=tmp_path)["version"].startswith("genai-prices 20")

@@ -114,6 +114,19 @@ class CommandTests(AccountCase):
         lines = [json.loads(line) for line in done.output.splitlines() if line.startswith("{")]
         self.assertEqual([line["status"] for line in lines], [200, 404, 200])
 
+    async def test_refused_requests_are_counted_by_reason(self) -> None:
+        await self.start("one", admin_key=Secret(ADMIN), api_key=Secret("sk"), auth_mode="strict")
+        self.last_port = self.port
+        self.assertEqual(await self.ask("hi"), 401)
+        url = f"http://127.0.0.1:{self.port}/admin/usage"
+        for _ in range(2):
+            response = await treq.get(url, headers={"x-api-key": "wrong"}, persistent=False)
+            await response.content()
+        usage = await self.answers("usage")
+        self.assertEqual(usage["refused"], {"invalid_api_key": 3})
+        self.assertEqual((usage["requests"], usage["cost"]), (0, 0.0))
+        self.assertIn("3 invalid_api_key", await self.command("usage"))
+
     async def test_wrong_questions_are_refused(self) -> None:
         await self.asked()
         for path in ("requests?limit=0", "requests?moon=1", "usage?by=moon", "requests/none"):

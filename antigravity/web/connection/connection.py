@@ -296,6 +296,8 @@ class ClientConnection(Protocol):
         request.set_headers((("Connection", "close"),))
         if is_parsed:
             head, clock = request.head, self.site.reactor
+            if head.admitted:  # the body is too large, or does not arrive
+                self.site.admission.count_refusal(error)
             error, delay = self.site.admission.key_throttle.throttle(
                 error, head.client, clock.seconds()
             )
