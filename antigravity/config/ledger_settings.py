@@ -1,4 +1,4 @@
-"""The settings of what is kept of requests."""
+"""The settings of the ledger and of the metrics."""
 
 from __future__ import annotations
 

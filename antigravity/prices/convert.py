@@ -1,4 +1,4 @@
-"""Makes a price list from the data of genai-prices (MIT licence, Pydantic Services Inc.).
+"""Makes a price list from the data of genai-prices, whose licence is in ``licenses/``.
 
 The data is the list of providers in ``prices/data.json`` of https://github.com/pydantic/genai-prices.
 """

@@ -72,7 +72,7 @@ def test_wheel_is_complete(built: Built) -> None:
         "*.svg",
     ):
         expected |= {str(path.relative_to(ROOT)) for path in package.rglob(pattern)}
-    expected |= {str(path.relative_to(ROOT)) for path in package.glob("dashboard/licenses/*.txt")}
+    expected |= {str(path.relative_to(ROOT)) for path in package.glob("*/licenses/*.txt")}
     metadata = {name for name in names if ".dist-info/" in name}
     assert names - metadata == expected
     assert "antigravity/config/antigravity.toml" in names

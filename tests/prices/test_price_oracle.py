@@ -72,7 +72,7 @@ def make_usage(chance: random.Random) -> Usage:
 
 def test_shipped_list_is_that_of_the_installed_version() -> None:
     if load_table().version != f"genai-prices {version('genai-prices')}":
-        return  # another version is tested; make prices takes its data
+        pytest.skip("another version is installed; make prices takes its data")
     assert PATH.read_bytes() == make()
 
 
