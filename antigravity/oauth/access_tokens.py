@@ -219,13 +219,17 @@ class AccessTokens:
 
         Cancelling it does not affect the renewal.
         """
-        waiter: Deferred[None] = Deferred(lambda waiter: self._waiting.remove(waiter))
+        waiter: Deferred[None] = Deferred(self._stop_waiting)
         self._waiting.append(waiter)
         if self._renewing is None:
             renewing = Deferred.fromCoroutine(self._renew(refused))
             self._renewing = renewing
             renewing.addBoth(self._ended)
         return waiter
+
+    def _stop_waiting(self, waiter: Deferred[None]) -> None:
+        if waiter in self._waiting:  # it is not while the waiters are being called
+            self._waiting.remove(waiter)
 
     def _ended(self, result: Failure | None) -> None:
         self._renewing = None
@@ -236,7 +240,8 @@ class AccessTokens:
             self.log.failure("renewing the login for {url} failed", result, url=self._url)
             result = Failure(UpstreamError("an error in the gateway; see its log"))
         for waiter in waiting:
-            waiter.callback(result)  # a Failure runs the errbacks
+            if not waiter.called:  # an earlier one can cancel it, as when its connection closes
+                waiter.callback(result)  # a Failure runs the errbacks
 
     async def _renew(self, refused: str) -> None:
         lock = FileLock(self._file.lock_path, self._clock)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.task import Clock
 
 from antigravity.config.secret import Secret
@@ -156,6 +156,17 @@ def test_cancelled_request_does_not_cancel_the_renewal(scene: LoggedIn) -> None:
     assert scene.authorization.active(scene.stored.access.reveal())
     assert done(scene.store.token()) == scene.stored.access.reveal()
     scene.check_strict()
+
+
+def test_end_of_renewal_may_cancel_another_request(scene: LoggedIn) -> None:
+    scene.clock.advance(3500)
+    scene.network.hold = True
+    first, second = (Deferred.fromCoroutine(scene.store.token()) for _ in range(2))
+    first.addBoth(lambda _: second.cancel())  # as a connection does that closes
+    ended = outcome(second)
+    scene.network.release()
+    assert isinstance(ended[0], CancelledError)
+    assert outcome(first) == [None]
 
 
 def test_stop_waits_for_a_renewal(scene: LoggedIn) -> None:
