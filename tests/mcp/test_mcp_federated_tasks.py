@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.mcp_values import McpError, TaskSupport, ToolError
 from antigravity.mcp.function_objects import Tool
+from antigravity.mcp.protocol.messages import Notification
 from antigravity.mcp.tasks import table
+from antigravity.mcp.tasks.task import MOST_INPUT_BYTES
 from tests.mcp.endpoint_transport import EndpointTransport, federated
 from tests.mcp.fixtures import Client, Reader, answer, error, notification, request, result
 from tests.mcp.task_fixtures import FORM, WITH_TASKS, Job, TaskClient
@@ -369,6 +371,57 @@ def test_progress_of_session_server_reaches_session(client: FederatedClient) -> 
     assert [(one["progressToken"], one["message"]) for one in progress] == [(5, "half")]
     total = None if client.modern_server else 2  # its extension has only the message
     assert progress[0].get("total") == total
+
+
+def started(client: FederatedClient, **members: Any) -> dict[str, Any]:
+    """Call the tool of a server that responds with a task with ``members``."""
+    tool = client.server.catalog.tools()[0]
+    original = tool.server.send
+    task = {"resultType": "task", "taskId": "x", "status": "working", **members}
+    tool.server.send = lambda method, *_, **__: succeed(task if method == "tools/call" else {})
+    found: dict[str, Any] = result(client.send("tools/call", name="far__job", arguments={}))
+    tool.server.send = original
+    return found
+
+
+@pytest.mark.parametrize("name", ["ttlMs", "pollIntervalMs"])
+def test_huge_times_of_server_are_bounded(modern: FederatedClient, name: str) -> None:
+    task = started(modern, **{name: 10**400})
+    assert task["resultType"] == "task"
+    assert task["ttlMs"] <= 3_600_000
+    assert task["pollIntervalMs"] <= 60_000
+
+
+@pytest.mark.parametrize("numbers", [{"progress": 10**400}, {"progress": 1, "total": 10**400}])
+def test_huge_progress_of_server_is_harmless(numbers: dict[str, Any]) -> None:
+    client = FederatedClient(modern=False)
+    client.create()
+    session = client.server._session
+    assert session is not None
+    ((token, _),) = session._tasks.items()
+    params = {"progressToken": token, **numbers}
+    session._received(Notification("notifications/progress", params), None)
+    client.stop()
+
+
+def test_error_of_server_is_kept_without_large_parts(modern: FederatedClient) -> None:
+    failure = {"code": -1, "message": "m" * 10**6, "data": "d" * 10**6}
+    task = started(modern, status="failed", error=failure)["taskId"]
+    found = modern.get(task)["error"]
+    assert found["code"] == -1
+    assert len(json.dumps(found)) < 20_000
+    small = started(modern, status="failed", error={**failure, "data": [1]})["taskId"]
+    assert modern.get(small)["error"]["data"] == [1]
+
+
+def test_questions_of_server_are_bounded(modern: FederatedClient) -> None:
+    params = {"message": "m" * MOST_INPUT_BYTES, "requestedSchema": FORM}
+    question = {"method": "elicitation/create", "params": params}
+    task = started(modern, status="input_required", inputRequests={"a": question})["taskId"]
+    modern.clock.advance(3)
+    found = modern.get(task)
+    assert found["status"] == "failed"
+    assert "at most" in found["error"]["message"]
 
 
 def test_malformed_task_is_an_error(modern: FederatedClient) -> None:

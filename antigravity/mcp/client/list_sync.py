@@ -32,6 +32,8 @@ _MOST_ENTRIES: Final = 10_000
 _CAPABILITIES: Final = with_extension({}, TASKS)
 #: Seconds for which a list is fresh, whatever its server says.
 _SHORTEST_TTL: Final = 30.0
+#: The longest such time that servers can ask for, in milliseconds.
+_LONGEST_TTL: Final = 24 * 3600 * 1000
 #: Seconds between two attempts to listen.
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
@@ -245,7 +247,7 @@ class ListSync:
                 self._warn_incomplete(method, f"a page was refused: {shorten(error.message)}")
                 return found
             ttl = result.get("ttlMs")
-            self._ttl = ttl / 1000 if isinstance(ttl, (int, float)) else 0.0
+            self._ttl = min(ttl, _LONGEST_TTL) / 1000 if isinstance(ttl, (int, float)) else 0.0
             before, page = page, self._page(result.get(key), method)
             if page and page == before:
                 self._warn_incomplete(method, "it sent the same page twice")

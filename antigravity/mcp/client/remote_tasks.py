@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from msgspec.structs import replace
 from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
@@ -59,6 +60,26 @@ async def call_tool(
     :raises GatewayError: if it cannot be reached.
     :raises ToolError: if it breaks the protocol.
     """
+    started = await _start(sender, session_task, params, context, headers)
+    if not isinstance(started, RemoteTask):
+        return started
+    context.support = TaskSupport(
+        at_once=False, ttl=started.ttl or 0.0, poll_interval=_interval(started)
+    )
+    context.start_task(started.message)
+    follower = TaskFollower(sender, started, context, is_extension=not session_task)
+    del started  # it may be large, and the call lasts
+    return await follower.run()
+
+
+async def _start(
+    sender: RequestSender,
+    session_task: str,
+    params: Json,
+    context: CallContext,
+    headers: tuple[tuple[str, str], ...],
+) -> Json | RemoteTask:
+    """Call a tool; return its result, or the task that the server made of the call."""
     capabilities = context.capabilities
     if session_task:
         if session_task == "required" or context.task is not None or context.task_starter:
@@ -77,12 +98,7 @@ async def call_tool(
     entry = result.get("task") if "task" in params else result
     if entry is None or (entry is result and result.get("resultType") != "task"):
         return result
-    remote = _parse(entry, sender.name)
-    context.support = TaskSupport(
-        at_once=False, ttl=remote.ttl or 0.0, poll_interval=_interval(remote)
-    )
-    context.start_task(remote.message)
-    return await TaskFollower(sender, remote, context, is_extension=not session_task).run()
+    return _parse(entry, sender.name)
 
 
 def _interval(remote: RemoteTask) -> float:
@@ -137,6 +153,7 @@ class TaskFollower:
                 if self._remote.status in TERMINAL:
                     return await self._end()
                 self._ask_client()
+                self._remote = replace(self._remote, inputs={}, result=None, failure=None)
                 self._wake_waiting()
                 await self._pause(_interval(self._remote))
                 if self._failure is not None:
@@ -173,9 +190,9 @@ class TaskFollower:
             self._asked_at = self._clock.seconds()
             try:
                 asked = self._send("tasks/get").addTimeout(_ANSWER_TIME, self._clock)
-                remote = _parse(await asked, self._sender.name)
+                found = await asked
                 self._is_failing = False
-                return remote
+                return _parse(found, self._sender.name)
             except McpError as error:
                 text = f"{self._sender.name} no longer knows the task: {error.message}"
                 raise McpError(messages.INTERNAL_ERROR, text) from error
@@ -234,7 +251,6 @@ class TaskFollower:
             if self._remote.status == "input_required" and self._result is None:
                 # The server asks while this waits, and learns that the gateway refuses.
                 self._result = self._send("tasks/result")
-                self._result.addErrback(_keep)
             return
         inputs = self._remote.inputs
         for key in [key for key in self._asked if key not in inputs]:
@@ -283,7 +299,7 @@ class TaskFollower:
         return self._sender.send(method, params, None, (), self._capabilities)
 
     def _send_unanswered(self, method: str) -> None:
-        self._send(method).addErrback(_forget)
+        self._send(method).addTimeout(_ANSWER_TIME, self._clock).addErrback(_forget)
 
     def _pause(self, seconds: float) -> Deferred[None]:
         pausing: Deferred[None] = Deferred(lambda _: self._stop_timer())
@@ -315,17 +331,13 @@ class TaskFollower:
         for one in asked.values():
             one.cancel()
         if self._result is not None:
+            self._result.addErrback(_forget)
             self._result.cancel()
         if self._context.task is not None:
             self._context.task.refresh = None
         self._clock.callLater(0, self._wake_waiting)  # once the task has the result
 
 
-def _keep(failure: Failure) -> Failure:
-    """Pass a failure on to whoever waits for it."""
-    return failure
-
-
 def _forget(failure: Failure) -> None:
     """Ignore the failure of a message whose result is not needed."""
-    failure.trap(GatewayError, McpError, ToolError, CancelledError)
+    failure.trap(GatewayError, McpError, ToolError, CancelledError, defer.TimeoutError)

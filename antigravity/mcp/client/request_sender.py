@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeGuard
 
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
@@ -21,6 +21,8 @@ from antigravity.redaction.credentials import CREDENTIALS
 
 #: How often a server can ask for more input during one call.
 _MOST_ROUNDS: Final = 10
+#: The largest number in progress that is passed on; it must fit into a float.
+_LARGEST: Final = 1e300
 #: What servers may ask of clients.
 ASKABLE: Final = ("elicitation/create", "sampling/createMessage", "roots/list")
 
@@ -167,6 +169,10 @@ def _meta_for(context: IMcpContext, *, modern: bool) -> dict[str, Any]:
     return found
 
 
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and abs(value) <= _LARGEST
+
+
 class NotificationForwarder:
     """Forwards progress and log messages of a server to the client of ``context``."""
 
@@ -185,12 +191,12 @@ class NotificationForwarder:
         params = message.params
         if message.method == "notifications/progress":
             done, total, note = params.get("progress"), params.get("total"), params.get("message")
-            if isinstance(done, (int, float)):
+            if _is_number(done):
                 if isinstance(self._context, CallContext):
                     self._context.forwards_progress = True
                 self._context.progress(
                     done,
-                    total if isinstance(total, (int, float)) else None,
+                    total if _is_number(total) else None,
                     note if isinstance(note, str) else "",
                 )
         elif message.method == "notifications/message" and params.get("level") in LEVELS:

@@ -39,6 +39,10 @@ Status = Literal["working", "input_required", "completed", "failed", "cancelled"
 _COMPLETE: Final = b'{"resultType":"complete"'
 #: The states that are never left.
 TERMINAL: Final = ("completed", "failed", "cancelled")
+#: Bounds of what other servers send: a task's id, its message, and its times in milliseconds.
+_LONGEST_ID: Final = 1024
+_LONGEST_MESSAGE: Final = 1000
+_LONGEST_TIME: Final = 10**15
 #: The key in ``_meta`` of messages that concern a task, in 2025-11-25.
 RELATED: Final = "io.modelcontextprotocol/related-task"
 
@@ -152,8 +156,8 @@ def parse_task(entry: object) -> RemoteTask:
     if not isinstance(entry, Mapping):
         raise ValueError("it is not an object")
     id, status = entry.get("taskId"), entry.get("status")  # noqa: A001
-    if not isinstance(id, str) or not id:
-        raise ValueError("it has no taskId")
+    if not isinstance(id, str) or not id or len(id) > _LONGEST_ID:
+        raise ValueError("it has no usable taskId")
     if status not in ("working", "input_required", *TERMINAL):
         raise ValueError("its status is unknown")
     message, result, failure = (entry.get(key) for key in ("statusMessage", "result", "error"))
@@ -161,7 +165,7 @@ def parse_task(entry: object) -> RemoteTask:
     return RemoteTask(
         id,
         status,
-        message if isinstance(message, str) else "",
+        message[:_LONGEST_MESSAGE] if isinstance(message, str) else "",
         _seconds(entry, "ttlMs", "ttl"),
         _seconds(entry, "pollIntervalMs", "pollInterval"),
         result if isinstance(result, Mapping) else None,
@@ -174,5 +178,5 @@ def _seconds(entry: Json, *keys: str) -> float | None:
     for key in keys:
         value = entry.get(key)
         if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
-            return value / 1000
+            return min(value, _LONGEST_TIME) / 1000
     return None

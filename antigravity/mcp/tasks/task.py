@@ -19,6 +19,11 @@ from antigravity.mcp.protocol.tasks import TERMINAL, Status, TaskState
 #: Seconds in which changes of the message are collected into one notification.
 _COLLECTION_TIME: Final = 0.5
 _LONGEST_MESSAGE: Final = 1000
+#: The size of an error's message in characters, and of its data as JSON in bytes.
+_LONGEST_ERROR: Final = 16 * 1024
+_LARGEST_DATA: Final = 64 * 1024
+#: The size of all requests to the client that have no response, as JSON in bytes.
+MOST_INPUT_BYTES: Final = 4 * 1024 * 1024
 
 
 class TaskOwner(Struct, frozen=True):
@@ -37,6 +42,14 @@ class Clocks(Struct, frozen=True):
 
     timers: IReactorTime
     now: Callable[[], float]
+
+
+class _Input(Struct, frozen=True, eq=False):
+    """A request to the client without a response; ``size`` is that of its parameters in bytes."""
+
+    request: ClientRequest
+    size: int
+    response: Deferred[Json]
 
 
 class Task:
@@ -79,7 +92,7 @@ class Task:
         self._created = self._updated = clocks.now()
         self._is_error = False
         self._failure: McpError | None = None
-        self._inputs: dict[str, tuple[ClientRequest, Deferred[Json]]] = {}
+        self._inputs: dict[str, _Input] = {}
         self._watchers: dict[object, Callable[[Task], None]] = {}
         self._notifying: IDelayedCall | None = None
 
@@ -91,7 +104,7 @@ class Task:
     @property
     def inputs(self) -> Mapping[str, ClientRequest]:
         """The requests to the client that have no response."""
-        return {key: request for key, (request, _) in self._inputs.items()}
+        return {key: one.request for key, one in self._inputs.items()}
 
     def state(self) -> TaskState:
         """Return what is known about the task."""
@@ -130,17 +143,22 @@ class Task:
     def ask(self, key: str, request: ClientRequest) -> Deferred[Json]:
         """Ask the client; return a Deferred that fires with its result.
 
-        ``key`` must be new.  Cancelling the Deferred withdraws the request.
+        ``key`` must be new.  Cancelling the Deferred withdraws the request.  It fails if the
+        requests without a response are too large.
         """
         if self.is_over:
             return fail(McpError(messages.INTERNAL_ERROR, "The task has ended."))
+        size = len(msgspec.json.encode(request.params))
+        if size + sum(one.size for one in self._inputs.values()) > MOST_INPUT_BYTES:
+            text = f"A task can ask its client at most {MOST_INPUT_BYTES} bytes at a time."
+            return fail(McpError(messages.INTERNAL_ERROR, text))
 
         def withdraw(_: object) -> None:
             if self._inputs.pop(key, None) is not None:
                 self._changed()
 
         response: Deferred[Json] = Deferred(withdraw)
-        self._inputs[key] = request, response
+        self._inputs[key] = _Input(request, size, response)
         self._changed()
         return response
 
@@ -170,7 +188,7 @@ class Task:
     def fail(self, error: McpError) -> None:
         """End the task with an error."""
         if not self.is_over:
-            self._failure = error
+            self._failure = _bounded(error)
             self._end("failed", error.message)
 
     def _complete(self, value: Mapping[str, Any], most_bytes: int) -> None:
@@ -191,8 +209,8 @@ class Task:
         self._status = status
         self._message = message[:_LONGEST_MESSAGE]
         inputs, self._inputs = self._inputs, {}
-        for _, response in inputs.values():
-            response.cancel()
+        for one in inputs.values():
+            one.response.cancel()
         self._changed()
 
     # -- its client --
@@ -203,19 +221,19 @@ class Task:
         :raises McpError: if a result is not valid; then none was passed.
         """
         waiting = {key: self._inputs[key] for key in results if key in self._inputs}
-        for key, (request, _) in waiting.items():
-            check_result(request, results[key])
-        for key, (_, response) in waiting.items():
+        for key, one in waiting.items():
+            check_result(one.request, results[key])
+        for key, one in waiting.items():
             if self._inputs.pop(key, None) is not None:
-                response.callback(results[key])
+                one.response.callback(results[key])
         if waiting and not self.is_over:
             self._changed()
 
     def refuse(self, key: str, error: McpError) -> None:
         """Pass the client's error to a request."""
-        _, response = self._inputs.pop(key, (None, None))
-        if response is not None:
-            response.errback(error)
+        refused = self._inputs.pop(key, None)
+        if refused is not None:
+            refused.response.errback(error)
             if not self.is_over:
                 self._changed()
 
@@ -243,3 +261,14 @@ class Task:
         self._notifying = None
         for changed in list(self._watchers.values()):
             changed(self)
+
+
+def _bounded(error: McpError) -> McpError:
+    """Return ``error`` as a task keeps it: without long texts and large data."""
+    data = error.data
+    if data is not None:
+        try:
+            data = data if len(msgspec.json.encode(data)) <= _LARGEST_DATA else None
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            data = None
+    return McpError(error.code, error.message[:_LONGEST_ERROR], data)
