@@ -24,7 +24,7 @@ from antigravity.simulator.request_handler import Call, ConnectionTurn
 from antigravity.simulator.responder import Result
 from antigravity.simulator.socket_reply import SocketReply
 from antigravity.simulator.state import LoggedRequest, State
-from antigravity.simulator.steering import find_missing, read_steering
+from antigravity.simulator.steer_input import find_missing, read_steering
 from antigravity.simulator.view import compact
 
 #: Requests of a connection at a time, and names of lanes.
