@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -17,6 +18,8 @@ from antigravity.websocket.deflate import Deflate, MessageBounds
 _REASON_BYTES: Final = 123
 #: The most bytes of a frame of a message in pieces; to make one takes a millisecond.
 _PIECE: Final = 128 * 1024
+#: The most compressed bytes that are read at a time: they become 2 MiB at most.
+_PACKED: Final = 2048
 
 
 class Text(Struct, frozen=True):
@@ -27,6 +30,10 @@ class Text(Struct, frozen=True):
 
 class Binary(Struct, frozen=True):
     """A whole message that is not text; its content is dropped."""
+
+
+class Part(Struct, frozen=True):
+    """A piece of a message that is not complete."""
 
 
 class PingReceived(Struct, frozen=True):
@@ -50,7 +57,7 @@ class CloseReceived(Struct, frozen=True):
     reason: str = ""
 
 
-Received = Text | Binary | PingReceived | PongReceived | CloseReceived
+Received = Text | Binary | Part | PingReceived | PongReceived | CloseReceived
 
 
 class Framer:
@@ -73,11 +80,16 @@ class Framer:
         #: The beginning of a message; as pieces of its own it could take far more memory.
         self._message = bytearray()
         self._is_over = False
+        self._piece = sys.maxsize if deflate is None else _PACKED
 
     def receive(self, data: bytes) -> Iterator[Received]:
-        """Yield what ``data`` completes."""
-        if self._is_over:
-            return
+        """Yield what is in ``data``; to get the next one takes a few milliseconds at most."""
+        for begin in range(0, len(data), self._piece):
+            if self._is_over:
+                return
+            yield from self._receive(data[begin : begin + self._piece])
+
+    def _receive(self, data: bytes) -> Iterator[Received]:
         connection = self._connection
         connection.receive_data(data)
         for event in connection.events():
@@ -88,9 +100,10 @@ class Framer:
                 if event.message_finished:
                     message, self._message = self._message, bytearray()
                     yield Text(bytes(message) or data)
+                else:
+                    yield Part()
             elif isinstance(event, BytesMessage):
-                if event.message_finished:
-                    yield Binary()
+                yield Binary() if event.message_finished else Part()
             elif isinstance(event, Ping):
                 yield PingReceived(bytes(event.payload))
             elif isinstance(event, Pong):

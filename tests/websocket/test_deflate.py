@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from websockets.frames import Opcode
 
 from antigravity.websocket.deflate import Deflate, negotiate
-from antigravity.websocket.framer import CloseReceived, Framer, Text
+from antigravity.websocket.framer import CloseReceived, Framer, Part, Text
 from tests.support.frames import frame
 
 BOTH = "server_no_context_takeover; client_no_context_takeover"
@@ -88,7 +88,10 @@ def test_bomb_is_not_expanded() -> None:
     tracemalloc.start()
     try:
         received = [
-            each for n in range(0, len(bomb), 16384) for each in framer.receive(bomb[n : n + 16384])
+            each
+            for n in range(0, len(bomb), 16384)
+            for each in framer.receive(bomb[n : n + 16384])
+            if not isinstance(each, Part)
         ]
         assert tracemalloc.get_traced_memory()[1] < 4 * 1024 * 1024
     finally:
@@ -118,10 +121,23 @@ def test_compressed_message_needs_an_agreement() -> None:
     assert end.code == 1002
 
 
+def test_large_message_is_expanded_in_steps() -> None:
+    framer = Framer(64 * 1024 * 1024, AGREED)
+    bomb = text(packed(bytes(16 * 1024 * 1024)))
+    tracemalloc.start()
+    try:
+        step = next(framer.receive(bomb))
+        assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+    assert step == Part()
+
+
 def test_only_the_first_frame_says_that_it_is_compressed() -> None:
     framer = Framer(1000, AGREED)
     data = packed(b"some text")
-    assert not list(framer.receive(frame(Opcode.TEXT, data[:4], fin=False, rsv1=True)))
+    begun = framer.receive(frame(Opcode.TEXT, data[:4], fin=False, rsv1=True))
+    assert list(begun) == [Part()]
     (end,) = framer.receive(frame(Opcode.CONT, data[4:], rsv1=True))
     assert isinstance(end, CloseReceived)
     assert end.code == 1002

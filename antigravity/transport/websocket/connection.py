@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from typing import Protocol as TypingProtocol
 
@@ -19,6 +18,7 @@ from antigravity.interfaces.sockets import IUpstreamSession, UpstreamMessage
 from antigravity.ir.call import Body
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.socket_turn import SocketTurn
+from antigravity.logs import make_logger
 from antigravity.transport.failures import cause_of, failure_of
 from antigravity.transport.handshake import Handshake
 from antigravity.transport.response import too_large
@@ -32,6 +32,7 @@ from antigravity.websocket.framer import (
     Received,
     Text,
 )
+from antigravity.websocket.message_reader import MessageReader
 
 #: The largest message of an upstream, in bytes: as large as an event over HTTP.
 MESSAGE_LIMIT: Final = 64 * 1024 * 1024
@@ -70,6 +71,8 @@ class SocketConnection(Handshake, Protocol):
     :ivar was_closed_by_server: whether the server has said that it closes the connection.
     """
 
+    log = make_logger()
+
     def __init__(
         self,
         reactor: Any,
@@ -89,10 +92,7 @@ class SocketConnection(Handshake, Protocol):
         self._opening: Deferred[SocketConnection] | None = None
         self._framer: Framer | None = None
         self._runs: dict[int, Run] = {}
-        self._pausing: set[Run] = set()
-        self._unread: deque[bytes] = deque()
-        self._events: Iterator[Received] | None = None
-        self._is_reading = False
+        self._reader: MessageReader | None = None
         self._frames: FrameQueue | None = None
         self._timer: IDelayedCall | None = None
         self._has_answered = True
@@ -136,15 +136,17 @@ class SocketConnection(Handshake, Protocol):
         if accepted is None:
             return
         self._handshake = None
-        self._framer = Framer(MESSAGE_LIMIT, accepted.deflate, is_client=True)
+        self._framer = framer = Framer(MESSAGE_LIMIT, accepted.deflate, is_client=True)
+        self._reader = reader = MessageReader(
+            self._reactor, self.transport, framer, self._handle, self._failed
+        )
         self._opened = self._idle_since = self._reactor.seconds()
         self._arm(_INTERVAL, self._tick)
         self._frames = FrameQueue(self.transport)
         self.transport.registerProducer(self._frames, True)
-        if accepted.rest:
-            self._unread.append(accepted.rest)
         self._opened_with(self)
-        self._read()
+        if accepted.rest:
+            reader.receive(accepted.rest)
 
     def _refused(self, error: HandshakeRefusedError) -> None:
         self._handshake = None
@@ -218,19 +220,14 @@ class SocketConnection(Handshake, Protocol):
 
     def pause_reading(self, run: Run) -> None:
         """Read nothing more until ``run`` wants to."""
-        if not self._pausing and not self.is_lost:
-            self.transport.pauseProducing()
-        self._pausing.add(run)
+        if self._reader is not None:
+            self._reader.pause(run)
 
     def resume_reading(self, run: Run) -> None:
         """Read again, unless another request has paused the connection."""
-        if run not in self._pausing:
-            return
-        self._pausing.discard(run)
-        if not self._pausing and not self.is_lost:
+        if self._reader is not None:
             self._has_answered = True  # it could not be read
-            self.transport.resumeProducing()
-            self._read()
+            self._reader.resume(run)
 
     # -- receiving ----------------------------------------------------------------------
 
@@ -239,30 +236,10 @@ class SocketConnection(Handshake, Protocol):
         if self._is_closing:
             return
         self._has_answered = True
-        if self._framer is None:
+        if self._reader is None:
             self._shake(data)
-            return
-        self._unread.append(data)
-        self._read()
-
-    def _read(self) -> None:
-        """Handle what was received, until a request pauses the connection."""
-        if self._is_reading or self._framer is None:
-            return
-        self._is_reading = True
-        try:
-            while not self._pausing and not self._is_closing:
-                if self._events is None:
-                    if not self._unread:
-                        return
-                    self._events = self._framer.receive(self._unread.popleft())
-                received = next(self._events, None)
-                if received is None:
-                    self._events = None
-                else:
-                    self._handle(received)
-        finally:
-            self._is_reading = False
+        else:
+            self._reader.receive(data)
 
     def _handle(self, received: Received) -> None:
         framer = self._framer
@@ -273,8 +250,8 @@ class SocketConnection(Handshake, Protocol):
             if not self.session.in_flight:
                 self._idle_since = self._reactor.seconds()
         elif isinstance(received, PingReceived):
-            if framer.is_open:
-                self.transport.write(framer.pong(received.payload))
+            if framer.is_open and self._frames is not None:
+                self._frames.send_pong(framer.pong(received.payload))
         elif isinstance(received, CloseReceived):
             self.was_closed_by_server = not received.is_fault
             if framer.can_close:
@@ -291,8 +268,9 @@ class SocketConnection(Handshake, Protocol):
         if run is not None:
             if message.is_last:
                 del self._runs[ticket]
-                self._pausing.discard(run)
             run.received(message)
+            if message.is_last:
+                self.resume_reading(run)
             is_unwanted = self._is_retired or self.session.in_flight  # what still runs costs tokens
             if message.is_last and not self._runs and is_unwanted:
                 self.close()
@@ -316,7 +294,7 @@ class SocketConnection(Handshake, Protocol):
         if is_old and not self.session.in_flight:
             self.close()
             return
-        if not self._pausing:
+        if self._reader is not None and not self._reader.is_paused:
             if not self._has_answered and not self.session.in_flight:
                 self.abort()
                 return  # requests have limits of their own
@@ -355,14 +333,19 @@ class SocketConnection(Handshake, Protocol):
         """Take no more requests, and read and send nothing more."""
         if not self._is_closing:
             self._is_closing = True
-            self._unread.clear()
+            if self._reader is not None:
+                self._reader.stop()
             if self._frames is not None:
                 self._frames.clear()
             self._closed(self)
 
+    def _failed(self, fault: Exception) -> None:
+        failure = failure_of(fault)
+        self.log.failure("a WebSocket connection to {where} failed", failure, where=self._where)
+        self.abort()
+
     def _fail(self, error: BaseException) -> None:
         runs, self._runs = self._runs, {}
-        self._pausing.clear()
         for run in runs.values():
             run.lost(failure_of(error))
 

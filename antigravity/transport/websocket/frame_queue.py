@@ -21,12 +21,20 @@ class FrameQueue:
         self._transport = transport
         self._messages: deque[Iterator[bytes]] = deque()
         self._is_full = False
+        self._pong = b""
 
     def send(self, frames: Iterator[bytes]) -> None:
         """Send a message after those before it."""
         self._messages.append(frames)
         if len(self._messages) == 1:
             self._write()
+
+    def send_pong(self, frame: bytes) -> None:
+        """Send the response to a ping; a server that reads nothing gets only the last one."""
+        if self._is_full:
+            self._pong = frame
+        else:
+            self._transport.write(frame)
 
     def _write(self) -> None:
         """Send frames until the connection is full."""
@@ -40,6 +48,7 @@ class FrameQueue:
     def clear(self) -> None:
         """Send nothing more."""
         self._messages.clear()
+        self._pong = b""
 
     def pauseProducing(self) -> None:
         """Send nothing more: the server does not read fast enough."""
@@ -48,6 +57,9 @@ class FrameQueue:
     def resumeProducing(self) -> None:
         """Send again."""
         self._is_full = False
+        pong, self._pong = self._pong, b""
+        if pong:
+            self._transport.write(pong)
         self._write()
 
     def stopProducing(self) -> None:

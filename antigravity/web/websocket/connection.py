@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 from typing import Protocol as TypingProtocol
 
@@ -27,6 +26,7 @@ from antigravity.websocket.framer import (
     Received,
     Text,
 )
+from antigravity.websocket.message_reader import MessageReader
 
 #: Seconds that the other side has to close the connection after it was asked to.
 _CLOSING: Final = 5.0
@@ -36,6 +36,9 @@ _UNPINGED: Final = 30.0
 _SLOWEST: Final = 1024
 #: Seconds for which a client may not read anything at all.
 _STALLED: Final = 300.0
+#: Why a connection is not read from.
+_HELD: Final = "held"
+_CONGESTED: Final = "congested"
 
 
 class Messages(TypingProtocol):
@@ -86,6 +89,7 @@ class WebSocketConnection(Protocol):
 
     log = make_logger()
     transport: Any
+    _reader: MessageReader
 
     def __init__(
         self,
@@ -99,9 +103,6 @@ class WebSocketConnection(Protocol):
         self.id = connection_id
         self.is_congested = False
         self._holds = 0
-        self._unread: deque[bytes] = deque()
-        self._events: Iterator[Received] | None = None
-        self._is_reading = False
         self._when_lost: list[Callable[[], None]] = []
         self._channel = channel
         self._clock = channel.site.reactor
@@ -122,6 +123,9 @@ class WebSocketConnection(Protocol):
 
     def connectionMade(self) -> None:
         """Wait for messages."""
+        self._reader = MessageReader(
+            self._clock, self.transport, self._framer, self._handle, self._failed
+        )
         self.transport.registerProducer(self, True)
         self._arm(self._interval, self._tick)
 
@@ -137,45 +141,22 @@ class WebSocketConnection(Protocol):
         """Receive bytes."""
         self._has_answered = True
         self._received += len(data)
-        self._unread.append(data)
-        self._read()
+        self._reader.receive(data)
 
-    def _read(self) -> None:
-        """Handle what was received, until a message takes longer."""
-        if self._is_reading:
-            return
-        self._is_reading = True
-        try:
-            while not self._holds:
-                if self._events is None:
-                    if not self._unread:
-                        return
-                    self._events = self._framer.receive(self._unread.popleft())
-                received = next(self._events, None)
-                if received is None:
-                    self._events = None
-                else:
-                    self._handle(received)
-        except Exception:  # noqa: BLE001 - a fault must not leave the client waiting
-            self.fail(Failure())
-        finally:
-            self._is_reading = False
+    def _failed(self, fault: Exception) -> None:
+        self.fail(Failure(fault))
 
     def hold(self) -> None:
         """Read nothing more until :meth:`release` is called as often."""
         self._holds += 1
-        if self._holds == 1 and not self.is_congested and not self._is_lost:
-            self.transport.pauseProducing()
+        self._reader.pause(_HELD)
 
     def release(self) -> None:
         """Read again."""
         self._holds = max(0, self._holds - 1)  # none is left after :meth:`close`
-        if self._holds or self._is_lost:
-            return
-        self._has_answered = True  # the client could not be heard
-        self._read()
-        if not self._holds and not self.is_congested:
-            self.transport.resumeProducing()
+        if not self._holds:
+            self._has_answered = True  # the client could not be heard
+            self._reader.resume(_HELD)
 
     def _handle(self, received: Received) -> None:
         framer = self._framer
@@ -250,9 +231,8 @@ class WebSocketConnection(Protocol):
         self.transport.write(self._framer.close(code, reason))
         self._messages.lost()
         self._arm(_CLOSING, self._abort)
-        if self.is_congested or self._holds:  # the answer must be read
-            self._holds = 0
-            self.transport.resumeProducing()
+        self._holds = 0
+        self._reader.resume_all()  # the answer must be read
 
     # -- time ---------------------------------------------------------------------------
 
@@ -304,7 +284,7 @@ class WebSocketConnection(Protocol):
             self.is_congested = True
             self._congested_since = self._clock.seconds()
             self._messages.pause()
-            self.transport.pauseProducing()
+            self._reader.pause(_CONGESTED)
 
     def resumeProducing(self) -> None:
         """Go on."""
@@ -312,8 +292,7 @@ class WebSocketConnection(Protocol):
             self.is_congested = False
             self._has_answered = True  # no ping was sent
             self._messages.resume()
-            if not self._holds:
-                self.transport.resumeProducing()
+            self._reader.resume(_CONGESTED)
 
     def stopProducing(self) -> None:
         """Do nothing: the loss of the connection is reported, too."""
@@ -343,6 +322,7 @@ class WebSocketConnection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Cancel everything."""
         self._is_lost = True
+        self._reader.stop()
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()

@@ -537,3 +537,35 @@ def test_other_credential_has_another_connection(servers: SocketServers) -> None
     )
     servers.ask(replace(request, headers=changed))
     assert len(servers.peers) == 2
+
+
+def test_reader_that_pauses_at_the_last_event_does_not_stop_the_next_request(
+    servers: SocketServers,
+) -> None:
+    peer, sending = opened(servers)
+    peer.send(created())
+    reader = servers.read(sending, Pausing())
+    reader.is_pausing = False  # type: ignore[attr-defined]
+    reader.transport.resumeProducing()  # type: ignore[union-attr]
+    reader.is_pausing = True  # type: ignore[attr-defined]
+    peer.send(completed())
+    following = servers.ask()
+    assert len(servers.peers) == 1
+    peer.receive()
+    peer.send(created(), completed("r2"))
+    assert servers.read(following).kinds == ["response.created", "response.completed"]
+
+
+def test_pings_of_a_server_that_reads_nothing_take_no_memory(servers: SocketServers) -> None:
+    peer, sending = opened(servers)
+    peer.wire.producer.pauseProducing()
+    for number in range(100):
+        peer.server.send_ping(b"%d" % number)
+    peer.flush()
+    assert peer.wire.value() == b""
+    peer.wire.producer.resumeProducing()
+    peer.receive()
+    pongs = [bytes(each.data) for each in peer.frames if each.opcode is Opcode.PONG]
+    assert pongs == [b"99"]
+    peer.send(created(), completed())
+    servers.read(sending)

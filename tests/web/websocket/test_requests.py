@@ -13,7 +13,7 @@ from antigravity.interfaces.exchange import Reply
 from antigravity.ir.errors import OverloadedError, RateLimitedError
 from antigravity.protocols.openai_responses.socket.session import LARGE
 from tests.support.frames import frame
-from tests.web.builders import FakeExchange
+from tests.web.builders import FakeExchange, FakeStream
 from tests.web.websocket.builders import SocketHarness, completed, event, message
 
 
@@ -163,16 +163,22 @@ def test_slow_client_pauses_streams_and_is_not_read() -> None:
     web = SocketHarness()
     web.stream()
     web.create(stream_id="a")
+    waiting = web.exchange.pending()
+    web.create(stream_id="b")
     web.transport.producer.pauseProducing()
     assert web.streams[0].happened == ["pause"]
     assert not web.transport.is_reading
-    web.create(stream_id="b")  # had been read already
-    assert web.streams[1].happened == ["pause"]
+    late = FakeStream()
+    waiting.callback(late.reply())
+    assert late.happened == ["pause"]
+    web.create(stream_id="c")  # was received already
+    assert len(web.exchange.calls) == 2
     web.clock.advance(60)
     assert not web.frames(Opcode.PING)
     web.transport.producer.resumeProducing()
     assert web.streams[0].happened == ["pause", "resume"]
     assert web.transport.is_reading
+    assert len(web.exchange.calls) == 3
     web.close()
 
 
