@@ -39,7 +39,7 @@ class _Reasoning(Struct):
 
 class _Reference(Struct):
     type: Any = None
-    call_id: Any = None
+    call_id: str | None = None
 
 
 class _Input(Struct):
@@ -172,7 +172,7 @@ def check_calls(body: bytes, known: PriorResponse) -> None:
     if not outputs:
         return
     earlier = _references(conversation.read(known.conversation).items)
-    calls = [each.call_id for each in (*earlier, *references) if each.type not in _OUTPUTS]
+    calls = {each.call_id for each in (*earlier, *references) if each.type not in _OUTPUTS}
     for output in outputs:
         if output.call_id not in calls:
             raise InvalidRequestError(
