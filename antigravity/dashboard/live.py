@@ -67,6 +67,11 @@ class LiveStream:
             self._close()
             self._done.callback(None)
 
+    def check(self) -> None:
+        """End the stream if its session has ended."""
+        if not self._is_permitted():
+            self.end()
+
     def _close(self) -> None:
         self._is_open = False
         self._stop_listening()
@@ -86,11 +91,9 @@ class LiveStream:
         self._write(b"event: requests\ndata: %d\n\n" % number)
 
     def _keep_alive(self) -> None:
-        if not self._is_permitted():
-            self.end()
-            return
         self._timer = self._clock.callLater(_KEEP_ALIVE, self._keep_alive)
         self._write(b":\n\n")
+        self.check()
 
     def _write(self, data: bytes) -> None:
         if not is_closed(self._request):

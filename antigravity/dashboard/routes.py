@@ -53,14 +53,24 @@ class DashboardState:
         self.sessions = Sessions(clock.seconds)
         self.streams: set[LiveStream] = set()
 
+    def use(self, principal: str) -> None:
+        """End the sessions of other admin keys than the one with this ``principal``."""
+        self.sessions.end_others(principal)
+        self.check_streams()
+
+    def check_streams(self) -> None:
+        """End the streams whose sessions have ended."""
+        for stream in tuple(self.streams):
+            stream.check()
+
     def stop(self) -> None:
-        """End all streams, because the gateway stops."""
+        """End all streams, because the gateway stops or the dashboard is switched off."""
         for stream in tuple(self.streams):
             stream.end()
 
 
 class DashboardRoutes:
-    """The routes of the dashboard over one configuration."""
+    """The routes of the dashboard over one configuration, which ends sessions of other keys."""
 
     def __init__(
         self,
@@ -74,6 +84,7 @@ class DashboardRoutes:
         self._administration = administration
         self._ledger = ledger
         self._made: DashboardSite | None = None
+        state.use(self._authenticator.administrator_principal)
 
     def paths(self) -> Paths:
         """Return every path of a page with its methods and handler."""

@@ -89,6 +89,15 @@ class Sessions:
         """End a session, if there is one."""
         self._sessions.pop(_hash(token), None)
 
+    def end_others(self, principal: str) -> None:
+        """End the sessions and links of other admin keys than the one with this ``principal``."""
+        for token, session in tuple(self._sessions.items()):
+            if session.principal != principal:
+                del self._sessions[token]
+        for token, (owner, _) in tuple(self._links.items()):
+            if owner != principal:
+                del self._links[token]
+
     def make_link(self, principal: str) -> str:
         """Return a token that starts one session of ``principal``."""
         token = token_urlsafe(32)

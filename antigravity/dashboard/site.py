@@ -141,6 +141,7 @@ class DashboardSite:
         """End the session."""
         self._read_change(request)
         self._state.sessions.end(_token(request))
+        self._state.check_streams()
         write(redirect(DASHBOARD_PATH, _cookie(request, "")), request)
 
     # -- what needs no page --

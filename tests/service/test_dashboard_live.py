@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import treq
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from antigravity.dashboard import site
+from antigravity.config.secret import Secret
+from antigravity.dashboard import live, site
 from antigravity.dashboard.live import LiveStream
 from tests.service.dashboard_fixture import DashboardCase
 
@@ -67,6 +69,31 @@ class LiveTests(DashboardCase):
         await self.open()
         events = await self.stream()
         await self.stop()
+        await events.ended
+
+    async def test_streams_end_with_their_session(self) -> None:
+        self.patch(live, "_KEEP_ALIVE", 3600.0)  # not only at the next check
+        await self.open()
+        events = await self.stream()
+        own = self.cookie
+        await self.sign_in()
+        other = await self.stream()
+        self.cookie = own
+        await self.fetch("/dashboard/sign-out", "POST", {"csrf": await self.csrf()})
+        await events.ended
+        self.assertFalse(other.ended.called)
+
+    async def test_streams_end_when_admin_key_changes_but_not_with_other_reloads(self) -> None:
+        self.patch(live, "_KEEP_ALIVE", 3600.0)
+        await self.open()
+        events = await self.stream()
+        assert self.gateway is not None
+        await self.gateway.reload()
+        await self.ask("hi")
+        await events.wait_for(b"event: requests\ndata: 1\n\n")
+        proxy = replace(self.settings.proxy, admin_key=Secret("sk-another-admin-key"))
+        self.settings = replace(self.settings, proxy=proxy)
+        await self.gateway.reload()
         await events.ended
 
     async def test_number_of_streams_is_bounded(self) -> None:
