@@ -97,8 +97,8 @@ class DashboardRoutes:
         """Return the path of the operator's API that makes links."""
         return {"/admin/dashboard/link": (("POST",), self._make_link)}
 
-    def render_error(self, error: GatewayError, head: RequestHead) -> Reply:
-        """Return the page that shows an error."""
+    def render_error(self, error: GatewayError, head: RequestHead) -> Deferred[Reply]:
+        """Return a Deferred with the page that shows an error."""
         return self._site().render_error(error, head)
 
     def _handler(self, name: str) -> Handler:

@@ -21,7 +21,7 @@ from antigravity.dashboard.context import Page, PageContext
 from antigravity.dashboard.files import static_files
 from antigravity.dashboard.live import MAX_STREAMS, LiveStream
 from antigravity.dashboard.rendering import render, text
-from antigravity.dashboard.replies import html, redirect, static, write
+from antigravity.dashboard.replies import Headers, html, redirect, static, write
 from antigravity.dashboard.routes import DashboardState
 from antigravity.dashboard.sessions import MAX_AGE, Session
 from antigravity.deferreds import call_in_thread
@@ -171,14 +171,17 @@ class DashboardSite:
             raise NotFoundError("File not found.", code="file_not_found")
         write(static(found.content, found.kind), request)
 
-    def render_error(self, error: GatewayError, head: RequestHead) -> Reply:
-        """Return the page that shows an error: for a missing session the one to sign in."""
+    def render_error(self, error: GatewayError, head: RequestHead) -> Deferred[Reply]:
+        """Return a Deferred with the page that shows an error.
+
+        For a missing session it is the one to sign in.
+        """
         headers = () if "hx-request" not in head.headers else (("HX-Redirect", DASHBOARD_PATH),)
         if isinstance(error, AuthenticationError) or error.code == "too_many_wrong_keys":
             to = head.path if head.method == "GET" else ""
             values = self._sign_in_values(to, "" if error.code == "no_session" else error.message)
-            return html(render("sign_in.html", values), error.status, headers)
-        return html(render("problem.html", _problem(error, None)), error.status)
+            return self._make("sign_in.html", values, error.status, headers)
+        return self._make("problem.html", _problem(error, None), error.status)
 
     # -- internals --
 
@@ -209,10 +212,15 @@ class DashboardSite:
 
     def _render(self, request: Any, page: Page, session: Session | None = None) -> Deferred[None]:
         values = {**_COMMON, "session": session, "url": _base_url(request), **page.values}
-        made: Deferred[str] = call_in_thread(self._state.clock, render, page.template, values)
-        return made.addCallback(
-            lambda content: write(html(content, page.status, page.headers), request)
-        )
+        made = self._make(page.template, values, page.status, page.headers)
+        return made.addCallback(write, request)
+
+    def _make(
+        self, template: str, values: Mapping[str, Any], status: int, headers: Headers = ()
+    ) -> Deferred[Reply]:
+        """Return a Deferred with a page, which is made in a thread."""
+        made: Deferred[str] = call_in_thread(self._state.clock, render, template, values)
+        return made.addCallback(html, status, headers)
 
     def _session(self, request: Any) -> Session | None:
         principal = self._authenticator.administrator_principal

@@ -259,15 +259,28 @@ class WebApp:
             request.running = late
             # one that is cancelled is refused at once, unless the client is gone
             return late.addBoth(lambda _: self._refuse(error, request, head))
-        self._refuse(error, request, head)
-        return None
+        return self._refuse(error, request, head)
 
-    def _refuse(self, error: GatewayError, request: Any, head: RequestHead) -> None:
-        if is_closed(request):
-            return
-        if self._pages is not None and is_dashboard(head.path):
-            write_whole(request, self._pages.render_error(error, head))
-        else:
+    def _refuse(
+        self, error: GatewayError, request: Any, head: RequestHead
+    ) -> Deferred[None] | None:
+        if self._pages is None or is_closed(request) or not is_dashboard(head.path):
+            self._write_error(error, request, head)
+            return None
+        shown = self._pages.render_error(error, head).addCallback(write_reply, request)
+        request.running = shown
+        return shown.addErrback(self._not_shown, error, request, head)
+
+    def _not_shown(
+        self, failure: Failure, error: GatewayError, request: Any, head: RequestHead
+    ) -> None:
+        """Write an error whose page could not be made, unless the client is gone."""
+        if not failure.check(CancelledError):
+            self.log.failure("{where} has no error page", failure=failure, where=head.where)
+        self._write_error(error, request, head)
+
+    def _write_error(self, error: GatewayError, request: Any, head: RequestHead) -> None:
+        if not is_closed(request):
             protocol = self.admission.errors.protocol_for(head.path, head.headers, head.keys)
             write_whole(request, self.admission.errors.render(error, head.id, protocol))
 

@@ -25,5 +25,5 @@ class Pages(Protocol):
     def operator_paths(self) -> Paths:
         """Return the paths of the operator's API that belong to the pages."""
 
-    def render_error(self, error: GatewayError, head: RequestHead) -> Reply:
-        """Return the page that shows an error."""
+    def render_error(self, error: GatewayError, head: RequestHead) -> Deferred[Reply]:
+        """Return a Deferred with the page that shows an error."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from click.testing import CliRunner
 from msgspec.structs import replace
 from twisted.internet.threads import deferToThread
+from twisted.python.threadable import isInIOThread
 
 from antigravity.cli.main import antigravity
 from antigravity.config.dashboard_settings import DashboardSettings
 from antigravity.config.secret import Secret
+from antigravity.dashboard import site
 from tests.service.dashboard_fixture import ADMIN, DashboardCase
 
 PAGES = ("/dashboard", "/dashboard/requests", "/dashboard/usage", "/dashboard/accounts")
@@ -153,3 +158,26 @@ class SignInTests(DashboardCase):
             self.assertNotIn("unsafe", policy)
             self.assertEqual(response.header("cache-control"), "no-store")
             self.assertNotRegex(response.text, r"<script(?! src=)|<style|\son[a-z]+=|style=")
+
+    async def test_templates_are_never_rendered_in_the_reactor(self) -> None:
+        await self.open()
+        rendered: list[str] = []
+
+        def render(template: str, values: Mapping[str, Any]) -> str:
+            self.assertFalse(isInIOThread(), template)
+            rendered.append(template)
+            return template
+
+        self.patch(site, "render", render)
+        for path in (*PAGES, "/dashboard/nothing", "/dashboard/requests/nothing"):
+            await self.fetch(path)
+        await self.sign_in("wrong")
+        self.assertLessEqual({"now.html", "problem.html", "sign_in.html"}, set(rendered))
+
+    async def test_error_is_shown_even_if_its_page_cannot_be_made(self) -> None:
+        await self.open()
+        self.patch(site, "render", lambda template, values: 1 / 0)
+        response = await self.fetch("/dashboard/nothing")
+        self.assertEqual(response.code, 404)
+        self.assertIn("Not found", response.text)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
