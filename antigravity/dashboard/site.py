@@ -20,10 +20,11 @@ from antigravity.dashboard import (
 from antigravity.dashboard.context import Page, PageContext
 from antigravity.dashboard.files import static_files
 from antigravity.dashboard.live import MAX_STREAMS, LiveStream
-from antigravity.dashboard.rendering import render, text
+from antigravity.dashboard.renderer import render
 from antigravity.dashboard.replies import Headers, html, redirect, static, write
 from antigravity.dashboard.routes import DashboardState
 from antigravity.dashboard.sessions import MAX_AGE, Session
+from antigravity.dashboard.texts import text
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import Reply

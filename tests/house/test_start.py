@@ -52,7 +52,7 @@ AT_FIRST_USE = (
     "antigravity.app.mcp.relay",
     "antigravity.app.mcp.vision",
     "antigravity.cli",
-    "antigravity.dashboard.rendering",
+    "antigravity.dashboard.renderer",
     "antigravity.dashboard.site",
     "antigravity.mcp.client",
     "antigravity.mcp.relay",

@@ -7,7 +7,8 @@ import tomllib
 from hashlib import sha256
 
 from antigravity.dashboard.files import static_files
-from antigravity.dashboard.rendering import TEXTS_FILE, duration, middle, money, short_number, texts
+from antigravity.dashboard.formats import duration, middle, money, short_number
+from antigravity.dashboard.texts import TEXTS_FILE, texts
 from tests.service.dashboard_fixture import DashboardCase
 
 FOLDER = TEXTS_FILE.parent

@@ -1,52 +1,17 @@
-"""Pages from templates: what they show is escaped, and their texts are in one file."""
+"""Numbers, costs, durations and names as the pages show them."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cache, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from antigravity.dashboard.texts import text
 
-_HERE: Final = Path(__file__).parent
-#: The texts of the pages; a translation is a file beside it.
-TEXTS_FILE: Final = _HERE / "texts_en.toml"
 #: The longest name that is shown whole.
 _LONGEST: Final = 40
 #: What stands for a value that is not known, or is none.
 NONE: Final = "\N{EN DASH}"
 _UNITS: Final = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
-
-
-@cache
-def texts() -> Mapping[str, str]:
-    """Return the texts by their names, such as ``requests.title``."""
-    tables = tomllib.loads(TEXTS_FILE.read_text("utf-8"))
-    return {
-        f"{table}.{name}": text
-        for table, entries in tables.items()
-        for name, text in entries.items()
-    }
-
-
-def text(name: str, /, **values: object) -> str:
-    """Return a text, with ``values`` in the places of their names."""
-    found = texts()[name]
-    return found.format(**values) if values else found
-
-
-def text_or(name: str, default: str) -> str:
-    """Return a text for something that plugins or upstreams can name, or ``default``."""
-    return texts().get(name, default)
-
-
-def render(template: str, values: Mapping[str, Any]) -> str:
-    """Return a page.  It may be called in a thread."""
-    return str(_environment().get_template(template).render(values))
 
 
 def number(value: float | None) -> str:
@@ -106,31 +71,3 @@ def clock_time(iso: str) -> str:
         return datetime.fromisoformat(iso).strftime("%m-%d %H:%M:%S")
     except ValueError:
         return iso
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    from antigravity.dashboard.files import address_of
-
-    made = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        auto_reload=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.globals.update(t=text, text_or=text_or, file=address_of)
-    filters: dict[str, Callable[..., str]] = {
-        "number": number,
-        "short": short_number,
-        "money": money,
-        "duration": duration,
-        "middle": middle,
-        "clock": clock_time,
-        "wide": partial(middle, longest=80),
-    }
-    made.filters.update(filters)
-    return made

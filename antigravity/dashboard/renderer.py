@@ -1,0 +1,53 @@
+"""Pages from templates; all values are escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from antigravity.dashboard.formats import (
+    clock_time,
+    duration,
+    middle,
+    money,
+    number,
+    short_number,
+)
+from antigravity.dashboard.texts import text, text_or
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """Return a page.  The first call loads jinja2, so it should be made in a thread."""
+    return str(_environment().get_template(template).render(values))
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from antigravity.dashboard.files import address_of
+
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(t=text, text_or=text_or, file=address_of)
+    filters: dict[str, Callable[..., str]] = {
+        "number": number,
+        "short": short_number,
+        "money": money,
+        "duration": duration,
+        "middle": middle,
+        "clock": clock_time,
+    }
+    made.filters.update(filters)
+    return made
