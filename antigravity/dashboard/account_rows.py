@@ -51,7 +51,27 @@ class AccountRow(Struct, frozen=True):
 def account_rows(status: Mapping[str, Any], now: float) -> list[AccountRow]:
     """Return the accounts of a gateway's status.  ``now`` is of the clock of the accounts."""
     pool = status["pool"]
-    return [_row(each, status, now) for each in pool["accounts"]]
+    locks: dict[tuple[str, str], list[Lock]] = {}
+    for each in pool["locks"]:
+        lock = Lock(each["model"] or "", each["reason"], each["free_in"], each["help"] or "")
+        locks.setdefault((each["upstream"], each["account"] or ""), []).append(lock)
+    quotas: dict[str, list[QuotaBar]] = {}
+    for each in status["quotas"]:
+        bar = QuotaBar(each["model"], each["remaining"], each["free_in"])
+        quotas.setdefault(each["account"], []).append(bar)
+    return [
+        _row(
+            each,
+            [
+                *locks.get((each["upstream"], each["id"]), ()),
+                *locks.get((each["upstream"], ""), ()),
+            ],
+            quotas.get(each["id"], []),
+            pool["fixed"],
+            now,
+        )
+        for each in pool["accounts"]
+    ]
 
 
 def is_urgent(row: AccountRow) -> bool:
@@ -61,13 +81,13 @@ def is_urgent(row: AccountRow) -> bool:
     )
 
 
-def _row(account: Mapping[str, Any], status: Mapping[str, Any], now: float) -> AccountRow:
-    pool = status["pool"]
-    locks = [
-        Lock(each["model"] or "", each["reason"], each["free_in"], each["help"] or "")
-        for each in pool["locks"]
-        if each["upstream"] == account["upstream"] and each["account"] in (account["id"], None, "")
-    ]
+def _row(
+    account: Mapping[str, Any],
+    locks: list[Lock],
+    quotas: list[QuotaBar],
+    fixed: str | None,
+    now: float,
+) -> AccountRow:
     state: State = "busy" if account["running"] else "ready"
     if locks:
         state = "locked" if any(not lock.model for lock in locks) else "limited"
@@ -80,11 +100,7 @@ def _row(account: Mapping[str, Any], status: Mapping[str, Any], now: float) -> A
         account["running"],
         account["bindings"],
         None if used is None else max(0.0, now - used),
-        pool["fixed"] == account["id"],
+        fixed == account["id"],
         locks,
-        [
-            QuotaBar(each["model"], each["remaining"], each["free_in"])
-            for each in status["quotas"]
-            if each["account"] == account["id"]
-        ],
+        quotas,
     )

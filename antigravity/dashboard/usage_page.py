@@ -98,10 +98,13 @@ async def build(context: PageContext) -> Page:
 def chart_data(
     rows: Sequence[UsageRow], groups: Sequence[UsageRow], by: str, measure: Measure
 ) -> tuple[list[str], list[Series]]:
-    """Return the periods, oldest first, and the values of the largest groups and of the others."""
+    """Return the periods, oldest first, and the values of the largest groups and of the others.
+
+    The others, whose name is ``""``, include what belongs to no group.
+    """
     ranked = sorted(groups, key=lambda row: -value_of(row.sums, measure))
-    names = [getattr(row, by) or "" for row in ranked if value_of(row.sums, measure)]
-    shown = names[:_COLOURS]
+    names = [getattr(row, by) for row in ranked if value_of(row.sums, measure)]
+    shown = [name for name in names if name][:_COLOURS]
     periods = sorted({row.period or "" for row in rows})
     place = {period: number for number, period in enumerate(periods)}
     found = {name: [0.0] * len(periods) for name in shown}
