@@ -13,7 +13,7 @@ from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.rows import Cost
 from antigravity.logs import make_logger
 from antigravity.prices.price_list import OwnPrice, PriceList, PriceRules, own_prices
-from antigravity.prices.table import Price, PriceTable, decode_table, load_table
+from antigravity.prices.table import Price, PriceTable, check_table, load_table
 
 #: A price list that replaces the one that ships with the gateway.
 PRICES_FILE: Final = "prices.json"
@@ -73,10 +73,10 @@ def load_prices(directory: Path | None) -> PriceTable:
     if directory is not None:
         path = directory / PRICES_FILE
         try:
-            return decode_table(path.read_bytes())
+            return check_table(path.read_bytes())
         except FileNotFoundError:
             pass
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             log.error(
                 "the price list {path} is not used: {error}", path=str(path), error=str(error)
             )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 from urllib.error import URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import click
 import msgspec
@@ -79,7 +80,7 @@ def update(invocation: Invocation, source: str) -> None:
             today = datetime.now(UTC).date().isoformat()
             data = convert(msgspec.json.decode(data), today)
         version = check_table(data).version
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.ClickException(f"{source} is no price list: {error}") from None
     directory = _directory(invocation)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -108,22 +109,49 @@ def _directory(invocation: Invocation) -> Path:
     return invocation.home / "state"
 
 
+class _HttpsRedirects(HTTPRedirectHandler):
+    """Follows redirects to https addresses only."""
+
+    def redirect_request(
+        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Request | None:
+        """Return the request for a redirect.
+
+        :raises URLError: if it leads to an address that is not https.
+        """
+        if urlsplit(newurl).scheme != "https":
+            raise URLError(f"it redirects to {newurl[:200]!r}, which is no https address")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _read(source: str) -> bytes:
+    """Return the content of a file or of an https address.
+
+    :raises click.ClickException: if it cannot be read, or is too large.
+    """
     parts = urlsplit(source)
-    if parts.scheme in ("", "file") or len(parts.scheme) == 1:  # a drive of Windows
-        data = Path(parts.path if parts.scheme == "file" else source).read_bytes()
-    elif parts.scheme != "https":
+    is_file = parts.scheme in ("", "file") or len(parts.scheme) == 1  # a drive of Windows
+    if not is_file and parts.scheme != "https":
         raise click.ClickException(f"{source} is no file and no https address")
-    else:
-        request = Request(source, headers={"User-Agent": "antigravity"})  # noqa: S310 - https
-        try:
-            with urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310 - https
-                data = response.read(_MAX_BYTES + 1)
-        except (URLError, TimeoutError) as error:
-            reason = getattr(error, "reason", error)
-            raise click.ClickException(f"{source} cannot be read: {reason}") from None
+    try:
+        if is_file:
+            with Path(parts.path if parts.scheme == "file" else source).open("rb") as file:
+                data = file.read(_MAX_BYTES + 1)
+        else:
+            data = _download(source)
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise click.ClickException(f"{source} cannot be read: {reason}") from None
     if len(data) > _MAX_BYTES:
         raise click.ClickException(f"{source} is larger than {_MAX_BYTES} bytes")
+    return data
+
+
+def _download(address: str) -> bytes:
+    """Return the beginning of what is at an https address."""
+    request = Request(address, headers={"User-Agent": "antigravity"})  # noqa: S310 - https
+    with build_opener(_HttpsRedirects).open(request, timeout=_TIMEOUT) as response:
+        data: bytes = response.read(_MAX_BYTES + 1)
     return data
 
 

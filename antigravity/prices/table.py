@@ -14,6 +14,8 @@ from msgspec import Struct
 
 #: The list that ships with the gateway.
 TABLE_FILE: Final = "prices.json"
+#: The highest price; a higher one, or one that is no number, would make the arithmetic fail.
+_MOST_DOLLARS: Final = 1_000_000
 _COMPACT_DATE: Final = re.compile(r"-(20\d\d)(\d\d)(\d\d)(?=$|[-:])")
 
 
@@ -171,6 +173,9 @@ def check_table(data: bytes) -> PriceTable:
             patterns += _patterns(model.match)
             if not model.sets:
                 raise ValueError(f"{provider.id} has a model without prices: {model.id}")
+            for amount in _amounts(model):
+                if not (amount.is_finite() and 0 <= amount <= _MOST_DOLLARS):
+                    raise ValueError(f"{provider.id}: {model.id} costs {str(amount)[:20]} dollars")
         for pattern in patterns:
             try:
                 re.compile(pattern)
@@ -182,6 +187,14 @@ def check_table(data: bytes) -> PriceTable:
 def load_table() -> PriceTable:
     """Return the list that ships with the gateway."""
     return decode_table((files(__package__) / TABLE_FILE).read_bytes())
+
+
+def _amounts(model: PricedModel) -> Iterator[Decimal]:
+    for prices in model.sets:
+        for price in prices.prices.values():
+            yield price.base
+            for tier in price.tiers:
+                yield tier.price
 
 
 def _patterns(clause: Clause) -> list[str]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from email.message import Message
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.request import HTTPSHandler, Request, build_opener
+from urllib.response import addinfourl
 
 import pytest
 from click.testing import CliRunner
@@ -14,6 +18,7 @@ from click.testing import CliRunner
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.records import AccountRecord
 from antigravity.app.prices import PRICES_FILE, RequestPricer, load_prices, price_rules
+from antigravity.cli import prices as command
 from antigravity.cli.main import antigravity
 from antigravity.config.home import prepare_home
 from antigravity.config.price_settings import (
@@ -222,8 +227,29 @@ def test_other_data_is_refused(data: Any) -> None:
         convert(data, "test")
 
 
-def test_damaged_list_is_not_used(tmp_path: Path, table: PriceTable) -> None:
-    (tmp_path / PRICES_FILE).write_text("{")
+@pytest.mark.parametrize("price", ["NaN", "sNaN", "Infinity", "-1", "1e999999"])
+@pytest.mark.parametrize("place", ["base", "tier"])
+def test_prices_that_are_no_amounts_are_refused(price: str, place: str) -> None:
+    prices = {"base": "1", "tiers": [{"start": 1, "price": "1"}]}
+    if place == "base":
+        prices["base"] = price
+    else:
+        prices["tiers"] = [{"start": 1, "price": price}]
+    data = [{**DATA[0], "models": [{**DATA[0]["models"][0], "prices": {"input_mtok": prices}}]}]
+    with pytest.raises(ValueError, match="dollars"):
+        convert(data, "test")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{",
+        b'{"version":"x","providers":[{"id":"p","api":".","models":[{}]}]}',
+        b'{"version":"x","providers":' + b"[" * 100_000,
+    ],
+)
+def test_damaged_list_is_not_used(data: bytes, tmp_path: Path, table: PriceTable) -> None:
+    (tmp_path / PRICES_FILE).write_bytes(data)
     assert load_prices(tmp_path).version == table.version
 
 
@@ -268,12 +294,60 @@ def test_commands_show_update_and_reset_the_list(tmp_path: Path) -> None:
     assert run("version", home=tmp_path)["version"] == load_table().version
 
 
-@pytest.mark.parametrize("source", ["http://prices.example/", "ftp://x/", "wrong.json"])
+@pytest.mark.parametrize(
+    "source", ["http://prices.example/", "ftp://x/", "wrong.json", "deep.json", "none.json"]
+)
 def test_update_refuses_other_sources(source: str, tmp_path: Path) -> None:
-    if source == "wrong.json":
-        (tmp_path / source).write_text("{}")
+    (tmp_path / "wrong.json").write_text("{}")
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    if source.endswith(".json"):
         source = str(tmp_path / source)
     arguments = ["prices", "update", source, "--home", str(tmp_path)]
     done = CliRunner().invoke(antigravity, arguments)
     assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit)
     assert not (tmp_path / "state").exists()
+
+
+class FakeHttps(HTTPSHandler):
+    """Answers requests for https addresses; ``body`` is for those without ``location``."""
+
+    location = ""
+    body = b""
+
+    def https_open(self, req: Request) -> Any:
+        headers = Message()
+        headers["Location"] = self.location
+        status = 302 if self.location else 200
+        found: Any = addinfourl(BytesIO(self.body), headers, req.full_url, status)
+        found.msg = ""
+        return found
+
+
+def update_over_https(home: Path, monkeypatch: pytest.MonkeyPatch, **response: Any) -> Any:
+    fake = type("Fake", (FakeHttps,), response)
+    monkeypatch.setattr(command, "build_opener", lambda *handlers: build_opener(fake, *handlers))
+    address = "https://prices.example/data.json"
+    arguments = ["prices", "update", address, "--home", str(home)]
+    return CliRunner().invoke(antigravity, arguments)
+
+
+@pytest.mark.parametrize("to", ["http://127.0.0.1:9/", "ftp://x/"])
+def test_update_follows_redirects_to_https_only(
+    to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = update_over_https(tmp_path, monkeypatch, location=to)
+    assert done.exit_code == 1
+    assert "no https address" in done.output
+    assert not (tmp_path / "state").exists()
+
+
+def test_update_reads_a_list_over_https_up_to_a_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = json.dumps(DATA).encode()
+    done = update_over_https(tmp_path, monkeypatch, body=body)
+    assert done.exit_code == 0, done.output
+    monkeypatch.setattr(command, "_MAX_BYTES", len(body) - 1)
+    done = update_over_https(tmp_path, monkeypatch, body=body)
+    assert "is larger than" in done.output
