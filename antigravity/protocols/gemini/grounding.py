@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from antigravity.ir.parts import Citation, SearchResult, WebSearch
+from antigravity.protocols.byte_offsets import ByteOffsets
 
 
 class Page(Struct, rename="camel"):
@@ -82,10 +83,10 @@ def search_of(metadata: GroundingMetadata, identity: str) -> WebSearch | None:
 def citations_of(metadata: GroundingMetadata, text: str) -> Iterator[Citation]:
     """Yield the citations in ``metadata``; ``text`` is the whole text."""
     pages = [chunk.page() for chunk in metadata.grounding_chunks or ()]
-    data = text.encode()
+    offsets = ByteOffsets(text)
     for support in metadata.grounding_supports or ():
         segment = support.segment or Segment()
-        start, end = _characters(segment, text, data)
+        start, end = _characters(segment, text, offsets)
         for index in support.grounding_chunk_indices or ():
             if 0 <= index < len(pages):
                 page = pages[index]
@@ -94,24 +95,25 @@ def citations_of(metadata: GroundingMetadata, text: str) -> Iterator[Citation]:
 
 def recitations_of(metadata: CitationMetadata, text: str) -> Iterator[Citation]:
     """Yield the sources that the text repeats."""
-    data = text.encode()
+    offsets = ByteOffsets(text)
     for source in (*(metadata.citation_sources or ()), *(metadata.citations or ())):
         if source.uri:
             segment = Segment(source.start_index, source.end_index)
-            start, end = _characters(segment, text, data)
+            start, end = _characters(segment, text, offsets)
             yield Citation(source.uri, source.title or "", "", start, end)
 
 
-def _characters(segment: Segment, text: str, data: bytes) -> tuple[int | None, int | None]:
+def _characters(segment: Segment, text: str, offsets: ByteOffsets) -> tuple[int | None, int | None]:
     """Return a range in characters; a given text decides between bytes and characters."""
     if segment.end_index is None:
         return None, None
     first, last = segment.start_index or 0, segment.end_index
-    if not 0 <= first <= last <= len(data):
+    if not 0 <= first <= last <= offsets.bytes:
         first, last = 0, 0
-    start = len(data[:first].decode("utf-8", "ignore"))
-    end = start + len(data[first:last].decode("utf-8", "ignore"))
-    if segment.text and text[start:end] != segment.text:
+    start, end = offsets.to_characters(first), offsets.to_characters(last)
+    if segment.text and not (
+        end - start == len(segment.text) and text.startswith(segment.text, start)
+    ):
         start = text.find(segment.text)
         if start < 0:
             return None, None
@@ -146,6 +148,7 @@ class GroundingBuilder:
             if url not in places:
                 places[url] = len(chunks)
                 chunks.append({"web": {"uri": url, "title": title}})
+        offsets = ByteOffsets(text if self._citations else "")
         supports: dict[tuple[int, int], list[int]] = {}
         for cited in self._citations:
             if cited.start is not None and cited.end is not None:
@@ -156,17 +159,19 @@ class GroundingBuilder:
             "webSearchQueries": [query for search in searches for query in search.queries],
             "groundingChunks": chunks,
             "groundingSupports": [
-                _support(text, start, end, indices) for (start, end), indices in supports.items()
+                _support(text, offsets, start, end, indices)
+                for (start, end), indices in supports.items()
             ],
         }
 
 
-def _support(text: str, start: int, end: int, indices: list[int]) -> dict[str, Any]:
+def _support(
+    text: str, offsets: ByteOffsets, start: int, end: int, indices: list[int]
+) -> dict[str, Any]:
     start = max(0, min(start, len(text)))
     end = max(start, min(end, len(text)))
-    first = len(text[:start].encode())
-    cited = text[start:end]
+    first, last = offsets.to_bytes(start), offsets.to_bytes(end)
     return {
-        "segment": {"startIndex": first, "endIndex": first + len(cited.encode()), "text": cited},
+        "segment": {"startIndex": first, "endIndex": last, "text": text[start:end]},
         "groundingChunkIndices": indices,
     }

@@ -19,6 +19,7 @@ from antigravity.ir.events import (
 from antigravity.ir.media import FileReference, InlineData, MediaSource, UrlSource
 from antigravity.ir.parts import Citation
 from antigravity.ir.signature import Signature
+from antigravity.protocols.byte_offsets import ByteOffsets
 from antigravity.protocols.gemini_base64 import to_standard
 from antigravity.protocols.gemini_interactions.client_hosted_steps import (
     CodeCall,
@@ -114,8 +115,8 @@ class _ModelOutput(ResponseStep):
 
     def __init__(self, output: OutputState, step: JsonObject) -> None:
         super().__init__(output, step)
-        self._pieces: list[str] = []  # of the open text
-        self._data: bytes | None = None  # the open text, if it is known
+        self._pieces: list[str] = []  # of the open text, without those that have offsets
+        self._offsets = ByteOffsets()  # in the open text
         for content in objects(step.get("content")):
             self.delta(content)
             self._end_text()
@@ -127,9 +128,8 @@ class _ModelOutput(ResponseStep):
             text = delta.get("text")
             if isinstance(text, str) and text:
                 self._pieces.append(text)
-                self._data = None
                 self._emit(TextDelta(text))
-        elif kind in _DEFAULT_TYPES:
+        elif isinstance(kind, str) and kind in _DEFAULT_TYPES:
             self._end_text()
             self._media(kind, delta)
         for annotation in objects(delta.get("annotations")):
@@ -140,8 +140,10 @@ class _ModelOutput(ResponseStep):
         self._end_text()
 
     def _end_text(self) -> None:
-        self._output.characters += sum(map(len, self._pieces))
-        self._pieces, self._data = [], None
+        self._output.characters += self._offsets.characters + sum(map(len, self._pieces))
+        self._pieces = []
+        if self._offsets.characters:
+            self._offsets = ByteOffsets()
 
     def _annotation(self, wire: JsonObject) -> None:
         """Report a citation; its offsets count bytes of the open text."""
@@ -149,15 +151,20 @@ class _ModelOutput(ResponseStep):
         url = wire.get(names[0]) if names else None
         if names is None or not isinstance(url, str) or not url:
             return
-        if self._data is None:
-            self._data = "".join(self._pieces).encode("utf-8", "surrogatepass")
-        data = self._data
-        before = self._output.characters
-        start = _characters(data, wire.get("start_index"), before)
-        end = _characters(data, wire.get("end_index"), before)
+        for piece in self._pieces:
+            self._offsets.add(piece)
+        self._pieces = []
+        start = self._characters(wire.get("start_index"))
+        end = self._characters(wire.get("end_index"))
         title = wire.get(names[1])
         cited = Citation(url, title if isinstance(title, str) else "", start=start, end=end)
         self._emit(CitationEvent(cited))
+
+    def _characters(self, place: Any) -> int | None:
+        """Return an offset in bytes of the open text as one in characters of the response."""
+        if not isinstance(place, int):
+            return None
+        return self._output.characters + self._offsets.to_characters(place)
 
     def _media(self, kind: str, wire: JsonObject) -> None:
         source = _source(wire)
@@ -242,13 +249,6 @@ _STEPS: Final[dict[str, type[ResponseStep]]] = {
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def _characters(data: bytes, place: Any, before: int) -> int | None:
-    """Return an offset in bytes of a text as one in characters of the response."""
-    if not isinstance(place, int):
-        return None
-    return before + len(data[: max(place, 0)].decode("utf-8", "ignore"))
 
 
 def _source(wire: JsonObject) -> MediaSource | None:

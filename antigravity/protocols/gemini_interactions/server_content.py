@@ -13,6 +13,7 @@ from antigravity.ir.media import (
     split_data_url,
 )
 from antigravity.ir.parts import Citation, Media, Text
+from antigravity.protocols.byte_offsets import ByteOffsets
 from antigravity.protocols.gemini_base64 import to_standard
 from antigravity.protocols.gemini_interactions.schema import (
     CONTENT_TYPES,
@@ -107,18 +108,16 @@ def _citations(wire: TextContent, before: int) -> tuple[Citation, ...]:
     found = [each for each in wire.annotations or () if each.type == "url_citation" and each.url]
     if not found:
         return ()
-    data = wire.text.encode("utf-8", "surrogatepass")
-    return tuple(_citation(each, data, before) for each in found)
+    offsets = ByteOffsets(wire.text)
+    return tuple(_citation(each, offsets, before) for each in found)
 
 
-def _citation(wire: Annotation, data: bytes, before: int) -> Citation:
-    start = _characters(data, wire.start_index, before)
-    end = _characters(data, wire.end_index, before)
+def _citation(wire: Annotation, offsets: ByteOffsets, before: int) -> Citation:
+    start = _characters(offsets, wire.start_index, before)
+    end = _characters(offsets, wire.end_index, before)
     return Citation(wire.url or "", wire.title or "", start=start, end=end)
 
 
-def _characters(data: bytes, place: int | None, before: int) -> int | None:
+def _characters(offsets: ByteOffsets, place: int | None, before: int) -> int | None:
     """Return an offset in bytes of a text as one in characters of the turn."""
-    if place is None:
-        return None
-    return before + len(data[: max(place, 0)].decode("utf-8", "ignore"))
+    return None if place is None else before + offsets.to_characters(place)
