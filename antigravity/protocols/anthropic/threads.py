@@ -59,19 +59,26 @@ def thread_of(call: Call) -> ThreadField | None:
 
     :raises InvalidRequestError: if it is not valid.
     """
-    if _BETA not in call.headers.get(_BETA_HEADER, ""):
+    if not _has_beta(call):
         return None
     raw = members_of(call).get("thread", _NULL)
     return None if bytes(raw) == b"null" else read(raw, ThreadField, "$.thread")
 
 
+def _has_beta(call: Call) -> bool:
+    return _BETA in call.headers.get(_BETA_HEADER, "")
+
+
 def check_thread(call: Call) -> None:
     """Check that a request continues no thread without the beta that enables threads.
 
-    :raises InvalidRequestError: if it does, because its history would be missing.
+    Its history would be missing, or, if settings of the upstream add the beta, it could be that
+    of another client.
+
+    :raises InvalidRequestError: if it does.
     """
     raw = members_of(call).get("thread", _NULL)
-    if bytes(raw) == b"null" or thread_of(call) is not None:
+    if bytes(raw) == b"null" or _has_beta(call):
         return
     if read(raw, ThreadField, "$.thread").type == "continue":
         reject("$.thread", "Extra inputs are not permitted without the beta for message threads")
@@ -88,6 +95,7 @@ def previous_id(call: Call) -> str | None:
 
     :raises InvalidRequestError: if its thread is not valid.
     """
+    check_thread(call)
     thread = thread_of(call)
     if thread is None or thread.type == "create":
         return None

@@ -77,7 +77,7 @@ def test_thread_without_system_and_response_without_content() -> None:
         (SECOND, BETA, "msg_1", True),
         ({**SECOND, "thread": None}, BETA, None, False),
         ({"model": "m"}, BETA, None, False),
-        (SECOND, {}, None, False),
+        ({**SECOND, "thread": CREATE}, {}, None, False),
     ],
 )
 def test_thread_of_request(
@@ -108,6 +108,8 @@ def test_history_is_never_ignored() -> None:
     """Without the beta nothing else notices that most of the conversation is missing."""
     with pytest.raises(InvalidRequestError):
         ANTHROPIC_SERVER.decode(call(SECOND, headers={}))
+    with pytest.raises(InvalidRequestError):  # also if an upstream holds it, and adds the beta
+        threads.previous_id(call(SECOND, headers={}))
     ANTHROPIC_SERVER.decode(call({**SECOND, "thread": None}, headers={}))
     ANTHROPIC_SERVER.decode(call({**SECOND, "thread": CREATE}, headers={}))  # it has all of it
     ANTHROPIC_SERVER.decode(call(FIRST, headers=BETA))
