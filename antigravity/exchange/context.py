@@ -307,6 +307,18 @@ class RequestContext:
         result: T = await background.run(size, function, *arguments)
         return result
 
+    async def compute_with(self, size: int, function: Callable[..., T], *arguments: Any) -> T:
+        """Return the result of a pure function of the request and of ``size`` stored bytes.
+
+        It is called in a thread if one of them is large.
+
+        :raises OverloadedError: if too many large requests wait for the thread.
+        """
+        if size <= _LARGE_BYTES:
+            return await self.compute(function, *arguments)
+        result: T = await self.services.background.run(size, function, *arguments)
+        return result
+
     async def thinking_lookup(self, request: Request) -> Callable[[str], StoredThinking | None]:
         """Return what finds the stored thinking of a tool call; a thread can use the result."""
         signatures, principal = self.services.signatures, self.call.principal

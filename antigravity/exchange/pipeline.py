@@ -45,7 +45,7 @@ async def generate(context: RequestContext) -> Reply:
         context, plan = await reroute_background_task(context)
     if plan is None:
         plan = Plan(await _route(context))
-    context = expand_history(context)
+    context = await expand_history(context)
     if context.call.turn is not None and not context.call.turn.generates:
         return await serve_prewarm(context, plan)
     if snapshot.settings.routing.fallback_models:

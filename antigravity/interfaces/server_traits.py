@@ -91,7 +91,8 @@ class StoredResponses(Struct, frozen=True):
     ``quirk`` is the quirk of upstreams that store responses themselves; empty: all that speak the
     protocol do.
     ``referenced`` returns the ids of the responses of which a body names single items, and
-    ``resolve`` returns the body with these items, given stored items by response id.
+    ``resolve`` returns the body with these items, given stored items by response id.  Bodies that
+    name single items contain ``item_mark``.
     """
 
     previous_id: Callable[[Call], str | None]
@@ -106,6 +107,7 @@ class StoredResponses(Struct, frozen=True):
     missing_code: str = "previous_response_not_found"
     referenced: Callable[[bytes], Iterable[str]] | None = None
     resolve: Callable[[bytes, Mapping[str, bytes]], bytes] | None = None
+    item_mark: bytes = b""
 
 
 class CompactionRequest(Struct, frozen=True):

@@ -149,6 +149,29 @@ class LargeRequestTests(Watching):
             names = {part["functionCall"]["name"] for each in sent[1::2] for part in each["parts"]}
             self.assertEqual(names, {"f"})
 
+    async def test_large_stored_conversations_are_read_in_a_thread(self) -> None:
+        stored = OPENAI_RESPONSES_SERVER.traits.stored_responses
+        watched = {name: self.watch(stored, name) for name in ("referenced", "resolve", "expand")}
+        gateway = await self.start()
+
+        async def ask(items: list[dict[str, Any]], **more: str) -> dict[str, Any]:
+            body = {"model": CLAUDE, "input": items, **more}
+            answer = await gateway.request("POST", "/v1/responses", body)
+            self.assertEqual(answer.status, 200, answer.body[:300])
+            made: dict[str, Any] = answer.json()
+            return made
+
+        text = {"role": "user", "content": "[[say A]] " + "x" * 3_000_000}
+        first = await ask([text])
+        self.assertEqual(watched, {name: set() for name in watched})
+        reference = {"type": "item_reference", "id": first["output"][0]["id"]}
+        last = {"role": "user", "content": "[[say B]]"}
+        await ask([reference, last])
+        await ask([last], previous_response_id=first["id"])
+        self.assertEqual(watched, {"referenced": {True}, "resolve": {False}, "expand": {False}})
+        await ask([reference] * (3 * MANY) + [last])
+        self.assertEqual(watched["referenced"], {True, False})
+
     async def test_large_request_that_cannot_be_decoded_is_refused(self) -> None:
         gateway = await self.start()
         for name, (path, body) in requests(CLAUDE, MANY).items():

@@ -34,7 +34,7 @@ def client_responses(context: RequestContext) -> ResponseStore:
     return ResponseStore(services.conversations, context.call.principal, name)
 
 
-def expand_history(context: RequestContext) -> RequestContext:
+async def expand_history(context: RequestContext) -> RequestContext:
     """Put what is stored into a request that continues a response or names single items.
 
     A reference to a response that is not stored here becomes the context's continuation.
@@ -42,26 +42,36 @@ def expand_history(context: RequestContext) -> RequestContext:
     stored = context.traits.stored_responses
     if stored is None:
         return context
-    context = _with_referenced_items(context, stored)
+    context = await _with_referenced_items(context, stored)
     body, reference = context.call.body, stored.previous_id(context.outline)
     if reference is None:
         return context
     responses = client_responses(context)
     found = responses.get(reference)
     if isinstance(found, bytes):
-        return context.with_history(stored.expand(body, [found]))
+        expanded = await context.compute_with(len(found), stored.expand, body, [found])
+        return context.with_history(expanded)
     is_other_clients = found is None and responses.is_other_clients(reference)
     return context.with_continuation(Continuation(reference, found, is_other_clients))
 
 
-def _with_referenced_items(context: RequestContext, stored: StoredResponses) -> RequestContext:
+async def _with_referenced_items(
+    context: RequestContext, stored: StoredResponses
+) -> RequestContext:
     """Put items of stored responses into the request, where it names them by their ids."""
     if stored.referenced is None or stored.resolve is None:
         return context
+    if stored.item_mark not in context.outline.body:
+        return context
     responses = client_responses(context)
-    found = {name: responses.get(name) for name in stored.referenced(context.outline.body)}
+    names = await context.compute(stored.referenced, context.outline.body)
+    found = {name: responses.get(name) for name in names}
     known = {name: entry for name, entry in found.items() if isinstance(entry, bytes)}
-    return context.with_history(stored.resolve(context.call.body, known)) if known else context
+    if not known:
+        return context
+    size = sum(map(len, known.values()))
+    body = await context.compute_with(size, stored.resolve, context.call.body, known)
+    return context.with_history(body)
 
 
 def origin_credential(context: RequestContext, origin: ResponseOrigin) -> Credential | None:

@@ -57,7 +57,7 @@ async def serve_count(context: RequestContext) -> Reply:
     context.recorder.begin(head.model, stream=False)
     decision = await context.snapshot.router.route(head.model, context.protocol.name)
     plan = native_only(context, Plan(decision))
-    context = expand_history(context)
+    context = await expand_history(context)
     if context.continuation is not None:
         plan = require_origin(context, plan, context.continuation)
     context.recorder.route(plan.decision)

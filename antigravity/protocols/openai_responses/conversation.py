@@ -48,7 +48,8 @@ class StoredConversation(Struct, frozen=True):
 
 
 _TRIGGER: Final = b'"compaction_trigger"'
-_REFERENCE: Final = b'"item_reference"'
+#: What every reference to a single item contains.
+REFERENCE: Final = b'"item_reference"'
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(StoredConversation)
 
@@ -113,8 +114,6 @@ def items_to_store(body: bytes, response: bytes) -> bytes:
 
 def referenced_responses(body: bytes) -> Iterable[str]:
     """Return the ids of the responses of which a request's input names single items."""
-    if _REFERENCE not in body:
-        return ()
     named = map(_reference, _input_items(_fields(body)))
     return {response_of(name) for name in named if name is not None}
 
@@ -131,14 +130,15 @@ def with_referenced_items(body: bytes, stored: Mapping[str, bytes]) -> bytes:
         for item in read(conversation).output
     }
     fields = _fields(body)
-    resolved = [items.get(_reference(item), item) for item in _input_items(fields)]
+    own = [(item, _reference(item)) for item in _input_items(fields)]
+    resolved = [item if name is None else items.get(name, item) for item, name in own]
     fields["input"] = Raw(msgspec.json.encode(resolved))
     return msgspec.json.encode(fields)
 
 
 def _reference(item: Raw) -> str | None:
     """Return the id of the item that an input item refers to, if it is a reference."""
-    if _REFERENCE not in bytes(item):
+    if REFERENCE not in bytes(item):
         return None
     found = msgspec.json.decode(item, type=_Typed)
     return found.id if found.type == "item_reference" and isinstance(found.id, str) else None

@@ -131,6 +131,7 @@ OPENAI_RESPONSES_SERVER: Final = ServerProtocol(
             retrieval=Retrieval(stored.encode, stored.not_found),
             referenced=conversation.referenced_responses,
             resolve=conversation.with_referenced_items,
+            item_mark=conversation.REFERENCE,
         ),
         compaction=Compaction(
             find=compaction.find_compaction,

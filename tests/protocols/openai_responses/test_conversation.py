@@ -134,7 +134,8 @@ def test_only_completed_response_can_be_stored() -> None:
 def test_references_are_replaced_by_stored_items() -> None:
     call = {"id": item_id("fc_", "resp_ab", 1), "type": "function_call", "name": "f"}
     other = {"id": "msg_of-another-upstream", "type": "message"}
-    stored = conversation.items_to_store(b'{"input":"x"}', wire({"id": "x", "output": [call]}))
+    output = [call, {"type": "message", "content": "without an id"}]
+    stored = conversation.items_to_store(b'{"input":"x"}', wire({"id": "x", "output": output}))
     references = [{"type": "item_reference", "id": each["id"]} for each in (call, other)]
     text = {"role": "user", "content": 'the word "item_reference"'}
     body = wire({"model": "m", "input": [text, *references]})
