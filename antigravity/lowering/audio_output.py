@@ -126,8 +126,8 @@ def _to_gemini(config: dict[str, Any] | None, target: Target, losses: list[Loss]
 def _to_openai(config: dict[str, Any] | None, target: Target, losses: list[Loss]) -> dict[str, Any]:
     """Return Gemini's ``speechConfig`` as ``audio``."""
     config = config or {}
-    named = config.get("voiceConfig") or config.get("voice_config") or {}
-    built = named.get("prebuiltVoiceConfig") or named.get("prebuilt_voice_config") or {}
+    named = _object(config.get("voiceConfig") or config.get("voice_config"))
+    built = _object(named.get("prebuiltVoiceConfig") or named.get("prebuilt_voice_config"))
     voice_name = str(built.get("voiceName") or built.get("voice_name") or "").lower()
     own = {name.lower(): name for name in target.capabilities.voices}
     first = next(iter(target.capabilities.voices), _FALLBACK_VOICE)
@@ -137,6 +137,10 @@ def _to_openai(config: dict[str, Any] | None, target: Target, losses: list[Loss]
     if more:
         losses.append(Loss("audio_config", "dropped: only one voice can be chosen"))
     return {"voice": own.get(voice_name, first)}
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 class AudioFormat:

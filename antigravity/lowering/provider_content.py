@@ -33,7 +33,6 @@ def check_provider_content(request: Request) -> None:
     """Check that a request for another protocol's model refers to no content of its own provider.
 
     The model could not read files in messages and in the containers of tools, items that OpenAI
-    The model could not read files in messages and in the containers of tools, items that OpenAI
     stores, and content that Google caches, and would answer without them.  It would also answer
     instead of compacting, as Anthropic's clients can ask.
 

@@ -73,10 +73,10 @@ def rewrite_body(body: JsonObject) -> JsonObject:
     if limit is not None and rewritten.get("max_output_tokens") is None:
         rewritten["max_output_tokens"] = limit
     tools = body.get("tools")
-    custom: set[Any] = set()
+    custom: set[str] = set()
     if isinstance(tools, list):
         rewritten["tools"] = tools = [_tool(each) for each in tools]
-        custom = {each.get("name") for each in tools if _is_custom(each)}
+        custom = {_text(each.get("name")) for each in tools if _is_custom(each)}
     choice = body.get("tool_choice")
     if isinstance(choice, dict):
         rewritten["tool_choice"] = _tool(choice)
@@ -90,6 +90,11 @@ def rewrite_body(body: JsonObject) -> JsonObject:
 def _wants_usage(body: JsonObject) -> bool:
     options = body.get("stream_options")
     return isinstance(options, dict) and bool(options.get("include_usage"))
+
+
+def _text(value: Any) -> str:
+    """Return a text, empty if it is something else, which the decoder refuses."""
+    return value if isinstance(value, str) else ""
 
 
 def _is_custom(tool: Any) -> bool:
@@ -134,19 +139,19 @@ def _items(item: Any) -> Iterator[Any]:
             yield {"type": "function_call", "call_id": call.get("id"), **function}
 
 
-def _with_custom_calls(items: list[Any], custom: set[Any]) -> list[Any]:
+def _with_custom_calls(items: list[Any], custom: set[str]) -> list[Any]:
     """Return the items with the calls of custom tools as such, and their outputs."""
     if not custom:
         return items
     found: list[Any] = []
-    ids: set[Any] = set()
+    ids: set[str] = set()
     for item in items:
         kind = item.get("type") if isinstance(item, dict) else None
-        if kind == "function_call" and item.get("name") in custom:
-            ids.add(item.get("call_id"))
+        if kind == "function_call" and _text(item.get("name")) in custom:
+            ids.add(_text(item.get("call_id")))
             rest = {name: value for name, value in item.items() if name != "arguments"}
             item = {**rest, "type": "custom_tool_call", "input": item.get("arguments") or ""}
-        elif kind == "function_call_output" and item.get("call_id") in ids:
+        elif kind == "function_call_output" and _text(item.get("call_id")) in ids:
             item = {**item, "type": "custom_tool_call_output"}
         found.append(item)
     return found

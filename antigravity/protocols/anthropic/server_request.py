@@ -132,7 +132,7 @@ def _tool(raw: Raw, wire: dict[str, Any], at: str) -> Tool:
     if not isinstance(kind, str):
         reject(f"{at}.type", "Input should be a valid string")
     searches = kind.startswith("web_search_") or (
-        kind == "custom" and wire.get("name") in _SEARCH_NAMES and "input_schema" not in wire
+        kind == "custom" and str(wire.get("name")) in _SEARCH_NAMES and "input_schema" not in wire
     )
     if kind != "custom" and not searches:
         name = next(

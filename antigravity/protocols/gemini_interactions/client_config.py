@@ -114,7 +114,8 @@ def _speech_config(request: Request, losses: Losses) -> list[JsonObject] | None:
         return None
     language = config.get("languageCode")
     shared = {"language": language} if language else {}
-    several = (config.get("multiSpeakerVoiceConfig") or {}).get("speakerVoiceConfigs")
+    speakers = config.get("multiSpeakerVoiceConfig")
+    several = speakers.get("speakerVoiceConfigs") if isinstance(speakers, dict) else None
     if isinstance(several, list):
         return [
             {"speaker": str(each.get("speaker", "")), **_voice(each.get("voiceConfig")), **shared}

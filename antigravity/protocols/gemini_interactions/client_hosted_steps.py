@@ -93,7 +93,8 @@ class Search(OpaqueStep):
         wire = self._wire
         arguments = wire.get("arguments")
         queries = arguments.get("queries") if isinstance(arguments, dict) else None
-        found = tuple(each for each in queries or () if isinstance(each, str))
+        listed = queries if isinstance(queries, list) else ()
+        found = tuple(each for each in listed if isinstance(each, str))
         identity = str(wire.get("id") or f"search_{secrets.token_hex(12)}")
         self._output.searches[identity] = WebSearch(identity, found)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 from zope.interface import implementer
 
@@ -78,7 +77,7 @@ class InteractionDecoder:
         if kind in _EVENTS:
             _EVENTS[kind](self, wire)
         elif _is_whole(wire):
-            self._whole(msgspec.json.decode(data))
+            self._whole(lenient.decode(data, dict[str, Any]))
         else:
             reported = error_in_event("error" if kind == "error" else "", data, self._decode_error)
             if reported is not None:

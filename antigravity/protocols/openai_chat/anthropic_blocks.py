@@ -51,7 +51,8 @@ def _messages(message: Any) -> Iterator[Any]:
         yield message
         return
     rest: list[JsonObject] = []
-    calls: list[JsonObject] = list(message.get("tool_calls") or ())
+    given = message.get("tool_calls")
+    calls: list[JsonObject] = list(given) if isinstance(given, list) else []
     thoughts = ""
     for block in _blocks(message):
         match block["type"]:

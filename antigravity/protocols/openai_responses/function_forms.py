@@ -123,7 +123,7 @@ class _Converter:
             elif not is_hosted(tool.wire):
                 yield FunctionTool(self._name(form), *form.declare(tool.wire), strict=False)
             elif form is SEARCH:
-                self.losses.append(_SEARCHED)
+                self._lose(_SEARCHED)
             else:
                 yield tool
         known = {_identity(tool) for tool in self._request.tools}

@@ -312,6 +312,28 @@ _EVENTS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"type": "model_output", "content": [{"type": []}]},
+        {"type": "google_search_call", "arguments": {"queries": 5}},
+        {"type": "model_output", "content": [{"type": "text", "text": "x", "annotations": [5]}]},
+    ],
+)
+def test_members_of_wrong_types_are_ignored(step: Any) -> None:
+    found = read(*stream([step]))
+    assert isinstance(found[-1], ev.Finish)
+
+
+def test_whole_interaction_with_broken_text_is_read() -> None:
+    step = {"type": "model_output", "content": [{"type": "text", "text": "a?b"}]}
+    body = json.dumps(
+        {"id": "v1_1", "object": "interaction", "status": "completed", "steps": [step]}
+    )
+    found = read(body.encode().replace(b"?", b"\xff"))
+    assert ev.TextDelta("a\ufffdb") in found
+
+
 @given(events=st.lists(_EVENTS, max_size=8), ended=_VALUES)
 def test_decoder_and_tap_raise_nothing(events: list[Any], ended: Any) -> None:
     last = {"event_type": "interaction.completed", "interaction": ended}
