@@ -15,6 +15,7 @@ from msgspec import Struct
 from antigravity.config.home import find_home
 from antigravity.config.known_names import KnownNames
 from antigravity.config.snapshot import Configuration, load
+from antigravity.ir.printable import strip_controls
 
 _Parameters = ParamSpec("_Parameters")
 
@@ -73,8 +74,11 @@ def command_options(
 
 
 def note(text: str) -> None:
-    """Print a message that is not the result, to standard error."""
-    click.echo(text, err=True)
+    """Print a message that is not the result, to standard error.
+
+    It may repeat a server's words, so control characters are removed.
+    """
+    click.echo(strip_controls(text), err=True)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

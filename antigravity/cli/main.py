@@ -15,6 +15,7 @@ from antigravity.cli.administration import explain, reload, status
 from antigravity.cli.config import config
 from antigravity.cli.dashboard import dashboard
 from antigravity.cli.doctor import doctor
+from antigravity.cli.invocation import note
 from antigravity.cli.mcp import mcp
 from antigravity.cli.models import models
 from antigravity.cli.plugins import plugins
@@ -90,5 +91,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(*lines: str, code: int = 1) -> int:
     for line in lines:
-        click.echo(f"antigravity: {line}", err=True)
+        note(f"antigravity: {line}")
     return code

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 from msgspec import Struct
 
 from antigravity.oauth.errors import LoginError
+from antigravity.oauth.token_requests import clean_error_code
 
 #: The path of the redirect URI at the loopback address.
 CALLBACK_PATH: Final = "/oauth2/callback"
@@ -77,7 +78,7 @@ def code_in(query: str, request: AuthorizationRequest) -> str:
         raise LoginError("this response belongs to another login (its state differs); try again")
     _check_issuer(values, request)
     if "error" in values:
-        error_code = values["error"] if values["error"].replace("_", "").isalnum() else "refused"
+        error_code = clean_error_code(values["error"]) or "refused"
         raise LoginError(f"the login was refused ({error_code})", final=True)
     if not values.get("code"):
         raise LoginError("the response has no code; try again")

@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from antigravity.ir.printable import shorten
 from antigravity.oauth.addresses import (
     authorization_server_addresses,
     check_address,
@@ -101,7 +102,7 @@ def _choose(offered: Sequence[str], issuer: str) -> str:
         if offered and issuer.rstrip("/") not in [each.rstrip("/") for each in offered]:
             raise DiscoveryError(
                 f"the server no longer uses the configured authorization server {issuer}, but "
-                f"{offered[0]}; if you trust it, change oauth.issuer"
+                f"{shorten(offered[0])}; if you trust it, change oauth.issuer"
             )
         return issuer
     if not offered:

@@ -28,6 +28,7 @@ TIMEOUTS: Final = Timeouts(connect=10.0, first_byte=20.0, idle=20.0, total=30.0)
 _MAX_LIFETIME: Final = 10 * 365 * 86400.0
 #: The characters of a token that can be sent in a header, and the longest one.
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
+_ERROR_CODE: Final = re.compile(r"[0-9A-Za-z_]{1,64}")
 
 
 class Client(Struct, frozen=True):
@@ -109,7 +110,9 @@ def error_code_of(body: bytes) -> str:
         response: Mapping[str, Any] = lenient.decode(body, dict[str, Any])
     except msgspec.DecodeError:
         return ""
-    error_code = response.get("error", "")
-    return (
-        error_code if isinstance(error_code, str) and error_code.replace("_", "").isalnum() else ""
-    )
+    return clean_error_code(response.get("error"))
+
+
+def clean_error_code(code: object) -> str:
+    """Return ``code`` if it can be an error code that a message may repeat, else ``""``."""
+    return code if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else ""

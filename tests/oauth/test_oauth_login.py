@@ -6,6 +6,7 @@ import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 
 from antigravity.config.secret import Secret
@@ -13,7 +14,7 @@ from antigravity.oauth.authorization_code import code_in, code_in_text
 from antigravity.oauth.errors import LoginError
 from antigravity.oauth.registration import OAuthClientSettings
 from antigravity.oauth.token_requests import Client as PublicClient
-from antigravity.oauth.token_requests import build_form_request
+from antigravity.oauth.token_requests import build_form_request, error_code_of
 from tests.support.authorization_server import AuthorizationServer, Client
 from tests.support.oauth_scene import ISSUER, REDIRECT, URL, Scene, done
 
@@ -410,6 +411,21 @@ def test_error_of_another_server_is_not_shown() -> None:
     assert "pay_here" not in str(failed.value)
     with pytest.raises(LoginError, match="whole address"):
         code_in_text("code-1", request)
+
+
+@pytest.mark.parametrize("code", ["a" * 65, "pay here", "bezahlt_ä", "\x1b[2J", ["x"]])
+def test_strange_error_codes_are_not_repeated(code: object) -> None:
+    assert error_code_of(msgspec.json.encode({"error": code})) == ""
+    assert error_code_of(b'{"error": "invalid_grant"}') == "invalid_grant"
+
+
+def test_foreign_issuer_cannot_write_to_the_terminal() -> None:
+    scene = Scene(oauth=OAuthClientSettings(issuer="https://other.example"))
+    scene.server.changes["authorization_servers"] = ["https://a.example/\x1b[2J" + "x" * 10**5]
+    with pytest.raises(LoginError) as failed:
+        scene.login()
+    assert "\x1b" not in str(failed.value)
+    assert len(str(failed.value)) < 3000
 
 
 def test_refused_consent_is_reported() -> None:

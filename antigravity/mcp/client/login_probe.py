@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from antigravity.interfaces.mcp_values import McpError
 from antigravity.interfaces.transport import IHttpTransport
+from antigravity.ir.printable import shorten
 from antigravity.mcp.client.errors import LoginRequiredError, McpConnectionError
 from antigravity.mcp.client.http_channel import HttpChannel
 from antigravity.mcp.client.http_connection import Address
@@ -83,7 +84,7 @@ async def probe(
         return authorization.result
     except McpError as error:
         raise McpConnectionError(
-            f"{address.name} responds with an error: {error.message}"
+            f"{address.name} responds with an error: {shorten(error.message)}"
         ) from None
     finally:
         await session.channel.close()
