@@ -9,6 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from antigravity.interfaces.mcp_values import McpError, ToolError
+from antigravity.mcp.client import list_entries, list_sync
 from antigravity.mcp.client.errors import McpConnectionError, SessionLostError
 from antigravity.mcp.client.relayed_objects import tool_result
 from antigravity.mcp.client.remote_session import RemoteSession
@@ -251,6 +252,38 @@ def test_list_is_cut_at_limit() -> None:
     one = PagedServer(lambda key, n: {key: many if key == "tools" else []}).start()
     assert one.member.state == "ready"
     assert len(one.tools) == 10_000
+
+
+def test_list_of_large_pages_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_sync, "_MOST_BYTES", 10_000)
+
+    def page(key: str, n: int) -> dict[str, Any]:
+        return {key: [entry(key, n) | {"description": "x" * 3000}], "nextCursor": f"c{n}"}
+
+    one = PagedServer(page).start()
+    assert one.member.state == "ready"
+    assert one.tools == ["n1", "n2", "n3", "n4"]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        (["*"], ["", "a", "ab", "abab"]),
+        (["a*"], ["a", "ab", "abab"]),
+        (["*b", "a"], ["a", "ab", "abab"]),
+        (["*a*b*"], ["ab", "abab"]),
+        (["a*b*ab"], ["abab"]),
+        (["a**b"], ["ab", "abab"]),
+        ([], []),
+    ],
+)
+def test_patterns_choose_names(patterns: list[str], names: list[str]) -> None:
+    pattern = list_entries.pattern_of(patterns)
+    assert [name for name in ("", "a", "ab", "abab") if pattern.fullmatch(name)] == names
+
+
+def test_patterns_do_not_try_long_names_again_and_again() -> None:
+    assert not list_entries.pattern_of(["*a*a*a*b"]).fullmatch("a" * 20_000)
 
 
 def test_null_list_is_empty() -> None:

@@ -35,8 +35,19 @@ _RESOURCE_FIELDS: Final = ("annotations", "size")
 
 def pattern_of(patterns: Iterable[str]) -> re.Pattern[str]:
     """Return a regular expression for the names that match a pattern; ``*`` is a wildcard."""
-    pieces = (".*".join(map(re.escape, pattern.split("*"))) for pattern in patterns)
-    return re.compile("|".join(pieces) or "(?!)")
+    return re.compile("|".join(map(_expression_of, patterns)) or "(?!)")
+
+
+def _expression_of(pattern: str) -> str:
+    """Return a regular expression that does not try other places for what it has found.
+
+    Otherwise the time for a name would grow with its length to the power of the wildcards.
+    """
+    first, *others = map(re.escape, pattern.split("*"))
+    if not others:
+        return first
+    *middle, last = others
+    return first + "".join(f"(?>.*?{piece})" for piece in middle) + f".*{last}"
 
 
 def tools_of(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -28,6 +29,8 @@ _KINDS: Final = ("tools", "prompts", "resources")
 _CHANGED: Final = {f"notifications/{kind}/list_changed": kind for kind in _KINDS}
 _MOST_PAGES: Final = 200
 _MOST_ENTRIES: Final = 10_000
+#: The size of all pages of a list as JSON in bytes.
+_MOST_BYTES: Final = 64 * 1024 * 1024
 #: What the gateway itself supports, so that servers list all tools that need it.
 _CAPABILITIES: Final = with_extension({}, TASKS)
 #: Seconds for which a list is fresh, whatever its server says.
@@ -231,6 +234,7 @@ class ListSync:
     async def _all(self, session: RemoteSession, method: str, key: str) -> list[Json]:
         """Return all pages of a list, or those before the first faulty one."""
         found: list[Json] = []
+        size = 0
         page: list[Json] = []
         cursors: set[str] = set()
         params: dict[str, Any] = {}
@@ -265,6 +269,10 @@ class ListSync:
             cursors.add(cursor)
             if len(cursors) >= _MOST_PAGES:
                 self._warn_incomplete(method, f"there are more than {_MOST_PAGES} pages")
+                return found
+            size += len(msgspec.json.encode(page))
+            if size > _MOST_BYTES:
+                self._warn_incomplete(method, f"it is larger than {_MOST_BYTES} bytes")
                 return found
             params = {"cursor": cursor}
 

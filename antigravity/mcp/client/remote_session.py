@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from antigravity.interfaces.mcp_values import Json, McpError
 from antigravity.ir.errors import GatewayError
+from antigravity.ir.printable import shorten
 from antigravity.logs import make_logger
 from antigravity.mcp.client.channel import Channel, OutgoingMessage, Receive
 from antigravity.mcp.client.errors import McpConnectionError, McpTimeoutError, SessionLostError
@@ -142,7 +143,7 @@ class RemoteSession:
             if error.http_status < 404:
                 raise
             # The notification needs no response; the next request shows whether the server works.
-            self.log.debug("{name}: {why}", name=self._name, why=error.message)
+            self.log.debug("{name}: {why}", name=self._name, why=shorten(error.message))
 
     async def _discover(self, timeout: float) -> bool:
         self.is_modern = True
@@ -153,11 +154,19 @@ class RemoteSession:
                 self.version = _MODERN
                 self._learn(result)
                 return True
-        except (McpError, McpTimeoutError):
-            pass  # older servers do not know the method, or wait for "initialize"
+            why = f"it supports {versions!s:.200}"
+        except (McpError, McpTimeoutError) as error:
+            why = error.message  # older servers do not know the method, or wait for "initialize"
         except McpConnectionError as error:
             if error.http_status in _INCONCLUSIVE or 300 <= error.http_status < 400:
                 raise
+            why = error.message
+        self.log.debug(
+            "{name} does not support {revision}: {why}",
+            name=self._name,
+            revision=_MODERN,
+            why=shorten(why),
+        )
         self.is_modern = False
         return False
 
