@@ -40,13 +40,19 @@ class Responder(Protocol):
 
 
 class SuspendedCall:
-    """Responds by ``responder`` when the call in ``task`` ends or asks the client."""
+    """Responds by ``responder`` when the call in ``task`` ends or asks the client.
+
+    Only the newest request for a task waits; it ends the one before.
+    """
 
     def __init__(self, task: Task, clock: IReactorTime, responder: Responder) -> None:
         self._task = task
         self._clock = clock
         self._responder = responder
         self._asking: IDelayedCall | None = None
+        if task.end_wait is not None:
+            task.end_wait()
+        task.end_wait = self._replaced
         self._unwatch = task.watch(self._changed)
         self._changed(task)
 
@@ -74,7 +80,13 @@ class SuspendedCall:
         else:
             self._responder.skip()
 
+    def _replaced(self) -> None:
+        self._stop()
+        text = "The call was repeated, and the newer request gets its result."
+        self._responder.fail(McpError(messages.INVALID_REQUEST, text))
+
     def _stop(self) -> None:
+        self._task.end_wait = None
         self._unwatch()
         asking, self._asking = self._asking, None
         if asking is not None:

@@ -309,6 +309,24 @@ def test_malformed_answers_leave_the_call_as_it_is(responses: Any) -> None:
     waiting.client.stop()
 
 
+def test_newest_repetition_of_call_gets_the_result() -> None:
+    waiting = Waiting()
+    reply = waiting.call()
+    waiting.ask("a")
+    outcome = waiting.outcome(reply)
+    (task,) = waiting.client.endpoint._tasks._tasks.values()
+    earlier = [waiting.answered(outcome) for _ in range(20)]
+    newest = waiting.answered(outcome)
+    waiting.client.clock.advance(0)
+    assert len(task._watchers) == 1
+    for one in earlier:
+        assert "was repeated" in error(answer(one))["message"]
+    waiting.client.clock.advance(3)
+    waiting.client.remote_job.running[0].callback("Done.")
+    assert waiting.outcome(newest)["content"][0]["text"] == "Done."
+    waiting.client.stop()
+
+
 def test_call_that_nobody_goes_on_with_is_cancelled() -> None:
     waiting = Waiting()
     reply = waiting.call()

@@ -62,6 +62,7 @@ class Task:
     :ivar asked: the session in which each question was sent to the client, by its key.
     :ivar was_polled: whether the client has asked for the state, so that it knows the id.
     :ivar resume_questions: sends the questions that can be sent now, in revision 2025-11-25.
+    :ivar end_wait: ends the request that waits for a task which the client does not see.
     :ivar was_delivered: whether the owner has seen the end of the task.
     """
 
@@ -83,6 +84,7 @@ class Task:
         self.asked: dict[str, str] = {}
         self.was_polled = False
         self.resume_questions: Callable[[], None] | None = None
+        self.end_wait: Callable[[], None] | None = None
         self.was_delivered = False
         self.result = b""
         self._clocks = clocks
