@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.mcp_values import McpError, TaskSupport, ToolError
@@ -174,6 +174,19 @@ def test_server_that_returns_in_time_keeps_its_tasks(client: FederatedClient) ->
     client.clock.pump([5.0] * 10)
     client.remote_job.running[0].callback("Done.")
     assert client.poll(task)["status"] == "completed"
+
+
+def test_slow_response_about_state_does_not_fail_the_task(client: FederatedClient) -> None:
+    task = client.create()["taskId"]
+    sender = client.server.catalog.tools()[0].server
+    original = sender.send
+    slow = fail(ToolError("far took longer than 5 seconds."))  # the limit of a request
+    sender.send = lambda *_, **__: slow  # type: ignore[method-assign]
+    client.clock.advance(2)
+    sender.send = original  # type: ignore[method-assign]
+    client.remote_job.running[0].callback("Done.")
+    client.clock.pump([1.0] * 3)
+    assert client.get(task)["result"]["content"][0]["text"] == "Done."
 
 
 def test_server_that_forgot_a_task_fails_it(client: FederatedClient) -> None:

@@ -191,18 +191,19 @@ class TaskFollower:
             try:
                 asked = self._send("tasks/get").addTimeout(_ANSWER_TIME, self._clock)
                 found = await asked
-                self._is_failing = False
-                return _parse(found, self._sender.name)
             except McpError as error:
                 text = f"{self._sender.name} no longer knows the task: {error.message}"
                 raise McpError(messages.INTERNAL_ERROR, text) from error
-            except (GatewayError, defer.TimeoutError) as error:
-                reason = error.message if isinstance(error, GatewayError) else "it was silent"
+            except (GatewayError, ToolError, defer.TimeoutError) as error:
+                reason = "it was silent" if isinstance(error, defer.TimeoutError) else str(error)
                 self.log.debug("{name}: {why}", name=self._sender.name, why=shorten(reason))
                 self._is_failing = True
                 self._wake_waiting()
                 if failures < _MOST_FAILURES:
                     await self._pause(min(2.0 ** (failures - 1), _LONGEST))
+            else:
+                self._is_failing = False
+                return _parse(found, self._sender.name)
         text = f"The task was lost with its server: {shorten(reason)}"
         raise McpError(messages.INTERNAL_ERROR, text)
 
