@@ -22,7 +22,7 @@ class SocketOwner(Protocol):
 class Steering:
     """Takes input for a response that is running.
 
-    :ivar send: sends a message of the client to the upstream; ``None``: nobody takes it.
+    :ivar send: sends a message of the client to the upstream; ``None`` if it takes none.
     """
 
     __slots__ = ("send",)

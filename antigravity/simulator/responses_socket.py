@@ -234,11 +234,13 @@ class ResponsesSocket:
                     return
                 steer_id = f"steer_{self._state.next_number():08d}"
                 reply.steers.append((steer_id, items))
-                self._tell("accepted", steer_id, message["previous_response_id"], name)
+                self._report_steer("accepted", steer_id, message["previous_response_id"], name)
                 return
         self._refuse_steering(message, "response_not_found", None)
 
-    def _tell(self, what: str, steer_id: str, name: str, lane: str | None, **more: Any) -> None:
+    def _report_steer(
+        self, what: str, steer_id: str, name: str, lane: str | None, **more: Any
+    ) -> None:
         steer = {"id": steer_id, "previous_response_id": name}
         event = {"type": f"response.steer.{what}", "sequence_number": 0, "steer": steer}
         self.send({**event, **more}, lane)
@@ -262,7 +264,7 @@ class ResponsesSocket:
         if missing:
             self._queued[response_id] = given
             for steer_id, _ in reply.steers:
-                self._tell(
+                self._report_steer(
                     "pending",
                     steer_id,
                     response_id,

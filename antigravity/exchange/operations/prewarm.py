@@ -29,7 +29,7 @@ class _NotPassedError(Exception):
 async def serve_prewarm(context: RequestContext, plan: Plan) -> Reply:
     """Return an empty response: of the upstream if it speaks WebSocket, else of the gateway.
 
-    :raises GatewayError: if the upstream fails, or nobody has the response that is continued.
+    :raises GatewayError: if the upstream fails, or the response that is continued is not found.
     """
     context.recorder.route(plan.decision)
     if context.continuation is not None:

@@ -20,6 +20,10 @@ from antigravity.protocols.openai_responses.socket.server_message import (
 )
 from antigravity.sse import SseDecoder
 
+#: Input for one response of which the upstream has not reported what became of it.
+MAX_STEERS: Final = 16
+#: Bytes of output items that are remembered; a longer response cannot be continued.
+MAX_OUTPUT: Final = 64 * 1024 * 1024
 #: Events that end a response well, so that it can be continued.
 _GOOD_ENDS: Final = ("response.completed", "response.incomplete")
 #: Events that hold the whole response.
@@ -72,7 +76,7 @@ class RunningRequest:
     :ivar final: the response, if it ended so that it can be continued.
     :ivar response_id: the id of the response that is running, once it is known.
     :ivar steering: takes input for it.
-    :ivar unsettled: input of which the upstream has not said what became of it.
+    :ivar unsettled: input of which the upstream has not reported what became of it.
     """
 
     def __init__(self, create: Create, prepared: Prepared) -> None:
@@ -90,6 +94,7 @@ class RunningRequest:
         self._after: list[Raw] = []  # input that the next request continues with
         self._events = SseDecoder()
         self._items: list[Raw] = []
+        self._output_bytes = self._steered_bytes = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield the events that a piece of the stream completes, as JSON objects.
@@ -117,8 +122,7 @@ class RunningRequest:
         elif kind in _STEER_ENDS:
             self._settle(kept=kind == "response.steer.pending")
         elif kind == _ITEM_DONE:
-            with suppress(msgspec.ValidationError):
-                self._items.append(msgspec.json.decode(message, type=_Item).item)
+            self._note_item(message)
         elif kind in _GOOD_ENDS:
             self.final = self._final(message)
             self._end()
@@ -140,13 +144,21 @@ class RunningRequest:
 
     @property
     def output(self) -> list[Raw]:
-        """What the client and the model have said since the request."""
+        """The items of the client and the model since the request."""
         assert self.final is not None
         return [*self._before, *self.final.output, *self._after]
 
-    def steer(self, given: Raw) -> None:
-        """Note input that is sent to the upstream."""
+    def steer(self, given: Raw, max_bytes: int) -> bool:
+        """Note input that is sent to the upstream; return false if there is too much of it.
+
+        :param max_bytes: for all input of the request; 0 is no limit.
+        """
+        size = self._steered_bytes + len(bytes(given))
+        if len(self.unsettled) >= MAX_STEERS or (max_bytes and size > max_bytes):
+            return False
+        self._steered_bytes = size
         self.unsettled.append(given)
+        return True
 
     def _begin(self, message: bytes) -> None:
         """Begin a response; a second one continues the first with all input."""
@@ -157,6 +169,15 @@ class RunningRequest:
             self._before += [*output, *self._after, *_items(self.unsettled)]
             self._after, self._items, self.unsettled = [], [], []
             self.final, self._has_ended = None, False
+
+    def _note_item(self, message: bytes) -> None:
+        """Note an output item, in case that the last event leaves it out."""
+        self._output_bytes += len(message)
+        if self._output_bytes > MAX_OUTPUT:
+            self._items, self._before = [], []
+            return
+        with suppress(msgspec.ValidationError):
+            self._items.append(msgspec.json.decode(message, type=_Item).item)
 
     def _settle(self, *, kept: bool) -> None:
         """Note what became of the oldest input."""
@@ -171,7 +192,7 @@ class RunningRequest:
         self.is_over = not self.unsettled
 
     def give_up(self) -> Sequence[Raw]:
-        """Return the input that nobody has taken: the stream is over."""
+        """Return the input that the upstream has not used: the stream is over."""
         unsettled, self.unsettled = self.unsettled, []
         self.is_over = self.is_over or self._has_ended
         return unsettled
@@ -179,7 +200,12 @@ class RunningRequest:
     # -- the end ------------------------------------------------------------------------
 
     def _final(self, message: bytes) -> FinalResponse | None:
-        """Return the response of the last event; some servers leave its output out there."""
+        """Return the response of the last event; some servers leave its output out there.
+
+        It is ``None`` if the response cannot be continued: its output is too large, or malformed.
+        """
+        if self._output_bytes > MAX_OUTPUT:
+            return None
         try:
             final = msgspec.json.decode(message, type=_End).response
         except (msgspec.DecodeError, RecursionError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Raw, Struct
@@ -13,8 +13,17 @@ from antigravity.ir.errors import GatewayError
 from antigravity.protocols.openai_responses.socket.error_message import NO_DETAIL, read_error
 from antigravity.protocols.openai_shapes import error_object
 
+SteerError = Literal[
+    "steering_not_supported", "successor_creation_failed", "too_many_pending_steers"
+]
+
 _ENCODE: Final = msgspec.json.encode
-_NO_STEERING: Final = "Input cannot be added to a running response here"
+#: Why input for a running response is refused: codes with messages.
+_STEER_ERRORS: Final[Mapping[SteerError, str]] = {
+    "steering_not_supported": "Input cannot be added to a running response here",
+    "successor_creation_failed": "The upstream did not use the input",
+    "too_many_pending_steers": "Too much input was added to this response",
+}
 #: The member of a response whose request was expanded.
 _NO_PREVIOUS: Final = re.compile(rb'"previous_response_id"\s*:\s*null')
 
@@ -101,16 +110,13 @@ def steer(given: Raw, previous_id: str) -> bytes:
     return _ENCODE(message)
 
 
-def steer_failed(given: Raw, previous_id: str, *, is_lost: bool = False) -> bytes:
-    """Return the refusal of input for a response that is running.
-
-    :param is_lost: whether the upstream has ended without using it.
-    """
-    code = "successor_creation_failed" if is_lost else "steering_not_supported"
-    what = "The upstream did not use the input" if is_lost else _NO_STEERING
+def steer_failed(
+    given: Raw, previous_id: str, code: SteerError = "steering_not_supported"
+) -> bytes:
+    """Return the refusal of input for a response that is running."""
     error = {
         "code": code,
-        "message": f"{what}; send it in the next request.",
+        "message": f"{_STEER_ERRORS[code]}; send it in the next request.",
         "type": "invalid_request_error",
     }
     return _ENCODE(

@@ -133,7 +133,11 @@ class ResponsesSession:
         given, previous_id = client_message.steer_target(message)
         for running in self._running.values():
             if running.response_id == previous_id and running.can_be_steered:
-                running.steer(given)
+                if not running.steer(given, self._context.max_waiting_bytes):
+                    refused = server_message.steer_failed(
+                        given, previous_id, "too_many_pending_steers"
+                    )
+                    return with_lane(refused, running.create.lane)
                 return Steer(running.steering, server_message.steer(given, previous_id))
         return with_lane(server_message.steer_failed(given, previous_id), message.lane)
 
@@ -245,7 +249,9 @@ class ResponsesSession:
         running = self._running[ticket]
         lane, response_id = running.create.lane, running.response_id or ""
         actions: list[Action] = [
-            with_lane(server_message.steer_failed(given, response_id, is_lost=True), lane)
+            with_lane(
+                server_message.steer_failed(given, response_id, "successor_creation_failed"), lane
+            )
             for given in running.give_up()
         ]
         if not running.is_over:

@@ -52,7 +52,7 @@ class _Run:
         self.lane = lane
         self.continues = continues
         self.has_begun = self.has_ended = False
-        #: Input for the running response of which the upstream has not said what became of it.
+        #: Input for the running response of which the upstream has not reported what became of it.
         self.steers = 0
         self.is_abandoned = False
         self.held = b""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from antigravity.ir.errors import OverloadedError
+from antigravity.protocols.openai_responses.socket import running_request
 from antigravity.protocols.openai_responses.socket.session import LARGE
 from tests.protocols.openai_responses.socket.builders import (
     NOT_FOUND,
@@ -248,6 +249,20 @@ def test_output_that_the_last_event_leaves_out_is_remembered() -> None:
     peer.complete("r1")
     peer.create(input=[output("c1")], previous_response_id="r1")
     assert peer.body["input"] == [user("hi"), call("c1"), output("c1")]
+
+
+def test_endless_output_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running_request, "MAX_OUTPUT", 1000)
+    peer = Peer()
+    peer.create()
+    ticket = peer.requests[-1].ticket
+    done = event("response.output_item.done", item={"type": "message", "id": "x" * 300})
+    for _ in range(9):
+        peer.perform(peer.session.feed(ticket, done))
+    assert sum(len(bytes(each)) for each in peer.session._running[ticket]._items) < 1000
+    peer.complete("r1")
+    assert peer.messages[-1]["type"] == "response.completed"
+    assert not peer.store
 
 
 def test_reasoning_that_is_only_a_reference_is_not_sent() -> None:

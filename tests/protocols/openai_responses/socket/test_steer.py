@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from antigravity.protocols.openai_responses.socket.running_request import MAX_STEERS
 from tests.protocols.openai_responses.socket.builders import (
     NOT_FOUND,
     Peer,
@@ -30,8 +31,8 @@ def test_steering_is_refused_with_its_input() -> None:
 class Steered:
     """A response that is running at an upstream which takes input for it."""
 
-    def __init__(self, **members: Any) -> None:
-        self.peer = Peer()
+    def __init__(self, max_waiting_bytes: int = 0, **members: Any) -> None:
+        self.peer = Peer(max_waiting_bytes)
         self.peer.create(**{"input": "one", **members})
         self.sent: list[Any] = []
         self.peer.requests[0].steering.send = lambda text: self.sent.append(json.loads(text))
@@ -140,3 +141,25 @@ def test_successor_that_fails_leaves_nothing_to_continue() -> None:
     for name in ("r1", "r2"):
         steered.peer.create(previous_response_id=name)
         assert steered.peer.error["code"] == NOT_FOUND
+
+
+def test_input_that_the_upstream_does_not_settle_is_limited() -> None:
+    steered = Steered(stream_id="a")
+    for number in range(MAX_STEERS + 3):
+        steered.steer(str(number))
+    assert len(steered.sent) == MAX_STEERS
+    assert steered.peer.error["code"] == "too_many_pending_steers"
+    assert steered.peer.messages[-1]["stream_id"] == "a"
+    steered.feed("response.steer.failed", stream_id="a")
+    steered.steer("again")
+    assert len(steered.sent) == MAX_STEERS + 1
+
+
+def test_bytes_of_input_for_a_request_are_limited() -> None:
+    steered = Steered(max_waiting_bytes=1000)
+    for _ in range(3):
+        steered.steer("x" * 300)
+        steered.feed("response.steer.failed")
+    steered.steer("x" * 300)
+    assert len(steered.sent) == 3
+    assert steered.peer.error["code"] == "too_many_pending_steers"
