@@ -63,9 +63,18 @@ class BoundedCache:
         """Return whether there is a key with this ending; this scans all keys."""
         return any(key.endswith(ending) for key in self._entries)
 
+    @property
+    def size(self) -> int:
+        """The bytes of all values."""
+        return self._bytes
+
+    def remove_oldest(self) -> None:
+        """Remove the least recently used value; there must be one."""
+        self.delete(next(iter(self._entries)))
+
     def _trim(self) -> None:
         while len(self._entries) > self._max_entries or self._bytes > self._max_bytes:
-            self.delete(next(iter(self._entries)))
+            self.remove_oldest()
 
     def delete(self, key: str) -> bool:
         """Remove ``key``; return whether it was there."""

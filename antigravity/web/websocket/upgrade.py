@@ -25,10 +25,10 @@ from antigravity.ir.errors import (
     UpgradeRequiredError,
 )
 from antigravity.ir.socket_turn import SocketTurn
-from antigravity.stores.bounded_cache import BoundedCache
 from antigravity.web.connection.request import GatewayRequest
 from antigravity.web.request_head import RequestHead
 from antigravity.web.websocket.connection import WebSocketConnection
+from antigravity.web.websocket.histories import ClientHistories
 from antigravity.web.websocket.requests import SocketRequests
 from antigravity.websocket.deflate import negotiate
 from antigravity.websocket.framer import Framer
@@ -72,7 +72,9 @@ def upgrade(
     framer = Framer(limit, deflate, 0 if head.loopback else _COMPRESS_FROM)
     context = SessionContext(
         connection_id=urandom(12).hex(),
-        history=_histories(site, settings.max_history_bytes, settings.max_age),
+        history=_histories(site, settings.max_history_bytes, settings.max_age).store_for(
+            head.principal
+        ),
         new_id=_new_id,
         now=time,
         max_waiting_bytes=limit,
@@ -139,7 +141,7 @@ def _field(request: GatewayRequest, name: str) -> str:
     return ", ".join(value.decode("latin-1") for value in values)
 
 
-def _histories(site: Any, max_bytes: int, max_age: float) -> BoundedCache:
+def _histories(site: Any, max_bytes: int, max_age: float) -> ClientHistories:
     """Return the store for the last responses of all connections."""
     bounds: Any = {
         "max_entries": _MOST_REMEMBERED,
@@ -147,9 +149,9 @@ def _histories(site: Any, max_bytes: int, max_age: float) -> BoundedCache:
         "ttl": max_age or _REMEMBERED,
     }
     if site.socket_histories is None:
-        site.socket_histories = BoundedCache(site.reactor.seconds, **bounds)
+        site.socket_histories = ClientHistories(site.reactor.seconds, **bounds)
     site.socket_histories.configure(**bounds)
-    histories: BoundedCache = site.socket_histories
+    histories: ClientHistories = site.socket_histories
     return histories
 
 
