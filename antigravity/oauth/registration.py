@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Final, Literal, get_args
 
 import msgspec
@@ -170,7 +171,10 @@ async def _register(
     secret = Secret(found.client_secret)
     method = choose_auth_method(server, secret, found.token_endpoint_auth_method)
     client = Client(found.client_id, secret, method)
-    return RegisteredClient(client, "registered", redirect_uri, found.client_secret_expires_at)
+    expires = found.client_secret_expires_at
+    # JSON, in which the client is stored, has no other numbers.
+    expires = expires if isfinite(expires) else 0.0
+    return RegisteredClient(client, "registered", redirect_uri, expires)
 
 
 def _client_metadata(server: AuthorizationServer, redirect_uri: str) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +13,7 @@ import pytest
 from antigravity.config.secret import Secret
 from antigravity.oauth.authorization_code import code_in, code_in_text
 from antigravity.oauth.errors import LoginError
+from antigravity.oauth.grants import GrantFile
 from antigravity.oauth.registration import OAuthClientSettings
 from antigravity.oauth.token_requests import Client as PublicClient
 from antigravity.oauth.token_requests import build_form_request, error_code_of
@@ -208,6 +210,23 @@ def test_expired_client_is_registered_again() -> None:
     second = scene.login(None)
     third = scene.login(second)
     assert len({each.registered.client.id for each in (first, second, third)}) == 3
+
+
+@pytest.mark.parametrize("expires", ["nan", "inf", "-inf", None])
+def test_login_of_client_with_strange_expiry_can_be_stored(tmp_path: Path, expires: Any) -> None:
+    scene = Scene()
+    register = scene.authorization._register
+
+    def strange(request: Any) -> Any:
+        response = register(request)
+        members = json.loads(response.body) | {"client_secret_expires_at": expires}
+        response.body = json.dumps(members).encode()
+        return response
+
+    scene.authorization._register = strange  # type: ignore[method-assign]
+    grant = scene.login()
+    GrantFile(tmp_path, "far").write(grant)
+    assert GrantFile(tmp_path, "far").read() == grant
 
 
 @pytest.mark.parametrize("names_scopes", [True, False])
