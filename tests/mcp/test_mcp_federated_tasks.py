@@ -154,6 +154,29 @@ def test_question_of_server_with_session_is_refused() -> None:
     client.stop()
 
 
+def test_result_is_requested_again_if_the_first_request_lasts_too_long() -> None:
+    client = FederatedClient(modern=False)
+    task = client.create()["taskId"]
+    sender = client.server.catalog.tools()[0].server
+    original, early = sender.send, Deferred[Any]()
+
+    def send(method: str, *arguments: Any, **more: Any) -> Any:
+        if method == "tasks/get":
+            return succeed({"taskId": remote_ids(client)[0], "status": "input_required"})
+        assert method == "tasks/result"
+        return early
+
+    sender.send = send  # type: ignore[method-assign]
+    client.clock.advance(3)
+    sender.send = original  # type: ignore[method-assign]
+    early.errback(ToolError("far took longer than 5 seconds."))
+    client.remote_job.running[0].callback("Done.")
+    client.clock.pump([1.0] * 4)
+    found = client.get(task)
+    client.stop()
+    assert found["result"]["content"][0]["text"] == "Done."
+
+
 def test_unreachable_server_fails_its_tasks_after_a_while(client: FederatedClient) -> None:
     task = client.create()["taskId"]
     client.transport.away = "gone"

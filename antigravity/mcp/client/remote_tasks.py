@@ -135,7 +135,7 @@ class TaskFollower:
         self._pausing: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
         self._waiting: list[Deferred[None]] = []
-        self._result: Deferred[Json] | None = None
+        self._result: Deferred[Json | None] | None = None
         self._failure: Exception | None = None
         self._is_failing = False
         if context.task is not None:
@@ -231,7 +231,8 @@ class TaskFollower:
             self._context.task.end_cancelled(text)
             raise CancelledError
         if not self._is_extension:
-            return await (self._result or self._send("tasks/result"))
+            early = None if self._result is None else await self._result
+            return await self._send("tasks/result") if early is None else early
         if remote.status == "failed":
             failure = remote.failure or {}
             code, message = failure.get("code"), failure.get("message")
@@ -251,7 +252,7 @@ class TaskFollower:
         if not self._is_extension:
             if self._remote.status == "input_required" and self._result is None:
                 # The server asks while this waits, and learns that the gateway refuses.
-                self._result = self._send("tasks/result")
+                self._result = self._send("tasks/result").addErrback(self._result_lost)
             return
         inputs = self._remote.inputs
         for key in [key for key in self._asked if key not in inputs]:
@@ -259,6 +260,11 @@ class TaskFollower:
         for key, entry in inputs.items():
             if key not in self._seen:
                 self._ask(key, entry)
+
+    def _result_lost(self, failure: Failure) -> None:
+        """Forget a request for the result that lasted too long; another one can follow."""
+        failure.trap(GatewayError, ToolError)
+        self._result = None
 
     def _ask(self, key: str, entry: object) -> None:
         method = entry.get("method") if isinstance(entry, Mapping) else None
