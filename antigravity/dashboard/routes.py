@@ -14,6 +14,7 @@ from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.ledger import ILedger
 from antigravity.ir.errors import GatewayError
 from antigravity.web.authentication import DASHBOARD_PATH, Authenticator
+from antigravity.web.host_policy import HostPolicy
 from antigravity.web.json_body import read_json
 from antigravity.web.request_head import RequestHead
 
@@ -81,6 +82,7 @@ class DashboardRoutes:
     ) -> None:
         self._state = state
         self._authenticator = Authenticator(proxy)
+        self._host_policy = HostPolicy(proxy)
         self._administration = administration
         self._ledger = ledger
         self._made: DashboardSite | None = None
@@ -113,7 +115,11 @@ class DashboardRoutes:
             from antigravity.dashboard.site import DashboardSite
 
             self._made = DashboardSite(
-                self._state, self._authenticator, self._administration, self._ledger
+                self._state,
+                self._authenticator,
+                self._host_policy,
+                self._administration,
+                self._ledger,
             )
         return self._made
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, urlencode
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -39,6 +39,7 @@ from antigravity.ir.errors import (
     PermissionDeniedError,
 )
 from antigravity.web.authentication import DASHBOARD_PATH, Authenticator
+from antigravity.web.host_policy import HostPolicy
 from antigravity.web.request import head_of, pop_small_body
 from antigravity.web.request_head import RequestHead
 
@@ -58,11 +59,13 @@ class DashboardSite:
         self,
         state: DashboardState,
         authenticator: Authenticator,
+        host_policy: HostPolicy,
         administration: IAdministration,
         ledger: ILedger,
     ) -> None:
         self._state = state
         self._authenticator = authenticator
+        self._host_policy = host_policy
         self._administration = administration
         self._ledger = ledger
 
@@ -179,8 +182,8 @@ class DashboardSite:
         """
         headers = () if "hx-request" not in head.headers else (("HX-Redirect", DASHBOARD_PATH),)
         if isinstance(error, AuthenticationError) or error.code == "too_many_wrong_keys":
-            to = head.path if head.method == "GET" else ""
-            values = self._sign_in_values(to, "" if error.code == "no_session" else error.message)
+            problem = "" if error.code == "no_session" else error.message
+            values = self._sign_in_values(head, problem)
             return self._make("sign_in.html", values, error.status, headers)
         return self._make("problem.html", _problem(error, None), error.status)
 
@@ -189,8 +192,7 @@ class DashboardSite:
     def _show(self, request: Any, build: Build) -> Deferred[None]:
         session = self._session(request)
         if session is None:
-            head = head_of(request)
-            values = self._sign_in_values(head.path, "")
+            values = self._sign_in_values(head_of(request), "")
             return self._render(request, Page("sign_in.html", values))
         made = Deferred.fromCoroutine(build(self._context(request, session)))
         made.addErrback(_problem_page, session)
@@ -212,7 +214,9 @@ class DashboardSite:
         )
 
     def _render(self, request: Any, page: Page, session: Session | None = None) -> Deferred[None]:
-        values = {**_COMMON, "session": session, "url": _base_url(request), **page.values}
+        head = head_of(request)
+        url = self._host_policy.base_url(head.host, head.headers, request.isSecure())
+        values = {**_COMMON, "session": session, "url": url, **page.values}
         made = self._make(page.template, values, page.status, page.headers)
         return made.addCallback(write, request)
 
@@ -246,12 +250,15 @@ class DashboardSite:
             raise PermissionDeniedError(text("sign_in.bad_csrf"), code="bad_csrf_token")
         return form
 
-    def _sign_in_values(self, to: str, problem: str) -> dict[str, Any]:
+    def _sign_in_values(self, head: RequestHead, problem: str) -> dict[str, Any]:
+        """Return the values of the page to sign in, which then leads to the wanted page."""
+        query = urlencode(head.query)
+        to = f"{head.path}?{query}" if query else head.path
         is_off = not self._authenticator.administrator_principal
         return {
             **_COMMON,
             "action": _SIGN_IN,
-            "to": _page_address(to),
+            "to": _page_address(to if head.method == "GET" else ""),
             "problem": "" if is_off else problem,
             "is_off": is_off,
         }
@@ -275,11 +282,6 @@ def _require_get(request: Any) -> None:
     """Refuse ``HEAD``, which is routed like ``GET``: programs look at addresses with it."""
     if head_of(request).method != "GET":
         raise MethodNotAllowedError("Use GET here.")
-
-
-def _base_url(request: Any) -> str:
-    scheme = "https" if request.isSecure() else "http"
-    return f"{scheme}://{head_of(request).host or 'localhost'}"
 
 
 def _token(request: Any) -> str:

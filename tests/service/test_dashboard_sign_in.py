@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import unescape
 from typing import Any
 
 from click.testing import CliRunner
@@ -67,6 +68,19 @@ class SignInTests(DashboardCase):
             form = {"key": ADMIN, "to": to}
             response = await self.fetch("/dashboard/sign-in", "POST", form)
             self.assertEqual(response.header("location"), wanted)
+
+    async def test_sign_in_leads_to_the_filters_of_a_shared_address(self) -> None:
+        await self.start("one", admin_key=Secret(ADMIN))
+        shared = "/dashboard/requests?outcome=error&model=a%26b%22"
+        page = await self.page(shared)
+        to = unescape(page.partition('name="to" value="')[2].partition('"')[0])
+        self.assertEqual(to, shared)
+        response = await self.fetch("/dashboard/sign-in", "POST", {"key": ADMIN, "to": to})
+        self.assertEqual(response.header("location"), shared)
+
+    async def test_example_command_has_public_address(self) -> None:
+        await self.open(public_url="https://gateway.example")
+        self.assertIn("https://gateway.example/v1", await self.page("/dashboard/requests"))
 
     async def test_wrong_keys_are_refused_and_counted(self) -> None:
         await self.start("one", admin_key=Secret(ADMIN))
