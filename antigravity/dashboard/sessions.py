@@ -68,22 +68,20 @@ class Sessions:
         session = self._sessions.get(_hash(token)) if token else None
         if session is None:
             return None
-        now = self._now()
-        if (
-            session.principal != principal
-            or now - session.started > MAX_AGE
-            or now - session.used > MAX_IDLE
-        ):
+        if session.principal != principal or not self._is_open(session):
             self.end(token)
             return None
-        session.used = now
+        session.used = self._now()
         return session
 
     def has(self, token: str) -> bool:
         """Return whether a session is open; unlike :meth:`find` this does not count as its use."""
         session = self._sessions.get(_hash(token))
+        return session is not None and self._is_open(session)
+
+    def _is_open(self, session: Session) -> bool:
         now = self._now()
-        return session is not None and now - session.started <= MAX_AGE
+        return now - session.started <= MAX_AGE and now - session.used <= MAX_IDLE
 
     def end(self, token: str) -> None:
         """End a session, if there is one."""

@@ -34,6 +34,26 @@ def test_session_ends_when_key_changes() -> None:
     assert sessions.find(token, "operator") is None
 
 
+def test_sessions_and_links_of_other_keys_end_together() -> None:
+    sessions = Sessions(Clock().seconds)
+    old, link = sessions.start("old"), sessions.make_link("old")
+    new, new_link = sessions.start("new"), sessions.make_link("new")
+    sessions.end_others("new")
+    assert (sessions.has(old), sessions.has(new)) == (False, True)
+    assert sessions.use_link(link, "old") is None
+    assert sessions.use_link(new_link, "new") is not None
+
+
+def test_looking_at_a_session_does_not_prolong_it() -> None:
+    clock = Clock()
+    sessions = Sessions(clock.seconds)
+    token = sessions.start("operator")
+    clock.advance(MAX_IDLE)
+    assert sessions.has(token)
+    clock.advance(1)
+    assert not sessions.has(token)
+
+
 def test_session_ends_without_use_and_by_age() -> None:
     clock = Clock()
     sessions = Sessions(clock.seconds)
