@@ -121,6 +121,7 @@ ALLOWED = {
         "interfaces.ledger",
         "ir.errors",
         "web.authentication",
+        "web.host_policy",
         "web.json_body",
         "web.pages",
         "web.request",

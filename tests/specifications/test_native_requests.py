@@ -63,6 +63,14 @@ def answer_as(gateway: MemoryGateway, body: bytes, content_type: str) -> None:
     gateway.transport.respond = respond
 
 
+def is_refused(fields: dict[str, Any]) -> bool:
+    """Return whether the gateway refuses a body itself, as the provider does.
+
+    A thread is continued without the beta for threads, so the gateway could not check whose it is.
+    """
+    return (fields.get("thread") or {}).get("type") == "continue"
+
+
 def find_changed(
     gateway: MemoryGateway, endpoint: Endpoint, answer: bytes, **walk: Any
 ) -> list[tuple[Any, ...]]:
@@ -73,6 +81,8 @@ def find_changed(
     bare = endpoint.model.partition("/")[2]
     stream = walk.pop("stream", False)
     for path, fields in endpoint.samples(new=True, **walk):
+        if is_refused(fields):
+            continue
         name = path.partition(".")[0].partition("[")[0]
         before = len(gateway.transport.sent)
         body, expected = ({**fields, "model": model} for model in (endpoint.model, bare))
