@@ -6,6 +6,7 @@ from typing import Any
 
 import treq
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
 
 from antigravity.config.secret import Secret
 from antigravity.hookspecs import hookimpl
@@ -31,6 +32,15 @@ class RevokedTokenTests(AccountCase):
     async def start(self, *secrets: str, extra: Any = (), **proxy: Any) -> None:
         await super().start(*secrets, extra=extra, admin_key=Secret(ADMIN), **proxy)
         self.assertEqual(await self.ask(), 200)
+        await self.quotas_read(len(secrets))
+
+    async def quotas_read(self, accounts: int) -> None:
+        """Wait for the first quotas: a token revoked while one is read would look refused."""
+        assert self.gateway is not None
+        quotas = self.gateway.accounts.quotas
+        names = [f"codeassist-{number}" for number in range(accounts)]
+        while not all(quotas.quota(name) for name in names):
+            await deferLater(reactor, 0.01)
 
     def kill(self) -> None:
         """Revoke all access tokens."""
