@@ -16,6 +16,8 @@ SOURCES  := setup.cfg setup.py pyproject.toml
 PARALLEL := -n auto --maxprocesses=4 --dist=loadfile
 # Tests of words, names, imports and pages, which are the same with every Python.
 READING  := test_words test_names test_imports test_architecture test_docs*
+# What another Python runs of the tests, as NUMBER/COUNT: all, or one of several equal shares.
+SHARE    ?= 1/1
 
 .PHONY: run test lint types tests test-without-sdks test-failed test-newest test-clients lock-clients
 .PHONY: test-browser test-conformance test-chaos bench instructions environments prices lock clean
@@ -46,7 +48,7 @@ tests: environments
 #   make test-without-sdks PYTHON=python3.13 VENV=.venv-3.13
 test-without-sdks: $(VENV)/test-without-sdks.stamp
 	$(BIN)/python -m pytest $(PARALLEL) --without-sdks $(READING:%=--ignore-glob=tests/house/%.py) \
-	  $(PYTEST_OPTIONS)
+	  --share=$(SHARE) $(PYTEST_OPTIONS)
 
 # Run the tests that failed in the last run again, one after another.
 test-failed: export PYTHONDONTWRITEBYTECODE :=

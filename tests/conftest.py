@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,15 @@ SHARING = ("tests/interop/", "tests/house/")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a run do without the SDKs."""
+    """Let a run do without the SDKs, or with a share of the tests."""
     parser.addoption(
         "--without-sdks", action="store_true", help="skip the tests that need a provider's SDK"
+    )
+    parser.addoption(
+        "--share",
+        default="1/1",
+        metavar="NUMBER/COUNT",
+        help="run only one of several equal shares of the tests of each file",
     )
 
 
@@ -39,6 +46,19 @@ def pytest_configure(config: pytest.Config) -> None:
         sdks.do_without()
         settings.register_profile("fewer", settings.get_profile("house"), max_examples=25)
         settings.load_profile("fewer")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the share of each file that ``--share`` names: its tests in turn."""
+    number, count = map(int, config.getoption("--share").split("/"))
+    seen: Counter[Path] = Counter()
+    kept, left_out = [], []
+    for item in items:
+        (kept if seen[item.path] % count == number - 1 else left_out).append(item)
+        seen[item.path] += 1
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
