@@ -28,6 +28,7 @@ from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.metrics import GatewayMetrics
 from antigravity.app.observers import Observers
 from antigravity.app.prices import price_rules
+from antigravity.app.running_record import RunningRecord
 from antigravity.app.runtime import Configure, LoadedConfiguration, Runtime
 from antigravity.config.settings import Settings
 from antigravity.config.snapshot import Configuration
@@ -71,7 +72,7 @@ class Gateway(Service):
 
     ``source`` has the files that the settings were read from.  ``demo`` serves every model from a
     built-in simulator.  ``configure`` reads the configuration again for :meth:`reload`.  ``failed``
-    is called when the gateway cannot start.
+    is called when the gateway cannot start.  ``record`` tells commands where the gateway listens.
 
     :ivar status: the state of the configuration.
     :ivar parts: the running parts, ``None`` before the start.
@@ -90,6 +91,7 @@ class Gateway(Service):
         demo: bool = False,
         configure: Configure | None = None,
         failed: Callable[[BaseException], None] | None = None,
+        record: RunningRecord | None = None,
     ) -> None:
         self._reactor = reactor
         self._home = home
@@ -98,6 +100,7 @@ class Gateway(Service):
         self._first = LoadedConfiguration(settings, plugins, source)
         self._configure = configure
         self._failed = failed
+        self._record = record
         self._children = SequentialService()  # type: ignore[no-untyped-call]
         self._changing = DeferredLock()
         self._demo = DemoSimulator(reactor) if demo else None
@@ -222,6 +225,7 @@ class Gateway(Service):
         add(self.drain)
         add(Closing(partial(self._stop_listening, parts)))
         parts.listener = yield self._listen(front_end, runtime.settings)
+        yield self._announce(parts)
         front_end.tunnel.use(runtime.settings)
         add(warmups.scheduler)
         yield self.status.record()
@@ -310,6 +314,8 @@ class Gateway(Service):
             raise
         self._use(new, parts)
         parts.listener = listener
+        if moved:
+            yield self._announce(parts)
         if moved and old_listener is not None:
             yield old_listener.stopService()
         yield old.stop()
@@ -342,9 +348,19 @@ class Gateway(Service):
         yield listener.listen()
         return listener
 
+    def _announce(self, parts: RunningParts) -> Any:
+        """Say in the home where the gateway listens."""
+        if self._record is None or parts.listener is None:
+            return None
+        return self._record.write(parts.listener.addresses, demo=self.is_demo)
+
+    @inlineCallbacks
     def _stop_listening(self, parts: RunningParts) -> Any:
         parts.front_end.tunnel.leave()
-        return None if parts.listener is None else parts.listener.stopService()
+        if self._record is not None:
+            yield self._record.remove()
+        if parts.listener is not None:
+            yield parts.listener.stopService()
 
     def _finish_requests(self, front_end: FrontEnd) -> Any:
         """End all running requests with errors in their clients' protocols."""

@@ -15,6 +15,7 @@ from txaio import tx as txaio
 
 from antigravity.accounts.files import AccountFiles
 from antigravity.app.gateway import Gateway
+from antigravity.app.running_record import RunningRecord
 from antigravity.app.runtime import LoadedConfiguration
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.file_watcher import FileWatcher, watched_files
@@ -143,6 +144,7 @@ def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
         demo=_wants_demo(options, settings, reader.home),
         configure=reader.read,
         failed=partial(_cannot_start, loop, ExitCode()),
+        record=RunningRecord(loop, reader.home, reader.file),
     )
     services = _Process(loop, getattr(options, "parent", None) or {})
     gateway.setServiceParent(services)  # type: ignore[no-untyped-call]

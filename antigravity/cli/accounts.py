@@ -15,10 +15,11 @@ from antigravity.cli.account_transfer import export_accounts, import_accounts
 from antigravity.cli.account_unlock import unlock
 from antigravity.cli.account_view import format_value, state, view
 from antigravity.cli.account_warmup import warmup
+from antigravity.cli.group import Group
 from antigravity.cli.invocation import Invocation, command_options, note, table
 
 
-@click.group()
+@click.group(cls=Group)
 def accounts() -> None:
     """Add, list and change accounts, the keys for upstreams.
 

@@ -10,9 +10,17 @@ import click
 
 from antigravity.accounts.pool_status import percent
 from antigravity.cli.account_view import format_time
-from antigravity.cli.gateway_client import DOCTOR, NoGatewayError, gateway_address, get_json
+from antigravity.cli.gateway_client import (
+    DOCTOR,
+    NO_GATEWAY,
+    GatewayAddress,
+    NoGatewayError,
+    find_address,
+    get_json,
+)
 from antigravity.cli.invocation import Invocation, command_options, table
 from antigravity.cli.mcp_servers import describe_login
+from antigravity.config.settings import ProxySettings
 
 
 @click.command()
@@ -116,6 +124,35 @@ def _protected(each: dict[str, Any]) -> tuple[str, ...]:
     return (each["account"], each["models"], remaining, threshold, until)
 
 
+class NoGatewayRunsError(click.ClickException):
+    """No gateway runs."""
+
+    exit_code = NO_GATEWAY
+
+
+def find_gateway(invocation: Invocation, proxy: ProxySettings) -> GatewayAddress:
+    """Return the address of the gateway.
+
+    :raises click.ClickException: if it has none on TCP.
+    """
+    try:
+        address = find_address(invocation.home, proxy)
+    except NoGatewayError as error:
+        raise click.ClickException(str(error)) from None
+    if address is None:
+        raise click.ClickException("the configuration has no TCP port of the gateway")
+    return address
+
+
+def unreachable(error: NoGatewayError) -> click.ClickException:
+    """Return the error for a person; its exit code says whether no gateway runs."""
+    if not error.absent:
+        return click.ClickException(str(error))
+    return NoGatewayRunsError(
+        f"no gateway runs: {error}; start one with 'antigravity serve', or {DOCTOR}"
+    )
+
+
 def request_admin(
     invocation: Invocation,
     path: str,
@@ -129,11 +166,9 @@ def request_admin(
 
     :param absent: whether to raise a :class:`NoGatewayError` if no gateway runs.
     """
-    configuration = invocation.configuration()
+    configuration = invocation.gateway_configuration()
     proxy = configuration.settings.proxy
-    address = gateway_address(proxy)
-    if address is None:
-        raise click.ClickException("the configuration has no TCP port of the gateway")
+    address = find_gateway(invocation, proxy)
     if not proxy.admin_key:
         if not configuration.raw.has_file:
             raise click.ClickException(
@@ -148,7 +183,7 @@ def request_admin(
     except NoGatewayError as error:
         if absent and error.absent:
             raise
-        raise click.ClickException(f"{error}; {DOCTOR}" if error.absent else str(error)) from None
+        raise unreachable(error) from None
     if not isinstance(data, dict):
         raise click.ClickException(f"{address} is not an antigravity gateway")
     return data

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.files import UNTIDY, AccountFiles
+from antigravity.cli.group import Group
 from antigravity.cli.invocation import Invocation, command_options, table
 from antigravity.config.display import flatten, masked
 from antigravity.config.errors import ConfigurationError, Problem
@@ -22,7 +23,7 @@ from antigravity.routing.capability_table import load_table
 from antigravity.upstreams.quirks import quirk_table
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Check and show the configuration."""
 

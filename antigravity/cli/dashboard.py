@@ -7,9 +7,8 @@ import webbrowser
 
 import click
 
-from antigravity.cli.administration import request_admin
+from antigravity.cli.administration import find_gateway, request_admin
 from antigravity.cli.browser_login import has_browser
-from antigravity.cli.gateway_client import gateway_address
 from antigravity.cli.invocation import Invocation, command_options
 
 
@@ -19,7 +18,7 @@ from antigravity.cli.invocation import Invocation, command_options
 def dashboard(invocation: Invocation, only_print: bool) -> None:
     """Open the dashboard in a browser, signed in."""
     data = request_admin(invocation, "/admin/dashboard/link", "POST")
-    address = gateway_address(invocation.configuration().settings.proxy)
+    address = find_gateway(invocation, invocation.gateway_configuration().settings.proxy)
     link = f"{address}{data['path']}"
     opened = (
         not only_print

@@ -17,7 +17,7 @@ from msgspec import Struct, structs
 from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.files import UNTIDY, AccountFiles
 from antigravity.cli.config import model_file_problems, quirk_problems
-from antigravity.cli.gateway_client import GatewayAddress, NoGatewayError, gateway_address, get_json
+from antigravity.cli.gateway_client import GatewayAddress, NoGatewayError, find_address, get_json
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.mcp_servers import view_server
 from antigravity.config.errors import ConfigurationError
@@ -88,7 +88,7 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
     yield from upstream_findings(configuration.settings, invocation.home)
     yield from login_findings(configuration.settings.mcp, invocation.home)
     yield from tunnel_findings(configuration.settings.tunnel, invocation.home)
-    yield from gateway_findings(configuration.settings.proxy)
+    yield from gateway_findings(configuration.settings.proxy, invocation.home)
 
 
 def file_findings(configuration: Configuration, home: Path) -> Iterator[Finding]:
@@ -224,9 +224,13 @@ def tunnel_findings(tunnel: TunnelSettings, home: Path) -> Iterator[Finding]:
         yield Finding("tunnel", "ok", f"{version or 'cloudflared'} is {program}")
 
 
-def gateway_findings(proxy: ProxySettings) -> Iterator[Finding]:
+def gateway_findings(proxy: ProxySettings, home: Path) -> Iterator[Finding]:
     """Check whether the gateway, another program, or none listens on the port."""
-    address = gateway_address(proxy)
+    try:
+        address = find_address(home, proxy)
+    except NoGatewayError as error:
+        yield Finding("gateway", "ok", str(error))
+        return
     if address is None:
         yield Finding("gateway", "warning", "the configuration has no TCP port to check")
         return
@@ -235,10 +239,7 @@ def gateway_findings(proxy: ProxySettings) -> Iterator[Finding]:
     except NoGatewayError as error:
         if port_is_free(address):
             yield Finding("port", "ok", f"{address.port} is free")
-            remedy = (
-                "start it with 'twistd -n antigravity'; if it runs on another port, set "
-                "ANTIGRAVITY_PROXY__PORT or proxy.port"
-            )
+            remedy = "start it with 'antigravity serve'"
             yield Finding("gateway", "warning", str(error), remedy)
             return
         if error.status == 401:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import http.client
 import json
 import re
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from antigravity.config.running_gateway import find_running_gateway
 from antigravity.config.settings import ProxySettings
 
 _ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104 - replaced by loopback
+
+#: The exit code of commands that need a running gateway, if there is none.
+NO_GATEWAY: Final = 3
 
 DOCTOR: Final = "run 'antigravity doctor' for details"
 
@@ -53,6 +59,21 @@ def gateway_address(proxy: ProxySettings) -> GatewayAddress | None:
             loopback = "::1" if kind == "tcp6" else "127.0.0.1"
             return GatewayAddress(loopback if host in _ANY_ADDRESS else host, int(port))
     return None
+
+
+def find_address(home: Path, proxy: ProxySettings) -> GatewayAddress | None:
+    """Return the address of the gateway that runs in ``home``, else the configured one.
+
+    :raises NoGatewayError: if the one that runs listens on no TCP port without TLS.
+    """
+    record = find_running_gateway(home)
+    if record is None:
+        return gateway_address(proxy)
+    for address in record.addresses:
+        parts = urlsplit(address)
+        if parts.scheme == "http" and parts.hostname and parts.port:
+            return GatewayAddress(parts.hostname, parts.port)
+    raise NoGatewayError(f"the gateway (process {record.pid}) listens on no TCP port without TLS")
 
 
 def get_json(

@@ -12,8 +12,9 @@ from typing import Any, Concatenate, ParamSpec, cast
 import click
 from msgspec import Struct
 
-from antigravity.config.home import find_home
+from antigravity.cli.options import decorate, given, home_of, is_quiet
 from antigravity.config.known_names import KnownNames
+from antigravity.config.running_gateway import find_running_gateway
 from antigravity.config.snapshot import Configuration, load
 from antigravity.ir.printable import strip_controls
 
@@ -35,6 +36,17 @@ class Invocation(Struct, frozen=True):
         """
         return load(self.home, self.config_file, known=known)
 
+    def gateway_configuration(self) -> Configuration:
+        """Return the configuration of the running gateway, with its keys; else the same.
+
+        :raises ConfigurationError: if it is invalid.
+        """
+        record = find_running_gateway(self.home)
+        file = self.config_file
+        if file is None and record is not None and record.configuration:
+            file = Path(record.configuration)
+        return load(self.home, file)
+
     def show(self, data: Any, text: str) -> None:
         """Print the result: ``data`` with ``--json``, else ``text``."""
         if self.as_json:
@@ -46,38 +58,34 @@ class Invocation(Struct, frozen=True):
 def command_options(
     function: Callable[Concatenate[Invocation, _Parameters], None],
 ) -> Callable[_Parameters, None]:
-    """Add ``--json``, ``--home`` and ``--config`` to a command, and pass it an invocation."""
+    """Add the common options to a command, and pass it an invocation."""
 
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-    @click.option(
-        "--home",
-        type=click.Path(file_okay=False),
-        help="The home directory (default: $ANTIGRAVITY_HOME, else the platform's).",
-    )
-    @click.option(
-        "--config",
-        "config_file",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="Read this configuration file instead of the one in the home directory.",
-    )
     @functools.wraps(function)
-    def wrapped(
-        *args: Any,
-        as_json: bool,
-        home: str | None,
-        config_file: Path | None,
-        **options: Any,
-    ) -> None:
-        function(Invocation(find_home(home), config_file, as_json), *args, **options)
+    def wrapped(*args: Any, **options: Any) -> None:
+        function(current_invocation(), *args, **options)
 
-    return cast(Callable[_Parameters, None], wrapped)
+    return cast(Callable[_Parameters, None], decorate(wrapped))
+
+
+def current_invocation() -> Invocation:
+    """Return the common options of the command that runs."""
+    context = click.get_current_context()
+    return Invocation(
+        home_of(context), given(context, "config_file"), given(context, "as_json", False)
+    )
 
 
 def note(text: str) -> None:
-    """Print a message that is not the result, to standard error.
+    """Print a message that is not the result, to standard error, unless ``--quiet`` was given.
 
     It may repeat a server's words, so control characters are removed.
     """
+    if not is_quiet():
+        print_error(text)
+
+
+def print_error(text: str) -> None:
+    """Print a message to standard error, without its control characters."""
     click.echo(strip_controls(text), err=True)
 
 

@@ -5,62 +5,51 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 import click
 
-from antigravity.accounts.files import AccountError
-from antigravity.accounts.upstreams import UnclearAccountError
-from antigravity.cli.accounts import accounts
-from antigravity.cli.administration import explain, reload, status
-from antigravity.cli.config import config
-from antigravity.cli.dashboard import dashboard
-from antigravity.cli.doctor import doctor
-from antigravity.cli.invocation import note
-from antigravity.cli.mcp import mcp
-from antigravity.cli.models import models
-from antigravity.cli.plugins import plugins
-from antigravity.cli.prices import prices
-from antigravity.cli.requests import request, requests
-from antigravity.cli.tunnel import tunnel
-from antigravity.cli.usage import usage
-from antigravity.cli.version import version
+from antigravity.cli.group import Group
+from antigravity.cli.invocation import print_error
 from antigravity.config.errors import ConfigurationError
 
+#: Where each command is: those that are not used are not imported.
+COMMANDS: Final = {
+    "accounts": "antigravity.cli.accounts:accounts",
+    "config": "antigravity.cli.config:config",
+    "dashboard": "antigravity.cli.dashboard:dashboard",
+    "doctor": "antigravity.cli.doctor:doctor",
+    "explain": "antigravity.cli.administration:explain",
+    "mcp": "antigravity.cli.mcp:mcp",
+    "models": "antigravity.cli.models:models",
+    "plugins": "antigravity.cli.plugins:plugins",
+    "prices": "antigravity.cli.prices:prices",
+    "reload": "antigravity.cli.administration:reload",
+    "request": "antigravity.cli.requests:request",
+    "requests": "antigravity.cli.requests:requests",
+    "serve": "antigravity.cli.serve:serve",
+    "status": "antigravity.cli.administration:status",
+    "tunnel": "antigravity.cli.tunnel:tunnel",
+    "usage": "antigravity.cli.usage:usage",
+    "version": "antigravity.cli.version:version",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+#: The exit code after Ctrl-C.
+INTERRUPTED: Final = 130
+
+
+@click.group(cls=Group, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 def antigravity() -> None:
-    """Manage the accounts, the configuration and the health of an antigravity gateway.
+    """Run an antigravity gateway, and manage its accounts, configuration and health.
 
-    Start the gateway itself with "twistd -n antigravity".
+    "antigravity serve" starts the gateway.  The common options may also stand after a command.
+
+    Exit codes: 0 success, 1 failure, 2 wrong command line, 3 no gateway runs, 130 interrupted.
     """
-
-
-for command in (
-    accounts,
-    config,
-    dashboard,
-    doctor,
-    explain,
-    mcp,
-    models,
-    plugins,
-    prices,
-    reload,
-    request,
-    requests,
-    status,
-    tunnel,
-    usage,
-    version,
-):
-    antigravity.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; errors are printed as single lines.
-
-    The code is 0 for success, 2 for a wrong command line, else 1.
-    """
+    """Run one command and return its exit code; errors are printed as single lines."""
     try:
         code = antigravity.main(args=arguments, prog_name="antigravity", standalone_mode=False)
         sys.stdout.flush()
@@ -70,9 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return _fail(error.format_message(), code=error.exit_code)
     except click.Abort:
-        return _fail("cancelled")
-    except (AccountError, UnclearAccountError) as error:
-        return _fail(str(error))
+        return _fail("cancelled", code=INTERRUPTED)
     except ConfigurationError as error:
         return _fail(*map(str, error.problems))
     except BrokenPipeError:
@@ -81,15 +68,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except Exception as error:
-        if os.environ.get("ANTIGRAVITY_TRACEBACK"):
-            raise
-        name = type(error).__name__
-        return _fail(f"unexpected {name}; set ANTIGRAVITY_TRACEBACK=1 for a traceback")
+    except Exception as error:  # noqa: BLE001 - raised again for developers
+        return _fail_unexpected(error)
     return code if isinstance(code, int) else 0
+
+
+def _fail_unexpected(error: Exception) -> int:
+    from antigravity.accounts.files import AccountError
+    from antigravity.accounts.upstreams import UnclearAccountError
+
+    if isinstance(error, AccountError | UnclearAccountError):
+        return _fail(str(error))
+    if os.environ.get("ANTIGRAVITY_TRACEBACK"):
+        raise error
+    name = type(error).__name__
+    return _fail(f"unexpected {name}; set ANTIGRAVITY_TRACEBACK=1 for a traceback")
 
 
 def _fail(*lines: str, code: int = 1) -> int:
     for line in lines:
-        note(f"antigravity: {line}")
+        print_error(f"antigravity: {line}")
     return code

@@ -7,7 +7,6 @@ Its commands are for the other MCP servers behind the gateway.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -18,13 +17,13 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from antigravity.cli.gateway_client import gateway_address
-from antigravity.cli.invocation import Invocation, note
+from antigravity.cli.gateway_client import NoGatewayError, find_address
+from antigravity.cli.group import Group
+from antigravity.cli.invocation import Invocation, current_invocation, note
 from antigravity.cli.mcp_login import login
 from antigravity.cli.mcp_servers import list_servers, logout
 from antigravity.cli.reactor import run
 from antigravity.config.addresses import address_problem
-from antigravity.config.home import find_home
 from antigravity.config.keys import KeyFormatError, clean_key
 from antigravity.config.raw_configuration import KEY_VARIABLE
 from antigravity.mcp.bridge import Bridge
@@ -34,7 +33,7 @@ from antigravity.transport.client import HttpTransport
 PATH: Final = "/mcp"
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.option("--url", help="The endpoint (default: /mcp of the gateway on this machine).")
 @click.option(
     "--key",
@@ -42,31 +41,18 @@ PATH: Final = "/mcp"
     help=f"The gateway's key (default: ${KEY_VARIABLE}, else the configuration's).  Other users of "
     "this machine can see the options of programs; prefer the variable.",
 )
-@click.option("--home", type=click.Path(file_okay=False), help="The home directory.")
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Read this configuration file instead of the one in the home directory.",
-)
 @click.pass_context
-def mcp(
-    context: click.Context,
-    url: str | None,
-    key: str | None,
-    home: str | None,
-    config_file: Path | None,
-) -> None:
+def mcp(context: click.Context, url: str | None, key: str | None) -> None:
     """Run an MCP server on standard input and output.
 
     For clients that can only start programs: let them start "antigravity mcp".  The commands are
     for the other MCP servers behind the gateway.
     """
     if context.invoked_subcommand is not None:
-        if url or home or config_file:
-            raise click.UsageError("options of a command come after its name")
+        if url:
+            raise click.UsageError("--url is for 'antigravity mcp' without a command")
         return
-    address = _address(url, key, Invocation(find_home(home), config_file))
+    address = _address(url, key, current_invocation())
 
     async def work(reactor: Any, transport: HttpTransport) -> None:
         await StdioConnection(reactor, transport, address).run()
@@ -81,8 +67,11 @@ for command in (list_servers, login, logout):
 def _address(url: str | None, key: str | None, invocation: Invocation) -> Address:
     """Return the endpoint's address; the configured key is only for the configured gateway."""
     if url is None:
-        proxy = invocation.configuration().settings.proxy
-        gateway = gateway_address(proxy)
+        proxy = invocation.gateway_configuration().settings.proxy
+        try:
+            gateway = find_address(invocation.home, proxy)
+        except NoGatewayError as error:
+            raise click.ClickException(f"{error}; name the endpoint with --url") from None
         if gateway is None:
             raise click.ClickException(
                 "the configuration has no TCP port; name the endpoint with --url"

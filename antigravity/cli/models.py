@@ -8,25 +8,24 @@ from urllib.parse import quote
 
 import click
 
-from antigravity.cli.administration import request_admin
-from antigravity.cli.gateway_client import DOCTOR, NoGatewayError, gateway_address, get_json
+from antigravity.cli.administration import find_gateway, request_admin, unreachable
+from antigravity.cli.gateway_client import NoGatewayError, get_json
+from antigravity.cli.group import Group
 from antigravity.cli.invocation import Invocation, command_options, table
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @command_options
 def models(invocation: Invocation) -> None:
     """List the models that the running gateway serves."""
     if click.get_current_context().invoked_subcommand is not None:
         return
-    proxy = invocation.configuration().settings.proxy
-    address = gateway_address(proxy)
-    if address is None:
-        raise click.ClickException("the configuration has no TCP port of the gateway")
+    proxy = invocation.gateway_configuration().settings.proxy
+    address = find_gateway(invocation, proxy)
     try:
         data = get_json(address, "/v1/models", proxy.api_key.reveal(), timeout=60.0)
     except NoGatewayError as error:
-        raise click.ClickException(f"{error}; {DOCTOR}") from None
+        raise unreachable(error) from None
     found = data.get("data") if isinstance(data, dict) else None
     if not isinstance(found, list):
         raise click.ClickException(f"{address} is not an antigravity gateway")

@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 from msgspec import structs
 
+from antigravity.cli.group import Group
 from antigravity.cli.invocation import Invocation, command_options, note, table
 from antigravity.cli.plugin_skeleton import SkeletonError, write_skeleton
 from antigravity.plugins import PluginHost, PluginInfo
 from antigravity.testing.checks import check_registered
 
 
-@click.group()
+@click.group(cls=Group)
 def plugins() -> None:
     """List, check and create plugins."""
 

@@ -17,6 +17,7 @@ import msgspec
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.upstreams import all_upstreams
 from antigravity.app.prices import PRICES_FILE, RequestPricer, load_prices, price_rules
+from antigravity.cli.group import Group
 from antigravity.cli.invocation import Invocation, command_options, table
 from antigravity.config.atomic import write_private
 from antigravity.prices.convert import convert
@@ -28,7 +29,7 @@ _MAX_BYTES: Final = 32 * 1024 * 1024
 _TIMEOUT: Final = 60.0
 
 
-@click.group()
+@click.group(cls=Group)
 def prices() -> None:
     """Show what models cost, or replace the price list."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from antigravity.cli.administration import request_admin
+from antigravity.cli.group import Group
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.tunnel_install import install
 
@@ -16,7 +17,7 @@ _POLL_INTERVAL = 0.25
 _EXTRA_WAIT = 5.0
 
 
-@click.group()
+@click.group(cls=Group)
 def tunnel() -> None:
     """Make the gateway available on the Internet, with cloudflared."""
 

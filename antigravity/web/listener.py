@@ -18,6 +18,9 @@ from antigravity.web.prompt_connection import SendQueue, send_promptly
 #: connect at once.
 BACKLOG: Final = 1024
 
+#: What reaches a port on all addresses.
+_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - replaced here
+
 
 def endpoint_strings(proxy: ProxySettings) -> list[str]:
     """Return the Twisted endpoint strings of a configuration.
@@ -38,6 +41,7 @@ class Listener(Service):
     """The service that opens the ports of the configuration.
 
     :ivar ports: the open ports.
+    :ivar addresses: base URLs of those on TCP, as programs on this machine reach them.
     """
 
     log = make_logger()
@@ -48,6 +52,7 @@ class Listener(Service):
         self._proxy = proxy
         self._sends = SendQueue(reactor)
         self.ports: list[IListeningPort] = []
+        self.addresses: tuple[str, ...] = ()
 
     @inlineCallbacks
     def listen(self) -> Any:
@@ -69,6 +74,7 @@ class Listener(Service):
             else:
                 send_promptly(port, self._sends)
                 self.ports.append(port)
+                self.addresses += local_addresses(description, port)
                 self.log.info("listening on {address}", address=_readable(port))
         if refused is not None and not (alternatives and self.ports):
             yield self._close()
@@ -82,7 +88,22 @@ class Listener(Service):
 
     def _close(self) -> Any:
         ports, self.ports = self.ports, []
+        self.addresses = ()
         return DeferredList([maybeDeferred(port.stopListening) for port in ports])
+
+
+def local_addresses(description: str, port: IListeningPort) -> tuple[str, ...]:
+    """Return the base URL of an open port for programs on this machine, if it is on TCP.
+
+    :param description: its endpoint string, which says whether it speaks TLS.
+    """
+    address = port.getHost()
+    host, number = getattr(address, "host", None), getattr(address, "port", None)
+    if host is None or number is None:
+        return ()
+    scheme = "https" if description.startswith(("ssl:", "tls:")) else "http"
+    host = _LOOPBACK.get(host, host)
+    return (f"{scheme}://[{host}]:{number}" if ":" in host else f"{scheme}://{host}:{number}",)
 
 
 def _readable(port: IListeningPort) -> str:

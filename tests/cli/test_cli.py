@@ -304,9 +304,9 @@ def test_models_without_gateway_fails_with_remedy(run: Run, tmp_path: Path) -> N
         taken.bind(("127.0.0.1", 0))
         configure(tmp_path, f"proxy.port = {taken.getsockname()[1]}")
         result = run("models")
-    assert result.code == 1
-    assert result.err.startswith("antigravity: nothing listens at http://127.0.0.1:")
-    assert result.err.endswith("; run 'antigravity doctor' for details\n")
+    assert result.code == 3
+    assert "no gateway runs: nothing listens at http://127.0.0.1:" in result.err
+    assert result.err.endswith("or run 'antigravity doctor' for details\n")
 
 
 def test_key_of_another_kind_is_reported(run: Run, tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_doctor_reports_no_failure_before_the_first_start(
     result = run("doctor")
     assert result.code == 0
     assert "accounts add gemini_api" in result.out
-    assert "twistd -n antigravity" in result.out
+    assert "antigravity serve" in result.out
     assert not (tmp_path / "home").exists()
 
 

@@ -71,5 +71,5 @@ def test_tunnel_commands_without_gateway_fail_with_remedy(
     assert "admin_key" in refused.err
     file.write_text('[proxy]\nport = 1\nadmin_key = "sk-admin"\n')
     alone = run("tunnel", command)
-    assert alone.code == 1
+    assert alone.code == 3
     assert "nothing listens" in alone.err

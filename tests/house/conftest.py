@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.processes import running
 from tests.house.wheel import Built, build, copy_source
+from tests.support.gateway_process import running
 
 MAKEFILE = Path(__file__).parents[2] / "Makefile"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import docutils.core
 from docutils import nodes
 
-from tests.house.processes import clean_environment
+from tests.support.gateway_process import clean_environment
 from tests.support.pages import ROOT, at
 
 

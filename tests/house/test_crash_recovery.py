@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.house.processes import running
 from tests.support.conditions import wait_until
+from tests.support.gateway_process import running
 
 FAR = 5 * 86400
 YEARS = 10 * 365 * 86400

@@ -199,13 +199,17 @@ def test_documented_commands_exist() -> None:
             for word in line.split():
                 if not isinstance(found, click.Group):
                     break
-                assert word in found.commands, (page.name, line)
-                found = found.commands[word]
+                named = found.get_command(click.Context(found), word)
+                assert named is not None, (page.name, line)
+                found = named
 
 
 def leaves(group: click.Group, above: str = "") -> set[str]:
     found = set()
-    for name, each in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        each = group.get_command(context, name)
+        assert each is not None
         path = f"{above}{name}"
         if isinstance(each, click.Group):
             found |= leaves(each, f"{path} ")

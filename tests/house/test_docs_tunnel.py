@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, get_args
 
+from antigravity.cli.options import common_options
 from antigravity.cli.tunnel_install import install
 from antigravity.processes import guarded
 from antigravity.tunnel import service
@@ -32,7 +33,7 @@ def test_documented_tunnel_requests_exist() -> None:
 
 def test_install_options_are_documented() -> None:
     listed = {row[0].split()[0] for row in table(PAGE, "Flag")}
-    common = {"--json", "--home", "--config"}
+    common = {option.opts[0] for option in common_options()} - {"--version"}
     assert listed == {option.opts[0] for option in install.params} - common
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.house.processes import Running, get, running
 from tests.house.wheel import ROOT, TWISTD, Built, Environment, build, install, make_environment
+from tests.support.gateway_process import Running, get, running
 
 EXAMPLE = ROOT / "examples" / "antigravity-plugin-example"
 MODEL = "real/claude-sonnet-4-5"

@@ -11,7 +11,7 @@ import click
 import pytest
 
 from antigravity.cli.main import antigravity as command
-from tests.house.processes import clean_environment, running
+from tests.support.gateway_process import clean_environment, running
 
 TWISTD = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "antigravity"]
 

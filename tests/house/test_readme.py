@@ -18,7 +18,7 @@ from antigravity.app.mcp.vision import PATH as VISION
 from antigravity.config.settings import ProxySettings
 from antigravity.plugins import PluginHost
 from tests.house.pages import run, run_curl, run_python, table
-from tests.house.processes import clean_environment, get
+from tests.support.gateway_process import clean_environment, get
 from tests.support.pages import ROOT, blocks, commands
 
 PAGE = "README.rst"

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.processes import get, running
 from tests.house.wheel import (
     ROOT,
     STARTUP_FILES,
@@ -30,6 +29,7 @@ from tests.house.wheel import (
     make_environment,
     pip,
 )
+from tests.support.gateway_process import get, running
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import twisted
 
-from tests.house.processes import clean_environment
+from tests.support.gateway_process import clean_environment
 
 ROOT = Path(__file__).parents[2]
 DEPENDENCIES = Path(twisted.__file__).parents[1]
