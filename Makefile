@@ -10,7 +10,9 @@ INSTALL  := -m pip install --quiet --disable-pip-version-check
 # pip cannot install a folder while it checks hashes, so the project is installed last.
 PROJECT  := --no-deps --no-build-isolation --editable .
 MP3      := --require-hashes --requirement requirements/mp3.txt
+POSTGRES := --require-hashes --requirement requirements/postgres.txt
 NO_MP3   := echo "There is no MP3 encoder for this platform: speech is wav and pcm only."
+NO_PG    := echo "There is no PostgreSQL client for this platform: its tests are skipped."
 SOURCES  := setup.cfg setup.py pyproject.toml
 # One worker for each core, up to four; -n0 in PYTEST_OPTIONS runs the tests in one process.
 PARALLEL := -n auto --maxprocesses=4 --dist=loadfile
@@ -57,7 +59,7 @@ test-failed:
 
 # Run all checks with the newest releases of all dependencies, in environments of their own.
 test-newest: $(VENV)-newest/base.stamp $(VENV)-newest-previous/base.stamp
-	$(VENV)-newest/bin/python $(INSTALL) --upgrade --upgrade-strategy eager --editable '.[mp3,test]'
+	$(VENV)-newest/bin/python $(INSTALL) --upgrade --upgrade-strategy eager --editable '.[mp3,postgres,test]'
 	touch $(VENV)-newest/run.stamp $(VENV)-newest/test.stamp
 	$(VENV)-newest-previous/bin/python $(INSTALL) --upgrade --upgrade-strategy eager \
 	  --requirement requirements/previous.in
@@ -131,16 +133,19 @@ $(VENV)/run.stamp: $(VENV)/base.stamp requirements/run.txt requirements/mp3.txt 
 	touch $@
 
 # The requirements of the tests include those of the gateway.
-$(VENV)/test.stamp: $(VENV)/base.stamp requirements/test.txt requirements/mp3.txt $(SOURCES)
+$(VENV)/test.stamp: $(VENV)/base.stamp requirements/test.txt requirements/mp3.txt \
+    requirements/postgres.txt $(SOURCES)
 	$(BIN)/python $(INSTALL) --require-hashes --requirement requirements/test.txt
 	$(BIN)/python $(INSTALL) $(MP3) || $(NO_MP3)
+	$(BIN)/python $(INSTALL) $(POSTGRES) || $(NO_PG)
 	$(BIN)/python $(INSTALL) $(PROJECT)
 	touch $(VENV)/run.stamp $@
 
 $(VENV)/test-without-sdks.stamp: $(VENV)/base.stamp requirements/test-without-sdks.txt \
-    requirements/mp3.txt $(SOURCES)
+    requirements/mp3.txt requirements/postgres.txt $(SOURCES)
 	$(BIN)/python $(INSTALL) --require-hashes --requirement requirements/test-without-sdks.txt
 	$(BIN)/python $(INSTALL) $(MP3) || $(NO_MP3)
+	$(BIN)/python $(INSTALL) $(POSTGRES) || $(NO_PG)
 	$(BIN)/python $(INSTALL) $(PROJECT)
 	touch $(VENV)/run.stamp $@
 

@@ -23,10 +23,11 @@ import msgspec
 
 from antigravity.interfaces.ledger import RequestQuestion, UsageQuestion
 from antigravity.ledger.answers import answer_request, answer_requests, answer_usage
-from antigravity.ledger.database import Database, load_queries
+from antigravity.ledger.database import Database
 from antigravity.ledger.names import KINDS
 from antigravity.ledger.reader import Reader
 from antigravity.ledger.rows import RequestRow, RowNumbers
+from antigravity.ledger.sqlite import SqliteDatabase
 from antigravity.ledger.sums import HourSums
 
 NOW: Final = 1_796_032_800.0
@@ -103,8 +104,8 @@ def make_rows(count: int) -> Iterator[RequestRow]:
 
 def fill(database: Database, count: int) -> None:
     """Write ``count`` rows with their attempts, sums and names."""
-    queries = load_queries("write")
-    connection = database.prepare()
+    queries = database.load_queries("write")
+    connection: Any = database.prepare()
     sums = HourSums()
     batch: list[RequestRow] = []
 
@@ -222,7 +223,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a directory for the ledger, used again")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        database = Database((options.keep or Path(temporary)) / "ledger.db")
+        database = SqliteDatabase((options.keep or Path(temporary)) / "ledger.db")
         if not database.path.exists():
             fill(database, options.rows)
         measure(database, options.rows)

@@ -27,6 +27,7 @@ FILES: dict[str, tuple[tuple[str, ...] | None, str | None]] = {
     "test-without-sdks": (("test-without-sdks",), "test"),
     "run": ((), "test"),
     "mp3": (("mp3",), "test"),
+    "postgres": (("postgres",), "test"),
     "previous": (None, None),
     "lock": (None, None),
 }
@@ -34,7 +35,7 @@ FILES: dict[str, tuple[tuple[str, ...] | None, str | None]] = {
 CLIENTS = ROOT / "tests" / "clients" / "requirements"
 CLIENT_FILES = tuple(sorted(path.stem for path in CLIENTS.glob("*.in")))
 #: Not built for every platform, so a file of its own that is installed beside another one.
-ADDITIONS = ("mp3",)
+ADDITIONS = ("mp3", "postgres")
 
 _WANTED = "# For: "
 _TITLE = "# Exact versions with hashes, made by `make lock`: do not edit.\n"

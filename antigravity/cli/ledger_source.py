@@ -65,11 +65,11 @@ class LedgerSource:
                 f"no gateway runs, and there is no ledger in {self._path.parent}"
             )
         from antigravity.ledger import answers
-        from antigravity.ledger.database import Database
         from antigravity.ledger.errors import LedgerError
         from antigravity.ledger.reader import Reader
+        from antigravity.ledger.sqlite import SqliteDatabase
 
-        reader = Reader(Database(self._path))
+        reader = Reader(SqliteDatabase(self._path))
         try:
             answer: A = getattr(answers, function)(reader, question)
         except (LedgerError, GatewayError) as error:

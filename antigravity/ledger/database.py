@@ -1,163 +1,144 @@
-"""The database of the ledger: one SQLite file, readable by its owner only.
+"""What the ledger needs of a database, and what all databases have in common.
 
-All functions block on the disk: call them in threads.
+The SQL in ``sql/`` is the same for all; a database says how it differs.  All methods block on the
+disk or on the network: call them in threads.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib.resources import files
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Protocol
 
 import aiosql
 
-from antigravity.ledger.errors import DamagedError, LedgerError, NewerVersionError
+from antigravity.ledger.errors import LedgerError, NewerVersionError
+from antigravity.ledger.queries import Query
 
 #: The version of the tables; ``sql/schema_N.sql`` makes version N from the one before.
 VERSION: Final = 1
-#: Seconds to wait for another process that has locked the file, such as a backup.
-_LOCK_TIMEOUT: Final = 5.0
-_COMPANIONS: Final = ("-wal", "-shm")
-#: KiB of pages that a connection keeps.
-_CACHE: Final = 2048
 _SQL: Final = files(__package__) / "sql"
 
 
-def load_queries(*names: str) -> Any:
-    """Return the queries in ``sql/NAME.sql`` as functions of a connection and parameters."""
-    text = "\n".join((_SQL / f"{name}.sql").read_text("utf-8") for name in names)
-    return aiosql.from_str(text, "sqlite3")
+class Connection(Protocol):
+    """A connection of a driver."""
+
+    def execute(self, sql: str, parameters: Any = ..., /) -> Any:
+        """Execute one statement, and return a cursor of its rows."""
+
+    def close(self) -> None:
+        """Close it."""
 
 
-class Database:
-    """The file at ``path``, which :meth:`prepare` creates."""
+class Database(ABC):
+    """A database of one kind.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    :cvar driver: the name of its driver, for aiosql.
+    :cvar reconnects: whether a connection can break while the database is sound.
+    :ivar name: what people call it, without credentials.
+    """
 
-    def prepare(self) -> sqlite3.Connection:
-        """Create the file or bring its tables up to date, and return the writer's connection.
+    driver: ClassVar[str]
+    reconnects: ClassVar[bool] = False
+    name: str
 
-        :raises DamagedError: if the file was damaged; it was set aside, so that the next call
+    @abstractmethod
+    def prepare(self) -> Connection:
+        """Create the tables or bring them up to date, and return the writer's connection.
+
+        :raises DamagedError: if the database was damaged; it was set aside, so that the next call
             creates another one.
-        :raises LedgerError: if the file cannot be used.
+        :raises LedgerError: if it cannot be used.
         """
-        with self.errors():
-            self._make_private()
-            connection = self._connect()
-            try:
-                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                connection.execute("PRAGMA journal_mode = WAL").fetchall()
-                self._check(connection)
-                self._migrate(connection)
-            except BaseException:
-                connection.close()
-                raise
-        return connection
 
-    def open_reader(self) -> sqlite3.Connection:
-        """Return a connection that cannot change anything.
+    @abstractmethod
+    def open_reader(self) -> Connection:
+        """Return a connection that cannot change anything, whose rows are mappings.
 
-        :raises LedgerError: if the file cannot be used.
+        :raises LedgerError: if the database cannot be used.
         """
-        with self.errors():
-            if not self.path.exists():
-                raise LedgerError(f"{self.path} does not exist")
-            connection = self._connect()
-            try:
-                connection.execute("PRAGMA query_only = ON")
-            except BaseException:
-                connection.close()
-                raise
-            connection.row_factory = sqlite3.Row
-        return connection
+
+    @abstractmethod
+    def errors(self) -> AbstractContextManager[None]:
+        """Raise errors of the driver and of the system as ``LedgerError``.
+
+        Errors of single values stay what they are: the database can be used.
+        """
+
+    @abstractmethod
+    def begin(self, connection: Connection) -> None:
+        """Begin a transaction that changes something."""
 
     @contextmanager
-    def errors(self) -> Iterator[None]:
-        """Raise errors of SQLite and of the system as ``LedgerError``.
+    def reading(self, connection: Connection) -> Iterator[None]:
+        """Return a context in which the writer reads, and waits for no other writer."""
+        yield
 
-        Errors of single values stay what they are: the file can be used.
-        """
+    @abstractmethod
+    def begin_question(self, connection: Connection) -> None:
+        """Prepare for a question, which ends with an error when it takes too long."""
+
+    @abstractmethod
+    def end_question(self, connection: Connection) -> None:
+        """End what :meth:`begin_question` began."""
+
+    @abstractmethod
+    def used_bytes(self, connection: Connection) -> int:
+        """Return how much space rows, sums and indexes need; in a transaction."""
+
+    @abstractmethod
+    def reclaim(self, connection: Connection) -> None:
+        """Give a little space that was freed back to the system; not in a transaction."""
+
+    def may_delete(self, connection: Connection) -> bool:
+        """Return whether no other gateway deletes rows in this moment; in a transaction."""
+        return True
+
+    @abstractmethod
+    def size(self) -> int:
+        """Return the bytes on disk, as last known."""
+
+    def translate(self, sql: str) -> str:
+        """Return some SQL in the dialect of this database."""
+        return sql
+
+    def load_queries(self, *names: str) -> Any:
+        """Return the queries in ``sql/NAME.sql`` as functions of a connection and parameters."""
+        text = "\n".join((_SQL / f"{name}.sql").read_text("utf-8") for name in names)
+        return aiosql.from_str(self.translate(text), self.driver)
+
+    def fetch(self, connection: Connection, query: Query) -> list[dict[str, Any]]:
+        """Return the rows of a query, for a reader's connection."""
+        return [dict(row) for row in connection.execute(query.sql, query.parameters)]
+
+    @contextmanager
+    def transaction(self, connection: Connection) -> Iterator[None]:
+        """Return a context whose changes are made together or not at all."""
+        self.begin(connection)
         try:
             yield
-        except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError):
-            raise
-        except (sqlite3.DatabaseError, OSError) as error:
-            if is_damage(error):
-                raise self._set_aside(error) from error
-            raise LedgerError(f"{self.path} cannot be used now: {error}") from error
-
-    def size(self) -> int:
-        """Return the bytes of the file and of its log."""
-        return sum(path.stat().st_size for path in self._files() if path.exists())
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, timeout=_LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
-        )
-        try:
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+            connection.execute("COMMIT")
         except BaseException:
-            connection.close()
+            # Closing would not end it as long as a failed statement is referred to.
+            with suppress(Exception):
+                connection.execute("ROLLBACK")
             raise
-        return connection
 
-    def _make_private(self) -> None:
-        """Create the file before SQLite does, since its companions inherit its permissions."""
-        directory = self.path.parent
-        directory.mkdir(mode=0o700, exist_ok=True)
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        if os.name != "nt":
-            for path in self._files():
-                if path.exists():
-                    path.chmod(0o600)
+    def migrations(self, version: int) -> Iterator[tuple[int, str]]:
+        """Return the scripts that follow a version, with the versions that they make.
 
-    def _check(self, connection: sqlite3.Connection) -> None:
-        """Check the whole file if the last gateway did not close it."""
-        if not self.path.with_name(f"{self.path.name}-wal").exists():
-            return
-        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise sqlite3.DatabaseError(f"database disk image is malformed: {found}")
-
-    def _migrate(self, connection: sqlite3.Connection) -> None:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        :raises NewerVersionError: if this program does not know the version.
+        """
         if version > VERSION:
             raise NewerVersionError(
-                f"{self.path} was written by a newer version of antigravity (its version is "
+                f"{self.name} was written by a newer version of antigravity (its version is "
                 f"{version}, and this one knows {VERSION})"
             )
         for number in range(version + 1, VERSION + 1):
-            script = (_SQL / f"schema_{number}.sql").read_text("utf-8")
-            connection.executescript(
-                f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
-            )
+            yield number, self.translate((_SQL / f"schema_{number}.sql").read_text("utf-8"))
 
-    def _set_aside(self, error: Exception) -> LedgerError:
-        """Rename the damaged file, and return the error that says so."""
-        aside = self.path.with_name(f"{self.path.name}.broken")
-        try:
-            os.replace(self.path, aside)
-            for companion in self._files()[1:]:
-                companion.unlink(missing_ok=True)
-        except OSError as failure:
-            return LedgerError(
-                f"{self.path} is damaged ({error}) and could not be renamed: {failure}"
-            )
-        return DamagedError(f"{self.path} is damaged ({error}); it was renamed to {aside.name}")
-
-    def _files(self) -> list[Path]:
-        return [self.path, *(self.path.with_name(self.path.name + end) for end in _COMPANIONS)]
-
-
-def is_damage(error: Exception) -> bool:
-    """Return whether an error means a damaged file; all others may be temporary."""
-    if "malformed" in str(error):
-        return isinstance(error, sqlite3.DatabaseError)
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
-    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+    def unusable(self, reason: object) -> LedgerError:
+        """Return the error that says why the database cannot be used."""
+        return LedgerError(f"{self.name} cannot be used now: {reason}")

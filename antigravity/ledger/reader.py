@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from antigravity.interfaces.ledger import RequestQuestion
-from antigravity.ledger.database import Database, load_queries
+from antigravity.ledger.database import Connection, Database
+from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.queries import Query, Span, add_up, find_floor, list_requests
 
 #: The most connections that are kept open, and the most groups of sums.
 _KEPT: Final = 2
 _GROUPS: Final = 1000
-#: A query ends with an error after so many steps of so many instructions of SQLite.
-_STEPS: Final = 4_000
-_STEP: Final = 100_000
 
 Row = dict[str, Any]
 
@@ -28,9 +25,9 @@ class Reader:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[Connection] = []
         self._is_closed = False
-        self._queries = load_queries("read")
+        self._queries = database.load_queries("read")
 
     def requests(self, question: RequestQuestion) -> tuple[list[Row], int | None]:
         """Return one page of requests, newest first, and one row more if there is one.
@@ -78,18 +75,15 @@ class Reader:
 
     def _fetch(self, query: Query) -> list[Row]:
         with self._connection() as connection:
-            return [dict(row) for row in connection.execute(query.sql, query.parameters)]
+            return self._database.fetch(connection, query)
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            connection = self._idle.pop() if self._idle else None
-        if connection is None:
-            connection = self._database.open_reader()
+    def _connection(self) -> Iterator[Connection]:
+        connection = self._idle_connection() or self._new_connection()
         try:
             with self._database.errors():
-                _limit(connection)
                 yield connection
+                self._database.end_question(connection)
         except BaseException:
             connection.close()
             raise
@@ -100,8 +94,30 @@ class Reader:
         if not keep:
             connection.close()
 
+    def _idle_connection(self) -> Connection | None:
+        """Return a connection that is ready for a question; those that broke are closed."""
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                connection = self._idle.pop()
+            try:
+                self._begin(connection)
+            except LedgerError:
+                if not self._database.reconnects:
+                    raise
+            else:
+                return connection
 
-def _limit(connection: sqlite3.Connection) -> None:
-    """Let a query end with an error when it takes too long."""
-    steps = iter(range(_STEPS))
-    connection.set_progress_handler(lambda: next(steps, None) is None, _STEP)
+    def _new_connection(self) -> Connection:
+        connection = self._database.open_reader()
+        self._begin(connection)
+        return connection
+
+    def _begin(self, connection: Connection) -> None:
+        try:
+            with self._database.errors():
+                self._database.begin_question(connection)
+        except BaseException:
+            connection.close()
+            raise

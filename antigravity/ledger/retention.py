@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any, Final
 
 from antigravity.ledger.bounds import Bounds
-from antigravity.ledger.database import load_queries
+from antigravity.ledger.database import Connection, Database
 from antigravity.ledger.rows import number_at
 from antigravity.ledger.writer import Writer
 
-#: The most rows that one step deletes, and the most pages that it gives back to the system.
+#: The most rows that one step deletes.
 _ROWS: Final = 1000
-_PAGES: Final = 500
 _DAY: Final = 86_400
 #: Sums are kept by hour for so many days, then by day for so many days.
 HOURS_DAYS: Final = 400
@@ -22,9 +20,10 @@ DAYS_DAYS: Final = 5 * 366
 class Retention:
     """Deletes what is too old or too much.  Call it in the writer's thread."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, database: Database, writer: Writer) -> None:
+        self._database = database
         self._writer = writer
-        self._queries = load_queries("retention")
+        self._queries = database.load_queries("retention")
 
     def step(self, bounds: Bounds, now: float) -> bool:
         """Delete a little; return whether there is more to delete now.
@@ -33,18 +32,20 @@ class Retention:
         :raises LedgerError: if the ledger cannot be used.
         """
         with self._writer.transaction() as connection:
+            if not self._database.may_delete(connection):
+                return False
             more = self._delete_rows(connection, bounds, now)
             more = self._merge_hours(connection, int(now)) or more
         with self._writer.opened() as connection:
-            connection.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+            self._database.reclaim(connection)
         return more
 
-    def _delete_rows(self, connection: sqlite3.Connection, bounds: Bounds, now: float) -> bool:
+    def _delete_rows(self, connection: Connection, bounds: Bounds, now: float) -> bool:
         before = number_at(int((now - bounds.max_age) * 1_000_000)) if bounds.max_age else 0
         oldest = self._queries.oldest_row(connection)
         if oldest is None:
             return False
-        if bounds.max_bytes and used_bytes(connection) > bounds.max_bytes:
+        if bounds.max_bytes and self._database.used_bytes(connection) > bounds.max_bytes:
             before = max(before, number_at(int(now * 1_000_000)))
         if oldest >= before:
             return False
@@ -53,7 +54,7 @@ class Retention:
         deleted: int = self._queries.delete_requests(connection, **limits)
         return deleted == _ROWS
 
-    def _merge_hours(self, connection: sqlite3.Connection, now: int) -> bool:
+    def _merge_hours(self, connection: Connection, now: int) -> bool:
         queries: Any = self._queries
         today = now // _DAY
         queries.delete_hours(connection, before=(today - DAYS_DAYS) * 24)
@@ -69,12 +70,3 @@ class Retention:
         queries.merge_names(connection, day=day)
         queries.delete_merged_names(connection, day=day)
         return True
-
-
-def used_bytes(connection: sqlite3.Connection) -> int:
-    """Return the bytes of the pages in use."""
-    pages, free, size = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return int((pages - free) * size)

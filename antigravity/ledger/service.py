@@ -31,6 +31,7 @@ from antigravity.ledger.errors import LedgerError
 from antigravity.logs import make_logger, one_line
 
 if TYPE_CHECKING:
+    from antigravity.ledger.database import Database
     from antigravity.ledger.reader import Reader
     from antigravity.ledger.rows import Pricer, RequestRow
     from antigravity.ledger.worker import Worker
@@ -249,16 +250,20 @@ class Ledger(Service):
         if self._worker is None:
             from antigravity.ledger.worker import Worker
 
-            self._worker = Worker(self.path, self._now, self._price)
+            self._worker = Worker(self._database(), self._now, self._price)
         return self._worker.run(work)
 
     def _open_reader(self, worker: Worker) -> None:
         """Create the database, if there is none, and what reads it."""
-        from antigravity.ledger.database import Database
         from antigravity.ledger.reader import Reader
 
         worker.open()
-        self._reader = self._reader or Reader(Database(self.path))
+        self._reader = self._reader or Reader(self._database())
+
+    def _database(self) -> Database:
+        from antigravity.ledger.sqlite import SqliteDatabase
+
+        return SqliteDatabase(self.path)
 
     def _close(self) -> None:
         self._is_closed = True

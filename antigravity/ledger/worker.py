@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from antigravity.ir.record import ExchangeRecord
@@ -21,10 +20,10 @@ class Worker:
 
     log = make_logger()
 
-    def __init__(self, path: Path, now: Callable[[], float], price: Pricer) -> None:
-        self._database = Database(path)
-        self._writer = Writer(self._database, now, price)
-        self._retention = Retention(self._writer)
+    def __init__(self, database: Database, now: Callable[[], float], price: Pricer) -> None:
+        self._database = database
+        self._writer = Writer(database, now, price)
+        self._retention = Retention(database, self._writer)
 
     def run(self, work: Callable[[Worker], Any]) -> tuple[Any, int, str]:
         """Return what ``work`` returns, the size of the ledger, and why the work failed.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
 
 from antigravity.ir.record import ExchangeRecord
-from antigravity.ledger.database import Database, load_queries
+from antigravity.ledger.database import Connection, Database
 from antigravity.ledger.names import Names
 from antigravity.ledger.rows import (
     AttemptRow,
@@ -46,7 +45,7 @@ class Writer:
         self._now = now
         self._price = price
         self._numbers = numbers or RowNumbers()
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Connection | None = None
         self._queries: Any = None
         self._names = Names()
 
@@ -57,11 +56,15 @@ class Writer:
         """
         if self._connection is not None:
             return
-        self._queries = self._queries or load_queries("write")
+        self._queries = self._queries or self._database.load_queries("write")
         connection = self._database.prepare()
-        with self._database.errors():
-            self._names = Names(self._queries.known_names(connection))
-            self._numbers.follow(self._queries.newest_row(connection) or 0)
+        try:
+            with self._database.errors(), self._database.reading(connection):
+                self._names = Names(self._queries.known_names(connection))
+                self._numbers.follow(self._queries.newest_row(connection) or 0)
+        except BaseException:
+            connection.close()
+            raise
         self._connection = connection
 
     def write(
@@ -104,24 +107,16 @@ class Writer:
         return rows
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[Connection]:
         """Return a context with the connection, whose changes are made together or not at all.
 
         :raises LedgerError: if they could not be made.
         """
-        with self.opened() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                # Closing would not end it as long as a failed statement is referred to.
-                with suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-                raise
+        with self.opened() as connection, self._database.transaction(connection):
+            yield connection
 
     @contextmanager
-    def opened(self) -> Iterator[sqlite3.Connection]:
+    def opened(self) -> Iterator[Connection]:
         """Return a context with the connection.
 
         :raises LedgerError: if the database cannot be used, or the code in the context cannot.

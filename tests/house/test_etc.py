@@ -121,6 +121,7 @@ def test_image_installs_hashed_versions_then_gateway() -> None:
     assert [part.partition(" install ")[2] for part in installs] == [
         "--require-hashes --requirement requirements/run.txt",
         "--require-hashes --requirement requirements/mp3.txt",
+        "--require-hashes --requirement requirements/postgres.txt",
         "--no-deps --no-build-isolation .",
     ]
 

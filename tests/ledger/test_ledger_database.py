@@ -16,11 +16,11 @@ from antigravity.interfaces.ledger import RequestPage, RequestQuestion, UsageQue
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.ledger.answers import answer_request, answer_requests, answer_usage
 from antigravity.ledger.bounds import Bounds
-from antigravity.ledger.database import Database
 from antigravity.ledger.errors import DamagedError, LedgerError, NewerVersionError
 from antigravity.ledger.queries import Span
 from antigravity.ledger.reader import Reader
-from antigravity.ledger.retention import Retention, used_bytes
+from antigravity.ledger.retention import Retention
+from antigravity.ledger.sqlite import SqliteDatabase
 from antigravity.ledger.writer import Writer
 from tests.support.records import HOUR, START, make_record, price
 
@@ -45,19 +45,19 @@ def clock() -> Time:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(tmp_path / "state" / "ledger.db")
+def database(tmp_path: Path) -> SqliteDatabase:
+    return SqliteDatabase(tmp_path / "state" / "ledger.db")
 
 
 @pytest.fixture
-def writer(database: Database, clock: Time) -> Any:
+def writer(database: SqliteDatabase, clock: Time) -> Any:
     writer = Writer(database, clock, price)
     yield writer
     writer.close()
 
 
 @pytest.fixture
-def reader(database: Database) -> Any:
+def reader(database: SqliteDatabase) -> Any:
     reader = Reader(database)
     yield reader
     reader.close()
@@ -242,12 +242,12 @@ def test_empty_ledger_answers(writer: Writer, reader: Reader) -> None:
 
 
 def test_old_rows_are_deleted_in_steps(
-    database: Database, writer: Writer, reader: Reader, clock: Time
+    database: SqliteDatabase, writer: Writer, reader: Reader, clock: Time
 ) -> None:
     writer.write([make_record(number) for number in range(1500)], {})
     clock.now += 2 * DAY
     writer.write([make_record(1500)], {})
-    retention, bounds = Retention(writer), Bounds(max_age=DAY, max_bytes=0)
+    retention, bounds = Retention(writer._database, writer), Bounds(max_age=DAY, max_bytes=0)
     assert retention.step(bounds, clock.now)
     assert not retention.step(bounds, clock.now)
     assert ids(reader.requests(RequestQuestion())[0]) == ["1500"]
@@ -263,15 +263,15 @@ def test_rows_are_deleted_when_they_need_too_much_space(
     for start in range(0, 6000, 500):
         writer.write([make_record(number) for number in range(start, start + 500)], {})
     with writer.opened() as connection:
-        limit = used_bytes(connection) // 2
-    retention = Retention(writer)
+        limit = writer._database.used_bytes(connection) // 2
+    retention = Retention(writer._database, writer)
     size = writer._database.size()
     steps = 0
     while retention.step(Bounds(0, limit), clock.now + 60):
         steps += 1
         assert steps < 10
     with writer.opened() as connection:
-        assert used_bytes(connection) <= limit
+        assert writer._database.used_bytes(connection) <= limit
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     rows = reader.requests(RequestQuestion(limit=1))[0]
     assert ids(rows) == ["5999", "5998"]
@@ -284,7 +284,7 @@ def test_sums_of_old_days_are_merged(writer: Writer, reader: Reader, clock: Time
     records = [make_record(n, started=(day + n) * 3600.0) for n in (0, 5, 23, 24)]
     writer.write(records, {})
     clock.now += 401 * DAY
-    retention = Retention(writer)
+    retention = Retention(writer._database, writer)
     while retention.step(ALL, clock.now):
         pass
     assert [each["requests"] for each in reader.add_up(Span(day, day + 1), ["model"])] == [3]
@@ -297,14 +297,14 @@ def test_sums_of_old_days_are_merged(writer: Writer, reader: Reader, clock: Time
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no such permissions")
-def test_files_are_private(database: Database, writer: Writer) -> None:
+def test_files_are_private(database: SqliteDatabase, writer: Writer) -> None:
     writer.write([make_record()], {})
     found = list(database.path.parent.iterdir())
     assert len(found) == 3
     assert {stat.S_IMODE(path.stat().st_mode) for path in found} == {0o600}
 
 
-def test_readers_cannot_write(writer: Writer, database: Database) -> None:
+def test_readers_cannot_write(writer: Writer, database: SqliteDatabase) -> None:
     writer.open()
     connection = database.open_reader()
     with pytest.raises(LedgerError), database.errors():
@@ -312,7 +312,9 @@ def test_readers_cannot_write(writer: Writer, database: Database) -> None:
     connection.close()
 
 
-def test_damaged_file_is_set_aside(writer: Writer, database: Database, reader: Reader) -> None:
+def test_damaged_file_is_set_aside(
+    writer: Writer, database: SqliteDatabase, reader: Reader
+) -> None:
     database.path.parent.mkdir()
     database.path.write_bytes(b"no database" * 1000)
     with pytest.raises(DamagedError, match=r"renamed to ledger\.db\.broken"):
@@ -321,7 +323,7 @@ def test_damaged_file_is_set_aside(writer: Writer, database: Database, reader: R
     assert ids(reader.requests(RequestQuestion())[0]) == ["1"]
 
 
-def test_file_of_newer_version_is_not_touched(writer: Writer, database: Database) -> None:
+def test_file_of_newer_version_is_not_touched(writer: Writer, database: SqliteDatabase) -> None:
     database.path.parent.mkdir()
     connection = sqlite3.connect(database.path)
     connection.execute("PRAGMA user_version = 99")
@@ -349,8 +351,8 @@ def test_long_query_ends_with_error(
     writer: Writer, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer.write([make_record(number) for number in range(500)], {})
-    monkeypatch.setattr("antigravity.ledger.reader._STEPS", 0)
-    monkeypatch.setattr("antigravity.ledger.reader._STEP", 100)
+    monkeypatch.setattr("antigravity.ledger.sqlite._STEPS", 0)
+    monkeypatch.setattr("antigravity.ledger.sqlite._STEP", 100)
     with pytest.raises(LedgerError, match="interrupted"):
         reader.requests(RequestQuestion(text="x"))[0]
 
@@ -359,11 +361,11 @@ KILLED = """
 import os, sys, threading
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from antigravity.ledger.database import Database
+from antigravity.ledger.sqlite import SqliteDatabase
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.ledger.writer import Writer
 from tests.support.records import START, make_record, price
-writer = Writer(Database(Path({path!r})), lambda: START, price)
+writer = Writer(SqliteDatabase(Path({path!r})), lambda: START, price)
 number = 0
 while True:
     writer.write([make_record(number + each) for each in range(100)], {{}})
@@ -373,7 +375,7 @@ while True:
 
 
 def test_no_committed_row_is_lost_when_process_is_killed(
-    database: Database, writer: Writer, reader: Reader
+    database: SqliteDatabase, writer: Writer, reader: Reader
 ) -> None:
     root = str(Path(__file__).parents[2])
     code = KILLED.format(root=root, path=str(database.path))

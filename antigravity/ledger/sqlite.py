@@ -1,0 +1,165 @@
+"""The default database of the ledger: one SQLite file, readable by its owner only."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from antigravity.ledger.database import Database
+from antigravity.ledger.errors import DamagedError, LedgerError
+
+#: Seconds to wait for another process that has locked the file, such as a backup.
+_LOCK_TIMEOUT: Final = 5.0
+_COMPANIONS: Final = ("-wal", "-shm")
+#: KiB of pages that a connection keeps.
+_CACHE: Final = 2048
+#: The most pages that are given back to the system at once.
+_PAGES: Final = 500
+#: A query ends with an error after so many steps of so many instructions of SQLite.
+_STEPS: Final = 4_000
+_STEP: Final = 100_000
+
+
+class SqliteDatabase(Database):
+    """The file at ``path``, which :meth:`prepare` creates."""
+
+    driver: ClassVar[str] = "sqlite3"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = str(path)
+
+    def prepare(self) -> sqlite3.Connection:
+        """Create the file or bring its tables up to date, and return the writer's connection."""
+        with self.errors():
+            self._make_private()
+            connection = self._connect()
+            try:
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                connection.execute("PRAGMA journal_mode = WAL").fetchall()
+                self._check(connection)
+                self._migrate(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+    def open_reader(self) -> sqlite3.Connection:
+        """Return a connection that cannot change anything."""
+        with self.errors():
+            if not self.path.exists():
+                raise LedgerError(f"{self.path} does not exist")
+            connection = self._connect()
+            try:
+                connection.execute("PRAGMA query_only = ON")
+            except BaseException:
+                connection.close()
+                raise
+            connection.row_factory = sqlite3.Row
+        return connection
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Raise errors of SQLite and of the system as ``LedgerError``."""
+        try:
+            yield
+        except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError):
+            raise
+        except (sqlite3.DatabaseError, OSError) as error:
+            if is_damage(error):
+                raise self._set_aside(error) from error
+            raise self.unusable(error) from error
+
+    def begin(self, connection: Any) -> None:
+        """Begin a transaction, and wait for others that write."""
+        connection.execute("BEGIN IMMEDIATE")
+
+    def begin_question(self, connection: Any) -> None:
+        """Let a query end with an error when it takes too long."""
+        steps = iter(range(_STEPS))
+        connection.set_progress_handler(lambda: next(steps, None) is None, _STEP)
+
+    def end_question(self, connection: Any) -> None:
+        """Let queries take as long as they like."""
+        connection.set_progress_handler(None, 0)
+
+    def used_bytes(self, connection: Any) -> int:
+        """Return the bytes of the pages in use."""
+        pages, free, size = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    def reclaim(self, connection: Any) -> None:
+        """Shrink the file a little, if pages are free."""
+        connection.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+
+    def size(self) -> int:
+        """Return the bytes of the file and of its log."""
+        return sum(path.stat().st_size for path in self._files() if path.exists())
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=_LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _make_private(self) -> None:
+        """Create the file before SQLite does, since its companions inherit its permissions."""
+        directory = self.path.parent
+        directory.mkdir(mode=0o700, exist_ok=True)
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        if os.name != "nt":
+            for path in self._files():
+                if path.exists():
+                    path.chmod(0o600)
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        """Check the whole file if the last gateway did not close it."""
+        if not self.path.with_name(f"{self.path.name}-wal").exists():
+            return
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(f"database disk image is malformed: {found}")
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for number, script in self.migrations(version):
+            connection.executescript(
+                f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
+            )
+
+    def _set_aside(self, error: Exception) -> LedgerError:
+        """Rename the damaged file, and return the error that says so."""
+        aside = self.path.with_name(f"{self.path.name}.broken")
+        try:
+            os.replace(self.path, aside)
+            for companion in self._files()[1:]:
+                companion.unlink(missing_ok=True)
+        except OSError as failure:
+            return LedgerError(
+                f"{self.path} is damaged ({error}) and could not be renamed: {failure}"
+            )
+        return DamagedError(f"{self.path} is damaged ({error}); it was renamed to {aside.name}")
+
+    def _files(self) -> list[Path]:
+        return [self.path, *(self.path.with_name(self.path.name + end) for end in _COMPANIONS)]
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether an error means a damaged file; all others may be temporary."""
+    if "malformed" in str(error):
+        return isinstance(error, sqlite3.DatabaseError)
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
