@@ -94,6 +94,29 @@ def scratch_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def checked_admin_responses() -> Iterator[None]:
+    """Fail every request of the admin API whose response is not what its route declares."""
+    import msgspec
+
+    from antigravity.web import admin_api
+
+    encode = admin_api.encode
+
+    def encode_and_check(answer: Any, route: Any) -> Any:
+        reply = encode(answer, route)
+        if route.response is None:
+            assert reply.content_type in route.media_types, reply.content_type
+        elif reply.status == 200:
+            value = msgspec.json.decode(reply.body, type=route.response)
+            assert msgspec.to_builtins(value) == msgspec.json.decode(reply.body), route.path
+        return reply
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(admin_api, "encode", encode_and_check)
+        yield
+
+
 @pytest.fixture
 def logged() -> Iterator[list[str]]:
     """Return the lines that the log gets during a test."""

@@ -8,6 +8,7 @@ from typing import Final
 from antigravity.accounts.protection import QuotaProtection
 from antigravity.interfaces.quota import Quota
 from antigravity.interfaces.selection import AccountFacts, Protection
+from antigravity.interfaces.status import QuotaStatus
 from antigravity.interfaces.upstreams import Credential
 
 #: The facts of an account whose quota is not known.
@@ -37,16 +38,16 @@ class KnownQuotas(dict[str, Quota]):
             protection=self.protection.for_model(credential.id, quota, model, now),
         )
 
-    def status(self) -> list[dict[str, object]]:
-        """Return what is left (0 to 1) of the quotas of accounts, by model, as a JSON list."""
+    def status(self) -> list[QuotaStatus]:
+        """Return what is left (0 to 1) of the quotas of accounts, by model."""
         now = self._now()
         return [
-            {
-                "account": account,
-                "model": model,
-                "remaining": remaining,
-                "free_in": None if each.reset is None else round(each.reset - now, 3),
-            }
+            QuotaStatus(
+                account,
+                model,
+                remaining,
+                None if each.reset is None else round(each.reset - now, 3),
+            )
             for account, quota in self.items()
             for model, each in quota.models.items()
             if (remaining := each.remaining(now)) is not None

@@ -41,6 +41,7 @@ from antigravity.interfaces.accounts import (
 )
 from antigravity.interfaces.quota import Quota
 from antigravity.interfaces.selection import Candidate, ISelectionPolicy, SelectionContext
+from antigravity.interfaces.status import PoolStatus, QueueState
 from antigravity.interfaces.stores import IStateStore
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import GatewayError
@@ -204,22 +205,19 @@ class AccountPool:
         self._bindings.clear()
         self._changed()
 
-    def status(self) -> dict[str, object]:
-        """Return accounts (labels masked), locks, bindings and queue as a JSON object."""
-        return {
-            "mode": self._policy.name,
-            "fixed": self._finder.fixed,
-            "running": self._in_flight.total,
-            "queue": {"waiting": len(self._queue), "limit": self._settings.queue_limit},
-            **build_status(
-                self._finder.source,
-                self._locks,
-                self._bindings,
-                self._in_flight,
-                self._protections,
-                self._clock.seconds(),
-            ),
-        }
+    def status(self) -> PoolStatus:
+        """Return accounts (labels masked), locks, bindings and queue."""
+        return build_status(
+            self._finder.source,
+            self._locks,
+            self._bindings,
+            self._in_flight,
+            self._protections,
+            self._clock.seconds(),
+            mode=self._policy.name,
+            fixed=self._finder.fixed,
+            queue=QueueState(len(self._queue), self._settings.queue_limit),
+        )
 
     def last_used(self, credential: str) -> float:
         """Return when an account was last used, 0 for never."""

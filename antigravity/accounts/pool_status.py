@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from antigravity.accounts.affinity import Bindings
 from antigravity.accounts.in_flight import InFlightCounts
 from antigravity.accounts.lock_table import LockTable
 from antigravity.interfaces.accounts import CandidateStatus, ICredentialSource
 from antigravity.interfaces.selection import Candidate, Protection
+from antigravity.interfaces.status import (
+    AccountStatus,
+    LockStatus,
+    PoolStatus,
+    ProtectedQuota,
+    QueueState,
+)
 from antigravity.interfaces.upstreams import Credential
 
 _LOCK_REASONS: Final = {
@@ -77,49 +84,57 @@ def build_status(
     in_flight: InFlightCounts,
     protections: Callable[[Credential], Sequence[Protection]],
     now: float,
-) -> dict[str, Any]:
-    """Return accounts, locks, protected quotas and bindings as a JSON object."""
+    *,
+    mode: str,
+    fixed: str | None,
+    queue: QueueState,
+) -> PoolStatus:
+    """Return the state of a pool: accounts, locks, protected quotas and bindings."""
     sessions = bindings.counts()
-    return {
-        "accounts": [
-            {
-                "id": each.id,
-                "upstream": upstream,
-                "label": masked_label(each.label),
-                "running": in_flight.load(each.id),
-                "last_used": in_flight.last_used(each.id) or None,
-                "bindings": sessions[each.id],
-            }
+    return PoolStatus(
+        mode=mode,
+        fixed=fixed,
+        running=in_flight.total,
+        queue=queue,
+        accounts=[
+            AccountStatus(
+                each.id,
+                upstream,
+                masked_label(each.label),
+                in_flight.load(each.id),
+                in_flight.last_used(each.id) or None,
+                sessions[each.id],
+            )
             for upstream in source.upstreams
             for each in source.credentials(upstream)
         ],
-        "locks": [
-            {
-                "upstream": scope.upstream,
-                "account": scope.credential,
-                "model": scope.model,
-                "reason": lock.kind,
-                "free_in": _seconds(lock.until - now),
-                "from_upstream": lock.from_upstream,
-                "help": lock.help or None,
-            }
+        locks=[
+            LockStatus(
+                scope.upstream,
+                scope.credential,
+                scope.model,
+                lock.kind,
+                _seconds(lock.until - now),
+                lock.from_upstream,
+                lock.help or None,
+            )
             for scope, lock in locks.active_locks()
         ],
-        "protected": [
-            {
-                "upstream": upstream,
-                "account": each.id,
-                "models": protection.name,
-                "remaining": protection.remaining,
-                "threshold": protection.threshold,
-                "free_in": _seconds(protection.until - now),
-            }
+        protected=[
+            ProtectedQuota(
+                upstream,
+                each.id,
+                protection.name,
+                protection.remaining,
+                protection.threshold,
+                _seconds(protection.until - now),
+            )
             for upstream in source.upstreams
             for each in source.credentials(upstream)
             for protection in protections(each)
         ],
-        "bindings": len(bindings),
-    }
+        bindings=len(bindings),
+    )
 
 
 def _seconds(time: float) -> float | None:

@@ -22,6 +22,7 @@ from antigravity.app.runtime import Runtime
 from antigravity.config.settings import Settings
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.quota import IQuotaSource
+from antigravity.interfaces.status import QuotaStatus
 from antigravity.interfaces.upstreams import Credential, IUpstream
 from antigravity.warmup.on_demand import WarmupsOnDemand
 from antigravity.warmup.plan import WarmupPlan
@@ -89,8 +90,8 @@ class AccountServices:
             on_change=self.pool.accounts_changed,
         )
 
-    def quota_status(self) -> list[dict[str, object]]:
-        """Return what is left of the known quotas as a JSON list."""
+    def quota_status(self) -> list[QuotaStatus]:
+        """Return what is left of the known quotas."""
         return self._known.status()
 
     def use(self, runtime: Runtime) -> None:

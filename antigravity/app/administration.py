@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import msgspec
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -15,7 +14,19 @@ from antigravity.app.home_ledger import HomeLedger
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.metrics import GatewayMetrics
 from antigravity.exchange.snapshot import Snapshot
-from antigravity.interfaces.administration import IAdministration
+from antigravity.interfaces.administration import (
+    AccountExplanation,
+    Belief,
+    Explanation,
+    IAdministration,
+    MappingStep,
+    ModelDescription,
+    ModelDescriptions,
+    UnlockedAccount,
+    UpstreamExplanation,
+    WarmupReport,
+)
+from antigravity.interfaces.status import GatewayStatus, McpStatus, TunnelStatus
 from antigravity.routing.learned_refusals import LearnedRefusals
 from antigravity.services import Drain
 from antigravity.tunnel.service import Tunnel
@@ -60,28 +71,28 @@ class Administration:
         self._mcp = mcp
         self._control = control
 
-    def status(self) -> dict[str, object]:
+    def status(self) -> GatewayStatus:
         """Return the state of the gateway and of its accounts."""
-        return {
-            "version": VERSION,
-            "demo": self._control.is_demo,
-            "configuration": self._control.status.as_json(),
-            "running_requests": self._control.drain.active,
-            "pool": self._snapshot.pool.status(),
-            "quotas": self._control.accounts.quota_status(),
-            "mcp": {"servers": self._mcp.status()},
-            "ledger": self._control.ledger.status(),
-        }
+        return GatewayStatus(
+            version=VERSION,
+            demo=self._control.is_demo,
+            configuration=self._control.status.state(),
+            running_requests=self._control.drain.active,
+            pool=self._snapshot.pool.status(),
+            quotas=self._control.accounts.quota_status(),
+            mcp=McpStatus(self._mcp.status()),
+            ledger=self._control.ledger.status(),
+        )
 
     def is_current(self) -> bool:
         """Return whether the newest configuration is in force."""
         return not self._control.status.problem
 
-    def explain(self, model: str, protocol: str) -> Deferred[dict[str, object]]:
+    def explain(self, model: str, protocol: str) -> Deferred[Explanation]:
         """Return a Deferred that fires with how a model would be routed, and why."""
         return Deferred.fromCoroutine(self._explain(model, protocol))
 
-    def describe_model(self, model: str, protocol: str) -> Deferred[dict[str, object]]:
+    def describe_model(self, model: str, protocol: str) -> Deferred[ModelDescriptions]:
         """Return a Deferred that fires with what is believed about a model, and why."""
         return Deferred.fromCoroutine(self._describe_model(model, protocol))
 
@@ -93,23 +104,23 @@ class Administration:
         """Use one account for all requests that it can serve, or all accounts for ``None``."""
         self._snapshot.pool.fix(credential)
 
-    def unlock_account(self, account: str, model: str) -> dict[str, object]:
+    def unlock_account(self, account: str, model: str) -> UnlockedAccount:
         """End the locks of an account, for one model or for all."""
         accounts, pool = self._snapshot.credentials, self._snapshot.pool
         credentials = [each for name in accounts.upstreams for each in accounts.credentials(name)]
         credential = find_account(credentials, account)
         ended = pool.unlock(credential.id, model)
-        return {"account": credential.id, "model": model or None, "unlocked": ended or 0}
+        return UnlockedAccount(credential.id, model or None, ended or 0)
 
     def clear_bindings(self) -> None:
         """Forget which account serves which conversation."""
         self._snapshot.pool.clear_bindings()
 
-    def warm_up(self, account: str, model: str, project: str) -> Deferred[dict[str, object]]:
+    def warm_up(self, account: str, model: str, project: str) -> Deferred[WarmupReport]:
         """Return a Deferred that fires with the result of each warm-up."""
         return Deferred.fromCoroutine(self._warmups.warm_up(account, model, project))
 
-    def tunnel(self) -> dict[str, object]:
+    def tunnel(self) -> TunnelStatus:
         """Return the state of the tunnel."""
         return self._tunnel.status()
 
@@ -121,57 +132,63 @@ class Administration:
         """Return a Deferred that fires when the tunnel has stopped."""
         return self._tunnel.stop()
 
-    async def _describe_model(self, model: str, protocol: str) -> dict[str, object]:
+    async def _describe_model(self, model: str, protocol: str) -> ModelDescriptions:
         found = await self._snapshot.router.describe(model, protocol)
-        return {
-            "model": model,
-            "upstreams": [
-                {
-                    **msgspec.to_builtins(each),
-                    "refused_parameters": {
+        return ModelDescriptions(
+            model,
+            [
+                ModelDescription(
+                    each.upstream,
+                    each.model,
+                    each.plain,
+                    each.protocol,
+                    each.native,
+                    list(each.quirks),
+                    [Belief(belief.field, belief.value, belief.source) for belief in each.beliefs],
+                    {
                         name: refusal.message
                         for name, refusal in sorted(
                             self._control.refusals.refusals(each.upstream, each.model).items()
                         )
                     },
-                }
+                )
                 for each in found
             ],
-        }
+        )
 
-    async def _explain(self, model: str, protocol: str) -> dict[str, object]:
+    async def _explain(self, model: str, protocol: str) -> Explanation:
         snapshot = self._snapshot
         embeds = protocol in snapshot.embeddings.protocols
         router = snapshot.embeddings if embeds else snapshot.router
         decision = await router.route(model, protocol)
-        verdicts = snapshot.pool.explain(decision.lease_request)
+        candidates = snapshot.pool.explain(decision.lease_request)
         served_as = {c.upstream.name: c.target.model for c in decision.options}
         quirks = {c.upstream.name: sorted(c.upstream.quirks) for c in decision.options}
         known = quirk_table()
-        return {
-            "model": model,
-            "mapped_model": decision.model,
-            "steps": [msgspec.to_builtins(hop) for hop in decision.steps],
-            "upstreams": [
-                {
-                    "upstream": j.upstream,
-                    "chosen": j.chosen,
-                    "rank": j.rank,
-                    "model": served_as.get(j.upstream),
-                    "reason": j.text,
-                    "quirks": {name: known.describe(name) for name in quirks.get(j.upstream, ())},
-                }
-                for j in decision.reasons
+        return Explanation(
+            model,
+            decision.model,
+            [MappingStep(hop.rule, hop.source, hop.target) for hop in decision.steps],
+            [
+                UpstreamExplanation(
+                    each.upstream,
+                    each.chosen,
+                    each.rank,
+                    served_as.get(each.upstream),
+                    each.text,
+                    {name: known.describe(name) for name in quirks.get(each.upstream, ())},
+                )
+                for each in decision.reasons
             ],
-            "accounts": [
-                {
-                    "account": verdict.credential,
-                    "upstream": verdict.upstream_model.upstream,
-                    "model": verdict.upstream_model.model,
-                    "state": verdict.state,
-                    "reason": verdict.reason,
-                    "free_in": verdict.free_in,
-                }
-                for verdict in verdicts
+            [
+                AccountExplanation(
+                    each.credential,
+                    each.upstream_model.upstream,
+                    each.upstream_model.model,
+                    each.state,
+                    each.reason,
+                    each.free_in,
+                )
+                for each in candidates
             ],
-        }
+        )

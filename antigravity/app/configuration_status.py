@@ -12,6 +12,7 @@ from antigravity.config.last_run import LastRun, write_last_run
 from antigravity.config.settings import effective_auth_mode
 from antigravity.config.snapshot import Configuration
 from antigravity.deferreds import call_in_thread
+from antigravity.interfaces.status import ConfigurationState
 from antigravity.logs import make_logger
 
 
@@ -32,9 +33,9 @@ class ConfigurationStatus:
         self.source = source
         self.problem = ""
 
-    def as_json(self) -> dict[str, object]:
+    def state(self) -> ConfigurationState:
         """Return the file in force, or ``None``, and the problem."""
-        return {"file": self._file() or None, "problem": self.problem}
+        return ConfigurationState(self._file() or None, self.problem)
 
     def record(self) -> Deferred[None]:
         """Return a Deferred that fires when the status is on disk, or could not be written."""

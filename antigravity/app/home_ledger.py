@@ -22,6 +22,7 @@ from antigravity.interfaces.ledger import (
     UsageQuestion,
     UsageReport,
 )
+from antigravity.interfaces.status import LedgerState
 from antigravity.ir.errors import UnavailableError
 from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.bounds import Bounds
@@ -112,19 +113,12 @@ class HomeLedger:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def status(self) -> dict[str, object]:
-        """Return the state of the ledger as JSON."""
+    def status(self) -> LedgerState:
+        """Return the state of the ledger."""
         if self.ledger is None:
-            return {"enabled": False, "problem": self.problem}
-        status = self.ledger.status()
-        return {
-            "enabled": True,
-            "path": status.path,
-            "bytes": status.size,
-            "problem": status.problem,
-            "waiting": status.waiting,
-            "lost": status.lost,
-        }
+            return LedgerState(enabled=False, problem=self.problem)
+        found = self.ledger.status()
+        return LedgerState(True, found.problem, found.path, found.size, found.waiting, found.lost)
 
     @inlineCallbacks
     def _ask(self, answer: Callable[[Reader], Any]) -> Any:

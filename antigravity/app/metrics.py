@@ -49,24 +49,28 @@ class GatewayMetrics:
     def state(self, wrong_keys: int) -> GatewayState:
         """Return the state of the gateway now."""
         administration = self._administration()
-        status: Any = administration.status()
+        status = administration.status()
         tunnel = administration.tunnel()
-        pool, ledger = status["pool"], status["ledger"]
-        numbers = {"waiting_rows": "waiting", "lost_rows": "lost", "size_bytes": "bytes"}
+        pool, ledger = status.pool, status.ledger
+        sizes = {
+            "waiting_rows": ledger.waiting,
+            "lost_rows": ledger.lost,
+            "size_bytes": ledger.bytes,
+        }
         return GatewayState(
             VERSION,
             self._demo,
-            status["running_requests"],
-            pool["queue"]["waiting"],
+            status.running_requests,
+            pool.queue.waiting,
             wrong_keys,
             [
-                AccountState(each["id"], each["upstream"], each["running"], self._left(each["id"]))
-                for each in pool["accounts"]
+                AccountState(each.id, each.upstream, each.running, self._left(each.id))
+                for each in pool.accounts
             ],
-            Counter(each["reason"] for each in pool["locks"]),
-            Counter(str(each["state"]) for each in status["mcp"]["servers"]),
-            bool(tunnel["connections"]),
-            {name: ledger[key] for name, key in numbers.items()} if ledger["enabled"] else None,
+            Counter(each.reason for each in pool.locks),
+            Counter(each.state for each in status.mcp.servers),
+            bool(tunnel.connections),
+            sizes if ledger.enabled else None,
         )
 
     def _left(self, account: str) -> dict[str, float]:

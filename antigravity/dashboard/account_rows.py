@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from msgspec import Struct
+
+from antigravity.interfaces.status import AccountStatus, GatewayStatus
 
 #: Locks that end only if somebody does something.
 URGENT: Final = frozenset({"credential", "billing", "revoked"})
@@ -48,29 +49,29 @@ class AccountRow(Struct, frozen=True):
     quotas: list[QuotaBar]
 
 
-def account_rows(status: Mapping[str, Any], now: float) -> list[AccountRow]:
+def account_rows(status: GatewayStatus, now: float) -> list[AccountRow]:
     """Return the accounts of a gateway's status.  ``now`` is of the clock of the accounts."""
-    pool = status["pool"]
+    pool = status.pool
     locks: dict[tuple[str, str], list[Lock]] = {}
-    for each in pool["locks"]:
-        lock = Lock(each["model"] or "", each["reason"], each["free_in"], each["help"] or "")
-        locks.setdefault((each["upstream"], each["account"] or ""), []).append(lock)
+    for each in pool.locks:
+        lock = Lock(each.model or "", each.reason, each.free_in, each.help or "")
+        locks.setdefault((each.upstream, each.account or ""), []).append(lock)
     quotas: dict[str, list[QuotaBar]] = {}
-    for each in status["quotas"]:
-        bar = QuotaBar(each["model"], each["remaining"], each["free_in"])
-        quotas.setdefault(each["account"], []).append(bar)
+    for quota in status.quotas:
+        bar = QuotaBar(quota.model, quota.remaining, quota.free_in)
+        quotas.setdefault(quota.account, []).append(bar)
     return [
         _row(
-            each,
+            account,
             [
-                *locks.get((each["upstream"], each["id"]), ()),
-                *locks.get((each["upstream"], ""), ()),
+                *locks.get((account.upstream, account.id), ()),
+                *locks.get((account.upstream, ""), ()),
             ],
-            quotas.get(each["id"], []),
-            pool["fixed"],
+            quotas.get(account.id, []),
+            pool.fixed,
             now,
         )
-        for each in pool["accounts"]
+        for account in pool.accounts
     ]
 
 
@@ -82,25 +83,25 @@ def is_urgent(row: AccountRow) -> bool:
 
 
 def _row(
-    account: Mapping[str, Any],
+    account: AccountStatus,
     locks: list[Lock],
     quotas: list[QuotaBar],
     fixed: str | None,
     now: float,
 ) -> AccountRow:
-    state: State = "busy" if account["running"] else "ready"
+    state: State = "busy" if account.running else "ready"
     if locks:
         state = "locked" if any(not lock.model for lock in locks) else "limited"
-    used = account["last_used"]
+    used = account.last_used
     return AccountRow(
-        account["id"],
-        account["label"],
-        account["upstream"],
+        account.id,
+        account.label,
+        account.upstream,
         state,
-        account["running"],
-        account["bindings"],
+        account.running,
+        account.bindings,
         None if used is None else max(0.0, now - used),
-        fixed == account["id"],
+        fixed == account.id,
         locks,
         quotas,
     )

@@ -26,7 +26,7 @@ async def build_panel(context: PageContext) -> Page:
 
 
 async def _values(context: PageContext) -> dict[str, Any]:
-    status: dict[str, Any] = context.administration.status()
+    status = context.administration.status()
     recent: UsageReport | None = None
     today: UsageReport | None = None
     problem = ""
@@ -45,8 +45,8 @@ async def _values(context: PageContext) -> dict[str, Any]:
         "today": today,
         "problem": problem,
         "accounts": [each for each in account_rows(status, context.seconds) if is_urgent(each)],
-        "configuration_problem": status["configuration"]["problem"],
-        "ledger_problem": status["ledger"].get("problem", ""),
+        "configuration_problem": status.configuration.problem,
+        "ledger_problem": status.ledger.problem,
         "link": request_list,
     }
 

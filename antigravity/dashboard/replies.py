@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
-
 from antigravity.interfaces.exchange import Reply
 from antigravity.web.responses import is_closed, write_whole
 
@@ -49,8 +47,3 @@ def write(reply: Reply, request: Any) -> None:
     """Write a whole reply, unless the browser is gone."""
     if not is_closed(request):
         write_whole(request, reply)
-
-
-def write_json(request: Any, value: object) -> None:
-    """Write a value as JSON, unless the client is gone."""
-    write(Reply(200, "application/json", (), msgspec.json.encode(value)), request)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 
 from antigravity.config.settings import ProxySettings
 from antigravity.dashboard.sessions import LINK_AGE, Sessions
+from antigravity.interfaces.admin_routes import AdminRoute
 from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.ledger import ILedger
 from antigravity.ir.errors import GatewayError
 from antigravity.web.authentication import DASHBOARD_PATH, Authenticator
 from antigravity.web.host_policy import HostPolicy
-from antigravity.web.json_body import read_json
 from antigravity.web.request_head import RequestHead
 
 if TYPE_CHECKING:
@@ -41,6 +42,13 @@ _PATHS: Final = {
     "/live": (("GET",), "live"),
     "/static/<digest>/<name>": (_SHOWN, "static"),
 }
+
+
+class DashboardLink(Struct, frozen=True):
+    """A path that opens the dashboard once; ``expires_in`` is in seconds."""
+
+    path: str
+    expires_in: float
 
 
 class DashboardState:
@@ -95,9 +103,15 @@ class DashboardRoutes:
             for path, (methods, name) in _PATHS.items()
         }
 
-    def operator_paths(self) -> Paths:
-        """Return the path of the operator's API that makes links."""
-        return {"/admin/dashboard/link": (("POST",), self._make_link)}
+    def admin_routes(self) -> Iterator[AdminRoute]:
+        """Yield the route of the admin API that makes links."""
+        yield AdminRoute(
+            method="POST",
+            path="/admin/dashboard/link",
+            summary="Make a link that opens the dashboard once, without a key.",
+            response=DashboardLink,
+            handler=self._make_link,
+        )
 
     def render_error(self, error: GatewayError, head: RequestHead) -> Deferred[Reply]:
         """Return a Deferred with the page that shows an error."""
@@ -123,10 +137,6 @@ class DashboardRoutes:
             )
         return self._made
 
-    def _make_link(self, request: Any) -> None:
-        from antigravity.dashboard.replies import write_json
-
-        read_json(request, dict, "{}", empty=b"{}")
+    def _make_link(self) -> DashboardLink:
         token = self._state.sessions.make_link(self._authenticator.administrator_principal)
-        path = f"{DASHBOARD_PATH}/link?token={token}"
-        write_json(request, {"path": path, "expires_in": LINK_AGE})
+        return DashboardLink(f"{DASHBOARD_PATH}/link?token={token}", LINK_AGE)

@@ -105,13 +105,13 @@ class DashboardSite:
         """End the locks of an account, for the model of the form or for all."""
         form = self._read_change(request)
         done = self._administration.unlock_account(account, form.get("model", ""))
-        self._to_accounts(request, text("accounts.unlocked", number=done["unlocked"]))
+        self._to_accounts(request, text("accounts.unlocked", number=done.unlocked))
 
     def fix_account(self, request: Any) -> None:
         """Use one account for every request that it can serve, or the policy again."""
         account = self._read_change(request).get("account", "")
-        known: Any = self._administration.status()["pool"]
-        if account and account not in {each["id"] for each in known["accounts"]}:
+        pool = self._administration.status().pool
+        if account and account not in {each.id for each in pool.accounts}:
             raise NotFoundError(f"The account {account[:100]!r} does not exist.")
         self._administration.fix_account(account or None)
         name = "accounts.fixed_now" if account else "accounts.automatic_now"

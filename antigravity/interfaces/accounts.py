@@ -9,6 +9,7 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
+from antigravity.interfaces.status import PoolStatus
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import GatewayError
 
@@ -157,5 +158,5 @@ class IAccountPool(Interface):
     def clear_bindings() -> None:
         """Remove all bindings of sessions to accounts."""
 
-    def status() -> dict[str, object]:
+    def status() -> PoolStatus:
         """Return accounts (labels masked), locks, bindings and queue as a JSON object."""

@@ -2,27 +2,143 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
+from antigravity.interfaces.status import GatewayStatus, TunnelStatus
+
+
+class ModelQuestion(Struct, frozen=True):
+    """A model, and the client protocol that asks for it."""
+
+    model: Annotated[str, Meta(min_length=1)]
+    protocol: str = "openai_chat"
+
+
+class MappingStep(Struct, frozen=True):
+    """One step of a mapping: the rule, and the names before and after it."""
+
+    rule: str
+    source: str
+    target: str
+
+
+class UpstreamExplanation(Struct, frozen=True):
+    """Why an upstream was chosen or not.
+
+    ``rank`` is its position among the chosen ones, which several can share.  ``model`` is its own
+    name for the model.  ``quirks`` has the meaning of each.
+    """
+
+    upstream: str
+    chosen: bool
+    rank: int | None
+    model: str | None
+    reason: str
+    quirks: dict[str, str]
+
+
+class AccountExplanation(Struct, frozen=True):
+    """Whether an account can serve a model, and why.
+
+    ``free_in`` is in seconds, ``None`` if it is not known.
+    """
+
+    account: str
+    upstream: str
+    model: str
+    state: Literal["chosen", "available", "locked", "busy", "excluded", "disabled", "protected"]
+    reason: str
+    free_in: float | None
+
+
+class Explanation(Struct, frozen=True):
+    """How a request for a model would be routed, and why."""
+
+    model: str
+    mapped_model: str
+    steps: list[MappingStep]
+    upstreams: list[UpstreamExplanation]
+    accounts: list[AccountExplanation]
+
+
+class Belief(Struct, frozen=True):
+    """A capability of a model, its value, and the source of the value."""
+
+    field: str
+    value: Any
+    source: str
+
+
+class ModelDescription(Struct, frozen=True):
+    """A model at one upstream.
+
+    ``plain`` is the name that the shipped rules know, ``native`` whether requests of the protocol
+    are passed through.  ``refused_parameters`` has the upstream's message about each.
+    """
+
+    upstream: str
+    model: str
+    plain: str
+    protocol: str
+    native: bool
+    quirks: list[str]
+    beliefs: list[Belief]
+    refused_parameters: dict[str, str]
+
+
+class ModelDescriptions(Struct, frozen=True):
+    """What is believed about a model at each upstream that would serve it, best first."""
+
+    model: str
+    upstreams: list[ModelDescription]
+
+
+class UnlockedAccount(Struct, frozen=True):
+    """An account whose locks were ended, for one model or for all, and their number."""
+
+    account: str
+    model: str | None
+    unlocked: int
+
+
+class WarmupResult(Struct, frozen=True):
+    """The result of one warm-up; ``model`` is a model group if it was skipped."""
+
+    account: str
+    upstream: str
+    model: str
+    state: Literal["warmed", "skipped", "failed", "cancelled"]
+    reason: str = ""
+
+
+class WarmupReport(Struct, frozen=True):
+    """The results of warm-ups; ``success`` if none has failed or was cancelled."""
+
+    success: bool
+    results: list[WarmupResult]
+
 
 class IAdministration(Interface):
-    """Shows and changes the state of a gateway.  All results are JSON objects without secrets."""
+    """Shows and changes the state of a gateway.  No result has a secret."""
 
-    def status() -> dict[str, object]:
+    def status() -> GatewayStatus:
         """Return accounts (masked), locks, bindings, quotas, queue, requests, configuration."""
 
     def is_current() -> bool:
         """Return whether the newest configuration is used; if not, it was refused."""
 
-    def explain(model: str, protocol: str) -> Deferred[dict[str, object]]:
+    def explain(model: str, protocol: str) -> Deferred[Explanation]:
         """Return a Deferred that fires with the account that would serve ``model``, and why.
 
         ``protocol`` is the name of the client's protocol.  It fails with a ``GatewayError`` if
         no account can.
         """
 
-    def describe_model(model: str, protocol: str) -> Deferred[dict[str, object]]:
+    def describe_model(model: str, protocol: str) -> Deferred[ModelDescriptions]:
         """Return a Deferred that fires with what is believed about ``model``, and why.
 
         It names, for each upstream that would serve a client of ``protocol``, the capabilities of
@@ -39,10 +155,8 @@ class IAdministration(Interface):
     def fix_account(credential: str | None) -> None:
         """Use one account for every request that it can serve; ``None`` ends that."""
 
-    def unlock_account(account: str, model: str) -> dict[str, object]:
+    def unlock_account(account: str, model: str) -> UnlockedAccount:
         """End the locks of an account (id, label, or beginning of an id), for one model or for all.
-
-        Return its id, the model, and the number of locks.
 
         :raises NotFoundError: if there is no such account.
         """
@@ -50,7 +164,7 @@ class IAdministration(Interface):
     def clear_bindings() -> None:
         """Remove all bindings of sessions to accounts."""
 
-    def warm_up(account: str, model: str, project: str) -> Deferred[dict[str, object]]:
+    def warm_up(account: str, model: str, project: str) -> Deferred[WarmupReport]:
         """Send small requests that start the periods of quotas.
 
         Return a Deferred that fires with the result of each.  An empty ``account`` stands for all
@@ -59,7 +173,7 @@ class IAdministration(Interface):
         such account, or a model must be named.
         """
 
-    def tunnel() -> dict[str, object]:
+    def tunnel() -> TunnelStatus:
         """Return the state of the tunnel, its URLs, and why it is not connected."""
 
     def start_tunnel(insecure: bool) -> None:

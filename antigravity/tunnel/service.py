@@ -12,6 +12,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from antigravity.config.settings import Settings, TunnelSettings, effective_auth_mode
+from antigravity.interfaces.status import TunnelStatus
 from antigravity.ir.errors import ConflictError
 from antigravity.logs import make_logger
 from antigravity.processes.command import Command
@@ -157,23 +158,23 @@ class Tunnel:
         self._state = "off"
         return self._when_stopped()
 
-    def status(self) -> dict[str, object]:
+    def status(self) -> TunnelStatus:
         """Return the state of the tunnel for the operator."""
         run, timer = self._run, self._timer
         names = sorted(run.names) if run is not None else []
         retry = timer.getTime() - self._clock.seconds() if timer is not None else 0.0
-        return {
-            "state": self._state,
-            "enabled": self._enabled,
-            "mode": self._settings.mode,
-            "addresses": [f"https://{name}" for name in names],
-            "connections": len(run.connections) if run is not None else 0,
-            "authentication": self._auth_mode,
-            "reason": self._reason or (run.reason if run and self._state == "starting" else ""),
-            "restarts": self._restarts,
-            "retry_in": round(retry, 1) if self._state == "waiting" else None,
-            "start_timeout": self._settings.start_timeout,
-        }
+        return TunnelStatus(
+            state=self._state,
+            enabled=self._enabled,
+            mode=self._settings.mode,
+            addresses=[f"https://{name}" for name in names],
+            connections=len(run.connections) if run is not None else 0,
+            authentication=self._auth_mode,
+            reason=self._reason or (run.reason if run and self._state == "starting" else ""),
+            restarts=self._restarts,
+            retry_in=round(retry, 1) if self._state == "waiting" else None,
+            start_timeout=self._settings.start_timeout,
+        )
 
     # -- state changes --
 

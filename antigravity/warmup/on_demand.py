@@ -10,6 +10,7 @@ import msgspec
 from antigravity.accounts.lookup import find_account
 from antigravity.accounts.quota_monitor import QuotaMonitor
 from antigravity.exchange.operations.warmup import Warmup
+from antigravity.interfaces.administration import WarmupReport, WarmupResult
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.warmup.scheduler import Outcome, Sources, WarmupScheduler
@@ -30,10 +31,10 @@ class WarmupsOnDemand:
         self._sources = sources
         self._quotas = quotas
 
-    async def warm_up(self, account: str, model: str, project: str) -> dict[str, Any]:
+    async def warm_up(self, account: str, model: str, project: str) -> WarmupReport:
         """Warm up one account or all, for one model or all quotas that are due.
 
-        Return a JSON object with the result of each warm-up.
+        Return the result of each warm-up.
 
         :raises GatewayError: if there is no such account, or the model must be named.
         """
@@ -42,10 +43,10 @@ class WarmupsOnDemand:
             outcomes = await self._for_model(chosen, model, project)
         else:
             outcomes = await self._for_all_due(chosen, project)
-        return {
-            "success": all(each.state in ("warmed", "skipped") for each in outcomes),
-            "results": [msgspec.to_builtins(each) for each in outcomes],
-        }
+        return WarmupReport(
+            all(each.state in ("warmed", "skipped") for each in outcomes),
+            [msgspec.convert(each, WarmupResult, from_attributes=True) for each in outcomes],
+        )
 
     def _find(self, account: str) -> Credential:
         """Return the account with that id, label, or beginning of an id."""

@@ -1,49 +1,70 @@
-"""The operator's endpoints.  The application checks the operator's key before it calls them."""
+"""The operator's requests about the running gateway."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Literal
 
 import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
-from antigravity.interfaces.administration import IAdministration
-from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.admin_routes import AdminRoute
+from antigravity.interfaces.administration import (
+    Explanation,
+    IAdministration,
+    ModelDescriptions,
+    ModelQuestion,
+    UnlockedAccount,
+    WarmupReport,
+)
+from antigravity.interfaces.status import GatewayStatus, TunnelStatus
 from antigravity.ir.errors import (
     ConflictError,
     GatewayError,
     InvalidRequestError,
-    PermissionDeniedError,
+    NotFoundError,
 )
-from antigravity.web.json_body import read_json
-from antigravity.web.request import head_of
-from antigravity.web.responses import is_closed, write_whole
-
-Handler = Callable[..., Deferred[None] | None]
 
 
 class FixRequest(msgspec.Struct, frozen=True):
-    """The body of ``POST /admin/account``: the id of an account, or null for all."""
+    """The account that serves every request that it can serve, or null for the policy."""
 
     account: str | None = None
 
 
+class FixedAccount(msgspec.Struct, frozen=True):
+    """The account that is fixed now."""
+
+    fixed: str | None
+
+
 class UnlockRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of ``POST /admin/accounts/ID/unlock``, if there is one."""
+    """The model whose lock ends; without it, all locks of the account end."""
 
     model: str | None = None
 
 
+class Reloaded(msgspec.Struct, frozen=True):
+    """The configuration was read again and is in force."""
+
+    reloaded: Literal[True] = True
+
+
+class Cleared(msgspec.Struct, frozen=True):
+    """The bindings of conversations were removed."""
+
+    cleared: Literal[True] = True
+
+
 class TunnelRequest(msgspec.Struct, frozen=True):
-    """The body of ``POST /admin/tunnel/start``, if there is one."""
+    """Whether the tunnel may start although everyone on the Internet could use the gateway."""
 
     insecure: bool = False
 
 
 class WarmupRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of ``POST /internal/warmup``; ``email`` and ``project_id`` are other spellings."""
+    """What to warm up; ``email`` and ``project_id`` are other spellings of two fields."""
 
     account: str = ""
     email: str = ""
@@ -52,8 +73,8 @@ class WarmupRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     project_id: str = ""
 
 
-class AdminPaths:
-    """The handlers of the administration.
+class AdminRequests:
+    """The requests to an administration.
 
     :param wrong_keys: returns how many wrong API keys were sent.
     """
@@ -64,90 +85,149 @@ class AdminPaths:
         self._administration = administration
         self._wrong_keys = wrong_keys
 
-    def paths(self) -> dict[str, tuple[tuple[str, ...], Handler]]:
-        """Return every path with its methods and handler."""
-        return {
-            "/admin/status": (("GET", "HEAD"), self._status),
-            "/admin/explain": (("GET", "HEAD"), self._explain),
-            "/admin/model": (("GET", "HEAD"), self._describe_model),
-            "/admin/reload": (("POST",), self._reload),
-            "/admin/account": (("POST",), self._fix),
-            "/admin/accounts/<account>/unlock": (("POST",), self._unlock),
-            "/admin/bindings": (("DELETE",), self._clear),
-            "/internal/warmup": (("POST",), self._warm_up),
-            "/admin/tunnel": (("GET", "HEAD"), self._tunnel),
-            "/admin/tunnel/start": (("POST",), self._start_tunnel),
-            "/admin/tunnel/stop": (("POST",), self._stop_tunnel),
-        }
+    def routes(self) -> Iterator[AdminRoute]:
+        """Yield the declaration of each request."""
+        yield AdminRoute(
+            method="GET",
+            path="/admin/status",
+            summary="Show accounts, locks, quotas, queue, running requests and configuration.",
+            response=GatewayStatus,
+            handler=self._status,
+        )
+        yield AdminRoute(
+            method="GET",
+            path="/admin/explain",
+            summary="Show which accounts would serve a model, and why others would not.",
+            query=ModelQuestion,
+            response=Explanation,
+            errors=(NotFoundError,),
+            handler=self._explain,
+        )
+        yield AdminRoute(
+            method="GET",
+            path="/admin/model",
+            summary="Show what is believed about a model, and the sources.",
+            query=ModelQuestion,
+            response=ModelDescriptions,
+            errors=(NotFoundError,),
+            handler=self._describe_model,
+        )
+        yield AdminRoute(
+            method="POST",
+            path="/admin/reload",
+            summary="Read the configuration again.",
+            response=Reloaded,
+            errors=(ConflictError,),
+            handler=self._reload,
+        )
+        yield AdminRoute(
+            method="POST",
+            path="/admin/account",
+            summary="Use one account for every request that it can serve, or end that.",
+            body=FixRequest,
+            response=FixedAccount,
+            handler=self._fix,
+        )
+        yield AdminRoute(
+            method="POST",
+            path="/admin/accounts/<account>/unlock",
+            summary="End the locks of an account, for one model or for all.",
+            names={"account": "id, label, or the beginning of an id"},
+            query=UnlockRequest,
+            body=UnlockRequest,
+            body_optional=True,
+            response=UnlockedAccount,
+            errors=(NotFoundError,),
+            handler=self._unlock,
+        )
+        yield AdminRoute(
+            method="DELETE",
+            path="/admin/bindings",
+            summary="Forget which account serves which conversation.",
+            response=Cleared,
+            handler=self._clear,
+        )
+        yield AdminRoute(
+            method="POST",
+            path="/internal/warmup",
+            summary="Send small requests that start the periods of quotas.",
+            body=WarmupRequest,
+            body_optional=True,
+            response=WarmupReport,
+            errors=(InvalidRequestError, NotFoundError),
+            local_only=True,
+            handler=self._warm_up,
+        )
+        yield from self._tunnel_routes()
 
-    def _status(self, request: Any) -> None:
+    def _tunnel_routes(self) -> Iterator[AdminRoute]:
+        yield AdminRoute(
+            method="GET",
+            path="/admin/tunnel",
+            summary="Show the state of the tunnel.",
+            response=TunnelStatus,
+            handler=self._tunnel,
+        )
+        yield AdminRoute(
+            method="POST",
+            path="/admin/tunnel/start",
+            summary="Start the tunnel.",
+            body=TunnelRequest,
+            body_optional=True,
+            response=TunnelStatus,
+            errors=(ConflictError,),
+            handler=self._start_tunnel,
+        )
+        yield AdminRoute(
+            method="POST",
+            path="/admin/tunnel/stop",
+            summary="Stop the tunnel, and wait until it is closed.",
+            response=TunnelStatus,
+            handler=self._stop_tunnel,
+        )
+
+    def _status(self) -> GatewayStatus:
         status = self._administration.status()
-        _write(request, {**status, "wrong_keys": self._wrong_keys()})
+        return msgspec.structs.replace(status, wrong_keys=self._wrong_keys())
 
-    def _explain(self, request: Any) -> Deferred[None]:
-        found = self._administration.explain(*_model_and_protocol(request, "/admin/explain"))
-        return found.addCallback(lambda value: _write(request, value))
+    def _explain(self, query: ModelQuestion) -> Deferred[Explanation]:
+        return self._administration.explain(query.model, query.protocol)
 
-    def _describe_model(self, request: Any) -> Deferred[None]:
-        found = self._administration.describe_model(*_model_and_protocol(request, "/admin/model"))
-        return found.addCallback(lambda value: _write(request, value))
+    def _describe_model(self, query: ModelQuestion) -> Deferred[ModelDescriptions]:
+        return self._administration.describe_model(query.model, query.protocol)
 
-    def _reload(self, request: Any) -> Deferred[None]:
+    def _reload(self) -> Deferred[Reloaded]:
         done: Deferred[None] = maybeDeferred(self._administration.reload)
         done.addErrback(_not_reloaded)
-        return done.addCallback(lambda _: _write(request, {"reloaded": True}))
+        return done.addCallback(lambda _: Reloaded())
 
-    def _fix(self, request: Any) -> None:
-        body = read_json(request, FixRequest, '{"account": "ID"} or null')
+    def _fix(self, body: FixRequest) -> FixedAccount:
         self._administration.fix_account(body.account)
-        _write(request, {"fixed": body.account})
+        return FixedAccount(body.account)
 
-    def _unlock(self, request: Any, account: str) -> None:
-        expected = '{"model": "NAME"} or nothing'
-        kind: Any = UnlockRequest | None
-        body = read_json(request, kind, expected, empty=b"null")
-        model = (body and body.model) or head_of(request).query.get("model", "")
-        _write(request, self._administration.unlock_account(account, model))
+    def _unlock(self, account: str, query: UnlockRequest, body: UnlockRequest) -> UnlockedAccount:
+        model = body.model or query.model or ""
+        return self._administration.unlock_account(account, model)
 
-    def _clear(self, request: Any) -> None:
+    def _clear(self) -> Cleared:
         self._administration.clear_bindings()
-        _write(request, {"cleared": True})
+        return Cleared()
 
-    def _tunnel(self, request: Any) -> None:
-        _write(request, self._administration.tunnel())
+    def _tunnel(self) -> TunnelStatus:
+        return self._administration.tunnel()
 
-    def _start_tunnel(self, request: Any) -> None:
-        body = read_json(request, TunnelRequest, '{"insecure": false}', empty=b"{}")
+    def _start_tunnel(self, body: TunnelRequest) -> TunnelStatus:
         self._administration.start_tunnel(body.insecure)
-        self._tunnel(request)
+        return self._tunnel()
 
-    def _stop_tunnel(self, request: Any) -> Deferred[None]:
-        return self._administration.stop_tunnel().addCallback(lambda _: self._tunnel(request))
+    def _stop_tunnel(self) -> Deferred[TunnelStatus]:
+        done = self._administration.stop_tunnel()
+        return done.addCallback(lambda _: self._tunnel())
 
-    def _warm_up(self, request: Any) -> Deferred[None]:
-        if not head_of(request).loopback:
-            raise PermissionDeniedError(
-                "Warm-ups can be requested from the gateway's own machine only, and not through a "
-                "proxy."
-            )
-        expected = '{"account": "ID or address", "model": "NAME"}, both optional'
-        body = read_json(request, WarmupRequest, expected, empty=b"{}")
-        done = self._administration.warm_up(
+    def _warm_up(self, body: WarmupRequest) -> Deferred[WarmupReport]:
+        return self._administration.warm_up(
             body.account or body.email, body.model, body.project or body.project_id
         )
-        return done.addCallback(lambda value: _write(request, value))
-
-
-def _model_and_protocol(request: Any, path: str) -> tuple[str, str]:
-    """Return the model and the client's protocol that a query names.
-
-    :raises InvalidRequestError: if it names no model.
-    """
-    query = head_of(request).query
-    model = query.get("model", "")
-    if not model:
-        raise InvalidRequestError(f"Name a model: {path}?model=NAME.", param="model")
-    return model, query.get("protocol", "openai_chat")
 
 
 def _not_reloaded(failure: Failure) -> None:
@@ -156,8 +236,3 @@ def _not_reloaded(failure: Failure) -> None:
     if isinstance(error, GatewayError):
         raise error
     raise ConflictError(f"The new configuration is not used: {error}", code="bad_configuration")
-
-
-def _write(request: Any, value: object) -> None:
-    if not is_closed(request):
-        write_whole(request, Reply(200, "application/json", (), msgspec.json.encode(value)))

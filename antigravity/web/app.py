@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 from antigravity.config.settings import Settings
 from antigravity.deferreds import first_failure
+from antigravity.interfaces.admin_routes import AdminRoute
 from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import IExchange, Reply
 from antigravity.interfaces.ledger import ILedger
@@ -30,8 +31,9 @@ from antigravity.ir.errors import (
 )
 from antigravity.ir.json_text import SMALL, clean_json
 from antigravity.logs import make_logger
-from antigravity.web.admin import AdminPaths
-from antigravity.web.admin_ledger import LedgerPaths
+from antigravity.web.admin import AdminRequests
+from antigravity.web.admin_api import AdminApi
+from antigravity.web.admin_ledger import ledger_routes
 from antigravity.web.admission import AdmissionPolicy
 from antigravity.web.authentication import FILES_PATH, METRICS_PATH, is_dashboard
 from antigravity.web.connection.request import GatewayRequest
@@ -75,6 +77,8 @@ class WebApp:
     :param extra_routes: routes of plugins; they take precedence over the protocols' routes.
     :param mcp: the MCP endpoints by path.
     :param pages: the dashboard, if it is on.
+    :param admin_routes: routes of the admin API besides the gateway's own.
+    :ivar admin: the admin API.
     """
 
     log = make_logger()
@@ -91,6 +95,7 @@ class WebApp:
         metrics: IMetrics | None = None,
         mcp: Mapping[str, IMcpEndpoint] | None = None,
         pages: Pages | None = None,
+        admin_routes: Sequence[AdminRoute] = (),
     ) -> None:
         self.admission = AdmissionPolicy(protocols, settings, hostname)
         self._exchange = exchange
@@ -98,6 +103,7 @@ class WebApp:
         self._ledger = ledger
         self._metrics = metrics
         self._pages = pages
+        self._declared = admin_routes
         self._klein = klein = Klein()
         self._endpoints: dict[str, Endpoint] = {}
         self._routes = list(shared_routes(protocols))
@@ -144,26 +150,34 @@ class WebApp:
             self._route(path, allowed, handler)
             for rule in klein.url_map.iter_rules(path):
                 rule.methods = set(allowed)  # werkzeug adds HEAD to GET
-        if self._administration is not None:
-            admin = AdminPaths(self._administration, lambda: self.admission.key_throttle.total)
-            for path, (allowed, handler) in admin.paths().items():
-                self._route(path, allowed, self._for_operator(handler))
-        if self._ledger is not None:
-            for path, (allowed, ask) in LedgerPaths(self._ledger).paths().items():
-                self._route(path, allowed, self._for_operator(ask))
+        self.admin = AdminApi(self._admin_routes())
+        for path, allowed, handler in self.admin.endpoints():
+            endpoint = f"{allowed[0]} {path}"
+            self._route(path, allowed, self._for_operator(handler), endpoint)
         if self._metrics is not None:
             self._route(METRICS_PATH, ["GET", "HEAD"], self._for_operator(self._show_metrics))
         if self._pages is not None:
             for path, (allowed, show) in self._pages.paths().items():
                 self._route(path, allowed, self._not_through_tunnel(show))
-            for path, (allowed, handler) in self._pages.operator_paths().items():
-                self._route(path, allowed, self._for_operator(handler))
         for route in self._routes:
             self._route(route.rule, [route.method], partial(self._serve, route), route.endpoint)
         klein.handle_errors(HTTPException)(
             lambda request, _: self._guarded(self._serve_unmatched)(request)
         )
         klein.handle_errors(Exception)(self._backstop)
+
+    def _admin_routes(self) -> Iterator[AdminRoute]:
+        """Yield the declarations of the admin API."""
+        yield from self._declared
+        if self._administration is not None:
+            requests = AdminRequests(
+                self._administration, lambda: self.admission.key_throttle.total
+            )
+            yield from requests.routes()
+        if self._ledger is not None:
+            yield from ledger_routes(self._ledger)
+        if self._pages is not None:
+            yield from self._pages.admin_routes()
 
     def _route(
         self, path: str, methods: Sequence[str], handler: _Handler, endpoint: str = ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
+from antigravity.interfaces.admin_routes import AdminRoute
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.errors import GatewayError
 from antigravity.web.request_head import RequestHead
@@ -22,8 +23,8 @@ class Pages(Protocol):
     def paths(self) -> Paths:
         """Return every path of a page; each checks its session."""
 
-    def operator_paths(self) -> Paths:
-        """Return the paths of the operator's API that belong to the pages."""
+    def admin_routes(self) -> Iterable[AdminRoute]:
+        """Return the routes of the admin API that belong to the pages."""
 
     def render_error(self, error: GatewayError, head: RequestHead) -> Deferred[Reply]:
         """Return a Deferred with the page that shows an error."""

@@ -20,6 +20,7 @@ from antigravity.config.settings import SchedulingSettings
 from antigravity.interfaces.accounts import LeaseRequest, UpstreamModel
 from antigravity.interfaces.quota import ModelQuota, Quota
 from antigravity.interfaces.selection import AccountFacts, Protection
+from antigravity.interfaces.status import ProtectedQuota
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import QuotaExhaustedError, UnavailableError, UpstreamError
 from tests.accounts.pool_fixture import BEGINNING, PoolFixture, Source, error, got, waits
@@ -254,15 +255,8 @@ def test_status_and_explain_show_percentages() -> None:
     kit = Protected("a", "b")
     kit.tell("a", sonnet=0.0996, flash=0.5)
     kit.tell("b", sonnet=0.9)
-    (told,) = kit.pool.status()["protected"]  # type: ignore[misc]
-    assert told == {
-        "upstream": "google",
-        "account": "a",
-        "models": "claude",
-        "remaining": 0.0996,
-        "threshold": 0.1,
-        "free_in": 3600.0,
-    }
+    (told,) = kit.pool.status().protected
+    assert told == ProtectedQuota("google", "a", "claude", 0.0996, 0.1, 3600.0)
     found = {
         v.credential: v for v in kit.pool.explain(LeaseRequest((UpstreamModel("google", OPUS),)))
     }

@@ -155,7 +155,7 @@ class ChaosCase(TestCase):
         assert self.observer.running == 0
         assert gateway.drain.active == 0
         status = gateway.accounts.pool.status()
-        assert status["running"] == 0
-        assert status["queue"]["waiting"] == 0
+        assert status.running == 0
+        assert status.queue.waiting == 0
         assert not gateway.transport.active
         assert self.simulator.stats.open_streams == 0

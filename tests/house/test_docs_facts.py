@@ -30,8 +30,9 @@ from antigravity.simulator import directives
 from antigravity.simulator.errors import ApiError
 from antigravity.simulator.state import check_key
 from antigravity.tap import Options
-from antigravity.web.admin import AdminPaths
-from antigravity.web.admin_ledger import LedgerPaths
+from antigravity.web.admin import AdminRequests
+from antigravity.web.admin_api import AdminApi
+from antigravity.web.admin_ledger import ledger_routes
 from antigravity.web.authentication import Authenticator
 from tests.house.pages import run, run_curl, run_python, table
 from tests.support.pages import ROOT, at, blocks, commands
@@ -228,13 +229,15 @@ def test_admin_requests_are_documented() -> None:
     administration: Any = object()
     ledger: Any = object()
     state = DashboardState(Clock())
-    paths = {
-        **AdminPaths(administration).paths(),
-        **LedgerPaths(ledger).paths(),
-        **DashboardRoutes(state, ProxySettings(), administration, ledger).operator_paths(),
-    }
+    routes = AdminApi(
+        [
+            *AdminRequests(administration).routes(),
+            *ledger_routes(ledger),
+            *DashboardRoutes(state, ProxySettings(), administration, ledger).admin_routes(),
+        ]
+    ).routes
     listed = {tuple(row[0].split()) for row in table("docs/operations.rst", "Request")}
-    assert listed == {(methods[0], path) for path, (methods, _) in paths.items()}
+    assert listed == {(route.method, route.path) for route in routes}
 
 
 def modules_of(code: str) -> set[str]:

@@ -9,7 +9,7 @@ from antigravity.cli.options import common_options
 from antigravity.cli.tunnel_install import install
 from antigravity.processes import guarded
 from antigravity.tunnel import service
-from antigravity.web.admin import AdminPaths
+from antigravity.web.admin import AdminRequests
 from tests.house.pages import table
 from tests.support.pages import ROOT
 
@@ -23,11 +23,9 @@ def test_tunnel_states_are_documented() -> None:
 
 def test_documented_tunnel_requests_exist() -> None:
     administration: Any = object()
-    paths = AdminPaths(administration).paths()
+    routes = AdminRequests(administration).routes()
     listed = {tuple(row[0].split()) for row in table(PAGE, "Request")}
-    known = {
-        (methods[0], path) for path, (methods, _) in paths.items() if path.startswith("/admin/tun")
-    }
+    known = {(each.method, each.path) for each in routes if each.path.startswith("/admin/tun")}
     assert listed == known
 
 

@@ -50,8 +50,7 @@ class ConversationTurnTests(AccountCase):
 
     def waiting(self) -> int:
         assert self.gateway is not None
-        status: Any = self.gateway.accounts.pool.status()
-        return int(status["queue"]["waiting"])
+        return self.gateway.accounts.pool.status().queue.waiting
 
     async def test_named_conversations_alternate_at_one_account(self) -> None:
         await self.try_it("good-1", named=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import treq
 
 from antigravity.app.gateway import Gateway
+from antigravity.interfaces.status import PoolStatus
 from antigravity.prices.price_list import PriceRules
 from tests.service.account_fixture import MODEL, reactor
 from tests.service.dashboard_fixture import DashboardCase
@@ -143,30 +142,30 @@ class PageTests(DashboardCase):
         fix = "/dashboard/accounts/fix"
         done = await self.fetch(fix, "POST", {"account": "codeassist-1", "csrf": csrf})
         self.assertEqual(done.code, 303)
-        self.assertEqual(self.pool_status()["fixed"], "codeassist-1")
+        self.assertEqual(self.pool_status().fixed, "codeassist-1")
         self.assertIn("Choose automatically", await self.page("/dashboard/accounts"))
         await self.fetch(fix, "POST", {"account": "", "csrf": csrf})
-        self.assertIsNone(self.pool_status()["fixed"])
+        self.assertIsNone(self.pool_status().fixed)
         unknown = await self.fetch(fix, "POST", {"account": "none", "csrf": csrf})
         self.assertEqual(unknown.code, 404)
 
     async def test_locked_account_is_shown_with_its_reason_and_unlocked(self) -> None:
         await self.open()
         await self.ask("[[error 429 retry=3600s times=1]] hello")
-        self.assertNotEqual(self.pool_status()["locks"], [])
+        self.assertNotEqual(self.pool_status().locks, [])
         shown = await self.page("/dashboard/accounts")
         self.assertIn("free in", shown)
         form = {"csrf": await self.csrf(), "model": ""}
         done = await self.fetch("/dashboard/accounts/codeassist-0/unlock", "POST", form)
         self.assertEqual(done.code, 303)
-        self.assertEqual(self.pool_status()["locks"], [])
+        self.assertEqual(self.pool_status().locks, [])
         self.assertIn("locks ended", await self.page(done.header("location")))
 
     async def test_account_whose_credential_is_refused_needs_attention(self) -> None:
         await self.open()
         self.assertIn("No account needs attention", await self.page("/dashboard/now"))
         await self.ask("[[error 403 times=1]] hello")
-        self.assertEqual([each["reason"] for each in self.pool_status()["locks"]], ["credential"])
+        self.assertEqual([each.reason for each in self.pool_status().locks], ["credential"])
         self.assertIn("refused its credential", await self.page("/dashboard/now"))
         self.assertIn("■ locked", await self.page("/dashboard/accounts"))
 
@@ -179,6 +178,6 @@ class PageTests(DashboardCase):
         await self.sign_in()
         self.assertIn("DEMO", await self.page("/dashboard"))
 
-    def pool_status(self) -> Any:
+    def pool_status(self) -> PoolStatus:
         assert self.gateway is not None
         return self.gateway.accounts.pool.status()

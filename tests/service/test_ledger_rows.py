@@ -6,6 +6,7 @@ from typing import Any
 
 from antigravity.config.ledger_settings import LedgerSettings
 from antigravity.interfaces.ledger import RequestQuestion
+from antigravity.interfaces.status import LedgerState
 from tests.service.account_fixture import MODEL, AccountCase
 
 
@@ -43,12 +44,12 @@ class LedgerRowTests(AccountCase):
         gateway = self.gateway
         assert gateway is not None
         await gateway.ledger.use(LedgerSettings(enabled=False))
-        self.assertEqual(gateway.ledger.status(), {"enabled": False, "problem": ""})
+        self.assertEqual(gateway.ledger.status(), LedgerState(enabled=False))
         await self.ask("hi")
         await gateway.ledger.use(LedgerSettings())
         await self.ask("hi")
         self.assertEqual(len(await self.rows()), 1)
-        self.assertTrue(gateway.ledger.status()["enabled"])
+        self.assertTrue(gateway.ledger.status().enabled)
 
     async def test_second_gateway_of_home_has_no_ledger(self) -> None:
         await self.start("one")
@@ -58,7 +59,7 @@ class LedgerRowTests(AccountCase):
         second = self.gateway
         assert second is not None
         try:
-            self.assertIn("another gateway", str(second.ledger.status()["problem"]))
+            self.assertIn("another gateway", second.ledger.status().problem)
             self.assertEqual(await self.ask("hi"), 200)
         finally:
             await second.stopService()

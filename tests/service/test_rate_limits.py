@@ -126,10 +126,10 @@ class RateLimitTests(AccountCase):
         self.assertNotIn("veiled", answer)
         for _ in range(2):
             assert self.gateway is not None
-            status: Any = self.gateway.parts.administration().status()
-            (lock,) = status["pool"]["locks"]
-            self.assertEqual((lock["account"], lock["help"]), ("codeassist-0", link))
-            self.assertTrue(590 < lock["free_in"] <= 600)
+            (lock,) = self.gateway.parts.administration().status().pool.locks
+            self.assertEqual((lock.account, lock.help), ("codeassist-0", link))
+            assert lock.free_in is not None
+            self.assertTrue(590 < lock.free_in <= 600)
             await self.stop()
             await self.run_gateway()
 
@@ -160,5 +160,4 @@ class RateLimitTests(AccountCase):
 
     def waiting(self) -> int:
         assert self.gateway is not None
-        status: Any = self.gateway.parts.administration().status()
-        return int(status["pool"]["queue"]["waiting"])
+        return self.gateway.parts.administration().status().pool.queue.waiting

@@ -155,8 +155,7 @@ class ReloadTests(TestCase):
 
     def mode(self) -> object:
         """Return the policy that is in force, as the operator sees it."""
-        pool: Any = self.gateway.parts.administration().status()["pool"]
-        return pool["mode"]
+        return self.gateway.parts.administration().status().pool.mode
 
 
 @implementer(ISelectionPolicy)

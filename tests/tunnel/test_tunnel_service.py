@@ -121,10 +121,10 @@ class TunnelFixture:
 
     @property
     def state(self) -> object:
-        return self.tunnel.status()["state"]
+        return self.tunnel.status().state
 
     def status(self, key: str) -> Any:
-        return self.tunnel.status()[key]
+        return getattr(self.tunnel.status(), key)
 
     def die(self, code: int | None = 1) -> None:
         self.run.on_end(code)

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from antigravity.config.settings import LogSettings, ProxySettings, Settings
+from antigravity.interfaces.admin_routes import AdminRoute
 from antigravity.interfaces.exchange import IExchange, IReplyStream, Reply
 from antigravity.interfaces.files import PublishedFile
 from antigravity.interfaces.protocols import IServerProtocol
@@ -247,10 +248,18 @@ def settings(log: bool = False, **proxy: Any) -> Settings:
 class WebHarness:
     """An application with a fake exchange behind it and one raw connection to it."""
 
-    def __init__(self, extra_routes: Sequence[Any] = (), log: bool = False, **proxy: Any) -> None:
+    def __init__(
+        self,
+        extra_routes: Sequence[Any] = (),
+        log: bool = False,
+        admin_routes: Sequence[AdminRoute] = (),
+        **proxy: Any,
+    ) -> None:
         self.exchange = FakeExchange()
         self.settings = settings(log, **proxy)
-        self.app = WebApp(self.exchange, protocols(), self.settings, extra_routes)
+        self.app = WebApp(
+            self.exchange, protocols(), self.settings, extra_routes, admin_routes=admin_routes
+        )
         self.clock = Clock()
         self.site = self.app.site(self.clock)
         self.connect()

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from antigravity.config.settings import Settings
 from antigravity.interfaces.mcp import IMcpEndpoint
+from antigravity.interfaces.status import McpServerStatus
 from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
 from antigravity.mcp.endpoint import Limits, McpEndpoint
 from antigravity.mcp.registry import McpRegistry
@@ -66,7 +67,7 @@ class McpEndpoints:
             endpoints |= self._vision.endpoints(settings, limits, media)
         return endpoints
 
-    def status(self) -> list[dict[str, object]]:
+    def status(self) -> list[McpServerStatus]:
         """Return the state of the other MCP servers."""
         return [] if self._federation is None else self._federation.status()
 

@@ -14,6 +14,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from antigravity.interfaces.mcp_values import Json, McpError
+from antigravity.interfaces.status import LoginStatus, McpServerStatus
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.printable import shorten
 from antigravity.logs import make_logger
@@ -111,16 +112,16 @@ class FederatedServer:
     def _end_login(self, _: None, login: ServerLogin) -> Deferred[None]:
         return login.stop()
 
-    def status(self) -> dict[str, object]:
+    def status(self) -> McpServerStatus:
         """Return the state of the server for the operator."""
-        return {
-            "name": self.name,
-            "state": self.state,
-            "reason": self.reason,
-            "revision": self._session.version if self._session is not None else "",
-            "tools": len(self.catalog.tools()),
-            "login": {"state": "none"} if self._login is None else self._login.status(),
-        }
+        return McpServerStatus(
+            self.name,
+            self.state,
+            self.reason,
+            self._session.version if self._session is not None else "",
+            len(self.catalog.tools()),
+            LoginStatus() if self._login is None else self._login.status(),
+        )
 
     async def session(self) -> RemoteSession:
         """Return the session; see :class:`.request_sender.SessionProvider`."""

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 
 from antigravity.interfaces.mcp import IMcpCatalog
+from antigravity.interfaces.status import McpServerStatus
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.logs import make_logger
 from antigravity.mcp.client.channel import Channel, Receive
@@ -95,7 +96,7 @@ class Federation:
         self.use({})
         return DeferredList(list(self._stopping))
 
-    def status(self) -> list[dict[str, object]]:
+    def status(self) -> list[McpServerStatus]:
         """Return the state of each server, for the operator."""
         return [server.status() for _, server in self._servers.values()]
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from antigravity.interfaces.status import LoginStatus
 from antigravity.ir.errors import GatewayError
 from antigravity.mcp.client.errors import LoginRequiredError, McpConnectionError
 from antigravity.oauth.access_tokens import AccessTokens
@@ -79,20 +80,20 @@ class ServerLogin:
         """
         return _Wait(self._tokens, self._clock, seconds).done
 
-    def status(self) -> dict[str, object]:
+    def status(self) -> LoginStatus:
         """Return the state of the login, for the operator."""
         grant, problem = self._tokens.grant(), self._tokens.problem()
         if grant is None:
-            return {"state": "needed" if self.is_required else "none"}
+            return LoginStatus("needed" if self.is_required else "none")
         expires_in = None if grant.expires_at is None else grant.expires_at - self._now()
         is_needed = self.is_required or bool(problem)
-        return {
-            "state": "needed" if is_needed else "active",
-            "issuer": grant.issuer,
-            "expires_in": expires_in,
-            "renews": bool(grant.refresh),
-            "missing_scopes": [each for each in grant.wanted if each not in grant.scopes],
-        }
+        return LoginStatus(
+            "needed" if is_needed else "active",
+            grant.issuer,
+            expires_in,
+            bool(grant.refresh),
+            [each for each in grant.wanted if each not in grant.scopes],
+        )
 
     def stop(self) -> Deferred[None]:
         """Return a Deferred that fires when no renewal is running any more."""

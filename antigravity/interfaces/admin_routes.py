@@ -1,0 +1,45 @@
+"""The declaration of a request of the admin API: how it is decoded, served and described."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from antigravity.ir.errors import GatewayError
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+class AdminRoute(Struct, frozen=True, kw_only=True):
+    """One request of the admin API.
+
+    ``path`` begins with ``/admin/`` and may have names of one segment each:
+    ``/admin/requests/<request_id>``.  ``summary`` is a sentence.  ``names`` says what the names
+    in the path stand for.
+
+    ``handler`` is called with each name of the path, ``query`` and ``body``, as far as the route
+    declares them, as keywords.  It returns a ``response``, or a Deferred or coroutine with one, and
+    can raise the kinds of ``errors``.
+
+    ``query`` and ``body`` are types that msgspec decodes.  ``query`` is a Struct whose fields are
+    the parameters; others are refused if it forbids unknown fields.  With ``body_optional``, an
+    empty body is ``{}``.  ``response`` is a type that msgspec encodes, or ``None`` if
+    ``media_types`` are listed: the handler then returns a ``Reply`` with one of them.
+
+    ``local_only`` refuses requests that do not come from the gateway's machine.
+    """
+
+    method: Method
+    path: str
+    summary: str
+    handler: Callable[..., object]
+    response: Any = None
+    query: type[Struct] | None = None
+    body: Any = None
+    body_optional: bool = False
+    names: Mapping[str, str] = {}
+    errors: tuple[type[GatewayError], ...] = ()
+    media_types: tuple[str, ...] = ()
+    local_only: bool = False
