@@ -37,6 +37,7 @@ from antigravity.web.admin_ledger import ledger_routes
 from antigravity.web.admission import AdmissionPolicy
 from antigravity.web.authentication import FILES_PATH, METRICS_PATH, is_dashboard
 from antigravity.web.connection.request import GatewayRequest
+from antigravity.web.documentation import DocumentationPaths
 from antigravity.web.host_policy import preflight_headers
 from antigravity.web.key_throttle import TooManyWrongKeysError
 from antigravity.web.mcp import mcp_routes
@@ -145,6 +146,8 @@ class WebApp:
             add = klein.route(path, methods=methods, endpoint=f"{PLUGIN}{number}")
             add(self._guarded_plugin(handler))
         for path, (allowed, handler) in OwnPaths(self._exchange, self._administration).paths():
+            self._route(path, allowed, handler)
+        for path, (allowed, handler) in DocumentationPaths().paths():
             self._route(path, allowed, handler)
         for path, (allowed, handler) in mcp_routes(mcp).items():
             self._route(path, allowed, handler)
