@@ -108,7 +108,11 @@ class DemoSimulator:
         endpoint = TCP4ServerEndpoint(self._reactor, 0, interface="127.0.0.1")
         self._port = port = yield endpoint.listen(site)
         self.address = f"http://127.0.0.1:{port.getHost().port}"
-        self.log.warn("DEMO: the simulator at {a} serves every model", a=self.address)
+        self.log.warn(
+            "DEMO: the simulator at {a} serves every model; if nothing else is configured, the "
+            "first account or upstream ends the demo",
+            a=self.address,
+        )
 
     @inlineCallbacks
     def stop(self) -> Any:

@@ -38,13 +38,14 @@ class FrontEnd:
         mcp: McpEndpoints,
         warmups: WarmupsOnDemand,
         control: GatewayControl,
+        dashboard: DashboardState,
     ) -> None:
         self._exchange = exchange
         self._mcp = mcp
         self._warmups = warmups
         self._control = control
         self._key_throttle = KeyThrottle()
-        self.dashboard = DashboardState(reactor)
+        self.dashboard = dashboard
         access = TunnelAccess()
         self.site = GatewaySite(reactor)
         self._tunnel_site = GatewaySite(reactor, access)
@@ -74,6 +75,7 @@ class FrontEnd:
             metrics=self._control.metrics if runtime.settings.metrics.enabled else None,
             mcp=self._mcp.endpoints(runtime.settings, registry, runtime.media),
             pages=self._pages(runtime),
+            demo=self._control.is_demo,
         )
         app.admission.key_throttle = self._key_throttle
         app.admission.on_refusal = self._control.ledger.add_refusal

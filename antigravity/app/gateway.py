@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 from twisted.application.service import Service
 from twisted.internet.defer import DeferredLock, DeferredSemaphore, inlineCallbacks
@@ -28,10 +27,12 @@ from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.metrics import GatewayMetrics
 from antigravity.app.observers import Observers
 from antigravity.app.prices import price_rules
+from antigravity.app.running_parts import EndDemo, Predecessor, RunningParts
 from antigravity.app.running_record import RunningRecord
 from antigravity.app.runtime import Configure, LoadedConfiguration, Runtime
 from antigravity.config.settings import Settings
 from antigravity.config.snapshot import Configuration
+from antigravity.dashboard.routes import DashboardState
 from antigravity.deferreds import call_in_thread
 from antigravity.exchange.background import Background
 from antigravity.exchange.service import Exchange
@@ -53,26 +54,13 @@ _COMPUTING_THREADS = 4
 _FINAL_ERRORS = 2.0
 
 
-class RunningParts(Struct):
-    """The parts of a running gateway; a reload replaces ``runtime`` and ``listener``."""
-
-    runtime: Runtime
-    exchange: Exchange
-    warmups: Warmups
-    front_end: FrontEnd
-    listener: Listener | None = None
-
-    def administration(self) -> Administration:
-        """Return the operator's interface to the current runtime."""
-        return self.front_end.administration(self.runtime)
-
-
 class Gateway(Service):
     """The whole gateway.
 
     ``source`` has the files that the settings were read from.  ``demo`` serves every model from a
     built-in simulator.  ``configure`` reads the configuration again for :meth:`reload`.  ``failed``
     is called when the gateway cannot start.  ``record`` tells commands where the gateway listens.
+    ``end_demo`` is asked at each reload of a demo; ``predecessor`` is the demo that it ended.
 
     :ivar status: the state of the configuration.
     :ivar parts: the running parts, ``None`` before the start.
@@ -92,6 +80,8 @@ class Gateway(Service):
         configure: Configure | None = None,
         failed: Callable[[BaseException], None] | None = None,
         record: RunningRecord | None = None,
+        end_demo: EndDemo | None = None,
+        predecessor: Predecessor | None = None,
     ) -> None:
         self._reactor = reactor
         self._home = home
@@ -101,6 +91,8 @@ class Gateway(Service):
         self._configure = configure
         self._failed = failed
         self._record = record
+        self._end_demo = end_demo if demo else None
+        self._predecessor = predecessor
         self._children = SequentialService()  # type: ignore[no-untyped-call]
         self._changing = DeferredLock()
         self._demo = DemoSimulator(reactor) if demo else None
@@ -179,6 +171,20 @@ class Gateway(Service):
             yield self.status.record()
         self.log.info("the gateway has stopped")
 
+    def predecessor(self) -> Predecessor:
+        """Return what a successor takes over from this running gateway."""
+        assert self.parts is not None
+        assert self.parts.listener is not None
+        front_end = self.parts.front_end
+        return Predecessor(self.parts.listener, front_end.site, front_end.dashboard)
+
+    def retire(self, grace: float) -> None:
+        """Leave ports and record to a successor; running requests get ``grace`` seconds."""
+        self.drain.grace = min(self.drain.grace, grace)
+        self._record = self._end_demo = None
+        if self.parts is not None and self.parts.front_end.site.successor is not None:
+            self.parts.listener = None
+
     def stop_waiting(self) -> None:
         """Stop waiting for running requests while the gateway stops."""
         self.drain.stop_waiting()
@@ -212,7 +218,9 @@ class Gateway(Service):
         warmups = Warmups(reactor, self._state_home, self.accounts, exchange.warm_up)
         warmups.use(runtime.settings)
         mcp = McpEndpoints(reactor, self._home, self.drain, self.transport, exchange.ask)
-        front_end = FrontEnd(reactor, self._home, exchange, mcp, warmups.on_demand, self)
+        old = self._predecessor
+        dashboard = DashboardState(reactor) if old is None else old.dashboard
+        front_end = FrontEnd(reactor, self._home, exchange, mcp, warmups.on_demand, self, dashboard)
         self.parts = parts = RunningParts(runtime, exchange, warmups, front_end)
         add(Closing(lambda: parts.runtime.stop()))
         add(self.accounts.quotas)
@@ -224,7 +232,11 @@ class Gateway(Service):
         add(Closing(mcp.stop))
         add(self.drain)
         add(Closing(partial(self._stop_listening, parts)))
-        parts.listener = yield self._listen(front_end, runtime.settings)
+        if old is not None and old.listener.serves(runtime.settings.proxy):
+            old.site.hand_over(front_end.site)
+            parts.listener = old.listener
+        else:
+            parts.listener = yield self._listen(front_end, runtime.settings)
         yield self._announce(parts)
         front_end.tunnel.use(runtime.settings)
         add(warmups.scheduler)
@@ -303,7 +315,11 @@ class Gateway(Service):
         if self._configure is None or not self.running or parts is None:
             return
         old, old_listener = parts.runtime, parts.listener
-        new = self._build(self._configure(self.status.source))
+        configuration = self._configure(self.status.source)
+        if self._end_demo is not None and (ended := self._end_demo(configuration)) is not None:
+            yield ended
+            return
+        new = self._build(configuration)
         moved = endpoint_strings(new.settings.proxy) != endpoint_strings(old.settings.proxy)
         listener = old_listener
         try:

@@ -15,8 +15,10 @@ from txaio import tx as txaio
 
 from antigravity.accounts.files import AccountFiles
 from antigravity.app.gateway import Gateway
+from antigravity.app.running_parts import Predecessor
 from antigravity.app.running_record import RunningRecord
 from antigravity.app.runtime import LoadedConfiguration
+from antigravity.app.succession import CurrentGateway
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.file_watcher import FileWatcher, watched_files
 from antigravity.config.home import FILE_NAME, find_home, prepare_home
@@ -135,29 +137,47 @@ def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
         file=str(reader.file),
         mode=effective_auth_mode(settings.proxy),
     )
-    gateway = Gateway(
+    services = _Process(loop, getattr(options, "parent", None) or {})
+    record = RunningRecord(loop, reader.home, reader.file)
+
+    def build(successor: LoadedConfiguration, predecessor: Predecessor) -> Gateway:
+        return Gateway(
+            loop,
+            successor.settings,
+            reader.home,
+            successor.plugins,
+            source=successor.source,
+            configure=reader.read,
+            record=record,
+            predecessor=predecessor,
+        )
+
+    has_accounts = partial(_has_accounts, reader.home)
+    current = CurrentGateway(loop, services, build, has_accounts)
+    demo = _wants_demo(options, settings, reader.home)
+    gateway = current.gateway = Gateway(
         loop,
         settings,
         reader.home,
         configured.plugins,
         source=configured.source,
-        demo=_wants_demo(options, settings, reader.home),
+        demo=demo,
         configure=reader.read,
         failed=partial(_cannot_start, loop, ExitCode()),
-        record=RunningRecord(loop, reader.home, reader.file),
+        record=record,
+        end_demo=None if has_accounts(settings) else current.end_demo,
     )
-    services = _Process(loop, getattr(options, "parent", None) or {})
     gateway.setServiceParent(services)  # type: ignore[no-untyped-call]
     watcher = FileWatcher(
         loop,
-        lambda: watched_files(reader.home, reader.file, gateway.settings),
-        partial(_reload, gateway),
+        lambda: watched_files(reader.home, reader.file, current.gateway.settings),
+        partial(_reload, current),
     )
     watcher.setServiceParent(services)  # type: ignore[no-untyped-call]
-    interpreter = Interpreter(loop, gateway)
+    interpreter = Interpreter(loop, current)
     interpreter.setServiceParent(services)  # type: ignore[no-untyped-call]
-    loop.addSystemEventTrigger("before", "startup", _reload_on_hangup, loop, gateway)
-    loop.addSystemEventTrigger("before", "shutdown", _second_signal_stops, loop, gateway)
+    loop.addSystemEventTrigger("before", "startup", _reload_on_hangup, loop, current)
+    loop.addSystemEventTrigger("before", "shutdown", _second_signal_stops, loop, current)
     return services
 
 
@@ -166,11 +186,17 @@ def _wants_demo(options: Mapping[str, Any], settings: Settings, home: Path) -> b
         return True
     if not options["demo-if-empty"]:
         return False
-    records, _ = AccountFiles(home).load()
-    if settings.upstreams or records or settings.proxy.zai.enabled:
+    if _has_accounts(home, settings):
         return False
     log.warn("neither an upstream nor an account is configured: running the demo")
     return True
+
+
+def _has_accounts(home: Path, settings: Settings) -> bool:
+    """Return whether an account or an upstream is configured."""
+    if settings.upstreams or settings.proxy.zai.enabled:
+        return True
+    return bool(AccountFiles(home).load()[0])
 
 
 def _cannot_start(reactor: Any, exit_code: ExitCode, error: BaseException) -> None:
@@ -189,7 +215,7 @@ def _stop(reactor: Any) -> None:
         reactor.stop()
 
 
-def _reload(gateway: Gateway) -> Any:
+def _reload(gateway: CurrentGateway) -> Any:
     """Reload; if that fails, log the reason and keep the old configuration."""
 
     def failed(failure: Failure) -> None:
@@ -203,16 +229,16 @@ def _reload(gateway: Gateway) -> Any:
     return gateway.reload().addErrback(failed)
 
 
-def _reload_on_hangup(reactor: Any, gateway: Gateway) -> None:
+def _reload_on_hangup(reactor: Any, gateway: CurrentGateway) -> None:
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(_reload, gateway))
 
 
-def _second_signal_stops(reactor: Any, gateway: Gateway) -> None:
+def _second_signal_stops(reactor: Any, current: CurrentGateway) -> None:
     """Stop waiting for running requests at the next signal."""
 
     def stop_waiting(number: int, frame: object) -> None:
-        reactor.callFromThread(gateway.stop_waiting)
+        reactor.callFromThread(current.gateway.stop_waiting)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_waiting)

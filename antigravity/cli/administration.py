@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import click
@@ -22,6 +22,12 @@ from antigravity.cli.invocation import Invocation, command_options, table
 from antigravity.cli.mcp_servers import describe_login
 from antigravity.config.settings import ProxySettings
 
+#: What people see first as long as a demo runs.
+DEMO: Final = (
+    "DEMO: a built-in simulator answers every request. "
+    "Add an account with 'antigravity accounts add' to end it."
+)
+
 
 @click.command()
 @command_options
@@ -38,7 +44,8 @@ def status(invocation: Invocation) -> None:
         f"{pool['queue']['waiting']} waiting, {len(pool['locks'])} locked"
     )
     heads = ("ACCOUNT", "UPSTREAM", "RUNNING", "CONVERSATIONS")
-    lines = [summary, table(heads, rows) if rows else "There are no accounts."]
+    demo = [DEMO] if data["demo"] else []
+    lines = [*demo, summary, table(heads, rows) if rows else "There are no accounts."]
     if pool["locks"]:
         columns = ("LOCKED", "UPSTREAM", "MODEL", "REASON", "UNTIL")
         lines += ["", table(columns, [_locked(each) for each in pool["locks"]])]

@@ -25,6 +25,7 @@ from antigravity.config.home import FILE_NAME, open_to_others
 from antigravity.config.last_run import read_last_run
 from antigravity.config.mcp_settings import McpSettings
 from antigravity.config.replacement_checks import check_start
+from antigravity.config.running_gateway import find_running_gateway
 from antigravity.config.settings import ProxySettings, Settings, TunnelSettings
 from antigravity.config.snapshot import Configuration
 from antigravity.oauth.grants import GrantFile, stored_names
@@ -250,6 +251,11 @@ def gateway_findings(proxy: ProxySettings, home: Path) -> Iterator[Finding]:
     else:
         if isinstance(answer, dict) and answer.get("status") == "ok":
             yield Finding("gateway", "ok", f"it runs at {address}")
+            record = find_running_gateway(home)
+            if record is not None and record.demo:
+                detail = "DEMO: a built-in simulator answers every request"
+                remedy = "add an account with 'antigravity accounts add': that ends the demo"
+                yield Finding("demo", "warning", detail, remedy)
             return
         reason = f"{address} is not an antigravity gateway"
     yield Finding(

@@ -47,6 +47,7 @@ from antigravity.web.request import head_of, pop_body
 from antigravity.web.request_head import RequestHead
 from antigravity.web.resource import Endpoint, GatewayResource
 from antigravity.web.responses import (
+    DEMO_HEADERS,
     abort_connection,
     is_closed,
     set_common_headers,
@@ -79,6 +80,7 @@ class WebApp:
     :param mcp: the MCP endpoints by path.
     :param pages: the dashboard, if it is on.
     :param admin_routes: routes of the admin API besides the gateway's own.
+    :param demo: whether a simulator serves every model, which each response then says.
     :ivar admin: the admin API.
     """
 
@@ -97,6 +99,7 @@ class WebApp:
         mcp: Mapping[str, IMcpEndpoint] | None = None,
         pages: Pages | None = None,
         admin_routes: Sequence[AdminRoute] = (),
+        demo: bool = False,
     ) -> None:
         self.admission = AdmissionPolicy(protocols, settings, hostname)
         self._exchange = exchange
@@ -105,6 +108,7 @@ class WebApp:
         self._metrics = metrics
         self._pages = pages
         self._declared = admin_routes
+        self._is_demo = demo
         self._klein = klein = Klein()
         self._endpoints: dict[str, Endpoint] = {}
         self._routes = list(shared_routes(protocols))
@@ -145,7 +149,8 @@ class WebApp:
             methods = [method] if method not in ("*", "ANY") else None
             add = klein.route(path, methods=methods, endpoint=f"{PLUGIN}{number}")
             add(self._guarded_plugin(handler))
-        for path, (allowed, handler) in OwnPaths(self._exchange, self._administration).paths():
+        own_paths = OwnPaths(self._exchange, self._administration, demo=self._is_demo)
+        for path, (allowed, handler) in own_paths.paths():
             self._route(path, allowed, handler)
         for path, (allowed, handler) in DocumentationPaths().paths():
             self._route(path, allowed, handler)
@@ -239,6 +244,8 @@ class WebApp:
                 self.admission.admit(head)
         finally:
             set_common_headers(request, head)
+            if self._is_demo:
+                set_headers(request, DEMO_HEADERS)
 
     def _for_operator(self, handler: _Handler) -> _Handler:
         """Check the operator's key whatever the path was: it may have been corrected."""

@@ -54,6 +54,10 @@ class Listener(Service):
         self.ports: list[IListeningPort] = []
         self.addresses: tuple[str, ...] = ()
 
+    def serves(self, proxy: ProxySettings) -> bool:
+        """Return whether the ports are those of ``proxy``."""
+        return endpoint_strings(self._proxy) == endpoint_strings(proxy)
+
     @inlineCallbacks
     def listen(self) -> Any:
         """Return a Deferred that fires when all ports are open.

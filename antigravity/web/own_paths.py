@@ -33,6 +33,9 @@ The documentation is at /docs/.
 """.encode()
 
 
+_DEMO_MESSAGE: Final = "DEMO: a built-in simulator serves every model."
+
+
 class DetectRequest(msgspec.Struct, frozen=True):
     """The body of ``POST /v1/models/detect``."""
 
@@ -42,9 +45,12 @@ class DetectRequest(msgspec.Struct, frozen=True):
 class OwnPaths:
     """The handlers of the paths that belong to no protocol and need no operator's key."""
 
-    def __init__(self, exchange: IExchange, administration: IAdministration | None) -> None:
+    def __init__(
+        self, exchange: IExchange, administration: IAdministration | None, *, demo: bool = False
+    ) -> None:
         self._exchange = exchange
         self._administration = administration
+        self._demo = demo
 
     def paths(self) -> Iterator[tuple[str, tuple[tuple[str, ...], Handler]]]:
         """Yield every path with its methods and handler."""
@@ -68,6 +74,9 @@ class OwnPaths:
         state = {"ready": ready, **self._exchange.status()}
         if self._administration is not None and not self._administration.is_current():
             state["configuration_current"] = False
+        if self._demo:
+            state["demo"] = True
+            state["message"] = _DEMO_MESSAGE
         _write_json(request, state, 200 if ready else 503)
 
     def _file(self, request: Any, name: str) -> None:

@@ -39,6 +39,10 @@ def set_headers(request: Any, headers: Headers) -> None:
             request.responseHeaders.setRawHeaders(name, [value])
 
 
+#: The headers of all responses of a demo.
+DEMO_HEADERS: Final = (("X-Antigravity-Demo", "true"),)
+
+
 def set_common_headers(request: Any, head: RequestHead) -> None:
     """Set the headers that every response has."""
     set_headers(request, common_headers(head))

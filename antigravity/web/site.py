@@ -21,6 +21,7 @@ class GatewaySite(server.Site):
     """A factory of connections to one application, which :meth:`serve` sets or replaces.
 
     :param tunnel: marks all requests as coming through the tunnel.
+    :ivar successor: the site that new connections belong to, if there is one.
     """
 
     noisy = False
@@ -34,6 +35,7 @@ class GatewaySite(server.Site):
         #: Runs long work in slices: some milliseconds in a reactor turn for all requests together.
         self.cooperator = Cooperator(scheduler=lambda call: reactor.callLater(0, call))
         self.tunnel = tunnel
+        self.successor: GatewaySite | None = None
         self.connections: set[ClientConnection] = set()
         #: What the connections over WebSocket remember, once there was one; it is theirs.
         self.socket_histories: Any = None
@@ -46,9 +48,14 @@ class GatewaySite(server.Site):
         self.resource = resource
         self.admission = admission
 
+    def hand_over(self, successor: GatewaySite) -> None:
+        """Leave the open ports, and all new connections, to another site."""
+        self.successor = successor
+        successor.startFactory()
+
     def buildProtocol(self, addr: Any) -> Any:
         """Return a :class:`ClientConnection`."""
-        return ClientConnection(self)
+        return ClientConnection(self.successor or self)
 
     def startFactory(self) -> None:
         """Accept connections, because the first port is open."""
@@ -56,6 +63,8 @@ class GatewaySite(server.Site):
 
     def stopFactory(self) -> None:
         """Close each connection after its current request, because the last port is closed."""
+        if self.successor is not None:
+            self.successor.stopFactory()
         self.is_closing = True
         for connection in list(self.connections):
             connection.close_if_idle()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from antigravity.config.running_gateway import find_running_gateway
 from antigravity.simulator.service import Simulator
 
 
@@ -59,3 +61,11 @@ def configure(tmp_path: Path, text: str) -> Path:
     file.write_text(text)
     file.chmod(0o600)
     return file
+
+
+def wait_for_record(home: Path) -> None:
+    """Wait until a gateway that listens has said so in its home."""
+    deadline = time.monotonic() + 20
+    while find_running_gateway(home) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -11,7 +11,7 @@ import pytest
 
 from antigravity.config.running_gateway import record_path
 from antigravity.version import VERSION
-from tests.cli.builders import Run
+from tests.cli.builders import Run, wait_for_record
 from tests.support.gateway_process import get, running
 
 
@@ -20,6 +20,7 @@ def test_commands_find_the_gateway_on_any_port(run: Run, tmp_path: Path) -> None
     command = [sys.executable, "-m", "antigravity", "serve", "--port", "0", "--demo"]
     with running(command, home, tmp_path) as server:
         address = server.address()
+        wait_for_record(tmp_path / "home")
         assert json.loads(get(f"{address}/healthz"))["status"] == "ok"
         assert json.loads(record_path(home).read_bytes())["addresses"] == [address]
         assert run("status", "--json").json["demo"] is True
