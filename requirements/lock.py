@@ -28,7 +28,6 @@ FILES: dict[str, tuple[tuple[str, ...] | None, str | None]] = {
     "run": ((), "test"),
     "mp3": (("mp3",), "test"),
     "postgres": (("postgres",), "test"),
-    "docs": (("docs",), None),
     "previous": (None, None),
     "lock": (None, None),
 }

@@ -29,6 +29,8 @@ class CredentialStore:
     :param marks: the marks of accounts by id, see ``Credential.mark``.
     :ivar upstreams: the enabled upstreams, configured and implied ones.
     :ivar problems: warnings about unused accounts and upstreams without credentials.
+    :ivar records: all accounts, also those that are not used.
+    :ivar unused: why an account cannot be used, by its id; those that are disabled are not in it.
     """
 
     def __init__(
@@ -39,6 +41,8 @@ class CredentialStore:
     ) -> None:
         every = all_upstreams(settings, records)
         problems: list[Problem] = []
+        self.records = tuple(records)
+        self.unused: dict[str, str] = {}
         found: dict[str, dict[str, Credential]] = {
             name: {c.secret: c for c in _configured(name, upstream)}
             for name, upstream in every.items()
@@ -51,7 +55,10 @@ class CredentialStore:
                     check_fit(record, name, every[name])
             except UnclearAccountError as error:
                 problems.append(account_problem(record, str(error)))
+                self.unused[record.id] = str(error)
                 continue
+            if name in every and name not in found:
+                self.unused[record.id] = f"its upstream {name} is switched off"
             if record.enabled and name in found:
                 mark = marks.get(record.id, "")
                 credential = _of_account(name, record, every[name], mark)

@@ -176,6 +176,21 @@ class AccountFiles:
         )
         return True
 
+    def switch(self, name: str, *, enabled: bool, reason: str, when: float) -> AccountRecord:
+        """Enable an account, which also ends its locks, or disable it with ``reason``.
+
+        :param name: its id or label, or the beginning of its id.
+        :raises AccountError: if there is no such account, or its file cannot be written.
+        """
+        record = msgspec.structs.replace(
+            self.find(name),
+            enabled=enabled,
+            disabled_reason="" if enabled else reason,
+            disabled_at=0.0 if enabled else when,
+        )
+        self.save(record)
+        return record
+
     def has(self, identifier: str) -> bool:
         """Return whether there is a file for that id, valid or not."""
         return bool(_ID.fullmatch(identifier)) and self._path(identifier).exists()

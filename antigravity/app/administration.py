@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from antigravity.accounts.lookup import find_account
-from antigravity.app.accounts import AccountServices
+from antigravity.app.account_control import AccountControl, AccountsOwner
 from antigravity.app.configuration_status import ConfigurationStatus
 from antigravity.app.home_ledger import HomeLedger
 from antigravity.app.mcp.endpoints import McpEndpoints
@@ -35,7 +35,7 @@ from antigravity.version import VERSION
 from antigravity.warmup.on_demand import WarmupsOnDemand
 
 
-class GatewayControl(Protocol):
+class GatewayControl(AccountsOwner, Protocol):
     """A gateway as its operator controls it: requests, configuration, and what was learned."""
 
     drain: Drain
@@ -43,14 +43,6 @@ class GatewayControl(Protocol):
     refusals: LearnedRefusals
     ledger: HomeLedger
     metrics: GatewayMetrics
-    accounts: AccountServices
-
-    @property
-    def is_demo(self) -> bool:
-        """Whether a simulator serves every model."""
-
-    def reload(self) -> Deferred[None]:
-        """Read the configuration again; the Deferred fires when it is in force."""
 
 
 @implementer(IAdministration)
@@ -64,12 +56,14 @@ class Administration:
         warmups: WarmupsOnDemand,
         mcp: McpEndpoints,
         control: GatewayControl,
+        accounts: AccountControl,
     ) -> None:
         self._snapshot = snapshot
         self._tunnel = tunnel
         self._warmups = warmups
         self._mcp = mcp
         self._control = control
+        self.accounts = accounts
 
     def status(self) -> GatewayStatus:
         """Return the state of the gateway and of its accounts."""

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from antigravity.app.account_control import AccountControl
 from antigravity.app.administration import Administration, GatewayControl
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.runtime import Runtime
@@ -44,6 +45,7 @@ class FrontEnd:
         self._mcp = mcp
         self._warmups = warmups
         self._control = control
+        self._accounts = AccountControl(reactor, home, control)
         self._key_throttle = KeyThrottle()
         self.dashboard = dashboard
         access = TunnelAccess()
@@ -55,7 +57,12 @@ class FrontEnd:
     def administration(self, runtime: Runtime) -> Administration:
         """Return the operator's view of ``runtime``."""
         return Administration(
-            runtime.snapshot, self.tunnel, self._warmups, self._mcp, self._control
+            runtime.snapshot,
+            self.tunnel,
+            self._warmups,
+            self._mcp,
+            self._control,
+            self._accounts,
         )
 
     def build_app(self, runtime: Runtime) -> WebApp:

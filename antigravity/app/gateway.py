@@ -129,6 +129,12 @@ class Gateway(Service):
         return self._demo is not None
 
     @property
+    def runtime(self) -> Runtime:
+        """What was built from the configuration in force; there is none before the start."""
+        assert self.parts is not None
+        return self.parts.runtime
+
+    @property
     def settings(self) -> Settings:
         """The settings in force."""
         return self._first.settings if self.parts is None else self.parts.runtime.settings

@@ -11,15 +11,15 @@ import click
 from msgspec import structs
 
 from antigravity.accounts.account_parser import SkippedItem, kind_of, parse_accounts
+from antigravity.accounts.account_saver import AccountSaver, check_kind
 from antigravity.accounts.files import AccountError
 from antigravity.accounts.records import ACCOUNT_KINDS, AccountRecord
 from antigravity.accounts.registration import RegisteredAccount
 from antigravity.accounts.upstreams import UnclearAccountError
-from antigravity.cli.account_saver import AccountSaver, check_kind
 from antigravity.cli.account_view import state, view
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.config.secret import Secret
-from antigravity.config.settings import UpstreamSettings
+from antigravity.config.settings import Settings, UpstreamSettings
 
 _ONE_KEY: Final = "For a single key, name its KIND: 'antigravity accounts add gemini_api'."
 
@@ -82,10 +82,16 @@ def add(
         )
         for account in found.accounts
     ]
-    saver = AccountSaver(invocation, settings)
+    saver = saver_for(invocation, settings)
     saved, skipped = save_all(saver, fresh, quiet=invocation.as_json)
     lines = () if fresh or found.skipped else (_ONE_KEY,)
     report(invocation, saver, saved, [*found.skipped, *skipped], lines=lines)
+
+
+def saver_for(invocation: Invocation, settings: Settings) -> AccountSaver:
+    """Return the writer of accounts for a command."""
+    with_file = invocation.config_file is None
+    return AccountSaver(invocation.home, settings, note, with_file=with_file)
 
 
 def save_all(
@@ -165,7 +171,7 @@ def _line(registered: RegisteredAccount) -> str:
 def _add_one(invocation: Invocation, record: AccountRecord, secret: str | None) -> None:
     settings = invocation.configuration().settings
     check_kind(record.kind, settings.upstreams)
-    saver = AccountSaver(invocation, settings)
+    saver = saver_for(invocation, settings)
     given = structs.replace(record, secret=Secret(_read_secret(secret, record.kind)))
     try:
         registered = saver.save(saver.with_upstream(given))

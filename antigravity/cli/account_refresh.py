@@ -18,14 +18,14 @@ from antigravity.accounts.known_quotas import KnownQuotas
 from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.accounts.quota_monitor import QuotaMonitor
 from antigravity.accounts.records import AccountRecord
+from antigravity.app.account_checks import check_account
 from antigravity.app.build import build_upstreams
 from antigravity.cli.account_view import format_time
 from antigravity.cli.invocation import Invocation, command_options, note, table
 from antigravity.cli.reactor import run
 from antigravity.config.settings import Settings
-from antigravity.interfaces.quota import IQuotaSource, Quota
+from antigravity.interfaces.quota import Quota
 from antigravity.interfaces.upstreams import Credential, IUpstream
-from antigravity.ir.errors import GatewayError
 from antigravity.plugins import PluginHost
 from antigravity.transport.client import HttpTransport
 
@@ -109,20 +109,20 @@ async def _check_all(
     for upstream in upstreams.values():
         for credential in credential_store.credentials(upstream.name):
             if record := by_id.get(credential.id):
-                checks.append(await _check(monitor, upstream, credential, record))
+                checks.append(await _check(reactor, monitor, upstream, credential, record))
     return checks
 
 
 async def _check(
-    monitor: QuotaMonitor, upstream: IUpstream, credential: Credential, record: AccountRecord
+    clock: Any,
+    monitor: QuotaMonitor,
+    upstream: IUpstream,
+    credential: Credential,
+    record: AccountRecord,
 ) -> AccountCheck:
-    try:
-        if IQuotaSource.providedBy(upstream):
-            return AccountCheck(record, True, await monitor.refresh(upstream, credential))
-        await upstream.models(credential)
-        return AccountCheck(record, True)
-    except GatewayError as error:
-        return AccountCheck(record, False, error=error.message)
+    result = await check_account(clock, upstream, credential, monitor.refresh)
+    error = "" if result.error is None else result.error.message
+    return AccountCheck(record, result.error is None, result.quota, error)
 
 
 def _data(check: AccountCheck) -> dict[str, Any]:

@@ -12,13 +12,13 @@ import msgspec
 from msgspec import structs
 
 from antigravity.accounts.account_parser import SkippedItem
+from antigravity.accounts.account_saver import AccountSaver
 from antigravity.accounts.files import AccountError, AccountFiles
 from antigravity.accounts.records import AccountRecord
 from antigravity.accounts.registration import RegisteredAccount, find_registered
 from antigravity.accounts.tools_home import ToolsHome, read_tools_home
 from antigravity.accounts.upstreams import UnclearAccountError
-from antigravity.cli.account_add import report, save_all
-from antigravity.cli.account_saver import AccountSaver
+from antigravity.cli.account_add import report, save_all, saver_for
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.config.atomic import write_atomically
 from antigravity.config.display import foreign, without_password
@@ -86,7 +86,7 @@ def import_accounts(invocation: Invocation, path: Path, upstream: str, replace: 
     """
     found = read_tools_home(path.expanduser())
     settings = invocation.configuration().settings
-    saver = AccountSaver(invocation, settings)
+    saver = saver_for(invocation, settings)
     fresh: list[AccountRecord] = []
     unchanged: list[RegisteredAccount] = []
     skipped = list(found.skipped)

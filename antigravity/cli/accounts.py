@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import click
-from msgspec import structs
 
 from antigravity.accounts.files import AccountFiles
 from antigravity.cli.account_add import add
@@ -95,11 +94,7 @@ def disable(invocation: Invocation, account: str, reason: str) -> None:
 
 def _switch(invocation: Invocation, account: str, *, enabled: bool, reason: str) -> None:
     files = AccountFiles(invocation.home)
-    at = 0.0 if enabled else time.time()
-    record = structs.replace(
-        files.find(account), enabled=enabled, disabled_reason=reason, disabled_at=at
-    )
-    files.save(record)
+    record = files.switch(account, enabled=enabled, reason=reason, when=time.time())
     did = "Enabled" if enabled else "Disabled"
     invocation.show({"account": view(record)}, f"{did} {record.id}.")
 

@@ -29,6 +29,7 @@ class PageContext(Struct, frozen=True):
     """One request for a page.
 
     ``now`` is in seconds since the epoch, ``seconds`` those of the clock of the accounts.
+    ``url`` is the address at which the browser reaches the gateway, ``form`` that of a change.
     """
 
     session: Session
@@ -37,6 +38,8 @@ class PageContext(Struct, frozen=True):
     ledger: ILedger
     now: float
     seconds: float
+    url: str = ""
+    form: Mapping[str, str] = {}
 
     def read(self, kind: type[T]) -> T:
         """Return the query as a ``kind``; empty fields of forms count as absent.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from antigravity.dashboard.account_rows import account_rows, is_urgent
+from antigravity.dashboard.accounts_page import is_urgent
 from antigravity.dashboard.address import request_list
 from antigravity.dashboard.context import Page, PageContext
+from antigravity.interfaces.account_control import IAccountControl
 from antigravity.interfaces.ledger import UsageQuestion, UsageReport
 from antigravity.ir.errors import GatewayError
 
@@ -27,6 +28,7 @@ async def build_panel(context: PageContext) -> Page:
 
 async def _values(context: PageContext) -> dict[str, Any]:
     status = context.administration.status()
+    control: IAccountControl = context.administration.accounts
     recent: UsageReport | None = None
     today: UsageReport | None = None
     problem = ""
@@ -44,7 +46,7 @@ async def _values(context: PageContext) -> dict[str, Any]:
         "minutes": RECENT / 60,
         "today": today,
         "problem": problem,
-        "accounts": [each for each in account_rows(status, context.seconds) if is_urgent(each)],
+        "accounts": [each for each in control.accounts().accounts if is_urgent(each)],
         "configuration_problem": status.configuration.problem,
         "ledger_problem": status.ledger.problem,
         "link": request_list,

@@ -21,17 +21,31 @@ MAX_IDLE: Final = 2 * 3600.0
 LINK_AGE: Final = 60.0
 
 
+class Notice(Struct, frozen=True):
+    """The result of a change; ``is_problem`` says that not all of it was possible."""
+
+    text: str
+    is_problem: bool = False
+
+
 class Session(Struct):
     """A browser that has signed in.
 
     ``csrf`` is the token that its changes carry.  ``principal`` is the opaque name of the admin
-    key with which it signed in: it ends when that key changes.
+    key with which it signed in: it ends when that key changes.  ``notice`` is the result of the
+    last change, for the next page.
     """
 
     principal: str
     csrf: str
     started: float
     used: float
+    notice: Notice | None = None
+
+    def take_notice(self) -> Notice | None:
+        """Return the result of the last change once."""
+        notice, self.notice = self.notice, None
+        return notice
 
     def permits(self, csrf: str) -> bool:
         """Return whether ``csrf`` is this session's token."""

@@ -5,25 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import parse_qs, urlencode
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from antigravity.dashboard import (
+    account_actions,
+    account_forms,
     accounts_page,
     now_page,
     request_page,
     requests_page,
     usage_page,
 )
+from antigravity.dashboard.account_actions import ACCOUNTS
 from antigravity.dashboard.context import Page, PageContext
 from antigravity.dashboard.files import static_files
 from antigravity.dashboard.live import MAX_STREAMS, LiveStream
 from antigravity.dashboard.renderer import render
 from antigravity.dashboard.replies import Headers, html, redirect, static, write
 from antigravity.dashboard.routes import DashboardState
-from antigravity.dashboard.sessions import MAX_AGE, Session
+from antigravity.dashboard.sessions import MAX_AGE, Notice, Session
 from antigravity.dashboard.texts import text
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.administration import IAdministration
@@ -47,9 +50,14 @@ COOKIE: Final = "antigravity_dashboard"
 _SIGN_IN: Final = f"{DASHBOARD_PATH}/sign-in"
 _MOST_FIELDS: Final = 50
 #: What the layout of every page needs.
-_COMMON: Final[Mapping[str, Any]] = {"page": "", "session": None}
+_COMMON: Final[Mapping[str, Any]] = {"page": "", "session": None, "notice": None}
 
 Build = Callable[[PageContext], Coroutine[Any, Any, Page]]
+#: Changes something; ``None`` leads to the page that shows it.
+Change = (
+    Callable[[PageContext], Coroutine[Any, Any, Page | None]]
+    | Callable[[PageContext], Coroutine[Any, Any, None]]
+)
 
 
 class DashboardSite:
@@ -101,21 +109,52 @@ class DashboardSite:
 
     # -- changes --
 
-    def unlock_account(self, request: Any, account: str) -> None:
-        """End the locks of an account, for the model of the form or for all."""
-        form = self._read_change(request)
-        done = self._administration.unlock_account(account, form.get("model", ""))
-        self._to_accounts(request, text("accounts.unlocked", number=done.unlocked))
-
-    def fix_account(self, request: Any) -> None:
+    def fix_account(self, request: Any) -> Deferred[None]:
         """Use one account for every request that it can serve, or the policy again."""
-        account = self._read_change(request).get("account", "")
-        pool = self._administration.status().pool
-        if account and account not in {each.id for each in pool.accounts}:
-            raise NotFoundError(f"The account {account[:100]!r} does not exist.")
-        self._administration.fix_account(account or None)
-        name = "accounts.fixed_now" if account else "accounts.automatic_now"
-        self._to_accounts(request, text(name))
+        return self._change(request, account_actions.fix, ACCOUNTS)
+
+    def refresh_accounts(self, request: Any) -> Deferred[None]:
+        """Check all accounts, and fetch their quotas."""
+        return self._change(request, account_actions.refresh, ACCOUNTS)
+
+    def change_account(self, request: Any, account: str, action: str) -> Deferred[None]:
+        """Change one account."""
+        change = account_actions.ACTIONS.get(action)
+        if change is None:
+            raise NotFoundError("There is no such change of accounts.")
+        return self._change(request, lambda context: change(context, account), ACCOUNTS)
+
+    def remove_account(self, request: Any, account: str) -> Deferred[None]:
+        """Ask whether to remove an account, or remove it."""
+        if head_of(request).method == "POST":
+            return self.change_account(request, account, "remove")
+        return self._show(request, lambda context: account_forms.build_remove(context, account))
+
+    def add_account(self, request: Any) -> Deferred[None]:
+        """Show the form for a new account, or add one."""
+        if head_of(request).method == "POST":
+            return self._change(request, account_actions.add, ACCOUNTS)
+        return self._show(request, account_forms.build_add)
+
+    def log_in(self, request: Any) -> Deferred[None]:
+        """Begin to log in at a provider."""
+        return self._change(request, account_actions.log_in, ACCOUNTS)
+
+    def finish_login(self, request: Any, login: str) -> Deferred[None]:
+        """Add the account of a login whose address was pasted."""
+        return self._change(
+            request, lambda context: account_actions.finish_login(context, login), ACCOUNTS
+        )
+
+    def logged_in(self, request: Any) -> Deferred[None]:
+        """Add the account of a login from which the browser returns.
+
+        It has no session then, because it comes from another site; its secret is the login's.
+        """
+        _require_get(request)
+        query = urlencode(head_of(request).query)
+        done = Deferred.fromCoroutine(account_forms.build_logged_in(self._administration, query))
+        return done.addCallback(lambda page: self._render(request, page))
 
     # -- sessions --
 
@@ -196,14 +235,31 @@ class DashboardSite:
             return self._render(request, Page("sign_in.html", values))
         made = Deferred.fromCoroutine(build(self._context(request, session)))
         made.addErrback(_problem_page, session)
-        return made.addCallback(lambda page: self._render(request, page, session))
+        return made.addCallback(
+            lambda page: self._render(request, page, session, session.take_notice())
+        )
 
     def _show_part(self, request: Any, build: Build) -> Deferred[None]:
         session = self._require_session(request)
         made = Deferred.fromCoroutine(build(self._context(request, session)))
         return made.addCallback(lambda page: self._render(request, page, session))
 
-    def _context(self, request: Any, session: Session) -> PageContext:
+    def _change(self, request: Any, change: Change, address: str) -> Deferred[None]:
+        """Change something as a form demands, and show the page it returns, or ``address``."""
+        session = self._require_session(request)
+        context = self._context(request, session, self._read_change(request))
+
+        def show(page: Page | None) -> Deferred[None] | None:
+            if page is not None:
+                return self._render(request, page, session)
+            write(redirect(address), request)
+            return None
+
+        done = Deferred.fromCoroutine(change(context))
+        done.addErrback(_problem_page, session)
+        return done.addCallback(show)
+
+    def _context(self, request: Any, session: Session, form: Mapping[str, str] = {}) -> PageContext:
         return PageContext(
             session,
             head_of(request).query,
@@ -211,12 +267,29 @@ class DashboardSite:
             self._ledger,
             time.time(),
             self._state.clock.seconds(),
+            self._url(request),
+            form,
         )
 
-    def _render(self, request: Any, page: Page, session: Session | None = None) -> Deferred[None]:
+    def _url(self, request: Any) -> str:
+        """Return the address at which the browser reaches the gateway."""
         head = head_of(request)
-        url = self._host_policy.base_url(head.host, head.headers, request.isSecure())
-        values = {**_COMMON, "session": session, "url": url, **page.values}
+        return self._host_policy.base_url(head.host, head.headers, request.isSecure())
+
+    def _render(
+        self,
+        request: Any,
+        page: Page,
+        session: Session | None = None,
+        notice: Notice | None = None,
+    ) -> Deferred[None]:
+        values = {
+            **_COMMON,
+            "session": session,
+            "notice": notice,
+            "url": self._url(request),
+            **page.values,
+        }
         made = self._make(page.template, values, page.status, page.headers)
         return made.addCallback(write, request)
 
@@ -262,9 +335,6 @@ class DashboardSite:
             "problem": "" if is_off else problem,
             "is_off": is_off,
         }
-
-    def _to_accounts(self, request: Any, done: str) -> None:
-        write(redirect(f"{DASHBOARD_PATH}/accounts?done={quote(done)}"), request)
 
 
 def _problem_page(failure: Failure, session: Session) -> Page:

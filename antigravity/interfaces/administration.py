@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 from twisted.internet.defer import Deferred
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 from antigravity.interfaces.status import GatewayStatus, TunnelStatus
 
@@ -124,6 +124,8 @@ class WarmupReport(Struct, frozen=True):
 
 class IAdministration(Interface):
     """Shows and changes the state of a gateway.  No result has a secret."""
+
+    accounts = Attribute("The accounts, an ``IAccountControl``.")
 
     def status() -> GatewayStatus:
         """Return accounts (masked), locks, bindings, quotas, queue, requests, configuration."""

@@ -32,12 +32,12 @@ from antigravity.ir.errors import (
 from antigravity.ir.json_text import SMALL, clean_json
 from antigravity.logs import make_logger
 from antigravity.web.admin import AdminRequests
+from antigravity.web.admin_accounts import AccountRequests
 from antigravity.web.admin_api import AdminApi
 from antigravity.web.admin_ledger import ledger_routes
 from antigravity.web.admission import AdmissionPolicy
 from antigravity.web.authentication import FILES_PATH, METRICS_PATH, is_dashboard
 from antigravity.web.connection.request import GatewayRequest
-from antigravity.web.documentation import DocumentationPaths
 from antigravity.web.host_policy import preflight_headers
 from antigravity.web.key_throttle import TooManyWrongKeysError
 from antigravity.web.mcp import mcp_routes
@@ -152,8 +152,6 @@ class WebApp:
         own_paths = OwnPaths(self._exchange, self._administration, demo=self._is_demo)
         for path, (allowed, handler) in own_paths.paths():
             self._route(path, allowed, handler)
-        for path, (allowed, handler) in DocumentationPaths().paths():
-            self._route(path, allowed, handler)
         for path, (allowed, handler) in mcp_routes(mcp).items():
             self._route(path, allowed, handler)
             for rule in klein.url_map.iter_rules(path):
@@ -182,6 +180,7 @@ class WebApp:
                 self._administration, lambda: self.admission.key_throttle.total
             )
             yield from requests.routes()
+            yield from AccountRequests(self._administration).routes()
         if self._ledger is not None:
             yield from ledger_routes(self._ledger)
         if self._pages is not None:

@@ -214,7 +214,7 @@ def test_login_times_out(
         (
             '[upstreams.a]\nkind = "codeassist"\n[upstreams.b]\nkind = "codeassist"\n',
             [],
-            "choose one with --upstream: a, b",
+            "choose an upstream (--upstream): a, b",
         ),
         (
             '[upstreams.a]\nkind = "openai"\n',

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from antigravity.dashboard.account_rows import Lock, QuotaBar, account_rows, is_urgent
+from antigravity.dashboard.accounts_page import is_urgent
 from antigravity.dashboard.usage_page import Series, chart_data
+from antigravity.interfaces.account_control import AccountLock, AccountState, AccountView
 from antigravity.interfaces.ledger import Sums, Tokens, UsageRow
 
 
@@ -31,51 +30,18 @@ def test_chart_has_largest_groups_and_one_series_of_all_others() -> None:
     ]
 
 
-def account(name: str, **values: Any) -> dict[str, Any]:
-    return {
-        "id": name,
-        "label": "",
-        "upstream": "one",
-        "running": 0,
-        "bindings": 0,
-        "last_used": None,
-        **values,
-    }
+def account(*locks: AccountLock, state: AccountState = "limited") -> AccountView:
+    return AccountView(
+        id="a", kind="openai", upstream="one", label="", state=state, locks=list(locks)
+    )
 
 
-def lock(name: str | None, upstream: str = "one", **values: Any) -> dict[str, Any]:
-    return {
-        "account": name,
-        "upstream": upstream,
-        "model": None,
-        "reason": "quota",
-        "free_in": 5.0,
-        "help": None,
-        **values,
-    }
-
-
-def test_accounts_have_their_own_locks_quotas_and_those_of_their_upstream() -> None:
-    status = {
-        "pool": {
-            "accounts": [
-                account("a", running=1, last_used=7.0),
-                account("b"),
-                account("c", upstream="two"),
-            ],
-            "locks": [lock("a", model="m"), lock("b", reason="revoked"), lock(None, "two")],
-            "fixed": "c",
-        },
-        "quotas": [
-            {"account": "a", "model": "m", "remaining": 0.5, "free_in": 3.0},
-            {"account": "elsewhere", "model": "m", "remaining": 0.1, "free_in": None},
-        ],
-    }
-    first, second, third = account_rows(status, 10.0)
-    assert (first.state, second.state, third.state) == ("limited", "locked", "locked")
-    assert first.locks == [Lock("m", "quota", 5.0, "")]
-    assert third.locks == [Lock("", "quota", 5.0, "")]
-    assert (first.quotas, second.quotas) == ([QuotaBar("m", 0.5, 3.0)], [])
-    assert (first.ago, second.ago) == (3.0, None)
-    assert [row.is_fixed for row in (first, second, third)] == [False, False, True]
-    assert [is_urgent(row) for row in (first, second, third)] == [False, True, True]
+def test_account_needs_attention_if_it_does_not_get_free_by_itself() -> None:
+    soon = AccountLock("m", "quota", 5.0)
+    assert not is_urgent(account(soon))
+    assert is_urgent(account(soon, AccountLock("m", "failure", None)))
+    assert is_urgent(account(AccountLock("m", "credential", 5.0)))
+    assert is_urgent(account(AccountLock("m", "billing", 5.0, "https://example.org/pay")))
+    assert is_urgent(account(state="locked"))
+    assert is_urgent(account(state="unused"))
+    assert not is_urgent(account(state="disabled"))

@@ -31,6 +31,7 @@ from antigravity.simulator.errors import ApiError
 from antigravity.simulator.state import check_key
 from antigravity.tap import Options
 from antigravity.web.admin import AdminRequests
+from antigravity.web.admin_accounts import AccountRequests
 from antigravity.web.admin_api import AdminApi
 from antigravity.web.admin_ledger import ledger_routes
 from antigravity.web.authentication import Authenticator
@@ -232,6 +233,7 @@ def test_admin_requests_are_documented() -> None:
     routes = AdminApi(
         [
             *AdminRequests(administration).routes(),
+            *AccountRequests(administration).routes(),
             *ledger_routes(ledger),
             *DashboardRoutes(state, ProxySettings(), administration, ledger).admin_routes(),
         ]

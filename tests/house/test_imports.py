@@ -113,10 +113,12 @@ ALLOWED = {
         "version",
     },
     "dashboard": {
+        "config.network",
         "config.settings",
         "daemon.time_zone",
         "deferreds",
         "interfaces.admin_routes",
+        "interfaces.account_control",
         "interfaces.administration",
         "interfaces.exchange",
         "interfaces.ledger",

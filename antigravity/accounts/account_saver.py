@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec import structs
@@ -14,7 +15,6 @@ from antigravity.accounts.files import AccountError, AccountFiles
 from antigravity.accounts.records import ACCOUNT_KINDS, AccountRecord
 from antigravity.accounts.registration import RegisteredAccount, register_account
 from antigravity.accounts.upstreams import all_upstreams, check_fit, is_at, upstream_of
-from antigravity.cli.invocation import Invocation, note
 from antigravity.config.addresses import address_problem
 from antigravity.config.checks import name_problem
 from antigravity.config.errors import Problem
@@ -26,12 +26,27 @@ from antigravity.config.spelling import closest
 
 
 class AccountSaver:
-    """A writer of accounts to a home directory, which is created with the first one."""
+    """A writer of accounts to a home directory, which is created with the first one.
 
-    def __init__(self, invocation: Invocation, settings: Settings) -> None:
-        self._invocation = invocation
+    It reads and writes files, so a gateway calls it in a thread.
+
+    :param with_file: whether a new home gets a configuration file; false if it is elsewhere.
+    :param note: called with what the user should know, such as what was ignored.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        settings: Settings,
+        note: Callable[[str], object],
+        *,
+        with_file: bool = True,
+    ) -> None:
+        self._home = home
         self._settings = settings
-        self._files = AccountFiles(invocation.home)
+        self._note = note
+        self._with_file = with_file
+        self._files = AccountFiles(home)
         self._records = {record.id: record for record in self._files.load()[0]}
         self._prepared = False
 
@@ -43,14 +58,14 @@ class AccountSaver:
         """
         upstreams = self._settings.upstreams
         check_kind(fresh.kind, upstreams)
-        fresh = structs.replace(fresh, secret=_clean(fresh))
+        fresh = structs.replace(fresh, secret=self._cleaned(fresh))
         if fresh.base_url and (problem := address_problem(fresh.base_url)):
-            raise AccountError(f"--base-url: {problem}")
+            raise AccountError(f"base_url: {problem}")
         if fresh.base_url and not fresh.upstream:
             fresh = structs.replace(fresh, upstream=_upstream_at(fresh, upstreams))
         name = upstream_of(fresh, upstreams)
         if problem := name_problem(name):
-            raise AccountError(f"--upstream: {problem}")
+            raise AccountError(f"upstream: {problem}")
         return structs.replace(fresh, upstream=name)
 
     def save(self, fresh: AccountRecord) -> RegisteredAccount:
@@ -85,28 +100,26 @@ class AccountSaver:
     def _prepare(self) -> None:
         if self._prepared:
             return
-        home, with_file = self._invocation.home, self._invocation.config_file is None
-        if prepare_home(home, with_file=with_file):
-            note(f"Created {home / FILE_NAME} with a new API key for your clients.")
+        if prepare_home(self._home, with_file=self._with_file):
+            self._note(f"Created {self._home / FILE_NAME} with a new API key for your clients.")
         self._prepared = True
 
+    def _cleaned(self, record: AccountRecord) -> Secret:
+        """Return an account's secret without quotes, names and spaces around it.
 
-def _clean(record: AccountRecord) -> Secret:
-    """Return an account's secret without quotes, names and spaces around it.
-
-    :raises AccountError: if the rest is not a secret.
-    """
-    known = ACCOUNT_KINDS.get(record.kind)
-    what = known.secret_name if known else "Secret"
-    try:
-        key = clean_key(record.secret.reveal())
-    except KeyFormatError as error:
-        raise AccountError(f"the {what} {error}") from None
-    if not key:
-        raise AccountError(f"the {what} is empty")
-    if key != record.secret.reveal():
-        note(f"antigravity: ignored white space, quotes or 'Bearer' around the {what}")
-    return Secret(key)
+        :raises AccountError: if the rest is not a secret.
+        """
+        known = ACCOUNT_KINDS.get(record.kind)
+        what = known.secret_name if known else "Secret"
+        try:
+            key = clean_key(record.secret.reveal())
+        except KeyFormatError as error:
+            raise AccountError(f"the {what} {error}") from None
+        if not key:
+            raise AccountError(f"the {what} is empty")
+        if key != record.secret.reveal():
+            self._note(f"antigravity: ignored white space, quotes or 'Bearer' around the {what}")
+        return Secret(key)
 
 
 def check_kind(kind: str, upstreams: Mapping[str, UpstreamSettings]) -> None:
