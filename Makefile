@@ -22,7 +22,8 @@ READING  := test_words test_names test_imports test_architecture test_docs*
 SHARE    ?= 1/1
 
 .PHONY: run test lint types tests test-without-sdks test-failed test-newest test-clients lock-clients
-.PHONY: test-browser test-conformance test-chaos bench instructions environments prices lock clean
+.PHONY: test-browser test-conformance test-chaos bench instructions environments prices
+.PHONY: traces lock clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/twistd -n --pidfile= antigravity --port $(PORT) --demo-if-empty
@@ -100,6 +101,10 @@ bench: $(VENV)/run.stamp
 # UPDATE=1 writes the budgets.
 instructions: $(VENV)/run.stamp
 	$(BIN)/python -m bench.instructions $(if $(UPDATE),--update)
+
+# Install what traces need: the extra otel.
+traces: $(VENV)/run.stamp
+	$(BIN)/python $(INSTALL) --require-hashes --requirement requirements/otel.txt
 
 # Write the price list that ships with the gateway, from the installed genai-prices.
 prices: $(VENV)/test.stamp

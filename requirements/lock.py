@@ -28,14 +28,15 @@ FILES: dict[str, tuple[tuple[str, ...] | None, str | None]] = {
     "run": ((), "test"),
     "mp3": (("mp3",), "test"),
     "postgres": (("postgres",), "test"),
+    "otel": (("otel",), "test"),
     "previous": (None, None),
     "lock": (None, None),
 }
 #: The requirements of the clients that ``make test-clients`` runs: one environment for each.
 CLIENTS = ROOT / "tests" / "clients" / "requirements"
 CLIENT_FILES = tuple(sorted(path.stem for path in CLIENTS.glob("*.in")))
-#: Not built for every platform, so a file of its own that is installed beside another one.
-ADDITIONS = ("mp3", "postgres")
+#: Not for everyone or every platform: files of their own, that are installed beside another one.
+ADDITIONS = ("mp3", "otel", "postgres")
 
 _WANTED = "# For: "
 _TITLE = "# Exact versions with hashes, made by `make lock`: do not edit.\n"

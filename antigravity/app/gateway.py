@@ -30,6 +30,7 @@ from antigravity.app.prices import price_rules
 from antigravity.app.running_parts import EndDemo, Predecessor, RunningParts
 from antigravity.app.running_record import RunningRecord
 from antigravity.app.runtime import Configure, LoadedConfiguration, Runtime
+from antigravity.app.traces import GatewayTraces
 from antigravity.config.settings import Settings
 from antigravity.config.snapshot import Configuration
 from antigravity.dashboard.routes import DashboardState
@@ -101,6 +102,7 @@ class Gateway(Service):
         self.transport = HttpTransport(reactor, http_client=settings.proxy.http_client)
         self.background = Background(partial(call_in_thread, reactor))
         self.ledger = HomeLedger(reactor, state_home and state_home / "state")
+        self.traces = GatewayTraces(reactor)
         self._observers = Observers(self.drain, plugins, self._keep)
         self.accounts = AccountServices(reactor, state_home, self._observers)
         self.metrics = GatewayMetrics(
@@ -218,7 +220,8 @@ class Gateway(Service):
         yield self._learned.start()
         runtime = self._build(self._first)
         add(Closing(self.ledger.stop))
-        yield self._keep_ledger(runtime)
+        add(Closing(self.traces.stop))
+        yield self._keep_records(runtime)
         self.accounts.use(runtime)
         exchange = Exchange(self._exchange_services(runtime.settings), runtime.snapshot)
         warmups = Warmups(reactor, self._state_home, self.accounts, exchange.warm_up)
@@ -256,13 +259,17 @@ class Gateway(Service):
         """Keep what is known of a finished exchange."""
         self.metrics.requests.add(record)
         self.ledger.add(record)
+        if record.trace is not None:
+            self.traces.add(record)
 
-    def _keep_ledger(self, runtime: Runtime) -> Any:
-        """Keep the ledger that the configuration wants, and price with its prices."""
+    @inlineCallbacks
+    def _keep_records(self, runtime: Runtime) -> Any:
+        """Keep the ledger and the traces that the configuration wants, with its prices."""
         settings = runtime.settings
         self.metrics.old_names = settings.metrics.old_names
         self.ledger.pricer.use(price_rules(settings.prices, runtime.accounts.upstreams))
-        return self.ledger.use(settings.ledger)
+        yield self.ledger.use(settings.ledger)
+        yield self.traces.use(settings.traces)
 
     def _exchange_services(self, settings: Settings) -> Services:
         reactor, responses, images = self._reactor, settings.responses, settings.images
@@ -290,6 +297,7 @@ class Gateway(Service):
             turns=Turns(reactor),
             refusals=self.refusals,
             summaries=self._learned.summaries,
+            traces=self.traces.source,
         )
 
     def _build(self, configuration: LoadedConfiguration) -> Runtime:
@@ -342,7 +350,7 @@ class Gateway(Service):
             yield old_listener.stopService()
         yield old.stop()
         yield self._learned.use(new.settings)
-        yield self._keep_ledger(new)
+        yield self._keep_records(new)
         self.log.info("serving with the new configuration")
 
     def _use(self, runtime: Runtime, parts: RunningParts) -> None:

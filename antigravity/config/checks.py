@@ -19,6 +19,7 @@ from antigravity.config.settings import (
     effective_auth_mode,
 )
 from antigravity.config.spelling import closest
+from antigravity.config.trace_settings import trace_check
 from antigravity.config.tunnel_checks import tunnel_check
 
 #: The built-in kinds of upstreams; plugins can add more.
@@ -60,6 +61,7 @@ def cross_check(settings: Settings, known: KnownNames | None = None) -> _Found:
     yield from mcp_check(settings.mcp)
     yield from zai_mcp_check(settings.proxy.zai.mcp, settings.proxy.zai.api_key)
     yield from tunnel_check(settings.tunnel, mode=effective_auth_mode(settings.proxy))
+    yield from trace_check(settings.traces)
     yield from _fallbacks(settings)
     yield from _model_patterns(settings)
     yield from _plugins(settings.plugins)

@@ -17,6 +17,7 @@ from antigravity.config.quota_settings import (
     ScheduledWarmupSettings,
 )
 from antigravity.config.secret import Secret
+from antigravity.config.trace_settings import TraceSettings
 from antigravity.config.value_types import (
     Bytes,
     Fraction,
@@ -359,6 +360,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     log: LogSettings = LogSettings()
     ledger: LedgerSettings = LedgerSettings()
     metrics: MetricsSettings = MetricsSettings()
+    traces: TraceSettings = TraceSettings()
     prices: PriceSettings = PriceSettings()
     dashboard: DashboardSettings = DashboardSettings()
     plugins: dict[str, Any] = {}

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from msgspec.structs import replace
 
 from antigravity.exchange.log import log_exchange
+from antigravity.exchange.response_headers import Headers
 from antigravity.exchange.services import Services
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import Call
@@ -80,6 +81,9 @@ class Recorder:
         )
         if _SESSION in call.headers:
             self._read_agents(call.headers)
+        self._tracer = services.traces.tracer
+        if self._tracer is not None:
+            self.record.trace = self._tracer.begin(call.headers)
 
     def _read_agents(self, headers: Mapping[str, str]) -> None:
         """Record the ids of the client's session and of the agents in it."""
@@ -156,8 +160,17 @@ class Recorder:
                 option.client.name,
                 passed,
                 self._elapsed(),
+                span_id="" if self._tracer is None else self._tracer.new_span_id(),
             )
         )
+
+    def trace_headers(self) -> Headers:
+        """Return the headers that continue the trace in the running attempt's request."""
+        record = self.record
+        trace = record.trace
+        if trace is None or not trace.is_propagated:
+            return ()
+        return trace.headers(record.attempts[-1].span_id if record.attempts else trace.span_id)
 
     def failed(self, error: GatewayError) -> None:
         """Record that the running attempt failed."""
@@ -182,6 +195,7 @@ class Recorder:
                 ended=None,
                 status=None,
                 error=None,
+                span_id="" if self._tracer is None else self._tracer.new_span_id(),
             )
             self.record.attempts.append(repeated)
 

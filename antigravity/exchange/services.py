@@ -13,6 +13,7 @@ from antigravity.context.sealed_summary import SummarySealer
 from antigravity.exchange.background import Background
 from antigravity.exchange.streams.converted import InThread
 from antigravity.exchange.turns import Turns
+from antigravity.interfaces.traces import TraceSource
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.ir.record import ExchangeRecord
 from antigravity.routing.learned_refusals import LearnedRefusals
@@ -30,7 +31,7 @@ class Services(Struct, frozen=True):
     large requests, one at a time; ``turns`` limits the time of the event loop for small ones.
     ``refusals`` are the parameters that upstreams have refused.  ``summaries`` seals the summaries
     of conversations that clients store.  ``bound`` are the conversations whose thinking no longer
-    fits.
+    fits.  ``traces`` has the tracer, if traces are on.
     """
 
     clock: IReactorTime
@@ -49,3 +50,4 @@ class Services(Struct, frozen=True):
     refusals: LearnedRefusals
     summaries: SummarySealer
     bound: BoundThinking = field(default_factory=BoundThinking)
+    traces: TraceSource = field(default_factory=TraceSource)

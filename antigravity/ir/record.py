@@ -16,7 +16,10 @@ Outcome = Literal["running", "ok", "error", "cancelled"]
 
 
 class AttemptRecord(Struct):
-    """One attempt at one upstream; times are in seconds since the exchange began."""
+    """One attempt at one upstream; times are in seconds since the exchange began.
+
+    ``span_id`` is that of a traced exchange, as in :class:`TraceContext`.
+    """
 
     upstream: str
     model: str
@@ -27,6 +30,29 @@ class AttemptRecord(Struct):
     ended: float | None = None
     status: int | None = None
     error: str | None = None
+    span_id: str = ""
+
+
+class TraceContext(Struct, frozen=True):
+    """The place of one exchange in a distributed trace: https://www.w3.org/TR/trace-context/.
+
+    Ids are lower-case hexadecimal digits.  ``parent_id`` is the span of the client, empty if it
+    sent none.  ``state`` is the client's ``tracestate``.  ``is_propagated`` says that upstreams
+    receive the context.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_id: str = ""
+    is_sampled: bool = True
+    state: str = ""
+    is_propagated: bool = True
+
+    def headers(self, span_id: str) -> tuple[tuple[str, str], ...]:
+        """Return the headers of a request whose span is ``span_id``."""
+        parent = f"00-{self.trace_id}-{span_id}-{'01' if self.is_sampled else '00'}"
+        state = (("tracestate", self.state),) if self.state else ()
+        return (("traceparent", parent), *state)
 
 
 class RequestTimes(Struct):
@@ -62,7 +88,7 @@ class ExchangeRecord(Struct):
     ``l1; tokens=180000->120000``.  ``warnings`` lists what translation dropped or replaced.
     ``times`` says where the time went.  ``session``, ``agent`` and ``parent_agent`` are the ids
     that Claude Code gives its session and the agents in it; each agent that it starts has a new
-    one.  ``client`` is the user agent that the client sent.
+    one.  ``client`` is the user agent that the client sent.  ``trace`` is set while traces are on.
     """
 
     id: str
@@ -89,3 +115,4 @@ class ExchangeRecord(Struct):
     parent_agent: str = ""
     client: str = ""
     times: RequestTimes = field(default_factory=RequestTimes)
+    trace: TraceContext | None = None

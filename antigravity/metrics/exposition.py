@@ -20,13 +20,12 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from antigravity.ir.genai_names import operation_name
 from antigravity.metrics.requests import Histogram, Labels, RequestMetrics, RequestSums
 from antigravity.metrics.state import GatewayState
 
 _GENAI: Final = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 _OWN: Final = ("protocol", "upstream", "model")
-#: The names of operations in the conventions.
-_OPERATIONS: Final = {"generate": "chat", "embed": "embeddings"}
 
 
 def render(requests: RequestMetrics, state: GatewayState, *, old_names: bool) -> tuple[str, bytes]:
@@ -187,8 +186,7 @@ class _StateCollector(Collector):
 
 
 def _genai(labels: Labels) -> tuple[str, str, str]:
-    operation = _OPERATIONS.get(labels.operation, labels.operation)
-    return operation, labels.upstream, labels.model
+    return operation_name(labels.operation), labels.upstream, labels.model
 
 
 def _input(sums: RequestSums) -> dict[str, int]:

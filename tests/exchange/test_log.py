@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from antigravity.exchange.log import log_exchange
 from antigravity.exchange.model_name import MAX_LENGTH, check_model_name
 from antigravity.exchange.recorder import Recorder
+from antigravity.interfaces.traces import TraceSource
 from antigravity.ir.call import Call, Route
 from antigravity.ir.errors import InvalidRequestError, UpstreamError
 from antigravity.ir.record import ExchangeRecord
@@ -65,7 +66,7 @@ def test_record_is_logged_alone_unless_the_request_takes_it(
     if taken is not None:
         call = replace(call, take_record=take)
     finished: list[ExchangeRecord] = []
-    services: Any = SimpleNamespace(clock=Clock(), finished=finished.append)
+    services: Any = SimpleNamespace(clock=Clock(), finished=finished.append, traces=TraceSource())
     recorder = Recorder(services, "openai_chat", call)
     recorder.end(None, Usage(input_total=1, output=2))
     recorder.end(None, None)

@@ -122,6 +122,7 @@ def test_image_installs_hashed_versions_then_gateway() -> None:
         "--require-hashes --requirement requirements/run.txt",
         "--require-hashes --requirement requirements/mp3.txt",
         "--require-hashes --requirement requirements/postgres.txt",
+        "--require-hashes --requirement requirements/otel.txt",
         "--no-deps --no-build-isolation .",
     ]
 

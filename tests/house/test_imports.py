@@ -48,6 +48,7 @@ ALLOWED = {
     "ledger": {"deferreds", "interfaces.ledger", "ir", "logs"},
     "prices": {"ir"},
     "metrics": {"ir"},
+    "traces": {"interfaces.traces", "ir", "version"},
     "stores": {"logs", "interfaces.stores", "interfaces.files"},
     "transport": {
         "ir",

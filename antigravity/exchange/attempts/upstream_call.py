@@ -92,7 +92,8 @@ def _retry_after(delay: float) -> tuple[str, str]:
 class UpstreamCall(Struct, frozen=True):
     """The request to one option with one credential; ``headers`` are the client's.
 
-    ``socket`` says how it is sent over WebSocket, if it may be.
+    ``socket`` says how it is sent over WebSocket, if it may be.  ``trace`` has headers that
+    continue a trace, for requests that are sent without a recorder.
     """
 
     option: RoutingOption
@@ -101,6 +102,7 @@ class UpstreamCall(Struct, frozen=True):
     body: Body
     headers: Mapping[str, str] = {}
     socket: SocketUse | None = None
+    trace: Headers = ()
 
     async def send(
         self, transport: IHttpTransport, recorder: Recorder | None = None
@@ -134,8 +136,11 @@ class UpstreamCall(Struct, frozen=True):
                 recorder.enter("upstream")
             try:
                 requests = await prepared if isinstance(prepared, Deferred) else prepared
+                trace = self.trace if recorder is None else recorder.trace_headers()
                 if self.socket is not None:
                     requests = [replace(each, socket=self.socket) for each in requests]
+                elif trace:
+                    requests = [replace(r, headers=(*r.headers, *trace)) for r in requests]
                 response = await first_good(transport, upstream, client, credential, requests)
             except Refused as refused:
                 if renewing is None or not may_renew or not _renews(renewing, refused, credential):

@@ -125,7 +125,9 @@ class Embedding:
         encoded = _client(option).encode_embedding(self._request, inputs, option.target)
         known = context.recorder.record.warnings
         context.recorder.warn(tuple(dict.fromkeys((*known, *encoded.warnings))))
-        call = UpstreamCall(option, attempt.lease.credential, encoded.operation, encoded.body)
+        trace = context.recorder.trace_headers()
+        credential = attempt.lease.credential
+        call = UpstreamCall(option, credential, encoded.operation, encoded.body, trace=trace)
         response = await call.send(context.services.transport)
         body = await response.collect(RESPONSE_LIMIT)
         if not body.strip():

@@ -1,0 +1,64 @@
+"""The settings of traces, and their checks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from antigravity.config.addresses import address_problem
+from antigravity.config.errors import Problem
+from antigravity.config.paths import KeyPath
+from antigravity.config.value_types import Fraction, HeaderSecret
+
+_PACKAGES: Final = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class TraceSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[traces]``: traces of requests for OpenTelemetry, which need the extra ``otel``.
+
+    ``endpoint`` is the collector's address for traces.  ``propagate`` sends the context to
+    upstreams.
+    """
+
+    enabled: bool = False
+    endpoint: str = ""
+    headers: dict[str, HeaderSecret] = {}
+    sample_ratio: Fraction = 1.0
+    service_name: str = ""
+    propagate: bool = True
+
+
+def trace_check(traces: TraceSettings) -> Iterator[tuple[KeyPath, Problem]]:
+    """Yield each problem in ``traces``."""
+    missing = _missing_packages() if traces.enabled else []
+    if missing:
+        yield (
+            ("traces", "enabled"),
+            Problem(
+                f"traces need {' and '.join(missing)}, which the extra otel installs: "
+                "pip install 'antigravity-gateway[otel]'"
+            ),
+        )
+    problem = address_problem(traces.endpoint) if traces.endpoint else None
+    if problem is not None:
+        yield ("traces", "endpoint"), problem
+    for name, value in traces.headers.items():
+        if not _HEADER_NAME.fullmatch(name) or _UNPRINTABLE.search(value.reveal()):
+            yield ("traces", "headers", name), Problem("this is not a valid HTTP header")
+
+
+def _missing_packages() -> list[str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    missing = []
+    for package in _PACKAGES:
+        try:
+            version(package)
+        except PackageNotFoundError:
+            missing.append(package)
+    return missing

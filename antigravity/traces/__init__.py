@@ -1,0 +1,1 @@
+"""Distributed traces for OpenTelemetry: spans of requests, and their export."""
