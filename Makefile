@@ -24,6 +24,7 @@ SHARE    ?= 1/1
 .PHONY: run test lint types tests test-without-sdks test-failed test-newest test-clients lock-clients
 .PHONY: test-browser test-conformance test-chaos bench instructions environments prices
 .PHONY: traces lock clean
+.PHONY: docs wheel
 
 run: $(VENV)/run.stamp
 	$(BIN)/twistd -n --pidfile= antigravity --port $(PORT) --demo-if-empty
@@ -87,6 +88,17 @@ test-conformance: $(VENV)/test.stamp
 # Send thousands of requests to failing accounts, and a session of five hundred turns (two minutes).
 test-chaos: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -s tests/chaos $(PYTEST_OPTIONS)
+
+# Build the pages of the documentation, which the gateway serves at /docs/; warnings are errors.
+docs: $(VENV)-docs/docs.stamp
+	rm -rf antigravity/documentation
+	$(VENV)-docs/bin/sphinx-build -q -W --keep-going -d build/doctrees docs antigravity/documentation
+	rm -rf antigravity/documentation/_sources antigravity/documentation/.buildinfo \
+	  antigravity/documentation/objects.inv
+
+# Build the wheel and the source distribution, with the pages of the documentation, into dist/.
+wheel: docs $(VENV)/test.stamp
+	$(BIN)/python -m build --no-isolation --outdir dist
 
 # Open the dashboard in the system's Chromium.
 test-browser: $(VENV)/test.stamp
@@ -159,9 +171,14 @@ $(VENV)-previous/test.stamp: $(VENV)-previous/base.stamp requirements/previous.t
 	$(VENV)-previous/bin/python $(INSTALL) --require-hashes --requirement requirements/previous.txt
 	touch $@
 
+$(VENV)-docs/docs.stamp: $(VENV)-docs/base.stamp requirements/docs.txt $(SOURCES)
+	$(VENV)-docs/bin/python $(INSTALL) --require-hashes --requirement requirements/docs.txt
+	$(VENV)-docs/bin/python $(INSTALL) $(PROJECT)
+	touch $@
+
 .venv-lock/lock.stamp: .venv-lock/base.stamp requirements/lock.txt
 	.venv-lock/bin/python $(INSTALL) --require-hashes --requirement requirements/lock.txt
 	touch $@
 
 clean:
-	rm -rf .venv .venv-* $(VENV) $(VENV)-previous build dist *.egg-info
+	rm -rf .venv .venv-* $(VENV) $(VENV)-previous build dist *.egg-info antigravity/documentation

@@ -29,6 +29,7 @@ FILES: dict[str, tuple[tuple[str, ...] | None, str | None]] = {
     "mp3": (("mp3",), "test"),
     "postgres": (("postgres",), "test"),
     "otel": (("otel",), "test"),
+    "docs": (("docs",), None),
     "previous": (None, None),
     "lock": (None, None),
 }

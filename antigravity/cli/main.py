@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "accounts": "antigravity.cli.accounts:accounts",
     "config": "antigravity.cli.config:config",
     "dashboard": "antigravity.cli.dashboard:dashboard",
+    "docs": "antigravity.cli.documentation:docs",
     "doctor": "antigravity.cli.doctor:doctor",
     "explain": "antigravity.cli.administration:explain",
     "mcp": "antigravity.cli.mcp:mcp",

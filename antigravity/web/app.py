@@ -38,6 +38,7 @@ from antigravity.web.admin_ledger import ledger_routes
 from antigravity.web.admission import AdmissionPolicy
 from antigravity.web.authentication import FILES_PATH, METRICS_PATH, is_dashboard
 from antigravity.web.connection.request import GatewayRequest
+from antigravity.web.documentation import DocumentationPaths
 from antigravity.web.host_policy import preflight_headers
 from antigravity.web.key_throttle import TooManyWrongKeysError
 from antigravity.web.mcp import mcp_routes
@@ -151,6 +152,8 @@ class WebApp:
             add(self._guarded_plugin(handler))
         own_paths = OwnPaths(self._exchange, self._administration, demo=self._is_demo)
         for path, (allowed, handler) in own_paths.paths():
+            self._route(path, allowed, handler)
+        for path, (allowed, handler) in DocumentationPaths().paths():
             self._route(path, allowed, handler)
         for path, (allowed, handler) in mcp_routes(mcp).items():
             self._route(path, allowed, handler)

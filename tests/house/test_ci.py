@@ -121,6 +121,7 @@ def test_ci_fails_when_any_version_fails(tmp_path: Path) -> None:
     for version, share in (("3.12", "1/3"), ("3.13", "2/3")):
         expected = f"PYTHON={versions}/{version}/bin/python VENV=.venv-{version} SHARE={share}"
         assert f"test-without-sdks {expected} {cache}-{version}" in lines
+    assert f"docs PYTHON={versions}/3.11/bin/python" in lines
     assert f"instructions PYTHON={versions}/3.11/bin/python" in lines
     assert results(done, 4) == [
         "Python 3.11, everything: passed",
