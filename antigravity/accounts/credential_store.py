@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from zope.interface import implementer
 
+from antigravity.accounts.masked_label import masked_label
 from antigravity.accounts.records import AccountRecord, credential_id
 from antigravity.accounts.upstreams import (
     UnclearAccountError,
@@ -77,6 +78,11 @@ class CredentialStore:
     def credentials(self, upstream: str) -> Sequence[Credential]:
         """Return all credentials of an upstream; an unknown upstream has none."""
         return self._credentials.get(upstream, ())
+
+    def masked_addresses(self) -> dict[str, str]:
+        """Return the e-mail addresses of all accounts, each with its masked form."""
+        labels = {each.label for found in self._credentials.values() for each in found}
+        return {label: masked_label(label) for label in labels if "@" in label}
 
     def next_credential(
         self, upstream: str, exclude: Collection[str] = frozenset()

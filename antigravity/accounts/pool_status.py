@@ -9,6 +9,7 @@ from typing import Final
 from antigravity.accounts.affinity import Bindings
 from antigravity.accounts.in_flight import InFlightCounts
 from antigravity.accounts.lock_table import LockTable
+from antigravity.accounts.masked_label import masked_label
 from antigravity.interfaces.accounts import CandidateStatus, ICredentialSource
 from antigravity.interfaces.selection import Candidate, Protection
 from antigravity.interfaces.status import (
@@ -31,14 +32,6 @@ _LOCK_REASONS: Final = {
     "absent": "the upstream does not offer this model to it",
 }
 _TIER_NAMES: Final = ("ULTRA", "PRO", "FREE or unknown")
-
-
-def masked_label(label: str) -> str:
-    """Return a label that its owner recognizes and that reveals no e-mail address."""
-    name, at, domain = label.partition("@")
-    if at:
-        return f"{name[:2]}***@{domain}"
-    return label if len(label) <= 12 else f"{label[:10]}…"
 
 
 def explain_candidates(

@@ -224,6 +224,7 @@ class Gateway(Service):
         yield self._keep_records(runtime)
         self.accounts.use(runtime)
         exchange = Exchange(self._exchange_services(runtime.settings), runtime.snapshot)
+        exchange.payloads = self.ledger.payloads
         warmups = Warmups(reactor, self._state_home, self.accounts, exchange.warm_up)
         warmups.use(runtime.settings)
         mcp = McpEndpoints(reactor, self._home, self.drain, self.transport, exchange.ask)
@@ -268,6 +269,7 @@ class Gateway(Service):
         settings = runtime.settings
         self.metrics.old_names = settings.metrics.old_names
         self.ledger.pricer.use(price_rules(settings.prices, runtime.accounts.upstreams))
+        self.ledger.hide(runtime.accounts.masked_addresses)
         yield self.ledger.use(settings.ledger)
         yield self.traces.use(settings.traces)
 
@@ -351,6 +353,7 @@ class Gateway(Service):
         yield old.stop()
         yield self._learned.use(new.settings)
         yield self._keep_records(new)
+        parts.exchange.payloads = self.ledger.payloads
         self.log.info("serving with the new configuration")
 
     def _use(self, runtime: Runtime, parts: RunningParts) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks, maybeDeferred
 from zope.interface import implementer
@@ -27,6 +27,7 @@ from antigravity.ir.errors import UnavailableError
 from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.bounds import Bounds
 from antigravity.ledger.errors import LedgerError
+from antigravity.ledger.payload_queue import PayloadQueue
 from antigravity.ledger.service import Ledger
 from antigravity.logs import make_logger
 from antigravity.stores.lock_file import LockFile
@@ -59,6 +60,21 @@ class HomeLedger:
         self.ledger: Ledger | None = None
         self.problem = ""
         self._listeners: list[Callable[[int], None]] = []
+        self._addresses: Callable[[], Mapping[str, str]] = dict
+        self._payloads: Literal["off", "errors", "all"] = "off"
+
+    @property
+    def payloads(self) -> PayloadQueue | None:
+        """What takes the payloads of requests, ``None`` if they are not kept."""
+        if self.ledger is None or self._payloads == "off":
+            return None
+        return self.ledger.payloads
+
+    def hide(self, addresses: Callable[[], Mapping[str, str]]) -> None:
+        """Store other texts in the place of the addresses that ``addresses`` returns."""
+        self._addresses = addresses
+        if self.ledger is not None:
+            self.ledger.addresses = addresses
 
     def use(self, settings: LedgerSettings) -> Any:
         """Start, change or stop the ledger; the Deferred fires when that is done."""
@@ -118,7 +134,16 @@ class HomeLedger:
         if self.ledger is None:
             return LedgerState(enabled=False, problem=self.problem)
         found = self.ledger.status()
-        return LedgerState(True, found.problem, found.path, found.size, found.waiting, found.lost)
+        return LedgerState(
+            True,
+            found.problem,
+            found.path,
+            found.size,
+            found.waiting,
+            found.lost,
+            self._payloads,
+            found.lost_payloads,
+        )
 
     @inlineCallbacks
     def _ask(self, answer: Callable[[Reader], Any]) -> Any:
@@ -133,7 +158,13 @@ class HomeLedger:
 
     @inlineCallbacks
     def _use(self, settings: LedgerSettings) -> Any:
-        bounds = Bounds(settings.max_age, settings.max_bytes)
+        bounds = Bounds(
+            settings.max_age,
+            settings.max_bytes,
+            settings.payload_max_age,
+            settings.payload_max_bytes,
+        )
+        self._payloads = settings.payloads
         if not settings.enabled:
             yield self._stop()
         elif self.ledger is not None:
@@ -145,8 +176,11 @@ class HomeLedger:
                 return
             self.problem = ""
             self.ledger = Ledger(self._reactor, path, bounds, self.pricer)
+            self.ledger.addresses = self._addresses
             self.ledger.listen(self._rows_written)
             self.ledger.startService()
+        if self.ledger is not None:
+            self.ledger.payloads.keeps_all = settings.payloads == "all"
 
     def _rows_written(self, rows: Sequence[object]) -> None:
         if rows:

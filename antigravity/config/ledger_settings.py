@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from antigravity.config.value_types import Bytes, Seconds
@@ -21,9 +23,13 @@ class LedgerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[ledger]``: a row of every request, in ``state/ledger.db``.
 
     Rows older than ``max_age``, and the oldest beyond ``max_bytes``, are deleted; 0 is no limit.
-    Sums by hour are kept for longer.
+    Sums by hour are kept for longer.  ``payloads`` says of which requests the bodies are kept, too,
+    with limits of their own.
     """
 
     enabled: bool = True
     max_age: Seconds = 90 * 86_400.0
     max_bytes: Bytes = 1024 * 1024 * 1024
+    payloads: Literal["off", "errors", "all"] = "off"
+    payload_max_age: Seconds = 3 * 86_400.0
+    payload_max_bytes: Bytes = 512 * 1024 * 1024

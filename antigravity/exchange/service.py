@@ -26,6 +26,7 @@ from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.exchange import IExchange, Reply
 from antigravity.interfaces.files import PublishedFile
+from antigravity.interfaces.payloads import IPayloadSink
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Call
 from antigravity.ir.errors import CancelledByClientError, GatewayError, InvalidRequestError
@@ -54,6 +55,8 @@ class Exchange:
 
     def __init__(self, services: Services, snapshot: Snapshot) -> None:
         self._services = services
+        #: Takes payloads, ``None`` while they are not kept.
+        self.payloads: IPayloadSink | None = None
         self._serve_with(snapshot)
 
     def use(self, snapshot: Snapshot) -> None:
@@ -76,7 +79,9 @@ class Exchange:
 
     def handle(self, protocol: IServerProtocol, call: Call) -> Deferred[Reply]:
         """Serve one call; see :class:`IExchange`."""
-        return Deferred.fromCoroutine(self._handle(protocol, call))
+        if self.payloads is not None:
+            return Deferred.fromCoroutine(self._record(self.payloads, protocol, call))
+        return Deferred.fromCoroutine(self._handle(self._services, protocol, call))
 
     def compute(self, size: int, function: Callable[[], Any]) -> Deferred[Any]:
         """Call a function in a thread; see :class:`IExchange`."""
@@ -109,12 +114,38 @@ class Exchange:
         names = [upstream.name for upstream in self._snapshot.router.upstreams]
         return {name: bool(credentials.credentials(name)) for name in names}
 
-    async def _handle(self, protocol: IServerProtocol, call: Call) -> Reply:
-        """Return the reply to one call, whatever happens."""
-        snapshot = self._snapshot
-        recorder = Recorder(self._services, protocol.name, call)
+    async def _record(
+        self,
+        sink: IPayloadSink,
+        protocol: IServerProtocol,
+        call: Call,
+        label: str = "",
+    ) -> Reply:
+        """Return the reply to one call, whose payloads are captured."""
+        from antigravity.exchange.capture.request_capture import RequestCapture
+
+        capture = RequestCapture(sink, protocol.name, call, keep=bool(label))
+        services = capture.observe(self._services)
         try:
-            context = await self._receive(snapshot, protocol, call, recorder)
+            reply = await self._handle(services, protocol, call, label)
+        except BaseException:
+            capture.end()
+            raise
+        return capture.answered(reply)
+
+    async def _handle(
+        self, services: Services, protocol: IServerProtocol, call: Call, label: str = ""
+    ) -> Reply:
+        """Return the reply to one call, whatever happens.
+
+        :param label: what the record says of it, if anything.
+        """
+        snapshot = self._snapshot
+        recorder = Recorder(services, protocol.name, call)
+        if label:
+            recorder.intercept(label)
+        try:
+            context = await self._receive(services, snapshot, protocol, call, recorder)
             reply = await _OPERATIONS[call.route.operation](context)
         except GatewayError as raised:
             error = raised
@@ -131,13 +162,18 @@ class Exchange:
         return _labelled(reply, recorder, snapshot)
 
     async def _receive(
-        self, snapshot: Snapshot, protocol: IServerProtocol, call: Call, recorder: Recorder
+        self,
+        services: Services,
+        snapshot: Snapshot,
+        protocol: IServerProtocol,
+        call: Call,
+        recorder: Recorder,
     ) -> RequestContext:
         """Return the context of a call, the text of its body cleaned if it is a large one.
 
         :raises GatewayError: if the body holds too many values, naming them.
         """
-        services, body = self._services, call.body
+        body = call.body
         waiting = services.turns.reserve(len(body))
         if waiting is not None:
             with recorder.waiting("queue"):

@@ -119,7 +119,11 @@ class McpStatus(Struct, frozen=True):
 
 
 class LedgerState(Struct, frozen=True):
-    """The ledger: its file, its size, rows that wait to be written, and rows that were lost."""
+    """The ledger: its file, its size, rows that wait to be written, and rows that were lost.
+
+    ``payloads`` says of which requests the bodies are kept; ``lost_payloads`` counts bodies for
+    which there was no room.
+    """
 
     enabled: bool
     problem: str = ""
@@ -127,6 +131,8 @@ class LedgerState(Struct, frozen=True):
     bytes: int = 0
     waiting: int = 0
     lost: int = 0
+    payloads: Literal["off", "errors", "all"] = "off"
+    lost_payloads: int = 0
 
 
 class GatewayStatus(Struct, frozen=True, kw_only=True):

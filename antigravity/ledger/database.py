@@ -18,7 +18,7 @@ from antigravity.ledger.errors import LedgerError, NewerVersionError
 from antigravity.ledger.queries import Query
 
 #: The version of the tables; ``sql/schema_N.sql`` makes version N from the one before.
-VERSION: Final = 1
+VERSION: Final = 2
 _SQL: Final = files(__package__) / "sql"
 
 
@@ -86,7 +86,10 @@ class Database(ABC):
 
     @abstractmethod
     def used_bytes(self, connection: Connection) -> int:
-        """Return how much space rows, sums and indexes need; in a transaction."""
+        """Return how much space all but payloads needs; in a transaction.
+
+        Payloads have a limit of their own.
+        """
 
     @abstractmethod
     def reclaim(self, connection: Connection) -> None:

@@ -11,6 +11,8 @@ from antigravity.ledger.writer import Writer
 
 #: The most rows that one step deletes.
 _ROWS: Final = 1000
+#: The most payloads that one step deletes.
+_PAYLOADS: Final = 200
 _DAY: Final = 86_400
 #: Sums are kept by hour for so many days, then by day for so many days.
 HOURS_DAYS: Final = 400
@@ -23,7 +25,7 @@ class Retention:
     def __init__(self, database: Database, writer: Writer) -> None:
         self._database = database
         self._writer = writer
-        self._queries = database.load_queries("retention")
+        self._queries = database.load_queries("retention", "payloads")
 
     def step(self, bounds: Bounds, now: float) -> bool:
         """Delete a little; return whether there is more to delete now.
@@ -34,11 +36,29 @@ class Retention:
         with self._writer.transaction() as connection:
             if not self._database.may_delete(connection):
                 return False
-            more = self._delete_rows(connection, bounds, now)
+            more = self._delete_payloads(connection, bounds, now)
+            more = self._delete_rows(connection, bounds, now) or more
             more = self._merge_hours(connection, int(now)) or more
         with self._writer.opened() as connection:
             self._database.reclaim(connection)
         return more
+
+    def _delete_payloads(self, connection: Connection, bounds: Bounds, now: float) -> bool:
+        oldest, stored = self._queries.stored_payloads(connection)
+        if oldest is None:
+            return False
+        age, most = bounds.payload_max_age, bounds.payload_max_bytes
+        before = number_at(int((now - age) * 1_000_000)) if age else 0
+        if most and stored > most:
+            for number, size in self._queries.sizes_of_oldest_payloads(connection, limit=_PAYLOADS):
+                before = max(before, number + 1)
+                stored -= size
+                if stored <= most:
+                    break
+        if oldest >= before:
+            return False
+        deleted: int = self._queries.delete_payloads(connection, before=before, limit=_PAYLOADS)
+        return deleted == _PAYLOADS
 
     def _delete_rows(self, connection: Connection, bounds: Bounds, now: float) -> bool:
         before = number_at(int((now - bounds.max_age) * 1_000_000)) if bounds.max_age else 0

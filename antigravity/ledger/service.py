@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +28,9 @@ from antigravity.deferreds import call_in_thread
 from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.bounds import Bounds
 from antigravity.ledger.errors import LedgerError
+from antigravity.ledger.payload_queue import PayloadQueue
 from antigravity.logs import make_logger, one_line
+from antigravity.redaction.credentials import CREDENTIALS
 
 if TYPE_CHECKING:
     from antigravity.ledger.database import Database
@@ -44,6 +46,8 @@ _LONGEST_PAUSE: Final = 30.0
 BATCH: Final = 500
 #: The most records that wait, such as while the disk is full.
 QUEUE_LIMIT: Final = 10_000
+#: After so many bytes of payloads the limits are checked at once.
+_PAYLOAD_BYTES: Final = 32 * 1024 * 1024
 #: Seconds between two looks for what is too old, and between two steps of deleting it.
 _RETENTION_INTERVAL: Final = 600.0
 _RETENTION_STEP: Final = 0.1
@@ -57,7 +61,7 @@ class LedgerStatus(Struct, frozen=True):
 
     ``problem`` says why nothing is written now, empty if all is well.  ``waiting`` counts records
     that are not written yet, ``lost`` those that were dropped: too many waited, or a row cannot be
-    stored.
+    stored.  ``lost_payloads`` counts bodies for which there was no room.
     """
 
     path: str
@@ -65,6 +69,7 @@ class LedgerStatus(Struct, frozen=True):
     problem: str
     waiting: int
     lost: int
+    lost_payloads: int = 0
 
 
 class Ledger(Service):
@@ -73,6 +78,8 @@ class Ledger(Service):
     :param bounds: the limits of age and size; they can be replaced.
     :param price: returns the cost of an exchange; called in the writer's thread.
     :param run: runs a function in a thread; by default in one of the reactor's.
+    :ivar payloads: takes what was sent and received for requests.
+    :ivar addresses: returns addresses of accounts, and what is stored in place of each.
     """
 
     log = make_logger()
@@ -97,6 +104,9 @@ class Ledger(Service):
         self._writing = DeferredLock()
         self._reading = DeferredSemaphore(_READERS)
         self._records: deque[ExchangeRecord] = deque()
+        self.payloads = PayloadQueue(self._schedule_flush)
+        self.addresses: Callable[[], Mapping[str, str]] = dict
+        self._payload_bytes = 0
         self._refusals: dict[tuple[int, str], int] = {}
         self._timer: IDelayedCall | None = None
         self._retention_timer: IDelayedCall | None = None
@@ -122,7 +132,7 @@ class Ledger(Service):
             if timer is not None and timer.active():
                 timer.cancel()
         self._timer = self._retention_timer = None
-        while self._records or self._refusals:
+        while self._records or self._refusals or self.payloads:
             yield self.flush()
             if self._pause:
                 self.log.error("{n} requests are not in the ledger", n=len(self._records))
@@ -145,8 +155,7 @@ class Ledger(Service):
         """Count a request that was refused before it was admitted."""
         key = int(self._now() // 3600), kind
         self._refusals[key] = self._refusals.get(key, 0) + 1
-        if self._timer is None:
-            self._schedule(self._pause or FLUSH_DELAY)
+        self._schedule_flush()
 
     def listen(self, listener: Callable[[list[RequestRow]], None]) -> Callable[[], None]:
         """Call ``listener`` with rows that were written; return a function that ends that."""
@@ -171,14 +180,23 @@ class Ledger(Service):
     def status(self) -> LedgerStatus:
         """Return the state of the ledger."""
         return LedgerStatus(
-            str(self.path), self._size, self._problem, len(self._records), self._lost
+            str(self.path),
+            self._size,
+            self._problem,
+            len(self._records),
+            self._lost,
+            self.payloads.lost,
         )
 
     def flush(self) -> Deferred[Any]:
         """Write what waits, one batch at most; the Deferred fires also if that fails."""
-        if not self._records and not self._refusals:
+        if not self._records and not self._refusals and not self.payloads:
             return succeed(None)
         return self._writing.run(self._write_batch)
+
+    def _schedule_flush(self) -> None:
+        if self._timer is None:
+            self._schedule(self._pause or FLUSH_DELAY)
 
     def _schedule(self, seconds: float) -> None:
         """Write after so many seconds."""
@@ -197,20 +215,26 @@ class Ledger(Service):
     def _write_batch(self) -> Any:
         records = [self._records.popleft() for _ in range(min(BATCH, len(self._records)))]
         refusals, self._refusals = self._refusals, {}
-        if not records and not refusals:
-            return
+        if records or refusals:
+            yield self._write_rows(records, refusals)
+        if self.payloads and not self._pause:
+            yield self._write_payloads()
+        if not self._pause and (self._records or self._refusals or self.payloads):
+            self._schedule(0 if len(self._records) >= BATCH else FLUSH_DELAY)
+
+    @inlineCallbacks
+    def _write_rows(
+        self, records: list[ExchangeRecord], refusals: dict[tuple[int, str], int]
+    ) -> Any:
         written = yield self._call(lambda worker: worker.write(records, refusals))
         if written is None:
             self._records.extendleft(reversed(records))
             for key, number in refusals.items():
                 self._refusals[key] = self._refusals.get(key, 0) + number
-            self._pause = min(_LONGEST_PAUSE, self._pause * 2 or _FIRST_PAUSE)
-            self._schedule(self._pause)
+            self._wait_longer()
             return
         self._pause = 0.0
         self._lost += len(records) - len(written)
-        if self._records or self._refusals:
-            self._schedule(0 if len(self._records) >= BATCH else FLUSH_DELAY)
         for listener in tuple(self._listeners):
             try:
                 listener(written)
@@ -218,8 +242,32 @@ class Ledger(Service):
                 self.log.failure("a listener of the ledger failed")
 
     @inlineCallbacks
+    def _write_payloads(self) -> Any:
+        from antigravity.ledger.payload_text import PayloadRedactor
+
+        taken = self.payloads.take()
+        redactor = PayloadRedactor(CREDENTIALS.snapshot(), self.addresses())
+        stored = yield self._call(lambda worker: worker.write_payloads(taken, redactor))
+        if stored is None:
+            self.payloads.put_back(taken)
+            self._wait_longer()
+            return
+        self._pause = 0.0
+        self.payloads.written(taken)
+        self._payload_bytes += stored
+        timer = self._retention_timer
+        if self._payload_bytes >= _PAYLOAD_BYTES and timer is not None and timer.active():
+            timer.reset(_RETENTION_STEP)
+
+    def _wait_longer(self) -> None:
+        """Try again later, because nothing could be written."""
+        self._pause = min(_LONGEST_PAUSE, self._pause * 2 or _FIRST_PAUSE)
+        self._schedule(self._pause)
+
+    @inlineCallbacks
     def _keep_bounds(self) -> Any:
         self._retention_timer = None
+        self._payload_bytes = 0
         now, bounds = self._now(), self.bounds
         more = yield self._in_writer(lambda worker: worker.keep_bounds(bounds, now))
         if self.running:

@@ -88,12 +88,13 @@ class SqliteDatabase(Database):
         connection.set_progress_handler(None, 0)
 
     def used_bytes(self, connection: Any) -> int:
-        """Return the bytes of the pages in use."""
+        """Return the bytes of the pages in use, without those of payloads."""
         pages, free, size = (
             connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")
         )
-        return int((pages - free) * size)
+        (payloads,) = connection.execute("SELECT coalesce(sum(stored), 0) FROM payloads").fetchone()
+        return int((pages - free) * size - payloads)
 
     def reclaim(self, connection: Any) -> None:
         """Shrink the file a little, if pages are free."""

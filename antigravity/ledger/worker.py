@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from antigravity.interfaces.payloads import RawPayloads
 from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.bounds import Bounds
 from antigravity.ledger.database import Database
 from antigravity.ledger.errors import DamagedError, LedgerError
+from antigravity.ledger.payload_text import PayloadRedactor
 from antigravity.ledger.retention import Retention
 from antigravity.ledger.rows import Pricer, RequestRow
 from antigravity.ledger.writer import Writer
@@ -64,6 +66,22 @@ class Worker:
             middle = len(records) // 2
             first = self.write(records[:middle], refusals)
             return first + self.write(records[middle:], {})
+
+    def write_payloads(self, payloads: Sequence[RawPayloads], redactor: PayloadRedactor) -> int:
+        """Write payloads without secrets; return about how many bytes they take.
+
+        Those that cannot be stored are left out.
+        """
+        try:
+            return self._writer.write_payloads(payloads, redactor)
+        except LedgerError:
+            raise
+        except Exception:  # noqa: BLE001 - a fault here must not cost the others
+            if len(payloads) == 1:
+                request_id = payloads[0].request_id
+                self.log.failure("the payloads of {id} are not in the ledger", id=request_id)
+                return 0
+            return sum(self.write_payloads([each], redactor) for each in payloads)
 
     def keep_bounds(self, bounds: Bounds, now: float) -> bool:
         """Delete a little of what is too much; return whether there is more."""

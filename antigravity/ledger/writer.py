@@ -8,9 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
+from antigravity.interfaces.payloads import RawPayloads
 from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.database import Connection, Database
 from antigravity.ledger.names import Names
+from antigravity.ledger.payload_text import PayloadRedactor
 from antigravity.ledger.rows import (
     AttemptRow,
     Pricer,
@@ -56,12 +58,13 @@ class Writer:
         """
         if self._connection is not None:
             return
-        self._queries = self._queries or self._database.load_queries("write")
+        self._queries = self._queries or self._database.load_queries("write", "payloads")
         connection = self._database.prepare()
         try:
             with self._database.errors(), self._database.reading(connection):
                 self._names = Names(self._queries.known_names(connection))
                 self._numbers.follow(self._queries.newest_row(connection) or 0)
+                self._numbers.follow(self._queries.newest_payload(connection) or 0)
         except BaseException:
             connection.close()
             raise
@@ -105,6 +108,24 @@ class Writer:
                 ],
             )
         return rows
+
+    def write_payloads(self, payloads: Sequence[RawPayloads], redactor: PayloadRedactor) -> int:
+        """Write payloads in one transaction, and return about how many bytes they take.
+
+        :raises LedgerError: if nothing could be written.
+        """
+        from antigravity.ledger.payload_rows import payload_rows
+
+        now = int(self._now() * 1_000_000)
+        self.open()
+        rows = [
+            row
+            for each in payloads
+            for row in payload_rows(each, redactor, lambda: self._numbers.next(now))
+        ]
+        with self.transaction() as connection:
+            self._queries.insert_payloads(connection, map(as_dict, rows))
+        return sum(row.stored for row in rows)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

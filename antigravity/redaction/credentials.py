@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -21,6 +22,11 @@ _STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)++"', re.DOTALL)
 #: The depth to which JSON inside of JSON strings is searched.
 _DEPTH: Final = 3
 
+#: No credential has more characters.
+LONGEST: Final = 16 * 1024
+#: What JSON escapes once more, within JSON.
+_ESCAPED: Final = re.compile(r'[\\"]')
+
 #: Names of settings, headers and parameters whose values are credentials.
 SECRET_NAME: Final = re.compile(r"key|token|secret|passw|auth|credential|cookie", re.IGNORECASE)
 
@@ -37,16 +43,17 @@ class Credentials:
         self._held: dict[int, frozenset[str]] = {}
         self._sent: dict[str, frozenset[str]] = {}
         self._table: _Table | None = None
+        self._snapshot: Redactor | None = None
 
     def hold(self, owner: object, values: Iterable[str]) -> None:
         """Set the credentials of ``owner``, which must :meth:`release` them when it ends."""
         self._held[id(owner)] = frozenset().union(*map(forms_of, values))
-        self._table = None
+        self._table = self._snapshot = None
 
     def release(self, owner: object) -> None:
         """Remove the credentials of ``owner``."""
         self._held.pop(id(owner), None)
-        self._table = None
+        self._table = self._snapshot = None
 
     def sent(self, value: str) -> None:
         """Record the value of an authorization header, such as ``Bearer …``."""
@@ -59,6 +66,7 @@ class Credentials:
         scheme, _, rest = value.partition(" ")
         forms = forms_of(rest.strip() if rest and scheme.isalpha() else value)
         self._sent[value] = forms
+        self._snapshot = None
         if self._table is not None:
             self._table.add(forms)
 
@@ -79,6 +87,13 @@ class Credentials:
         data = msgspec.json.encode(value)
         redacted = self.redact_bytes(data)
         return value if redacted is data else msgspec.json.decode(redacted)
+
+    def snapshot(self) -> Redactor:
+        """Return what removes the credentials of now, in one thread at a time."""
+        if self._snapshot is None:
+            forms = frozenset().union(*self._held.values(), *self._sent.values())
+            self._snapshot = Redactor(forms)
+        return self._snapshot
 
     def _redact(self, text: str, codec: _Codec, depth: int) -> str:
         """Remove all forms, then those that JSON escape sequences hide."""
@@ -101,6 +116,25 @@ class Credentials:
         if redacted is text:
             return literal
         return msgspec.json.encode(redacted).decode(codec)
+
+
+class Redactor:
+    """Removes the credentials of one moment; a thread can use it."""
+
+    def __init__(self, forms: frozenset[str]) -> None:
+        self._forms: frozenset[str] | None = forms
+        self._table = _Table()
+
+    def redact(self, text: str) -> str:
+        """Return a piece of a body without credentials, also within JSON inside of JSON strings.
+
+        :param text: bytes decoded as Latin-1; a credential at its end may be incomplete.
+        """
+        if self._forms is not None:
+            escaped = (json.dumps(form)[1:-1] for form in self._forms if _ESCAPED.search(form))
+            self._table.add(self._forms.union(escaped))
+            self._forms = None
+        return self._table.redact(text)
 
 
 class _Table:

@@ -1,0 +1,96 @@
+"""What was sent and received for one request, on its way from the exchange to the ledger.
+
+It still holds secrets: only the writer of the ledger removes them, so nothing else may keep, show
+or log it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from msgspec import Struct, field
+from zope.interface import Attribute, Interface
+
+Direction = Literal["from_client", "to_upstream", "from_upstream", "to_client"]
+Pairs = Sequence[tuple[str, str]]
+
+
+class RawBody(Struct):
+    """The bytes of one body, or what was kept of them.
+
+    ``head`` and ``tail`` are its beginning and its end; between them ``size`` says how much is
+    missing.  ``is_dropped`` says that there was no room for it.  ``digest`` is the SHA-256 of a
+    file, of which nothing else is kept.  ``reserved`` counts the bytes that it occupies.
+    """
+
+    head: Sequence[bytes | memoryview] = ()
+    tail: Sequence[bytes] = ()
+    size: int = 0
+    is_dropped: bool = False
+    digest: str = ""
+    reserved: int = 0
+
+    def __repr__(self) -> str:
+        return f"<RawBody of {self.size} bytes>"
+
+
+class RawMessage(Struct):
+    """One request or response, with secrets.
+
+    ``attempt`` is the position of the attempt that it belongs to, where that is known; ``status``
+    is that of a response, ``None`` if there was none.
+    """
+
+    direction: Direction
+    headers: Pairs = ()
+    body: RawBody = field(default_factory=RawBody)
+    method: str = ""
+    url: str = ""
+    status: int | None = None
+    attempt: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<RawMessage {self.direction}>"
+
+
+class ReplayRoute(Struct, frozen=True):
+    """Which route a request came by, so that it can be made again."""
+
+    protocol: str
+    method: str
+    path: str
+    tag: str = ""
+    arguments: Mapping[str, str] = {}
+    query: Sequence[tuple[str, str]] = ()
+
+
+class RawPayloads(Struct):
+    """All messages of one finished request, in the order in which they began."""
+
+    request_id: str
+    route: ReplayRoute
+    messages: list[RawMessage]
+
+    @property
+    def reserved(self) -> int:
+        """How many bytes the messages occupy."""
+        return sum(message.body.reserved for message in self.messages)
+
+    def __repr__(self) -> str:
+        return f"<RawPayloads of {self.request_id}>"
+
+
+class IPayloadSink(Interface):
+    """Takes the payloads of finished requests.  The memory for all of them is limited."""
+
+    keeps_all = Attribute("Whether those of successful requests are kept.  :type: bool")
+
+    def reserve(size: int) -> bool:
+        """Return whether there is room for so many bytes more, which are occupied then."""
+
+    def release(size: int) -> None:
+        """Give back so many bytes that were reserved."""
+
+    def put(payloads: RawPayloads) -> None:
+        """Take payloads, and the room that was reserved for them."""

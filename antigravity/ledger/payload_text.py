@@ -1,0 +1,174 @@
+"""What the ledger keeps of a body: text without secrets and files, bounded.  Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from msgspec import Struct
+
+from antigravity.interfaces.payloads import Pairs, RawBody
+from antigravity.ledger.media_marks import UNKNOWN, mark, replace_media, replace_parts
+from antigravity.redaction.credentials import LONGEST, REDACTED, SECRET_NAME, Redactor
+
+#: What is kept of a body: its beginning and its end, in bytes.
+HEAD: Final = 1024 * 1024
+TAIL: Final = 1024 * 1024
+#: How many bytes show whether a body is text.
+_SAMPLE: Final = 4096
+_AUTHORIZATION: Final = re.compile(
+    r"\b([Bb]earer|BEARER|[Bb]asic|BASIC)([ +]|%20)[A-Za-z0-9._~+/=%-]{8,}"
+)
+_IN_QUERY: Final = re.compile(
+    r"([?&;](?:[\w.-]*(?:key|token|secret|passw|auth|credential|signature)[\w.-]*)=)[^&\s\"'<>\\#]+",
+    re.IGNORECASE | re.ASCII,
+)
+#: The characters that are searched at once; other threads run between two searches.
+_WINDOW: Final = 64 * 1024
+_ADDRESS: Final = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+
+
+class KeptBody(Struct, frozen=True):
+    """What is kept of a body.
+
+    ``size`` is that of the whole body, ``cut`` how many bytes are missing in the middle, after
+    ``head`` bytes.  ``media`` counts the files that were replaced by marks.  ``is_dropped`` says
+    that nothing is kept because there was no room.
+    """
+
+    text: bytes
+    size: int
+    head: int = 0
+    cut: int = 0
+    media: int = 0
+    is_dropped: bool = False
+
+
+class PayloadRedactor:
+    """Removes secrets and addresses.
+
+    :param addresses: addresses of accounts, and what is written in place of each.
+    """
+
+    def __init__(self, redactor: Redactor, addresses: Mapping[str, str]) -> None:
+        self._redactor = redactor
+        self._addresses = {
+            _latin_1(name.lower()): _latin_1(shown) for name, shown in addresses.items() if name
+        }
+        names = sorted(self._addresses, key=len, reverse=True)
+        pattern = "|".join(map(re.escape, names))
+        self._address = re.compile(pattern, re.IGNORECASE) if pattern else None
+
+    def clean(self, data: bytes) -> bytes:
+        """Return text without credentials, known addresses, and what looks like credentials."""
+        out: list[str] = []
+        carried = ""  # it is searched again with what follows
+        for start in range(0, len(data), _WINDOW):
+            window = carried + data[start : start + _WINDOW].decode("latin-1")
+            cleaned = self._clean_piece(window)
+            out.append(cleaned[:-LONGEST])
+            carried = cleaned[-LONGEST:]
+        return "".join((*out, carried)).encode("latin-1")
+
+    def _clean_piece(self, text: str) -> str:
+        text = self._redactor.redact(text)
+        if self._address is not None:
+            text = self._address.sub(
+                lambda found: self._addresses.get(found[0].lower(), REDACTED), text
+            )
+        text = _AUTHORIZATION.sub(rf"\1\2{REDACTED}", text)
+        return _IN_QUERY.sub(rf"\1{REDACTED}", text)
+
+    def clean_text(self, text: str) -> str:
+        """Return text without secrets."""
+        return self.clean(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+
+    def clean_headers(self, headers: Pairs) -> list[tuple[str, str]]:
+        """Return headers, without the values of those whose name says that they are secret."""
+        return [(name, self._clean_value(name, value)) for name, value in headers]
+
+    def _clean_value(self, name: str, value: str) -> str:
+        if SECRET_NAME.search(name) and "ratelimit" not in name.lower():
+            return REDACTED
+        return _ADDRESS.sub(_masked, self.clean_text(value))
+
+    def clean_url(self, url: str) -> str:
+        """Return an address without credentials in its authority and its query."""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return ""
+        host = parts.netloc.rpartition("@")[2]
+        pairs = []
+        for pair in parts.query.split("&") if parts.query else ():
+            name, equals, value = pair.partition("=")
+            if SECRET_NAME.search(name):
+                value = REDACTED
+            pairs.append(f"{name}{equals}{value}")
+        cleaned = urlunsplit((parts.scheme, host, parts.path, "&".join(pairs), ""))
+        return self.clean_text(cleaned)
+
+
+def keep(body: RawBody, content_type: str, redactor: PayloadRedactor) -> KeptBody:
+    """Return what is kept of a body."""
+    if body.is_dropped:
+        return KeptBody(b"", body.size, cut=body.size, is_dropped=True)
+    kind = content_type.partition(";")[0].strip().lower()
+    if body.digest:
+        return KeptBody(mark(kind, body.size, body.digest).encode(), body.size, media=1)
+    head, tail = b"".join(body.head), b"".join(body.tail)
+    is_cut = len(head) + len(tail) < body.size
+    if not is_cut and tail:
+        head, tail = head + tail, b""
+    missing = body.size - len(head) - len(tail)
+    if kind.startswith("multipart/"):
+        head, media = replace_parts(head, content_type, is_cut=is_cut)
+    elif not _is_text(head):
+        digest = hashlib.sha256(head).hexdigest()
+        text = mark(kind or UNKNOWN, len(head), digest, is_cut=is_cut)
+        return KeptBody(text.encode(), body.size, media=1)
+    else:
+        head, media = replace_media(head, is_cut=is_cut)
+    if is_cut:
+        missing += min(len(tail), LONGEST)
+        tail = _without_first(tail)
+    elif len(head) > HEAD + TAIL + LONGEST:
+        missing = len(head) - HEAD - LONGEST - TAIL
+        # what is cut at either side may be a part of a credential
+        head, tail = head[: HEAD + LONGEST], _without_first(head[-TAIL - LONGEST :])
+        is_cut = True
+    head, tail = redactor.clean(head), redactor.clean(tail)
+    if not is_cut:
+        return KeptBody(head, body.size, media=media)
+    missing += max(0, len(head) - HEAD)
+    head = head[:HEAD]
+    return KeptBody(head + tail, body.size, len(head), missing, media)
+
+
+def _latin_1(text: str) -> str:
+    """Return text as its bytes look in Latin-1, in which bodies are searched."""
+    return text.encode("utf-8", "replace").decode("latin-1")
+
+
+def _without_first(tail: bytes) -> bytes:
+    """Return the end of a body without what may be the end of a credential."""
+    return tail[LONGEST:]
+
+
+def _is_text(data: bytes) -> bool:
+    sample = data[:_SAMPLE]
+    if b"\0" in sample:
+        return False
+    try:
+        sample.decode()
+    except UnicodeDecodeError as error:
+        return error.start > len(sample) - 4 and len(data) > len(sample)
+    return True
+
+
+def _masked(found: re.Match[str]) -> str:
+    name, _, domain = found[0].partition("@")
+    return f"{name[:2]}***@{domain}"

@@ -1,0 +1,27 @@
+-- Payloads: what is written, read and deleted.
+
+-- name: insert_payloads*!
+INSERT INTO payloads (
+    number, request, stored, position, direction, attempt, method, url, status, size, head, cut,
+    media, dropped, route, headers, body
+) VALUES (
+    :number, :request, :stored, :position, :direction, :attempt, :method, :url, :status, :size,
+    :head, :cut, :media, :dropped, :route, :headers, :body
+);
+
+-- name: newest_payload()$
+SELECT max(number) FROM payloads;
+
+-- name: payloads_of(request)
+SELECT * FROM payloads WHERE request = :request ORDER BY position LIMIT 200;
+
+-- name: stored_payloads()^
+SELECT min(number) AS oldest, coalesce(sum(stored), 0) AS stored FROM payloads;
+
+-- name: sizes_of_oldest_payloads(limit)
+SELECT number, stored FROM payloads ORDER BY number LIMIT :limit;
+
+-- name: delete_payloads(before, limit)!
+DELETE FROM payloads WHERE number IN (
+    SELECT number FROM payloads WHERE number < :before ORDER BY number LIMIT :limit
+);
