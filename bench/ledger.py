@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import argparse
 import random
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -25,10 +25,11 @@ from antigravity.interfaces.ledger import RequestQuestion, UsageQuestion
 from antigravity.ledger.answers import answer_request, answer_requests, answer_usage
 from antigravity.ledger.database import Database
 from antigravity.ledger.names import KINDS
+from antigravity.ledger.queries import OF_ROW
 from antigravity.ledger.reader import Reader
 from antigravity.ledger.rows import RequestRow, RowNumbers
 from antigravity.ledger.sqlite import SqliteDatabase
-from antigravity.ledger.sums import HourSums
+from antigravity.ledger.sums import ALL, NAME_COLUMNS, VALUE_COLUMNS
 
 NOW: Final = 1_796_032_800.0
 DAYS: Final = 90
@@ -102,38 +103,59 @@ def make_rows(count: int) -> Iterator[RequestRow]:
         )
 
 
-def fill(database: Database, count: int) -> None:
-    """Write ``count`` rows with their attempts, sums and names."""
-    queries = database.load_queries("write")
-    connection: Any = database.prepare()
-    sums = HourSums()
-    batch: list[RequestRow] = []
+def fill(database: SqliteDatabase, count: int) -> None:
+    """Write ``count`` rows with their attempts, sums and names.
 
-    def flush() -> None:
+    The rows are inserted in the order of a running gateway, with all indexes in place, so that the
+    file is as large as a real one.
+    """
+    connection = database.prepare()
+    for setting in ("synchronous = OFF", "cache_size = -1000000", "temp_store = MEMORY"):
+        connection.execute(f"PRAGMA {setting}")
+    places = ", ".join("?" * len(RequestRow.__struct_fields__))
+    columns = ", ".join(RequestRow.__struct_fields__)
+    insert = f"INSERT INTO requests ({columns}) VALUES ({places})"
+    rows = make_rows(count)
+    while batch := list(islice(rows, _BATCH)):
         connection.execute("BEGIN")
-        queries.insert_requests(connection, map(msgspec.structs.asdict, batch))
+        connection.executemany(insert, map(msgspec.structs.astuple, batch))
         connection.executemany(
             "INSERT INTO attempts VALUES (?, 0, 'google', ?, ?, 'gemini', 0, 200, NULL, 0, 1)",
             [(row.number, row.served_model, row.account) for row in batch],
         )
         connection.execute("COMMIT")
-        batch.clear()
-
-    row = None
-    for row in make_rows(count):
-        batch.append(row)
-        sums.add(row)
-        if len(batch) == _BATCH:
-            flush()
-    flush()
-    combined = sums.combined()
-    queries.add_to_hours(connection, combined)
-    queries.add_to_names_by_hour(connection, sums.single())
-    names = {(kind, getattr(row, kind)) for kind in KINDS}
-    queries.use_names(connection, [{"kind": k, "name": n, "used": 1} for k, n in names])
+    connection.execute("BEGIN")
+    for statement in _sums():
+        connection.execute(statement)
+    connection.execute("COMMIT")
+    (combined,) = connection.execute("SELECT count(*) FROM hours").fetchone()
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     connection.close()
-    print(f"{count:,} rows, {len(combined):,} sums, {database.size() / 2**20:,.0f} MiB")
+    print(f"{count:,} rows, {combined:,} sums, {database.size() / 2**20:,.0f} MiB", flush=True)
+
+
+def _sums() -> Iterator[str]:
+    """Return the statements that add up all rows, and list their names."""
+    values = ", ".join(VALUE_COLUMNS)
+    sums = ", ".join(f"sum({OF_ROW.get(name, name)})" for name in VALUE_COLUMNS)
+    hour, names = OF_ROW["hour"], [OF_ROW.get(name, name) for name in NAME_COLUMNS]
+    every = ", ".join(names)
+    yield (
+        f"INSERT INTO hours (hour, {', '.join(NAME_COLUMNS)}, {values})"
+        f" SELECT {hour}, {every}, {sums} FROM requests GROUP BY {hour}, {every}"
+    )
+    added = ", ".join(f"sum({name})" for name in VALUE_COLUMNS)
+    for kind, name in ((ALL, "''"), *((name, name) for name in NAME_COLUMNS)):
+        yield (
+            f"INSERT INTO names_by_hour (kind, hour, name, {values})"
+            f" SELECT '{kind}', hour, {name}, {added} FROM hours GROUP BY hour, {name}"
+        )
+    for kind in KINDS:
+        yield (
+            "INSERT INTO names (kind, name, used)"
+            f" SELECT '{kind}', {kind}, max({hour}) FROM requests WHERE {kind} <> ''"
+            f" GROUP BY {kind}"
+        )
 
 
 class Waiting:
@@ -180,6 +202,9 @@ def questions(count: int) -> dict[str, Callable[[Reader], Any]]:
             model="model-11", account="google-3", client="codex", outcome="error"
         ),
         "list, what never happens": listed(client="codex", account="none", outcome="error"),
+        "list, upstream": listed(upstream="google"),
+        "list, unknown upstream": listed(upstream="none"),
+        "list, requested model": listed(requested_model="model-11"),
         "list, session": listed(session=f"session-{count // 24_000}-7"),
         "list, failed with text": listed(outcome="error", text="limit"),
         "list, text that is nowhere": listed(outcome="error", text="nowhere"),
@@ -193,6 +218,12 @@ def questions(count: int) -> dict[str, Callable[[Reader], Any]]:
         "usage, 90 days by model": added(90, "model"),
         "usage, 90 days by day": added(90, "day"),
         "usage, 90 days by month, client": added(90, "month,client"),
+        "usage, 90 days by day, model": added(90, "day,model"),
+        "usage, 90 days by model, account": added(90, "model,account"),
+        "usage, 90 days by day, model, client": added(90, "day,model,client"),
+        "usage, 90 days of an account": added(90, "model", account="google-3"),
+        "usage, 7 days by hour, account": added(7, "hour,account"),
+        "usage, 90 days, all five names": added(90, "model,upstream,account,client_key,client"),
         "names": lambda reader: [reader.names(kind) for kind in KINDS],
     }
 
@@ -230,4 +261,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

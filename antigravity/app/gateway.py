@@ -23,6 +23,7 @@ from antigravity.app.demo import DemoSimulator, demo_settings
 from antigravity.app.front_end import FrontEnd
 from antigravity.app.home_ledger import HomeLedger
 from antigravity.app.learned_state import LearnedState
+from antigravity.app.mcp.call_records import CallRecords
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.metrics import GatewayMetrics
 from antigravity.app.observers import Observers
@@ -227,7 +228,11 @@ class Gateway(Service):
         exchange.payloads = self.ledger.payloads
         warmups = Warmups(reactor, self._state_home, self.accounts, exchange.warm_up)
         warmups.use(runtime.settings)
-        mcp = McpEndpoints(reactor, self._home, self.drain, self.transport, exchange.ask)
+        observers = self._observers
+        records = CallRecords(reactor, new_id, observers.call_started, observers.call_finished)
+        mcp = McpEndpoints(
+            reactor, self._home, self.drain, self.transport, exchange.ask, records.observe
+        )
         old = self._predecessor
         dashboard = DashboardState(reactor) if old is None else old.dashboard
         front_end = FrontEnd(reactor, self._home, exchange, mcp, warmups.on_demand, self, dashboard)

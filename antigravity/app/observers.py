@@ -35,6 +35,15 @@ class Observers:
         self._keep(record)
         self.plugins.notify("exchange_finished", record=record)
 
+    def call_started(self, record: ExchangeRecord) -> None:
+        """Report a call of a tool; running ones are counted by the endpoint."""
+        self.plugins.notify("exchange_started", record=record)
+
+    def call_finished(self, record: ExchangeRecord) -> None:
+        """Report a call of a tool that has ended in any way."""
+        self._keep(record)
+        self.plugins.notify("exchange_finished", record=record)
+
     def account_changed(self, change: AccountChange) -> None:
         """Report an account that was locked, disabled or protected, or is available again."""
         self.plugins.notify("account_changed", change=change)

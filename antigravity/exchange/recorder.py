@@ -213,7 +213,8 @@ class Recorder:
         record.duration = self._since - self._began
         if error is None:
             record.outcome, record.status = "ok", status
-            if record.attempts:
+            # The last attempt has failed if the gateway has answered instead of the upstream.
+            if record.attempts and record.attempts[-1].ended is None:
                 record.attempts[-1].ended = record.duration
                 record.attempts[-1].status = 200
         else:

@@ -28,7 +28,7 @@ from antigravity.interfaces.exchange import IExchange, Reply
 from antigravity.interfaces.files import PublishedFile
 from antigravity.interfaces.payloads import IPayloadSink
 from antigravity.interfaces.protocols import IServerProtocol
-from antigravity.ir.call import Call
+from antigravity.ir.call import READS, Call
 from antigravity.ir.errors import CancelledByClientError, GatewayError, InvalidRequestError
 from antigravity.ir.json_text import SMALL, clean_json, may_need_cleaning
 from antigravity.logs import make_logger
@@ -155,6 +155,8 @@ class Exchange:
         except Exception:  # noqa: BLE001 - the client must get a response in any case
             error = self._unexpected(recorder, call)
         else:
+            if reply.stream is None and call.route.operation in READS:
+                recorder.end(None, None)  # unless an upstream has refused it
             return _labelled(reply, recorder, snapshot)
         error.limit_delay(snapshot.settings.proxy.scheduling.max_lock_seconds)
         recorder.end(error, None)

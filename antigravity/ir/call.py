@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct, field
 
@@ -14,6 +14,8 @@ from antigravity.ir.socket_turn import SocketTurn
 
 Operation = Literal["generate", "count_tokens", "embed", "list_models", "get_model", "stored"]
 
+#: Operations that ask no model for anything.
+READS: Final[tuple[Operation, ...]] = ("list_models", "get_model", "stored")
 
 #: A body in one piece, or in several, which are not joined to save a copy.
 Body = bytes | tuple[bytes | memoryview, ...]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-_OPERATIONS: Final = {"generate": "chat", "embed": "embeddings"}
+_OPERATIONS: Final = {"generate": "chat", "embed": "embeddings", "call_tool": "execute_tool"}
 
 
 def operation_name(operation: str) -> str:

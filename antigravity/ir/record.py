@@ -80,6 +80,9 @@ class RequestTimes(Struct):
 class ExchangeRecord(Struct):
     """One exchange.  Updated while it runs; ``started`` is in seconds since the epoch.
 
+    A call of a tool over MCP is one, too: ``model`` is then the name of the tool that the client
+    used, and ``mapped_model`` its full name.
+
     ``route`` lists the rules that mapped ``model`` to another name, such as ``RULE: OLD -> NEW``.
     ``first_byte`` and ``duration`` are in seconds since the start.  ``intercepted`` is
     ``warmup:FILTER`` for a request that was answered without a model, ``background:KIND`` for one

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from antigravity.interfaces.ledger import RequestQuestion
+from antigravity.ir.call import READS
 from antigravity.ledger.rows import number_at
 from antigravity.ledger.sums import ALL, HOUR, VALUE_COLUMNS
 
@@ -23,7 +24,7 @@ LIST_COLUMNS: Final = (
     *("cache_write_1h", "output", "reasoning", "cost", "list_cost", "compressed", "intercepted"),
 )
 #: What a row of ``requests`` adds to the columns of sums that are not columns of its own.
-_OF_ROW: Final = {
+OF_ROW: Final = {
     "hour": f"started / {HOUR}",
     "model": "coalesce(nullif(served_model, ''), model)",
     "requests": "1",
@@ -39,7 +40,7 @@ _OF_ROW: Final = {
 }
 #: The filters of a list that the database has an index for.
 _INDEXED: Final = {
-    "model": f"{_OF_ROW['model']} = :model",
+    "model": f"{OF_ROW['model']} = :model",
     "account": "account = :account",
     "client_key": "key = :client_key",
     "client": "client = :client",
@@ -179,10 +180,11 @@ def _full_hours(groups: Sequence[str], filters: Mapping[str, str]) -> str:
 
 
 def _single_rows(groups: Sequence[str], filters: Mapping[str, str]) -> str:
-    values = (f"{_OF_ROW.get(name, name)} AS {name}" for name in (*groups, *VALUE_COLUMNS))
+    values = (f"{OF_ROW.get(name, name)} AS {name}" for name in (*groups, *VALUE_COLUMNS))
     conditions = [
         "number >= :first AND number < :last",
         "started >= :rows_since AND started < :rows_until",
-        *(f"{_OF_ROW.get(name, name)} = :{name}" for name in filters),
+        f"operation NOT IN ({', '.join(map(repr, READS))})",
+        *(f"{OF_ROW.get(name, name)} = :{name}" for name in filters),
     ]
     return f"SELECT {', '.join(values)} FROM requests WHERE {' AND '.join(conditions)}"  # noqa: S608

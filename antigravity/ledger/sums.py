@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
+from antigravity.ir.call import READS
 from antigravity.ledger.rows import RequestRow
 
 K = TypeVar("K", bound=Hashable)
@@ -95,7 +96,9 @@ class HourSums:
         self._single: dict[tuple[str, int, str], Totals] = {}
 
     def add(self, row: RequestRow) -> None:
-        """Add a row."""
+        """Add a row, unless its request has asked no model for anything."""
+        if row.operation in READS:
+            return
         hour = row.started // HOUR
         names = (row.served_model or row.model, row.upstream, row.account, row.key, row.client)
         _totals(self._combined, (hour, *names)).add(row)

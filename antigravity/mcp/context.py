@@ -24,6 +24,7 @@ from antigravity.mcp.protocol.extensions import declares
 from antigravity.mcp.protocol.revisions import Revision
 from antigravity.mcp.protocol.tasks import related
 from antigravity.mcp.tasks.task import Task
+from antigravity.mcp.tool_calls import ToolCall
 
 LEVELS: Final[tuple[str, ...]] = get_args(LogLevel)
 
@@ -45,6 +46,9 @@ class CallContext:
     :ivar forwards_progress: whether progress comes from another server.
     :ivar cancel: cancels the call, if it may become a task.
     :ivar end_limits: ends the limits for calls that have no response.
+    :ivar request_id: the id of the client's HTTP request, with a number if it has several calls.
+    :ivar tool_call: what is recorded of the call, if a tool is called.
+    :ivar asks_client: whether the call ended because the client is asked something.
     """
 
     support: TaskSupport = TaskSupport()
@@ -54,6 +58,9 @@ class CallContext:
     forwards_progress: bool = False
     cancel: Callable[[], None]
     end_limits: Callable[[], Any] | None = None
+    request_id: str = ""
+    tool_call: ToolCall | None = None
+    asks_client: bool = False
 
     def __init__(
         self,

@@ -27,6 +27,7 @@ from antigravity.mcp.server_info import ServerInfo
 from antigravity.mcp.stateful import SESSION_HEADER, Stateful
 from antigravity.mcp.stateless import Stateless
 from antigravity.mcp.tasks.table import TaskLimits, TaskTable
+from antigravity.mcp.tool_calls import Observe, ignore
 
 METHODS: Final = ("POST", "GET", "DELETE")
 #: Seconds in which changes are collected into one notification.
@@ -51,7 +52,8 @@ def _nothing(_: object) -> None:
 class McpEndpoint:
     """An endpoint that serves the contents of ``registry``.
 
-    ``enter`` and ``leave`` are called at the start and end of every call.
+    ``enter`` and ``leave`` are called at the start and end of every call, ``observe`` with every
+    call of a tool.
     """
 
     def __init__(
@@ -63,10 +65,11 @@ class McpEndpoint:
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
         enter: Callable[[object], None] = _nothing,
         leave: Callable[[object], None] = _nothing,
+        observe: Observe = ignore,
     ) -> None:
         self.registry = registry
         self._clock = clock
-        self._calls = CallTable(Methods(registry), clock, enter, leave)
+        self._calls = CallTable(Methods(registry), clock, enter, leave, observe)
         self._tasks = TaskTable(clock)
         sealer = sealed_state.StateSealer(secrets.token_bytes(32), time.monotonic)
         self._stateful = Stateful(self._calls, clock, server_info, self._tasks, limits.keepalive)

@@ -14,6 +14,7 @@ from antigravity.interfaces.mcp_values import Completion, McpError, ToolError
 from antigravity.ir.errors import GatewayError
 from antigravity.logs import make_logger
 from antigravity.mcp import tool_rules
+from antigravity.mcp.catalog import SEPARATOR
 from antigravity.mcp.context import CallContext
 from antigravity.mcp.protocol import content, lists, messages, uri_templates
 from antigravity.mcp.protocol.extensions import UI
@@ -98,6 +99,10 @@ class Methods:
         if tool is None:
             name = tool_rules.name_of(params, self.registry, context)
             tool = self.registry.tools()[name]
+        if context.tool_call is not None:
+            context.tool_call.tool = name
+            if IMcpRelayed.providedBy(tool):
+                context.tool_call.server = name.partition(SEPARATOR)[0]
         arguments = params.get("arguments")
         arguments = {} if arguments is None else arguments
         if not isinstance(arguments, dict):

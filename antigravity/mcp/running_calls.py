@@ -16,6 +16,15 @@ from antigravity.logs import make_logger
 from antigravity.mcp.context import CallContext
 from antigravity.mcp.methods import Methods
 from antigravity.mcp.protocol import content, messages
+from antigravity.mcp.tool_calls import (
+    METHOD,
+    Observe,
+    ToolCall,
+    client_of,
+    end_of,
+    ignore,
+    requested_tool,
+)
 
 #: A function that returns the result of a method with its parameters, or a Deferred with it.
 Method = Callable[[str, Mapping[str, Any], CallContext], Any]
@@ -70,7 +79,10 @@ class RunningCall:
 
 
 class CallTable:
-    """All running calls; ``enter`` and ``leave`` are called at the start and end of each."""
+    """All running calls; ``enter`` and ``leave`` are called at the start and end of each.
+
+    ``observe`` is called with each call of a tool.
+    """
 
     log = make_logger()
 
@@ -80,8 +92,10 @@ class CallTable:
         clock: IReactorTime,
         enter: Callable[[object], None],
         leave: Callable[[object], None],
+        observe: Observe = ignore,
     ) -> None:
         self.methods = methods
+        self._observe = observe
         self.limits = CallLimits()
         self._clock = clock
         self._enter = enter
@@ -96,6 +110,19 @@ class CallTable:
         function: Method | None = None,
     ) -> RunningCall:
         """Start a call of ``method``, by ``function`` unless the registry has it."""
+        ended = self._note(params, context) if method == METHOD else None
+        call = self._start(method, params, context, function)
+        if ended is not None:
+            call.done.addBoth(ended, call)
+        return call
+
+    def _start(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        context: CallContext,
+        function: Method | None,
+    ) -> RunningCall:
         if self.limits.most and len(self._running) >= self.limits.most:
             busy = McpError(messages.INTERNAL_ERROR, "Too many calls are running; try again.")
             return self._run(method, fail(busy), context)
@@ -103,6 +130,21 @@ class CallTable:
             function or self.methods.call, method, params, context
         )
         return self._run(method, running, context)
+
+    def _note(
+        self, params: Mapping[str, Any], context: CallContext
+    ) -> Callable[[Any, RunningCall], Any]:
+        """Note that a tool is called; return a callback that notes how the call ended."""
+        context.tool_call = ToolCall(
+            requested_tool(params), context.principal, client_of(context.client), context.request_id
+        )
+        note_end = self._observe(context.tool_call)
+
+        def ended(value: Any, call: RunningCall) -> Any:
+            note_end(end_of(value, call.reason, asks_client=context.asks_client))
+            return value
+
+        return ended
 
     def cancel_all(self, reason: str) -> None:
         """Cancel all running calls."""
@@ -140,7 +182,8 @@ class CallTable:
 
     def _time_out(self, call: RunningCall, method: str) -> None:
         message = f"The call took longer than {self.limits.timeout:g} seconds and was stopped."
-        if method == "tools/call":
+        call.reason = message
+        if method == METHOD:
             call.settle(content.failed(message))
         else:
             call.settle(Failure(McpError(messages.INTERNAL_ERROR, message)))

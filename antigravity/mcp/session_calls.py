@@ -50,9 +50,15 @@ class SessionCalls:
                     running.cancel()
 
     def respond(
-        self, session: Session, requests: list[Request], accept: AcceptedTypes, *, is_batch: bool
+        self,
+        session: Session,
+        requests: list[Request],
+        accept: AcceptedTypes,
+        request_id: str,
+        *,
+        is_batch: bool,
     ) -> Deferred[Reply]:
-        """Serve requests that came in one body."""
+        """Serve requests that came in one body, whose HTTP request has ``request_id``."""
         log = session.new_log()
 
         def store_or_discard(_: Any) -> None:
@@ -73,11 +79,14 @@ class SessionCalls:
             prime=session.revision.priming,
         )
         post_response.complete.addCallback(store_or_discard)
-        for request in requests:
-            self._start(session, request, post_response)
+        for number, request in enumerate(requests):
+            own_id = f"{request_id}-{number + 1}" if is_batch and request_id else request_id
+            self._start(session, request, post_response, own_id)
         return post_response.reply
 
-    def _start(self, session: Session, request: Request, post_response: PostResponse) -> None:
+    def _start(
+        self, session: Session, request: Request, post_response: PostResponse, request_id: str
+    ) -> None:
         if request.id in session.calls:
             error = McpError(messages.INVALID_REQUEST, "A request with this id is already running.")
             post_response.fail(request.id, error)
@@ -92,6 +101,7 @@ class SessionCalls:
             level=session.level,
             ask=lambda context, client_request: self._ask(session, context, client_request),
         )
+        context.request_id = request_id
         try:
             own = self._own_method(session, request, context)
         except McpError as error:

@@ -190,7 +190,7 @@ class Stateless:
         def need(requests: Mapping[str, ClientRequest]) -> None:
             """Respond with the requests to the client, then cancel the call."""
             if not context.is_over:
-                context.is_over = True
+                context.is_over = context.asks_client = True
                 self._request_input(call, request, post_response, context.used, requests)
                 self._clock.callLater(0, cancel)
 
@@ -246,6 +246,7 @@ class Stateless:
             ask=lambda _, client_request: Deferred(),
         )
         context.headers = call.headers
+        context.request_id = call.request_id
         context.used = {}
         if request.method in _INPUT_METHODS:
             context.client_results = self._client_results(call, request)

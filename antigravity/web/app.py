@@ -363,23 +363,39 @@ class WebApp:
         return self._exchange.handle(candidate.protocol, call).addCallback(write_reply, request)
 
     def _serve_unmatched(self, request: Any) -> Deferred[None] | None:
-        """Serve the corrected path, or raise the error that explains the problem."""
+        """Serve the corrected path, or raise the error that explains the problem.
+
+        Nothing has served such a request, so that it counts as refused.
+        """
         head = head_of(request)
+        try:
+            serve = self._find_unmatched(request, head)
+        except GatewayError as error:
+            self.admission.count_refusal(error)
+            raise
+        return serve()
+
+    def _find_unmatched(
+        self, request: Any, head: RequestHead
+    ) -> Callable[[], Deferred[None] | None]:
+        """Return what serves a request whose path has no rule.
+
+        :raises GatewayError: if nothing does.
+        """
         if head.path.startswith(
             FILES_PATH
         ):  # files need no key, so their paths are never corrected
             raise NotFoundError("File not found or expired.", code="file_not_found")
         if head.upgrade == "websocket" and head.path.rstrip("/").endswith("/responses"):
-            self._upgrade(request, head)
-            return None
+            return self._upgrade(request, head)
         match = self._table.correct(head.method, head.path)
         head.protocol = match.protocol
         corrected = f"{head.path[:200]} -> {match.path[:200]}"
         set_headers(request, (("X-Path-Corrected", corrected),))
-        return self._endpoints[match.endpoint](request, **match.arguments)
+        return partial(self._endpoints[match.endpoint], request, **match.arguments)
 
-    def _upgrade(self, request: Any, head: RequestHead) -> None:
-        """Speak the protocol over WebSocket whose requests are posted to this path.
+    def _upgrade(self, request: Any, head: RequestHead) -> Callable[[], None]:
+        """Return what speaks the protocol over WebSocket whose requests are posted to this path.
 
         :raises UpgradeRequiredError: if that is switched off, or there is none.
         """
@@ -392,7 +408,7 @@ class WebApp:
             )
         from antigravity.web.websocket.upgrade import upgrade
 
-        upgrade(request, candidate.protocol, candidate.route, self._exchange)
+        return partial(upgrade, request, candidate.protocol, candidate.route, self._exchange)
 
     def _socket_route(self, head: RequestHead) -> Candidate | None:
         """Return the route for messages over WebSocket: the one for the same requests by POST."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,6 +13,7 @@ from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.mcp import McpCall
 from antigravity.mcp.relay import target as relayed
 from antigravity.mcp.relay.endpoint import RelayEndpoint
+from antigravity.mcp.tool_calls import ToolCall, ToolCallEnd
 from tests.mcp.fake_transport import RelayTarget, Response
 from tests.mcp.fixtures import answer
 
@@ -26,12 +28,22 @@ class Relay:
         self.remote = RelayTarget(*answers)
         self.clock = Clock()
         self.running: list[object] = []
+        self.ended: list[tuple[ToolCall, ToolCallEnd]] = []
         where = relayed.RelayTarget(
             "Search", "https://remote.example/mcp", (("authorization", "Bearer OURS"),), 30.0
         )
         self.endpoint = RelayEndpoint(
-            where, self.remote, self.clock, self.running.append, self.running.remove
+            where,
+            self.remote,
+            self.clock,
+            self.running.append,
+            self.running.remove,
+            self.observe,
         )
+
+    def observe(self, call: ToolCall) -> Callable[[ToolCallEnd], None]:
+        """Collect how calls of tools end."""
+        return lambda end: self.ended.append((call, end))
 
     def send(
         self, method: str = "POST", body: object = CALL, principal: str = "alice", **headers: str

@@ -257,3 +257,60 @@ def test_relay_forwards_last_event_id_in_session_only() -> None:
     name = relay.open()
     relay.ask("GET", last_event_id="9", mcp_session_id=name)
     assert relay.remote.headers["last-event-id"] == "9"
+
+
+def whole(body: bytes, status: int = 200) -> Response:
+    return Response(status, body=body)
+
+
+@pytest.mark.parametrize(
+    ("response", "outcome", "status"),
+    [
+        (whole(b'{"result": {"content": []}}'), "ok", 200),
+        (whole(b'{"result": {"isError": true}}'), "error", 200),
+        (whole(b'{"error": {"code": -32602, "message": "no"}}'), "error", 200),
+        (whole(b"[1]"), "ok", 200),
+        (whole(b"", 202), "ok", 202),
+        (whole(b"no", 500), "error", 500),
+        (whole(b"", 401), "error", 503),
+        (DeadlineError("late"), "error", 504),
+        (ValueError("a fault"), "error", 500),
+    ],
+)
+def test_relayed_call_of_tool_is_noted(
+    response: Response | Exception, outcome: str, status: int
+) -> None:
+    relay = Relay(response)
+    sent = relay.send(user_agent="codex/1.0")
+    sent.addErrback(lambda failure: failure.trap(ValueError) and None)
+    ((call, end),) = relay.ended
+    assert (call.tool, call.server, call.client) == ("x", "Search", "codex/1.0")
+    assert (end.outcome, end.status) == (outcome, status)
+    assert (end.error is None) == (outcome == "ok")
+
+
+def test_relayed_stream_is_noted_when_it_ends() -> None:
+    for finish, outcome in (
+        (lambda response, stream: response.end(), "ok"),
+        (lambda response, stream: response.end(ConnectionError()), "error"),
+        (lambda response, stream: stream.abandon(), "cancelled"),
+        (lambda response, stream: stream.finish(), "error"),
+    ):
+        response = Response(headers=SSE)
+        relay = Relay(response)
+        reply = relay.ask()
+        stream: Any = reply.stream
+        Reader(reply).done.addErrback(lambda failure: None)
+        assert relay.ended == []
+        finish(response, stream)
+        ((_, end),) = relay.ended
+        assert end.outcome == outcome
+
+
+def test_other_requests_are_not_noted() -> None:
+    relay = Relay()
+    relay.ask(body={**CALL, "method": "tools/list", "params": {"name": "tools/call"}})
+    relay.ask("GET")
+    assert relay.ended == []
+    relay.ask(body=[CALL, {**CALL, "params": {"name": "y"}}])
+    assert [call.tool for call, _ in relay.ended] == ["x", "y"]

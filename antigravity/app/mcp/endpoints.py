@@ -17,6 +17,7 @@ from antigravity.mcp.endpoint import Limits, McpEndpoint
 from antigravity.mcp.registry import McpRegistry
 from antigravity.mcp.running_calls import CallLimits
 from antigravity.mcp.tasks.table import TaskLimits
+from antigravity.mcp.tool_calls import Observe, ignore
 from antigravity.plugins import Registry
 from antigravity.services import Drain
 
@@ -33,12 +34,20 @@ class McpEndpoints:
     """All MCP endpoints of the gateway; their sessions survive a reload.
 
     Other servers, the relay and the vision tools are imported when the configuration has them.
-    ``ask`` calls a model of the gateway, for the vision tools.
+    ``ask`` calls a model of the gateway, for the vision tools.  ``observe`` is called with every
+    call of a tool.
     """
 
     def __init__(
-        self, reactor: Any, home: Path, drain: Drain, transport: IHttpTransport, ask: Ask
+        self,
+        reactor: Any,
+        home: Path,
+        drain: Drain,
+        transport: IHttpTransport,
+        ask: Ask,
+        observe: Observe = ignore,
     ) -> None:
+        self._observe = observe
         self._clock = reactor
         self._home = home
         self._drain = drain
@@ -108,7 +117,7 @@ class McpEndpoints:
             from antigravity.app.mcp.relay import RelayEndpoints
             from antigravity.app.mcp.vision import VisionEndpoint
 
-            parts = (self._clock, self._drain, self._transport)
+            parts = (self._clock, self._drain, self._transport, self._observe)
             self._relays = RelayEndpoints(*parts)
             self._vision = VisionEndpoint(*parts, self._ask)
 
@@ -120,7 +129,11 @@ class McpEndpoints:
             return {}
         if self._endpoint is None:
             self._endpoint = McpEndpoint(
-                self._registry, self._clock, enter=self._drain.enter, leave=self._drain.leave
+                self._registry,
+                self._clock,
+                enter=self._drain.enter,
+                leave=self._drain.leave,
+                observe=self._observe,
             )
         self._endpoint.configure(limits)
         others = () if self._federation is None else self._federation.catalogs

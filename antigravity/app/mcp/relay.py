@@ -10,6 +10,7 @@ from antigravity.interfaces.mcp import IMcpEndpoint
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.mcp.relay.endpoint import RelayEndpoint
 from antigravity.mcp.relay.target import RelayTarget
+from antigravity.mcp.tool_calls import Observe
 from antigravity.services import Drain
 
 SEARCH: Final = "/mcp/web_search_prime/mcp"
@@ -19,7 +20,10 @@ READER: Final = "/mcp/web_reader/mcp"
 class RelayEndpoints:
     """The relay endpoints; sessions survive a reload unless the server's address changes."""
 
-    def __init__(self, clock: Any, drain: Drain, transport: IHttpTransport) -> None:
+    def __init__(
+        self, clock: Any, drain: Drain, transport: IHttpTransport, observe: Observe
+    ) -> None:
+        self._observe = observe
         self._clock = clock
         self._drain = drain
         self._transport = transport
@@ -35,7 +39,12 @@ class RelayEndpoints:
             endpoint = self._endpoints.get(path)
             if endpoint is None:
                 endpoint = self._endpoints[path] = RelayEndpoint(
-                    remote, self._transport, self._clock, self._drain.enter, self._drain.leave
+                    remote,
+                    self._transport,
+                    self._clock,
+                    self._drain.enter,
+                    self._drain.leave,
+                    self._observe,
                 )
             endpoint.remote = remote
             endpoint.most = settings.mcp.max_calls

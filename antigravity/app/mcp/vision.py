@@ -20,6 +20,7 @@ from antigravity.ir.request import Message, Request
 from antigravity.mcp.endpoint import Limits, McpEndpoint
 from antigravity.mcp.registry import McpRegistry
 from antigravity.mcp.server_info import ServerInfo
+from antigravity.mcp.tool_calls import Observe
 from antigravity.mcp.vision.media_sources import MediaSources
 from antigravity.mcp.vision.tools import Vision
 from antigravity.mcp.vision.vision_request import AskVisionModel, VisionRequest
@@ -36,7 +37,10 @@ Ask = Callable[[InternalRequest], Deferred[str]]
 class VisionEndpoint:
     """The vision endpoint; its sessions survive a reload."""
 
-    def __init__(self, reactor: Any, drain: Drain, transport: IHttpTransport, ask: Ask) -> None:
+    def __init__(
+        self, reactor: Any, drain: Drain, transport: IHttpTransport, observe: Observe, ask: Ask
+    ) -> None:
+        self._observe = observe
         self._reactor = reactor
         self._drain = drain
         self._transport = transport
@@ -59,6 +63,7 @@ class VisionEndpoint:
                 server_info=_SERVER_INFO,
                 enter=self._drain.enter,
                 leave=self._drain.leave,
+                observe=self._observe,
             )
         self._endpoint.configure(limits)
         roots = [Path(root).expanduser() for root in settings.mcp.vision.roots]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -56,6 +57,7 @@ from antigravity.ir.errors import GatewayError, UpstreamError, empty_response_er
 from antigravity.ir.events import StreamFailure
 from antigravity.ir.request import Request
 from antigravity.ir.surrogates import repair_surrogates, replace_broken_text
+from antigravity.ir.usage import Usage
 from antigravity.protocols.embedded_errors import error_in
 from antigravity.redaction.credentials import CREDENTIALS
 from antigravity.redaction.errors import redact_errors
@@ -153,8 +155,15 @@ def _passed_stream(attempt: Attempt, tap: ITap, framer: IFramer | None) -> Trans
     return ReframedStream(tap, protocol.keepalive, upstream.unwrap, framer, error_body, ends)
 
 
-async def whole(attempt: Attempt, response: IIncomingResponse, tap: ITap | None = None) -> Reply:
+async def whole(
+    attempt: Attempt,
+    response: IIncomingResponse,
+    tap: ITap | None = None,
+    estimate_usage: Callable[[], Usage | None] | None = None,
+) -> Reply:
     """Return a response that is no stream, shown to ``tap``, and end the record.
+
+    ``estimate_usage`` is called for the record if the upstream reports no usage.
 
     :raises UpstreamError: if it is malformed.
     """
@@ -187,11 +196,15 @@ async def whole(attempt: Attempt, response: IIncomingResponse, tap: ITap | None 
         return _collect(attempt, response, detector.head)
     if _is_empty_by_mistake(attempt, body):
         raise empty_response_error()
-    return _passed_whole(attempt, response, tap, body)
+    return _passed_whole(attempt, response, tap, body, estimate_usage)
 
 
 def _passed_whole(
-    attempt: Attempt, response: IIncomingResponse, tap: ITap | None, body: bytes
+    attempt: Attempt,
+    response: IIncomingResponse,
+    tap: ITap | None,
+    body: bytes,
+    estimate_usage: Callable[[], Usage | None] | None,
 ) -> Reply:
     """Return the reply with the JSON object that an upstream sent, and end the record."""
     context, option, headers = attempt.context, attempt.option, response.headers()
@@ -201,7 +214,10 @@ def _passed_whole(
     if IReasoningTap.providedBy(tap) or IResponseIdTap.providedBy(tap):
         tap.watch_body(body)
     usage = option.client.decode_usage(body)
-    context.recorder.end(None, usage)
+    counted = usage
+    if counted is None and estimate_usage is not None:
+        counted = estimate_usage()
+    context.recorder.end(None, counted)
     learn_from_usage(context, option.target.model, usage, context.decoded)
     content_type = CREDENTIALS.redact(headers.get("content-type", "application/json"))
     return Reply(response.status(), content_type, passed_headers(headers), redact_errors(body))

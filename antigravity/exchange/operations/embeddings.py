@@ -25,7 +25,7 @@ from antigravity.interfaces.exchange import Reply
 from antigravity.ir.call import HttpReply
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.embeddings import EmbeddingInput, EmbeddingRequest, EmbeddingResponse
-from antigravity.ir.errors import empty_response_error
+from antigravity.ir.errors import GatewayError, empty_response_error
 from antigravity.ir.surrogates import repair_surrogates
 from antigravity.ir.usage import Usage
 from antigravity.protocols.embedded_errors import error_in
@@ -116,7 +116,14 @@ class Embedding:
         operation = self._server.operation(context.call)
         call = UpstreamCall(option, attempt.lease.credential, operation, body, context.call.headers)
         response = await call.send(context.services.transport, context.recorder)
-        return await whole(attempt, response)
+        return await whole(attempt, response, estimate_usage=self._estimate)
+
+    def _estimate(self) -> Usage | None:
+        """Return an estimate, ``None`` if only the upstream can read the request."""
+        try:
+            return _estimate_usage(self._request.inputs)
+        except GatewayError:
+            return None
 
     async def _ask(self, attempt: Attempt, batch: Batch) -> tuple[Batch, EmbeddingResponse]:
         """Return the vectors of some inputs."""

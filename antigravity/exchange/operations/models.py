@@ -12,7 +12,9 @@ from antigravity.ir.errors import NotFoundError
 
 async def list_models(context: RequestContext) -> Reply:
     """Return the list of models in the client's protocol."""
-    models = await context.snapshot.router.models()
+    context.recorder.begin("", stream=False)
+    with context.recorder.waiting("upstream"):
+        models = await context.snapshot.router.models()
     return Reply.whole(context.protocol.encode_models(models, context.call))
 
 
@@ -22,7 +24,10 @@ async def get_model(context: RequestContext) -> Reply:
     :raises NotFoundError: if it is not in the list.
     """
     name = context.call.arguments["model"].removeprefix("models/")
-    for model in await context.snapshot.router.models():
+    context.recorder.begin(name, stream=False)
+    with context.recorder.waiting("upstream"):
+        models = await context.snapshot.router.models()
+    for model in models:
         if model.id == name:
             return Reply.whole(context.protocol.encode_model(model, context.call))
     raise NotFoundError(

@@ -45,6 +45,7 @@ async def serve_stored(context: RequestContext) -> Reply:
         raise retrieval.not_found(call)
     if isinstance(found, ResponseOrigin):
         return await _forward(context, found, retrieval)
+    context.recorder.begin("", stream=False)
     reply = retrieval.encode(call, found)
     if call.route.method == "DELETE":
         responses.delete(response_id)

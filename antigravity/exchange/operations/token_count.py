@@ -62,7 +62,7 @@ async def serve_count(context: RequestContext) -> Reply:
         plan = require_origin(context, plan, context.continuation)
     context.recorder.route(plan.decision)
     reply = await count_tokens(context, plan)
-    context.recorder.end(None, None)
+    context.recorder.end(None, None)  # unless the reply is the upstream's refusal
     return reply
 
 
@@ -102,9 +102,11 @@ async def count_tokens(context: RequestContext, plan: Plan) -> Reply:
     except GatewayError as error:
         failure = error
     if failure is not None:
+        context.recorder.failed(failure)
         log.info("{name} could not count tokens: {error}", name=option.upstream.name, error=failure)
     if only_upstream is not None:
-        if refusal is not None:
+        if refusal is not None and failure is not None:
+            context.recorder.end(failure, None)
             return refusal
         raise failure or only_upstream
     request = context.request

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
+import msgspec
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from antigravity.interfaces.exchange import Reply
@@ -28,6 +31,16 @@ from antigravity.mcp.relay.target import (
     response_headers,
     safe_content_type,
 )
+from antigravity.mcp.tool_calls import (
+    METHOD,
+    Observe,
+    ToolCall,
+    ToolCallEnd,
+    end_of,
+    ignore,
+    ignore_end,
+    requested_tool,
+)
 from antigravity.redaction.errors import redact_errors
 
 METHODS: Final = ("POST", "GET", "DELETE")
@@ -35,6 +48,17 @@ METHODS: Final = ("POST", "GET", "DELETE")
 _LARGEST: Final = 64 * 1024 * 1024
 #: The error code for unknown sessions.
 _NO_SESSION: Final = -32001
+
+
+class _Result(Struct, frozen=True, rename={"is_error": "isError"}):
+    is_error: Any = False
+
+
+class _Answer(Struct, frozen=True):
+    """What says how a call of a tool ended."""
+
+    result: _Result = _Result()
+    error: Any = None
 
 
 class _RefusalError(Exception):
@@ -50,7 +74,8 @@ class _RefusalError(Exception):
 class RelayEndpoint:
     """A path whose requests are relayed to ``remote``, with its own credentials.
 
-    ``enter`` and ``leave`` are called at the start and end of every call.  At most ``most``
+    ``enter`` and ``leave`` are called at the start and end of every call, ``observe`` with every
+    call of a tool.  At most ``most``
     calls run at once, and as many clients may listen; 0 is no limit.
     """
 
@@ -63,8 +88,10 @@ class RelayEndpoint:
         clock: IReactorTime,
         enter: Callable[[object], None],
         leave: Callable[[object], None],
+        observe: Observe = ignore,
     ) -> None:
         self.remote = remote
+        self._observe = observe
         self.most = 256
         self.sessions = RelayedSessions(clock)
         self._transport = transport
@@ -90,7 +117,15 @@ class RelayEndpoint:
             listening = is_listening(call.method, call.headers)
             if self.most and self._running[listening] >= self.most:
                 raise _RefusalError(503, "Too many calls are running; try again.")
-            return await self._relay(call, session, listening)
+            note_end = self._note(call)
+            try:
+                return await self._relay(call, session, listening, note_end)
+            except _RefusalError as refused:
+                note_end(ToolCallEnd("error", refused.status, f"UpstreamError: {refused}"))
+                raise
+            except Exception:
+                note_end(end_of(Failure(), ""))
+                raise
         except _RefusalError as refused:
             body = messages.error(_id_of(call), refused.error)
             return Reply(refused.status, "application/json", (), body)
@@ -105,28 +140,60 @@ class RelayEndpoint:
             raise _RefusalError(404, message, _NO_SESSION)
         return session
 
-    async def _relay(self, call: McpCall, session: RelayedSession | None, listening: bool) -> Reply:
+    def _note(self, call: McpCall) -> Callable[[ToolCallEnd], None]:
+        """Note which tools are called; return the function that notes the end, once."""
+        if METHOD.encode() not in call.body:
+            return ignore_end
+        client = call.headers.get("user-agent", "")
+        notes = []
+        for number, name in enumerate(_called_tools(call.body)):
+            own_id = f"{call.request_id}-{number}" if number else call.request_id
+            noted = ToolCall(name, call.principal, client, own_id, name, self.remote.name)
+            notes.append(self._observe(noted))
+
+        def note_end(end: ToolCallEnd) -> None:
+            for each in notes:
+                each(end)
+
+        return note_end
+
+    async def _relay(
+        self,
+        call: McpCall,
+        session: RelayedSession | None,
+        listening: bool,
+        note_end: Callable[[ToolCallEnd], None],
+    ) -> Reply:
         run = _Run(self, session, listening)
         try:
             response = await self._send(call, session, listening)
             headers = self._process_response_head(call, session, response)
             kind = response.headers().get("content-type", "")
             if kind.partition(";")[0].strip().lower() == "text/event-stream":
-                return self._stream(response, headers, kind, run)
+                return self._stream(response, headers, kind, run, note_end)
             body = redact_errors(await response.collect(_LARGEST))
             self._check_session(call, session, response.status(), body)
         except GatewayError as error:
             raise self._relay_error(error) from error
         finally:
             run.end()
+        note_end(_end_of_body(response.status(), body))
         return Reply(response.status(), safe_content_type(kind), headers, body)
 
-    def _stream(self, response: IIncomingResponse, headers: Headers, kind: str, run: _Run) -> Reply:
+    def _stream(
+        self,
+        response: IIncomingResponse,
+        headers: Headers,
+        kind: str,
+        run: _Run,
+        note_end: Callable[[ToolCallEnd], None],
+    ) -> Reply:
         """Return a streamed response, counted by ``run`` until it ends."""
 
         def ended(stream: RelayStream) -> None:
             self._streams.discard(stream)
             going_on.end()
+            note_end(stream.end)
 
         going_on = run.again()
         stream = RelayStream(response, ended)
@@ -221,6 +288,32 @@ class _Run:
             self._session.streams -= 1
         if not self._listening:
             self._endpoint._leave(self)
+
+
+def _called_tools(body: bytes) -> list[str]:
+    """Return the names of the tools that the messages in a body call."""
+    try:
+        parsed = messages.parse(body)
+    except messages.MalformedMessageError:
+        return []
+    return [
+        requested_tool(each.params)
+        for each in parsed.messages
+        if isinstance(each, messages.Request) and each.method == METHOD
+    ]
+
+
+def _end_of_body(status: int, body: bytes) -> ToolCallEnd:
+    """Return how a call ended whose response is not a stream."""
+    if status >= 400:
+        return ToolCallEnd("error", status, f"UpstreamError: The server has answered {status}.")
+    try:
+        found = msgspec.json.decode(body, type=_Answer)
+    except (msgspec.DecodeError, RecursionError):
+        return ToolCallEnd(status=status)
+    if found.error is not None:
+        return ToolCallEnd("error", status, "McpError: The server has reported an error.")
+    return end_of({"isError": found.result.is_error}, "")
 
 
 def _id_of(call: McpCall) -> messages.RequestId | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -15,13 +15,17 @@ from zope.interface import implementer
 from antigravity.interfaces.exchange import IReplyStream
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.ir.errors import UpstreamError
+from antigravity.mcp.tool_calls import ToolCallEnd, end_of
 from antigravity.redaction.events import EventRedactor
 from antigravity.sse import EventTooLargeError
 
 
 @implementer(IReplyStream, IPushProducer)
 class RelayStream(Protocol):
-    """A relayed ``response``; ``ended`` is called once at its end or a failure."""
+    """A relayed ``response``; ``ended`` is called once at its end or a failure.
+
+    :ivar end: how the response ended.
+    """
 
     transport: Any
 
@@ -32,6 +36,7 @@ class RelayStream(Protocol):
         self._consumer: Any = None
         self._written: Deferred[None] | None = None
         self._has_ended = False
+        self.end = ToolCallEnd()
 
     def start(self, consumer: Any) -> Deferred[None]:
         """Write the stream to ``consumer``; see :class:`IReplyStream`."""
@@ -48,11 +53,13 @@ class RelayStream(Protocol):
         """Abort the server's response, because the client disconnected."""
         if not self._has_ended:
             self._consumer = None
+            self.end = end_of(Failure(CancelledError()), "")
             self._close()
 
     def finish(self) -> None:
         """Abort the server's response, and end the client's normally."""
         if not self._has_ended:
+            self.end = end_of(Failure(CancelledError()), "The gateway is stopping.")
             self._close()
             self._end_client_response(None)
 
@@ -77,6 +84,7 @@ class RelayStream(Protocol):
         try:
             events = self._redactor.feed(data)
         except EventTooLargeError as error:
+            self.end = _failed("The server's response cannot be read.")
             self._close()
             self._end_client_response(
                 Failure(UpstreamError(f"The server's response cannot be read: {error}."))
@@ -88,6 +96,8 @@ class RelayStream(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End the client's response the way the server's ended."""
         if not self._has_ended:
+            if not reason.check(ResponseDone):
+                self.end = _failed("The server's response has broken off.")
             self._mark_ended()
             rest = self._redactor.rest()
             if rest and self._consumer is not None:
@@ -109,3 +119,7 @@ class RelayStream(Protocol):
         written, self._written = self._written, None
         if written is not None and not written.called:
             written.callback(None) if failure is None else written.errback(failure)
+
+
+def _failed(message: str) -> ToolCallEnd:
+    return ToolCallEnd("error", 502, f"UpstreamError: {message}")
