@@ -19,8 +19,8 @@ from antigravity.interfaces.ledger import RequestQuestion, UsageQuestion
 from antigravity.interfaces.mcp_values import TaskSupport, ToolError
 from antigravity.ir.call import READS, Route
 from antigravity.ledger.answers import answer_usage
-from antigravity.ledger.database import Database
 from antigravity.ledger.reader import Reader
+from antigravity.ledger.sqlite import SqliteDatabase
 from antigravity.mcp.function_objects import Tool
 from antigravity.testing.gateway import start_gateway
 from antigravity.testing.responses import GatewayResponse
@@ -505,7 +505,7 @@ class EndTests(RowCase):
         assert gateway.ledger.ledger is not None
         path = gateway.ledger.ledger.path
         await gateway.stopService()
-        reader = Reader(Database(path))
+        reader = Reader(SqliteDatabase(path))
         rows = reader.requests(RequestQuestion())[0]
         reader.close()
         self.assertEqual(
