@@ -101,8 +101,7 @@ wheel: docs $(VENV)/test.stamp
 	$(BIN)/python -m build --no-isolation --outdir dist
 
 # Open the dashboard in the system's Chromium.
-test-browser: $(VENV)/test.stamp
-	$(BIN)/python $(INSTALL) 'playwright>=1.50'
+test-browser: $(VENV)/test-browser.stamp
 	$(BIN)/python -m pytest -rs tests/browser $(PYTEST_OPTIONS)
 
 # Compare the gateway with a plain proxy and other gateways; see docs/performance.rst (Linux only).
@@ -165,6 +164,11 @@ $(VENV)/test-without-sdks.stamp: $(VENV)/base.stamp requirements/test-without-sd
 	$(BIN)/python $(INSTALL) $(POSTGRES) || $(NO_PG)
 	$(BIN)/python $(INSTALL) $(PROJECT)
 	touch $(VENV)/run.stamp $@
+
+# It only adds to what the tests need.
+$(VENV)/test-browser.stamp: $(VENV)/test.stamp requirements/test-browser.txt
+	$(BIN)/python $(INSTALL) --require-hashes --requirement requirements/test-browser.txt
+	touch $@
 
 # The official SDKs in their previous major versions, which many programs still use.
 $(VENV)-previous/test.stamp: $(VENV)-previous/base.stamp requirements/previous.txt

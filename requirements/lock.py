@@ -30,6 +30,7 @@ FILES: dict[str, tuple[tuple[str, ...] | None, str | None]] = {
     "postgres": (("postgres",), "test"),
     "otel": (("otel",), "test"),
     "docs": (("docs",), None),
+    "test-browser": (("test-browser",), "test"),
     "previous": (None, None),
     "lock": (None, None),
 }

@@ -13,6 +13,7 @@ from antigravity.app.configuration_status import ConfigurationStatus
 from antigravity.app.home_ledger import HomeLedger
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.metrics import GatewayMetrics
+from antigravity.app.model_administration import ModelAdministration
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import (
     AccountExplanation,
@@ -57,6 +58,7 @@ class Administration:
         mcp: McpEndpoints,
         control: GatewayControl,
         accounts: AccountControl,
+        models: ModelAdministration,
     ) -> None:
         self._snapshot = snapshot
         self._tunnel = tunnel
@@ -64,6 +66,7 @@ class Administration:
         self._mcp = mcp
         self._control = control
         self.accounts = accounts
+        self.models = models
 
     def status(self) -> GatewayStatus:
         """Return the state of the gateway and of its accounts."""

@@ -9,7 +9,9 @@ from typing import Any
 
 from antigravity.app.account_control import AccountControl
 from antigravity.app.administration import Administration, GatewayControl
+from antigravity.app.configuration_editor import ConfigurationEditor
 from antigravity.app.mcp.endpoints import McpEndpoints
+from antigravity.app.model_administration import ModelAdministration
 from antigravity.app.runtime import Runtime
 from antigravity.dashboard.routes import DashboardRoutes, DashboardState
 from antigravity.interfaces.exchange import IExchange
@@ -45,7 +47,11 @@ class FrontEnd:
         self._mcp = mcp
         self._warmups = warmups
         self._control = control
+        self._reactor = reactor
         self._accounts = AccountControl(reactor, home, control)
+        self._editor = ConfigurationEditor(
+            reactor, lambda: control.status.source, lambda: control.reload()
+        )
         self._key_throttle = KeyThrottle()
         self.dashboard = dashboard
         access = TunnelAccess()
@@ -63,6 +69,18 @@ class FrontEnd:
             self._mcp,
             self._control,
             self._accounts,
+            self._models(runtime),
+        )
+
+    def _models(self, runtime: Runtime) -> ModelAdministration:
+        source = self._control.status.source
+        return ModelAdministration(
+            self._reactor,
+            runtime.snapshot,
+            [protocol.name for protocol in runtime.registry.all_servers],
+            runtime.registry.known_names,
+            self._editor,
+            "" if source is None else str(source.file),
         )
 
     def build_app(self, runtime: Runtime) -> WebApp:

@@ -49,9 +49,11 @@ class RawConfiguration:
     """Unchecked tables, and the origin of each value.
 
     Later layers win: the file, then the environment, then the command line.
+
+    :param content: what to read instead of the content of ``file``.
     """
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, file: Path | None = None, content: bytes | None = None) -> None:
         self.tables: dict[str, Any] = {}
         self.warnings: list[Problem] = []
         #: Whether a file was read, and whether it contained no settings.
@@ -61,11 +63,11 @@ class RawConfiguration:
         self._lines: dict[KeyPath, int] = {}
         self._overlay: dict[KeyPath, Origin] = {}
         if file is not None:
-            self._read(file)
+            self._read(file, content)
 
-    def _read(self, file: Path) -> None:
+    def _read(self, file: Path, content: bytes | None) -> None:
         try:
-            text = read_file(file).decode("utf-8-sig")
+            text = (read_file(file) if content is None else content).decode("utf-8-sig")
             self.tables = tomllib.loads(text)
         except FileNotFoundError:
             problem = Problem(_missing(file), place=str(file))
@@ -127,6 +129,14 @@ class RawConfiguration:
         else:
             here[name] = copy.deepcopy(value)
             self._overlay[path] = origin
+
+    def override(self, path: KeyPath) -> Origin | None:
+        """Return what overrides the file for a setting or a part of it, ``None`` without that."""
+        for given, origin in self._overlay.items():
+            shorter = min(len(given), len(path))
+            if given[:shorter] == path[:shorter]:
+                return origin
+        return None
 
     def origin(self, path: KeyPath) -> Origin | None:
         """Return the origin of the value at ``path``, or ``None``."""

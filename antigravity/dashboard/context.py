@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -41,6 +41,17 @@ class PageContext(Struct, frozen=True):
     url: str = ""
     form: Mapping[str, str] = {}
 
+    def read_form(self, kind: type[T]) -> T:
+        """Return the form of a change as a ``kind``.
+
+        :raises InvalidRequestError: if it has other fields, or wrong values.
+        """
+        given = {name: value for name, value in self.form.items() if name != "csrf"}
+        try:
+            return msgspec.convert(given, kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise InvalidRequestError(f"The form is wrong: {error}.") from None
+
     def read(self, kind: type[T]) -> T:
         """Return the query as a ``kind``; empty fields of forms count as absent.
 
@@ -51,3 +62,11 @@ class PageContext(Struct, frozen=True):
             return msgspec.convert(given, kind, strict=False)
         except msgspec.ValidationError as error:
             raise InvalidRequestError(f"The address is wrong: {error}.") from None
+
+
+Build = Callable[[PageContext], Coroutine[Any, Any, Page]]
+#: Changes something; ``None`` leads to the page that shows it.
+Change = (
+    Callable[[PageContext], Coroutine[Any, Any, Page | None]]
+    | Callable[[PageContext], Coroutine[Any, Any, None]]
+)

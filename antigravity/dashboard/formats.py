@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from antigravity.dashboard.texts import text
 
@@ -71,3 +73,8 @@ def clock_time(iso: str) -> str:
         return datetime.fromisoformat(iso).strftime("%m-%d %H:%M:%S")
     except ValueError:
         return iso
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON."""
+    return msgspec.json.encode(value).decode()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from antigravity.dashboard.formats import (
     clock_time,
     duration,
+    json_text,
     middle,
     money,
     number,
@@ -48,6 +49,7 @@ def _environment() -> Environment:
         "duration": duration,
         "middle": middle,
         "clock": clock_time,
+        "json": json_text,
     }
     made.filters.update(filters)
     return made

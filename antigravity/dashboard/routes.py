@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -45,6 +45,9 @@ _PATHS: Final = {
     "/accounts/<account>/remove": ((*_SHOWN, "POST"), "remove_account"),
     "/accounts/<account>/<action>": (("POST",), "change_account"),
     "/logged-in": (("GET",), "logged_in"),
+    "/models": (_SHOWN, "models"),
+    "/models/try": (("POST",), "try_rules"),
+    "/models/rules": (("POST",), "change_rules"),
     "/live": (("GET",), "live"),
     "/static/<digest>/<name>": (_SHOWN, "static"),
 }
@@ -125,8 +128,7 @@ class DashboardRoutes:
 
     def _handler(self, name: str) -> Handler:
         def handle(request: Any, **names: Any) -> Deferred[None] | None:
-            serve: Callable[..., Deferred[None] | None] = getattr(self._site(), name)
-            return serve(request, **names)
+            return self._site().handler(name)(request, **names)
 
         return handle
 

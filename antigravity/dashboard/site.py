@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qs, urlencode
 
@@ -20,7 +21,7 @@ from antigravity.dashboard import (
     usage_page,
 )
 from antigravity.dashboard.account_actions import ACCOUNTS
-from antigravity.dashboard.context import Page, PageContext
+from antigravity.dashboard.context import Build, Change, Page, PageContext
 from antigravity.dashboard.files import static_files
 from antigravity.dashboard.live import MAX_STREAMS, LiveStream
 from antigravity.dashboard.renderer import render
@@ -28,6 +29,7 @@ from antigravity.dashboard.replies import Headers, html, redirect, static, write
 from antigravity.dashboard.routes import DashboardState
 from antigravity.dashboard.sessions import MAX_AGE, Notice, Session
 from antigravity.dashboard.texts import text
+from antigravity.dashboard.tools import ADDRESSES, CHANGES, PAGES
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import Reply
@@ -52,13 +54,6 @@ _MOST_FIELDS: Final = 50
 #: What the layout of every page needs.
 _COMMON: Final[Mapping[str, Any]] = {"page": "", "session": None, "notice": None}
 
-Build = Callable[[PageContext], Coroutine[Any, Any, Page]]
-#: Changes something; ``None`` leads to the page that shows it.
-Change = (
-    Callable[[PageContext], Coroutine[Any, Any, Page | None]]
-    | Callable[[PageContext], Coroutine[Any, Any, None]]
-)
-
 
 class DashboardSite:
     """The handlers of all pages; each checks its session."""
@@ -76,6 +71,16 @@ class DashboardSite:
         self._host_policy = host_policy
         self._administration = administration
         self._ledger = ledger
+
+    def handler(self, name: str) -> Callable[..., Deferred[None] | None]:
+        """Return the handler of a path by its name in :mod:`antigravity.dashboard.routes`."""
+        if name in PAGES:
+            return partial(self._show, build=PAGES[name])
+        if name in CHANGES:
+            change, address = CHANGES[name]
+            return partial(self._change, change=change, address=address)
+        found: Callable[..., Deferred[None] | None] = getattr(self, name)
+        return found
 
     # -- pages --
 
@@ -369,7 +374,7 @@ def _cookie(request: Any, token: str) -> tuple[tuple[str, str], ...]:
 
 def _page_address(to: str) -> str:
     """Return the address of a page after the sign-in, never one of another site."""
-    pages = ("/requests", "/usage", "/accounts")
+    pages = ("/requests", "/usage", "/accounts", *ADDRESSES)
     return (
         to if to.startswith(tuple(f"{DASHBOARD_PATH}{page}" for page in pages)) else DASHBOARD_PATH
     )

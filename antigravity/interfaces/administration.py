@@ -126,6 +126,7 @@ class IAdministration(Interface):
     """Shows and changes the state of a gateway.  No result has a secret."""
 
     accounts = Attribute("The accounts, an ``IAccountControl``.")
+    models = Attribute("The models and rules about their names, an ``IModelAdministration``.")
 
     def status() -> GatewayStatus:
         """Return accounts (masked), locks, bindings, quotas, queue, requests, configuration."""

@@ -21,8 +21,8 @@ from antigravity.routing.decision import RoutingDecision, RoutingOption, Upstrea
 from antigravity.routing.decision_cache import DecisionCache
 from antigravity.routing.mapping import MappingStep, ModelMapping
 from antigravity.routing.model_description import ModelDescription, describe_option
+from antigravity.routing.model_list import ModelList
 from antigravity.routing.patterns import matches, specificity
-from antigravity.routing.reported_capabilities import reported_by_list
 from antigravity.routing.selection import Fit, RoutingReason, UpstreamFacts, find_fit, select
 
 
@@ -49,11 +49,22 @@ class Router:
         self._catalog = catalog
         self._fallback = fallback_model
         self._cache = DecisionCache(catalog)
+        self._list = ModelList(entries, mapping, table, catalog)
 
     @property
     def upstreams(self) -> tuple[IUpstream, ...]:
         """All upstreams, in the order of the configuration."""
         return tuple(entry.upstream for entry in self._entries.values())
+
+    @property
+    def mapping(self) -> ModelMapping:
+        """The rules about names of models."""
+        return self._mapping
+
+    def with_mapping(self, mapping: ModelMapping) -> Router:
+        """Return a router over the same upstreams and lists of models with other rules."""
+        entries, clients = tuple(self._entries.values()), self._clients
+        return Router(entries, clients, mapping, self._table, self._catalog, self._fallback)
 
     def known_decision(self, requested: str, protocol: str) -> RoutingDecision | None:
         """Return what :meth:`route` would return at once, ``None`` if it has to decide."""
@@ -133,46 +144,11 @@ class Router:
 
     async def models(self) -> list[Model]:
         """Return every model that can be served now, each once, including mapped names."""
-        lists = await gather([self._catalog.models(upstream) for upstream in self.upstreams])
-        found: dict[str, Model] = {}
-        for entry, models in zip(self._entries.values(), lists, strict=True):
-            for model in self._models_of(entry, models):
-                found.setdefault(model.id, model)
-        for name in self._mapping.names():
-            if name not in found:
-                target, _ = self._mapping.resolve(name)
-                known = found.get(target)
-                owner = known.owned_by if known is not None else "antigravity"
-                found[name] = self._with_capabilities(Model(name, owned_by=owner), target)
-        return list(found.values())
+        return await self._list.models()
 
-    def _models_of(self, entry: UpstreamEntry, models: Sequence[Model] | None) -> list[Model]:
-        """Return the models of one upstream: named in its settings, or listed and allowed."""
-        named = (*entry.patterns, *entry.model_mapping, *entry.known_models)
-        names = [name for name in named if name and "*" not in name]
-        found = [Model(name, owned_by=entry.upstream.name) for name in names]
-        for model in models or ():
-            family = self._table.capabilities(model.id).family
-            if entry.families is not None and family not in entry.families:
-                continue
-            if not entry.patterns or any(matches(p, model.id) for p in entry.patterns):
-                found.append(model)
-        return [self._with_capabilities(model, model.id) for model in found]
-
-    def _with_capabilities(self, model: Model, name: str) -> Model:
-        """Return the model with missing values from the capability table."""
-        capabilities = self._table.capabilities(name, reported_by_list(model))
-        if model.capabilities.embedding:  # reported by its upstream
-            capabilities = replace(capabilities, embedding=True)
-        return Model(
-            model.id,
-            model.display_name or model.id,
-            model.owned_by or "antigravity",
-            model.created,
-            model.input_token_limit or capabilities.context_window,
-            model.output_token_limit or capabilities.max_output_tokens,
-            capabilities,
-        )
+    async def offering(self) -> dict[str, tuple[str, ...]]:
+        """Return for each model the names of the upstreams that list it or are set to serve it."""
+        return await self._list.offering()
 
     def _protocols(self, upstream: IUpstream) -> tuple[str, ...]:
         """Return the names of the protocols that an upstream speaks, best first."""

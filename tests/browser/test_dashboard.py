@@ -12,13 +12,23 @@ import pytest
 from antigravity.testing import ThreadedGateway, run_gateway
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the PATH")
 
 KEY = "sk-admin-key-of-the-tests"
 SCRIPT = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 CHAT = "/v1/chat/completions"
-PAGES = ("", "/requests", "/usage?measure=requests", "/accounts")
+PAGES = (
+    "",
+    "/requests",
+    "/usage?measure=requests",
+    "/accounts",
+    "/models?model=gpt-5.1",
+    "/models?model=no-such-model",
+)
+#: The findings of axe-core that are ignored.
+HARMLESS = ("minor", "moderate")
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +90,36 @@ def test_pages_fit_without_problems(
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     page.goto(f"{gateway.url}/dashboard/usage?measure=requests")
     page.wait_for_selector("#chart canvas")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible(page: Any, gateway: ThreadedGateway, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    checker, found = axe.Axe(), []
+    for path in PAGES:
+        page.goto(f"{gateway.url}/dashboard{path}")
+        for finding in checker.run(page).response["violations"]:
+            if finding["impact"] not in HARMLESS:
+                places = [node["html"] for node in finding["nodes"]]
+                found.append((path, finding["id"], places))
+    assert found == []
+
+
+def test_sign_in_is_accessible(gateway: ThreadedGateway, chromium: Any) -> None:
+    page = chromium.new_page()
+    for path in ("", "/link?token=wrong"):
+        page.goto(f"{gateway.url}/dashboard{path}")
+        assert axe.Axe().run(page).response["violations"] == []
+    page.close()
+
+
+def test_rules_are_tried_in_place(page: Any, gateway: ThreadedGateway) -> None:
+    page.goto(f"{gateway.url}/dashboard/models")
+    page.fill("textarea[name=mapping]", f"gpt-* -> gemini-2.5-flash\n{SCRIPT} -> nobody")
+    page.click("text=Try it")
+    page.wait_for_selector("#trial table")
+    assert "models would go elsewhere" in page.inner_text("#trial")
+    assert page.input_value("textarea[name=mapping]").startswith("gpt-*")
 
 
 def test_list_is_live_until_it_is_paused(page: Any, gateway: ThreadedGateway) -> None:

@@ -70,7 +70,9 @@ def test_ci_scripts_are_executable_and_valid() -> None:
         subprocess.run([str(BASH), "-n", str(CI / name)], check=True)
 
 
-def run_ci(folder: Path, make: str, minors: Sequence[int], valgrind: bool = True) -> Done:
+def run_ci(
+    folder: Path, make: str, minors: Sequence[int], valgrind: bool = True, chromium: bool = True
+) -> Done:
     """Run the script with stand-ins for make and the interpreters, and without apt-get."""
     (folder / ".ci").mkdir()
     for name in ("run", "pythons"):
@@ -80,6 +82,8 @@ def run_ci(folder: Path, make: str, minors: Sequence[int], valgrind: bool = True
     add_program(folder / "tools" / "make", f'echo "$@"\n{make}')
     if valgrind:
         add_program(folder / "tools" / "valgrind", "")
+    if chromium:
+        add_program(folder / "tools" / "chromium", "")
     for name in ("bash", "ls", "sort", "env", "dirname", "rm", "sed", "grep", "mkdir"):
         program = shutil.which(name)
         assert program is not None
@@ -123,9 +127,11 @@ def test_ci_fails_when_any_version_fails(tmp_path: Path) -> None:
         assert f"test-without-sdks {expected} {cache}-{version}" in lines
     assert f"docs PYTHON={versions}/3.11/bin/python" in lines
     assert f"instructions PYTHON={versions}/3.11/bin/python" in lines
-    assert results(done, 4) == [
+    assert f"test-browser PYTHON={versions}/3.11/bin/python" in lines
+    assert results(done, 5) == [
         "Python 3.11, everything: passed",
         "Python 3.11, instructions of fixed requests: passed",
+        "Python 3.11, Chromium with the dashboard: passed",
         "Python 3.12, share 1/3 of what needs no SDK: FAILED",
         "Python 3.13, share 2/3 of what needs no SDK: passed",
     ]
@@ -134,7 +140,7 @@ def test_ci_fails_when_any_version_fails(tmp_path: Path) -> None:
 def test_ci_names_tests_that_pass_alone(tmp_path: Path) -> None:
     done = run_ci(tmp_path, failing("tests/a.py::test_a", "tests/b.py::test_b[x]"), (11,))
     assert done.returncode == 0, (done.stdout, done.stderr)
-    assert results(done, 3)[:2] == [
+    assert results(done, 4)[:2] == [
         "unsteady, but passed alone: tests/a.py::test_a, tests/b.py::test_b[x]",
         "Python 3.11, everything: passed",
     ]
@@ -152,11 +158,24 @@ def test_ci_names_tests_that_pass_alone(tmp_path: Path) -> None:
 def test_ci_fails_when_tests_fail_again_or_are_many(tmp_path: Path, make: str) -> None:
     done = run_ci(tmp_path, make, (11,))
     assert done.returncode == 1, (done.stdout, done.stderr)
-    assert results(done, 2)[0] == "Python 3.11, everything: FAILED"
+    assert results(done, 3)[0] == "Python 3.11, everything: FAILED"
 
 
 def test_ci_fails_without_valgrind(tmp_path: Path) -> None:
     done = run_ci(tmp_path, "", (11,), valgrind=False)
     assert done.returncode == 1, done.stdout
-    assert results(done, 1) == ["Python 3.11, instructions of fixed requests: FAILED"]
+    assert results(done, 2)[0] == "Python 3.11, instructions of fixed requests: FAILED"
     assert "apt-get" in done.stderr
+
+
+def test_ci_passes_without_chromium_and_says_so(tmp_path: Path) -> None:
+    done = run_ci(tmp_path, "", (11,), chromium=False)
+    assert done.returncode == 0, done.stdout
+    assert "the dashboard was not opened in one" in done.stdout
+    assert "test-browser" not in done.stdout
+
+
+def test_ci_fails_when_dashboard_fails_in_chromium(tmp_path: Path) -> None:
+    done = run_ci(tmp_path, 'case "$1" in test-browser) exit 2;; esac', (11,))
+    assert done.returncode == 1
+    assert results(done, 1) == ["Python 3.11, Chromium with the dashboard: FAILED"]

@@ -34,6 +34,7 @@ from antigravity.web.admin import AdminRequests
 from antigravity.web.admin_accounts import AccountRequests
 from antigravity.web.admin_api import AdminApi
 from antigravity.web.admin_ledger import ledger_routes
+from antigravity.web.admin_models import ModelRequests
 from antigravity.web.authentication import Authenticator
 from tests.house.pages import run, run_curl, run_python, table
 from tests.support.pages import ROOT, at, blocks, commands
@@ -234,6 +235,7 @@ def test_admin_requests_are_documented() -> None:
         [
             *AdminRequests(administration).routes(),
             *AccountRequests(administration).routes(),
+            *ModelRequests(administration).routes(),
             *ledger_routes(ledger),
             *DashboardRoutes(state, ProxySettings(), administration, ledger).admin_routes(),
         ]

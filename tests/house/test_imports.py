@@ -130,6 +130,7 @@ ALLOWED = {
         "interfaces.administration",
         "interfaces.exchange",
         "interfaces.ledger",
+        "interfaces.model_administration",
         "interfaces.status",
         "ir.errors",
         "web.authentication",

@@ -8,7 +8,9 @@ from urllib.parse import urlencode
 
 import treq
 from twisted.internet import reactor as default_reactor
+from twisted.trial.unittest import TestCase
 
+from antigravity.app.gateway import Gateway
 from antigravity.config.secret import Secret
 from tests.service.account_fixture import AccountCase
 
@@ -16,15 +18,11 @@ reactor: Any = default_reactor
 ADMIN = "sk-admin-key-of-the-tests"
 
 
-class DashboardCase(AccountCase):
-    """Opens pages of a gateway's dashboard."""
+class Browser(TestCase):
+    """Opens pages of the dashboard of ``gateway``."""
 
     cookie = ""
-
-    async def open(self, *secrets: str, **proxy: Any) -> None:
-        """Start a gateway, and sign in."""
-        await self.start(*(secrets or ("one",)), **{"admin_key": Secret(ADMIN), **proxy})
-        await self.sign_in()
+    gateway: Gateway | None
 
     @property
     def address(self) -> str:
@@ -71,6 +69,17 @@ class DashboardCase(AccountCase):
         found = re.search(r'name="csrf" value="([^"]+)"', await self.page("/dashboard"))
         assert found is not None
         return found[1]
+
+
+class DashboardCase(Browser, AccountCase):
+    """A gateway with accounts, and its dashboard."""
+
+    gateway: Gateway | None
+
+    async def open(self, *secrets: str, **proxy: Any) -> None:
+        """Start a gateway, and sign in."""
+        await self.start(*(secrets or ("one",)), **{"admin_key": Secret(ADMIN), **proxy})
+        await self.sign_in()
 
 
 class Response:
