@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from antigravity.accounts.credential_store import CredentialStore
+from antigravity.accounts.masked_label import masked_label
 from antigravity.accounts.model_groups import ModelGroups
-from antigravity.accounts.pool_status import masked_label
 from antigravity.accounts.records import AccountRecord
 from antigravity.config.display import without_password
 from antigravity.interfaces.account_control import (

@@ -16,8 +16,8 @@ from antigravity.accounts.account_saver import AccountSaver
 from antigravity.accounts.account_views import account_list
 from antigravity.accounts.files import AccountError, AccountFiles
 from antigravity.accounts.lookup import find_account
+from antigravity.accounts.masked_label import masked_label
 from antigravity.accounts.model_groups import ModelGroups
-from antigravity.accounts.pool_status import masked_label
 from antigravity.accounts.records import AccountRecord, credential_id
 from antigravity.accounts.registration import RegisteredAccount
 from antigravity.accounts.upstreams import UnclearAccountError
@@ -27,6 +27,7 @@ from antigravity.app.accounts import AccountServices
 from antigravity.app.runtime import Runtime
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.secret import Secret
+from antigravity.config.settings import Settings
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.account_control import (
     AccountChanged,
@@ -72,8 +73,12 @@ class AccountsOwner(Protocol):
         """What was built from the configuration in force."""
 
     @property
-    def is_demo(self) -> bool:
-        """Whether a simulator serves every model."""
+    def accepts_accounts(self) -> bool:
+        """Whether accounts can be added: to all but a demo that goes on whatever is configured."""
+
+    @property
+    def configured_settings(self) -> Settings:
+        """The settings as they are configured, also in a demo."""
 
     def reload(self) -> Deferred[None]:
         """Read configuration and accounts again; the Deferred fires when they are in force."""
@@ -132,13 +137,13 @@ class AccountControl:
 
     def login_upstreams(self) -> list[str]:
         """Return the names of the upstreams to which accounts can log in by a browser."""
-        return login_upstreams(self._owner.runtime.settings)
+        return login_upstreams(self._owner.configured_settings)
 
     def start_login(self, wanted: LoginRequest) -> LoginStarted:
         """Begin to log in by a browser."""
         self._require_accounts()
         try:
-            target = login_target(self._owner.runtime.settings, wanted.upstream)
+            target = login_target(self._owner.configured_settings, wanted.upstream)
         except LoginError as error:
             raise ConflictError(_sentence(error), code="no_login") from None
         login = self._logins.start(target, wanted)
@@ -161,7 +166,7 @@ class AccountControl:
         return self._changing.run(lambda: Deferred.fromCoroutine(change(*arguments)))
 
     def _require_accounts(self) -> None:
-        if self._owner.is_demo:
+        if not self._owner.accepts_accounts:
             raise ConflictError(
                 "The demo has no accounts.  Start the gateway without --demo to add some.",
                 code="demo",
@@ -247,7 +252,7 @@ class AccountControl:
         self, fresh: AccountRecord, notes: list[str]
     ) -> tuple[AccountSaver, AccountRecord]:
         """Return a new account with its upstream, and what saves it."""
-        settings = self._owner.runtime.settings
+        settings = self._owner.configured_settings
         saver = AccountSaver(self._home, settings, notes.append, with_file=False)
         record = saver.with_upstream(fresh)
         return saver, record
@@ -263,7 +268,7 @@ class AccountControl:
             result = await check_record(
                 self._reactor,
                 self._owner.transport,
-                runtime.settings,
+                self._owner.configured_settings,
                 runtime.registry,
                 named,
             )
@@ -322,10 +327,14 @@ class AccountControl:
         return _as_check(credential.id, credential.label, result)
 
     async def _check_disabled(self, record: AccountRecord) -> AccountCheck:
-        runtime = self._owner.runtime
+        owner = self._owner
         try:
             result = await check_record(
-                self._reactor, self._owner.transport, runtime.settings, runtime.registry, record
+                self._reactor,
+                owner.transport,
+                owner.configured_settings,
+                owner.runtime.registry,
+                record,
             )
         except (UnclearAccountError, ConfigurationError) as error:
             result = CheckResult(error=GatewayError(_sentence(error)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -18,16 +20,23 @@ from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import (
     AccountExplanation,
     Belief,
+    CancelledRequest,
     Explanation,
     IAdministration,
     MappingStep,
     ModelDescription,
     ModelDescriptions,
+    RunningRequest,
+    RunningRequests,
     UnlockedAccount,
     UpstreamExplanation,
     WarmupReport,
 )
+from antigravity.interfaces.exchange import IExchange
 from antigravity.interfaces.status import GatewayStatus, McpStatus, TunnelStatus
+from antigravity.ir.errors import CancelledByOperatorError, NotFoundError
+from antigravity.ir.record import ExchangeRecord
+from antigravity.ledger.client_name import client_name
 from antigravity.routing.learned_refusals import LearnedRefusals
 from antigravity.services import Drain
 from antigravity.tunnel.service import Tunnel
@@ -45,6 +54,10 @@ class GatewayControl(AccountsOwner, Protocol):
     ledger: HomeLedger
     metrics: GatewayMetrics
 
+    @property
+    def is_demo(self) -> bool:
+        """Whether a simulator serves every model."""
+
 
 @implementer(IAdministration)
 class Administration:
@@ -52,6 +65,7 @@ class Administration:
 
     def __init__(
         self,
+        exchange: IExchange,
         snapshot: Snapshot,
         tunnel: Tunnel,
         warmups: WarmupsOnDemand,
@@ -60,6 +74,7 @@ class Administration:
         accounts: AccountControl,
         models: ModelAdministration,
     ) -> None:
+        self._exchange = exchange
         self._snapshot = snapshot
         self._tunnel = tunnel
         self._warmups = warmups
@@ -84,6 +99,23 @@ class Administration:
     def is_current(self) -> bool:
         """Return whether the newest configuration is in force."""
         return not self._control.status.problem
+
+    def running(self) -> RunningRequests:
+        """Return the requests that are being served, oldest first."""
+        now = time.time()
+        return RunningRequests([_as_running(each, now) for each in self._exchange.running()])
+
+    def cancel(self, request_id: str) -> CancelledRequest:
+        """Cancel a running request."""
+        error = CancelledByOperatorError(
+            "The operator of the gateway has cancelled this request.", code="cancelled_by_operator"
+        )
+        if not self._exchange.cancel(request_id, error):
+            raise NotFoundError(
+                f"No request with the id {request_id[:100]!r} is running.",
+                code="request_not_running",
+            )
+        return CancelledRequest(request_id)
 
     def explain(self, model: str, protocol: str) -> Deferred[Explanation]:
         """Return a Deferred that fires with how a model would be routed, and why."""
@@ -189,3 +221,23 @@ class Administration:
                 for each in candidates
             ],
         )
+
+
+def _as_running(record: ExchangeRecord, now: float) -> RunningRequest:
+    attempt = record.attempts[-1] if record.attempts else None
+    return RunningRequest(
+        id=record.id,
+        time=datetime.fromtimestamp(record.started, UTC).isoformat(timespec="milliseconds"),
+        age=max(0.0, round(now - record.started, 3)),
+        protocol=record.protocol,
+        operation=record.operation,
+        stream=record.stream,
+        model=record.model,
+        served_model="" if attempt is None else attempt.model,
+        upstream="" if attempt is None else attempt.upstream,
+        account="" if attempt is None else attempt.credential,
+        client=client_name(record.client),
+        session=record.session,
+        attempts=len(record.attempts),
+        first_byte=record.first_byte,
+    )

@@ -63,6 +63,7 @@ class FrontEnd:
     def administration(self, runtime: Runtime) -> Administration:
         """Return the operator's view of ``runtime``."""
         return Administration(
+            self._exchange,
             runtime.snapshot,
             self.tunnel,
             self._warmups,

@@ -138,6 +138,17 @@ class Gateway(Service):
         return self.parts.runtime
 
     @property
+    def accepts_accounts(self) -> bool:
+        """Whether accounts can be added: to all but a demo that goes on whatever is configured."""
+        return self._demo is None or self._end_demo is not None
+
+    @property
+    def configured_settings(self) -> Settings:
+        """The settings as they are configured, also in a demo."""
+        source = self.status.source
+        return source.settings if self.is_demo and source is not None else self.settings
+
+    @property
     def settings(self) -> Settings:
         """The settings in force."""
         return self._first.settings if self.parts is None else self.parts.runtime.settings

@@ -8,12 +8,16 @@ from typing import Any, Final
 from antigravity.dashboard.accounts_page import is_urgent
 from antigravity.dashboard.address import request_list
 from antigravity.dashboard.context import Page, PageContext
+from antigravity.dashboard.sessions import Notice
+from antigravity.dashboard.texts import text
 from antigravity.interfaces.account_control import IAccountControl
 from antigravity.interfaces.ledger import UsageQuestion, UsageReport
 from antigravity.ir.errors import GatewayError
 
 #: Seconds that the rates are about.
 RECENT: Final = 300.0
+#: Running requests that are shown, the oldest first.
+MOST_RUNNING: Final = 100
 
 
 async def build(context: PageContext) -> Page:
@@ -29,6 +33,7 @@ async def build_panel(context: PageContext) -> Page:
 async def _values(context: PageContext) -> dict[str, Any]:
     status = context.administration.status()
     control: IAccountControl = context.administration.accounts
+    running = context.administration.running().requests
     recent: UsageReport | None = None
     today: UsageReport | None = None
     problem = ""
@@ -42,6 +47,8 @@ async def _values(context: PageContext) -> dict[str, Any]:
     return {
         "page": "now",
         "status": status,
+        "running": running[:MOST_RUNNING],
+        "more_running": max(0, len(running) - MOST_RUNNING),
         "recent": recent,
         "minutes": RECENT / 60,
         "today": today,
@@ -57,3 +64,9 @@ def _midnight(now: float) -> float:
     """Return when the day of this machine began."""
     day = datetime.fromtimestamp(now).astimezone()
     return day.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+
+
+async def cancel(context: PageContext, request_id: str) -> None:
+    """Cancel a running request."""
+    context.administration.cancel(request_id)
+    context.session.notice = Notice(text("now.cancelled", id=request_id))

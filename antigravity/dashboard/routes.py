@@ -35,6 +35,7 @@ _PATHS: Final = {
     "/requests": (_SHOWN, "requests"),
     "/requests/new": (_SHOWN, "new_requests"),
     "/requests/<request_id>": (_SHOWN, "request"),
+    "/requests/<request_id>/cancel": (("POST",), "cancel_request"),
     "/usage": (_SHOWN, "usage"),
     "/accounts": (_SHOWN, "accounts"),
     "/accounts/add": ((*_SHOWN, "POST"), "add_account"),

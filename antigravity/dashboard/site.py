@@ -114,6 +114,12 @@ class DashboardSite:
 
     # -- changes --
 
+    def cancel_request(self, request: Any, request_id: str) -> Deferred[None]:
+        """Cancel a running request."""
+        return self._change(
+            request, lambda context: now_page.cancel(context, request_id), DASHBOARD_PATH
+        )
+
     def fix_account(self, request: Any) -> Deferred[None]:
         """Use one account for every request that it can serve, or the policy again."""
         return self._change(request, account_actions.fix, ACCOUNTS)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from copy import copy
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from msgspec.structs import replace
+from twisted.internet.defer import Deferred
 
 from antigravity.exchange.log import log_exchange
 from antigravity.exchange.response_headers import Headers
 from antigravity.exchange.services import Services
+from antigravity.interfaces.exchange import IInterruptibleStream
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import Call
 from antigravity.ir.capabilities import Loss
@@ -57,7 +59,15 @@ class Recorder:
     """Writes one :class:`ExchangeRecord`, notifies the observers of its start and its end.
 
     At the end the record is logged, by itself or with the HTTP request.
+
+    :ivar pending: the result of serving the request, until the response begins.
+    :ivar stream: the response that has begun.
+    :ivar interruption: the error that ends the request before its time.
     """
+
+    pending: Deferred[Any] | None = None
+    stream: Any = None
+    interruption: GatewayError | None = None
 
     def __init__(self, services: Services, protocol: str, call: Call) -> None:
         self._services = services
@@ -123,6 +133,7 @@ class Recorder:
         """Record what was asked for."""
         self.record.model = model
         self.record.stream = stream
+        self._services.running[id(self)] = self
         self._services.started(self.record)
 
     def intercept(self, label: str) -> None:
@@ -208,6 +219,8 @@ class Recorder:
         record = self.record
         if record.outcome != "running":
             return
+        self._services.running.pop(id(self), None)
+        self.pending = self.stream = None
         self.enter("translation")
         record.usage = usage
         record.duration = self._since - self._began
@@ -227,6 +240,19 @@ class Recorder:
         if self._take_record is None or not self._take_record(record):
             log_exchange(record)
         self._services.finished(record)
+
+    def interrupt(self, error: GatewayError) -> bool:
+        """End the request with ``error``; return whether that is possible."""
+        pending = self.pending
+        stream: Any = IInterruptibleStream(self.stream, None)
+        if stream is None and pending is None:
+            return False
+        self.interruption = error
+        if stream is not None:
+            stream.interrupt(error)
+        elif pending is not None:
+            pending.cancel()
+        return True
 
     def branch(self) -> Recorder:
         """Return a recorder for one of several parallel requests, without observers."""

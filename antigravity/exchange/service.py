@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -31,8 +31,12 @@ from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import READS, Call
 from antigravity.ir.errors import CancelledByClientError, GatewayError, InvalidRequestError
 from antigravity.ir.json_text import SMALL, clean_json, may_need_cleaning
+from antigravity.ir.record import ExchangeRecord
 from antigravity.logs import make_logger
 from antigravity.protocols.request_limits import RequestLimits, check_request
+
+if TYPE_CHECKING:
+    from antigravity.exchange.capture.request_capture import RequestCapture
 
 _TOO_DEEP: Final = "The request is nested too deeply."
 _OPERATIONS: Final[Mapping[str, Callable[[RequestContext], Awaitable[Reply]]]] = {
@@ -79,9 +83,15 @@ class Exchange:
 
     def handle(self, protocol: IServerProtocol, call: Call) -> Deferred[Reply]:
         """Serve one call; see :class:`IExchange`."""
-        if self.payloads is not None:
-            return Deferred.fromCoroutine(self._record(self.payloads, protocol, call))
-        return Deferred.fromCoroutine(self._handle(self._services, protocol, call))
+        return self._serve(protocol, call)
+
+    def running(self) -> Sequence[ExchangeRecord]:
+        """Return the records of running requests; see :class:`IExchange`."""
+        return self._services.running.records()
+
+    def cancel(self, request_id: str, error: GatewayError) -> bool:
+        """End a running request; see :class:`IExchange`."""
+        return self._services.running.interrupt(request_id, error)
 
     def compute(self, size: int, function: Callable[[], Any]) -> Deferred[Any]:
         """Call a function in a thread; see :class:`IExchange`."""
@@ -114,50 +124,52 @@ class Exchange:
         names = [upstream.name for upstream in self._snapshot.router.upstreams]
         return {name: bool(credentials.credentials(name)) for name in names}
 
-    async def _record(
-        self,
-        sink: IPayloadSink,
-        protocol: IServerProtocol,
-        call: Call,
-        label: str = "",
-    ) -> Reply:
-        """Return the reply to one call, whose payloads are captured."""
-        from antigravity.exchange.capture.request_capture import RequestCapture
-
-        capture = RequestCapture(sink, protocol.name, call, keep=bool(label))
-        services = capture.observe(self._services)
-        try:
-            reply = await self._handle(services, protocol, call, label)
-        except BaseException:
-            capture.end()
-            raise
-        return capture.answered(reply)
-
-    async def _handle(
-        self, services: Services, protocol: IServerProtocol, call: Call, label: str = ""
-    ) -> Reply:
-        """Return the reply to one call, whatever happens.
+    def _serve(self, protocol: IServerProtocol, call: Call, label: str = "") -> Deferred[Reply]:
+        """Serve one call, whose payloads are captured if they are kept.
 
         :param label: what the record says of it, if anything.
         """
-        snapshot = self._snapshot
+        services, sink = self._services, self.payloads
+        capture: RequestCapture | None = None
+        if sink is not None:
+            from antigravity.exchange.capture.request_capture import RequestCapture
+
+            capture = RequestCapture(sink, protocol.name, call, keep=bool(label))
+            services = capture.observe(services)
         recorder = Recorder(services, protocol.name, call)
         if label:
             recorder.intercept(label)
+        serving = self._handle(services, protocol, call, recorder)
+        reply = Deferred.fromCoroutine(serving if capture is None else _captured(capture, serving))
+        if not reply.called:
+            recorder.pending = reply
+        return reply
+
+    async def _handle(
+        self, services: Services, protocol: IServerProtocol, call: Call, recorder: Recorder
+    ) -> Reply:
+        """Return the reply to one call, whatever happens."""
+        snapshot = self._snapshot
         try:
             context = await self._receive(services, snapshot, protocol, call, recorder)
             reply = await _OPERATIONS[call.route.operation](context)
         except GatewayError as raised:
-            error = raised
+            error = recorder.interruption or raised
         except CancelledError:
-            recorder.end(CancelledByClientError("The client went away."), None)
-            raise
+            if recorder.interruption is None:
+                recorder.end(CancelledByClientError("The client went away."), None)
+                raise
+            error = recorder.interruption
         except Exception:  # noqa: BLE001 - the client must get a response in any case
             error = self._unexpected(recorder, call)
         else:
-            if reply.stream is None and call.route.operation in READS:
-                recorder.end(None, None)  # unless an upstream has refused it
-            return _labelled(reply, recorder, snapshot)
+            if recorder.interruption is None or reply.stream is None:
+                if reply.stream is None and call.route.operation in READS:
+                    recorder.end(None, None)  # unless an upstream has refused it
+                return _labelled(reply, recorder, snapshot)
+            error = recorder.interruption  # it came too late for what it cancelled
+            recorder.end(error, None)
+            reply.stream.abandon()
         error.limit_delay(snapshot.settings.proxy.scheduling.max_lock_seconds)
         recorder.end(error, None)
         reply = Reply.whole(protocol.encode_error(error, call.request_id))
@@ -208,12 +220,24 @@ class Exchange:
         """
         failure = first_failure(Failure())
         if failure.check(CancelledError):  # within a gathering, of a plugin say
+            if recorder.interruption is not None:
+                return recorder.interruption
             recorder.end(CancelledByClientError("The client went away."), None)
             raise CancelledError from None
         if failure.check(RecursionError):
             return InvalidRequestError(_TOO_DEEP)
         self.log.failure("serving {id} failed", failure, id=call.request_id)
         return GatewayError("The gateway failed; its log says why.")
+
+
+async def _captured(capture: RequestCapture, serving: Coroutine[Any, Any, Reply]) -> Reply:
+    """Return the reply to a call whose payloads are captured."""
+    try:
+        reply = await serving
+    except BaseException:
+        capture.end()
+        raise
+    return capture.answered(reply)
 
 
 def _labelled(reply: Reply, recorder: Recorder, snapshot: Snapshot) -> Reply:
@@ -224,6 +248,7 @@ def _labelled(reply: Reply, recorder: Recorder, snapshot: Snapshot) -> Reply:
     record, proxy = recorder.record, snapshot.settings.proxy
     headers = service_headers(record, every=proxy.debug_headers)
     recorder.enter("translation" if reply.stream is None else "upstream")
+    recorder.pending, recorder.stream = None, reply.stream
     if proxy.overhead_header:
         headers += overhead_header(record)
     return replace(reply, headers=(*reply.headers, *headers)) if headers else reply

@@ -11,6 +11,7 @@ from antigravity.context.calibration import Calibration
 from antigravity.context.plan_store import PlanStore
 from antigravity.context.sealed_summary import SummarySealer
 from antigravity.exchange.background import Background
+from antigravity.exchange.running import RunningRequests
 from antigravity.exchange.streams.converted import InThread
 from antigravity.exchange.turns import Turns
 from antigravity.interfaces.traces import TraceSource
@@ -30,8 +31,9 @@ class Services(Struct, frozen=True):
     observers.  ``in_thread`` calls a function that computes for long.  ``background`` does so for
     large requests, one at a time; ``turns`` limits the time of the event loop for small ones.
     ``refusals`` are the parameters that upstreams have refused.  ``summaries`` seals the summaries
-    of conversations that clients store.  ``bound`` are the conversations whose thinking no longer
-    fits.  ``traces`` has the tracer, if traces are on.
+    of conversations that clients store.  ``running`` are the requests that are being served.
+    ``bound`` are the conversations whose thinking no longer fits.  ``traces`` has the tracer, if
+    traces are on.
     """
 
     clock: IReactorTime
@@ -49,5 +51,6 @@ class Services(Struct, frozen=True):
     turns: Turns
     refusals: LearnedRefusals
     summaries: SummarySealer
+    running: RunningRequests = field(default_factory=RunningRequests)
     bound: BoundThinking = field(default_factory=BoundThinking)
     traces: TraceSource = field(default_factory=TraceSource)

@@ -122,6 +122,43 @@ class WarmupReport(Struct, frozen=True):
     results: list[WarmupResult]
 
 
+class RunningRequest(Struct, frozen=True, kw_only=True):
+    """A request that is being served.
+
+    ``time`` is when it began, in ISO 8601, ``age`` how many seconds ago.  ``model`` is what the
+    client asked for; ``upstream``, ``served_model`` and ``account`` are those of the running
+    attempt, the number of which is ``attempts``.  ``first_byte`` is in seconds after the beginning,
+    ``None`` if the response has not begun.
+    """
+
+    id: str
+    time: str
+    age: float
+    protocol: str
+    operation: str
+    stream: bool
+    model: str
+    served_model: str
+    upstream: str
+    account: str
+    client: str
+    session: str
+    attempts: int
+    first_byte: float | None
+
+
+class RunningRequests(Struct, frozen=True):
+    """The requests that are being served, oldest first."""
+
+    requests: list[RunningRequest]
+
+
+class CancelledRequest(Struct, frozen=True):
+    """A request that was cancelled."""
+
+    cancelled: str
+
+
 class IAdministration(Interface):
     """Shows and changes the state of a gateway.  No result has a secret."""
 
@@ -133,6 +170,15 @@ class IAdministration(Interface):
 
     def is_current() -> bool:
         """Return whether the newest configuration is used; if not, it was refused."""
+
+    def running() -> RunningRequests:
+        """Return the requests that are being served, oldest first."""
+
+    def cancel(request_id: str) -> CancelledRequest:
+        """Cancel a running request: its client gets an error, its upstream is cancelled.
+
+        :raises NotFoundError: if no such request is running.
+        """
 
     def explain(model: str, protocol: str) -> Deferred[Explanation]:
         """Return a Deferred that fires with the account that would serve ``model``, and why.

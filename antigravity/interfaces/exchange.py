@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -13,6 +13,8 @@ from zope.interface import Interface
 from antigravity.interfaces.files import PublishedFile
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Call, HttpReply
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.record import ExchangeRecord
 
 
 class IReplyStream(Interface):
@@ -30,6 +32,13 @@ class IReplyStream(Interface):
 
     def abandon() -> None:
         """Cancel the upstream request and write nothing more: the client has disconnected."""
+
+
+class IInterruptibleStream(IReplyStream):
+    """A streamed reply that can be ended before its time."""
+
+    def interrupt(error: GatewayError) -> None:
+        """Stop the upstream, and end the stream with ``error`` in the protocol's format."""
 
 
 class Reply(Struct, frozen=True):
@@ -68,6 +77,15 @@ class IExchange(Interface):
         """Return a Deferred that fires with the routing of ``model``, as a JSON object.
 
         It fails with a ``GatewayError`` if no upstream can serve the model.
+        """
+
+    def running() -> Sequence[ExchangeRecord]:
+        """Return the records of the requests that are being served, oldest first."""
+
+    def cancel(request_id: str, error: GatewayError) -> bool:
+        """End a running request with ``error``; return whether it is running.
+
+        Its client gets the error in its protocol, and its upstream requests are cancelled.
         """
 
     def published(name: str) -> PublishedFile | None:

@@ -217,9 +217,16 @@ class DeadlineError(UpstreamError):
 
 
 class CancelledByClientError(GatewayError):
-    """The client disconnected before the response was complete; only records contain this."""
+    """The request was cancelled before the response was complete.
+
+    If the client did that by disconnecting, only records contain this.
+    """
 
     status = 499
+
+
+class CancelledByOperatorError(CancelledByClientError):
+    """The operator of the gateway has cancelled the request; clients should not send it again."""
 
 
 def incomplete_response_error() -> UpstreamError:

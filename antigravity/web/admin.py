@@ -11,10 +11,12 @@ from twisted.python.failure import Failure
 
 from antigravity.interfaces.admin_routes import AdminRoute
 from antigravity.interfaces.administration import (
+    CancelledRequest,
     Explanation,
     IAdministration,
     ModelDescriptions,
     ModelQuestion,
+    RunningRequests,
     UnlockedAccount,
     WarmupReport,
 )
@@ -93,6 +95,22 @@ class AdminRequests:
             summary="Show accounts, locks, quotas, queue, running requests and configuration.",
             response=GatewayStatus,
             handler=self._status,
+        )
+        yield AdminRoute(
+            method="GET",
+            path="/admin/running",
+            summary="List the requests that are being served, oldest first.",
+            response=RunningRequests,
+            handler=lambda: self._administration.running(),
+        )
+        yield AdminRoute(
+            method="POST",
+            path="/admin/requests/<request_id>/cancel",
+            summary="Cancel a running request: its client gets an error.",
+            names={"request_id": "id of a running request"},
+            response=CancelledRequest,
+            errors=(NotFoundError,),
+            handler=lambda request_id: self._administration.cancel(request_id),
         )
         yield AdminRoute(
             method="GET",

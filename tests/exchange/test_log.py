@@ -66,7 +66,9 @@ def test_record_is_logged_alone_unless_the_request_takes_it(
     if taken is not None:
         call = replace(call, take_record=take)
     finished: list[ExchangeRecord] = []
-    services: Any = SimpleNamespace(clock=Clock(), finished=finished.append, traces=TraceSource())
+    services: Any = SimpleNamespace(
+        clock=Clock(), finished=finished.append, traces=TraceSource(), running={}
+    )
     recorder = Recorder(services, "openai_chat", call)
     recorder.end(None, Usage(input_total=1, output=2))
     recorder.end(None, None)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import treq
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from antigravity.app.gateway import Gateway
 from antigravity.interfaces.status import PoolStatus
@@ -181,3 +185,25 @@ class PageTests(DashboardCase):
     def pool_status(self) -> PoolStatus:
         assert self.gateway is not None
         return self.gateway.accounts.pool.status()
+
+    async def test_running_request_is_shown_and_cancelled(self) -> None:
+        await self.open()
+        asking = self.post("[[chunks 50]] [[delay 1]] [[say one two three four]]")
+        asked = Deferred.fromCoroutine(asking)
+        assert self.gateway is not None
+        while not self.gateway.drain.active:
+            await deferLater(reactor, 0.01)
+        shown = await self.page("/dashboard/now")
+        found = re.search(r'action="(/dashboard/requests/[^"]+/cancel)"', shown)
+        assert found is not None
+        self.assertIn(MODEL, shown)
+        refused = await self.fetch(found[1], "POST", {"csrf": "x"})
+        self.assertEqual(refused.code, 403)
+        done = await self.fetch(found[1], "POST", {"csrf": await self.csrf()})
+        self.assertEqual(done.code, 303, done.text)
+        self.assertIn("is cancelled.", await self.page(done.header("location")))
+        self.assertEqual((await asked).code, 499)
+        self.assertIn("No request is running", await self.page("/dashboard/now"))
+        again = await self.fetch(found[1], "POST", {"csrf": await self.csrf()})
+        self.assertEqual(again.code, 404)
+        self.assertIn("◌ cancelled", await self.page("/dashboard/requests"))

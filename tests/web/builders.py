@@ -24,6 +24,7 @@ from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.interfaces.server_traits import ServerTraits
 from antigravity.ir.call import Call, HttpReply, Route
 from antigravity.ir.errors import GatewayError
+from antigravity.ir.record import ExchangeRecord
 from antigravity.web.app import WebApp
 
 GENERATE = "generate"
@@ -152,6 +153,12 @@ class FakeExchange:
 
     def detect(self, model: str) -> Deferred[dict[str, object]]:
         return succeed({"model": model, "upstream": "u"})
+
+    def running(self) -> list[ExchangeRecord]:
+        return []
+
+    def cancel(self, request_id: str, error: GatewayError) -> bool:
+        return False
 
     def published(self, name: str) -> PublishedFile | None:
         return self.files.get(name)

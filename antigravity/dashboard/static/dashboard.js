@@ -71,9 +71,37 @@ function startLive(live) {
     setTimeout(fetchNew, 500);
   });
   button.addEventListener("click", toggle);
+  onKey("p", toggle);
+}
+
+// The first page is renewed every few seconds, unless it is held.
+function startPanel(panel, button) {
+  const state = document.getElementById("live-state");
+  let paused = false;
+  function show() {
+    state.textContent = paused ? button.dataset.paused : button.dataset.live;
+    button.textContent = paused ? button.dataset.resume : button.dataset.pause;
+    button.setAttribute("aria-pressed", String(paused));
+  }
+  function toggle() {
+    paused = !paused;
+    show();
+  }
+  panel.addEventListener("htmx:beforeRequest", (event) => {
+    if (paused || document.hidden) event.preventDefault();
+  });
+  button.hidden = false;
+  button.addEventListener("click", toggle);
+  onKey("p", toggle);
+  show();
+}
+
+function onKey(key, action) {
   document.addEventListener("keydown", (event) => {
     const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
-    if (event.key === "p" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) toggle();
+    if (event.key === key && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      action(event);
+    }
   });
 }
 
@@ -133,6 +161,8 @@ document.addEventListener("DOMContentLoaded", () => {
   showLocalTimes(document);
   const live = document.getElementById("live");
   if (live) startLive(live);
+  const hold = document.getElementById("hold");
+  if (hold) startPanel(document.getElementById("panel"), hold);
   const chart = document.getElementById("chart");
   if (chart && chart.dataset.chart) drawChart(chart);
   const zone = document.querySelector("select[name=zone]");

@@ -139,7 +139,8 @@ class _FanOut:
         if not isinstance(outcome, Failure):
             return None
         if outcome.check(CancelledError):
-            return CancelledByClientError("The client went away.")
+            interruption = self._context.recorder.interruption
+            return interruption or CancelledByClientError("The client went away.")
         if isinstance(outcome.value, GatewayError):
             return outcome.value
         log.failure("{id}: a merged stream failed", outcome, id=self._context.call.request_id)

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IDelayedCall, IPushProducer, IReactorTime
 from zope.interface import implementer
 
-from antigravity.interfaces.exchange import IReplyStream
+from antigravity.interfaces.exchange import IInterruptibleStream
 from antigravity.interfaces.protocols import IStreamEncoder
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import (
@@ -24,7 +24,7 @@ from antigravity.ir.events import (
 )
 
 
-@implementer(IReplyStream, IPushProducer)
+@implementer(IInterruptibleStream, IPushProducer)
 class MergedStream:
     """Encodes the events of all branches, and holds the output until the client reads it.
 
@@ -117,6 +117,12 @@ class MergedStream:
         cancel, self._cancel = self._cancel, None
         self._consumer, self._held = None, []
         self._disarm()
+        if cancel is not None:
+            cancel()
+
+    def interrupt(self, error: GatewayError) -> None:
+        """Cancel all branches; the one who runs them then ends the stream."""
+        cancel, self._cancel = self._cancel, None
         if cancel is not None:
             cancel()
 

@@ -111,6 +111,7 @@ async def send_internal(
         return await serve(context)
 
     serving = Deferred.fromCoroutine(run())
+    recorder.pending = serving
     if internal.timeout is not None:
         serving.addTimeout(internal.timeout, services.clock)
     try:
@@ -122,7 +123,10 @@ async def send_internal(
         late = DeadlineError(f"{internal.subject} took longer than {internal.timeout:g} seconds.")
         recorder.end(late, None)
         raise late from error
-    except CancelledError:
+    except CancelledError as error:
+        if recorder.interruption is not None:
+            recorder.end(recorder.interruption, None)
+            raise recorder.interruption from error
         recorder.end(CancelledByClientError(f"{internal.subject} was cancelled."), None)
         raise
     except Exception as error:

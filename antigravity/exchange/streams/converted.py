@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from antigravity.interfaces.audio import IConverter
-from antigravity.interfaces.exchange import IReplyStream
+from antigravity.interfaces.exchange import IInterruptibleStream, IReplyStream
 from antigravity.ir.errors import GatewayError
 from antigravity.logs import make_logger
 
@@ -28,7 +28,7 @@ BACKLOG: Final = 256 * 1024
 PIECE: Final = 512 * 1024
 
 
-@implementer(IReplyStream, IConsumer, IPushProducer)
+@implementer(IInterruptibleStream, IConsumer, IPushProducer)
 class ConvertedStream:
     """Writes the bytes of ``source`` converted by ``converter``."""
 
@@ -66,6 +66,12 @@ class ConvertedStream:
         self._consumer = None
         self._waiting.clear()
         self._source.abandon()
+
+    def interrupt(self, error: GatewayError) -> None:
+        """Stop the upstream, and end the stream with ``error``."""
+        source: Any = IInterruptibleStream(self._source, None)
+        if source is not None:
+            source.interrupt(error)
 
     def pauseProducing(self) -> None:
         """Hold all output: the client's buffers are full."""

@@ -30,12 +30,12 @@ from antigravity.exchange.streams.bounds import (
     too_long,
 )
 from antigravity.exchange.streams.translated import Translator
-from antigravity.interfaces.exchange import IReplyStream
+from antigravity.interfaces.exchange import IInterruptibleStream
 from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
 from antigravity.logs import make_logger
 
 
-@implementer(IReplyStream, IPushProducer)
+@implementer(IInterruptibleStream, IPushProducer)
 class Pump(Protocol):
     """One streamed response.
 
@@ -180,6 +180,12 @@ class Pump(Protocol):
         self._held.clear()
         # A stream that has ended is reported when it is written, and this one never is.
         self._report(self.error or CancelledByClientError("The client went away."))
+
+    def interrupt(self, error: GatewayError) -> None:
+        """Stop the upstream, and end the stream with ``error``."""
+        if not self._ended:
+            self.connectionLost(Failure(error))
+            self._stop_upstream()
 
     # -- inside -------------------------------------------------------------------------
 

@@ -1,0 +1,30 @@
+"""The requests that are being served, and their ends before time."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.record import ExchangeRecord
+
+
+class RunningRequest(Protocol):
+    """A request that is being served."""
+
+    record: ExchangeRecord
+
+    def interrupt(self, error: GatewayError) -> bool:
+        """End it with ``error``; return whether that is possible."""
+
+
+class RunningRequests(dict[int, Any]):
+    """Each :class:`RunningRequest` that has begun, by its ``id()``: clients may repeat ids."""
+
+    def records(self) -> list[ExchangeRecord]:
+        """Return what is known about each, oldest first."""
+        return sorted((each.record for each in self.values()), key=lambda each: each.started)
+
+    def interrupt(self, request_id: str, error: GatewayError) -> bool:
+        """End all with an id; return whether there was one that can be ended."""
+        found = [each for each in self.values() if each.record.id == request_id]
+        return bool(sum(each.interrupt(error) for each in found))
