@@ -16,8 +16,9 @@ class AdminRoute(Struct, frozen=True, kw_only=True):
     """One request of the admin API.
 
     ``path`` begins with ``/admin/`` and may have names of one segment each:
-    ``/admin/requests/<request_id>``.  ``summary`` is a sentence.  ``names`` says what the names
-    in the path stand for.
+    ``/admin/requests/<request_id>``.  ``summary`` is a sentence, ``details`` are more of them.
+    ``names`` says what the names in the path stand for.  ``example`` has members of the body, or of
+    the query if there is no body.
 
     ``handler`` is called with each name of the path, ``query`` and ``body``, as far as the route
     declares them, as keywords.  It returns a ``response``, or a Deferred or coroutine with one, and
@@ -34,12 +35,14 @@ class AdminRoute(Struct, frozen=True, kw_only=True):
     method: Method
     path: str
     summary: str
+    details: str = ""
     handler: Callable[..., object]
     response: Any = None
     query: type[Struct] | None = None
     body: Any = None
     body_optional: bool = False
     names: Mapping[str, str] = {}
+    example: Mapping[str, Any] = {}
     errors: tuple[type[GatewayError], ...] = ()
     media_types: tuple[str, ...] = ()
     local_only: bool = False

@@ -93,6 +93,7 @@ class AdminRequests:
             method="GET",
             path="/admin/status",
             summary="Show accounts, locks, quotas, queue, running requests and configuration.",
+            details="Labels of accounts are masked.",
             response=GatewayStatus,
             handler=self._status,
         )
@@ -107,6 +108,10 @@ class AdminRequests:
             method="POST",
             path="/admin/requests/<request_id>/cancel",
             summary="Cancel a running request: its client gets an error.",
+            details=(
+                "The error is in the client's protocol, or the status is 499.  The request to the "
+                "upstream is cancelled, and the outcome is `cancelled`."
+            ),
             names={"request_id": "id of a running request"},
             response=CancelledRequest,
             errors=(NotFoundError,),
@@ -116,6 +121,8 @@ class AdminRequests:
             method="GET",
             path="/admin/explain",
             summary="Show which accounts would serve a model, and why others would not.",
+            details="The response also has the quirks of the upstreams.",
+            example={"model": "claude-sonnet-5", "protocol": "anthropic"},
             query=ModelQuestion,
             response=Explanation,
             errors=(NotFoundError,),
@@ -125,6 +132,11 @@ class AdminRequests:
             method="GET",
             path="/admin/model",
             summary="Show what is believed about a model, and the sources.",
+            details=(
+                "There is one description for each upstream that would serve it.  A source is a "
+                "rule, the upstream's list of models, or its quirks."
+            ),
+            example={"model": "claude-sonnet-5"},
             query=ModelQuestion,
             response=ModelDescriptions,
             errors=(NotFoundError,),
@@ -134,6 +146,7 @@ class AdminRequests:
             method="POST",
             path="/admin/reload",
             summary="Read the configuration again.",
+            details="If it cannot be used, the response is 409 with the reason.",
             response=Reloaded,
             errors=(ConflictError,),
             handler=self._reload,
@@ -142,6 +155,8 @@ class AdminRequests:
             method="POST",
             path="/admin/account",
             summary="Use one account for every request that it can serve, or end that.",
+            details="null ends it.",
+            example={"account": "demo-anthropic-0"},
             body=FixRequest,
             response=FixedAccount,
             handler=self._fix,
@@ -150,6 +165,8 @@ class AdminRequests:
             method="POST",
             path="/admin/accounts/<account>/unlock",
             summary="End the locks of an account, for one model or for all.",
+            details="The model is the upstream's name for it.",
+            example={"model": "claude-sonnet-5"},
             names={"account": "id, label, or the beginning of an id"},
             query=UnlockRequest,
             body=UnlockRequest,
@@ -169,6 +186,11 @@ class AdminRequests:
             method="POST",
             path="/internal/warmup",
             summary="Send small requests that start the periods of quotas.",
+            details=(
+                "Without an account, these are all accounts whose quotas are known; without a "
+                "model, all models with a full quota."
+            ),
+            example={"account": "work@example.org", "model": "gemini-3-pro"},
             body=WarmupRequest,
             body_optional=True,
             response=WarmupReport,
@@ -190,6 +212,7 @@ class AdminRequests:
             method="POST",
             path="/admin/tunnel/start",
             summary="Start the tunnel.",
+            example={"insecure": False},
             body=TunnelRequest,
             body_optional=True,
             response=TunnelStatus,

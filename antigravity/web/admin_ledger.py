@@ -22,6 +22,7 @@ def ledger_routes(ledger: ILedger) -> Iterator[AdminRoute]:
         method="GET",
         path="/admin/requests",
         summary="List finished requests, newest first.",
+        example={"outcome": "error", "limit": 20},
         query=RequestQuestion,
         response=RequestPage,
         errors=(UnavailableError,),
@@ -30,7 +31,8 @@ def ledger_routes(ledger: ILedger) -> Iterator[AdminRoute]:
     yield AdminRoute(
         method="GET",
         path="/admin/requests/<request_id>",
-        summary="Show one finished request with its attempts.",
+        summary="Show one finished request with its route, attempts and warnings.",
+        names={"request_id": "the id in the list, which clients get as X-Request-Id"},
         response=RequestDetail,
         errors=(NotFoundError, UnavailableError),
         handler=lambda request_id: ledger.request(request_id),
@@ -38,7 +40,9 @@ def ledger_routes(ledger: ILedger) -> Iterator[AdminRoute]:
     yield AdminRoute(
         method="GET",
         path="/admin/usage",
-        summary="Add up tokens and costs of finished requests.",
+        summary="Add up requests, tokens, costs and mean times of finished requests.",
+        details="Without times, these are the last 24 hours.",
+        example={"by": "model,day", "zone": "Europe/Paris"},
         query=UsageQuestion,
         response=UsageReport,
         errors=(UnavailableError,),

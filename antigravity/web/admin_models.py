@@ -37,6 +37,14 @@ class ModelRequests:
             method="POST",
             path="/admin/mapping/try",
             summary="Show what would happen with other rules about names of models.",
+            details=(
+                "Nothing changes.  `mapping` replaces `proxy.custom_mapping`, and "
+                "`fallback_models` the table in `[routing]`; one that is left out stays.  The "
+                "response says where each rule leads, which models would go elsewhere (those that "
+                "are known and those in `models`, up to 200), and in `problem` why the rules could "
+                "not be written."
+            ),
+            example={"mapping": {"gpt-*": "claude-sonnet-5"}, "models": ["gpt-5.1"]},
             body=MappingProposal,
             response=MappingTrial,
             handler=self._try,
@@ -45,6 +53,13 @@ class ModelRequests:
             method="POST",
             path="/admin/mapping",
             summary="Write other rules about names of models into the configuration.",
+            details=(
+                "The configuration is then read again; comments and everything else in the file "
+                "stay.  The response is 409 with the reason if the rules are not valid, an "
+                "environment variable sets them, or the file cannot be written; the file is then "
+                "as before."
+            ),
+            example={"mapping": {"gpt-*": "claude-sonnet-5"}},
             body=MappingProposal,
             response=MappingChange,
             errors=(ConflictError,),

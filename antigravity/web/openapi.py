@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import cleandoc
 from typing import Any, Final
 
 import msgspec
@@ -101,13 +102,19 @@ def _operation(route: AdminRoute, kinds: _Kinds) -> dict[str, Any]:
         "summary": route.summary,
         "tags": [route.path.split("/")[2].partition(".")[0]],
     }
+    about = " ".join(each for each in (route.details, _describe_query(route)) if each)
+    if about:
+        operation["description"] = about
     parameters = [*_path_parameters(route), *_query_parameters(route)]
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:
+        content: dict[str, Any] = {"schema": kinds.schema(route.body)}
+        if route.example:
+            content["example"] = dict(route.example)
         operation["requestBody"] = {
             "required": not route.body_optional,
-            "content": {"application/json": {"schema": kinds.schema(route.body)}},
+            "content": {"application/json": content},
         }
     operation["responses"] = _responses(route, kinds)
     return operation
@@ -127,7 +134,22 @@ def _query_parameters(route: AdminRoute) -> Iterable[dict[str, Any]]:
     schema = components[route.query.__name__]
     required = schema.get("required", ())
     for name, each in schema["properties"].items():
-        yield {"name": name, "in": "query", "required": name in required, "schema": _in_query(each)}
+        is_shown = route.body is None and name in route.example
+        yield {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            "schema": _in_query(each),
+            **({"example": route.example[name]} if is_shown else {}),
+        }
+
+
+def _describe_query(route: AdminRoute) -> str:
+    """Return what the docstring of the query's type says after its first sentence."""
+    if route.query is None:
+        return ""
+    _, _, about = cleandoc(route.query.__doc__ or "").partition("\n\n")
+    return _ROLE.sub("", " ".join(about.split()))
 
 
 def _in_query(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,11 +10,9 @@ import shutil
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
-from twisted.internet.task import Clock
 
 from antigravity.accounts import lock_rules
 from antigravity.accounts.model_groups import shipped_groups
@@ -22,7 +20,6 @@ from antigravity.accounts.selection import POLICIES
 from antigravity.accounts.sessions import SESSION_HEADERS
 from antigravity.cli.main import antigravity as command
 from antigravity.config.settings import ProxySettings
-from antigravity.dashboard.routes import DashboardRoutes, DashboardState
 from antigravity.ir import errors
 from antigravity.ir.errors import AuthenticationError, GatewayError
 from antigravity.plugins import PluginHost
@@ -30,11 +27,6 @@ from antigravity.simulator import directives
 from antigravity.simulator.errors import ApiError
 from antigravity.simulator.state import check_key
 from antigravity.tap import Options
-from antigravity.web.admin import AdminRequests
-from antigravity.web.admin_accounts import AccountRequests
-from antigravity.web.admin_api import AdminApi
-from antigravity.web.admin_ledger import ledger_routes
-from antigravity.web.admin_models import ModelRequests
 from antigravity.web.authentication import Authenticator
 from tests.house.pages import run, run_curl, run_python, table
 from tests.support.pages import ROOT, at, blocks, commands
@@ -225,23 +217,6 @@ def test_commands_are_documented() -> None:
     rows = [row[0].removesuffix(" *") for row in table("docs/operations.rst", "Command")]
     assert len(rows) == len(set(rows))
     assert set(rows) == leaves(command)
-
-
-def test_admin_requests_are_documented() -> None:
-    administration: Any = object()
-    ledger: Any = object()
-    state = DashboardState(Clock())
-    routes = AdminApi(
-        [
-            *AdminRequests(administration).routes(),
-            *AccountRequests(administration).routes(),
-            *ModelRequests(administration).routes(),
-            *ledger_routes(ledger),
-            *DashboardRoutes(state, ProxySettings(), administration, ledger).admin_routes(),
-        ]
-    ).routes
-    listed = {tuple(row[0].split()) for row in table("docs/operations.rst", "Request")}
-    assert listed == {(route.method, route.path) for route in routes}
 
 
 def modules_of(code: str) -> set[str]:
