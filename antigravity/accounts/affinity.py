@@ -65,6 +65,8 @@ class Bindings:
         self._ttl = ttl
         self._max_entries = max_entries
         self._entries: OrderedDict[_Key, tuple[str, float]] = OrderedDict()
+        #: How often a session kept its account, moved to another one, or was new.
+        self.uses = {"kept": 0, "moved": 0, "new": 0}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -88,8 +90,14 @@ class Bindings:
         key = (session, upstream, model)
         now = self._now()
         known = self._entries.get(key)
-        if known is not None and known[0] == credential and now - known[1] < _REFRESH:
-            return False
+        if known is None or known[1] + self._ttl <= now:
+            self.uses["new"] += 1
+        elif known[0] != credential:
+            self.uses["moved"] += 1
+        else:
+            self.uses["kept"] += 1
+            if now - known[1] < _REFRESH:
+                return False
         self._entries[key] = (credential, now)
         self._entries.move_to_end(key)
         self._trim()

@@ -219,6 +219,11 @@ class AccountPool:
             queue=QueueState(len(self._queue), self._settings.queue_limit),
         )
 
+    @property
+    def session_uses(self) -> Mapping[str, int]:
+        """How often a session kept its account, moved to another one, or was new."""
+        return self._bindings.uses
+
     def last_used(self, credential: str) -> float:
         """Return when an account was last used, 0 for never."""
         return self._in_flight.last_used(credential)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,15 @@ class FrontEnd:
         self._tunnel_site = GatewaySite(reactor, access)
         port = TunnelPort(reactor, self._tunnel_site)
         self.tunnel = Tunnel(reactor, partial(spawn, reactor), port, access, home)
+
+    @property
+    def wrong_keys(self) -> int:
+        """How many wrong keys clients have sent."""
+        return self._key_throttle.total
+
+    def mcp_calls(self) -> Mapping[tuple[str, str], int]:
+        """Return the number of finished calls of MCP clients by method and outcome."""
+        return self._mcp.finished_calls()
 
     def administration(self, runtime: Runtime) -> Administration:
         """Return the operator's view of ``runtime``."""

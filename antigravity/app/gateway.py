@@ -16,7 +16,6 @@ from txaio import tx as txaio
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.loader import AccountLoader
 from antigravity.app.accounts import AccountServices, Warmups
-from antigravity.app.administration import Administration
 from antigravity.app.build import RuntimeBuilder, new_id
 from antigravity.app.configuration_status import ConfigurationStatus
 from antigravity.app.demo import DemoSimulator, demo_settings
@@ -102,14 +101,16 @@ class Gateway(Service):
         self.drain = Drain(reactor, settings.proxy.shutdown_grace)
         self.transport = HttpTransport(reactor, http_client=settings.proxy.http_client)
         self.background = Background(partial(call_in_thread, reactor))
-        self.ledger = HomeLedger(reactor, state_home and state_home / "state")
         self.traces = GatewayTraces(reactor)
         self._observers = Observers(self.drain, plugins, self._keep)
         self.accounts = AccountServices(reactor, state_home, self._observers)
-        self.metrics = GatewayMetrics(
-            reactor, self.accounts.quotas, self._administration, demo=demo
-        )
         self._learned = LearnedState(reactor, settings, state_home and state_home / "state")
+        self.metrics = GatewayMetrics(
+            reactor, self.accounts, self._learned.signatures, self._running_parts, demo=demo
+        )
+        self.ledger = HomeLedger(
+            reactor, state_home and state_home / "state", self.metrics.add_rows
+        )
         #: The parameters that upstreams have refused.
         self.refusals = self._learned.refusals
         self._builder = RuntimeBuilder(
@@ -196,7 +197,7 @@ class Gateway(Service):
         assert self.parts is not None
         assert self.parts.listener is not None
         front_end = self.parts.front_end
-        return Predecessor(self.parts.listener, front_end.site, front_end.dashboard)
+        return Predecessor(self.parts.listener, front_end.site, front_end.dashboard, self.metrics)
 
     def retire(self, grace: float) -> None:
         """Leave ports and record to a successor; running requests get ``grace`` seconds."""
@@ -264,13 +265,17 @@ class Gateway(Service):
         else:
             parts.listener = yield self._listen(front_end, runtime.settings)
         yield self._announce(parts)
+        add(Closing(self.metrics.stop))
+        if old is not None:
+            yield old.metrics.stop()
+        yield self.metrics.use(runtime.settings.metrics)
         front_end.tunnel.use(runtime.settings)
         add(warmups.scheduler)
         yield self.status.record()
 
-    def _administration(self) -> Administration:
+    def _running_parts(self) -> RunningParts:
         assert self.parts is not None
-        return self.parts.administration()
+        return self.parts
 
     def _keep(self, record: ExchangeRecord) -> None:
         """Keep what is known of a finished exchange."""
@@ -283,7 +288,6 @@ class Gateway(Service):
     def _keep_records(self, runtime: Runtime) -> Any:
         """Keep the ledger and the traces that the configuration wants, with its prices."""
         settings = runtime.settings
-        self.metrics.old_names = settings.metrics.old_names
         self.ledger.pricer.use(price_rules(settings.prices, runtime.accounts.upstreams))
         self.ledger.hide(runtime.accounts.masked_addresses)
         yield self.ledger.use(settings.ledger)
@@ -370,6 +374,7 @@ class Gateway(Service):
         yield self._learned.use(new.settings)
         yield self._keep_records(new)
         parts.exchange.payloads = self.ledger.payloads
+        yield self.metrics.use(new.settings.metrics)
         self.log.info("serving with the new configuration")
 
     def _use(self, runtime: Runtime, parts: RunningParts) -> None:

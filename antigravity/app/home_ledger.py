@@ -34,6 +34,7 @@ from antigravity.stores.lock_file import LockFile
 
 if TYPE_CHECKING:
     from antigravity.ledger.reader import Reader
+    from antigravity.ledger.rows import RequestRow
 
 LEDGER_FILE: Final = "ledger.db"
 LOCK_FILE: Final = "ledger.lock"
@@ -46,11 +47,19 @@ class HomeLedger:
     :ivar ledger: the ledger, ``None`` while there is none.
     :ivar pricer: what prices its requests.
     :ivar problem: why there is none, although the settings want one.
+
+    :param written: called with the rows that were written.
     """
 
     log = make_logger()
 
-    def __init__(self, reactor: Any, directory: Path | None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        directory: Path | None,
+        written: Callable[[Sequence[RequestRow]], None] = lambda rows: None,
+    ) -> None:
+        self._written = written
         self._reactor = reactor
         self._directory = directory
         self.pricer = RequestPricer(directory)
@@ -135,14 +144,15 @@ class HomeLedger:
             return LedgerState(enabled=False, problem=self.problem)
         found = self.ledger.status()
         return LedgerState(
-            True,
-            found.problem,
-            found.path,
-            found.size,
-            found.waiting,
-            found.lost,
-            self._payloads,
-            found.lost_payloads,
+            enabled=True,
+            problem=found.problem,
+            path=found.path,
+            bytes=found.size,
+            waiting=found.waiting,
+            lost=found.lost,
+            payloads=self._payloads,
+            lost_payloads=found.lost_payloads,
+            lag=found.lag,
         )
 
     @inlineCallbacks
@@ -182,7 +192,8 @@ class HomeLedger:
         if self.ledger is not None:
             self.ledger.payloads.keeps_all = settings.payloads == "all"
 
-    def _rows_written(self, rows: Sequence[object]) -> None:
+    def _rows_written(self, rows: Sequence[RequestRow]) -> None:
+        self._written(rows)
         if rows:
             for listener in tuple(self._listeners):
                 listener(len(rows))

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from antigravity.app.accounts import Warmups
 from antigravity.app.administration import Administration
 from antigravity.app.front_end import FrontEnd
+from antigravity.app.metrics import GatewayMetrics
 from antigravity.app.runtime import LoadedConfiguration, Runtime
 from antigravity.dashboard.routes import DashboardState
 from antigravity.exchange.service import Exchange
@@ -32,11 +33,15 @@ class RunningParts(Struct):
 
 
 class Predecessor(Struct, frozen=True):
-    """What a gateway takes over from a demo: open ports, their site, sessions of the dashboard."""
+    """What a gateway takes over from a demo: open ports, their site, sessions of the dashboard.
+
+    The ports of ``metrics`` are closed before the gateway opens its own.
+    """
 
     listener: Listener
     site: GatewaySite
     dashboard: DashboardState
+    metrics: GatewayMetrics
 
 
 #: Ends a demo whose configuration has accounts now, and returns a Deferred; else ``None``.

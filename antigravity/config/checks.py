@@ -62,6 +62,7 @@ def cross_check(settings: Settings, known: KnownNames | None = None) -> _Found:
     yield from zai_mcp_check(settings.proxy.zai.mcp, settings.proxy.zai.api_key)
     yield from tunnel_check(settings.tunnel, mode=effective_auth_mode(settings.proxy))
     yield from trace_check(settings.traces)
+    yield from _metrics_listen(settings.metrics.listen)
     yield from _fallbacks(settings)
     yield from _model_patterns(settings)
     yield from _plugins(settings.plugins)
@@ -87,6 +88,17 @@ def _proxy(proxy: ProxySettings) -> _Found:
     yield from _mapping(("proxy", "zai", "model_mapping"), proxy.zai.model_mapping)
     yield from _address(("proxy", "zai", "base_url"), proxy.zai.base_url)
     yield from _address(("proxy", "public_url"), proxy.public_url)
+
+
+def _metrics_listen(endpoints: Sequence[str]) -> _Found:
+    """Check the endpoints for metrics, which have no authentication."""
+    for index, endpoint in enumerate(endpoints):
+        path = ("metrics", "listen", index)
+        problem = endpoint_problem(endpoint)
+        if problem is not None:
+            yield path, problem
+        elif reaches_network(endpoint):
+            yield path, _warning("other machines can read the metrics, which need no key here")
 
 
 def endpoint_problem(endpoint: str) -> Problem | None:

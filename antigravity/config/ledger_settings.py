@@ -12,10 +12,12 @@ from antigravity.config.value_types import Bytes, Seconds
 class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[metrics]``: the page for Prometheus at ``/metrics``.
 
-    ``old_names`` adds the names that the conventions of OpenTelemetry had until version 1.41.
+    ``listen`` are Twisted endpoints that serve only this page, without a key.  ``old_names`` adds
+    the names that the conventions of OpenTelemetry had until version 1.41.
     """
 
     enabled: bool = True
+    listen: list[str] = []
     old_names: bool = False
 
 

@@ -9,8 +9,5 @@ from zope.interface import Interface
 class IMetrics(Interface):
     """Renders the numbers."""
 
-    def render(wrong_keys: int) -> Deferred[tuple[str, bytes]]:
-        """Return a Deferred with the media type and the page, in the text format of Prometheus.
-
-        :param wrong_keys: how many requests had a wrong key.
-        """
+    def render() -> Deferred[tuple[str, bytes]]:
+        """Return a Deferred with the media type and the page, in the text format of Prometheus."""

@@ -123,6 +123,7 @@ class LedgerState(Struct, frozen=True):
 
     ``payloads`` says of which requests the bodies are kept; ``lost_payloads`` counts bodies for
     which there was no room.
+    ``lag`` is the age of the oldest one that waits.
     """
 
     enabled: bool
@@ -133,6 +134,7 @@ class LedgerState(Struct, frozen=True):
     lost: int = 0
     payloads: Literal["off", "errors", "all"] = "off"
     lost_payloads: int = 0
+    lag: float = 0.0
 
 
 class GatewayStatus(Struct, frozen=True, kw_only=True):

@@ -61,7 +61,8 @@ class LedgerStatus(Struct, frozen=True):
 
     ``problem`` says why nothing is written now, empty if all is well.  ``waiting`` counts records
     that are not written yet, ``lost`` those that were dropped: too many waited, or a row cannot be
-    stored.  ``lost_payloads`` counts bodies for which there was no room.
+    stored.  ``lost_payloads`` counts bodies for which there was no room.  ``lag`` is the age of the
+    oldest record that waits, in seconds.
     """
 
     path: str
@@ -70,6 +71,7 @@ class LedgerStatus(Struct, frozen=True):
     waiting: int
     lost: int
     lost_payloads: int = 0
+    lag: float = 0.0
 
 
 class Ledger(Service):
@@ -186,7 +188,15 @@ class Ledger(Service):
             len(self._records),
             self._lost,
             self.payloads.lost,
+            self._lag(),
         )
+
+    def _lag(self) -> float:
+        """Return the age of the oldest record that waits; the clock may go back."""
+        if not self._records:
+            return 0.0
+        oldest = self._records[0]
+        return max(0.0, self._now() - oldest.started - (oldest.duration or 0.0))
 
     def flush(self) -> Deferred[Any]:
         """Write what waits, one batch at most; the Deferred fires also if that fails."""

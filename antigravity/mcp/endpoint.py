@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -80,6 +80,11 @@ class McpEndpoint:
         self._timer: IDelayedCall | None = None
         self._unwatch = registry.watch(self._changed)
         self.configure(limits)
+
+    @property
+    def finished(self) -> Mapping[tuple[str, str], int]:
+        """The number of finished calls by method and outcome."""
+        return self._calls.finished
 
     def configure(self, limits: Limits) -> None:
         """Apply other limits from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ from antigravity.mcp.tool_calls import (
 Method = Callable[[str, Mapping[str, Any], CallContext], Any]
 #: Methods that wait as long as a task takes.
 _ENDLESS: Final = ("tasks/result",)
+#: How methods are counted that there are not.
+_OTHER: Final = "other"
 
 
 class CallLimits(Struct, frozen=True):
@@ -82,6 +85,9 @@ class CallTable:
     """All running calls; ``enter`` and ``leave`` are called at the start and end of each.
 
     ``observe`` is called with each call of a tool.
+
+    :ivar finished: the number of finished calls by method and outcome (``ok``, ``error``,
+        ``cancelled``).
     """
 
     log = make_logger()
@@ -101,6 +107,7 @@ class CallTable:
         self._enter = enter
         self._leave = leave
         self._running: set[RunningCall] = set()
+        self.finished: Counter[tuple[str, str]] = Counter()
 
     def start(
         self,
@@ -123,13 +130,15 @@ class CallTable:
         context: CallContext,
         function: Method | None,
     ) -> RunningCall:
+        # Clients can send any name.
+        counted = method if function is not None or method in self.methods else _OTHER
         if self.limits.most and len(self._running) >= self.limits.most:
             busy = McpError(messages.INTERNAL_ERROR, "Too many calls are running; try again.")
-            return self._run(method, fail(busy), context)
+            return self._run(method, fail(busy), context, counted)
         running: Deferred[Any] = txaio.as_future(
             function or self.methods.call, method, params, context
         )
-        return self._run(method, running, context)
+        return self._run(method, running, context, counted)
 
     def _note(
         self, params: Mapping[str, Any], context: CallContext
@@ -151,8 +160,11 @@ class CallTable:
         for call in list(self._running):
             call.cancel(reason)
 
-    def _run(self, method: str, running: Deferred[Any], context: CallContext) -> RunningCall:
+    def _run(
+        self, method: str, running: Deferred[Any], context: CallContext, counted: str
+    ) -> RunningCall:
         call = RunningCall(context, running)
+        call.done.addBoth(self._count, counted)
         if context.task is None:  # tasks have limits of their own
             end_limits = self._limit(call, method)
             if context.task_starter is not None or context.rules.stateless:
@@ -179,6 +191,15 @@ class CallTable:
             return value
 
         return end
+
+    def _count(self, value: Any, method: str) -> Any:
+        if isinstance(value, Failure):
+            outcome = "cancelled" if value.check(CancelledError) else "error"
+        else:
+            is_error = isinstance(value, Mapping) and value.get("isError")
+            outcome = "error" if is_error else "ok"
+        self.finished[method, outcome] += 1
+        return value
 
     def _time_out(self, call: RunningCall, method: str) -> None:
         message = f"The call took longer than {self.limits.timeout:g} seconds and was stopped."

@@ -8,28 +8,52 @@ from msgspec import Struct
 
 
 class AccountState(Struct, frozen=True):
-    """One account; ``quota`` has what is left of each of its quotas, from 0 to 1."""
+    """One account; ``quota`` has what is left of each of its quotas, from 0 to 1.
+
+    ``is_locked`` says that it is locked for all models.
+    """
 
     id: str
     upstream: str
     in_flight: int
     quota: Mapping[str, float] = {}
+    is_locked: bool = False
 
 
-class GatewayState(Struct, frozen=True):
+class LedgerNumbers(Struct, frozen=True):
+    """The ledger: rows that wait, rows that were lost, its size in bytes, its lag in seconds.
+
+    ``is_writable`` says that nothing keeps it from writing.
+    """
+
+    waiting: int
+    lost: int
+    size: int
+    lag: float
+    is_writable: bool = True
+
+
+class GatewayState(Struct, frozen=True, kw_only=True):
     """What is counted when somebody asks.
 
-    ``locks`` counts locks by reason, ``mcp_servers`` servers by state.  ``ledger`` has the names
-    and values of its own numbers, ``None`` if there is no ledger.
+    ``locks`` counts locks by reason, ``mcp_servers`` servers by state, ``mcp_calls`` finished calls
+    by method and outcome, ``signatures`` and ``sessions`` uses of what is stored by result.
+    ``tunnel`` is its state.  ``ledger`` is ``None`` if there is none.  ``is_current`` says that the
+    newest configuration is in force.
     """
 
     version: str
     demo: bool
+    is_current: bool = True
     running: int
     waiting: int
     wrong_keys: int
-    accounts: Sequence[AccountState]
-    locks: Mapping[str, int]
-    mcp_servers: Mapping[str, int]
-    tunnel: bool
-    ledger: Mapping[str, int] | None = None
+    accounts: Sequence[AccountState] = ()
+    locks: Mapping[str, int] = {}
+    mcp_servers: Mapping[str, int] = {}
+    mcp_calls: Mapping[tuple[str, str], int] = {}
+    signatures: Mapping[str, int] = {}
+    sessions: Mapping[str, int] = {}
+    tunnel: str = "off"
+    tunnel_connections: int = 0
+    ledger: LedgerNumbers | None = None

@@ -65,6 +65,8 @@ class SignatureStore:
         self._max_bytes = max_bytes
         self._entries: OrderedDict[str, tuple[float, StoredThinking]] = OrderedDict()
         self._bytes = 0
+        #: How often thinking was looked for, and found or not.
+        self.lookups = {"hit": 0, "miss": 0}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -113,11 +115,14 @@ class SignatureStore:
         key = _key(principal, call_id)
         entry = self._entries.get(key)
         if entry is None:
+            self.lookups["miss"] += 1
             return None
         expires, thinking = entry
         now = self._now()
         if expires <= now:
+            self.lookups["miss"] += 1
             return None
+        self.lookups["hit"] += 1
         if expires - now < self._ttl * _RENEW_BELOW:
             # Renewed for conversations in use, but not each time, since that writes to disk.
             self._save(key, thinking)

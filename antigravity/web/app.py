@@ -332,7 +332,7 @@ class WebApp:
 
     def _show_metrics(self, request: Any) -> Deferred[None]:
         assert self._metrics is not None
-        page = self._metrics.render(self.admission.key_throttle.total)
+        page = self._metrics.render()
         return page.addCallback(
             lambda found: write_whole(request, Reply(200, found[0], (), found[1]))
         )

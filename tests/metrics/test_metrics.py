@@ -10,20 +10,27 @@ from antigravity.ir.usage import Usage
 from antigravity.metrics import requests as module
 from antigravity.metrics.exposition import render
 from antigravity.metrics.requests import DURATIONS, Histogram, RequestMetrics
-from antigravity.metrics.state import AccountState, GatewayState
+from antigravity.metrics.state import AccountState, GatewayState, LedgerNumbers
 from tests.support.records import make_record
 
 STATE = GatewayState(
-    "1.2",
-    False,
-    3,
-    2,
-    1,
-    [AccountState("google-1", "google", 4, {"gemini": 0.25})],
-    {"quota": 2},
-    {"ready": 1},
-    True,
-    {"waiting_rows": 7},
+    version="1.2",
+    demo=False,
+    running=3,
+    waiting=2,
+    wrong_keys=1,
+    accounts=[
+        AccountState("google-1", "google", 4, {"gemini": 0.25}),
+        AccountState("google-2", "google", 0, {}, True),
+    ],
+    locks={"quota": 2},
+    mcp_servers={"ready": 1},
+    mcp_calls={("tools/call", "ok"): 5},
+    signatures={"hit": 7, "miss": 3},
+    sessions={"kept": 9, "moved": 1, "new": 2},
+    tunnel="up",
+    tunnel_connections=4,
+    ledger=LedgerNumbers(7, 1, 4096, 0.5),
 )
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -85,16 +92,90 @@ def test_state_is_shown() -> None:
     assert value(found, "antigravity_account_quota_remaining_ratio", quota="gemini") == 0.25
     assert value(found, "antigravity_account_locks", reason="quota") == 2
     assert value(found, "antigravity_mcp_servers", state="ready") == 1
-    assert value(found, "antigravity_tunnel_connected") == 1
+    assert value(found, "antigravity_configuration_current") == 1
+    assert value(found, "antigravity_tunnel_connected") == 4
+    assert value(found, "antigravity_tunnel_state", antigravity_tunnel_state="up") == 1
+    assert value(found, "antigravity_tunnel_state", antigravity_tunnel_state="off") == 0
+    assert value(found, "antigravity_account_available", account="google-1") == 1
+    assert value(found, "antigravity_account_available", account="google-2") == 0
+    assert value(found, "antigravity_signature_lookups_total", result="hit") == 7
+    assert value(found, "antigravity_session_bindings_total", result="kept") == 9
+    assert value(found, "antigravity_mcp_calls_total", method="tools/call", outcome="ok") == 5
     assert value(found, "antigravity_ledger_waiting_rows") == 7
+    assert value(found, "antigravity_ledger_lost_rows") == 1
+    assert value(found, "antigravity_ledger_size_bytes") == 4096
+    assert value(found, "antigravity_ledger_lag_seconds") == 0.5
+    assert value(found, "antigravity_ledger_writable") == 1
+
+
+def test_samples_are_unique() -> None:
+    """Prometheus refuses a page on which two samples of a metric have the same labels."""
+    metrics = RequestMetrics()
+    for number, protocol in enumerate(("anthropic", "openai_chat")):
+        for operation in ("generate", "count_tokens"):
+            metrics.add(make_record(number, protocol=protocol, operation=operation))
+    _, page = render(metrics, STATE, old_names=True)
+    found = [
+        (sample.name, tuple(sorted(sample.labels.items())))
+        for family in text_string_to_metric_families(page.decode())
+        for sample in family.samples
+    ]
+    assert len(found) == len(set(found))
+    numbers = samples(metrics)
+    chats = "gen_ai_client_inference_duration_seconds_count"
+    assert value(numbers, chats, gen_ai_operation_name="chat") == 2
+    assert value(numbers, "antigravity_requests_total", protocol="anthropic") == 2
+
+
+def test_attempts_after_another_are_counted_by_its_error() -> None:
+    metrics = RequestMetrics()
+    record = make_record(1)
+    record.attempts[0].error = "RateLimitedError: slow down"
+    record.attempts += [
+        AttemptRecord("google", "m", "b", "gemini", False, 1.0, error="ServerError: no"),
+        AttemptRecord("google", "m", "c", "gemini", False, 1.5),
+    ]
+    metrics.add(record)
+    metrics.add(record)
+    found = samples(metrics)
+    assert value(found, "antigravity_retries_total", error="RateLimitedError") == 2
+    assert value(found, "antigravity_retries_total", error="ServerError") == 2
+
+
+def test_costs_are_added_to_their_requests() -> None:
+    metrics = RequestMetrics()
+    metrics.add(make_record(1))
+    key = ("generate", "anthropic", "google", "gemini-3-pro")
+    metrics.add_cost(key, 1_500_000_000, 2_000_000_000)
+    metrics.add_cost(key, 0, 500_000_000)
+    metrics.add_cost(key, None, None)
+    found = samples(metrics)
+    assert value(found, "antigravity_cost_dollars_total", model="gemini-3-pro") == 1.5
+    assert value(found, "antigravity_list_cost_dollars_total", model="gemini-3-pro") == 2.5
+    assert value(found, "antigravity_unpriced_requests_total", model="gemini-3-pro") == 1
+
+
+def test_time_per_token_is_that_of_streams() -> None:
+    metrics = RequestMetrics()
+    metrics.add(make_record(1, usage=Usage(10, output=18)))  # 1.75 s for 17 tokens
+    metrics.add(make_record(2, stream=False))
+    metrics.add(make_record(3, usage=Usage(10, output=1)))
+    found = samples(metrics)
+    name = "gen_ai_server_time_per_output_token_seconds"
+    assert value(found, f"{name}_count") == 1
+    assert value(found, f"{name}_sum") == pytest.approx(1.75 / 17)
+    assert value(found, "gen_ai_client_inference_operation_output_tokens_sum") == 18 + 30 + 1
 
 
 def test_old_names_are_written_when_wanted() -> None:
     metrics = RequestMetrics()
     metrics.add(make_record(1))
     assert value(samples(metrics, old_names=True), "gen_ai_client_operation_duration_seconds_count")
+    usage = "gen_ai_client_token_usage_sum"
+    assert value(samples(metrics, old_names=True), usage, gen_ai_token_type="input") == 100
     names = {name for name, _ in samples(metrics)}
-    assert not [name for name in names if name.startswith("gen_ai_client_operation")]
+    old = ("gen_ai_client_operation", "gen_ai_client_token_usage")
+    assert not [name for name in names if name.startswith(old)]
 
 
 def test_labels_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,10 @@ class McpEndpoints:
         """Return the state of the other MCP servers."""
         return [] if self._federation is None else self._federation.status()
 
+    def finished_calls(self) -> Mapping[tuple[str, str], int]:
+        """Return the number of finished calls at the gateway's endpoint by method and outcome."""
+        return {} if self._endpoint is None else dict(self._endpoint.finished)
+
     def stop(self) -> Deferred[Any]:
         """End all sessions, calls and streams.
 
