@@ -56,6 +56,10 @@ def account_list(
                 running=each.running,
                 sessions=each.bindings,
                 ago=None if used is None else max(0.0, seconds - used),
+                last_error=each.last_error,
+                last_error_ago=None
+                if each.last_error_at is None
+                else max(0.0, seconds - each.last_error_at),
                 locks=held,
                 **{"kind": store.upstreams[upstream].kind, **shared},
                 **({} if quota is None else _of_quota(quota, identifier, reserves, groups, now)),

@@ -186,6 +186,7 @@ class CandidateFinder:
             estimated=lock is not None and lock.estimated and facts.protection is None,
             probe=may_probe,
             resting=lock is not None and lock.rests_until > self._now(),
+            quota_known=facts.remaining is not None,
         )
 
     def _may_probe(

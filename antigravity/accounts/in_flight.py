@@ -1,4 +1,4 @@
-"""Counts of the requests that each account serves, and when it was last used.  Pure."""
+"""Counts of the requests that each account serves, when it was last used, and its last error."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
+from antigravity.ir.errors import GatewayError
+
 #: For this many seconds, requests without a session stay with the account that served the last.
 RECENT: Final = 60.0
+#: The most characters of an error that are kept.
+_MOST_ERROR: Final = 300
 #: The weight of the newest lease in the average duration.
 _NEWEST: Final = 0.2
 
@@ -21,6 +25,7 @@ class InFlightCounts:
         self._session_loads: Counter[tuple[str, str]] = Counter()
         self._last_used: dict[str, float] = {}
         self._recent: dict[str, tuple[str, float]] = {}
+        self._last_errors: dict[str, tuple[str, float]] = {}
         #: The average duration of a lease, in seconds.
         self.average_duration = 5.0
 
@@ -42,8 +47,15 @@ class InFlightCounts:
         elif followed:
             self._recent[upstream] = (credential, now)
 
-    def end(self, credential: str, session: str, duration: float) -> None:
-        """Record that an account has served a request; ``duration`` is in seconds."""
+    def end(
+        self, credential: str, session: str, duration: float, error: GatewayError | None = None
+    ) -> None:
+        """Record that an account has served a request; ``duration`` is in seconds.
+
+        :param error: why it has not.
+        """
+        if error is not None:
+            self._last_errors[credential] = (error.message[:_MOST_ERROR], self._now())
         _decrease(self._loads, credential)
         if session:
             _decrease(self._session_loads, (session, credential))
@@ -63,6 +75,10 @@ class InFlightCounts:
         """Return when an account was last used, 0 for never."""
         return self._last_used.get(credential, 0.0)
 
+    def last_error(self, credential: str) -> tuple[str, float] | None:
+        """Return the last error of an account and when it was, ``None`` if there was none."""
+        return self._last_errors.get(credential)
+
     def recent(self, upstream: str) -> str | None:
         """Return the account that served the last request without a session, if recently."""
         credential, when = self._recent.get(upstream, (None, 0.0))
@@ -71,6 +87,7 @@ class InFlightCounts:
     def keep_only(self, credentials: Collection[str]) -> None:
         """Remove the times of accounts that no longer exist."""
         self._last_used = {c: when for c, when in self._last_used.items() if c in credentials}
+        self._last_errors = {c: last for c, last in self._last_errors.items() if c in credentials}
         self._recent = {u: last for u, last in self._recent.items() if last[0] in credentials}
 
 

@@ -342,7 +342,7 @@ class AccountPool:
         if lease.is_probe:
             self._locks.end_probe(upstream_model.upstream, name, upstream_model.model)
         duration = self._clock.seconds() - lease.began
-        self._in_flight.end(name, lease.session, duration)
+        self._in_flight.end(name, lease.session, duration, error)
         self.serve_waiting()
 
     def _probe_passed(self, lease: Lease) -> None:

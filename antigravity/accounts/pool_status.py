@@ -65,6 +65,13 @@ def describe_protection(protection: Protection | None) -> str:
     return f"{remaining} of its quota for {protection.name} is left, and {threshold} is protected"
 
 
+def describe_quota(candidate: Candidate) -> str:
+    """Return a text with what is left of a quota, if that is known."""
+    if not candidate.quota_known:
+        return "quota unknown"
+    return f"{candidate.remaining:.0%} of its quota left"
+
+
 def percent(fraction: float) -> str:
     """Return a fraction in percent, with four digits."""
     return f"{fraction * 100:.4g} %"
@@ -97,6 +104,7 @@ def build_status(
                 in_flight.load(each.id),
                 in_flight.last_used(each.id) or None,
                 sessions[each.id],
+                *(in_flight.last_error(each.id) or ()),
             )
             for upstream in source.upstreams
             for each in source.credentials(upstream)
@@ -170,7 +178,7 @@ def _reason_chosen(chosen: Candidate) -> str:
         return "it served the last request"
     return (
         f"best of the pool: tier {_TIER_NAMES[chosen.tier]}, "
-        f"{chosen.remaining:.0%} of its quota left, {chosen.load} requests in progress"
+        f"{describe_quota(chosen)}, {chosen.load} requests in progress"
     )
 
 

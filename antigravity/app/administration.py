@@ -12,24 +12,22 @@ from zope.interface import implementer
 from antigravity.accounts.lookup import find_account
 from antigravity.app.account_control import AccountControl, AccountsOwner
 from antigravity.app.configuration_status import ConfigurationStatus
+from antigravity.app.explanation import check_protocol, explain
 from antigravity.app.home_ledger import HomeLedger
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.metrics import GatewayMetrics
 from antigravity.app.model_administration import ModelAdministration
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import (
-    AccountExplanation,
     Belief,
     CancelledRequest,
     Explanation,
     IAdministration,
-    MappingStep,
     ModelDescription,
     ModelDescriptions,
     RunningRequest,
     RunningRequests,
     UnlockedAccount,
-    UpstreamExplanation,
     WarmupReport,
 )
 from antigravity.interfaces.exchange import IExchange
@@ -40,7 +38,6 @@ from antigravity.ledger.client_name import client_name
 from antigravity.routing.learned_refusals import LearnedRefusals
 from antigravity.services import Drain
 from antigravity.tunnel.service import Tunnel
-from antigravity.upstreams.quirks import quirk_table
 from antigravity.version import VERSION
 from antigravity.warmup.on_demand import WarmupsOnDemand
 
@@ -186,41 +183,9 @@ class Administration:
         )
 
     async def _explain(self, model: str, protocol: str) -> Explanation:
-        snapshot = self._snapshot
-        embeds = protocol in snapshot.embeddings.protocols
-        router = snapshot.embeddings if embeds else snapshot.router
-        decision = await router.route(model, protocol)
-        candidates = snapshot.pool.explain(decision.lease_request)
-        served_as = {c.upstream.name: c.target.model for c in decision.options}
-        quirks = {c.upstream.name: sorted(c.upstream.quirks) for c in decision.options}
-        known = quirk_table()
-        return Explanation(
-            model,
-            decision.model,
-            [MappingStep(hop.rule, hop.source, hop.target) for hop in decision.steps],
-            [
-                UpstreamExplanation(
-                    each.upstream,
-                    each.chosen,
-                    each.rank,
-                    served_as.get(each.upstream),
-                    each.text,
-                    {name: known.describe(name) for name in quirks.get(each.upstream, ())},
-                )
-                for each in decision.reasons
-            ],
-            [
-                AccountExplanation(
-                    each.credential,
-                    each.upstream_model.upstream,
-                    each.upstream_model.model,
-                    each.state,
-                    each.reason,
-                    each.free_in,
-                )
-                for each in candidates
-            ],
-        )
+        registry = self._control.runtime.registry
+        check_protocol(protocol, {each.name for each in registry.all_servers})
+        return await explain(self._snapshot, model, protocol, self.accounts.accounts().accounts)
 
 
 def _as_running(record: ExchangeRecord, now: float) -> RunningRequest:

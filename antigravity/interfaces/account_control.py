@@ -45,8 +45,8 @@ class AccountView(Struct, frozen=True, kw_only=True):
 
     ``is_file`` is false for a credential of the configuration, which cannot be changed here.
     ``why`` is the reason for the states ``disabled`` and ``unused``.  ``created`` and
-    ``disabled_at`` are in seconds since the epoch; ``ago`` and ``quota_age`` are how many seconds
-    ago it was used, and its quotas were fetched.
+    ``disabled_at`` are in seconds since the epoch; ``ago``, ``last_error_ago`` and
+    ``quota_age`` are how many seconds ago it was used, it failed, and its quotas were fetched.
     """
 
     id: str
@@ -60,6 +60,8 @@ class AccountView(Struct, frozen=True, kw_only=True):
     running: int = 0
     sessions: int = 0
     ago: float | None = None
+    last_error: str = ""
+    last_error_ago: float | None = None
     created: float | None = None
     disabled_at: float | None = None
     base_url: str = ""

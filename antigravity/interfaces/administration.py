@@ -11,7 +11,7 @@ from zope.interface import Attribute, Interface
 from antigravity.interfaces.status import GatewayStatus, TunnelStatus
 
 
-class ModelQuestion(Struct, frozen=True):
+class ModelQuestion(Struct, frozen=True, forbid_unknown_fields=True):
     """A model, and the client protocol that asks for it."""
 
     model: Annotated[str, Meta(min_length=1)]
@@ -44,7 +44,8 @@ class UpstreamExplanation(Struct, frozen=True):
 class AccountExplanation(Struct, frozen=True):
     """Whether an account can serve a model, and why.
 
-    ``free_in`` is in seconds, ``None`` if it is not known.
+    ``free_in`` is in seconds, ``remaining`` is what is left of its quota for the model (0 to 1);
+    both are ``None`` if they are not known.  The address in its label is masked.
     """
 
     account: str
@@ -53,16 +54,24 @@ class AccountExplanation(Struct, frozen=True):
     state: Literal["chosen", "available", "locked", "busy", "excluded", "disabled", "protected"]
     reason: str
     free_in: float | None
+    label: str = ""
+    remaining: float | None = None
 
 
 class Explanation(Struct, frozen=True):
-    """How a request for a model would be routed, and why."""
+    """How a request for a model would be routed, and why.
+
+    ``served`` says whether an account could serve it, now or after a short wait; if not,
+    ``problem`` says why, and what helps.
+    """
 
     model: str
     mapped_model: str
     steps: list[MappingStep]
     upstreams: list[UpstreamExplanation]
     accounts: list[AccountExplanation]
+    served: bool = True
+    problem: str = ""
 
 
 class Belief(Struct, frozen=True):
@@ -183,8 +192,8 @@ class IAdministration(Interface):
     def explain(model: str, protocol: str) -> Deferred[Explanation]:
         """Return a Deferred that fires with the account that would serve ``model``, and why.
 
-        ``protocol`` is the name of the client's protocol.  It fails with a ``GatewayError`` if
-        no account can.
+        If none can, the result says why each upstream and account does not.  ``protocol`` is the
+        name of the client's protocol; it fails with an ``InvalidRequestError`` if there is none.
         """
 
     def describe_model(model: str, protocol: str) -> Deferred[ModelDescriptions]:

@@ -61,6 +61,8 @@ class Candidate(Struct, frozen=True):
     one request may use the account despite the lock, to see whether the lock is still needed; the
     pool decides which request.
 
+    ``remaining`` is 1 if the quota is not known (``quota_known``).
+
     ``excluded`` accounts were tried already.  ``busy`` accounts have reached their limit of
     requests.  ``fixed`` marks the account that the operator chose, ``bound`` the account of the
     session, ``recent`` the account that served last.
@@ -86,6 +88,7 @@ class Candidate(Struct, frozen=True):
     estimated: bool = False
     probe: bool = False
     resting: bool = False
+    quota_known: bool = False
 
     @property
     def protected(self) -> bool:

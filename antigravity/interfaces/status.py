@@ -28,7 +28,7 @@ class AccountStatus(Struct, frozen=True):
     """One account.
 
     ``running`` counts its requests, ``bindings`` the conversations that it serves.  ``last_used``
-    is on the gateway's clock.
+    and ``last_error_at`` are on the gateway's clock.
     """
 
     id: str
@@ -37,6 +37,8 @@ class AccountStatus(Struct, frozen=True):
     running: int
     last_used: float | None
     bindings: int
+    last_error: str = ""
+    last_error_at: float | None = None
 
 
 class LockStatus(Struct, frozen=True):

@@ -23,7 +23,8 @@ class UpstreamEntry(Struct, frozen=True):
     maps patterns of models to the upstream's own models that replace them.  ``families`` restricts
     the upstream to these families; ``None`` means those of its protocols, and any listed model.
     ``priority`` and ``shares_priority`` are as in :class:`UpstreamFacts`.  Requests in one of the
-    ``exclusive_protocols`` go to this upstream only.  ``prefix`` before a model name selects the
+    ``exclusive_protocols`` go to this upstream only.  ``dispatch_mode`` is z.ai's setting of this
+    name, empty for others.  ``prefix`` before a model name selects the
     upstream, as ``NAME/`` does.  ``known_models`` are listed in addition to the upstream's list.
     """
 
@@ -36,6 +37,7 @@ class UpstreamEntry(Struct, frozen=True):
     exclusive_protocols: frozenset[str] = frozenset()
     prefix: str = ""
     known_models: tuple[str, ...] = ()
+    dispatch_mode: str = ""
 
     def strip_prefix(self, model: str) -> str:
         """Return the model name after this upstream's prefix, empty if it has none."""

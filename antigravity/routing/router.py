@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -24,6 +24,12 @@ from antigravity.routing.model_description import ModelDescription, describe_opt
 from antigravity.routing.model_list import ModelList
 from antigravity.routing.patterns import matches, specificity
 from antigravity.routing.selection import Fit, RoutingReason, UpstreamFacts, find_fit, select
+from antigravity.routing.unserved import exclusive_message, unserved_message
+
+NO_UPSTREAM: Final = (
+    "No upstream is configured. Add one with 'antigravity accounts add', or in the configuration "
+    "file under [upstreams.NAME], or try the gateway with --demo."
+)
 
 
 class Router:
@@ -86,20 +92,27 @@ class Router:
 
     async def _route(self, requested: str, protocol: str) -> RoutingDecision:
         if not self._entries:
-            raise UnavailableError(
-                "No upstream is configured. Add one with 'antigravity accounts add', or in the "
-                "configuration file under [upstreams.NAME], or try the gateway with --demo.",
-                code="no_upstream",
-            )
-        decision = await self._decide(requested, requested, protocol)
-        if not decision.options and self._fallback:
-            decision = await self._decide(
-                requested, self._fallback, protocol, "routing.fallback_model"
-            )
+            raise UnavailableError(NO_UPSTREAM, code="no_upstream")
+        decision = await self._decide_or_fall_back(requested, protocol)
         if not decision.options:
             message = await self._not_found_message(requested, protocol)
             raise NotFoundError(message, param="model", code="model_not_found")
         return decision
+
+    async def _decide_or_fall_back(self, requested: str, protocol: str) -> RoutingDecision:
+        decision = await self._decide(requested, requested, protocol)
+        if not decision.options and self._fallback:
+            return await self._decide(requested, self._fallback, protocol, "routing.fallback_model")
+        return decision
+
+    async def examine(self, requested: str, protocol: str) -> tuple[RoutingDecision, str]:
+        """Return the decision for a model, and why it has no option; empty if it has one."""
+        decision = await self._decide_or_fall_back(requested, protocol)
+        if decision.options:
+            return decision, ""
+        if not self._entries:
+            return decision, NO_UPSTREAM
+        return decision, await self._not_found_message(requested, protocol)
 
     async def describe(self, requested: str, protocol: str) -> list[ModelDescription]:
         """Return what is believed about the models that serve a requested one, best first.
@@ -330,18 +343,9 @@ class Router:
     async def _not_found_message(self, requested: str, protocol: str) -> str:
         exclusive = self._exclusive(protocol)
         if exclusive is not None:
-            return (
-                f"The model {requested!r} belongs to another upstream, but "
-                f"{exclusive.upstream.name} alone serves requests in the protocol {protocol}."
-            )
+            return exclusive_message(requested, protocol, exclusive)
         names = [model.id for model in await self.models()]
-        close = difflib.get_close_matches(requested, names, 3, 0.5)
-        hint = f" Did you mean {', '.join(close)}?" if close else ""
-        return (
-            f"The model {requested!r} is not available here.{hint} GET /v1/models lists the "
-            "available models; [proxy.custom_mapping] maps names, and [routing] fallback_model "
-            "serves unknown ones."
-        )
+        return unserved_message(requested, names, tuple(self._entries.values()))
 
 
 def _can_run(option: RoutingOption) -> bool:

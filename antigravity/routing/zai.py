@@ -26,13 +26,14 @@ def zai_entry(settings: ZaiSettings, upstream: IUpstream, others: Sequence[int])
     """
     models = settings.models
     known = (models.opus, models.sonnet, models.haiku, *settings.model_mapping.values())
+    mode = settings.dispatch_mode if settings.enabled else "off"
     own = UpstreamEntry(
         upstream,
+        dispatch_mode=mode,
         families=frozenset({"glm"}),
         prefix=PREFIX,
         known_models=tuple(dict.fromkeys(known)),
     )
-    mode = settings.dispatch_mode if settings.enabled else "off"
     if mode == "off":
         return own
     entry = replace(own, model_mapping=_mapping(settings))

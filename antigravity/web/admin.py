@@ -125,7 +125,7 @@ class AdminRequests:
             example={"model": "claude-sonnet-5", "protocol": "anthropic"},
             query=ModelQuestion,
             response=Explanation,
-            errors=(NotFoundError,),
+            errors=(InvalidRequestError,),
             handler=self._explain,
         )
         yield AdminRoute(

@@ -8,6 +8,7 @@ from typing import Any
 
 import treq
 from click.testing import CliRunner
+from msgspec.structs import replace
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
@@ -98,7 +99,36 @@ class AdministrationTests(TestCase):
         self.assertEqual(quirks, [{"message_threads"}])
         self.assertEqual([each["state"] for each in body["accounts"]], ["chosen"])
         self.assertEqual((await self.ask("GET", "/admin/explain"))[0], 400)
-        self.assertEqual((await self.ask("GET", "/admin/explain?model=no-such"))[0], 404)
+        for query in ("model=x&protocol=opnai_chat", "model=x&modle=y"):
+            code, body = await self.ask("GET", f"/admin/explain?{query}")
+            self.assertEqual(code, 400, body)
+        code, body = await self.ask("GET", "/admin/explain?model=x&protocol=antropic")
+        self.assertIn("Did you mean 'anthropic'?", body["error"]["message"])
+
+    async def test_explain_says_why_nothing_serves_a_model(self) -> None:
+        upstream = UpstreamSettings(
+            "openai",
+            base_url="https://api.mistral.example/v1",
+            api_key=Secret("sk-m"),
+            models=["mistral-large", "mistral-small"],
+        )
+        idle = replace(upstream, enabled=False)
+        await self.start(demo=False, upstreams={"mistral": upstream, "spare": idle})
+        code, body = await self.ask("GET", "/admin/explain?model=mistral-lage")
+        self.assertEqual((code, body["served"], body["accounts"]), (200, False, []))
+        self.assertIn('"mistral-lage" = "mistral-large"', body["problem"])
+        self.assertEqual([each["upstream"] for each in body["upstreams"]], ["mistral", "spare"])
+        self.assertIn("upstreams.spare.enabled = false", body["upstreams"][1]["reason"])
+        self.assertEqual({each["rank"] for each in body["upstreams"]}, {None})
+        self.assertTrue(all(each["reason"] for each in body["upstreams"]))
+
+    async def test_explain_calls_unknown_quotas_unknown(self) -> None:
+        await self.start()
+        _, body = await self.ask("GET", "/admin/explain?model=claude-sonnet-5")
+        (account,) = body["accounts"]
+        self.assertIsNone(account["remaining"])
+        self.assertIn("quota unknown", account["reason"])
+        self.assertNotIn("100", account["reason"])
 
     async def test_explain_lists_quirks_of_upstream(self) -> None:
         upstream = UpstreamSettings(
