@@ -57,6 +57,11 @@ def explain_candidates(
     return sorted(found, key=lambda status: status.state != "chosen")
 
 
+def describe_lock(kind: str) -> str:
+    """Return a text for the reason of a lock."""
+    return _LOCK_REASONS.get(kind, kind)
+
+
 def describe_protection(protection: Protection | None) -> str:
     """Return a text with the remaining quota and the threshold."""
     if protection is None:
@@ -159,7 +164,7 @@ def _reason(candidate: Candidate, chosen: Candidate | None) -> str:
         case "excluded":
             return "it was already tried"
         case "locked":
-            return _LOCK_REASONS.get(candidate.lock, candidate.lock)
+            return describe_lock(candidate.lock)
         case "protected":
             return describe_protection(candidate.protection)
         case "busy":

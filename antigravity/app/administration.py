@@ -31,7 +31,7 @@ from antigravity.interfaces.administration import (
     WarmupReport,
 )
 from antigravity.interfaces.exchange import IExchange
-from antigravity.interfaces.status import GatewayStatus, McpStatus, TunnelStatus
+from antigravity.interfaces.status import GatewayStatus, McpStatus, TunnelStatus, UpstreamStatus
 from antigravity.ir.errors import CancelledByOperatorError, NotFoundError
 from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.client_name import client_name
@@ -91,7 +91,22 @@ class Administration:
             quotas=self._control.accounts.quota_status(),
             mcp=McpStatus(self._mcp.status()),
             ledger=self._control.ledger.status(),
+            upstreams=self._upstreams(),
         )
+
+    def _upstreams(self) -> list[UpstreamStatus]:
+        store = self._control.runtime.accounts
+        problems = {
+            each.key.split(".")[1]: each.message
+            for each in store.problems
+            if each.key.startswith("upstreams.")
+        }
+        return [
+            UpstreamStatus(
+                name, settings.kind, len(store.credentials(name)), problems.get(name, "")
+            )
+            for name, settings in store.upstreams.items()
+        ]
 
     def is_current(self) -> bool:
         """Return whether the newest configuration is in force."""

@@ -21,8 +21,9 @@ from antigravity.accounts.records import AccountRecord
 from antigravity.app.account_checks import check_account
 from antigravity.app.build import build_upstreams
 from antigravity.cli.account_view import format_time
-from antigravity.cli.invocation import Invocation, command_options, note, table
+from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.reactor import run
+from antigravity.cli.terminal import table
 from antigravity.config.settings import Settings
 from antigravity.interfaces.quota import Quota
 from antigravity.interfaces.upstreams import Credential, IUpstream

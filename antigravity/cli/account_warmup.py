@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from antigravity.cli.administration import request_admin
-from antigravity.cli.invocation import Invocation, command_options, table
+from antigravity.cli.invocation import Invocation, command_options
+from antigravity.cli.terminal import table
 
 #: Seconds to wait: a request takes up to a minute, and a few run at a time.
 TIMEOUT = 600.0

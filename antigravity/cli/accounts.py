@@ -15,7 +15,8 @@ from antigravity.cli.account_unlock import unlock
 from antigravity.cli.account_view import format_value, state, view
 from antigravity.cli.account_warmup import warmup
 from antigravity.cli.group import Group
-from antigravity.cli.invocation import Invocation, command_options, note, table
+from antigravity.cli.invocation import Invocation, command_options, note
+from antigravity.cli.terminal import table
 
 
 @click.group(cls=Group)

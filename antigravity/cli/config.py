@@ -11,7 +11,8 @@ from msgspec import structs
 from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.files import UNTIDY, AccountFiles
 from antigravity.cli.group import Group
-from antigravity.cli.invocation import Invocation, command_options, table
+from antigravity.cli.invocation import Invocation, command_options
+from antigravity.cli.terminal import table
 from antigravity.config.display import flatten, masked
 from antigravity.config.errors import ConfigurationError, Problem
 from antigravity.config.home import FILE_NAME

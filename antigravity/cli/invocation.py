@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, cast
 
@@ -87,24 +86,3 @@ def note(text: str) -> None:
 def print_error(text: str) -> None:
     """Print a message to standard error, without its control characters."""
     click.echo(strip_controls(text), err=True)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in columns."""
-    lines = [tuple(head), *(tuple(row) for row in rows)]
-    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    )
-
-
-def _width(text: str) -> int:
-    """Return how many columns a terminal needs for ``text``."""
-    return sum(
-        2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        for letter in text
-        if not unicodedata.combining(letter)
-    )

@@ -8,9 +8,10 @@ from typing import Any, Final
 import click
 
 from antigravity.app.mcp.logins import build_metadata_client, oauth_client_settings
-from antigravity.cli.invocation import Invocation, command_options, table
+from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.mcp_login import format_span
 from antigravity.cli.reactor import run
+from antigravity.cli.terminal import table
 from antigravity.config.mcp_checks import has_own_credential
 from antigravity.config.mcp_settings import McpServerSettings, McpSettings
 from antigravity.config.settings import Settings

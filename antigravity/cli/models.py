@@ -11,7 +11,8 @@ import click
 from antigravity.cli.administration import find_gateway, request_admin, unreachable
 from antigravity.cli.gateway_client import NoGatewayError, get_json
 from antigravity.cli.group import Group
-from antigravity.cli.invocation import Invocation, command_options, table
+from antigravity.cli.invocation import Invocation, command_options
+from antigravity.cli.terminal import table
 
 
 @click.group(cls=Group, invoke_without_command=True)

@@ -18,7 +18,8 @@ from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.upstreams import all_upstreams
 from antigravity.app.prices import PRICES_FILE, RequestPricer, load_prices, price_rules
 from antigravity.cli.group import Group
-from antigravity.cli.invocation import Invocation, command_options, table
+from antigravity.cli.invocation import Invocation, command_options
+from antigravity.cli.terminal import table
 from antigravity.config.atomic import write_private
 from antigravity.prices.convert import convert
 from antigravity.prices.table import Price, check_table, load_table

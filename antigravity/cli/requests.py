@@ -9,8 +9,9 @@ from typing import Any, Final
 import click
 import msgspec
 
-from antigravity.cli.invocation import Invocation, command_options, table
+from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.ledger_source import LedgerSource, read_time
+from antigravity.cli.terminal import table
 from antigravity.cli.usage import money
 from antigravity.interfaces.ledger import PAGE_LIMIT, RequestDetail, RequestQuestion, RequestSummary
 

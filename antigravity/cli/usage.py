@@ -8,8 +8,9 @@ from typing import Any, Final
 import click
 import msgspec
 
-from antigravity.cli.invocation import Invocation, command_options, table
+from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.ledger_source import LedgerSource, read_time
+from antigravity.cli.terminal import table
 from antigravity.daemon.time_zone import zone_name
 from antigravity.interfaces.ledger import Sums, UsageQuestion, UsageReport, UsageRow
 

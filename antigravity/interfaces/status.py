@@ -139,6 +139,15 @@ class LedgerState(Struct, frozen=True):
     lag: float = 0.0
 
 
+class UpstreamStatus(Struct, frozen=True):
+    """An upstream: its kind, the accounts in use, and why it cannot serve; empty if it can."""
+
+    name: str
+    kind: str
+    accounts: int
+    problem: str = ""
+
+
 class GatewayStatus(Struct, frozen=True, kw_only=True):
     """A running gateway.  ``demo`` says whether a simulator serves every model."""
 
@@ -150,6 +159,7 @@ class GatewayStatus(Struct, frozen=True, kw_only=True):
     quotas: list[QuotaStatus]
     mcp: McpStatus
     ledger: LedgerState
+    upstreams: list[UpstreamStatus] = []
     wrong_keys: int = 0
 
 

@@ -47,6 +47,7 @@ api_key = "sk-0123456789abcdef"
 """
 #: What only some requests, some configurations or failures need.
 AT_FIRST_USE = (
+    "rich",
     "antigravity.app.mcp.federation",
     "antigravity.app.mcp.logins",
     "antigravity.app.mcp.relay",
