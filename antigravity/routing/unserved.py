@@ -1,4 +1,4 @@
-"""What a client is told about a model that no upstream serves, with a line that helps.  Pure."""
+"""The errors for models that no upstream serves, with the line that maps them.  Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients are told about models that nothing serves."""
+"""Errors for models that nothing serves."""
 
 from __future__ import annotations
 
