@@ -56,6 +56,7 @@ DEFAULT_PLUGINS: Final = {
     "selection": "antigravity.builtin.selection",
     "claude-code": "antigravity.builtin.claude_code",
     "opencode": "antigravity.builtin.opencode",
+    "gateway-tools": "antigravity.builtin.gateway_tools",
 }
 #: The names of all hooks.
 HOOKS: Final = tuple(

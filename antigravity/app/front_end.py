@@ -16,11 +16,13 @@ from antigravity.app.model_administration import ModelAdministration
 from antigravity.app.runtime import Runtime
 from antigravity.dashboard.routes import DashboardRoutes, DashboardState
 from antigravity.interfaces.exchange import IExchange
+from antigravity.interfaces.operator_view import OperatorView
 from antigravity.processes.guarded import spawn
 from antigravity.tunnel.service import Tunnel
 from antigravity.tunnel.tunnel_port import TunnelPort
 from antigravity.warmup.on_demand import WarmupsOnDemand
 from antigravity.web.app import WebApp
+from antigravity.web.authentication import principal_of
 from antigravity.web.key_throttle import KeyThrottle
 from antigravity.web.site import GatewaySite
 from antigravity.web.tunnel_access import TunnelAccess
@@ -99,17 +101,22 @@ class FrontEnd:
 
         This also applies ``runtime`` to the MCP endpoints.
         """
-        registry = runtime.registry
+        registry, administration = runtime.registry, self.administration(runtime)
+        view = OperatorView(
+            principal_of(runtime.settings.proxy.admin_key.reveal()),
+            administration,
+            self._control.ledger,
+        )
         app = WebApp(
             self._exchange,
             registry.all_servers,
             runtime.settings,
             registry.routes,
             hostname=socket.gethostname(),
-            administration=self.administration(runtime),
+            administration=administration,
             ledger=self._control.ledger,
             metrics=self._control.metrics if runtime.settings.metrics.enabled else None,
-            mcp=self._mcp.endpoints(runtime.settings, registry, runtime.media),
+            mcp=self._mcp.endpoints(runtime.settings, registry, runtime.media, view),
             pages=self._pages(runtime),
             demo=self._control.is_demo,
         )

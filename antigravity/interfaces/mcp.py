@@ -35,6 +35,9 @@ class IMcpContext(Interface):
     client = Attribute("The client's name, version and so on, as it reports them.  :type: Json")
     capabilities = Attribute("The capabilities that the client declares.  :type: Json")
     meta = Attribute("The ``_meta`` of the client's request.  :type: Json")
+    operator_view = Attribute(
+        "The gateway, for tools that not every client may call.  :type: OperatorView | None"
+    )
     is_cancelled = Attribute("Whether the call was cancelled.  :type: bool")
 
     def progress(progress: float, total: float | None = None, message: str = "") -> None:
@@ -100,6 +103,13 @@ class IMcpTaskTool(IMcpTool):
     """A tool whose calls can continue as tasks, for clients that support that."""
 
     task_support = Attribute("How; ``None`` if they cannot after all.  :type: TaskSupport | None")
+
+
+class IMcpRestrictedTool(IMcpTool):
+    """A tool that not every client may see and call."""
+
+    def is_allowed(context: IMcpContext) -> bool:
+        """Return whether the client of a call may; others are told that there is no such tool."""
 
 
 class IMcpRelayed(Interface):
@@ -198,6 +208,7 @@ class IMcpRemoteCatalog(IMcpCatalog):
 class McpCall(Struct, frozen=True):
     """One HTTP request to an MCP endpoint, already authenticated, with its whole body.
 
+    ``is_tunnelled`` says whether it came through the tunnel.
     ``headers`` have lower-case names and contain no credentials.
     """
 
@@ -207,6 +218,7 @@ class McpCall(Struct, frozen=True):
     principal: str = ""
     request_id: str = ""
     loopback: bool = True
+    is_tunnelled: bool = False
 
 
 class IMcpEndpoint(Interface):

@@ -17,6 +17,7 @@ from antigravity.interfaces.mcp_values import (
     McpError,
     TaskSupport,
 )
+from antigravity.interfaces.operator_view import OperatorView
 from antigravity.mcp.post_response import PostResponse
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.client_requests import capability, check_result
@@ -48,6 +49,7 @@ class CallContext:
     :ivar end_limits: ends the limits for calls that have no response.
     :ivar request_id: the id of the client's HTTP request, with a number if it has several calls.
     :ivar tool_call: what is recorded of the call, if a tool is called.
+    :ivar operator_view: the gateway, for tools that not every client may call.
     :ivar asks_client: whether the call ended because the client is asked something.
     """
 
@@ -60,6 +62,7 @@ class CallContext:
     end_limits: Callable[[], Any] | None = None
     request_id: str = ""
     tool_call: ToolCall | None = None
+    operator_view: OperatorView | None = None
     asks_client: bool = False
 
     def __init__(

@@ -15,6 +15,7 @@ from zope.interface import implementer
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.mcp import IMcpEndpoint, McpCall
 from antigravity.interfaces.mcp_values import McpChange, McpError
+from antigravity.interfaces.operator_view import OperatorView
 from antigravity.mcp.methods import Methods
 from antigravity.mcp.post_response import error_reply, parse_accept
 from antigravity.mcp.protocol import messages, sealed_state
@@ -94,6 +95,12 @@ class McpEndpoint:
         self._stateful.sessions.most = limits.max_sessions
         self._stateful.configure(limits.keepalive)
         self._stateless.keepalive = limits.keepalive
+
+    def show_gateway(self, view: OperatorView) -> None:
+        """Let tools that not every client may call see the gateway."""
+        before, self._calls.operator_view = self._calls.operator_view, view
+        if before is not None and before.principal != view.principal:
+            self._changed(McpChange("tools"))
 
     def handle(self, call: McpCall) -> Deferred[Reply]:
         """Serve one HTTP request; see :class:`IMcpEndpoint`."""

@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from txaio import tx as txaio
 
-from antigravity.interfaces.mcp import IMcpCompleter, IMcpRelayed
+from antigravity.interfaces.mcp import IMcpCompleter, IMcpRelayed, IMcpRestrictedTool
 from antigravity.interfaces.mcp_values import Completion, McpError, ToolError
 from antigravity.ir.errors import GatewayError
 from antigravity.logs import make_logger
@@ -99,6 +99,8 @@ class Methods:
         if tool is None:
             name = tool_rules.name_of(params, self.registry, context)
             tool = self.registry.tools()[name]
+        if IMcpRestrictedTool.providedBy(tool) and not tool.is_allowed(context):
+            raise tool_rules.unknown_tool(name)
         if context.tool_call is not None:
             context.tool_call.tool = name
             if IMcpRelayed.providedBy(tool):

@@ -11,6 +11,7 @@ from antigravity.interfaces.mcp import (
     IMcpCatalog,
     IMcpDescribed,
     IMcpRemoteCatalog,
+    IMcpRestrictedTool,
     IMcpTaskTool,
 )
 from antigravity.interfaces.mcp_values import McpChange, TaskSupport
@@ -27,11 +28,13 @@ class ToolRules(Struct, frozen=True):
     """What sets a tool apart from others.
 
     ``task``: how its calls continue as tasks.  ``app_only``: only its page may call it, so that
-    clients without pages must not show it to a model.
+    clients without pages must not show it to a model.  ``restricted`` is the tool, if it says who
+    may call it.
     """
 
     task: TaskSupport | None = None
     app_only: bool = False
+    restricted: Any = None
 
 
 Kind = Literal["tools", "prompts", "resources"]
@@ -99,8 +102,9 @@ class McpRegistry:
             for name, tool in self.tools().items():
                 task = tool.task_support if IMcpTaskTool.providedBy(tool) else None
                 app_only = not ui.is_visible_to("model", _meta_of(tool))
-                if task is not None or app_only:
-                    rules[name] = ToolRules(task, app_only)
+                restricted = tool if IMcpRestrictedTool.providedBy(tool) else None
+                if task is not None or app_only or restricted is not None:
+                    rules[name] = ToolRules(task, app_only, restricted)
         return rules
 
     def find_page(self, uri: str) -> Any:

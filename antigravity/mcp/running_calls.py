@@ -12,7 +12,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from txaio import tx as txaio
 
+from antigravity.interfaces.mcp import McpCall
 from antigravity.interfaces.mcp_values import McpError
+from antigravity.interfaces.operator_view import OperatorView
 from antigravity.logs import make_logger
 from antigravity.mcp.context import CallContext
 from antigravity.mcp.methods import Methods
@@ -88,6 +90,7 @@ class CallTable:
 
     :ivar finished: the number of finished calls by method and outcome (``ok``, ``error``,
         ``cancelled``).
+    :ivar operator_view: the gateway, for tools that not every client may call.
     """
 
     log = make_logger()
@@ -102,6 +105,7 @@ class CallTable:
     ) -> None:
         self.methods = methods
         self._observe = observe
+        self.operator_view: OperatorView | None = None
         self.limits = CallLimits()
         self._clock = clock
         self._enter = enter
@@ -154,6 +158,10 @@ class CallTable:
             return value
 
         return ended
+
+    def view_for(self, call: McpCall) -> OperatorView | None:
+        """Return the gateway for an HTTP request; there is no administration through a tunnel."""
+        return None if call.is_tunnelled else self.operator_view
 
     def cancel_all(self, reason: str) -> None:
         """Cancel all running calls."""

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.mcp import McpCall
 from antigravity.interfaces.mcp_values import ClientRequest, Json, McpError
 from antigravity.mcp.change_listeners import MOST_SUBSCRIPTIONS, SUBSCRIBED_CHARACTERS
 from antigravity.mcp.context import LEVELS, CallContext
@@ -54,11 +55,11 @@ class SessionCalls:
         session: Session,
         requests: list[Request],
         accept: AcceptedTypes,
-        request_id: str,
+        call: McpCall,
         *,
         is_batch: bool,
     ) -> Deferred[Reply]:
-        """Serve requests that came in one body, whose HTTP request has ``request_id``."""
+        """Serve requests that came in the body of one HTTP request, ``call``."""
         log = session.new_log()
 
         def store_or_discard(_: Any) -> None:
@@ -80,12 +81,17 @@ class SessionCalls:
         )
         post_response.complete.addCallback(store_or_discard)
         for number, request in enumerate(requests):
-            own_id = f"{request_id}-{number + 1}" if is_batch and request_id else request_id
-            self._start(session, request, post_response, own_id)
+            own_id = f"{call.request_id}-{number + 1}" if is_batch else call.request_id
+            self._start(session, request, post_response, call, own_id)
         return post_response.reply
 
     def _start(
-        self, session: Session, request: Request, post_response: PostResponse, request_id: str
+        self,
+        session: Session,
+        request: Request,
+        post_response: PostResponse,
+        call: McpCall,
+        request_id: str,
     ) -> None:
         if request.id in session.calls:
             error = McpError(messages.INVALID_REQUEST, "A request with this id is already running.")
@@ -102,6 +108,7 @@ class SessionCalls:
             ask=lambda context, client_request: self._ask(session, context, client_request),
         )
         context.request_id = request_id
+        context.operator_view = self._calls.view_for(call)
         try:
             own = self._own_method(session, request, context)
         except McpError as error:

@@ -85,9 +85,7 @@ class Stateful:
                 session.receive_response(message)
         if not requests:
             return no_content()
-        return self._calls.respond(
-            session, requests, accept, call.request_id, is_batch=parsed.is_batch
-        )
+        return self._calls.respond(session, requests, accept, call, is_batch=parsed.is_batch)
 
     def listen(self, call: McpCall) -> Deferred[Reply]:
         """Open the stream that belongs to no request, or resume an interrupted one."""

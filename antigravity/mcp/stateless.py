@@ -247,6 +247,7 @@ class Stateless:
         )
         context.headers = call.headers
         context.request_id = call.request_id
+        context.operator_view = self._calls.view_for(call)
         context.used = {}
         if request.method in _INPUT_METHODS:
             context.client_results = self._client_results(call, request)

@@ -14,6 +14,8 @@ from antigravity.mcp.registry import McpRegistry, ToolRules
 
 def is_visible(rules: ToolRules, context: CallContext) -> bool:
     """Return whether the client can use the tool, so that its list should have it."""
+    if rules.restricted is not None and not rules.restricted.is_allowed(context):
+        return False
     if rules.app_only and not context.has_extension(UI):
         return False
     if rules.task is not None and rules.task.required:

@@ -10,7 +10,7 @@ from antigravity.config.settings import Settings, WebSocketSettings
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.errors import GatewayError, InvalidRequestError, NotFoundError
 from antigravity.logs import make_logger
-from antigravity.web.authentication import Authenticator, is_dashboard
+from antigravity.web.authentication import MCP_PATH, Authenticator, is_dashboard
 from antigravity.web.errors import ErrorRenderer
 from antigravity.web.host_policy import HostPolicy
 from antigravity.web.key_throttle import KeyThrottle
@@ -93,6 +93,10 @@ class AdmissionPolicy:
             host_policy.check_own_origin(head.origin, head.host)
         else:
             head.allowed_origin = host_policy.check_origin(head.origin)
+        if head.tunnel is None and head.path.rstrip("/") == MCP_PATH:
+            head.principal = authenticator.operator(head.all_keys())
+            if head.principal:
+                return
         head.principal = authenticator.authenticate(head.method, head.path, head.all_keys())
 
     def admit_plugin(self, head: RequestHead) -> None:

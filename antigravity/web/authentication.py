@@ -23,6 +23,8 @@ FILES_PATH: Final = "/files/"
 #: Paths that begin with these need the administration's key, whatever the mode.
 METRICS_PATH: Final = "/metrics"
 OPERATOR_PREFIXES: Final = ("/admin/", "/internal/", METRICS_PATH)
+#: Where the administration's key is valid, too: some tools are for the operator.
+MCP_PATH: Final = "/mcp"
 #: The dashboard, whose pages check sessions.
 DASHBOARD_PATH: Final = "/dashboard"
 
@@ -107,6 +109,13 @@ class Authenticator:
             raise WrongKeyError(f"The API key is wrong. {_HOW} {_WHERE}", code="invalid_api_key")
         message = f"No API key was sent. {_HOW} {_WHERE}"
         raise AuthenticationError(message, code="invalid_api_key")
+
+    def operator(self, keys: Iterable[str]) -> str:
+        """Return the principal of the administrator if one of ``keys`` is theirs, else ``""``."""
+        is_operator = False
+        for key in keys:
+            is_operator |= bool(key and self._admin_key) and self._admin_key.matches(key)
+        return self.administrator_principal if is_operator else ""
 
     @property
     def administrator_principal(self) -> str:

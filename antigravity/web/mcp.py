@@ -39,6 +39,7 @@ def _serve(endpoint: IMcpEndpoint, request: Any) -> Deferred[None]:
         head.principal,
         head.id,
         head.loopback,
+        head.tunnel is not None,
     )
     if not is_larger(body, _MOST_VALUES) and len(body) <= _MOST_BYTES:
         return endpoint.handle(call).addCallback(write_reply, request)

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from antigravity.config.settings import Settings
 from antigravity.interfaces.mcp import IMcpEndpoint
+from antigravity.interfaces.operator_view import OperatorView
 from antigravity.interfaces.status import McpServerStatus
 from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
 from antigravity.mcp.endpoint import Limits, McpEndpoint
@@ -60,15 +61,20 @@ class McpEndpoints:
         self._vision: VisionEndpoint | None = None
 
     def endpoints(
-        self, settings: Settings, registry: Registry, media: IMediaFetcher
+        self,
+        settings: Settings,
+        registry: Registry,
+        media: IMediaFetcher,
+        view: OperatorView,
     ) -> Mapping[str, IMcpEndpoint]:
         """Return the endpoints by path.
 
-        They offer the entries of ``registry`` and of the servers in ``settings``.
+        They offer the entries of ``registry`` and of the servers in ``settings``.  ``view`` is for
+        tools that not every client may call.
         """
         self._use_servers(settings)
         limits = _limits(settings)
-        endpoints = dict(self._gateway_endpoint(settings, registry, limits))
+        endpoints = dict(self._gateway_endpoint(settings, registry, limits, view))
         if settings.proxy.zai.mcp.enabled:
             self._import_zai()
         if self._relays is not None and self._vision is not None:
@@ -126,7 +132,7 @@ class McpEndpoints:
             self._vision = VisionEndpoint(*parts, self._ask)
 
     def _gateway_endpoint(
-        self, settings: Settings, registry: Registry, limits: Limits
+        self, settings: Settings, registry: Registry, limits: Limits, view: OperatorView
     ) -> Mapping[str, IMcpEndpoint]:
         if not settings.mcp.enabled:
             self._stop_gateway_endpoint()
@@ -140,6 +146,7 @@ class McpEndpoints:
                 observe=self._observe,
             )
         self._endpoint.configure(limits)
+        self._endpoint.show_gateway(view)
         others = () if self._federation is None else self._federation.catalogs
         catalogs = (registry.mcp, *registry.mcp_catalogs, *others)
         self._registry.replace(catalogs)
