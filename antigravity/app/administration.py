@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from antigravity.accounts.lookup import find_account
+from antigravity.app.access import Access
 from antigravity.app.account_control import AccountControl, AccountsOwner
 from antigravity.app.configuration_status import ConfigurationStatus
 from antigravity.app.explanation import check_protocol, explain
@@ -70,6 +71,7 @@ class Administration:
         control: GatewayControl,
         accounts: AccountControl,
         models: ModelAdministration,
+        access: Access,
     ) -> None:
         self._exchange = exchange
         self._snapshot = snapshot
@@ -79,6 +81,7 @@ class Administration:
         self._control = control
         self.accounts = accounts
         self.models = models
+        self.access = access
 
     def status(self) -> GatewayStatus:
         """Return the state of the gateway and of its accounts."""

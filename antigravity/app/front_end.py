@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from antigravity.app.access import Access
 from antigravity.app.account_control import AccountControl
 from antigravity.app.administration import Administration, GatewayControl
 from antigravity.app.configuration_editor import ConfigurationEditor
@@ -83,6 +84,7 @@ class FrontEnd:
             self._control,
             self._accounts,
             self._models(runtime),
+            Access(runtime.snapshot, self._control.ledger),
         )
 
     def _models(self, runtime: Runtime) -> ModelAdministration:

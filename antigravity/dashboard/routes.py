@@ -47,6 +47,8 @@ _PATHS: Final = {
     "/accounts/<account>/<action>": (("POST",), "change_account"),
     "/logged-in": (("GET",), "logged_in"),
     "/models": (_SHOWN, "models"),
+    "/connect": (_SHOWN, "connect"),
+    "/keys": (_SHOWN, "keys"),
     "/models/try": (("POST",), "try_rules"),
     "/models/rules": (("POST",), "change_rules"),
     "/live": (("GET",), "live"),

@@ -172,6 +172,7 @@ class IAdministration(Interface):
     """Shows and changes the state of a gateway.  No result has a secret."""
 
     accounts = Attribute("The accounts, an ``IAccountControl``.")
+    access = Attribute("Keys, and how clients are set up, an ``IAccess``.")
     models = Attribute("The models and rules about their names, an ``IModelAdministration``.")
 
     def status() -> GatewayStatus:

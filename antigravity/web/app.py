@@ -32,6 +32,7 @@ from antigravity.ir.errors import (
 from antigravity.ir.json_text import SMALL, clean_json
 from antigravity.logs import make_logger
 from antigravity.web.admin import AdminRequests
+from antigravity.web.admin_access import AccessRequests
 from antigravity.web.admin_accounts import AccountRequests
 from antigravity.web.admin_api import AdminApi
 from antigravity.web.admin_ledger import ledger_routes
@@ -186,6 +187,7 @@ class WebApp:
             yield from requests.routes()
             yield from AccountRequests(self._administration).routes()
             yield from ModelRequests(self._administration).routes()
+            yield from AccessRequests(self._administration).routes()
         if self._ledger is not None:
             yield from ledger_routes(self._ledger)
         if self._pages is not None:

@@ -26,6 +26,8 @@ PAGES = (
     "/accounts",
     "/models?model=gpt-5.1",
     "/models?model=no-such-model",
+    "/keys",
+    "/connect?client=codex",
 )
 #: The findings of axe-core that are ignored.
 HARMLESS = ("minor", "moderate")
@@ -119,7 +121,17 @@ def test_rules_are_tried_in_place(page: Any, gateway: ThreadedGateway) -> None:
     page.click("text=Try it")
     page.wait_for_selector("#trial table")
     assert "models would go elsewhere" in page.inner_text("#trial")
+    assert page.url.endswith("/dashboard/models")  # the page itself stays
     assert page.input_value("textarea[name=mapping]").startswith("gpt-*")
+
+
+def test_text_for_client_is_copied(page: Any, gateway: ThreadedGateway) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{gateway.url}/dashboard/connect?client=goose")
+    page.click("button[data-copy] >> nth=0")
+    page.wait_for_selector("text=Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert f"OPENAI_HOST={gateway.url}\n" in copied
 
 
 def test_list_is_live_until_it_is_paused(page: Any, gateway: ThreadedGateway) -> None:

@@ -120,7 +120,10 @@ ALLOWED = {
         "stores.bounded_cache",
         "version",
     },
+    "client_setup": set(),
     "dashboard": {
+        "client_setup",
+        "interfaces.access",
         "config.network",
         "config.settings",
         "daemon.time_zone",

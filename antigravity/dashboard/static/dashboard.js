@@ -157,7 +157,24 @@ function offerLocalZone(select) {
   }
 }
 
+// Copying needs a secure page; elsewhere the text is selected, and copied the older way.
+async function copyText(button) {
+  const source = document.getElementById(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+  } catch {
+    getSelection().selectAllChildren(source);
+    document.execCommand("copy");
+  }
+  const label = button.textContent;
+  button.textContent = button.dataset.done;
+  setTimeout(() => { button.textContent = label; }, 1500);
+}
+
 document.addEventListener("DOMContentLoaded", () => {
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    button.addEventListener("click", () => copyText(button));
+  }
   showLocalTimes(document);
   const live = document.getElementById("live");
   if (live) startLive(live);
