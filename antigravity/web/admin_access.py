@@ -24,7 +24,7 @@ class AccessRequests:
             method="GET",
             path="/admin/keys",
             summary="List the API keys by their opaque names, and their use today.",
-            description=(
+            details=(
                 "It never returns a key. Keys that are in no setting are those that clients have "
                 "sent in the last 30 days."
             ),
@@ -35,7 +35,7 @@ class AccessRequests:
             method="GET",
             path="/admin/clients",
             summary="Show how clients are set up to use the gateway.",
-            description=(
+            details=(
                 "The texts have the address and models filled in, and a placeholder for a key that "
                 "is needed. ``client`` selects one of them, such as ``codex``."
             ),
