@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+import re
+import unicodedata
+from collections.abc import Collection, Iterable
+from typing import Final, Literal
 
 from msgspec import Struct, structs
 
 from antigravity.accounts.records import ACCOUNT_KINDS, AccountRecord, credential_id
+
+#: The longest part of an id that comes from a label, and the most accounts with the same one.
+_LONGEST_SLUG: Final = 40
+_MOST_ALIKE: Final = 100
 
 Outcome = Literal["added", "updated", "unchanged"]
 
@@ -28,9 +34,10 @@ def register_account(
     A known account keeps its id, and all fields that ``fresh`` does not set.  A new secret enables
     a disabled account again; the old secret does not.
     """
+    known = tuple(known)
     before = find_registered(fresh, known)
     if before is None:
-        identifier = credential_id(fresh.upstream, fresh.secret.reveal())
+        identifier = new_id(fresh, {each.id for each in known})
         return RegisteredAccount(
             structs.replace(fresh, id=identifier, created=fresh.created or now), "added"
         )
@@ -47,6 +54,25 @@ def register_account(
     if renewed:
         after = structs.replace(after, enabled=True, disabled_reason="", disabled_at=0.0)
     return RegisteredAccount(after, "unchanged" if after == before else "updated", renewed)
+
+
+def new_id(fresh: AccountRecord, taken: Collection[str]) -> str:
+    """Return an id for a new account: its upstream and its label, in the letters of file names.
+
+    Ids are in logs and metrics, so that an account whose label is an e-mail address, or that has
+    none, gets one that is derived from its secret.
+    """
+    derived = credential_id(fresh.upstream, fresh.secret.reveal())
+    plain = unicodedata.normalize("NFKD", fresh.label).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST_SLUG].rstrip("-")
+    if not slug or "@" in fresh.label:
+        return derived
+    name = f"{fresh.upstream}-{slug}"
+    folded = {each.casefold() for each in taken}  # some file systems ignore case
+    for identifier in (name, *(f"{name}-{n}" for n in range(2, _MOST_ALIKE))):
+        if identifier.casefold() not in folded:
+            return identifier
+    return derived
 
 
 def find_registered(fresh: AccountRecord, known: Iterable[AccountRecord]) -> AccountRecord | None:

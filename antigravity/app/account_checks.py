@@ -35,20 +35,25 @@ class CheckResult(Struct, frozen=True):
 
 
 async def check_account(
-    clock: Any, upstream: IUpstream, credential: Credential, fetch: Fetch | None = None
+    clock: Any,
+    upstream: IUpstream,
+    credential: Credential,
+    fetch: Fetch | None = None,
+    timeout: float = TIMEOUT,
 ) -> CheckResult:
     """Ask an upstream whether an account works.
 
     :param fetch: fetches a quota; by default it is not stored.
+    :param timeout: seconds after which the check fails.
     """
     try:
         if not IQuotaSource.providedBy(upstream):
-            await _limited(clock, upstream.models(credential))
+            await _limited(clock, upstream.models(credential), timeout)
             return CheckResult()
         source: Any = upstream
         if fetch is not None:
             return CheckResult(await fetch(source, credential))
-        return CheckResult(await _limited(clock, source.quota(credential)))
+        return CheckResult(await _limited(clock, source.quota(credential), timeout))
     except GatewayError as error:
         return CheckResult(error=error)
 
@@ -59,9 +64,11 @@ async def check_record(
     settings: Settings,
     registry: Registry,
     record: AccountRecord,
+    timeout: float = TIMEOUT,
 ) -> CheckResult:
     """Ask an upstream whether an account works that the gateway does not use.
 
+    :param timeout: seconds after which the check fails.
     :raises UnclearAccountError: if no upstream can use it.
     """
     store = CredentialStore(settings, [record])
@@ -79,11 +86,11 @@ async def check_record(
         settings.proxy.request_timeout,
         lambda credential, reason: None,
     )
-    return await check_account(reactor, upstreams[name], found[0])
+    return await check_account(reactor, upstreams[name], found[0], timeout=timeout)
 
 
-def _limited(clock: Any, response: Deferred[Any]) -> Deferred[Any]:
-    return response.addTimeout(TIMEOUT, clock, onTimeoutCancel=_timed_out)
+def _limited(clock: Any, response: Deferred[Any], timeout: float) -> Deferred[Any]:
+    return response.addTimeout(timeout, clock, onTimeoutCancel=_timed_out)
 
 
 def _timed_out(result: object, timeout: float) -> object:

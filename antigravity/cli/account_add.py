@@ -16,7 +16,9 @@ from antigravity.accounts.files import AccountError
 from antigravity.accounts.records import ACCOUNT_KINDS, AccountRecord
 from antigravity.accounts.registration import RegisteredAccount
 from antigravity.accounts.upstreams import UnclearAccountError
+from antigravity.cli.account_check import check_new
 from antigravity.cli.account_view import state, view
+from antigravity.cli.completion import UPSTREAM
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.config.secret import Secret
 from antigravity.config.settings import Settings, UpstreamSettings
@@ -28,7 +30,12 @@ _ONE_KEY: Final = "For a single key, name its KIND: 'antigravity accounts add ge
 @click.argument("kind", required=False)
 @click.argument("secret", required=False)
 @click.option("--label", default="", help="A name for the account, such as an e-mail address.")
-@click.option("--upstream", default="", help="The upstream of the account (default: by its kind).")
+@click.option(
+    "--upstream",
+    default="",
+    type=UPSTREAM,
+    help="The upstream of the account (default: by its kind).",
+)
 @click.option(
     "--base-url",
     default="",
@@ -41,6 +48,11 @@ _ONE_KEY: Final = "For a single key, name its KIND: 'antigravity accounts add ge
     help="Add all accounts in this file: a JSON array, or any text with tokens; - reads "
     "standard input.",
 )
+@click.option(
+    "--no-check",
+    is_flag=True,
+    help="Save it without asking its upstream whether it works (at most 10 seconds).",
+)
 @command_options
 def add(
     invocation: Invocation,
@@ -50,19 +62,21 @@ def add(
     upstream: str,
     base_url: str,
     source: str | None,
+    no_check: bool,
 ) -> None:
     """Add an account, or all accounts in a text.
 
     KIND is codeassist, gemini_api, anthropic, openai or zai.  Without SECRET the command prompts
     for it, and with - it reads standard input, so that the shell's history does not contain it.
-    Adding an account again updates it, and enables it if its secret is new.
+    Adding an account again updates it, and enables it if its secret is new.  Its upstream is asked
+    first whether it works; an account that it refuses is not saved.
 
     With --from, or without KIND and with text on standard input, all accounts in the text are
     added; KIND then applies to those whose kind cannot be recognised.
     """
     if source is None and kind is not None:
         record = AccountRecord("", kind, Secret(), upstream, label, base_url=base_url)
-        _add_one(invocation, record, secret)
+        _add_one(invocation, record, secret, check=not no_check)
         return
     if secret is not None:
         raise click.UsageError("SECRET cannot be combined with --from")
@@ -168,20 +182,33 @@ def _line(registered: RegisteredAccount) -> str:
     return line if record.enabled else f"{line}: {stays_disabled(record)}"
 
 
-def _add_one(invocation: Invocation, record: AccountRecord, secret: str | None) -> None:
+def _add_one(
+    invocation: Invocation, record: AccountRecord, secret: str | None, *, check: bool
+) -> None:
     settings = invocation.configuration().settings
     check_kind(record.kind, settings.upstreams)
     saver = saver_for(invocation, settings)
     given = structs.replace(record, secret=Secret(_read_secret(secret, record.kind)))
+    unchecked = ""
     try:
-        registered = saver.save(saver.with_upstream(given))
+        given = saver.with_upstream(given)
+        if check:
+            unchecked = check_new(settings, given)
+        registered = saver.save(given)
     except UnclearAccountError as error:
         remedy = "name its upstream with --upstream, a known one or a new one"
         raise click.ClickException(f"{error}; {remedy}") from None
     saved = registered.record
-    data = {"updated": registered.outcome != "added", "account": view(saved)}
+    works = None if unchecked or not check else True
+    data = {"updated": registered.outcome != "added", "account": view(saved), "works": works}
     did = "Added" if registered.outcome == "added" else "Updated"
-    invocation.show(data, f"{did} {saved.id} for upstream {saved.upstream}.")
+    found = " It works." if works else ""
+    invocation.show(data, f"{did} {saved.id} for upstream {saved.upstream}.{found}")
+    if unchecked:
+        note(
+            f"antigravity: it could not be checked ({unchecked}); "
+            f"'antigravity accounts test {saved.id}' tries again"
+        )
     if reason := stays_disabled(saved):
         note(f"antigravity: {reason}")
     if doubt := _doubt(saved, settings.upstreams.get(saved.upstream)):

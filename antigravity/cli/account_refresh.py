@@ -1,7 +1,8 @@
-"""``antigravity accounts refresh``: check accounts and their quotas at the upstreams."""
+"""``antigravity accounts test`` (and ``refresh``): check accounts and quotas at the upstreams."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,9 @@ from antigravity.accounts.records import AccountRecord
 from antigravity.app.account_checks import check_account
 from antigravity.app.build import build_upstreams
 from antigravity.cli.account_view import format_time
+from antigravity.cli.completion import ACCOUNT
 from antigravity.cli.invocation import Invocation, command_options, note
+from antigravity.cli.options import is_quiet
 from antigravity.cli.reactor import run
 from antigravity.cli.terminal import table
 from antigravity.config.settings import Settings
@@ -41,7 +44,7 @@ class AccountCheck(Struct, frozen=True):
 
 
 @click.command()
-@click.argument("account", required=False)
+@click.argument("account", required=False, type=ACCOUNT)
 @command_options
 def refresh(invocation: Invocation, account: str | None) -> None:
     """Check accounts at their upstreams, and fetch their quotas.
@@ -49,6 +52,22 @@ def refresh(invocation: Invocation, account: str | None) -> None:
     Without ACCOUNT all enabled accounts are checked.  An account whose token has been revoked is
     disabled, with reason and time.
     """
+    check_accounts(invocation, account)
+
+
+@click.command("test")
+@click.argument("account", required=False, type=ACCOUNT)
+@command_options
+def test_accounts(invocation: Invocation, account: str | None) -> None:
+    """Check whether ACCOUNT works at its upstream, or ALL enabled accounts, one row each.
+
+    This is the same as "refresh": quotas are fetched, too.
+    """
+    check_accounts(invocation, None if account in (None, "ALL", "all") else account)
+
+
+def check_accounts(invocation: Invocation, account: str | None) -> None:
+    """Check one account, or all that are enabled, and show the results."""
     files = AccountFiles(invocation.home)
     if account is None:
         records = [record for record in files.load()[0] if record.enabled]
@@ -93,7 +112,7 @@ async def _check_all(
         reactor, KnownQuotas(reactor.seconds), tuple, maybeDeferred, QuotaFiles(home)
     )
     by_id = {record.id: record for record in records}
-    checks = []
+    checks: list[AccountCheck] = []
     used = {
         name: each
         for name, each in credential_store.upstreams.items()
@@ -110,8 +129,18 @@ async def _check_all(
     for upstream in upstreams.values():
         for credential in credential_store.credentials(upstream.name):
             if record := by_id.get(credential.id):
+                _show_progress(len(checks) + 1, len(records), record)
                 checks.append(await _check(reactor, monitor, upstream, credential, record))
+    _show_progress(0, 0, None)
     return checks
+
+
+def _show_progress(number: int, count: int, record: AccountRecord | None) -> None:
+    """Say on a terminal which account is being checked, in one line that is overwritten."""
+    if not sys.stderr.isatty() or is_quiet():
+        return
+    text = "" if record is None else f"checking {number}/{count}: {record.label or record.id} …"
+    click.echo(f"\r\x1b[K{text}", nl=False, err=True)
 
 
 async def _check(

@@ -66,6 +66,11 @@ def export_accounts(invocation: Invocation, path: Path | None, secrets: bool, fo
             raise AccountError(f"{path} already exists; --force overwrites it") from None
         data = {"file": str(path), "accounts": len(records)}
         invocation.show(data, f"Wrote {len(records)} accounts to {path}.")
+    if not secrets and records:
+        note(
+            "antigravity: the secrets are masked, so that this cannot be imported; --secrets "
+            "writes them"
+        )
     if secrets:
         note("antigravity: the output contains secrets; everyone who reads it can use the accounts")
     for file in broken:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from antigravity.cli.administration import request_admin
+from antigravity.cli.completion import ACCOUNT, MODEL
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.terminal import table
 
@@ -13,8 +14,10 @@ TIMEOUT = 600.0
 
 
 @click.command()
-@click.argument("account", required=False)
-@click.option("--model", default="", help="Warm up for this model, whatever its remaining quota.")
+@click.argument("account", required=False, type=ACCOUNT)
+@click.option(
+    "--model", default="", type=MODEL, help="Warm up for this model, whatever its remaining quota."
+)
 @click.option("--project", default="", help="The Google Cloud project (default: the account's).")
 @command_options
 def warmup(invocation: Invocation, account: str | None, model: str, project: str) -> None:

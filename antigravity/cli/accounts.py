@@ -9,11 +9,13 @@ import click
 from antigravity.accounts.files import AccountFiles
 from antigravity.cli.account_add import add
 from antigravity.cli.account_login import login
-from antigravity.cli.account_refresh import refresh
+from antigravity.cli.account_refresh import refresh, test_accounts
 from antigravity.cli.account_transfer import export_accounts, import_accounts
 from antigravity.cli.account_unlock import unlock
+from antigravity.cli.account_use import use
 from antigravity.cli.account_view import format_value, state, view
 from antigravity.cli.account_warmup import warmup
+from antigravity.cli.completion import ACCOUNT
 from antigravity.cli.group import Group
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.terminal import table
@@ -55,7 +57,7 @@ def list_accounts(invocation: Invocation) -> None:
 
 
 @accounts.command()
-@click.argument("account")
+@click.argument("account", type=ACCOUNT)
 @command_options
 def show(invocation: Invocation, account: str) -> None:
     """Show one ACCOUNT with a masked secret."""
@@ -66,7 +68,7 @@ def show(invocation: Invocation, account: str) -> None:
 
 
 @accounts.command()
-@click.argument("account")
+@click.argument("account", type=ACCOUNT)
 @command_options
 def remove(invocation: Invocation, account: str) -> None:
     """Remove ACCOUNT and its file."""
@@ -77,7 +79,7 @@ def remove(invocation: Invocation, account: str) -> None:
 
 
 @accounts.command()
-@click.argument("account")
+@click.argument("account", type=ACCOUNT)
 @command_options
 def enable(invocation: Invocation, account: str) -> None:
     """Enable ACCOUNT, and end its locks."""
@@ -85,7 +87,7 @@ def enable(invocation: Invocation, account: str) -> None:
 
 
 @accounts.command()
-@click.argument("account")
+@click.argument("account", type=ACCOUNT)
 @click.option("--reason", default="disabled by hand", help="The reason to show.")
 @command_options
 def disable(invocation: Invocation, account: str, reason: str) -> None:
@@ -100,5 +102,15 @@ def _switch(invocation: Invocation, account: str, *, enabled: bool, reason: str)
     invocation.show({"account": view(record)}, f"{did} {record.id}.")
 
 
-for command in (add, login, export_accounts, import_accounts, refresh, unlock, warmup):
+for command in (
+    add,
+    login,
+    export_accounts,
+    import_accounts,
+    refresh,
+    test_accounts,
+    unlock,
+    use,
+    warmup,
+):
     accounts.add_command(command)

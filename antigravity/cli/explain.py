@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import click
 
 from antigravity.cli.administration import request_admin
+from antigravity.cli.completion import MODEL
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.status import labels_of
 from antigravity.cli.terminal import free_in, percent, table
@@ -34,7 +35,7 @@ CLIENTS: Final = {
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", type=MODEL)
 @click.option(
     "--client",
     "--protocol",

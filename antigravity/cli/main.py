@@ -16,6 +16,7 @@ from antigravity.config.errors import ConfigurationError
 #: Where each command is: those that are not used are not imported.
 COMMANDS: Final = {
     "accounts": "antigravity.cli.accounts:accounts",
+    "completion": "antigravity.cli.completion:completion",
     "config": "antigravity.cli.config:config",
     "dashboard": "antigravity.cli.dashboard:dashboard",
     "docs": "antigravity.cli.documentation:docs",
@@ -35,6 +36,8 @@ COMMANDS: Final = {
     "version": "antigravity.cli.version:version",
 }
 
+#: The variable with which the scripts of ``antigravity completion`` ask what comes next.
+COMPLETE_VARIABLE: Final = "_ANTIGRAVITY_COMPLETE"
 #: The exit code after Ctrl-C.
 INTERRUPTED: Final = 130
 
@@ -52,7 +55,12 @@ def antigravity() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors are printed as single lines."""
     try:
-        code = antigravity.main(args=arguments, prog_name="antigravity", standalone_mode=False)
+        code = antigravity.main(
+            args=arguments,
+            prog_name="antigravity",
+            complete_var=COMPLETE_VARIABLE,
+            standalone_mode=False,
+        )
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import click
 
 from antigravity.cli.administration import find_gateway, request_admin, unreachable
+from antigravity.cli.completion import MODEL
 from antigravity.cli.gateway_client import NoGatewayError, get_json
 from antigravity.cli.group import Group
 from antigravity.cli.invocation import Invocation, command_options
@@ -35,7 +36,7 @@ def models(invocation: Invocation) -> None:
 
 
 @models.command()
-@click.argument("model")
+@click.argument("model", type=MODEL)
 @click.option("--protocol", default="openai_chat", show_default=True, help="the client's protocol")
 @command_options
 def show(invocation: Invocation, model: str, protocol: str) -> None:

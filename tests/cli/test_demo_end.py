@@ -56,6 +56,17 @@ def test_first_account_ends_the_demo_without_a_gap(
         shown = run("status", "--json").json
         assert shown["demo"] is False
         assert [each["upstream"] for each in shown["pool"]["accounts"]] == ["127-0-0-1"]
+        (account,) = shown["accounts"]
+        assert run("accounts", "use", account["id"]).code == 0
+        assert run("status", "--json").json["pool"]["fixed"] == account["id"]
+        assert "ready, fixed" in run("status").out
+        assert run("accounts", "use", "--auto").code == 0
+        assert run("status", "--json").json["pool"]["fixed"] is None
+        assert run("accounts", "use", "nobody").code == 1
+        explained = run("explain", "gpt-5.1", "--client", "codex").out
+        assert "unknown" in explained
+        assert "100 %" not in explained
+        assert "Did you mean" in run("explain", "gpt-5.1", "--client", "openai_chta").err
         assert b"[DONE]" in response.read(), "the demo's own requests end normally"
         connection.close()
         connection, response = begin_stream(address)
