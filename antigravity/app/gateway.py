@@ -237,7 +237,7 @@ class Gateway(Service):
         yield self._keep_records(runtime)
         self.accounts.use(runtime)
         exchange = Exchange(self._exchange_services(runtime.settings), runtime.snapshot)
-        exchange.payloads = self.ledger.payloads
+        exchange.payloads = self.ledger.payload_sink
         warmups = Warmups(reactor, self._state_home, self.accounts, exchange.warm_up)
         warmups.use(runtime.settings)
         observers = self._observers
@@ -373,7 +373,7 @@ class Gateway(Service):
         yield old.stop()
         yield self._learned.use(new.settings)
         yield self._keep_records(new)
-        parts.exchange.payloads = self.ledger.payloads
+        parts.exchange.payloads = self.ledger.payload_sink
         yield self.metrics.use(new.settings.metrics)
         self.log.info("serving with the new configuration")
 

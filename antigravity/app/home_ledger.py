@@ -15,6 +15,7 @@ from antigravity.app.prices import RequestPricer
 from antigravity.config.ledger_settings import LedgerSettings
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.ledger import (
+    ExportQuestion,
     ILedger,
     RequestDetail,
     RequestPage,
@@ -22,6 +23,7 @@ from antigravity.interfaces.ledger import (
     UsageQuestion,
     UsageReport,
 )
+from antigravity.interfaces.payloads import RequestPayloads
 from antigravity.interfaces.status import LedgerState
 from antigravity.ir.errors import UnavailableError
 from antigravity.ir.record import ExchangeRecord
@@ -73,7 +75,7 @@ class HomeLedger:
         self._payloads: Literal["off", "errors", "all"] = "off"
 
     @property
-    def payloads(self) -> PayloadQueue | None:
+    def payload_sink(self) -> PayloadQueue | None:
         """What takes the payloads of requests, ``None`` if they are not kept."""
         if self.ledger is None or self._payloads == "off":
             return None
@@ -120,6 +122,27 @@ class HomeLedger:
             from antigravity.ledger.answers import answer_request
 
             return answer_request(reader, request_id)
+
+        return self._ask(answer)
+
+    def payloads(self, request_id: str) -> Deferred[RequestPayloads]:
+        """Return a Deferred that fires with what was sent and received for a request."""
+
+        def answer(reader: Reader) -> RequestPayloads:
+            from antigravity.ledger.payload_answers import answer_payloads
+
+            return answer_payloads(reader, request_id)
+
+        return self._ask(answer)
+
+    def export(self, question: ExportQuestion) -> Deferred[Callable[[], Deferred[bytes]]]:
+        """Return a Deferred that fires with what returns the pieces of an export."""
+
+        def answer(reader: Reader) -> Callable[[], Deferred[bytes]]:
+            from antigravity.ledger.export import Export
+
+            export = Export(question)
+            return lambda: self._ask(export.next_piece)
 
         return self._ask(answer)
 

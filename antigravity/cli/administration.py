@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from antigravity.cli.gateway_client import (
     NoGatewayError,
     find_address,
     get_json,
+    get_pieces,
 )
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.config.settings import ProxySettings
@@ -68,6 +70,37 @@ def request_admin(
 
     :param absent: whether to raise a :class:`NoGatewayError` if no gateway runs.
     """
+    address, key = _admin_access(invocation)
+    try:
+        data = get_json(address, path, key, timeout, method, body)
+    except NoGatewayError as error:
+        if absent and error.absent:
+            raise
+        raise unreachable(error) from None
+    if not isinstance(data, dict):
+        raise click.ClickException(f"{address} is not an antigravity gateway")
+    return data
+
+
+def stream_admin(invocation: Invocation, path: str, *, timeout: float = 120.0) -> Iterator[bytes]:
+    """Return the pieces of a response of the operator's API.
+
+    :raises NoGatewayError: if no gateway runs; the iterator raises it if the response breaks off.
+    """
+    address, key = _admin_access(invocation)
+    try:
+        return get_pieces(address, path, key, timeout)
+    except NoGatewayError as error:
+        if error.absent:
+            raise
+        raise unreachable(error) from None
+
+
+def _admin_access(invocation: Invocation) -> tuple[GatewayAddress, str]:
+    """Return the address of the gateway and its admin key.
+
+    :raises click.ClickException: if there is none.
+    """
     configuration = invocation.gateway_configuration()
     proxy = configuration.settings.proxy
     address = find_gateway(invocation, proxy)
@@ -80,12 +113,4 @@ def request_admin(
         raise click.ClickException(
             "the operator's API is off: set proxy.admin_key in the configuration"
         )
-    try:
-        data = get_json(address, path, proxy.admin_key.reveal(), timeout, method, body)
-    except NoGatewayError as error:
-        if absent and error.absent:
-            raise
-        raise unreachable(error) from None
-    if not isinstance(data, dict):
-        raise click.ClickException(f"{address} is not an antigravity gateway")
-    return data
+    return address, proxy.admin_key.reveal()

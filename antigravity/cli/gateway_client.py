@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,6 +20,10 @@ _ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104 - replaced by loopback
 
 #: The exit code of commands that need a running gateway, if there is none.
 NO_GATEWAY: Final = 3
+
+#: The most bytes of a response, and of a piece of one.
+_LARGEST: Final = 128 * 1024 * 1024
+_PIECE: Final = 256 * 1024
 
 DOCTOR: Final = "run 'antigravity doctor' for details"
 
@@ -96,27 +102,77 @@ def get_json(
     if key:
         headers["Authorization"] = f"Bearer {key}"
     try:
-        connection.request(method, path, content, headers)
-        response = connection.getresponse()
-        answer = response.read(16 * 1024 * 1024)
+        with _failures(address, timeout):
+            connection.request(method, path, content, headers)
+            response = connection.getresponse()
+            answer = response.read(_LARGEST)
+    finally:
+        connection.close()
+    data = _decode(answer)
+    if response.status != 200:
+        raise _refused(address, path, response.status, data)
+    if data is None:
+        raise NoGatewayError(f"{address} is not an antigravity gateway")
+    return data
+
+
+def get_pieces(address: GatewayAddress, path: str, key: str, timeout: float) -> Iterator[bytes]:
+    """Return the pieces of the response to ``GET path``, as they arrive.
+
+    :raises NoGatewayError: if there is no response, an error, or later, if it breaks off.
+    """
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
+    try:
+        with _failures(address, timeout):
+            connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
+            response = connection.getresponse()
+            if response.status != 200:
+                error = _decode(response.read(_LARGEST))
+                raise _refused(address, path, response.status, error)
+    except BaseException:
+        connection.close()
+        raise
+    return _pieces(connection, response, address, timeout)
+
+
+def _pieces(
+    connection: http.client.HTTPConnection,
+    response: http.client.HTTPResponse,
+    address: GatewayAddress,
+    timeout: float,
+) -> Iterator[bytes]:
+    try:
+        with _failures(address, timeout):
+            while piece := response.read1(_PIECE):
+                yield piece
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _failures(address: GatewayAddress, timeout: float) -> Iterator[None]:
+    """Raise errors of the network as ``NoGatewayError``."""
+    try:
+        yield
     except ConnectionRefusedError:
         raise NoGatewayError(f"nothing listens at {address}", absent=True) from None
     except TimeoutError:
         raise NoGatewayError(f"no response from {address} within {timeout:g} s") from None
     except (OSError, http.client.HTTPException) as error:
         raise NoGatewayError(f"no response from {address} ({type(error).__name__})") from None
-    finally:
-        connection.close()
+
+
+def _decode(answer: bytes) -> Any:
+    """Return the JSON of a response, ``None`` if it is something else."""
     try:
-        data = json.loads(answer)
+        return json.loads(answer)
     except (ValueError, RecursionError):
-        data = None
-    if response.status != 200:
-        message = f"{address}{path} responds with {response.status}{_message(data)}"
-        raise NoGatewayError(message, status=response.status)
-    if data is None:
-        raise NoGatewayError(f"{address} is not an antigravity gateway")
-    return data
+        return None
+
+
+def _refused(address: GatewayAddress, path: str, status: int, data: Any) -> NoGatewayError:
+    message = f"{address}{path} responds with {status}{_message(data)}"
+    return NoGatewayError(message, status=status)
 
 
 def _message(data: Any) -> str:

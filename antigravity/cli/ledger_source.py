@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 import click
 import msgspec
 
-from antigravity.cli.administration import request_admin
+from antigravity.cli.administration import request_admin, stream_admin
 from antigravity.cli.gateway_client import NoGatewayError
 from antigravity.cli.invocation import Invocation
 from antigravity.config.units import parse_seconds
 from antigravity.interfaces.ledger import (
+    ExportQuestion,
     RequestDetail,
     RequestPage,
     RequestQuestion,
     UsageQuestion,
     UsageReport,
 )
+from antigravity.interfaces.payloads import RequestPayloads
 from antigravity.ir.errors import GatewayError
+
+if TYPE_CHECKING:
+    from antigravity.ledger.reader import Reader
 
 #: The ledger's place in the home directory.
 LEDGER_PATH: Final = Path("state", "ledger.db")
 
-A = TypeVar("A", RequestPage, UsageReport, RequestDetail)
+A = TypeVar("A", RequestPage, UsageReport, RequestDetail, RequestPayloads)
 
 
 class LedgerSource:
@@ -46,6 +53,22 @@ class LedgerSource:
         path = f"/admin/requests/{quote(request_id, safe='')}"
         return self._answer(path, RequestDetail, "answer_request", request_id)
 
+    def payloads(self, request_id: str) -> RequestPayloads:
+        """Return what was sent and received for a request."""
+        path = f"/admin/requests/{quote(request_id, safe='')}/payloads"
+        return self._answer(path, RequestPayloads, "answer_payloads", request_id)
+
+    def export(self, question: ExportQuestion) -> Iterator[bytes]:
+        """Return the pieces of an export.
+
+        :raises click.ClickException: if it cannot be made; so does the iterator.
+        """
+        try:
+            pieces = stream_admin(self._invocation, f"/admin/export?{_query(question)}")
+        except NoGatewayError:
+            return self._export_file(question)
+        return _checked(pieces)
+
     def usage(self, question: UsageQuestion) -> UsageReport:
         """Return sums."""
         path = f"/admin/usage?{_query(question)}"
@@ -60,28 +83,59 @@ class LedgerSource:
 
     def _read(self, kind: type[A], function: str, question: object) -> A:
         """Answer from the file, because no gateway runs."""
+        from antigravity.ledger import answers, payload_answers
+
+        module = answers if hasattr(answers, function) else payload_answers
+        with self._reader() as reader:
+            answer: A = getattr(module, function)(reader, question)
+        return answer
+
+    def _export_file(self, question: ExportQuestion) -> Iterator[bytes]:
+        """Export from the file, because no gateway runs."""
+        from antigravity.ledger.export import Export
+
+        with self._reader() as reader:
+            export = Export(question)
+            while piece := export.next_piece(reader):
+                yield piece
+
+    @contextmanager
+    def _reader(self) -> Iterator[Reader]:
+        """Return a context with what reads the file.
+
+        :raises click.ClickException: if there is none; errors in the context become such.
+        """
         if not self._path.exists():
             raise click.ClickException(
                 f"no gateway runs, and there is no ledger in {self._path.parent}"
             )
-        from antigravity.ledger import answers
         from antigravity.ledger.errors import LedgerError
         from antigravity.ledger.reader import Reader
         from antigravity.ledger.sqlite import SqliteDatabase
 
         reader = Reader(SqliteDatabase(self._path))
         try:
-            answer: A = getattr(answers, function)(reader, question)
+            yield reader
         except (LedgerError, GatewayError) as error:
             raise click.ClickException(str(error)) from None
         finally:
             reader.close()
-        return answer
+
+
+def _checked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from pieces
+    except NoGatewayError as error:
+        raise click.ClickException(f"the export is not complete: {error}") from None
 
 
 def _query(question: Any) -> str:
     fields = msgspec.structs.asdict(question)
-    return urlencode({name: value for name, value in fields.items() if value is not None})
+    values = {name: value for name, value in fields.items() if value is not None}
+    texts = {True: "true", False: "false"}
+    return urlencode(
+        {name: texts[value] if isinstance(value, bool) else value for name, value in values.items()}
+    )
 
 
 def read_time(text: str, now: float) -> float:

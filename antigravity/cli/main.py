@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "docs": "antigravity.cli.documentation:docs",
     "doctor": "antigravity.cli.doctor:doctor",
     "explain": "antigravity.cli.explain:explain",
+    "export": "antigravity.cli.export:export",
     "mcp": "antigravity.cli.mcp:mcp",
     "models": "antigravity.cli.models:models",
     "plugins": "antigravity.cli.plugins:plugins",

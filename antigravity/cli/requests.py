@@ -11,9 +11,11 @@ import msgspec
 
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.ledger_source import LedgerSource, read_time
+from antigravity.cli.payload_view import describe_message
 from antigravity.cli.terminal import table
 from antigravity.cli.usage import money
 from antigravity.interfaces.ledger import PAGE_LIMIT, RequestDetail, RequestQuestion, RequestSummary
+from antigravity.ledger.csv_lines import COLUMNS, csv_line, csv_row
 
 _HEAD: Final = (
     *("TIME", "ID", "CLIENT", "MODEL", "SERVED BY", "ACCOUNT", "STATUS", "TOOK", "TOKENS", "COST"),
@@ -33,6 +35,7 @@ _PAUSE: Final = 1.0
 @click.option("--session", default=None, help="only this session of Claude Code")
 @click.option("--text", default=None, help="only errors with this text")
 @click.option("--failed", is_flag=True, help="only requests that failed")
+@click.option("--csv", "as_csv", is_flag=True, help="print CSV, such as for a spreadsheet")
 @click.option("--follow", "-f", is_flag=True, help="show new requests as they end")
 @command_options
 def requests(
@@ -47,6 +50,7 @@ def requests(
     session: str | None,
     text: str | None,
     failed: bool,
+    as_csv: bool,
     follow: bool,
 ) -> None:
     """List finished requests, newest first."""
@@ -64,10 +68,16 @@ def requests(
         limit=min(limit, PAGE_LIMIT),
     )
     source = LedgerSource(invocation)
+    if follow and as_csv:
+        raise click.UsageError("--follow prints text or JSON, not CSV.")
     if follow:
         _follow(invocation, source, question)
         return
     found = _pages(source, question, limit)
+    if as_csv:
+        lines = (csv_line(COLUMNS), *(csv_line(csv_row(each)) for each in found))
+        click.echo("".join(lines), nl=False)
+        return
     rows = [_row(each) for each in found]
     invocation.show(
         msgspec.to_builtins(found), table(_HEAD, rows) if rows else "There are no such requests."
@@ -76,12 +86,20 @@ def requests(
 
 @click.command()
 @click.argument("request_id", metavar="ID")
+@click.option("--payloads", is_flag=True, help="also what was sent and received, if it is kept")
 @command_options
-def request(invocation: Invocation, request_id: str) -> None:
+def request(invocation: Invocation, request_id: str, payloads: bool) -> None:
     """Show one request with its attempts."""
-    found = LedgerSource(invocation).request(request_id)
+    source = LedgerSource(invocation)
+    found = source.request(request_id)
     data = msgspec.to_builtins(found)
-    invocation.show({**data.pop("request"), **data}, _describe(found))
+    data = {**data.pop("request"), **data}
+    text = _describe(found)
+    if payloads:
+        kept = source.payloads(request_id)
+        data["payloads"] = msgspec.to_builtins(kept.messages)
+        text = "\n".join((text, *map(describe_message, kept.messages)))
+    invocation.show(data, text)
 
 
 def _pages(source: LedgerSource, question: RequestQuestion, limit: int) -> list[RequestSummary]:

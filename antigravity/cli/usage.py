@@ -13,9 +13,11 @@ from antigravity.cli.ledger_source import LedgerSource, read_time
 from antigravity.cli.terminal import table
 from antigravity.daemon.time_zone import zone_name
 from antigravity.interfaces.ledger import Sums, UsageQuestion, UsageReport, UsageRow
+from antigravity.ledger.csv_lines import csv_line
 
 #: What the JSON has lists of.
 _LISTS: Final = ("model", "account", "upstream", "client", "client_key", "day")
+_UNITS: Final = ("hour", "day", "month")
 _HEAD: Final = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST", "MEAN TIME")
 
 
@@ -28,6 +30,7 @@ _HEAD: Final = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST", "MEAN
     show_default=True,
     help="model, account, upstream, client, client_key, hour, day or month, with commas",
 )
+@click.option("--csv", "as_csv", is_flag=True, help="print CSV, such as for a spreadsheet")
 @click.option("--model", default=None, help="only this model")
 @click.option("--account", default=None, help="only this account")
 @click.option("--upstream", default=None, help="only this upstream")
@@ -38,6 +41,7 @@ def usage(
     since: str,
     until: str | None,
     by: str,
+    as_csv: bool,
     model: str | None,
     account: str | None,
     upstream: str | None,
@@ -57,7 +61,9 @@ def usage(
         client=client,
     )
     report = source.usage(question)
-    if invocation.as_json:
+    if as_csv:
+        click.echo(_as_csv(report, by), nl=False)
+    elif invocation.as_json:
         lists = {
             f"by_{name}": source.usage(msgspec.structs.replace(question, by=name)).rows
             for name in _LISTS
@@ -84,15 +90,38 @@ def _row_as_json(row: UsageRow) -> dict[str, Any]:
     return {**data, **sums}
 
 
-def _as_text(report: UsageReport, by: str) -> str:
+def _as_csv(report: UsageReport, by: str) -> str:
+    """Return a line for each row, after one with the names of the columns."""
+    groups = _groups(by)
+    flat = [_flat(row.sums) for row in report.rows] or [_flat(report.total)]
+    lines = [csv_line((*groups, *flat[0]))]
+    for row, sums in zip(report.rows, flat, strict=False):
+        names = (_group_value(row, name) for name in groups)
+        lines.append(csv_line((*names, *sums.values())))
+    return "".join(lines)
+
+
+def _flat(sums: Sums) -> dict[str, Any]:
+    data = msgspec.structs.asdict(sums)
+    tokens = msgspec.structs.asdict(data.pop("tokens"))
+    return {**data, **{f"tokens_{name}": value for name, value in tokens.items()}}
+
+
+def _groups(by: str) -> list[str]:
     names = [name.strip() for name in by.split(",") if name.strip()]
-    units = [name for name in names if name in ("hour", "day", "month")]
-    columns = [*units, *(name for name in names if name not in units)]
+    units = [name for name in names if name in _UNITS]
+    return [*units, *(name for name in names if name not in units)]
+
+
+def _group_value(row: UsageRow, name: str) -> str:
+    return (row.period if name in _UNITS else getattr(row, name)) or ""
+
+
+def _as_text(report: UsageReport, by: str) -> str:
+    columns = _groups(by)
     rows = []
     for row in report.rows:
-        values = [
-            str(row.period if name in units else getattr(row, name) or "-") for name in columns
-        ]
+        values = [_group_value(row, name) or "-" for name in columns]
         rows.append((*values, *_cells(row.sums)))
     rows.append((*("total" if not at else "" for at in range(len(columns))), *_cells(report.total)))
     head = (*(name.upper().replace("_", " ") for name in columns), *_HEAD)

@@ -6,11 +6,24 @@ import contextlib
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, replace: bool = True) -> None:
     """Write ``data`` to ``path``; other users can never read it.
+
+    :param replace: if false, an existing file is not replaced.
+    :raises FileExistsError: if ``path`` exists and may not be replaced.
+    """
+    with open_atomically(path, mode=mode, replace=replace) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def open_atomically(path: Path, *, mode: int = 0o600, replace: bool = True) -> Iterator[BinaryIO]:
+    """Return a context with a file that gets the name ``path`` if no exception is raised.
 
     :param replace: if false, an existing file is not replaced.
     :raises FileExistsError: if ``path`` exists and may not be replaced.
@@ -20,7 +33,7 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, replace: boo
     )
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, mode)

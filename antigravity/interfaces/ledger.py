@@ -13,6 +13,8 @@ from msgspec import Meta, Struct, field
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
+from antigravity.interfaces.payloads import RequestPayloads
+
 #: The most requests of one page.
 PAGE_LIMIT: Final = 500
 
@@ -49,6 +51,30 @@ class RequestQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     before: Place | None = None
     after: Place | None = None
     limit: Annotated[int, Meta(ge=1, le=PAGE_LIMIT)] = 50
+
+
+class ExportQuestion(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """Which requests to export, oldest first, and how.
+
+    ``since`` and ``until`` are about the end of a request; by default all are exported.
+    ``payloads`` adds what was sent and received, where it is kept; ``har`` has it always, and
+    ``csv`` never.  E-mail addresses are masked unless ``unmasked`` is set.
+    """
+
+    since: Moment | None = None
+    until: Moment | None = None
+    format: Literal["jsonl", "csv", "har"] = "jsonl"
+    payloads: bool = False
+    unmasked: bool = False
+    model: str | None = None
+    upstream: str | None = None
+    account: str | None = None
+    client_key: str | None = None
+    client: str | None = None
+    session: str | None = None
+    outcome: Outcome | None = None
 
 
 class UsageQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -215,6 +241,19 @@ class ILedger(Interface):
 
     def request(request_id: str) -> Deferred[RequestDetail]:
         """Return a Deferred that fires with one request; it fails with a ``NotFoundError``."""
+
+    def payloads(request_id: str) -> Deferred[RequestPayloads]:
+        """Return a Deferred that fires with what was sent and received for a request.
+
+        It fails with a ``NotFoundError`` if there is no such request, or nothing is kept of it.
+        """
+
+    def export(question: ExportQuestion) -> Deferred[Callable[[], Deferred[bytes]]]:
+        """Return a Deferred that fires with a function that returns the pieces of an export.
+
+        Each call returns a Deferred that fires with the next piece, ``b""`` at the end.  It fails
+        with an ``InvalidRequestError`` if the question asks for what a format does not have.
+        """
 
     def usage(question: UsageQuestion) -> Deferred[UsageReport]:
         """Return a Deferred that fires with sums.

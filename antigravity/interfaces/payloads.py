@@ -16,6 +16,13 @@ Direction = Literal["from_client", "to_upstream", "from_upstream", "to_client"]
 Pairs = Sequence[tuple[str, str]]
 
 
+class NamedValue(Struct, frozen=True):
+    """A header, or a parameter of a query."""
+
+    name: str
+    value: str
+
+
 class RawBody(Struct):
     """The bytes of one body, or what was kept of them.
 
@@ -62,7 +69,42 @@ class ReplayRoute(Struct, frozen=True):
     path: str
     tag: str = ""
     arguments: Mapping[str, str] = {}
-    query: Sequence[tuple[str, str]] = ()
+    query: Sequence[NamedValue] = ()
+
+
+class PayloadMessage(Struct, frozen=True):
+    """One request or response as it is kept, without secrets.
+
+    ``attempt`` is the position of the attempt that it belongs to, where that is known; ``status``
+    is that of a response, ``None`` if there was none.  ``size`` is that of the whole body in bytes.
+    ``cut`` counts the bytes that are missing in ``body``, which says where; ``dropped`` says that
+    all of it is missing, because there was no room.  ``media`` counts the files that were replaced
+    by their type, size and hash.
+    """
+
+    direction: Direction
+    attempt: int | None
+    method: str
+    url: str
+    status: int | None
+    headers: list[NamedValue]
+    body: str
+    size: int
+    cut: int
+    media: int
+    dropped: bool
+
+
+class RequestPayloads(Struct, frozen=True):
+    """The messages of one request, in the order in which they began.
+
+    ``no_replay`` says why it cannot be sent again, empty if it can.
+    """
+
+    id: str
+    messages: list[PayloadMessage]
+    route: ReplayRoute
+    no_replay: str
 
 
 class RawPayloads(Struct):

@@ -59,6 +59,11 @@ def answer_request(reader: Reader, request_id: str) -> RequestDetail:
     row = reader.request(request_id)
     if row is None:
         raise NotFoundError(f"The ledger has no request {request_id!r}.")
+    return detail(row)
+
+
+def detail(row: Row) -> RequestDetail:
+    """Return a row of ``requests`` with its ``attempts`` as an answer."""
     attempts = [_attempt(each) for each in row["attempts"]]
     return RequestDetail(
         summary({**row, "attempts": len(attempts)}),

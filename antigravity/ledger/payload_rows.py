@@ -10,7 +10,14 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from antigravity.interfaces.payloads import Direction, Pairs, RawMessage, RawPayloads, ReplayRoute
+from antigravity.interfaces.payloads import (
+    Direction,
+    NamedValue,
+    Pairs,
+    RawMessage,
+    RawPayloads,
+    ReplayRoute,
+)
 from antigravity.ledger.payload_text import KeptBody, PayloadRedactor, keep
 
 if TYPE_CHECKING or sys.version_info < (3, 14):
@@ -22,7 +29,7 @@ else:
 _URL_LIMIT: Final = 4000
 #: What a row takes besides its texts, in bytes.
 _ROW: Final = 200
-_HEADERS: Final = msgspec.json.Decoder(list[tuple[str, str]])
+_HEADERS: Final = msgspec.json.Decoder(list[NamedValue])
 #: The most bytes of text that are kept of all bodies of one request.
 _MOST: Final = 16 * 1024 * 1024
 #: No stored body is larger; a damaged one could be.
@@ -83,7 +90,8 @@ def _row(
     number: int,
     route: str | None,
 ) -> PayloadRow:
-    headers = msgspec.json.encode(redactor.clean_headers(message.headers)).decode()
+    pairs = redactor.clean_headers(message.headers)
+    headers = msgspec.json.encode([NamedValue(*pair) for pair in pairs]).decode()
     body = zstd.compress(kept.text)
     url = redactor.clean_url(message.url)[:_URL_LIMIT]
     return PayloadRow(
@@ -108,7 +116,8 @@ def _row(
 
 
 def _route(route: ReplayRoute, redactor: PayloadRedactor) -> str:
-    query = redactor.clean_headers(route.query)
+    pairs = [(each.name, each.value) for each in route.query]
+    query = [NamedValue(name, value) for name, value in redactor.clean_headers(pairs)]
     return msgspec.json.encode(replace(route, query=query)).decode()
 
 
@@ -116,7 +125,7 @@ def _content_type(headers: Pairs) -> str:
     return next((value for name, value in headers if name.lower() == "content-type"), "")
 
 
-def decode_headers(text: str) -> list[tuple[str, str]]:
+def decode_headers(text: str) -> list[NamedValue]:
     """Return the headers of a row."""
     return _HEADERS.decode(text)
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from antigravity.interfaces.payloads import Pairs, RawBody
 from antigravity.ledger.media_marks import UNKNOWN, mark, replace_media, replace_parts
+from antigravity.redaction.addresses import mask_addresses
 from antigravity.redaction.credentials import LONGEST, REDACTED, SECRET_NAME, Redactor
 
 #: What is kept of a body: its beginning and its end, in bytes.
@@ -28,7 +29,6 @@ _IN_QUERY: Final = re.compile(
 )
 #: The characters that are searched at once; other threads run between two searches.
 _WINDOW: Final = 64 * 1024
-_ADDRESS: Final = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
 class KeptBody(Struct, frozen=True):
@@ -93,7 +93,7 @@ class PayloadRedactor:
     def _clean_value(self, name: str, value: str) -> str:
         if SECRET_NAME.search(name) and "ratelimit" not in name.lower():
             return REDACTED
-        return _ADDRESS.sub(_masked, self.clean_text(value))
+        return mask_addresses(self.clean_text(value))
 
     def clean_url(self, url: str) -> str:
         """Return an address without credentials in its authority and its query."""
@@ -167,8 +167,3 @@ def _is_text(data: bytes) -> bool:
     except UnicodeDecodeError as error:
         return error.start > len(sample) - 4 and len(data) > len(sample)
     return True
-
-
-def _masked(found: re.Match[str]) -> str:
-    name, _, domain = found[0].partition("@")
-    return f"{name[:2]}***@{domain}"

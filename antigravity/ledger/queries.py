@@ -88,6 +88,16 @@ def list_requests(question: RequestQuestion, floor: int | None = None) -> Query:
     )
 
 
+def export_requests(question: RequestQuestion) -> Query:
+    """Return the query of all columns of the next requests, oldest first."""
+    conditions = [*_bounds(question), *_filters(question)]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return Query(
+        f"SELECT * FROM requests{where} ORDER BY number LIMIT :limit",  # noqa: S608 - names of this module
+        _parameters(question),
+    )
+
+
 def find_floor(question: RequestQuestion) -> Query | None:
     """Return the query of the number of the row after :data:`WINDOW` rows.
 

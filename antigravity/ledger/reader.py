@@ -10,7 +10,14 @@ from typing import Any, Final
 from antigravity.interfaces.ledger import RequestQuestion
 from antigravity.ledger.database import Connection, Database
 from antigravity.ledger.errors import LedgerError
-from antigravity.ledger.queries import Query, Span, add_up, find_floor, list_requests
+from antigravity.ledger.queries import (
+    Query,
+    Span,
+    add_up,
+    export_requests,
+    find_floor,
+    list_requests,
+)
 
 #: The most connections that are kept open, and the most groups of sums.
 _KEPT: Final = 2
@@ -27,7 +34,7 @@ class Reader:
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
         self._is_closed = False
-        self._queries = database.load_queries("read")
+        self._queries = database.load_queries("read", "payloads")
 
     def requests(self, question: RequestQuestion) -> tuple[list[Row], int | None]:
         """Return one page of requests, newest first, and one row more if there is one.
@@ -47,6 +54,19 @@ class Reader:
                 return None
             attempts = self._queries.attempts_of(connection, number=found["number"])
             return {**dict(found), "attempts": [dict(each) for each in attempts]}
+
+    def export(self, question: RequestQuestion) -> Iterator[Row]:
+        """Yield the next requests, oldest first, with their ``attempts``."""
+        for found in self._fetch(export_requests(question)):
+            with self._connection() as connection:
+                attempts = self._queries.attempts_of(connection, number=found["number"])
+                yield {**found, "attempts": [dict(each) for each in attempts]}
+
+    def payloads(self, request_id: str) -> list[Row]:
+        """Return the messages of a request, in order."""
+        with self._connection() as connection:
+            found = self._queries.payloads_of(connection, request=request_id)
+            return [dict(each) for each in found]
 
     def add_up(
         self, span: Span, groups: Sequence[str] = (), filters: Mapping[str, str] | None = None

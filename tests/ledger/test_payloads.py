@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antigravity.interfaces.payloads import RawBody, RawMessage, RawPayloads, ReplayRoute
+from antigravity.interfaces.payloads import (
+    NamedValue,
+    RawBody,
+    RawMessage,
+    RawPayloads,
+    ReplayRoute,
+)
 from antigravity.ledger import payload_text
 from antigravity.ledger.bounds import Bounds
 from antigravity.ledger.media_marks import replace_media, replace_parts
@@ -298,7 +304,7 @@ def test_row_has_everything() -> None:
     payloads.messages[0].headers = (("x-a", "1"),)
     (row,) = rows_of(payloads)
     assert decode_body(row.body) == b'{"a": "b"}'
-    assert decode_headers(row.headers) == [("x-a", "1")]
+    assert decode_headers(row.headers) == [NamedValue("x-a", "1")]
     assert row.route is not None
     assert decode_route(row.route).protocol == "anthropic"
     assert (row.attempt, row.size, row.cut, row.dropped) == (1, 10, 0, 0)
@@ -306,10 +312,15 @@ def test_row_has_everything() -> None:
 
 def test_route_has_no_secrets() -> None:
     payloads = payloads_of()
-    payloads.route = ReplayRoute("x", "GET", "/", query=[("key", "abc"), ("alt", "sse")])
+    payloads.route = ReplayRoute(
+        "x", "GET", "/", query=[NamedValue("key", "abc"), NamedValue("alt", "sse")]
+    )
     (row,) = rows_of(payloads)
     assert row.route is not None
-    assert decode_route(row.route).query == [("key", "[redacted]"), ("alt", "sse")]
+    assert decode_route(row.route).query == [
+        NamedValue("key", "[redacted]"),
+        NamedValue("alt", "sse"),
+    ]
 
 
 def test_bodies_of_one_request_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from antigravity.exchange.services import Services
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.payloads import (
     IPayloadSink,
+    NamedValue,
     RawBody,
     RawMessage,
     RawPayloads,
@@ -37,11 +38,10 @@ class RequestCapture:
         self._sink = sink
         self._keep = keep
         route = call.route
+        query = [NamedValue(name, value) for name, value in call.parameters]
         self._payloads = RawPayloads(
             call.request_id,
-            ReplayRoute(
-                protocol, route.method, route.path, route.tag, call.arguments, call.parameters
-            ),
+            ReplayRoute(protocol, route.method, route.path, route.tag, call.arguments, query),
             [
                 RawMessage(
                     "from_client",

@@ -1,0 +1,216 @@
+"""Payloads of a running gateway: kept, shown, exported, and without any secret."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import stat
+from typing import Any
+
+import treq
+from click.testing import CliRunner
+from msgspec.structs import replace
+from twisted.internet.threads import deferToThread
+
+from antigravity.accounts.records import AccountRecord
+from antigravity.cli.main import antigravity
+from antigravity.config.ledger_settings import LedgerSettings
+from antigravity.config.secret import Secret
+from antigravity.ledger.payload_rows import decode_body
+from tests.service.account_fixture import MODEL, AccountCase
+from tests.support.har import read_archive
+
+ADMIN = "sk-admin-0123456789"
+CLIENT = "sk-client-0123456789abcdef"
+REFRESH = "1//refresh-token-of-one-account"
+ADDRESS = "jane.private@example.com"
+
+
+class PayloadCase(AccountCase):
+    async def begin(self, payloads: Any = "all") -> None:
+        """Start a gateway that keeps payloads."""
+        await self.start(
+            REFRESH, admin_key=Secret(ADMIN), api_key=Secret(CLIENT), expose_account="always"
+        )
+        self.files.save(
+            AccountRecord("codeassist-0", "codeassist", Secret(REFRESH), label=ADDRESS, created=0.0)
+        )
+        self.settings = replace(self.settings, ledger=LedgerSettings(payloads=payloads))
+        assert self.gateway is not None
+        await self.gateway.reload()
+
+    @property
+    def address(self) -> str:
+        assert self.gateway is not None
+        assert self.gateway.listener is not None
+        return f"http://127.0.0.1:{self.gateway.listener.ports[0].getHost().port}"
+
+    async def post(self, text: str = "hi", model: str = MODEL, **fields: Any) -> Any:
+        body = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
+        return await treq.post(
+            f"{self.address}/v1/chat/completions?key={CLIENT}",
+            json=body,
+            headers={"Authorization": f"Bearer {CLIENT}", "Cookie": "session=cookie-secret"},
+            persistent=False,
+        )
+
+    async def admin(self, path: str, method: str = "GET", **options: Any) -> Any:
+        response = await treq.request(
+            method,
+            f"{self.address}/admin/{path}",
+            headers={"x-api-key": ADMIN},
+            persistent=False,
+            **options,
+        )
+        return response, await response.content()
+
+    async def answer(self, path: str, **options: Any) -> Any:
+        response, content = await self.admin(path, **options)
+        self.assertEqual(response.code, 200, content)
+        return json.loads(content)
+
+    async def newest(self) -> Any:
+        return (await self.answer("requests"))["requests"][0]
+
+    async def payloads(self) -> list[dict[str, Any]]:
+        found = await self.newest()
+        messages: list[dict[str, Any]] = (await self.answer(f"requests/{found['id']}/payloads"))[
+            "messages"
+        ]
+        return messages
+
+    async def command(self, *arguments: str) -> str:
+        port = self.address.rpartition(":")[2] if self.gateway is not None else 1
+        (self.home / "antigravity.toml").write_text(
+            f'[proxy]\nport = {port}\nadmin_key = "{ADMIN}"\n'
+        )
+        done = await deferToThread(
+            CliRunner().invoke, antigravity, [*arguments, "--home", str(self.home)]
+        )
+        self.assertEqual(done.exit_code, 0, done.output)
+        return str(done.output)
+
+
+class PayloadTests(PayloadCase):
+    async def test_four_messages_are_kept(self) -> None:
+        await self.begin()
+        await self.ask("what is this?")
+        asked, sent, received, answered = await self.payloads()
+        self.assertIn("what is this?", asked["body"])
+        self.assertIn("/v1/chat/completions", asked["url"])
+        self.assertIn("what is this?", sent["body"])
+        self.assertNotEqual(asked["body"], sent["body"])
+        self.assertEqual((received["status"], answered["status"]), (200, 200))
+        self.assertEqual(json.loads(answered["body"])["object"], "chat.completion")
+
+    async def test_streams_are_kept_as_events(self) -> None:
+        await self.begin()
+        response = await self.post("tell me", stream=True)
+        events = (await response.content()).decode()
+        *_, received, answered = await self.payloads()
+        self.assertEqual(answered["body"], events)
+        self.assertTrue(received["body"].startswith("data: "))
+
+    async def test_only_errors(self) -> None:
+        await self.begin("errors")
+        await self.ask()
+        found = await self.newest()
+        response, content = await self.admin(f"requests/{found['id']}/payloads")
+        self.assertEqual(response.code, 404)
+        self.assertIn(b"not kept", content)
+        await self.ask(model="no-such-model")
+        asked, answered = await self.payloads()
+        self.assertIn("no-such-model", asked["body"])
+        self.assertEqual(answered["status"], 404)
+
+    async def test_reload_switches_it(self) -> None:
+        await self.begin("off")
+        await self.ask()
+        found = await self.newest()
+        self.assertEqual((await self.admin(f"requests/{found['id']}/payloads"))[0].code, 404)
+        self.settings = replace(self.settings, ledger=LedgerSettings(payloads="all"))
+        assert self.gateway is not None
+        await self.gateway.reload()
+        await self.ask()
+        self.assertEqual(len(await self.payloads()), 4)
+        status = await self.answer("status")
+        self.assertEqual(status["ledger"]["payloads"], "all")
+        self.assertEqual(status["ledger"]["lost_payloads"], 0)
+
+    async def test_no_secret_is_stored_shown_or_exported(self) -> None:
+        await self.begin()
+        token = "unknown-bearer-0123456789"
+        text = f"my key is {CLIENT}, {REFRESH}, Bearer {token}, of {ADDRESS}"
+        await self.ask(text)
+        response = await self.post(text, stream=True)
+        await response.content()
+        await self.ask(text, model="no-such-model")
+        shown = json.dumps([await self.payloads(), await self.answer("requests")])
+        for form in ("jsonl", "har"):
+            for unmasked in ("true", "false"):
+                query = f"export?format={form}&payloads=true&unmasked={unmasked}"
+                response, content = await self.admin(query)
+                self.assertEqual(response.code, 200)
+                shown += content.decode()
+        found = await self.newest()
+        self.last = await self.command("request", found["id"], "--payloads")
+        shown += self.last
+        shown += await self.command("export", "--format", "har")
+        with sqlite3.connect(self.home / "state" / "ledger.db") as connection:
+            for row in connection.execute("SELECT * FROM payloads"):
+                shown += repr(row[:-1]) + decode_body(row[-1]).decode()
+        self.assertIn("my key is [redacted]", shown)
+        tokens = self.simulator_tokens()
+        self.assertTrue(tokens)
+        for secret in (ADMIN, CLIENT, REFRESH, token, ADDRESS, "cookie-secret", *tokens):
+            self.assertNotIn(secret, shown)
+        self.assertIn("ja***@example.com", shown)
+
+    def simulator_tokens(self) -> list[str]:
+        """Return the access tokens of the account."""
+        from antigravity.redaction.credentials import CREDENTIALS
+
+        return [value.removeprefix("Bearer ") for value in CREDENTIALS._sent]
+
+    async def test_commands(self) -> None:
+        await self.begin()
+        await self.ask("first question")
+        await self.ask("second question")
+
+        async def check() -> None:
+            lines = (await self.command("export", "--payloads")).splitlines()
+            found = [json.loads(line) for line in lines]
+            self.assertEqual(len(found), 2)
+            self.assertIn("first question", found[0]["payloads"][0]["body"])
+            text = await self.command("request", found[0]["id"], "--payloads")
+            self.assertIn("FROM THE CLIENT", text)
+            self.assertIn("first question", text)
+            whole = json.loads(
+                await self.command("request", found[0]["id"], "--payloads", "--json")
+            )
+            self.assertEqual(whole["payloads"], found[0]["payloads"])
+            file = self.home / "out.har"
+            await self.command("export", "--format", "har", "--output", str(file))
+            self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o600)
+            self.assertEqual(len(read_archive(file.read_text())), 4)
+            table = (await self.command("export", "--format", "csv")).splitlines()
+            self.assertEqual(len(table), 3)
+            self.assertTrue(table[0].startswith("id,time,"))
+            rows = (await self.command("requests", "--csv")).splitlines()
+            self.assertEqual(sorted(rows), sorted(table))
+            usage = (await self.command("usage", "--csv", "--by", "day,model")).splitlines()
+            self.assertTrue(usage[0].startswith("day,model,requests,"))
+            self.assertIn(f",{MODEL},2,", usage[1])
+
+        await check()
+        await self.stop()
+        await check()
+
+    async def test_wrong_exports_are_refused(self) -> None:
+        await self.begin()
+        for query in ("format=xml", "format=csv&payloads=true", "moon=1"):
+            response, _ = await self.admin(f"export?{query}")
+            self.assertEqual(response.code, 400, query)
+        response = await treq.get(f"{self.address}/admin/export", persistent=False)
+        await response.content()
+        self.assertEqual(response.code, 401)
