@@ -18,6 +18,7 @@ from antigravity.app.home_ledger import HomeLedger
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.metrics import GatewayMetrics
 from antigravity.app.model_administration import ModelAdministration
+from antigravity.app.system_control import Installation, SystemControl
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import (
     Belief,
@@ -43,7 +44,7 @@ from antigravity.version import VERSION
 from antigravity.warmup.on_demand import WarmupsOnDemand
 
 
-class GatewayControl(AccountsOwner, Protocol):
+class GatewayControl(AccountsOwner, Installation, Protocol):
     """A gateway as its operator controls it: requests, configuration, and what was learned."""
 
     drain: Drain
@@ -72,6 +73,7 @@ class Administration:
         accounts: AccountControl,
         models: ModelAdministration,
         access: Access,
+        system: SystemControl,
     ) -> None:
         self._exchange = exchange
         self._snapshot = snapshot
@@ -80,6 +82,7 @@ class Administration:
         self._mcp = mcp
         self._control = control
         self.accounts = accounts
+        self.system = system
         self.models = models
         self.access = access
 

@@ -23,6 +23,8 @@ from antigravity.ir.errors import ConflictError
 
 #: Larger files take too long to change.
 _LARGEST: Final = 1024 * 1024
+#: Returns a file, its content, and its new content.
+Prepare = Callable[[Configuration | None], tuple[Path, bytes, bytes]]
 
 
 class ConfigurationEditor:
@@ -57,13 +59,19 @@ class ConfigurationEditor:
 
         It fails with a ``ConflictError`` if they cannot be made, whose message says why.
         """
-        return self._changing.run(self._change, changes, known)
+        return self.write(lambda source: _prepare(source, changes, known))
+
+    def write(self, prepare: Prepare) -> Deferred[None]:
+        """Return a Deferred that fires when what ``prepare`` returns is written and in force.
+
+        ``prepare`` is called in a thread.  The Deferred fails with its error, or with a
+        ``ConflictError`` if the file cannot be used; it is then as before.
+        """
+        return self._changing.run(self._write, prepare)
 
     @inlineCallbacks
-    def _change(self, changes: Changes, known: KnownNames) -> Any:
-        path, before, after = yield call_in_thread(
-            self._reactor, _prepare, self._source(), changes, known
-        )
+    def _write(self, prepare: Prepare) -> Any:
+        path, before, after = yield call_in_thread(self._reactor, prepare, self._source())
         if before == after:
             return
         yield call_in_thread(self._reactor, _replace, path, before, after)
@@ -84,12 +92,7 @@ def _prepare(
 
     :raises ConflictError: if they cannot be made.
     """
-    if source is None or not source.raw.has_file:
-        raise ConflictError(
-            "The gateway has read no configuration file, so there is nothing to write to.  Create "
-            "antigravity.toml in its home directory, then reload.",
-            code="no_configuration_file",
-        )
+    source = require_file(source)
     for key in changes:
         origin = source.raw.override(key)
         if origin is not None:
@@ -104,7 +107,7 @@ def _prepare(
             raise ConflictError(f"{path} is larger than {_LARGEST} bytes.  Edit the file itself.")
         after = changed_text(before.decode(), changes).encode()
         if after != before:
-            validate(_with_environment(path, after), known)
+            validate(with_environment(path, after), known)
     except OSError as error:
         raise ConflictError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:
@@ -115,7 +118,22 @@ def _prepare(
     return path, before, after
 
 
-def _with_environment(path: Path, content: bytes) -> RawConfiguration:
+def require_file(source: Configuration | None) -> Configuration:
+    """Return the configuration in force.
+
+    :raises ConflictError: if it was not read from a file.
+    """
+    if source is None or not source.raw.has_file:
+        raise ConflictError(
+            "The gateway has read no configuration file, so there is nothing to write to.  Create "
+            "antigravity.toml in its home directory, then reload.",
+            code="no_configuration_file",
+        )
+    return source
+
+
+def with_environment(path: Path, content: bytes) -> RawConfiguration:
+    """Return the configuration of a file with other content."""
     raw = RawConfiguration(path, content)
     raw.read_environment(os.environ)
     return raw

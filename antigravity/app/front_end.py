@@ -15,6 +15,7 @@ from antigravity.app.configuration_editor import ConfigurationEditor
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.model_administration import ModelAdministration
 from antigravity.app.runtime import Runtime
+from antigravity.app.system_control import SystemControl
 from antigravity.dashboard.routes import DashboardRoutes, DashboardState
 from antigravity.interfaces.exchange import IExchange
 from antigravity.interfaces.operator_view import OperatorView
@@ -56,6 +57,9 @@ class FrontEnd:
         self._editor = ConfigurationEditor(
             reactor, lambda: control.status.source, lambda: control.reload()
         )
+        self._system = SystemControl(
+            reactor, home, control, self._editor, lambda: sorted(mcp.tool_names())
+        )
         self._key_throttle = KeyThrottle()
         self.dashboard = dashboard
         access = TunnelAccess()
@@ -85,6 +89,7 @@ class FrontEnd:
             self._accounts,
             self._models(runtime),
             Access(runtime.snapshot, self._control.ledger),
+            self._system,
         )
 
     def _models(self, runtime: Runtime) -> ModelAdministration:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from msgspec import Struct, structs
+from msgspec import structs
 
 from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.files import UNTIDY, AccountFiles
@@ -28,21 +28,13 @@ from antigravity.config.replacement_checks import check_start
 from antigravity.config.running_gateway import find_running_gateway
 from antigravity.config.settings import ProxySettings, Settings, TunnelSettings
 from antigravity.config.snapshot import Configuration
+from antigravity.interfaces.system import Finding
 from antigravity.oauth.grants import GrantFile, stored_names
 from antigravity.plugins import PluginHost
 from antigravity.tunnel.executable import NotInstalledError, find_executable
 
 _MARKS = {"ok": "  ok", "warning": "warn", "failed": "FAIL"}
 _OLDEST_PYTHON = (3, 11)
-
-
-class Finding(Struct, frozen=True):
-    """The result of one check, and the remedy."""
-
-    name: str
-    status: Literal["ok", "warning", "failed"]
-    detail: str
-    remedy: str = ""
 
 
 @click.command()

@@ -23,6 +23,13 @@ _STRING = re.compile(
 _SCALAR = re.compile(r"[^,\]}#\n]*")
 
 
+def string_spans(text: str) -> dict[KeyPath, tuple[int, int]]:
+    """Return where each string value begins and ends in the text, with its quotes."""
+    scanner = _Scanner(text)
+    scanner.scan()
+    return scanner.strings
+
+
 def key_lines(text: str) -> dict[KeyPath, int]:
     """Return the first line of each table, key and list item."""
     return _Scanner(text).scan()
@@ -36,6 +43,7 @@ class _Scanner:
         self.position = 0
         self.lines: dict[KeyPath, int] = {}
         self.last_items: dict[KeyPath, int] = {}
+        self.strings: dict[KeyPath, tuple[int, int]] = {}
         self._counted = (0, 1)
 
     def scan(self) -> dict[KeyPath, int]:
@@ -91,7 +99,9 @@ class _Scanner:
         """Scan a value, including the members of a list or table."""
         opening = self.text[self.position]
         if opening in "\"'":
+            begin = self.position
             self.skip(_STRING)
+            self.strings[path] = begin, self.position
         elif opening in "[{":
             self.position += 1
             self.members(path, "]" if opening == "[" else "}")

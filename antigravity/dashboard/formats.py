@@ -78,3 +78,27 @@ def clock_time(iso: str) -> str:
 def json_text(value: Any) -> str:
     """Return a value as JSON."""
     return msgspec.json.encode(value).decode()
+
+
+def byte_size(value: int) -> str:
+    """Return a size with three digits and a binary unit."""
+    size, unit = float(value), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if size < 1024:
+            break
+        size, unit = size / 1024, larger
+    return f"{size:.3g}\u202f{unit}" if size < 1000 else f"{size:.0f}\u202f{unit}"
+
+
+def setting_text(value: object) -> str:
+    """Return the value of a setting in about the form of TOML."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return f'"{value}"'
+        case list():
+            return f"[{', '.join(map(setting_text, value))}]"
+        case dict():
+            return "{}"
+    return str(value)

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from antigravity.dashboard.formats import (
+    byte_size,
     clock_time,
     duration,
     json_text,
     middle,
     money,
     number,
+    setting_text,
     short_number,
 )
 from antigravity.dashboard.texts import text, text_or
@@ -46,6 +48,8 @@ def _environment() -> Environment:
         "number": number,
         "short": short_number,
         "money": money,
+        "bytes": byte_size,
+        "setting": setting_text,
         "duration": duration,
         "middle": middle,
         "clock": clock_time,

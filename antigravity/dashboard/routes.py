@@ -51,6 +51,13 @@ _PATHS: Final = {
     "/keys": (_SHOWN, "keys"),
     "/models/try": (("POST",), "try_rules"),
     "/models/rules": (("POST",), "change_rules"),
+    "/system": (_SHOWN, "system"),
+    "/system/doctor": (("POST",), "examine"),
+    "/tunnel/start": (("POST",), "start_tunnel"),
+    "/tunnel/stop": (("POST",), "stop_tunnel"),
+    "/configuration": (_SHOWN, "configuration"),
+    "/configuration/check": (("POST",), "check_configuration"),
+    "/configuration/save": (("POST",), "save_configuration"),
     "/live": (("GET",), "live"),
     "/static/<digest>/<name>": (_SHOWN, "static"),
 }

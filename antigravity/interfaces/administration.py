@@ -171,6 +171,7 @@ class CancelledRequest(Struct, frozen=True):
 class IAdministration(Interface):
     """Shows and changes the state of a gateway.  No result has a secret."""
 
+    system = Attribute("The installation, an ``ISystemControl``.")
     accounts = Attribute("The accounts, an ``IAccountControl``.")
     access = Attribute("Keys, and how clients are set up, an ``IAccess``.")
     models = Attribute("The models and rules about their names, an ``IModelAdministration``.")

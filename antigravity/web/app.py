@@ -37,6 +37,7 @@ from antigravity.web.admin_accounts import AccountRequests
 from antigravity.web.admin_api import AdminApi
 from antigravity.web.admin_ledger import ledger_routes
 from antigravity.web.admin_models import ModelRequests
+from antigravity.web.admin_system import SystemRequests
 from antigravity.web.admission import AdmissionPolicy
 from antigravity.web.authentication import FILES_PATH, METRICS_PATH, is_dashboard
 from antigravity.web.connection.request import GatewayRequest
@@ -188,6 +189,7 @@ class WebApp:
             yield from AccountRequests(self._administration).routes()
             yield from ModelRequests(self._administration).routes()
             yield from AccessRequests(self._administration).routes()
+            yield from SystemRequests(self._administration).routes()
         if self._ledger is not None:
             yield from ledger_routes(self._ledger)
         if self._pages is not None:

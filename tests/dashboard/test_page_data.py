@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from antigravity.dashboard.accounts_page import is_urgent
+from antigravity.dashboard.formats import byte_size, setting_text
+from antigravity.dashboard.qr_code import qr_code
 from antigravity.dashboard.usage_page import Series, chart_data
 from antigravity.interfaces.account_control import AccountLock, AccountState, AccountView
 from antigravity.interfaces.ledger import Sums, Tokens, UsageRow
@@ -45,3 +47,22 @@ def test_account_needs_attention_if_it_does_not_get_free_by_itself() -> None:
     assert is_urgent(account(state="locked"))
     assert is_urgent(account(state="unused"))
     assert not is_urgent(account(state="disabled"))
+
+
+def test_qr_code_is_an_image_without_style_and_script() -> None:
+    found = qr_code("https://some-words-of-a-tunnel.trycloudflare.com")
+    assert found.startswith("<svg")
+    assert found.endswith("</svg>")
+    for forbidden in ("style", "script", "href", "<title", "xlink"):
+        assert forbidden not in found
+
+
+def test_sizes_and_settings_are_written_as_in_files() -> None:
+    assert [byte_size(each) for each in (0, 1023, 1536, 5 * 2**30)] == [
+        "0\u202fB",
+        "1023\u202fB",
+        "1.5\u202fKiB",
+        "5\u202fGiB",
+    ]
+    assert setting_text({}) == "{}"
+    assert setting_text([True, "a", 1.5]) == '[true, "a", 1.5]'

@@ -136,6 +136,7 @@ ALLOWED = {
         "interfaces.ledger",
         "interfaces.model_administration",
         "interfaces.status",
+        "interfaces.system",
         "ir.errors",
         "web.authentication",
         "web.host_policy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,6 +12,8 @@ from twisted.internet import reactor as default_reactor
 from twisted.trial.unittest import TestCase
 
 from antigravity.app.gateway import Gateway
+from antigravity.app.process import ConfigurationReader
+from antigravity.config.home import prepare_home
 from antigravity.config.secret import Secret
 from tests.service.account_fixture import AccountCase
 
@@ -92,3 +95,45 @@ class Response:
 
     def header(self, name: str) -> str:
         return ", ".join(self._headers.getRawHeaders(name, []))
+
+
+FILE = f"""\
+# <script>alert(2)</script>
+[proxy]
+admin_key = "{ADMIN}"
+api_key = "sk-client-key-of-the-tests"
+listen = ["tcp:0:interface=127.0.0.1"]
+
+[upstreams.mine]
+kind = "openai"
+base_url = "http://127.0.0.1:9"
+api_key = "sk-upstream-key-of-tests"
+"""
+SECRETS = (ADMIN, "sk-client-key-of-the-tests", "sk-upstream-key-of-tests")
+
+
+class FileCase(DashboardCase):
+    """A gateway whose configuration is a file."""
+
+    async def open_file(self, text: str = FILE) -> None:
+        """Start a gateway with a configuration file, and sign in."""
+        self.home = Path(self.mktemp())
+        prepare_home(self.home)
+        self.file = self.home / "antigravity.toml"
+        self.file.write_text(text)
+        options: dict[str, Any] = {
+            "home": str(self.home), "config": None, "port": None, "listen": []
+        }  # fmt: skip
+        reader = ConfigurationReader(options)
+        configured = reader.read()
+        self.gateway = Gateway(
+            reactor,
+            configured.settings,
+            reader.home,
+            configured.plugins,
+            source=configured.source,
+            configure=reader.read,
+        )
+        self.addCleanup(self.stop)
+        await self.gateway.startService()
+        await self.sign_in()

@@ -19,7 +19,7 @@ from antigravity.config.settings import ProxySettings, Settings
 from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import PluginHost
-from tests.service.test_shutdown_streams import MODELS, Reader, asked
+from tests.service.stream_fixture import MODELS, Reader, asked
 
 reactor: Any = default_reactor
 KEY = "sk-admin"

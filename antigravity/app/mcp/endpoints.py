@@ -90,6 +90,10 @@ class McpEndpoints:
         """Return the number of finished calls at the gateway's endpoint by method and outcome."""
         return {} if self._endpoint is None else dict(self._endpoint.finished)
 
+    def tool_names(self) -> list[str]:
+        """Return the names of the tools that the gateway's endpoint offers."""
+        return [] if self._endpoint is None else list(self._registry.tools())
+
     def stop(self) -> Deferred[Any]:
         """End all sessions, calls and streams.
 
