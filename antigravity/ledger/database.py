@@ -35,12 +35,12 @@ class Connection(Protocol):
 class Database(ABC):
     """A database of one kind.
 
-    :cvar driver: the name of its driver, for aiosql.
+    :cvar driver: the name of its driver, or its adapter, for aiosql.
     :cvar reconnects: whether a connection can break while the database is sound.
     :ivar name: what people call it, without credentials.
     """
 
-    driver: ClassVar[str]
+    driver: ClassVar[Any]
     reconnects: ClassVar[bool] = False
     name: str
 

@@ -27,7 +27,7 @@ _STEP: Final = 100_000
 class SqliteDatabase(Database):
     """The file at ``path``, which :meth:`prepare` creates."""
 
-    driver: ClassVar[str] = "sqlite3"
+    driver: ClassVar[Any] = "sqlite3"
 
     def __init__(self, path: Path) -> None:
         self.path = path

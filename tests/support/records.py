@@ -13,6 +13,16 @@ START = 1_796_032_800.0
 HOUR = int(START // 3600)
 
 
+class Time:
+    """A clock that can be set."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def make_record(number: int = 1, **changes: Any) -> ExchangeRecord:
     """Return a finished exchange with one attempt."""
     started = changes.pop("started", START)

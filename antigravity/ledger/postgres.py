@@ -1,0 +1,223 @@
+"""The ledger in a PostgreSQL database, which several gateways can share.
+
+Its tables are in the schema ``antigravity``.  Everything that a connection sets is set for one
+transaction, so that a pool of connections may stand in between.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from aiosql.adapters.pyformat import PyFormatAdapter
+
+from antigravity.ledger.database import Connection, Database
+from antigravity.ledger.errors import LedgerError
+from antigravity.ledger.queries import Query
+from antigravity.ledger.server import Server
+
+if TYPE_CHECKING:
+    import psycopg
+
+SCHEMA: Final = "antigravity"
+#: Seconds to wait for a connection, and for what was sent to be received.
+_CONNECT_TIMEOUT: Final = 10
+_SEND_TIMEOUT: Final = 30
+#: Milliseconds after which the server ends a statement of the writer, and of a reader.
+_WRITE_LIMIT: Final = 60_000
+_READ_LIMIT: Final = 20_000
+#: Locks that gateways take for one transaction: to change the tables, and to delete rows.
+_MIGRATING: Final = 4_702_111_234_474_983_745
+_DELETING: Final = _MIGRATING + 1
+#: Bytes of a row beside its values: its head in the table, and its places in the indexes.
+_ROW_BYTES: Final = {"requests": 28 + 7 * 40, "attempts": 28 + 40}
+#: So many of the newest rows tell how large rows are.
+_SAMPLE: Final = 1000
+#: The other tables, whose rows are few.
+_SUMS: Final = ("hours", "names_by_hour", "names", "refusals")
+_PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
+_MISSING: Final = (
+    "the PostgreSQL client is not installed: pip install 'antigravity-gateway[postgres]'"
+)
+
+
+class _Adapter(PyFormatAdapter):
+    """An adapter of aiosql's queries, which escapes percent signs."""
+
+    def process_sql(self, query_name: str, op_type: Any, sql: str) -> str:
+        return str(super().process_sql(query_name, op_type, sql.replace("%", "%%")))
+
+
+class PostgresDatabase(Database):
+    """The database at the address of ``server``."""
+
+    driver: ClassVar[Any] = _Adapter
+    reconnects: ClassVar[bool] = True
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.name = server.name
+        self._size = 0
+        self._connections: set[psycopg.Connection[Any]] = set()
+
+    def prepare(self) -> Any:
+        """Create the tables or bring them up to date, and return the writer's connection."""
+        connection = self._connect()
+        try:
+            with self.errors():
+                self._migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def open_reader(self) -> Any:
+        """Return a connection whose transactions change nothing."""
+        from psycopg.rows import dict_row
+
+        connection = self._connect()
+        connection.row_factory = dict_row
+        return connection
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Raise errors of the server and of the network as ``LedgerError``."""
+        psycopg = load_client()
+        try:
+            yield
+        except (psycopg.IntegrityError, psycopg.DataError):
+            raise
+        except psycopg.ProgrammingError as error:
+            if error.sqlstate is None:  # the driver refuses a value
+                raise
+            raise self._failure(error) from None
+        except (psycopg.Error, OSError) as error:
+            raise self._failure(error) from None
+
+    def begin(self, connection: Any) -> None:
+        """Begin a transaction."""
+        connection.execute(f"BEGIN; {_settings(_WRITE_LIMIT)}")
+
+    @contextmanager
+    def reading(self, connection: Connection) -> Iterator[None]:
+        """Return a context in which the writer reads."""
+        with self.transaction(connection):
+            yield
+
+    def begin_question(self, connection: Any) -> None:
+        """Begin a transaction that reads, whose statements are ended when they take too long."""
+        connection.execute(f"BEGIN READ ONLY; {_settings(_READ_LIMIT)}")
+
+    def end_question(self, connection: Any) -> None:
+        """End the transaction."""
+        connection.execute("COMMIT")
+
+    def used_bytes(self, connection: Any) -> int:
+        """Return an estimate of what the rows that are there need.
+
+        The files do not shrink when rows are deleted: their space is used for later ones.
+        """
+        used, self._size = 0, 0
+        for table, overhead in _ROW_BYTES.items():
+            order = "number" if table == "requests" else "request"
+            rows, mean, size = connection.execute(
+                f"""SELECT coalesce(pg_stat_get_live_tuples(oid), 0), (
+                    SELECT coalesce(avg(pg_column_size(sample.*)), 0)::bigint FROM (
+                        SELECT * FROM {table} ORDER BY {order} DESC LIMIT {_SAMPLE}
+                    ) AS sample
+                ), pg_total_relation_size(oid)
+                FROM pg_class WHERE oid = '{SCHEMA}.{table}'::regclass"""  # noqa: S608 - names of this module
+            ).fetchone()
+            used += rows * (mean + overhead)
+            self._size += size
+        for table in _SUMS:
+            sql = f"SELECT pg_total_relation_size('{SCHEMA}.{table}'::regclass)"
+            size = connection.execute(sql).fetchone()[0]
+            used += size
+            self._size += size
+        return int(used)
+
+    def reclaim(self, connection: Any) -> None:
+        """Leave this to the server's autovacuum."""
+
+    def may_delete(self, connection: Any) -> bool:
+        """Return whether no other gateway deletes rows in this moment."""
+        sql = f"SELECT pg_try_advisory_xact_lock({_DELETING})"
+        return bool(connection.execute(sql).fetchone()[0])
+
+    def size(self) -> int:
+        """Return the bytes of the tables, as last looked up."""
+        return self._size
+
+    def translate(self, sql: str) -> str:
+        """Return some SQL in the dialect of PostgreSQL.
+
+        Integers have 64 bits, and text is compared by its bytes, both as in SQLite.
+        """
+        sql = re.sub(r"\bINTEGER\b", "BIGINT", sql).replace(" WITHOUT ROWID", "")
+        return re.sub(r"\bTEXT\b", 'TEXT COLLATE "C"', sql)
+
+    def fetch(self, connection: Any, query: Query) -> list[dict[str, Any]]:
+        """Return the rows of a query."""
+        sql = _PARAMETER.sub(r"%(\1)s", query.sql.replace("%", "%%"))
+        rows: list[dict[str, Any]] = connection.execute(sql, query.parameters).fetchall()
+        return rows
+
+    def _connect(self) -> Any:
+        psycopg = load_client()
+        defaults = {
+            "connect_timeout": _CONNECT_TIMEOUT,
+            "tcp_user_timeout": _SEND_TIMEOUT * 1000,
+            "application_name": "antigravity",
+        }
+        with self.errors():
+            given = psycopg.conninfo.conninfo_to_dict(self._server.url)
+            options: Any = {**defaults, **given}
+            connection = psycopg.connect(**options, autocommit=True)
+        # Sums of integers are integers.
+        connection.adapters.register_loader("numeric", psycopg.types.numeric.IntLoader)
+        return connection
+
+    def _migrate(self, connection: Any) -> None:
+        connection.execute("BEGIN")
+        try:
+            connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            connection.execute(_settings(_WRITE_LIMIT))
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS ledger_version (version BIGINT NOT NULL)"
+            )
+            found = connection.execute("SELECT max(version) FROM ledger_version").fetchone()[0]
+            for number, script in self.migrations(found or 0):
+                connection.execute(script)
+                connection.execute("DELETE FROM ledger_version")
+                connection.execute(f"INSERT INTO ledger_version VALUES ({number})")
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(Exception):
+                connection.execute("ROLLBACK")
+            raise
+
+    def _failure(self, error: Exception) -> LedgerError:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return self.unusable(self._server.without_secrets(reason))
+
+
+def load_client() -> Any:
+    """Return the module of the client.
+
+    :raises LedgerError: if it is not installed.
+    """
+    try:
+        import psycopg
+        import psycopg.types.numeric
+    except ImportError:
+        raise LedgerError(_MISSING) from None
+    return psycopg
+
+
+def _settings(limit: int) -> str:
+    """Return what a transaction sets."""
+    return f"SET LOCAL search_path = {SCHEMA}; SET LOCAL statement_timeout = {limit}"

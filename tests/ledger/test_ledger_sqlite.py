@@ -1,0 +1,146 @@
+"""The ledger in an SQLite file: its permissions, damage, space, and the loss of its process."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from antigravity.interfaces.ledger import RequestQuestion
+from antigravity.ledger.bounds import Bounds
+from antigravity.ledger.errors import DamagedError, LedgerError, NewerVersionError
+from antigravity.ledger.queries import Span
+from antigravity.ledger.reader import Reader
+from antigravity.ledger.retention import Retention
+from antigravity.ledger.sqlite import SqliteDatabase
+from antigravity.ledger.writer import Writer
+from tests.support.records import HOUR, Time, make_record
+
+NOW = Span(HOUR, HOUR + 1)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> SqliteDatabase:
+    return SqliteDatabase(tmp_path / "state" / "ledger.db")
+
+
+def ids(rows: list[dict[str, object]]) -> list[str]:
+    return [str(row["id"]).removeprefix("req_") for row in rows]
+
+
+def test_rows_are_deleted_when_they_need_too_much_space(
+    writer: Writer, reader: Reader, clock: Time
+) -> None:
+    for start in range(0, 6000, 500):
+        writer.write([make_record(number) for number in range(start, start + 500)], {})
+    with writer.opened() as connection:
+        limit = writer._database.used_bytes(connection) // 2
+    retention = Retention(writer._database, writer)
+    size = writer._database.size()
+    steps = 0
+    while retention.step(Bounds(0, limit), clock.now + 60):
+        steps += 1
+        assert steps < 10
+    with writer.opened() as connection:
+        assert writer._database.used_bytes(connection) <= limit
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    rows = reader.requests(RequestQuestion(limit=1))[0]
+    assert ids(rows) == ["5999", "5998"]
+    assert 2 <= steps < 6
+    assert writer._database.size() < size
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such permissions")
+def test_files_are_private(database: SqliteDatabase, writer: Writer) -> None:
+    writer.write([make_record()], {})
+    found = list(database.path.parent.iterdir())
+    assert len(found) == 3
+    assert {stat.S_IMODE(path.stat().st_mode) for path in found} == {0o600}
+
+
+def test_damaged_file_is_set_aside(
+    writer: Writer, database: SqliteDatabase, reader: Reader
+) -> None:
+    database.path.parent.mkdir()
+    database.path.write_bytes(b"no database" * 1000)
+    with pytest.raises(DamagedError, match=r"renamed to ledger\.db\.broken"):
+        writer.write([make_record()], {})
+    writer.write([make_record()], {})
+    assert ids(reader.requests(RequestQuestion())[0]) == ["1"]
+
+
+def test_file_of_newer_version_is_not_touched(writer: Writer, database: SqliteDatabase) -> None:
+    database.path.parent.mkdir()
+    connection = sqlite3.connect(database.path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.execute("CREATE TABLE new (value)")
+    connection.close()
+    before = database.path.read_bytes()
+    with pytest.raises(NewerVersionError, match="newer version"):
+        writer.write([make_record()], {})
+    assert database.path.read_bytes()[100:] == before[100:]
+
+
+def test_failed_transaction_changes_nothing(writer: Writer, reader: Reader) -> None:
+    writer.write([make_record(1)], {})
+    with writer.opened() as connection:
+        connection.execute("PRAGMA max_page_count = 1")  # as if the disk were full
+    many = [make_record(number, model=f"m{number}") for number in range(2000)]
+    with pytest.raises(LedgerError, match="full"):
+        writer.write(many, {})
+    writer.write(many[:3], {})
+    assert len(reader.requests(RequestQuestion())[0]) == 4
+    assert len(reader.names("model")) == 4
+
+
+def test_long_query_ends_with_error(
+    writer: Writer, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.write([make_record(number) for number in range(500)], {})
+    monkeypatch.setattr("antigravity.ledger.sqlite._STEPS", 0)
+    monkeypatch.setattr("antigravity.ledger.sqlite._STEP", 100)
+    with pytest.raises(LedgerError, match="interrupted"):
+        reader.requests(RequestQuestion(text="x"))[0]
+
+
+KILLED = """
+import os, sys, threading
+sys.path.insert(0, {root!r})
+from pathlib import Path
+from antigravity.ledger.sqlite import SqliteDatabase
+from antigravity.ir.errors import InvalidRequestError, NotFoundError
+from antigravity.ledger.writer import Writer
+from tests.support.records import START, make_record, price
+writer = Writer(SqliteDatabase(Path({path!r})), lambda: START, price)
+number = 0
+while True:
+    writer.write([make_record(number + each) for each in range(100)], {{}})
+    number += 100
+    print(number, flush=True)
+"""
+
+
+def test_no_committed_row_is_lost_when_process_is_killed(
+    database: SqliteDatabase, writer: Writer, reader: Reader
+) -> None:
+    root = str(Path(__file__).parents[2])
+    code = KILLED.format(root=root, path=str(database.path))
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        lines = [child.stdout.readline() for _ in range(5)]
+        child.kill()
+        lines += child.stdout.readlines()
+    committed = int([line for line in lines if line.endswith(b"\n")][-1])
+    writer.write([make_record(10**6)], {})
+    with writer.opened() as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        (rows,) = connection.execute("SELECT count(*) FROM requests").fetchone()
+    assert rows >= committed + 1
+    assert (rows - 1) % 100 == 0
+    (total,) = reader.add_up(NOW)
+    assert total["requests"] == rows
