@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support import sdks
+from tests.support.postgres import PostgresServer, running_server, why_absent
 
 try:
     from hypothesis import settings
@@ -130,3 +131,20 @@ def logged() -> Iterator[list[str]]:
     globalLogPublisher.addObserver(observe)
     yield lines
     globalLogPublisher.removeObserver(observe)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Return a running PostgreSQL server; where there is none, skip with the reason."""
+    if absent := why_absent():
+        pytest.skip(absent)
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer) -> PostgresServer:
+    """Return a running server without a ledger; a test may stop it."""
+    postgres_server.start()
+    postgres_server.execute("DROP SCHEMA IF EXISTS antigravity CASCADE")
+    return postgres_server

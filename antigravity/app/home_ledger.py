@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from antigravity.app.prices import RequestPricer
 from antigravity.config.ledger_settings import LedgerSettings
+from antigravity.config.secret import Secret
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.ledger import (
     ExportQuestion,
@@ -30,6 +31,7 @@ from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.bounds import Bounds
 from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.payload_queue import PayloadQueue
+from antigravity.ledger.server import Server
 from antigravity.ledger.service import Ledger
 from antigravity.logs import make_logger
 from antigravity.stores.lock_file import LockFile
@@ -69,6 +71,7 @@ class HomeLedger:
         self._lock: LockFile | None = None
         self._changing = DeferredLock()
         self.ledger: Ledger | None = None
+        self._place = Secret(), 0
         self.problem = ""
         self._listeners: list[Callable[[int], None]] = []
         self._addresses: Callable[[], Mapping[str, str]] = dict
@@ -176,6 +179,7 @@ class HomeLedger:
             payloads=self._payloads,
             lost_payloads=found.lost_payloads,
             lag=found.lag,
+            spooled=found.spooled,
         )
 
     @inlineCallbacks
@@ -198,9 +202,12 @@ class HomeLedger:
             settings.payload_max_bytes,
         )
         self._payloads = settings.payloads
-        if not settings.enabled:
+        place = settings.url, settings.max_spool
+        if not settings.enabled or place != self._place:
             yield self._stop()
-        elif self.ledger is not None:
+        if not settings.enabled:
+            return
+        if self.ledger is not None:
             self.ledger.bounds = bounds
         else:
             path = yield maybeDeferred(call_in_thread, self._reactor, self._take_directory)
@@ -208,7 +215,15 @@ class HomeLedger:
                 self.log.error("there is no ledger: {problem}", problem=self.problem)
                 return
             self.problem = ""
-            self.ledger = Ledger(self._reactor, path, bounds, self.pricer)
+            self._place = place
+            self.ledger = Ledger(
+                self._reactor,
+                path,
+                bounds,
+                self.pricer,
+                server=Server(settings.url.reveal()) if settings.url else None,
+                spool_limit=settings.max_spool,
+            )
             self.ledger.addresses = self._addresses
             self.ledger.listen(self._rows_written)
             self.ledger.startService()

@@ -162,5 +162,10 @@ def _ledger_numbers(ledger: LedgerState) -> LedgerNumbers | None:
     if not ledger.enabled:
         return None
     return LedgerNumbers(
-        ledger.waiting, ledger.lost, ledger.bytes, ledger.lag, is_writable=not ledger.problem
+        ledger.waiting,
+        ledger.lost,
+        ledger.bytes,
+        ledger.lag,
+        is_writable=not ledger.problem,
+        spooled=ledger.spooled,
     )

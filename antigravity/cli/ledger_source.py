@@ -1,4 +1,4 @@
-"""Where commands ask about finished requests: the running gateway, else the file of its ledger."""
+"""Where commands ask about finished requests: the running gateway, else its ledger."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import msgspec
 from antigravity.cli.administration import request_admin, stream_admin
 from antigravity.cli.gateway_client import NoGatewayError
 from antigravity.cli.invocation import Invocation
+from antigravity.config.errors import ConfigurationError
 from antigravity.config.units import parse_seconds
 from antigravity.interfaces.ledger import (
     ExportQuestion,
@@ -29,6 +30,7 @@ from antigravity.ir.errors import GatewayError
 
 if TYPE_CHECKING:
     from antigravity.ledger.reader import Reader
+    from antigravity.ledger.server import Server
 
 #: The ledger's place in the home directory.
 LEDGER_PATH: Final = Path("state", "ledger.db")
@@ -82,7 +84,7 @@ class LedgerSource:
         return msgspec.convert(data, kind)
 
     def _read(self, kind: type[A], function: str, question: object) -> A:
-        """Answer from the file, because no gateway runs."""
+        """Answer from the database, because no gateway runs."""
         from antigravity.ledger import answers, payload_answers
 
         module = answers if hasattr(answers, function) else payload_answers
@@ -91,7 +93,7 @@ class LedgerSource:
         return answer
 
     def _export_file(self, question: ExportQuestion) -> Iterator[bytes]:
-        """Export from the file, because no gateway runs."""
+        """Export from the database, because no gateway runs."""
         from antigravity.ledger.export import Export
 
         with self._reader() as reader:
@@ -101,25 +103,36 @@ class LedgerSource:
 
     @contextmanager
     def _reader(self) -> Iterator[Reader]:
-        """Return a context with what reads the file.
+        """Return a context with what reads the database.
 
         :raises click.ClickException: if there is none; errors in the context become such.
         """
-        if not self._path.exists():
+        server = self._server()
+        if server is None and not self._path.exists():
             raise click.ClickException(
                 f"no gateway runs, and there is no ledger in {self._path.parent}"
             )
+        from antigravity.ledger.choice import open_database
         from antigravity.ledger.errors import LedgerError
         from antigravity.ledger.reader import Reader
-        from antigravity.ledger.sqlite import SqliteDatabase
 
-        reader = Reader(SqliteDatabase(self._path))
+        reader = Reader(open_database(self._path, server))
         try:
             yield reader
         except (LedgerError, GatewayError) as error:
             raise click.ClickException(str(error)) from None
         finally:
             reader.close()
+
+    def _server(self) -> Server | None:
+        """Return the server of the ledger, if it has one."""
+        from antigravity.ledger.server import Server
+
+        try:
+            url = self._invocation.configuration().settings.ledger.url
+        except ConfigurationError as error:
+            raise click.ClickException(str(error)) from None
+        return Server(url.reveal()) if url else None
 
 
 def _checked(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from antigravity.config.addresses import address_problem
 from antigravity.config.errors import Problem
@@ -63,6 +64,7 @@ def cross_check(settings: Settings, known: KnownNames | None = None) -> _Found:
     yield from tunnel_check(settings.tunnel, mode=effective_auth_mode(settings.proxy))
     yield from trace_check(settings.traces)
     yield from _metrics_listen(settings.metrics.listen)
+    yield from _ledger(settings.ledger.url.reveal())
     yield from _fallbacks(settings)
     yield from _model_patterns(settings)
     yield from _plugins(settings.plugins)
@@ -99,6 +101,17 @@ def _metrics_listen(endpoints: Sequence[str]) -> _Found:
             yield path, problem
         elif reaches_network(endpoint):
             yield path, _warning("other machines can read the metrics, which need no key here")
+
+
+def _ledger(url: str) -> _Found:
+    """Check the address of the ledger's database; it may hold a password, and is not shown."""
+    allowed = ("postgresql://user:password@host/name",)
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:
+        scheme = ""
+    if url and scheme not in ("postgresql", "postgres"):
+        yield ("ledger", "url"), Problem("this is no address of PostgreSQL", allowed=allowed)
 
 
 def endpoint_problem(endpoint: str) -> Problem | None:

@@ -26,6 +26,8 @@ def find_credentials(value: object, name: str = "", *, foreign: bool = False) ->
     match value:
         case Secret():
             yield from _parts(value.reveal())
+            if "://" in value.reveal():
+                yield from _of_address(value.reveal())
         case Struct():
             for key, item in structs.asdict(value).items():
                 yield from find_credentials(item, key)

@@ -6,7 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from antigravity.config.value_types import Bytes, Seconds
+from antigravity.config.secret import Secret
+from antigravity.config.value_types import Bytes, Seconds, TextSecret
 
 
 class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,8 +23,9 @@ class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LedgerSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[ledger]``: a row of every request, in ``state/ledger.db``.
+    """``[ledger]``: a row of every request, in ``state/ledger.db``, or in the database at ``url``.
 
+    While its server is away, rows wait in ``state/ledger.spool``, in ``max_spool`` bytes at most.
     Rows older than ``max_age``, and the oldest beyond ``max_bytes``, are deleted; 0 is no limit.
     Sums by hour are kept for longer.  ``payloads`` says of which requests the bodies are kept, too,
     with limits of their own.
@@ -35,3 +37,5 @@ class LedgerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     payloads: Literal["off", "errors", "all"] = "off"
     payload_max_age: Seconds = 3 * 86_400.0
     payload_max_bytes: Bytes = 512 * 1024 * 1024
+    url: TextSecret = Secret()
+    max_spool: Bytes = 256 * 1024 * 1024

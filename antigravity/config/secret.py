@@ -18,7 +18,13 @@ class Secret:
         return self._value
 
     def masked(self) -> str:
-        """Return the beginning and end of a long secret, so that its owner can recognise it."""
+        """Return the beginning and end of a long secret, so that its owner can recognise it.
+
+        Of an address only the scheme is shown, because its end may be a password.
+        """
+        scheme, found, _ = self._value.partition("://")
+        if found:
+            return f"{scheme}://…"
         if len(self._value) < 16:
             return "…" if self._value else ""
         return f"{self._value[:3]}…{self._value[-4:]}"

@@ -121,11 +121,12 @@ class McpStatus(Struct, frozen=True):
 
 
 class LedgerState(Struct, frozen=True):
-    """The ledger: its file, its size, rows that wait to be written, and rows that were lost.
+    """The ledger: its file or server, its size, and numbers of rows.
 
-    ``payloads`` says of which requests the bodies are kept; ``lost_payloads`` counts bodies for
-    which there was no room.
-    ``lag`` is the age of the oldest one that waits.
+    ``waiting`` rows are not written yet, ``spooled`` ones wait in a file for the server, and
+    ``lost`` ones are in no database.  ``payloads`` says of which requests the bodies are kept;
+    ``lost_payloads`` counts bodies for which there was no room.  ``lag`` is the age of the oldest
+    row that waits.
     """
 
     enabled: bool
@@ -137,6 +138,7 @@ class LedgerState(Struct, frozen=True):
     payloads: Literal["off", "errors", "all"] = "off"
     lost_payloads: int = 0
     lag: float = 0.0
+    spooled: int = 0
 
 
 class UpstreamStatus(Struct, frozen=True):

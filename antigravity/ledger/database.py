@@ -36,12 +36,12 @@ class Database(ABC):
     """A database of one kind.
 
     :cvar driver: the name of its driver, or its adapter, for aiosql.
-    :cvar reconnects: whether a connection can break while the database is sound.
+    :cvar remote: whether it is on a server: several gateways may write, and connections may break.
     :ivar name: what people call it, without credentials.
     """
 
     driver: ClassVar[Any]
-    reconnects: ClassVar[bool] = False
+    remote: ClassVar[bool] = False
     name: str
 
     @abstractmethod
@@ -68,6 +68,10 @@ class Database(ABC):
         """
 
     @abstractmethod
+    def is_conflict(self, error: Exception) -> bool:
+        """Return whether an error means that a row has the key of another one."""
+
+    @abstractmethod
     def begin(self, connection: Connection) -> None:
         """Begin a transaction that changes something."""
 
@@ -92,6 +96,10 @@ class Database(ABC):
         """
 
     @abstractmethod
+    def note_deletion(self, rows: int) -> None:
+        """Learn that so many requests are being deleted."""
+
+    @abstractmethod
     def reclaim(self, connection: Connection) -> None:
         """Give a little space that was freed back to the system; not in a transaction."""
 
@@ -102,6 +110,10 @@ class Database(ABC):
     @abstractmethod
     def size(self) -> int:
         """Return the bytes on disk, as last known."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """End what threads do in the database, which does not answer; any thread may call this."""
 
     def translate(self, sql: str) -> str:
         """Return some SQL in the dialect of this database."""

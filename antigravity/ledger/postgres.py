@@ -6,10 +6,14 @@ transaction, so that a pool of connections may stand in between.
 
 from __future__ import annotations
 
+import os
 import re
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
+from weakref import WeakSet
 
 from aiosql.adapters.pyformat import PyFormatAdapter
 
@@ -26,7 +30,7 @@ SCHEMA: Final = "antigravity"
 _CONNECT_TIMEOUT: Final = 10
 _SEND_TIMEOUT: Final = 30
 #: Milliseconds after which the server ends a statement of the writer, and of a reader.
-_WRITE_LIMIT: Final = 60_000
+_WRITE_LIMIT: Final = 30_000
 _READ_LIMIT: Final = 20_000
 #: Locks that gateways take for one transaction: to change the tables, and to delete rows.
 _MIGRATING: Final = 4_702_111_234_474_983_745
@@ -35,8 +39,20 @@ _DELETING: Final = _MIGRATING + 1
 _ROW_BYTES: Final = {"requests": 28 + 7 * 40, "attempts": 28 + 40}
 #: So many of the newest rows tell how large rows are.
 _SAMPLE: Final = 1000
+#: Seconds until the server's numbers of rows tell of a deletion.
+_STATISTICS_DELAY: Final = 5.0
+#: Bytes of a table that may be empty.
+_SMALL: Final = 2**20
 #: The other tables, whose rows are few.
 _SUMS: Final = ("hours", "names_by_hour", "names", "refusals")
+_VERSIONS: Final = "CREATE TABLE IF NOT EXISTS ledger_version (version BIGINT NOT NULL)"
+#: What SQLite's words are called here.
+_DIALECT: Final = (
+    (r"\bINTEGER\b", "BIGINT"),
+    (r"\bTEXT\b", 'TEXT COLLATE "C"'),
+    (r"\bBLOB\b", "BYTEA"),
+    (r" WITHOUT ROWID", ""),
+)
 _PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
 _MISSING: Final = (
     "the PostgreSQL client is not installed: pip install 'antigravity-gateway[postgres]'"
@@ -47,20 +63,23 @@ class _Adapter(PyFormatAdapter):
     """An adapter of aiosql's queries, which escapes percent signs."""
 
     def process_sql(self, query_name: str, op_type: Any, sql: str) -> str:
-        return str(super().process_sql(query_name, op_type, sql.replace("%", "%%")))
+        escaped = sql.replace("%", "%%")
+        return str(super().process_sql(query_name, op_type, escaped))  # type: ignore[no-untyped-call]
 
 
 class PostgresDatabase(Database):
     """The database at the address of ``server``."""
 
     driver: ClassVar[Any] = _Adapter
-    reconnects: ClassVar[bool] = True
+    remote: ClassVar[bool] = True
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self.name = server.name
         self._size = 0
-        self._connections: set[psycopg.Connection[Any]] = set()
+        self._connections: WeakSet[psycopg.Connection[Any]] = WeakSet()
+        self._is_migrating = False
+        self._deletions: list[tuple[float, int]] = []
 
     def prepare(self) -> Any:
         """Create the tables or bring them up to date, and return the writer's connection."""
@@ -68,6 +87,8 @@ class PostgresDatabase(Database):
         try:
             with self.errors():
                 self._migrate(connection)
+                with self.reading(connection):
+                    self.used_bytes(connection)  # for the size
         except BaseException:
             connection.close()
             raise
@@ -96,6 +117,10 @@ class PostgresDatabase(Database):
         except (psycopg.Error, OSError) as error:
             raise self._failure(error) from None
 
+    def is_conflict(self, error: Exception) -> bool:
+        """Return whether an error means that a row has the key of another one."""
+        return isinstance(error, load_client().errors.UniqueViolation)
+
     def begin(self, connection: Any) -> None:
         """Begin a transaction."""
         connection.execute(f"BEGIN; {_settings(_WRITE_LIMIT)}")
@@ -120,6 +145,9 @@ class PostgresDatabase(Database):
         The files do not shrink when rows are deleted: their space is used for later ones.
         """
         used, self._size = 0, 0
+        now = time.monotonic()
+        self._deletions = [each for each in self._deletions if each[0] > now - _STATISTICS_DELAY]
+        deleted = sum(rows for _, rows in self._deletions)
         for table, overhead in _ROW_BYTES.items():
             order = "number" if table == "requests" else "request"
             rows, mean, size = connection.execute(
@@ -130,14 +158,20 @@ class PostgresDatabase(Database):
                 ), pg_total_relation_size(oid)
                 FROM pg_class WHERE oid = '{SCHEMA}.{table}'::regclass"""  # noqa: S608 - names of this module
             ).fetchone()
-            used += rows * (mean + overhead)
+            if not rows and size > _SMALL:  # the server has lost its numbers in a crash
+                connection.execute(f"ANALYZE {table}")
+            used += max(0, rows - deleted) * (mean + overhead)
             self._size += size
-        for table in _SUMS:
+        for table in (*_SUMS, "payloads"):
             sql = f"SELECT pg_total_relation_size('{SCHEMA}.{table}'::regclass)"
             size = connection.execute(sql).fetchone()[0]
-            used += size
+            used += 0 if table == "payloads" else size
             self._size += size
         return int(used)
+
+    def note_deletion(self, rows: int) -> None:
+        """Count deleted requests, of which the server's statistics do not tell yet."""
+        self._deletions.append((time.monotonic(), rows))
 
     def reclaim(self, connection: Any) -> None:
         """Leave this to the server's autovacuum."""
@@ -151,13 +185,23 @@ class PostgresDatabase(Database):
         """Return the bytes of the tables, as last looked up."""
         return self._size
 
+    def abort(self) -> None:
+        """End all connections, unless the tables are being changed, which may take long."""
+        if self._is_migrating:
+            return
+        for connection in tuple(self._connections):
+            # The thread that waits for it gets an error.
+            with suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as copy:
+                copy.shutdown(socket.SHUT_RDWR)
+
     def translate(self, sql: str) -> str:
         """Return some SQL in the dialect of PostgreSQL.
 
         Integers have 64 bits, and text is compared by its bytes, both as in SQLite.
         """
-        sql = re.sub(r"\bINTEGER\b", "BIGINT", sql).replace(" WITHOUT ROWID", "")
-        return re.sub(r"\bTEXT\b", 'TEXT COLLATE "C"', sql)
+        for pattern, name in _DIALECT:
+            sql = re.sub(pattern, name, sql)
+        return sql
 
     def fetch(self, connection: Any, query: Query) -> list[dict[str, Any]]:
         """Return the rows of a query."""
@@ -172,33 +216,37 @@ class PostgresDatabase(Database):
             "tcp_user_timeout": _SEND_TIMEOUT * 1000,
             "application_name": "antigravity",
         }
-        with self.errors():
+        try:
             given = psycopg.conninfo.conninfo_to_dict(self._server.url)
             options: Any = {**defaults, **given}
             connection = psycopg.connect(**options, autocommit=True)
+        except (psycopg.Error, OSError) as error:
+            raise self._failure(error) from None
         # Sums of integers are integers.
         connection.adapters.register_loader("numeric", psycopg.types.numeric.IntLoader)
+        self._connections.add(connection)
         return connection
 
     def _migrate(self, connection: Any) -> None:
         connection.execute("BEGIN")
+        self._is_migrating = True
         try:
             connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-            connection.execute(_settings(_WRITE_LIMIT))
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS ledger_version (version BIGINT NOT NULL)"
-            )
+            connection.execute(_settings(0))
+            connection.execute(_VERSIONS)
             found = connection.execute("SELECT max(version) FROM ledger_version").fetchone()[0]
             for number, script in self.migrations(found or 0):
                 connection.execute(script)
                 connection.execute("DELETE FROM ledger_version")
-                connection.execute(f"INSERT INTO ledger_version VALUES ({number})")
+                connection.execute("INSERT INTO ledger_version VALUES (%s)", [number])
             connection.execute("COMMIT")
         except BaseException:
             with suppress(Exception):
                 connection.execute("ROLLBACK")
             raise
+        finally:
+            self._is_migrating = False
 
     def _failure(self, error: Exception) -> LedgerError:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -124,7 +124,7 @@ class Reader:
             try:
                 self._begin(connection)
             except LedgerError:
-                if not self._database.reconnects:
+                if not self._database.remote:
                     raise
             else:
                 return connection

@@ -65,13 +65,15 @@ class Retention:
         oldest = self._queries.oldest_row(connection)
         if oldest is None:
             return False
-        if bounds.max_bytes and self._database.used_bytes(connection) > bounds.max_bytes:
+        used = self._database.used_bytes(connection)
+        if bounds.max_bytes and used > bounds.max_bytes:
             before = max(before, number_at(int(now * 1_000_000)))
         if oldest >= before:
             return False
         limits = {"before": before, "limit": _ROWS}
         self._queries.delete_attempts(connection, **limits)
         deleted: int = self._queries.delete_requests(connection, **limits)
+        self._database.note_deletion(deleted)
         return deleted == _ROWS
 
     def _merge_hours(self, connection: Connection, now: int) -> bool:

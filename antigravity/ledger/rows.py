@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import Final
 
@@ -49,7 +50,8 @@ class RequestRow(Struct):
     the upstream.  ``input``, ``cached``, ``cache_write``, ``cache_write_1h``, ``output`` and
     ``reasoning`` are counts of tokens that add up to the total; ``image_input``, ``image_output``,
     ``audio_input``, ``audio_output`` and ``tool_input`` are parts of them.  ``cost`` and
-    ``list_cost`` are in nanodollars, ``None`` if the price is unknown.
+    ``list_cost`` are in nanodollars, ``None`` if the price is unknown.  A new field needs a
+    default, because rows of an older version may wait in a spool.
     """
 
     number: int
@@ -121,6 +123,11 @@ class RowNumbers:
         self._node = node
         self._last = 0
 
+    @classmethod
+    def of_any_node(cls) -> RowNumbers:
+        """Return the numbers of a node that is chosen by chance."""
+        return cls(secrets.randbelow(1 << _NUMBER_BITS))
+
     def follow(self, number: int) -> None:
         """Let all further numbers be larger than ``number``."""
         self._last = max(self._last, time_of(number))
@@ -132,6 +139,11 @@ class RowNumbers:
         """
         self._last = max(self._last + 1, microseconds)
         return self._last << _NUMBER_BITS | self._node
+
+    @staticmethod
+    def after(number: int) -> int:
+        """Return another number of the same node, of a time within a millisecond."""
+        return number + (1 + secrets.randbelow(1000) << _NUMBER_BITS)
 
 
 def number_at(microseconds: int) -> int:
@@ -159,7 +171,7 @@ def request_row(record: ExchangeRecord, number: int, price: Pricer) -> RequestRo
         stream=int(record.stream),
         client=client_name(record.client),
         key=record.principal,
-        session=record.session or None,
+        session=_name(record.session) or None,
         model=_name(record.model),
         served_model=_name(record.mapped_model),
         upstream=last.upstream if last else "",
@@ -227,15 +239,20 @@ def _error(error: str | None) -> tuple[str | None, str | None]:
 
 
 def _name(name: str) -> str:
-    """Return a name that a client may have chosen, cut, and without lone surrogates."""
-    return name[:NAME_LIMIT].encode("utf-8", "replace").decode()
+    """Return a name that a client may have chosen, cut."""
+    return _storable(name[:NAME_LIMIT])
 
 
 def _text(text: str | None) -> str | None:
     """Return a text that a client or an upstream may have written, cut; ``None`` for none."""
     if not text:
         return None
-    return shorten(text)[:TEXT_LIMIT].encode("utf-8", "replace").decode()
+    return _storable(shorten(text)[:TEXT_LIMIT])
+
+
+def _storable(text: str) -> str:
+    """Replace what a database cannot hold: lone surrogates, and characters of code 0."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _count(tokens: int) -> int:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from antigravity.ledger.database import Database
     from antigravity.ledger.reader import Reader
     from antigravity.ledger.rows import Pricer, RequestRow
+    from antigravity.ledger.server import Server
     from antigravity.ledger.worker import Worker
 
 #: Seconds until a record is written, and between two attempts after a failure.
@@ -52,6 +53,11 @@ _PAYLOAD_BYTES: Final = 32 * 1024 * 1024
 _RETENTION_INTERVAL: Final = 600.0
 _RETENTION_STEP: Final = 0.1
 _READERS: Final = 2
+#: Seconds between two steps of writing what waits in the spool.
+_REPLAY_STEP: Final = 0.05
+#: Seconds after which the connections to a server that does not answer are ended.
+_ABORT_AFTER: Final = 40.0
+_ABORT_AT_STOP: Final = 5.0
 
 RunInThread = Callable[..., Deferred[Any]]
 
@@ -59,10 +65,11 @@ RunInThread = Callable[..., Deferred[Any]]
 class LedgerStatus(Struct, frozen=True):
     """The state of the ledger.
 
-    ``problem`` says why nothing is written now, empty if all is well.  ``waiting`` counts records
-    that are not written yet, ``lost`` those that were dropped: too many waited, or a row cannot be
-    stored.  ``lost_payloads`` counts bodies for which there was no room.  ``lag`` is the age of the
-    oldest record that waits, in seconds.
+    ``path`` is the place of its database.  ``problem`` says why nothing is written now, empty if
+    all is well.  ``waiting`` counts records that are not written yet, ``spooled`` those that wait
+    in a file for the server, ``lost`` those that were dropped: too many waited, or a row cannot
+    be stored.  ``lost_payloads`` counts bodies for which there was no room.  ``lag`` is the age of
+    the oldest record that waits, in seconds.
     """
 
     path: str
@@ -72,11 +79,14 @@ class LedgerStatus(Struct, frozen=True):
     lost: int
     lost_payloads: int = 0
     lag: float = 0.0
+    spooled: int = 0
 
 
 class Ledger(Service):
-    """The ledger in the file ``path``.
+    """The ledger in the file ``path``, or on a server.
 
+    :param server: the server with the database; ``path`` with the ending ``.spool`` then is the
+        file of rows that wait while it is away, of ``spool_limit`` bytes at most.
     :param bounds: the limits of age and size; they can be replaced.
     :param price: returns the cost of an exchange; called in the writer's thread.
     :param run: runs a function in a thread; by default in one of the reactor's.
@@ -95,9 +105,13 @@ class Ledger(Service):
         *,
         now: Callable[[], float] = time.time,
         run: RunInThread | None = None,
+        server: Server | None = None,
+        spool_limit: int = 0,
     ) -> None:
         self._reactor = reactor
         self.path = path
+        self.server = server
+        self._spool_limit = spool_limit
         self.bounds = bounds
         self._price = price
         self._now = now
@@ -114,6 +128,9 @@ class Ledger(Service):
         self._retention_timer: IDelayedCall | None = None
         self._pause = 0.0
         self._worker: Worker | None = None
+        self._database: Database | None = None
+        self._replay_timer: IDelayedCall | None = None
+        self._spooled = 0
         self._reader: Reader | None = None
         self._is_closed = False
         self._problem = ""
@@ -125,20 +142,27 @@ class Ledger(Service):
         """Begin to write.  Records that came before are written, too."""
         super().startService()  # type: ignore[no-untyped-call]
         self._retention_timer = self._reactor.callLater(_RETENTION_STEP, self._keep_bounds)
+        if self.server is not None:
+            self._replay_timer = self._reactor.callLater(0, self._replay)
 
     @inlineCallbacks
     def stopService(self) -> Any:
         """Write what waits, and close the file; the Deferred fires when that is done."""
         super().stopService()  # type: ignore[no-untyped-call]
-        for timer in (self._timer, self._retention_timer):
+        for timer in (self._timer, self._retention_timer, self._replay_timer):
             if timer is not None and timer.active():
                 timer.cancel()
-        self._timer = self._retention_timer = None
+        self._timer = self._retention_timer = self._replay_timer = None
+        abort_timer = self.server and self._reactor.callLater(_ABORT_AT_STOP, self._abort)
         while self._records or self._refusals or self.payloads:
             yield self.flush()
             if self._pause:
                 self.log.error("{n} requests are not in the ledger", n=len(self._records))
                 break
+            if self._problem and not self._records and not self._refusals:
+                break  # payloads do not wait for the server of the ledger
+        if abort_timer and abort_timer.active():
+            abort_timer.cancel()
         yield self._writing.run(self._run, self._close)
 
     def add(self, record: ExchangeRecord) -> None:
@@ -177,18 +201,19 @@ class Ledger(Service):
             yield self._in_writer(self._open_reader)
         if self._reader is None:
             raise LedgerError(self._problem or "it is closed")
-        return (yield self._reading.run(self._run, question, self._reader))
+        return (yield self._reading.run(self._run_watched, question, self._reader))
 
     def status(self) -> LedgerStatus:
         """Return the state of the ledger."""
         return LedgerStatus(
-            str(self.path),
+            self.server.name if self.server else str(self.path),
             self._size,
             self._problem,
             len(self._records),
             self._lost,
             self.payloads.lost,
             self._lag(),
+            self._spooled,
         )
 
     def _lag(self) -> float:
@@ -260,7 +285,8 @@ class Ledger(Service):
         stored = yield self._call(lambda worker: worker.write_payloads(taken, redactor))
         if stored is None:
             self.payloads.put_back(taken)
-            self._wait_longer()
+            if self.server is None:  # else rows go into the spool meanwhile
+                self._wait_longer()
             return
         self._pause = 0.0
         self.payloads.written(taken)
@@ -284,6 +310,17 @@ class Ledger(Service):
             pause = _RETENTION_STEP if more else _RETENTION_INTERVAL
             self._retention_timer = self._reactor.callLater(pause, self._keep_bounds)
 
+    @inlineCallbacks
+    def _replay(self) -> Any:
+        """Write what waits in the spool, and look again later while something does."""
+        self._replay_timer = None
+        more = yield self._in_writer(lambda worker: worker.replay())
+        self._continue_replay(_REPLAY_STEP if more else _FIRST_PAUSE)
+
+    def _continue_replay(self, seconds: float) -> None:
+        if self.running and self._spooled and self._replay_timer is None:
+            self._replay_timer = self._reactor.callLater(seconds, self._replay)
+
     def _in_writer(self, work: Callable[[Worker], Any]) -> Deferred[Any]:
         """Return a Deferred with the result of ``work``, ``None`` if it failed."""
         return self._writing.run(self._call, work)
@@ -291,8 +328,11 @@ class Ledger(Service):
     @inlineCallbacks
     def _call(self, work: Callable[[Worker], Any]) -> Any:
         """Call ``work`` in a thread, by who holds the lock; return ``None`` if it failed."""
-        result, size, problem = yield self._run(self._work, work)
+        result, size, problem = yield self._run_watched(self._work, work)
         self._size = size or self._size
+        if self._worker is not None:
+            self._spooled = self._worker.spooled
+            self._continue_replay(_FIRST_PAUSE)
         if problem and problem != self._problem:
             self.log.error("the ledger cannot be used: {problem}", problem=problem)
         elif self._problem and not problem:
@@ -300,15 +340,27 @@ class Ledger(Service):
         self._problem = problem
         return result
 
+    @inlineCallbacks
+    def _run_watched(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function in a thread; if a server does not answer, end its connections."""
+        timer = self.server and self._reactor.callLater(_ABORT_AFTER, self._abort)
+        try:
+            return (yield self._run(function, *arguments))
+        finally:
+            if timer and timer.active():
+                timer.cancel()
+
+    def _abort(self) -> None:
+        if self._database is not None:
+            self._database.abort()
+
     # In threads
 
     def _work(self, work: Callable[[Worker], Any]) -> tuple[Any, int, str]:
         if self._is_closed:
             return None, 0, "it is closed"
         if self._worker is None:
-            from antigravity.ledger.worker import Worker
-
-            self._worker = Worker(self._database(), self._now, self._price)
+            self._worker = self._make_worker()
         return self._worker.run(work)
 
     def _open_reader(self, worker: Worker) -> None:
@@ -316,12 +368,32 @@ class Ledger(Service):
         from antigravity.ledger.reader import Reader
 
         worker.open()
-        self._reader = self._reader or Reader(self._database())
+        self._reader = self._reader or Reader(self._open_database())
 
-    def _database(self) -> Database:
-        from antigravity.ledger.sqlite import SqliteDatabase
+    def _make_worker(self) -> Worker:
+        from antigravity.ledger.worker import Worker
 
-        return SqliteDatabase(self.path)
+        database = self._open_database()
+        if self.server is None:
+            return Worker(database, self._now, self._price)
+        from antigravity.ledger.rows import RowNumbers
+        from antigravity.ledger.spool import Spool
+
+        # A few gateways may have the same number: see Writer.store_again.
+        return Worker(
+            database,
+            self._now,
+            self._price,
+            numbers=RowNumbers.of_any_node(),
+            spool=Spool(self.path.with_suffix(".spool"), self._spool_limit),
+        )
+
+    def _open_database(self) -> Database:
+        if self._database is None:
+            from antigravity.ledger.choice import open_database
+
+            self._database = open_database(self.path, self.server)
+        return self._database
 
     def _close(self) -> None:
         self._is_closed = True

@@ -74,6 +74,10 @@ class SqliteDatabase(Database):
                 raise self._set_aside(error) from error
             raise self.unusable(error) from error
 
+    def is_conflict(self, error: Exception) -> bool:
+        """Return whether an error means that a row has the key of another one."""
+        return isinstance(error, sqlite3.IntegrityError)
+
     def begin(self, connection: Any) -> None:
         """Begin a transaction, and wait for others that write."""
         connection.execute("BEGIN IMMEDIATE")
@@ -96,6 +100,9 @@ class SqliteDatabase(Database):
         (payloads,) = connection.execute("SELECT coalesce(sum(stored), 0) FROM payloads").fetchone()
         return int((pages - free) * size - payloads)
 
+    def note_deletion(self, rows: int) -> None:
+        """Do nothing: the pages in use are known."""
+
     def reclaim(self, connection: Any) -> None:
         """Shrink the file a little, if pages are free."""
         connection.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
@@ -103,6 +110,9 @@ class SqliteDatabase(Database):
     def size(self) -> int:
         """Return the bytes of the file and of its log."""
         return sum(path.stat().st_size for path in self._files() if path.exists())
+
+    def abort(self) -> None:
+        """Do nothing: a disk answers, and locks have a time limit."""
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from operator import itemgetter
 from typing import Final, TypeVar
 
 import msgspec
@@ -88,7 +89,8 @@ VALUE_COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(Tota
 class HourSums:
     """The sums of rows by hour: by all their names together, and by each kind of name alone.
 
-    The latter are few, so that most questions are answered from few rows.
+    The latter are few, so that most questions are answered from few rows.  Rows are sorted, so
+    that gateways with one database lock them in the same order.
     """
 
     def __init__(self) -> None:
@@ -109,12 +111,21 @@ class HourSums:
     def combined(self) -> list[dict[str, object]]:
         """Return the rows of the table ``hours``."""
         columns = ("hour", *NAME_COLUMNS)
-        return [_columns(columns, key, totals) for key, totals in self._combined.items()]
+        return [
+            _columns(columns, key, totals)
+            for key, totals in sorted(self._combined.items(), key=_key)
+        ]
 
     def single(self) -> list[dict[str, object]]:
         """Return the rows of the table ``names_by_hour``."""
         columns = ("kind", "hour", "name")
-        return [_columns(columns, key, totals) for key, totals in self._single.items()]
+        return [
+            _columns(columns, key, totals) for key, totals in sorted(self._single.items(), key=_key)
+        ]
+
+
+#: Sorts by key.
+_key = itemgetter(0)
 
 
 def _totals(sums: dict[K, Totals], key: K) -> Totals:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -11,17 +12,13 @@ import msgspec
 from antigravity.interfaces.payloads import RawPayloads
 from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.database import Connection, Database
+from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.names import Names
 from antigravity.ledger.payload_text import PayloadRedactor
-from antigravity.ledger.rows import (
-    AttemptRow,
-    Pricer,
-    RequestRow,
-    RowNumbers,
-    attempt_rows,
-    request_row,
-)
+from antigravity.ledger.rows import Pricer, RequestRow, RowNumbers, attempt_rows, request_row
+from antigravity.ledger.spool import Batch
 from antigravity.ledger.sums import HOUR, HourSums
+from antigravity.logs import make_logger
 
 #: The most rows that are made at once; other threads run between them.
 _SLICE: Final = 50
@@ -35,6 +32,8 @@ class Writer:
     :param now: returns seconds since the epoch.
     :param price: returns the cost of an exchange.
     """
+
+    log = make_logger()
 
     def __init__(
         self,
@@ -63,8 +62,9 @@ class Writer:
         try:
             with self._database.errors(), self._database.reading(connection):
                 self._names = Names(self._queries.known_names(connection))
-                self._numbers.follow(self._queries.newest_row(connection) or 0)
-                self._numbers.follow(self._queries.newest_payload(connection) or 0)
+                if not self._database.remote:  # other gateways' clocks are not ours
+                    self._numbers.follow(self._queries.newest_row(connection) or 0)
+                    self._numbers.follow(self._queries.newest_payload(connection) or 0)
         except BaseException:
             connection.close()
             raise
@@ -78,36 +78,99 @@ class Writer:
         :param refusals: numbers of refused requests, by hour since the epoch and kind.
         :raises LedgerError: if nothing could be written.
         """
-        rows: list[RequestRow] = []
-        attempts: list[AttemptRow] = []
+        self.open()
+        batch = self.make(records, refusals)
+        self.store(batch)
+        return batch.rows
+
+    def make(
+        self, records: Sequence[ExchangeRecord], refusals: Mapping[tuple[int, str], int]
+    ) -> Batch:
+        """Return the rows of finished exchanges; one that has none is left out."""
+        batch = Batch(refusals=[(hour, kind, n) for (hour, kind), n in refusals.items()])
         now = int(self._now() * 1_000_000)
-        names: list[dict[str, object]] = []
+        for place, record in enumerate(records, 1):
+            number = self._numbers.next(now)
+            try:
+                row = request_row(record, number, self._price)
+                attempts = attempt_rows(record, number)
+            except Exception:  # noqa: BLE001 - the others must be written
+                self.log.failure("the request {id} is not in the ledger", id=record.id)
+                continue
+            batch.rows.append(row)
+            batch.attempts += attempts
+            if not place % _SLICE:
+                time.sleep(0)  # lets other threads run
+        return batch
+
+    def store(self, batch: Batch) -> None:
+        """Write rows in one transaction.
+
+        :raises LedgerError: if nothing could be written.
+        """
         with self.transaction() as connection:
-            for start in range(0, len(records), _SLICE):
-                made = []
-                for record in records[start : start + _SLICE]:
-                    number = self._numbers.next(now)
-                    row = request_row(record, number, self._price)
-                    names += self._names.use(row, row.started // HOUR)
-                    made.append(row)
-                    attempts += attempt_rows(record, number)
-                self._queries.insert_requests(connection, map(as_dict, made))
-                rows += made
-            self._queries.insert_attempts(connection, map(as_dict, attempts))
-            sums = HourSums()
-            for row in rows:
-                sums.add(row)
-            self._queries.add_to_hours(connection, sums.combined())
-            self._queries.add_to_names_by_hour(connection, sums.single())
-            self._queries.use_names(connection, names)
-            self._queries.add_refusals(
-                connection,
-                [
-                    {"hour": hour, "kind": kind, "requests": number}
-                    for (hour, kind), number in refusals.items()
-                ],
-            )
-        return rows
+            self._insert(connection, batch)
+
+    def store_again(self, batches: Sequence[Batch]) -> None:
+        """Write rows in one transaction, but for those that are there already.
+
+        Rows are there if a transaction succeeded whose end could not be told.  Its numbers of
+        refused requests are there, too.
+
+        :raises LedgerError: if nothing could be written.
+        """
+        with self.transaction() as connection:
+            whole = Batch()
+            for batch in batches:
+                new = self._without_stored(connection, batch)
+                if new.rows or not batch.rows:
+                    whole.rows += new.rows
+                    whole.attempts += new.attempts
+                    whole.refusals += new.refusals
+            self._insert(connection, whole)
+
+    def _insert(self, connection: Connection, batch: Batch) -> None:
+        names: list[dict[str, object]] = []
+        for row in batch.rows:
+            names += self._names.use(row, row.started // HOUR)
+        for start in range(0, len(batch.rows), _SLICE):
+            rows = batch.rows[start : start + _SLICE]
+            self._queries.insert_requests(connection, map(as_dict, rows))
+        self._queries.insert_attempts(connection, map(as_dict, batch.attempts))
+        sums = HourSums()
+        for row in batch.rows:
+            sums.add(row)
+        self._queries.add_to_hours(connection, sums.combined())
+        self._queries.add_to_names_by_hour(connection, sums.single())
+        names.sort(key=lambda each: (str(each["kind"]), str(each["name"])))
+        self._queries.use_names(connection, names)
+        self._queries.add_refusals(
+            connection,
+            [
+                {"hour": hour, "kind": kind, "requests": number}
+                for hour, kind, number in sorted(batch.refusals)
+            ],
+        )
+
+    def _without_stored(self, connection: Connection, batch: Batch) -> Batch:
+        """Return a batch without the rows that are stored; a number of another row is replaced."""
+        found = Batch(refusals=batch.refusals)
+        moved: dict[int, int] = {}
+        for row in batch.rows:
+            number = row.number
+            while (other := self._queries.id_of_row(connection, number=number)) is not None:
+                if other == row.id:
+                    break
+                number = RowNumbers.after(number)
+            else:
+                found.rows.append(msgspec.structs.replace(row, number=number))
+                moved[row.number] = number
+        found.rows.sort(key=lambda row: row.number)
+        for attempt in batch.attempts:
+            if attempt.request in moved:
+                new = moved[attempt.request]
+                found.attempts.append(msgspec.structs.replace(attempt, request=new))
+        return found
 
     def write_payloads(self, payloads: Sequence[RawPayloads], redactor: PayloadRedactor) -> int:
         """Write payloads in one transaction, and return about how many bytes they take.
@@ -133,6 +196,8 @@ class Writer:
 
         :raises LedgerError: if they could not be made.
         """
+        if self._database.remote and self._connection is not None:
+            self._reconnect(self._connection)
         with self.opened() as connection, self._database.transaction(connection):
             yield connection
 
@@ -151,6 +216,14 @@ class Writer:
         except BaseException:
             self.close()  # so that names are read again, and none is known that is not stored
             raise
+
+    def _reconnect(self, connection: Connection) -> None:
+        """Close a connection that broke since it was used last, so that another one is opened."""
+        try:
+            with self._database.errors():
+                connection.execute("SELECT 1")
+        except LedgerError:
+            self.close()
 
     def close(self) -> None:
         """Close the database; :meth:`open` opens it again."""

@@ -23,7 +23,7 @@ class AccountState(Struct, frozen=True):
 class LedgerNumbers(Struct, frozen=True):
     """The ledger: rows that wait, rows that were lost, its size in bytes, its lag in seconds.
 
-    ``is_writable`` says that nothing keeps it from writing.
+    ``is_writable`` says that nothing keeps it from writing, ``spooled`` rows wait for its server.
     """
 
     waiting: int
@@ -31,6 +31,7 @@ class LedgerNumbers(Struct, frozen=True):
     size: int
     lag: float
     is_writable: bool = True
+    spooled: int = 0
 
 
 class GatewayState(Struct, frozen=True, kw_only=True):

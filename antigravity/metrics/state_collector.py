@@ -119,6 +119,7 @@ class StateCollector(Collector):
 def _ledger(ledger: LedgerNumbers) -> Iterator[Metric]:
     for name, text, value in (
         ("waiting_rows", "Rows that are not written yet.", ledger.waiting),
+        ("spooled_rows", "Rows that wait in a file for the server of the ledger.", ledger.spooled),
         ("lost_rows", "Rows that were lost.", ledger.lost),
         ("size_bytes", "Size of the ledger.", ledger.size),
         ("lag_seconds", "Age of the oldest row that is not written yet.", ledger.lag),

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from antigravity.config.checks import BUILTIN_KINDS, BUILTIN_MODES
+from antigravity.config.credentials import find_credentials
+from antigravity.config.display import masked
 from antigravity.config.errors import ConfigurationError, Problem
 from antigravity.config.known_names import KnownNames
 from antigravity.config.secret import Secret
@@ -203,6 +205,18 @@ def test_secrets_are_masked_and_never_quoted(tmp_path: Path) -> None:
     assert set(found) == {"upstreams.x.api_key", "upstreams.x.api_keys", "upstreams.y.base_url"}
     assert "4711" not in "".join(map(str, found.values()))
     assert "veiled" not in "".join(map(str, found.values()))
+
+
+def test_address_of_ledger_is_secret(tmp_path: Path) -> None:
+    text = 'ledger.url = "postgresql://me:veiled@db/ledger?sslpassword=veiled-too"'
+    settings = read(tmp_path, text).settings
+    assert "veiled" not in repr(settings)
+    assert "veiled" not in repr(masked(settings.ledger))
+    assert masked(settings.ledger.url) == "postgresql://…"
+    assert {"veiled", "veiled-too"} <= set(find_credentials(settings))
+    found = problems(tmp_path, 'ledger.url = "mysql://me:veiled@db/ledger"')
+    assert list(found) == ["ledger.url"]
+    assert "veiled" not in str(found["ledger.url"])
 
 
 def test_unknown_kind_is_a_warning_unless_plugins_are_loaded(tmp_path: Path) -> None:

@@ -12,29 +12,12 @@ from antigravity.ledger.reader import Reader
 from antigravity.ledger.server import Server
 from antigravity.ledger.sqlite import SqliteDatabase
 from antigravity.ledger.writer import Writer
-from tests.support.postgres import PostgresServer, running_server, why_absent
 from tests.support.records import Time, price
 
 
 @pytest.fixture
 def clock() -> Time:
     return Time()
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """Return a running PostgreSQL server; where there is none, skip with the reason."""
-    if absent := why_absent():
-        pytest.skip(absent)
-    with running_server() as server:
-        yield server
-
-
-@pytest.fixture
-def postgres(postgres_server: PostgresServer) -> PostgresServer:
-    """Return a running server without a ledger."""
-    postgres_server.execute("DROP SCHEMA IF EXISTS antigravity CASCADE")
-    return postgres_server
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

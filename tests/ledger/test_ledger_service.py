@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from twisted.internet import reactor
@@ -17,9 +17,11 @@ from antigravity.ledger import service as module
 from antigravity.ledger.bounds import Bounds
 from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.queries import Span
+from antigravity.ledger.server import Server
 from antigravity.ledger.service import Ledger
 from antigravity.redaction.credentials import CREDENTIALS
 from tests.support.conditions import eventually
+from tests.support.postgres import PostgresServer
 from tests.support.records import START, make_record, price
 
 BOUNDS = Bounds(max_age=90 * 86_400, max_bytes=2**30)
@@ -27,6 +29,8 @@ BOUNDS = Bounds(max_age=90 * 86_400, max_bytes=2**30)
 
 class ServiceTests(SynchronousTestCase):
     """With a clock, and without threads."""
+
+    options: ClassVar[dict[str, Any]] = {}
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -43,6 +47,7 @@ class ServiceTests(SynchronousTestCase):
             price,
             now=lambda: START + self.clock.seconds(),
             run=self.run_later,
+            **self.options,
         )
         ledger.startService()
         self.addCleanup(lambda: ledger.running and self.successResultOf(ledger.stopService()))
@@ -238,6 +243,79 @@ class ServiceTests(SynchronousTestCase):
 
 def connect_without_waiting(connect: Any) -> Any:
     return lambda path, **options: connect(path, **{**options, "timeout": 0.0})
+
+
+class ServerTests(ServiceTests):
+    """The same with a PostgreSQL server, and what happens when it is away."""
+
+    test_stop_ends_when_nothing_can_be_written = None
+    test_record_that_cannot_be_stored_is_left_out = None
+    test_failed_write_is_tried_again_with_growing_pauses = None
+    test_damaged_file_is_replaced_and_nothing_is_lost = None
+
+    @pytest.fixture(autouse=True)
+    def use_server(self, postgres: PostgresServer) -> None:
+        self.postgres = postgres
+        self.options = {"server": Server(postgres.url()), "spool_limit": 2**20}  # type: ignore[misc]
+
+    def test_status_names_server(self) -> None:
+        self.ledger.add(make_record(1))
+        self.clock.advance(0.2)
+        self.clock.advance(0.1)
+        status = self.ledger.status()
+        self.assertEqual(status.path, f"postgresql://{self.postgres.directory}/postgres")
+        self.assertGreater(status.size, 0)
+        self.assertFalse(self.path.exists())
+
+    def test_rows_wait_while_server_is_away(self) -> None:
+        self.clock.advance(1)
+        logged: list[str] = []
+        self.patch(Ledger, "log", RecordedLog(logged))
+        self.postgres.stop()
+        self.addCleanup(self.postgres.start)
+        for number in range(20):
+            self.ledger.add(make_record(number))
+            self.clock.advance(0.2)
+        self.assertEqual((self.ledger.status().waiting, self.ledger.status().spooled), (0, 20))
+        self.assertIn("cannot be used now", self.ledger.status().problem)
+        self.failureResultOf(self.ledger.ask(lambda reader: reader.names("model")), LedgerError)
+        self.postgres.start()
+        self.clock.pump([1.0] * 40)
+        status = self.ledger.status()
+        self.assertEqual((status.spooled, status.lost, status.problem), (0, 0, ""))
+        self.assertEqual(len(self.ids()), 20)
+        self.assertEqual(len(logged), 2)
+        self.postgres.stop()
+
+    def test_rows_wait_for_next_start(self) -> None:
+        self.clock.advance(1)
+        self.postgres.stop()
+        self.ledger.add(make_record(1))
+        self.ledger.add_refusal("host")
+        self.successResultOf(self.ledger.stopService())
+        self.ledger = self.make()
+        self.clock.advance(0.1)
+        self.assertEqual(self.ledger.status().spooled, 1)
+        self.postgres.start()
+        self.clock.pump([1.0] * 5)
+        self.assertEqual(self.ledger.status().spooled, 0)
+        self.assertEqual(self.ids(), ["req_1"])
+        hour = int(START // 3600)
+        found = self.successResultOf(self.ledger.ask(lambda r: r.refusals(hour, hour + 1)))
+        self.assertEqual(found, {"host": 1})
+        self.assertEqual([each.name for each in self.path.parent.glob("*")], ["ledger.spool"])
+
+
+class RecordedLog:
+    """A log that keeps its messages."""
+
+    def __init__(self, messages: list[str]) -> None:
+        self._messages = messages
+
+    def info(self, message: str, **values: object) -> None:
+        self._messages.append(message.format(**values))
+
+    error = info
 
 
 class ThreadTests(TestCase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from antigravity.interfaces.payloads import (
 )
 from antigravity.ledger import payload_text
 from antigravity.ledger.bounds import Bounds
+from antigravity.ledger.database import Database
 from antigravity.ledger.media_marks import replace_media, replace_parts
 from antigravity.ledger.payload_queue import PayloadQueue
 from antigravity.ledger.payload_rows import (
@@ -333,9 +335,9 @@ def test_bodies_of_one_request_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
 class Store:
     """A database with payloads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, database: Database) -> None:
         self.now = START
-        self.database = SqliteDatabase(path / "ledger.db")
+        self.database = database
         self.writer = Writer(self.database, lambda: self.now, price)
         self.retention = Retention(self.database, self.writer)
         self.queries = self.database.load_queries("payloads")
@@ -346,7 +348,7 @@ class Store:
         )
 
     def ids(self) -> list[str]:
-        with self.writer.opened() as connection:
+        with self.writer.transaction() as connection:
             sql = "SELECT request FROM payloads ORDER BY number"
             return [row[0] for row in connection.execute(sql).fetchall()]
 
@@ -359,8 +361,10 @@ class Store:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
+def store(database: Database) -> Iterator[Store]:
+    store = Store(database)
+    yield store
+    store.writer.close()
 
 
 def test_old_payloads_are_deleted(store: Store) -> None:
@@ -391,10 +395,12 @@ def test_payloads_do_not_count_as_rows(store: Store) -> None:
         assert abs(store.database.used_bytes(connection) - used) < 20_000
 
 
-def test_numbers_go_on_after_restart(store: Store, tmp_path: Path) -> None:
+def test_numbers_go_on_after_restart(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "ledger.db")
+    store = Store(database)
     store.write("a", "b")
     store.writer.close()
-    again = Store(tmp_path)
+    again = Store(database)
     again.now -= 1000  # the clock has gone back
     again.write("c")
     assert again.ids() == ["a", "b", "c"]

@@ -30,7 +30,7 @@ STATE = GatewayState(
     sessions={"kept": 9, "moved": 1, "new": 2},
     tunnel="up",
     tunnel_connections=4,
-    ledger=LedgerNumbers(7, 1, 4096, 0.5),
+    ledger=LedgerNumbers(7, 1, 4096, 0.5, spooled=3),
 )
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -102,6 +102,7 @@ def test_state_is_shown() -> None:
     assert value(found, "antigravity_session_bindings_total", result="kept") == 9
     assert value(found, "antigravity_mcp_calls_total", method="tools/call", outcome="ok") == 5
     assert value(found, "antigravity_ledger_waiting_rows") == 7
+    assert value(found, "antigravity_ledger_spooled_rows") == 3
     assert value(found, "antigravity_ledger_lost_rows") == 1
     assert value(found, "antigravity_ledger_size_bytes") == 4096
     assert value(found, "antigravity_ledger_lag_seconds") == 0.5

@@ -75,7 +75,9 @@ class PostgresServer:
         return f"postgresql://ledger@/{database}?host={quote(str(self.directory), safe='')}{query}"
 
     def start(self, **settings: str) -> None:
-        """Start the server, and wait until it answers."""
+        """Start the server unless it runs, and wait until it answers."""
+        if self._process is not None and self._process.poll() is None:
+            return
         defaults = {
             "listen_addresses": "",
             "unix_socket_directories": str(self.directory),

@@ -97,3 +97,6 @@ SELECT kind, name, used FROM names;
 
 -- name: newest_row()$
 SELECT max(number) FROM requests;
+
+-- name: id_of_row(number)$
+SELECT id FROM requests WHERE number = :number;
