@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -89,13 +89,16 @@ def get_json(
     timeout: float = 10.0,
     method: str = "GET",
     body: object = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Any:
     """Return the JSON response to ``GET path`` (or another ``method``, with a ``body``).
+
+    :param headers: more headers of the request.
 
     :raises NoGatewayError: if there is no response, or not one of a gateway.
     """
     connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
-    headers = {"Accept": "application/json"}
+    headers = {"Accept": "application/json", **(headers or {})}
     content = None if body is None else json.dumps(body).encode()
     if content is not None:
         headers["Content-Type"] = "application/json"

@@ -29,6 +29,7 @@ ALLOWED = {
     "config": {"redaction", "version"},
     "lowering": {"ir"},
     "context": {"ir"},
+    "connect": {"config.atomic"},
     "signatures": {"ir", "interfaces.stores"},
     "interception": {
         "ir",

@@ -1,0 +1,370 @@
+"""Connect and disconnect clients on this machine: read, show, write, and remember for the undo."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import hashlib
+import os
+import shutil
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from antigravity.config.atomic import write_atomically, write_private
+from antigravity.connect import changes
+from antigravity.connect.changes import Change, SettingRecord
+from antigravity.connect.client import Client, ClientFile, Format, Places, Target
+from antigravity.connect.files.document import MISSING, DocumentError, find
+
+#: In the gateway's home; both are for the owner only, because previous values can be keys.
+_RECORDS: Final = "state/connections.json"
+_BACKUPS: Final = "backups/clients"
+#: How many copies of each file are kept.
+KEPT_BACKUPS: Final = 5
+#: Larger files are not the configuration of a client.
+MAX_BYTES: Final = 8 * 1024 * 1024
+
+
+class ConnectError(Exception):
+    """A client cannot be connected or disconnected; the message is for the user."""
+
+
+class ChangedMeanwhileError(ConnectError):
+    """A file is not what it was when its change was computed."""
+
+
+class FileRecord(Struct, frozen=True):
+    """A file that was changed when a client was connected.
+
+    :ivar existed: whether it was there before.
+    :ivar digest: of the bytes that were written.
+    :ivar backup: a copy of what it was, in the gateway's home.
+    """
+
+    path: str
+    format: Format
+    existed: bool
+    digest: str
+    settings: list[SettingRecord]
+    backup: str = ""
+    root: Any = None
+
+
+class Connection(Struct, frozen=True):
+    """A client that was connected.
+
+    :ivar time: seconds since the epoch.
+    """
+
+    address: str
+    time: float
+    files: list[FileRecord]
+
+
+class FileChange(Struct, frozen=True):
+    """What happens to one file.
+
+    :ivar before: its bytes, ``None`` if there is none.
+    :ivar after: its bytes, ``None`` if it is removed.
+    """
+
+    path: Path
+    before: bytes | None
+    after: bytes | None
+    change: Change
+    record: FileRecord | None = None
+
+    @property
+    def is_change(self) -> bool:
+        """Whether anything changes."""
+        return self.before != self.after
+
+
+class Plan(Struct, frozen=True):
+    """What happens when a client is connected or disconnected."""
+
+    client: Client
+    files: Sequence[FileChange]
+    address: str = ""
+
+    @property
+    def is_change(self) -> bool:
+        """Whether any file changes."""
+        return any(file.is_change for file in self.files)
+
+    @property
+    def left(self) -> list[str]:
+        """The settings that were changed since, and stay."""
+        return [name for file in self.files for name in file.change.left]
+
+    def diff(self) -> str:
+        """Return the changes as a unified diff."""
+        return "".join(line for file in self.files if file.is_change for line in _diff(file))
+
+
+class State(Struct, frozen=True):
+    """Whether a client is there, and where it points.
+
+    :ivar state: ``changed`` if somebody has changed settings of ours since.
+    :ivar address: where its configuration points, ``""`` if that is not known.
+    """
+
+    client: str
+    title: str
+    installed: bool
+    state: Literal["connected", "changed", "elsewhere", "not connected", "by hand", "unreadable"]
+    address: str = ""
+    problem: str = ""
+
+
+class Connections:
+    """The clients of this user, and which of them are connected.
+
+    :param home: the gateway's.
+    """
+
+    def __init__(self, home: Path, places: Places) -> None:
+        self._home = home
+        self._places = places
+
+    def plan_connect(self, client: Client, target: Target) -> Plan:
+        """Return what connecting a client changes.
+
+        :raises ConnectError: if a file cannot be changed.
+        """
+        assert client.files is not None
+        known = self._load().get(client.name)
+        found = {file.path: file for file in known.files} if known else {}
+        files = [
+            self._connect_file(file, found.pop(str(file.path), None))
+            for file in client.files(target, self._places)
+        ]
+        # files that are not used any more, such as after another folder was configured
+        files += [self._disconnect_file(record) for record in found.values()]
+        return Plan(client, files, target.address)
+
+    def plan_disconnect(self, client: Client) -> Plan:
+        """Return what disconnecting a client changes.
+
+        :raises ConnectError: if it was not connected, or a file cannot be changed.
+        """
+        known = self._load().get(client.name)
+        if known is None:
+            raise ConnectError(f"{client.title} was not connected by antigravity connect.")
+        return Plan(client, [self._disconnect_file(record) for record in known.files])
+
+    def apply(self, plan: Plan) -> None:
+        """Write the files of a plan, and remember it.
+
+        :raises ChangedMeanwhileError: if a file has changed since the plan was made; nothing is
+            written then.
+        :raises ConnectError: if a file cannot be written.
+        """
+        for file in plan.files:
+            if _read(file.path) != file.before:
+                raise ChangedMeanwhileError(f"{file.path} has just been changed by something else.")
+        records = [self._write(plan.client, file) for file in plan.files]
+        kept = [record for record in records if record is not None]
+        with self._changed() as connections:
+            if kept:
+                connections[plan.client.name] = Connection(plan.address, time.time(), kept)
+            else:
+                connections.pop(plan.client.name, None)
+
+    def state(self, client: Client) -> State:
+        """Return whether a client is there, and where it points."""
+        installed = self.is_installed(client)
+        if client.files is None:
+            return State(client.name, client.title, installed, "by hand")
+        known = self._load().get(client.name)
+        files = client.files(Target("http://127.0.0.1", ""), self._places)
+        try:
+            address = self._address_in(client, files[0])
+            if known is None:
+                state: Any = "elsewhere" if address else "not connected"
+                return State(client.name, client.title, installed, state, address)
+            data = {file.path: self._data(file) for file in known.files}
+        except (ConnectError, OSError) as error:
+            return State(client.name, client.title, installed, "unreadable", problem=str(error))
+        ours = all(
+            changes.is_ours(data[file.path], setting)
+            for file in known.files
+            for setting in file.settings
+        )
+        state = "connected" if ours else "changed"
+        return State(client.name, client.title, installed, state, known.address)
+
+    def is_installed(self, client: Client) -> bool:
+        """Return whether a client's program or its folder is there."""
+        search = self._places.variables.get("PATH")
+        if any(shutil.which(name, path=search) for name in client.programs):
+            return True
+        return any(folder.exists() for folder in client.folders(self._places))
+
+    # -- files --
+
+    def _connect_file(self, file: ClientFile, known: FileRecord | None) -> FileChange:
+        before = _read(file.path)
+        text = _decode(file.path, before)
+        try:
+            change = changes.connect(file, text, known.settings if known else ())
+        except DocumentError as error:
+            raise ConnectError(f"{file.path} stays as it is: {error}.") from None
+        after = (change.text or "").encode("utf-8")
+        if not change.records:  # nothing of ours is in it: an empty file is not made
+            return FileChange(file.path, before, before, change)
+        record = FileRecord(
+            str(file.path),
+            file.format,
+            known.existed if known else before is not None,
+            hashlib.sha256(after).hexdigest(),
+            list(change.records),
+            known.backup if known else "",
+            file.root,
+        )
+        return FileChange(file.path, before, after, change, record)
+
+    def _disconnect_file(self, record: FileRecord) -> FileChange:
+        path = Path(record.path)
+        before = _read(path)
+        if before is None:
+            return FileChange(path, None, None, Change(None))
+        if hashlib.sha256(before).hexdigest() == record.digest:  # nobody has touched it
+            original = self._original(record)
+            if original is not None or not record.existed:
+                return FileChange(path, before, original, Change(None))
+        text = _decode(path, before)
+        try:
+            change = changes.disconnect(
+                record.format, record.root, text, record.settings, existed=record.existed
+            )
+        except DocumentError as error:
+            raise ConnectError(f"{path} stays as it is: {error}.") from None
+        after = None if change.text is None else change.text.encode("utf-8")
+        return FileChange(path, before, after, change)
+
+    def _original(self, record: FileRecord) -> bytes | None:
+        if not record.backup:
+            return None
+        try:
+            return (self._home / record.backup).read_bytes()
+        except OSError:
+            return None
+
+    def _write(self, client: Client, file: FileChange) -> FileRecord | None:
+        record = file.record
+        try:
+            if file.is_change:
+                backup = self._back_up(client, file)
+                if record is not None and not record.backup and record.existed:
+                    record = msgspec.structs.replace(record, backup=backup)
+                if file.after is None:
+                    file.path.unlink(missing_ok=True)
+                else:
+                    _write(file.path, file.after)
+        except OSError as error:
+            why = error.strerror or "unknown"
+            raise ConnectError(f"{file.path} cannot be written: {why}.") from None
+        return record
+
+    def _back_up(self, client: Client, file: FileChange) -> str:
+        """Copy a file into the gateway's home, and return the copy's path in it."""
+        if file.before is None:
+            return ""
+        kept = self._load().get(client.name)
+        needed = {Path(each.backup).name for each in kept.files} if kept else set()
+        folder = self._home / _BACKUPS / client.name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = f"{time.time_ns()}-{file.path.name}"
+        write_atomically(folder / name, file.before)
+        copies = sorted(folder.glob(f"*-{file.path.name}"))
+        for old in copies[:-KEPT_BACKUPS]:
+            if old.name not in needed:
+                old.unlink(missing_ok=True)
+        return f"{_BACKUPS}/{client.name}/{name}"
+
+    def _data(self, file: FileRecord) -> Any:
+        text = _decode(Path(file.path), _read(Path(file.path)))
+        try:
+            return changes.open_document(file.format, text, file.root).plain()
+        except DocumentError as error:
+            raise ConnectError(f"{file.path}: {error}") from None
+
+    def _address_in(self, client: Client, file: ClientFile) -> str:
+        """Return where the configuration of a client points, ``""`` if nowhere in particular."""
+        if not client.address:
+            return ""
+        text = _decode(file.path, _read(file.path))
+        try:
+            data = changes.open_document(file.format, text, file.root).plain()
+        except DocumentError as error:
+            raise ConnectError(f"{file.path}: {error}") from None
+        found = find(data, client.address)
+        return found if found is not MISSING and isinstance(found, str) else ""
+
+    # -- what is remembered --
+
+    def _load(self) -> dict[str, Connection]:
+        try:
+            data = (self._home / _RECORDS).read_bytes()
+            return msgspec.json.decode(data, type=dict[str, Connection])
+        except FileNotFoundError:
+            return {}
+        except (OSError, msgspec.DecodeError) as error:
+            path = self._home / _RECORDS
+            raise ConnectError(
+                f"{path} cannot be read: {error}.  Without it nothing can be undone; move it away "
+                "to connect clients anew."
+            ) from None
+
+    @contextlib.contextmanager
+    def _changed(self) -> Iterator[dict[str, Connection]]:
+        connections = self._load()
+        yield connections
+        path = self._home / _RECORDS
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(path, msgspec.json.format(msgspec.json.encode(connections)))
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConnectError(f"{path} is too large to be a configuration file.")
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConnectError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _decode(path: Path, data: bytes | None) -> str:
+    try:
+        return (data or b"").decode("utf-8")
+    except UnicodeDecodeError:
+        raise ConnectError(f"{path} is not UTF-8 text.") from None
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Replace a file atomically; it keeps its mode, and stays behind a link that leads to it."""
+    target = Path(os.path.realpath(path))
+    try:
+        mode = stat.S_IMODE(target.stat().st_mode)
+    except FileNotFoundError:
+        mode = 0o600
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomically(target, data, mode=mode)
+
+
+def _diff(file: FileChange) -> Iterator[str]:
+    before = (file.before or b"").decode("utf-8", "replace").splitlines(keepends=True)
+    after = (file.after or b"").decode("utf-8", "replace").splitlines(keepends=True)
+    old = "/dev/null" if file.before is None else str(file.path)
+    new = "/dev/null" if file.after is None else str(file.path)
+    for line in difflib.unified_diff(before, after, old, new, n=2):
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

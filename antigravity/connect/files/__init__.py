@@ -1,0 +1,1 @@
+"""Editors of configuration files that keep comments, order and spelling."""

@@ -1,0 +1,377 @@
+"""Clients are connected and disconnected without touching what is not ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from antigravity.connect.client import Client, Places, ServedModel, Target
+from antigravity.connect.clients import CLIENTS, find_client, hints
+from antigravity.connect.connections import (
+    KEPT_BACKUPS,
+    ChangedMeanwhileError,
+    ConnectError,
+    Connections,
+)
+
+MODELS = (
+    ServedModel("gpt-5.1", 400_000, 128_000),
+    ServedModel("claude-sonnet-5", 1_000_000, 64_000),
+)
+TARGET = Target("http://127.0.0.1:8045", "sk-local", models=MODELS)
+WITH_FILES = [client for client in CLIENTS.values() if client.files is not None]
+
+#: What somebody has in the files of each client, by the end of their paths.
+OWN = Path(__file__).parent / "own"
+SETTINGS = {
+    path.relative_to(OWN).as_posix(): path.read_text("utf-8")
+    for path in OWN.rglob("*")
+    if path.is_file()
+}
+
+
+def own_settings(path: Path) -> str:
+    """Return what somebody has in a file of a client."""
+    return next((text for end, text in SETTINGS.items() if str(path).endswith(end)), "")
+
+
+class Machine:
+    """A user's folder, and the gateway's home."""
+
+    def __init__(self, folder: Path) -> None:
+        self.user = folder / "me"
+        self.user.mkdir()
+        self.home = folder / "home"
+        self.home.mkdir()
+        self.places = Places(self.user, {"PATH": ""}, "linux")
+        self.connections = Connections(self.home, self.places)
+
+    def paths(self, client: Client) -> list[Path]:
+        assert client.files is not None
+        return [file.path for file in client.files(TARGET, self.places)]
+
+    def fill(self, client: Client) -> dict[Path, bytes]:
+        """Write somebody's own settings, and return them."""
+        for path in self.paths(client):
+            if text := own_settings(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+        return self.read(client)
+
+    def read(self, client: Client) -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in self.paths(client) if path.exists()}
+
+    def connect(self, client: Client, target: Target = TARGET) -> str:
+        plan = self.connections.plan_connect(client, target)
+        self.connections.apply(plan)
+        return plan.diff()
+
+    def disconnect(self, client: Client) -> list[str]:
+        plan = self.connections.plan_disconnect(client)
+        self.connections.apply(plan)
+        return plan.left
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def by_name(client: Client) -> str:
+    return client.name
+
+
+CLAUDE, CODEX = CLIENTS["claude-code"], CLIENTS["codex"]
+
+
+@pytest.mark.parametrize("client", WITH_FILES, ids=by_name)
+def test_disconnected_client_has_its_files_back(machine: Machine, client: Client) -> None:
+    before = machine.fill(client)
+    diff = machine.connect(client)
+    assert "8045" in diff
+    assert machine.read(client) != before
+    assert machine.connections.state(client).state == "connected"
+    assert machine.disconnect(client) == []
+    assert machine.read(client) == before
+    with pytest.raises(ConnectError, match="was not connected"):
+        machine.disconnect(client)
+
+
+@pytest.mark.parametrize("client", WITH_FILES, ids=by_name)
+def test_client_without_files_gets_them_and_loses_them(machine: Machine, client: Client) -> None:
+    machine.connect(client)
+    made = machine.read(client)
+    assert made
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in made)
+    assert any(b"8045" in content for content in made.values())
+    machine.disconnect(client)
+    assert machine.read(client) == {}
+
+
+@pytest.mark.parametrize("client", WITH_FILES, ids=by_name)
+def test_connecting_twice_changes_nothing(machine: Machine, client: Client) -> None:
+    before = machine.fill(client)
+    machine.connect(client)
+    once = machine.read(client)
+    assert not machine.connections.plan_connect(client, TARGET).is_change
+    machine.connect(client)
+    assert machine.read(client) == once
+    machine.disconnect(client)
+    assert machine.read(client) == before
+
+
+@pytest.mark.parametrize("client", WITH_FILES, ids=by_name)
+def test_other_address_replaces_the_first_one(machine: Machine, client: Client) -> None:
+    before = machine.fill(client)
+    machine.connect(client)
+    other = Target("http://127.0.0.1:9999", "sk-other", models=MODELS[:1])
+    machine.connect(client, other)
+    text = b"".join(machine.read(client).values())
+    assert b"9999" in text
+    assert b"8045" not in text
+    assert b"sk-local" not in text
+    machine.disconnect(client)
+    assert machine.read(client) == before
+
+
+def spoil(path: Path) -> None:
+    """Change something in a file, as its client does."""
+    text = path.read_text()
+    if path.suffix == ".toml":
+        path.write_text(text + '\n[projects."/new"]\ntrust_level = "trusted"\n')
+    elif path.suffix in (".yaml", ".yml"):
+        more = "- model_id: new\n" if text.lstrip().startswith("-") else "new: true\n"
+        path.write_text(text + more)
+    elif path.name == ".env":
+        path.write_text(text + "NEW=1\n")
+    else:
+        data = json.loads(strip_comments(text))
+        if isinstance(data, list):
+            data.append({"name": "new"})
+        else:
+            data["new"] = True
+        path.write_text(json.dumps(data))  # in another style, as many clients do
+
+
+def strip_comments(text: str) -> str:
+    from antigravity.connect.files.jsonc_scanner import scan
+
+    return json.dumps(scan(text).plain())
+
+
+@pytest.mark.parametrize("client", WITH_FILES, ids=by_name)
+def test_changes_made_since_stay(machine: Machine, client: Client) -> None:
+    machine.fill(client)
+    machine.connect(client)
+    for path in machine.read(client):
+        spoil(path)
+    assert machine.disconnect(client) == []
+    for path, content in machine.read(client).items():
+        text = content.decode()
+        assert "new" in text.lower(), path
+        assert "8045" not in text, path
+        assert "sk-local" not in text, path
+        assert "antigravity" not in text, path
+        own = own_settings(path)
+        for word in ("gopls", "Mine", "azure", "EDITOR", "docs-mcp", "sonnet", "oauth-personal"):
+            assert (word in own) <= (word in text), (path, word)
+
+
+def test_value_that_was_changed_since_stays(machine: Machine) -> None:
+    machine.fill(CLAUDE)
+    machine.connect(CLAUDE)
+    (path,) = machine.paths(CLAUDE)
+    text = path.read_text().replace("http://127.0.0.1:8045", "https://third.example")
+    path.write_text(text)
+    assert machine.connections.state(CLAUDE).state == "changed"
+    assert machine.disconnect(CLAUDE) == ["env.ANTHROPIC_BASE_URL"]
+    assert "https://third.example" in path.read_text()
+    assert "sk-local" not in path.read_text()
+    assert machine.connections.state(CLAUDE).state == "elsewhere"
+
+
+def test_value_that_was_there_before_is_restored(machine: Machine) -> None:
+    machine.fill(CODEX)
+    machine.connect(CODEX)
+    (path,) = machine.paths(CODEX)
+    assert tomllib.loads(path.read_text())["model_provider"] == "antigravity"
+    spoil(path)
+    machine.disconnect(CODEX)
+    data = tomllib.loads(path.read_text())
+    assert data["model_provider"] == "azure"
+    assert list(data["model_providers"]) == ["azure"]
+
+
+def test_value_that_somebody_has_set_already_stays(machine: Machine) -> None:
+    (path,) = machine.paths(CLAUDE)
+    path.parent.mkdir()
+    path.write_text('{"env": {"ANTHROPIC_BASE_URL": "http://127.0.0.1:8045"}}')
+    machine.connect(CLAUDE)
+    machine.disconnect(CLAUDE)
+    assert "8045" in path.read_text()
+
+
+def test_sign_in_is_replaced_only_where_there_is_one(machine: Machine) -> None:
+    client = CLIENTS["gemini-cli"]
+    machine.connect(client)
+    assert len(machine.read(client)) == 1, "no settings.json is needed"
+    machine.disconnect(client)
+    machine.fill(client)
+    machine.connect(client)
+    settings = json.loads(machine.paths(client)[1].read_text())
+    assert settings["security"]["auth"]["selectedType"] == "gemini-api-key"
+
+
+def test_named_model_becomes_the_default(machine: Machine) -> None:
+    target = Target("http://127.0.0.1:8045", "k", models=MODELS, selects_model=True)
+    machine.connect(CLAUDE, target)
+    machine.connect(CODEX, target)
+    (path,) = machine.paths(CLAUDE)
+    env = json.loads(path.read_text())["env"]
+    assert env["ANTHROPIC_DEFAULT_HAIKU_MODEL"] == env["ANTHROPIC_MODEL"] == "gpt-5.1"
+    (path,) = machine.paths(CODEX)
+    assert tomllib.loads(path.read_text())["model"] == "gpt-5.1"
+
+
+def test_file_that_changes_while_somebody_is_asked_is_not_written(machine: Machine) -> None:
+    before = machine.fill(CLAUDE)
+    plan = machine.connections.plan_connect(CLAUDE, TARGET)
+    (path,) = machine.paths(CLAUDE)
+    spoil(path)
+    spoiled = path.read_bytes()
+    with pytest.raises(ChangedMeanwhileError):
+        machine.connections.apply(plan)
+    assert path.read_bytes() == spoiled != before[path]
+    assert machine.connections.state(CLAUDE).state == "elsewhere"
+
+
+def test_link_and_mode_of_file_stay(machine: Machine) -> None:
+    (path,) = machine.paths(CLAUDE)
+    real = machine.user / "dotfiles.json"
+    real.write_text("{}")
+    real.chmod(0o640)
+    path.parent.mkdir()
+    path.symlink_to(real)
+    machine.connect(CLAUDE)
+    assert path.is_symlink()
+    assert "8045" in real.read_text()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+    machine.disconnect(CLAUDE)
+    assert path.is_symlink()
+    assert real.read_text() == "{}"
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b'{"env": 3}', b"[]"])
+def test_file_that_cannot_be_changed_stays(machine: Machine, content: bytes) -> None:
+    (path,) = machine.paths(CLAUDE)
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(ConnectError, match=str(path)):
+        machine.connect(CLAUDE)
+    assert path.read_bytes() == content
+
+
+def test_unreadable_file_is_a_state(machine: Machine) -> None:
+    (path,) = machine.paths(CLAUDE)
+    path.parent.mkdir()
+    path.write_text("{")
+    state = machine.connections.state(CLAUDE)
+    assert (state.state, state.installed) == ("unreadable", True)
+    assert str(path) in state.problem
+
+
+def test_removed_file_is_no_problem(machine: Machine) -> None:
+    machine.fill(CLAUDE)
+    machine.connect(CLAUDE)
+    (path,) = machine.paths(CLAUDE)
+    path.unlink()
+    assert machine.disconnect(CLAUDE) == []
+    assert not path.exists()
+
+
+def test_backups_are_private_and_bounded(machine: Machine) -> None:
+    before = machine.fill(CLAUDE)
+    for number in range(KEPT_BACKUPS + 4):
+        machine.connect(CLAUDE, Target(f"http://127.0.0.1:{number + 1}", "k"))
+    folder = machine.home / "backups" / "clients" / "claude-code"
+    copies = list(folder.iterdir())
+    assert len(copies) <= KEPT_BACKUPS + 1, "the first one is needed to undo"
+    assert all(stat.S_IMODE(copy.stat().st_mode) == 0o600 for copy in copies)
+    machine.disconnect(CLAUDE)
+    assert machine.read(CLAUDE) == before
+
+
+def test_record_is_private_and_holds_no_key(machine: Machine) -> None:
+    machine.connect(CLAUDE, Target("http://127.0.0.1:8045", "sk-very-secret", demands_key=True))
+    (record,) = machine.home.rglob("connections.json")
+    assert stat.S_IMODE(record.stat().st_mode) == 0o600
+    assert "sk-very-secret" not in record.read_text()
+
+
+def test_damaged_record_is_an_error(machine: Machine) -> None:
+    machine.connect(CLAUDE)
+    (record,) = machine.home.rglob("connections.json")
+    record.write_text("{")
+    with pytest.raises(ConnectError, match=r"connections\.json"):
+        machine.connections.plan_connect(CLAUDE, TARGET)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user without rights")
+def test_folder_that_cannot_be_written_is_an_error(machine: Machine) -> None:
+    machine.fill(CLAUDE)
+    (path,) = machine.paths(CLAUDE)
+    path.parent.chmod(0o500)
+    try:
+        with pytest.raises(ConnectError, match="cannot be written"):
+            machine.connect(CLAUDE)
+    finally:
+        path.parent.chmod(0o700)
+
+
+def test_folders_named_by_variables_are_used(tmp_path: Path) -> None:
+    variables = {"CODEX_HOME": str(tmp_path / "c"), "XDG_CONFIG_HOME": str(tmp_path / "x")}
+    places = Places(tmp_path, variables, "linux")
+    found = {
+        name: CLIENTS[name].files(TARGET, places)[0].path  # type: ignore[misc]
+        for name in ("codex", "opencode", "zed")
+    }
+    assert found["codex"] == tmp_path / "c" / "config.toml"
+    assert found["opencode"] == tmp_path / "x" / "opencode" / "opencode.json"
+    assert found["zed"] == tmp_path / "x" / "zed" / "settings.json"
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32", "linux"])
+def test_every_platform_has_its_folders(tmp_path: Path, platform: str) -> None:
+    places = Places(tmp_path, {"APPDATA": str(tmp_path / "roaming")}, platform)
+    for client in WITH_FILES:
+        assert client.files is not None
+        for file in client.files(TARGET, places):
+            assert tmp_path in file.path.parents
+    vscode: Any = CLIENTS["vscode"].files
+    expected = {"darwin": "Library", "win32": "roaming", "linux": ".config"}[platform]
+    assert expected in str(vscode(TARGET, places)[0].path)
+
+
+def test_clients_are_found_by_name_and_program() -> None:
+    assert find_client("claude") is find_client("claude-code") is CLAUDE
+    assert find_client("nonsense") is None
+
+
+def test_hints_show_no_key_that_is_demanded() -> None:
+    target = Target("http://127.0.0.1:8045", "sk-very-secret", demands_key=True, models=MODELS)
+    for client in CLIENTS.values():
+        text = "\n".join(hints(client, target))
+        assert "sk-very-secret" not in text
+        assert "{" not in text
+    assert "gpt-5.1" in "\n".join(hints(CLIENTS["cline"], target))
+
+
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=by_name)
+def test_client_can_be_connected_in_some_way(client: Client) -> None:
+    assert client.files or client.start or hints(client, TARGET)
