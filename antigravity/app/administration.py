@@ -12,12 +12,14 @@ from zope.interface import implementer
 from antigravity.accounts.lookup import find_account
 from antigravity.app.access import Access
 from antigravity.app.account_control import AccountControl, AccountsOwner
+from antigravity.app.build import new_id
 from antigravity.app.configuration_status import ConfigurationStatus
 from antigravity.app.explanation import check_protocol, explain
 from antigravity.app.home_ledger import HomeLedger
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.metrics import GatewayMetrics
 from antigravity.app.model_administration import ModelAdministration
+from antigravity.app.replay import replay
 from antigravity.app.system_control import Installation, SystemControl
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import (
@@ -27,6 +29,7 @@ from antigravity.interfaces.administration import (
     IAdministration,
     ModelDescription,
     ModelDescriptions,
+    ReplayedRequest,
     RunningRequest,
     RunningRequests,
     UnlockedAccount,
@@ -134,6 +137,14 @@ class Administration:
                 code="request_not_running",
             )
         return CancelledRequest(request_id)
+
+    def replay(self, request_id: str, model: str) -> Deferred[ReplayedRequest]:
+        """Return a Deferred that fires with the response to a request that is sent again."""
+        servers = self._control.runtime.registry.all_servers
+        ledger = self._control.ledger
+        return Deferred.fromCoroutine(
+            replay(self._exchange, servers, ledger, request_id, model, new_id)
+        )
 
     def explain(self, model: str, protocol: str) -> Deferred[Explanation]:
         """Return a Deferred that fires with how a model would be routed, and why."""

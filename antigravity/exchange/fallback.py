@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from antigravity.exchange.attempts.retry import is_model_unavailable
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.plan import FallbackOn, Plan, translated
+from antigravity.exchange.response_headers import REPLAY
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import GatewayError
@@ -89,6 +90,7 @@ async def _fallbacks(context: RequestContext, requested: RoutingDecision) -> lis
             log.warn("no upstream serves {name}, a fallback model", name=name)
         elif set(decision.by_upstream_model) not in seen:
             seen.append(set(decision.by_upstream_model))
-            is_reduced = context.recorder.record.intercepted is not None
+            label = context.recorder.record.intercepted
+            is_reduced = label is not None and not label.startswith(REPLAY)
             found.append(translated(decision) if is_reduced else decision)
     return found

@@ -30,6 +30,8 @@ BACKGROUND_HEADER: Final = "X-Background-Task"
 #: What a record says of an intercepted request, before a colon.
 WARMUP: Final = "warmup"
 BACKGROUND: Final = "background"
+#: What it says of a request that the operator has sent again.
+REPLAY: Final = "replay"
 #: What it says of a request without output that only prepared the next one.
 PREWARM: Final = f"{WARMUP}:prewarm"
 _REQUEST_ID_LIMIT: Final = 200

@@ -93,6 +93,10 @@ class Exchange:
         """End a running request; see :class:`IExchange`."""
         return self._services.running.interrupt(request_id, error)
 
+    def replay(self, protocol: IServerProtocol, call: Call, label: str) -> Deferred[Reply]:
+        """Serve the call of an earlier request again; see :class:`IExchange`."""
+        return self._serve(protocol, call, label)
+
     def compute(self, size: int, function: Callable[[], Any]) -> Deferred[Any]:
         """Call a function in a thread; see :class:`IExchange`."""
         return self._services.background.run(size, function)

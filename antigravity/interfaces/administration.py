@@ -168,6 +168,25 @@ class CancelledRequest(Struct, frozen=True):
     cancelled: str
 
 
+class ReplayRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The model that the request goes to, in place of the one that it named."""
+
+    model: str = ""
+
+
+class ReplayedRequest(Struct, frozen=True):
+    """The response to a request that was sent again, which has a record of its own.
+
+    ``cut`` counts the bytes that are missing at the end of ``body``.
+    """
+
+    id: str
+    status: int
+    content_type: str
+    body: str
+    cut: int = 0
+
+
 class IAdministration(Interface):
     """Shows and changes the state of a gateway.  No result has a secret."""
 
@@ -189,6 +208,14 @@ class IAdministration(Interface):
         """Cancel a running request: its client gets an error, its upstream is cancelled.
 
         :raises NotFoundError: if no such request is running.
+        """
+
+    def replay(request_id: str, model: str) -> Deferred[ReplayedRequest]:
+        """Return a Deferred that fires with the response to a request that is sent again.
+
+        ``model`` replaces the one that it named, unless it is empty.  It fails with a
+        ``NotFoundError`` if the request is not kept, and with a ``ConflictError`` that says why it
+        cannot be sent again.
         """
 
     def explain(model: str, protocol: str) -> Deferred[Explanation]:

@@ -66,6 +66,12 @@ class IExchange(Interface):
         in the protocol's format.  Cancelling it cancels all upstream requests.
         """
 
+    def replay(protocol: IServerProtocol, call: Call, label: str) -> Deferred[Reply]:
+        """Serve the call of an earlier request again, as :meth:`handle` does.
+
+        Its record says ``label``, and its payloads are kept if any are.
+        """
+
     def compute(size: int, function: Callable[[], Any]) -> Deferred[Any]:
         """Return a Deferred that fires with the result of a pure function, called in a thread.
 

@@ -87,8 +87,9 @@ class ExchangeRecord(Struct):
     ``first_byte`` and ``duration`` are in seconds since the start.  ``intercepted`` is
     ``warmup:FILTER`` for a request that was answered without a model, ``background:KIND`` for one
     that was sent to the model for background tasks, and ``context:summary`` for a request that
-    the gateway made itself.  ``compressed`` says how a conversation was shortened, such as
-    ``l1; tokens=180000->120000``.  ``warnings`` lists what translation dropped or replaced.
+    the gateway made itself, and ``replay:ID`` for one that the operator has sent again.
+    ``compressed`` says how a conversation was shortened, such as ``l1; tokens=180000->120000``.
+    ``warnings`` lists what translation dropped or replaced.
     ``times`` says where the time went.  ``session``, ``agent`` and ``parent_agent`` are the ids
     that Claude Code gives its session and the agents in it; each agent that it starts has a new
     one.  ``client`` is the user agent that the client sent.  ``trace`` is set while traces are on.

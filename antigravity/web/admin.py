@@ -16,6 +16,8 @@ from antigravity.interfaces.administration import (
     IAdministration,
     ModelDescriptions,
     ModelQuestion,
+    ReplayedRequest,
+    ReplayRequest,
     RunningRequests,
     UnlockedAccount,
     WarmupReport,
@@ -116,6 +118,23 @@ class AdminRequests:
             response=CancelledRequest,
             errors=(NotFoundError,),
             handler=lambda request_id: self._administration.cancel(request_id),
+        )
+        yield AdminRoute(
+            method="POST",
+            path="/admin/requests/<request_id>/replay",
+            summary="Send a stored request again, to the same or another model.",
+            details=(
+                "It goes the same way as that of a client, under the name `operator`, and has a "
+                "record that says `replay` and the id of the first one.  409 says why a request "
+                "cannot be sent again, such as one that is not stored as a whole."
+            ),
+            names={"request_id": "id of a finished request whose payloads are stored"},
+            body=ReplayRequest,
+            body_optional=True,
+            example={"model": "claude-sonnet-5"},
+            response=ReplayedRequest,
+            errors=(NotFoundError, ConflictError),
+            handler=lambda request_id, body: self._administration.replay(request_id, body.model),
         )
         yield AdminRoute(
             method="GET",

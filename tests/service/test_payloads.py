@@ -214,3 +214,94 @@ class PayloadTests(PayloadCase):
         response = await treq.get(f"{self.address}/admin/export", persistent=False)
         await response.content()
         self.assertEqual(response.code, 401)
+
+
+class ReplayTests(PayloadCase):
+    async def asked(self, **fields: Any) -> str:
+        await self.begin()
+        response = await self.post("what is this?", **fields)
+        await response.content()
+        return str((await self.newest())["id"])
+
+    async def again(self, request_id: str, body: Any = None) -> Any:
+        return await self.answer(
+            f"requests/{request_id}/replay",
+            method="POST",
+            data=b"" if body is None else json.dumps(body).encode(),
+        )
+
+    async def test_request_is_sent_again(self) -> None:
+        first = await self.asked()
+        done = await self.again(first)
+        self.assertEqual((done["status"], done["cut"]), (200, 0))
+        self.assertEqual(json.loads(done["body"])["object"], "chat.completion")
+        newest = await self.newest()
+        self.assertEqual(newest["id"], done["id"])
+        self.assertEqual(newest["client_key"], "operator")
+        self.assertEqual(newest["intercepted"], f"replay:{first}")
+        asked = (await self.payloads())[0]
+        self.assertIn("what is this?", asked["body"])
+
+    async def test_streams_are_sent_again_to_another_model(self) -> None:
+        first = await self.asked(stream=True)
+        done = await self.again(first, {"model": "gemini-2.5-pro"})
+        self.assertEqual(done["content_type"], "text/event-stream")
+        self.assertIn("data: [DONE]", done["body"])
+        newest = await self.newest()
+        self.assertEqual((newest["model"], newest["stream"]), ("gemini-2.5-pro", True))
+
+    async def test_replay_is_kept_although_only_errors_are(self) -> None:
+        first = await self.asked()
+        self.settings = replace(self.settings, ledger=LedgerSettings(payloads="errors"))
+        assert self.gateway is not None
+        await self.gateway.reload()
+        await self.again(first)
+        self.assertEqual(len(await self.payloads()), 4)
+
+    async def test_models_in_paths_are_replaced(self) -> None:
+        await self.begin()
+        response = await treq.post(
+            f"{self.address}/v1beta/models/{MODEL}:generateContent?key={CLIENT}",
+            json={"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
+            persistent=False,
+        )
+        self.assertEqual(response.code, 200, await response.content())
+        first = (await self.newest())["id"]
+        done = await self.again(first, {"model": "gemini-2.5-pro"})
+        self.assertEqual(done["status"], 200, done)
+        self.assertEqual((await self.newest())["model"], "gemini-2.5-pro")
+
+    async def refused(self, request_id: str) -> tuple[int, str]:
+        response, content = await self.admin(
+            f"requests/{request_id}/replay", method="POST", data=b"{}"
+        )
+        return response.code, json.loads(content)["error"]["message"]
+
+    async def test_what_cannot_be_sent_again_says_why(self) -> None:
+        await self.begin()
+        url = "data:image/png;base64," + "iVBORw0KGgo" + "A" * 2001
+        parts = [{"type": "image_url", "image_url": {"url": url}}]
+        body = {"model": MODEL, "messages": [{"role": "user", "content": parts}]}
+        response = await treq.post(
+            f"{self.address}/v1/chat/completions",
+            json=body,
+            headers={"Authorization": f"Bearer {CLIENT}"},
+            persistent=False,
+        )
+        await response.content()
+        status, message = await self.refused((await self.newest())["id"])
+        self.assertEqual(status, 409)
+        self.assertIn("files", message)
+        response = await self.post("x" * 3_000_000)
+        await response.content()
+        status, message = await self.refused((await self.newest())["id"])
+        self.assertEqual(status, 409)
+        self.assertIn("missing", message)
+        self.assertEqual((await self.refused("none"))[0], 404)
+
+    async def test_requests_that_are_not_kept_cannot_be_sent_again(self) -> None:
+        await self.begin("errors")
+        await self.ask()
+        status, message = await self.refused((await self.newest())["id"])
+        self.assertEqual(status, 404)
+        self.assertIn("no payloads", message)
