@@ -6,13 +6,14 @@ A plugin is a module or object with functions of these names, marked with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from pluggy import HookimplMarker, HookspecMarker
 
 if TYPE_CHECKING:
     from antigravity.interfaces.accounts import AccountChange
+    from antigravity.interfaces.ledger import RequestSummary
     from antigravity.ir.record import ExchangeRecord
 
 #: The entry-point group, and the project name that hooks are marked with.
@@ -81,6 +82,23 @@ def register_mcp_catalogs(register: Callable[[object], None], settings: Mapping[
 
 
 @hookspec
+def register_admin_routes(register: Callable[[object], None], settings: Mapping[str, Any]) -> None:
+    """Register requests of the admin API: AdminRoute objects."""
+
+
+@hookspec
+def register_dashboard_pages(
+    register: Callable[[object], None], settings: Mapping[str, Any]
+) -> None:
+    """Register pages of the dashboard: DashboardPage objects."""
+
+
+@hookspec
+def register_commands(register: Callable[[object], None], settings: Mapping[str, Any]) -> None:
+    """Register commands of ``antigravity``: commands or groups of click."""
+
+
+@hookspec
 def exchange_started(record: ExchangeRecord) -> object:
     """Watch a request that was accepted and is about to be served."""
 
@@ -88,6 +106,11 @@ def exchange_started(record: ExchangeRecord) -> object:
 @hookspec
 def exchange_finished(record: ExchangeRecord) -> object:
     """Watch a request that was served, has failed, or whose client has disconnected."""
+
+
+@hookspec
+def requests_recorded(requests: Sequence[RequestSummary]) -> object:
+    """Watch requests that the ledger has stored, in batches."""
 
 
 @hookspec

@@ -18,34 +18,10 @@ from typing import Any, Final
 import pluggy
 from msgspec import Struct
 from txaio import tx as txaio
-from zope.interface import Interface
-from zope.interface.exceptions import Invalid
-from zope.interface.verify import verifyObject
 
 from antigravity import hookspecs
-from antigravity.config.known_names import KnownNames
-from antigravity.interfaces.embeddings import (
-    IEmbeddingClient,
-    IEmbeddingKind,
-    IEmbeddingServer,
-)
-from antigravity.interfaces.interception import IBackgroundDetector, IWarmupFilter
-from antigravity.interfaces.lazy_protocol import LazyProtocol
-from antigravity.interfaces.mcp import (
-    IMcpCatalog,
-    IMcpPrompt,
-    IMcpResource,
-    IMcpResourceTemplate,
-    IMcpTaskTool,
-    IMcpTool,
-)
-from antigravity.interfaces.protocols import IClientProtocol, IServerProtocol
-from antigravity.interfaces.selection import ISelectionPolicy
-from antigravity.interfaces.upstreams import IUpstreamKind
 from antigravity.logs import make_logger
-from antigravity.mcp.catalog import Catalog
-from antigravity.mcp.checks import check_tool
-from antigravity.mcp.protocol.uri_templates import check_template
+from antigravity.plugin_registry import Registry
 
 #: The built-in plugins, in the order in which they register.
 DEFAULT_PLUGINS: Final = {
@@ -86,133 +62,6 @@ class PluginInfo(Struct, frozen=True):
     registered: Mapping[str, tuple[str, ...]]
 
 
-class Store(dict[str, Any]):
-    """The registered objects of one interface, by name.
-
-    ``key`` is the attribute that has the name.
-    """
-
-    def __init__(self, interface: type[Interface], key: str = "name") -> None:
-        super().__init__()
-        self.interface = interface
-        self._key = key
-
-    def add(self, candidate: Any) -> str:
-        """Store an object and return its name.
-
-        :raises ValueError: if it does not provide the interface, or its name is taken.
-        """
-        _verify(self.interface, candidate)
-        name = getattr(candidate, self._key)
-        if not isinstance(name, str) or not name:
-            raise ValueError(f"{name!r} is not a valid name")
-        if name in self:
-            raise ValueError(f"the name {name!r} is taken")
-        self[name] = candidate
-        return name
-
-
-class Registry:
-    """Everything that plugins have registered.
-
-    :ivar hooks: for each hook that registers something, the function that checks and stores one
-        object and returns its name.
-    """
-
-    def __init__(self) -> None:
-        self.servers = Store(IServerProtocol)
-        self.clients = Store(IClientProtocol)
-        self.embedding_servers = Store(IEmbeddingServer)
-        self.embedding_clients = Store(IEmbeddingClient)
-        self.upstream_kinds = Store(IUpstreamKind, "kind")
-        self.routes: list[tuple[str, str, Callable[[Any], Any]]] = []
-        self.warmup_filters = Store(IWarmupFilter)
-        self.background_detectors = Store(IBackgroundDetector)
-        self.selection_policies = Store(ISelectionPolicy)
-        self.mcp = Catalog()
-        self.mcp_catalogs: list[Any] = []
-        self.hooks: Mapping[str, Callable[..., str]] = {
-            "register_protocols": self._add_protocol,
-            "register_upstreams": self.upstream_kinds.add,
-            "register_routes": self._add_route,
-            "register_warmup_filters": self.warmup_filters.add,
-            "register_background_detectors": self.background_detectors.add,
-            "register_selection_policies": self.selection_policies.add,
-            "register_mcp_tools": self._add_mcp_tool,
-            "register_mcp_prompts": self._add_mcp_prompt,
-            "register_mcp_resources": self._add_mcp_resource,
-            "register_mcp_catalogs": self._add_mcp_catalog,
-        }
-
-    @property
-    def embedding_kinds(self) -> tuple[str, ...]:
-        """The names of the kinds of upstream that serve embeddings."""
-        kinds = self.upstream_kinds.items()
-        return tuple(name for name, kind in kinds if IEmbeddingKind.providedBy(kind))
-
-    @property
-    def all_servers(self) -> list[Any]:
-        """The server protocols for embeddings and for generation, each once."""
-        servers = list(self.servers.values())
-        return [p for p in self.embedding_servers.values() if p not in servers] + servers
-
-    @property
-    def known_names(self) -> KnownNames:
-        """The registered names that a configuration may use."""
-        return KnownNames(tuple(self.upstream_kinds), tuple(self.selection_policies))
-
-    def _add_protocol(self, candidate: Any) -> str:
-        stores = (self.servers, self.clients, self.embedding_servers, self.embedding_clients)
-        provided = [store for store in stores if store.interface.providedBy(candidate)]
-        if not provided:
-            raise ValueError(
-                f"{candidate!r} provides none of IServerProtocol, IClientProtocol, "
-                "IEmbeddingServer and IEmbeddingClient"
-            )
-        names = [store.add(candidate) for store in provided]
-        return names[0]
-
-    def _add_route(self, method: str, path: str, handler: Callable[[Any], Any]) -> str:
-        if not path.startswith("/"):
-            raise ValueError(f"the path {path!r} does not begin with a slash")
-        route = (method.upper(), path)
-        if any(known[:2] == route for known in self.routes):
-            raise ValueError(f"the route {route[0]} {path} is taken")
-        self.routes.append((*route, handler))
-        return f"{route[0]} {path}"
-
-    def _add_mcp_tool(self, candidate: Any) -> str:
-        _verify(IMcpTaskTool if IMcpTaskTool.providedBy(candidate) else IMcpTool, candidate)
-        check_tool(candidate)
-        return self.mcp.add_tool(candidate)
-
-    def _add_mcp_prompt(self, candidate: Any) -> str:
-        _verify(IMcpPrompt, candidate)
-        return self.mcp.add_prompt(candidate)
-
-    def _add_mcp_resource(self, candidate: Any) -> str:
-        if IMcpResourceTemplate.providedBy(candidate):
-            _verify(IMcpResourceTemplate, candidate)
-            check_template(candidate.uri_template)
-            return self.mcp.add_template(candidate)
-        _verify(IMcpResource, candidate)
-        return self.mcp.add_resource(candidate)
-
-    def _add_mcp_catalog(self, candidate: Any) -> str:
-        _verify(IMcpCatalog, candidate)
-        self.mcp_catalogs.append(candidate)
-        return str(candidate.namespace)
-
-
-def _verify(interface: type[Interface], candidate: object) -> None:
-    if isinstance(candidate, LazyProtocol):
-        return  # a built-in one; to verify it would import it
-    try:
-        verifyObject(interface, candidate)
-    except Invalid as error:
-        raise ValueError(" ".join(str(error).split())) from error
-
-
 class PluginHost:
     """The plugins of one configuration.
 
@@ -236,8 +85,17 @@ class PluginHost:
         """The names of the plugins that the configuration switches off."""
         return frozenset(self._settings.get("blocked", ()))
 
-    def load(self, *, extra: Iterable[tuple[str, object]] = (), installed: bool = True) -> None:
-        """Load the built-in, the ``installed`` and the ``extra`` plugins, and call their hooks."""
+    def load(
+        self,
+        *,
+        extra: Iterable[tuple[str, object]] = (),
+        installed: bool = True,
+        hooks: Iterable[str] | None = None,
+    ) -> None:
+        """Load the built-in, the ``installed`` and the ``extra`` plugins, and call their hooks.
+
+        :param hooks: the only hooks to call.
+        """
         for name, module in DEFAULT_PLUGINS.items():
             self._builtin.add(name)
             self._load(name, partial(importlib.import_module, module))
@@ -246,7 +104,7 @@ class PluginHost:
                 self._load(point.name, point.load)
         for name, plugin in extra:
             self._load(name, partial(_identity, plugin))
-        for hook in self.registry.hooks:
+        for hook in self.registry.hooks if hooks is None else hooks:
             for name, plugin in self._loaded():
                 self._call(name, plugin, hook)
 
@@ -264,6 +122,10 @@ class PluginHost:
             )
             for name, plugin in self._loaded()
         )
+
+    def is_watched(self, hook: str) -> bool:
+        """Return whether any plugin implements ``hook``."""
+        return bool(getattr(self._manager.hook, hook).get_hookimpls())
 
     def notify(self, hook: str, **arguments: object) -> None:
         """Call the observers of ``hook``, which can return a Deferred or a coroutine.
@@ -305,9 +167,12 @@ class PluginHost:
 
         def register(*candidate: Any) -> None:
             try:
-                names[self.registry.hooks[hook](*candidate)] = None
+                added = self.registry.hooks[hook](*candidate)
             except (ValueError, TypeError, AttributeError) as error:
                 self._report(name, f"{hook}: {error}")
+                return
+            names[added] = None
+            self.registry.owners[hook, added] = name
 
         others = [p for p in self._manager.get_plugins() if p is not plugin]
         caller = self._manager.subset_hook_caller(hook, others)

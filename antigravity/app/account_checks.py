@@ -18,7 +18,7 @@ from antigravity.interfaces.quota import IQuotaSource, Quota
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.interfaces.upstreams import Credential, IUpstream
 from antigravity.ir.errors import DeadlineError, GatewayError
-from antigravity.plugins import Registry
+from antigravity.plugin_registry import Registry
 
 #: Seconds after which a check fails.
 TIMEOUT: Final = 60.0

@@ -25,7 +25,7 @@ from antigravity.interfaces.selection import ISelectionPolicy
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.interfaces.upstreams import Credential, IUpstream
 from antigravity.logs import make_logger
-from antigravity.plugins import Registry
+from antigravity.plugin_registry import Registry
 from antigravity.routing.capability_table import CapabilityTable, load_table
 from antigravity.routing.catalog import ModelCatalog
 from antigravity.routing.decision import UpstreamEntry

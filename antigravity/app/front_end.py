@@ -16,7 +16,7 @@ from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.model_administration import ModelAdministration
 from antigravity.app.runtime import Runtime
 from antigravity.app.system_control import SystemControl
-from antigravity.dashboard.routes import DashboardRoutes, DashboardState
+from antigravity.dashboard.routes import DashboardRoutes, DashboardState, PluginPage
 from antigravity.interfaces.exchange import IExchange
 from antigravity.interfaces.operator_view import OperatorView
 from antigravity.processes.guarded import spawn
@@ -125,6 +125,7 @@ class FrontEnd:
             metrics=self._control.metrics if runtime.settings.metrics.enabled else None,
             mcp=self._mcp.endpoints(runtime.settings, registry, runtime.media, view),
             pages=self._pages(runtime),
+            admin_routes=registry.owned_admin_routes(),
             demo=self._control.is_demo,
         )
         app.admission.key_throttle = self._key_throttle
@@ -140,6 +141,10 @@ class FrontEnd:
             runtime.settings.proxy,
             self.administration(runtime),
             self._control.ledger,
+            {
+                name: PluginPage(runtime.registry.page_owner(page), page)
+                for name, page in runtime.registry.dashboard_pages.items()
+            },
         )
 
     def serve(self, app: WebApp) -> None:

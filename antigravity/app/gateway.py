@@ -108,9 +108,8 @@ class Gateway(Service):
         self.metrics = GatewayMetrics(
             reactor, self.accounts, self._learned.signatures, self._running_parts, demo=demo
         )
-        self.ledger = HomeLedger(
-            reactor, state_home and state_home / "state", self.metrics.add_rows
-        )
+        written = self.metrics.add_rows, self._observers.rows_written
+        self.ledger = HomeLedger(reactor, state_home and state_home / "state", *written)
         #: The parameters that upstreams have refused.
         self.refusals = self._learned.refusals
         self._builder = RuntimeBuilder(

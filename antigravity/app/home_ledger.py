@@ -52,7 +52,7 @@ class HomeLedger:
     :ivar pricer: what prices its requests.
     :ivar problem: why there is none, although the settings want one.
 
-    :param written: called with the rows that were written.
+    :param written: functions that are called with the rows that were written.
     """
 
     log = make_logger()
@@ -61,7 +61,7 @@ class HomeLedger:
         self,
         reactor: Any,
         directory: Path | None,
-        written: Callable[[Sequence[RequestRow]], None] = lambda rows: None,
+        *written: Callable[[Sequence[RequestRow]], None],
     ) -> None:
         self._written = written
         self._reactor = reactor
@@ -231,7 +231,8 @@ class HomeLedger:
             self.ledger.payloads.keeps_all = settings.payloads == "all"
 
     def _rows_written(self, rows: Sequence[RequestRow]) -> None:
-        self._written(rows)
+        for observe in self._written:
+            observe(rows)
         if rows:
             for listener in tuple(self._listeners):
                 listener(len(rows))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from antigravity.interfaces.accounts import AccountChange
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import PluginHost
 from antigravity.services import Drain
+
+if TYPE_CHECKING:
+    from antigravity.ledger.rows import RequestRow
 
 
 class Observers:
@@ -43,6 +49,14 @@ class Observers:
         """Report a call of a tool that has ended in any way."""
         self._keep(record)
         self.plugins.notify("exchange_finished", record=record)
+
+    def rows_written(self, rows: Sequence[RequestRow]) -> None:
+        """Report rows of the ledger, if a plugin watches them."""
+        if rows and self.plugins.is_watched("requests_recorded"):
+            from antigravity.ledger.answers import summary
+
+            found = [summary(msgspec.structs.asdict(row)) for row in rows]
+            self.plugins.notify("requests_recorded", requests=found)
 
     def account_changed(self, change: AccountChange) -> None:
         """Report an account that was locked, disabled or protected, or is available again."""

@@ -79,7 +79,7 @@ class ConfigurationReader:
         else:
             check_replacement(in_force, first)
         plugins = PluginHost(first.settings.plugins)
-        plugins.load()
+        plugins.load(hooks=plugins.registry.gateway_hooks)
         configuration = self._load(plugins.registry.known_names)
         for problem in configuration.warnings:
             log.warn("{problem}", problem=str(problem))

@@ -15,7 +15,8 @@ from antigravity.config.settings import Settings
 from antigravity.config.snapshot import Configuration
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.selection import ISelectionPolicy
-from antigravity.plugins import PluginHost, Registry
+from antigravity.plugin_registry import Registry
+from antigravity.plugins import PluginHost
 from antigravity.routing.catalog import ModelCatalog
 from antigravity.transport.media import MediaFetcher
 

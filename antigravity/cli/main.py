@@ -46,7 +46,12 @@ COMPLETE_VARIABLE: Final = "_ANTIGRAVITY_COMPLETE"
 INTERRUPTED: Final = 130
 
 
-@click.group(cls=Group, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Group,
+    lazy=COMMANDS,
+    has_plugins=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 def antigravity() -> None:
     """Run an antigravity gateway, and manage its accounts, configuration and health.
 

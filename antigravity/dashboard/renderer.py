@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,25 @@ from antigravity.dashboard.formats import (
 from antigravity.dashboard.texts import text, text_or
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
+    from markupsafe import Markup
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
     """Return a page.  The first call loads jinja2, so it should be made in a thread."""
     return str(_environment().get_template(template).render(values))
+
+
+def render_text(template: str, values: Mapping[str, Any]) -> Markup:
+    """Return what the text of a template of a plugin makes of values, which are escaped."""
+    from markupsafe import Markup
+
+    return Markup(_compiled(template).render(values))  # noqa: S704 - the template has escaped them
+
+
+@lru_cache(64)
+def _compiled(template: str) -> Template:
+    return _environment().from_string(template)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -12,6 +12,7 @@ from antigravity.config.settings import ProxySettings
 from antigravity.dashboard.sessions import LINK_AGE, Sessions
 from antigravity.interfaces.admin_routes import AdminRoute
 from antigravity.interfaces.administration import IAdministration
+from antigravity.interfaces.dashboard import DashboardPage
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.ledger import ILedger
 from antigravity.ir.errors import GatewayError
@@ -58,6 +59,8 @@ _PATHS: Final = {
     "/configuration": (_SHOWN, "configuration"),
     "/configuration/check": (("POST",), "check_configuration"),
     "/configuration/save": (("POST",), "save_configuration"),
+    "/plugins/<page>": (_SHOWN, "plugin_page"),
+    "/plugins/<page>/<action>": (("POST",), "plugin_action"),
     "/live": (("GET",), "live"),
     "/static/<digest>/<name>": (_SHOWN, "static"),
 }
@@ -68,6 +71,13 @@ class DashboardLink(Struct, frozen=True):
 
     path: str
     expires_in: float
+
+
+class PluginPage(Struct, frozen=True):
+    """A page, and the plugin that has registered it."""
+
+    plugin: str
+    page: DashboardPage
 
 
 class DashboardState:
@@ -106,12 +116,14 @@ class DashboardRoutes:
         proxy: ProxySettings,
         administration: IAdministration,
         ledger: ILedger,
+        plugin_pages: Mapping[str, PluginPage] = {},
     ) -> None:
         self._state = state
         self._authenticator = Authenticator(proxy)
         self._host_policy = HostPolicy(proxy)
         self._administration = administration
         self._ledger = ledger
+        self._plugin_pages = plugin_pages
         self._made: DashboardSite | None = None
         state.use(self._authenticator.administrator_principal)
 
@@ -152,6 +164,7 @@ class DashboardRoutes:
                 self._host_policy,
                 self._administration,
                 self._ledger,
+                self._plugin_pages,
             )
         return self._made
 

@@ -16,6 +16,7 @@ from antigravity.dashboard import (
     account_forms,
     accounts_page,
     now_page,
+    plugin_pages,
     request_page,
     requests_page,
     usage_page,
@@ -24,9 +25,10 @@ from antigravity.dashboard.account_actions import ACCOUNTS
 from antigravity.dashboard.context import Build, Change, Page, PageContext
 from antigravity.dashboard.files import static_files
 from antigravity.dashboard.live import MAX_STREAMS, LiveStream
+from antigravity.dashboard.plugin_pages import PLUGIN_PAGES
 from antigravity.dashboard.renderer import render
 from antigravity.dashboard.replies import Headers, html, redirect, static, write
-from antigravity.dashboard.routes import DashboardState
+from antigravity.dashboard.routes import DashboardState, PluginPage
 from antigravity.dashboard.sessions import MAX_AGE, Notice, Session
 from antigravity.dashboard.texts import text
 from antigravity.dashboard.tools import ADDRESSES, CHANGES, PAGES
@@ -65,12 +67,14 @@ class DashboardSite:
         host_policy: HostPolicy,
         administration: IAdministration,
         ledger: ILedger,
+        plugin_pages: Mapping[str, PluginPage],
     ) -> None:
         self._state = state
         self._authenticator = authenticator
         self._host_policy = host_policy
         self._administration = administration
         self._ledger = ledger
+        self._plugin_pages = plugin_pages
 
     def handler(self, name: str) -> Callable[..., Deferred[None] | None]:
         """Return the handler of a path by its name in :mod:`antigravity.dashboard.routes`."""
@@ -112,7 +116,17 @@ class DashboardSite:
         """Show the accounts."""
         return self._show(request, accounts_page.build)
 
+    def plugin_page(self, request: Any, page: str) -> Deferred[None]:
+        """Show a page of a plugin."""
+        build = partial(plugin_pages.build, self._state.clock, self._plugin_pages, page)
+        return self._show(request, build)
+
     # -- changes --
+
+    def plugin_action(self, request: Any, page: str, action: str) -> Deferred[None]:
+        """Call an action of a page of a plugin."""
+        change = partial(plugin_pages.act, self._plugin_pages, page, action)
+        return self._change(request, change, f"{PLUGIN_PAGES}/{page}")
 
     def cancel_request(self, request: Any, request_id: str) -> Deferred[None]:
         """Cancel a running request."""
@@ -308,6 +322,8 @@ class DashboardSite:
         self, template: str, values: Mapping[str, Any], status: int, headers: Headers = ()
     ) -> Deferred[Reply]:
         """Return a Deferred with a page, which is made in a thread."""
+        more = [each.page for each in self._plugin_pages.values()]
+        values = {"plugin_pages": more, **values}
         made: Deferred[str] = call_in_thread(self._state.clock, render, template, values)
         return made.addCallback(html, status, headers)
 

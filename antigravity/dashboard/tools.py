@@ -33,4 +33,4 @@ CHANGES: Final[Mapping[str, tuple[Change, str]]] = {
     "change_rules": (models_page.change, models_page.ADDRESS),
 }
 #: The addresses below ``/dashboard`` to which the sign-in may lead.
-ADDRESSES: Final = ("/models", "/connect", "/keys", "/system", "/configuration")
+ADDRESSES: Final = ("/models", "/connect", "/keys", "/system", "/configuration", "/plugins")

@@ -29,7 +29,8 @@ class AdminRoute(Struct, frozen=True, kw_only=True):
     empty body is ``{}``.  ``response`` is a type that msgspec encodes, or ``None`` if
     ``media_types`` are listed: the handler then returns a ``Reply`` with one of them.
 
-    ``local_only`` refuses requests that do not come from the gateway's machine.
+    ``local_only`` refuses requests that do not come from the gateway's machine.  The gateway sets
+    ``plugin``, the name of the plugin that has registered the route.
     """
 
     method: Method
@@ -46,3 +47,4 @@ class AdminRoute(Struct, frozen=True, kw_only=True):
     errors: tuple[type[GatewayError], ...] = ()
     media_types: tuple[str, ...] = ()
     local_only: bool = False
+    plugin: str = ""

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from antigravity.plugins import PluginInfo, PluginProblem, Registry, describe_error
+from antigravity.plugin_registry import Registry
+from antigravity.plugins import PluginInfo, PluginProblem, describe_error
+from antigravity.testing.admin_checks import check_admin_route, check_dashboard_page
 from antigravity.testing.attempts import Problems
 from antigravity.testing.client_checks import check_client_protocol
 from antigravity.testing.embedding_checks import check_embedding_client, check_embedding_server
@@ -57,6 +59,8 @@ def _checks(registry: Registry) -> Sequence[_Check]:
         ("protocols", "embedding server protocol", embedding_servers, check_embedding_server),
         ("protocols", "embedding client protocol", embedding_clients, check_embedding_client),
         ("upstreams", "kind of upstream", registry.upstream_kinds, check_kind),
+        ("admin_routes", "admin route", registry.admin_routes, check_admin_route),
+        ("dashboard_pages", "dashboard page", registry.dashboard_pages, check_dashboard_page),
         ("warmup_filters", "warm-up filter", registry.warmup_filters, check_warmup_filter),
         ("background_detectors", "background detector", detectors, check_background_detector),
         (

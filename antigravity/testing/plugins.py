@@ -7,7 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from antigravity.plugins import PluginHost, PluginInfo, Registry
+from antigravity.plugin_registry import Registry
+from antigravity.plugins import PluginHost, PluginInfo
 from antigravity.testing.checks import check_registered
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from inspect import iscoroutine
 from typing import Any, Final, TypeVar
@@ -15,6 +15,7 @@ from antigravity.interfaces.admin_routes import AdminRoute
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.errors import InvalidRequestError, PermissionDeniedError
 from antigravity.ir.json_reader import decode
+from antigravity.web.plugin_failures import call_plugin, plugin_failed
 from antigravity.web.request import head_of, pop_small_body
 from antigravity.web.responses import is_closed, write_reply
 
@@ -30,11 +31,14 @@ class AdminApi:
     """The admin API.  The application checks the operator's key before it calls a handler.
 
     :param routes: its declarations.
+    :param undeclared: method and path of plugins' own routes below ``/admin/``.
     :ivar routes: those, and the one of its description, unless there are none.
     :raises ValueError: if two of them are the same request, or one is not below ``/admin/``.
     """
 
-    def __init__(self, routes: Iterable[AdminRoute]) -> None:
+    def __init__(
+        self, routes: Iterable[AdminRoute], undeclared: Sequence[tuple[str, str]] = ()
+    ) -> None:
         self._description = AdminRoute(
             method="GET",
             path=DOCUMENT_PATH,
@@ -44,6 +48,7 @@ class AdminApi:
         )
         declared = tuple(routes)
         self.routes = (*declared, self._description) if declared else ()
+        self._undeclared = [each for each in undeclared if each[1].startswith(_PREFIXES)]
         self._document: Reply | None = None
         known: set[tuple[str, str]] = set()
         for route in self.routes:
@@ -72,7 +77,7 @@ class AdminApi:
     def _encode_document(self) -> bytes:
         from antigravity.web.openapi import build_document
 
-        return msgspec.json.encode(build_document(self.routes))
+        return msgspec.json.encode(build_document(self.routes, self._undeclared))
 
     def _keep_document(self, body: bytes) -> Reply:
         self._document = Reply(200, _JSON, (), body)
@@ -91,7 +96,12 @@ def _serve(route: AdminRoute, request: Any, **names: str) -> Deferred[None] | No
         arguments["query"] = read_query(request, route.query)
     if route.body is not None:
         arguments["body"] = _read_body(request, route)
-    answer = route.handler(**arguments)
+    if route.plugin:
+        what = f"{route.method} {route.path}"
+        done = call_plugin(route.plugin, what, route.handler, **arguments)
+        done.addCallback(encode, route).addErrback(plugin_failed, route.plugin, what)
+        return done.addCallback(_write, request, route)
+    answer: Any = route.handler(**arguments)
     if iscoroutine(answer):
         answer = Deferred.fromCoroutine(answer)
     if isinstance(answer, Deferred):

@@ -162,7 +162,7 @@ class WebApp:
             self._route(path, allowed, handler)
             for rule in klein.url_map.iter_rules(path):
                 rule.methods = set(allowed)  # werkzeug adds HEAD to GET
-        self.admin = AdminApi(self._admin_routes())
+        self.admin = AdminApi(self._admin_routes(), [each[:2] for each in extra_routes])
         for path, allowed, handler in self.admin.endpoints():
             endpoint = f"{allowed[0]} {path}"
             self._route(path, allowed, self._for_operator(handler), endpoint)

@@ -22,6 +22,7 @@ from antigravity.ir.errors import (
 )
 from antigravity.version import VERSION
 
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REFERENCE: Final = "#/components/schemas/{name}"
 _NAME: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 #: Roles of reStructuredText, whose text alone is Markdown.
@@ -47,13 +48,23 @@ class Error(Struct, frozen=True):
     error: ErrorDetail
 
 
-def build_document(routes: Sequence[AdminRoute]) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of ``routes`` as a JSON object."""
+def build_document(
+    routes: Sequence[AdminRoute], undeclared: Iterable[tuple[str, str]] = ()
+) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of ``routes`` as a JSON object.
+
+    :param undeclared: method and path of routes of which nothing else is known.
+    """
     kinds = _Kinds(routes)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         path = _NAME.sub(r"{\1}", route.path)
         paths.setdefault(path, {})[route.method.lower()] = _operation(route, kinds)
+    for method, path in undeclared:
+        methods = _METHODS if method in ("*", "ANY") else (method,)
+        for each in methods:
+            known = paths.setdefault(_NAME.sub(r"{\1}", path), {})
+            known.setdefault(each.lower(), _undeclared(each, path))
     return {
         "openapi": "3.1.0",
         "info": {"title": "antigravity admin API", "version": VERSION, "description": _ABOUT},
@@ -73,18 +84,28 @@ class _Kinds:
     """The JSON schemas of all types in bodies, and those of the parameters."""
 
     def __init__(self, routes: Iterable[AdminRoute]) -> None:
-        bodies = [each for route in routes for each in (route.body, route.response) if each]
+        bodies = [
+            each
+            for route in routes
+            for each in (route.body, route.response)
+            if each is not None and (not route.plugin or _has_schema(each))
+        ]
         self._bodies = [*bodies, Error]
         found, self.components = _schemas(self._bodies)
         self._schemas = list(found)
 
     def schema(self, kind: Any) -> Mapping[str, Any]:
-        """Return the schema of a type of a body."""
-        return next(
-            schema
-            for known, schema in zip(self._bodies, self._schemas, strict=True)
-            if known is kind or known == kind
-        )
+        """Return the schema of a type of a body; any value for a plugin's that has none."""
+        known = zip(self._bodies, self._schemas, strict=True)
+        return next((schema for each, schema in known if each is kind or each == kind), {})
+
+
+def _has_schema(kind: Any) -> bool:
+    try:
+        msgspec.json.schema(kind)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _schemas(kinds: Sequence[Any]) -> tuple[Sequence[dict[str, Any]], dict[str, Any]]:
@@ -96,16 +117,15 @@ def _schemas(kinds: Sequence[Any]) -> tuple[Sequence[dict[str, Any]], dict[str, 
 
 
 def _operation(route: AdminRoute, kinds: _Kinds) -> dict[str, Any]:
-    words = [route.method.lower(), *re.findall(r"[A-Za-z]+", route.path.removeprefix("/admin"))]
     operation: dict[str, Any] = {
-        "operationId": "_".join(words),
+        "operationId": _operation_id(route.method, route.path),
         "summary": route.summary,
-        "tags": [route.path.split("/")[2].partition(".")[0]],
+        "tags": [route.plugin or route.path.split("/")[2].partition(".")[0]],
     }
     about = " ".join(each for each in (route.details, _describe_query(route)) if each)
     if about:
         operation["description"] = about
-    parameters = [*_path_parameters(route), *_query_parameters(route)]
+    parameters = [*_path_parameters(route.path, route.names), *_query_parameters(route)]
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:
@@ -120,9 +140,23 @@ def _operation(route: AdminRoute, kinds: _Kinds) -> dict[str, Any]:
     return operation
 
 
-def _path_parameters(route: AdminRoute) -> Iterable[dict[str, Any]]:
-    for name in _NAME.findall(route.path):
-        about = {"description": route.names[name]} if name in route.names else {}
+def _operation_id(method: str, path: str) -> str:
+    return "_".join([method.lower(), *re.findall(r"[A-Za-z0-9]+", path.removeprefix("/admin"))])
+
+
+def _undeclared(method: str, path: str) -> dict[str, Any]:
+    return {
+        "operationId": _operation_id(method, path),
+        "summary": "A route of a plugin that does not describe it.",
+        "tags": ["plugins"],
+        "parameters": list(_path_parameters(path, {})),
+        "responses": {"default": {"description": "Whatever the plugin returns."}},
+    }
+
+
+def _path_parameters(path: str, names: Mapping[str, str]) -> Iterable[dict[str, Any]]:
+    for name in _NAME.findall(path):
+        about = {"description": names[name]} if name in names else {}
         schema = {"type": "string"}
         yield {"name": name, "in": "path", "required": True, "schema": schema, **about}
 

@@ -7,14 +7,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from twisted.internet.selectreactor import SelectReactor
 from twisted.web.server import Site
 
+from antigravity import plugins
 from antigravity.cli.main import main
 from antigravity.simulator.service import build_simulator
-from tests.cli.builders import Result, Run, Simulated
+from tests.cli.builders import Point, Result, Run, Simulated
 
 
 @pytest.fixture
@@ -47,3 +49,21 @@ def simulated() -> Iterator[Simulated]:
     reactor.callFromThread(simulator.stop)
     reactor.callFromThread(reactor.stop)
     thread.join()
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that installs plugins, by name, for one test."""
+
+    def install(**found: Any) -> None:
+        points = [Point(name, plugin) for name, plugin in found.items()]
+        monkeypatch.setattr(plugins, "entry_points", lambda *, group: points)
+
+    install()
+    return install
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ANTIGRAVITY_HOME", str(tmp_path))
+    return tmp_path

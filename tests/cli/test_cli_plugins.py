@@ -14,42 +14,10 @@ from typing import Any
 import pytest
 from zope.interface import implementer
 
-from antigravity import plugins as loader
 from antigravity.cli.main import main
 from antigravity.hookspecs import hookimpl
 from antigravity.interfaces.selection import ISelectionPolicy
 from antigravity.plugins import DEFAULT_PLUGINS
-
-
-class Point:
-    """An entry point, as far as the loader looks at it."""
-
-    def __init__(self, name: str, plugin: Any) -> None:
-        self.name = name
-        self._plugin = plugin
-
-    def load(self) -> Any:
-        if isinstance(self._plugin, Exception):
-            raise self._plugin
-        return self._plugin
-
-
-@pytest.fixture
-def install(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a function that installs plugins, by name, for one test."""
-
-    def install(**found: Any) -> None:
-        points = [Point(name, plugin) for name, plugin in found.items()]
-        monkeypatch.setattr(loader, "entry_points", lambda *, group: points)
-
-    install()
-    return install
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ANTIGRAVITY_HOME", str(tmp_path))
-    return tmp_path
 
 
 @hookimpl
@@ -233,7 +201,7 @@ def test_new_plugin_passes_its_own_tests(
         check=False,
     )
     assert done.returncode == 0, done.stdout[-5000:]
-    assert "3 passed" in done.stdout
+    assert "4 passed" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["My", "a--b", "9to5", "é", "a b", "../up"])

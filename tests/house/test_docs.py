@@ -15,6 +15,7 @@ from antigravity import hookspecs
 from antigravity.interfaces.accounts import UpstreamModel
 from antigravity.interfaces.selection import Candidate, SelectionContext
 from antigravity.plugins import PluginHost
+from antigravity.testing import load_plugin
 from tests.house.pages import run, table
 from tests.support.pages import blocks
 
@@ -72,6 +73,13 @@ def test_example_selection_policy_works() -> None:
     candidates = [Candidate(0, option, name) for name in ("a", "b", "c")]
     order = policy.select(candidates, SelectionContext()).order
     assert [each.credential for each in order] == ["b", "a", "c"]
+
+
+@pytest.mark.parametrize(
+    "hook", ["register_admin_routes", "register_dashboard_pages", "register_commands"]
+)
+def test_examples_of_administration_pass_all_checks(hook: str) -> None:
+    assert load_plugin(example_of(hook)).info.hooks == (hook,)
 
 
 #: Pages with directives that Sphinx alone knows, and pages that include files which are tested.

@@ -9,7 +9,8 @@ from zope.interface.verify import verifyObject
 
 from antigravity.interfaces.lazy_protocol import LazyProtocol, LazyServer
 from antigravity.interfaces.protocols import IClientProtocol, IServerProtocol
-from antigravity.plugins import PluginHost, Store
+from antigravity.plugin_registry import Store
+from antigravity.plugins import PluginHost
 
 
 def builtin() -> list[tuple[Store, Any]]:

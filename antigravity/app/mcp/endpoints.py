@@ -19,7 +19,7 @@ from antigravity.mcp.registry import McpRegistry
 from antigravity.mcp.running_calls import CallLimits
 from antigravity.mcp.tasks.table import TaskLimits
 from antigravity.mcp.tool_calls import Observe, ignore
-from antigravity.plugins import Registry
+from antigravity.plugin_registry import Registry
 from antigravity.services import Drain
 
 if TYPE_CHECKING:

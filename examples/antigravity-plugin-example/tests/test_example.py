@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from antigravity_plugin_example import plugin
+from antigravity_plugin_example.command import visits
+from click.testing import CliRunner
 
 from antigravity.testing import ThreadedGateway, load_plugin, run_gateway
 
@@ -30,7 +33,10 @@ def test_plugin_registers_its_objects() -> None:
     assert info.registered["mcp_tools"] == ("reverse", "countdown")
     assert info.registered["mcp_prompts"] == ("limerick",)
     assert info.registered["routes"] == ("GET /example/visits",)
-    assert "exchange_finished" in info.hooks
+    assert info.registered["admin_routes"] == ("GET /admin/plugins/example/visits",)
+    assert info.registered["dashboard_pages"] == ("visits",)
+    assert info.registered["commands"] == ("visits",)
+    assert {"exchange_finished", "requests_recorded"} <= set(info.hooks)
 
 
 def test_protocol_responds_with_plain_text(gateway: ThreadedGateway) -> None:
@@ -90,6 +96,38 @@ def test_observer_counts_requests(gateway: ThreadedGateway) -> None:
     before = gateway.get("/example/visits").json().get(MODEL, 0)
     gateway.post("/v1/chat/completions", chat("Count me"))
     assert gateway.get("/example/visits").json()[MODEL] == before + 1
+
+
+def test_admin_api_shows_and_forgets_counts(gateway: ThreadedGateway) -> None:
+    gateway.reload('[proxy]\nadmin_key = "sk-admin"')
+    path, key = "/admin/plugins/example/visits", {"x-api-key": "sk-admin"}
+    gateway.post("/v1/chat/completions", chat("Count me"))
+    assert gateway.get(path).status == 401
+    assert gateway.get(path, key).json()["counts"][MODEL] >= 1
+    assert gateway.request("DELETE", path, headers=key).json() == {"counts": {}, "cost": 0.0}
+    assert path in gateway.get("/admin/openapi.json", key).json()["paths"]
+
+
+def test_dashboard_has_the_page(gateway: ThreadedGateway) -> None:
+    gateway.reload('[proxy]\nadmin_key = "sk-admin"')
+    gateway.post("/v1/chat/completions", chat("Count me", "demo-anthropic/claude-haiku-4-5"))
+    form = {"content-type": "application/x-www-form-urlencoded", "origin": gateway.url}
+    signed_in = gateway.post("/dashboard/sign-in", b"key=sk-admin", form)
+    cookie = {"cookie": signed_in.headers["set-cookie"].partition(";")[0]}
+    page = gateway.get("/dashboard/plugins/visits", cookie)
+    assert page.status == 200
+    assert "<td>demo-anthropic/claude-haiku-4-5</td>" in page.text
+    csrf = page.text.partition('name="csrf" value="')[2].partition('"')[0]
+    action = "/dashboard/plugins/visits/forget"
+    done = gateway.post(action, f"csrf={csrf}".encode(), {**form, **cookie})
+    assert done.headers["location"] == "/dashboard/plugins/visits"
+    assert "No request was counted yet." in gateway.get("/dashboard/plugins/visits", cookie).text
+
+
+def test_command_explains_that_no_gateway_runs(tmp_path: Path) -> None:
+    (tmp_path / "antigravity.toml").write_text('[proxy]\nport = 1\nadmin_key = "sk-admin"\n')
+    done = CliRunner().invoke(visits, ["--home", str(tmp_path)])
+    assert done.exit_code == 3
 
 
 def test_blocked_plugin_is_removed(gateway: ThreadedGateway) -> None:

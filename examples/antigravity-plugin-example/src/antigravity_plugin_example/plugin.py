@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from antigravity.hookspecs import hookimpl
+from antigravity.interfaces.ledger import RequestSummary
 from antigravity.ir.record import ExchangeRecord
 from antigravity_plugin_example.cellar import CellarKind
 from antigravity_plugin_example.greeting import GreetingFilter
@@ -47,6 +48,28 @@ def register_mcp_prompts(register: Register) -> None:
 @hookimpl
 def register_routes(register: Register) -> None:
     register("GET", "/example/visits", visits.show)
+
+
+@hookimpl
+def register_admin_routes(register: Register) -> None:
+    register(visits.route())
+
+
+@hookimpl
+def register_dashboard_pages(register: Register) -> None:
+    register(visits.page())
+
+
+@hookimpl
+def register_commands(register: Register) -> None:
+    from antigravity_plugin_example import command  # the gateway needs no commands
+
+    register(command.visits)
+
+
+@hookimpl
+def requests_recorded(requests: Sequence[RequestSummary]) -> None:
+    visits.add_costs(requests)
 
 
 @hookimpl
