@@ -61,6 +61,7 @@ class Gateway(Service):
     ``source`` has the files that the settings were read from.  ``demo`` serves every model from a
     built-in simulator.  ``configure`` reads the configuration again for :meth:`reload`.  ``failed``
     is called when the gateway cannot start.  ``record`` tells commands where the gateway listens.
+    ``configured`` is called with the settings of each reload.
     ``end_demo`` is asked at each reload of a demo; ``predecessor`` is the demo that it ended.
 
     :ivar status: the state of the configuration.
@@ -80,6 +81,7 @@ class Gateway(Service):
         demo: bool = False,
         configure: Configure | None = None,
         failed: Callable[[BaseException], None] | None = None,
+        configured: Callable[[Settings], None] | None = None,
         record: RunningRecord | None = None,
         end_demo: EndDemo | None = None,
         predecessor: Predecessor | None = None,
@@ -91,6 +93,7 @@ class Gateway(Service):
         self._first = LoadedConfiguration(settings, plugins, source)
         self._configure = configure
         self._failed = failed
+        self._configured = configured
         self._record = record
         self._end_demo = end_demo if demo else None
         self._predecessor = predecessor
@@ -382,6 +385,8 @@ class Gateway(Service):
         app = front_end.build_app(runtime)
         if settings.log.level != parts.runtime.settings.log.level:
             txaio.set_global_log_level(settings.log.level)
+        if self._configured is not None:
+            self._configured(settings)
         self.drain.grace = settings.proxy.shutdown_grace
         self.transport.use(settings.proxy.http_client)
         self.refusals.clear()

@@ -15,6 +15,7 @@ from txaio import tx as txaio
 
 from antigravity.accounts.files import AccountFiles
 from antigravity.app.gateway import Gateway
+from antigravity.app.home_log_file import HomeLogFile
 from antigravity.app.running_parts import Predecessor
 from antigravity.app.running_record import RunningRecord
 from antigravity.app.runtime import LoadedConfiguration
@@ -33,7 +34,7 @@ from antigravity.daemon.log_output import write_log
 from antigravity.daemon.steady_clock import install as install_steady_clock
 from antigravity.logs import make_logger
 from antigravity.plugins import PluginHost
-from antigravity.services import SequentialService
+from antigravity.services import Closing, SequentialService
 from antigravity.version import VERSION
 
 log = make_logger()
@@ -107,16 +108,18 @@ class _Process(SequentialService):
     """All services of the process, which also write its log.
 
     :param options: those of ``twistd``.
+    :param log_file: keeps the log in the home.
     """
 
-    def __init__(self, loop: Any, options: Mapping[str, Any]) -> None:
+    def __init__(self, loop: Any, options: Mapping[str, Any], log_file: HomeLogFile) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._log_file = log_file
         self._loop = loop
         self._options = options
 
     def setServiceParent(self, parent: Any) -> None:
         """Belong to an application, and write its log."""
-        write_log(parent, self._options, self._loop)
+        write_log(parent, self._options, self._loop, self._log_file.write)
         super().setServiceParent(parent)  # type: ignore[no-untyped-call]
 
 
@@ -137,7 +140,9 @@ def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
         file=str(reader.file),
         mode=effective_auth_mode(settings.proxy),
     )
-    services = _Process(loop, getattr(options, "parent", None) or {})
+    log_file = HomeLogFile(reader.home, settings.log)
+    services = _Process(loop, getattr(options, "parent", None) or {}, log_file)
+    Closing(log_file.close).setServiceParent(services)  # type: ignore[no-untyped-call]
     record = RunningRecord(loop, reader.home, reader.file)
 
     def build(successor: LoadedConfiguration, predecessor: Predecessor) -> Gateway:
@@ -148,6 +153,7 @@ def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
             successor.plugins,
             source=successor.source,
             configure=reader.read,
+            configured=partial(_apply, log_file),
             record=record,
             predecessor=predecessor,
         )
@@ -163,6 +169,7 @@ def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
         source=configured.source,
         demo=demo,
         configure=reader.read,
+        configured=partial(_apply, log_file),
         failed=partial(_cannot_start, loop, ExitCode()),
         record=record,
         end_demo=None if has_accounts(settings) else current.end_demo,
@@ -190,6 +197,10 @@ def _wants_demo(options: Mapping[str, Any], settings: Settings, home: Path) -> b
         return False
     log.warn("neither an upstream nor an account is configured: running the demo")
     return True
+
+
+def _apply(log_file: HomeLogFile, settings: Settings) -> None:
+    log_file.settings = settings.log
 
 
 def _has_accounts(home: Path, settings: Settings) -> bool:

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "doctor": "antigravity.cli.doctor:doctor",
     "explain": "antigravity.cli.explain:explain",
     "export": "antigravity.cli.export:export",
+    "logs": "antigravity.cli.logs:logs",
     "mcp": "antigravity.cli.mcp:mcp",
     "models": "antigravity.cli.models:models",
     "plugins": "antigravity.cli.plugins:plugins",

@@ -330,10 +330,17 @@ class LimitsSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[log]``: the log."""
+    """``[log]``: the log.
+
+    ``file`` keeps it in the home, too, in files of at most ``max_bytes``, of which ``keep`` old
+    ones stay.
+    """
 
     level: Literal["debug", "info", "warn", "error"] = "info"
     access: bool = True
+    file: bool = True
+    max_bytes: Annotated[int, Meta(ge=65536, extra={"unit": "bytes"})] = 10 * 1024 * 1024
+    keep: Annotated[int, Meta(ge=0, le=100)] = 3
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):

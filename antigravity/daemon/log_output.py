@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, TextIO
 
@@ -13,6 +13,7 @@ from twisted.logger import (
     LogLevel,
     formatEventAsClassicLogText,
     formatTime,
+    globalLogPublisher,
 )
 from zope.interface import implementer
 
@@ -55,7 +56,7 @@ class TextObserver:
     :param loop: the reactor; without one, or while it does not run, each line is flushed.
     """
 
-    def __init__(self, file: TextIO, loop: Any = None) -> None:
+    def __init__(self, file: TextIO | TeeFile, loop: Any = None) -> None:
         self._file = file
         self._loop = loop
         self._times = _Times()
@@ -113,13 +114,61 @@ def _system(namespace: str, level: Any) -> str:
     return f"{namespace}#{'-' if level is None else level.name}"
 
 
-def write_log(application: Any, options: Mapping[str, Any], loop: Any) -> None:
-    """Let ``application`` write its log with a :class:`TextObserver`, if it goes to the terminal.
+class TeeFile:
+    """A text file that is written to two places; the second gets the text at each flush.
+
+    :param second: gets texts; it must not raise.
+    """
+
+    def __init__(self, first: TextIO, second: Callable[[str], None]) -> None:
+        self._first = first
+        self._second = second
+        self._waiting: list[str] = []
+
+    def write(self, text: str) -> None:
+        """Write a text to both."""
+        self._waiting.append(text)
+        self._first.write(text)
+
+    def flush(self) -> None:
+        """Flush both, the second even if nobody reads the first any more."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._second("".join(waiting))
+        self._first.flush()
+
+
+def write_log(
+    application: Any,
+    options: Mapping[str, Any],
+    loop: Any,
+    keep: Callable[[str], None] | None = None,
+) -> None:
+    """Let ``application`` write its log with a :class:`TextObserver`, and keep it.
+
+    If the log goes to the terminal, each line is formatted once for both.
 
     :param options: those of ``twistd``, which may name another log.
     :param loop: the reactor.
+    :param keep: writes lines to another place; it must not raise.
     """
     elsewhere = any(options.get(name) for name in ("logger", "logfile", "syslog"))
-    if elsewhere or not options.get("nodaemon") or ILogObserver(application, None) is not None:
+    if ILogObserver(application, None) is not None:
         return
-    application.setComponent(ILogObserver, TextObserver(sys.stdout, loop))
+    if elsewhere or not options.get("nodaemon"):
+        if keep is not None:
+            nowhere: Any = NullFile()
+            globalLogPublisher.addObserver(TextObserver(TeeFile(nowhere, keep), loop))
+        return
+    screen = sys.stdout if keep is None else TeeFile(sys.stdout, keep)
+    application.setComponent(ILogObserver, TextObserver(screen, loop))
+
+
+class NullFile:
+    """A text file that forgets what is written."""
+
+    def write(self, text: str) -> None:
+        """Forget a text."""
+
+    def flush(self) -> None:
+        """Do nothing."""

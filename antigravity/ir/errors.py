@@ -72,6 +72,11 @@ class GatewayError(Exception):
         self.help_url = redact(help_url)
 
     @property
+    def needs_operator(self) -> bool:
+        """Whether only the operator can solve the problem, so that no client should try again."""
+        return False
+
+    @property
     def retry_after(self) -> float | None:
         """Seconds until a retry is useful, if that is known."""
         return self._retry_after
@@ -195,6 +200,11 @@ class UpstreamCredentialError(UpstreamError):
     """The upstream refused the gateway's credential; the client's key is valid."""
 
     status = 503
+
+    @property
+    def needs_operator(self) -> bool:
+        """Return true: somebody has to replace the credential."""
+        return True
 
 
 class OverloadedError(UpstreamError):

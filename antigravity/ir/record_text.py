@@ -12,15 +12,16 @@ _NAME_LIMIT: Final = 512
 
 
 def describe(record: ExchangeRecord) -> str:
-    """Return how a request was served and how it ended; of a failed one with every attempt."""
+    """Return how a request was served, by which account, and why attempts have failed."""
     usage, attempts = record.usage, record.attempts
     upstream = attempts[-1].upstream if attempts else "-"
+    account = f" by {attempts[-1].credential}" if attempts else ""
     spent = f"{usage.input_total} + {usage.output}" if usage else "? + ?"
     intercepted = f", {record.intercepted}" if record.intercepted else ""
-    reasons = _reasons(record) if record.outcome == "error" else ""
+    reasons = _reasons(record) if record.outcome == "error" or len(attempts) > 1 else ""
     return (
         f"{record.protocol} {record.model[:_NAME_LIMIT]} -> "
-        f"{upstream}/{(record.mapped_model or '-')[:_NAME_LIMIT]}: "
+        f"{upstream}/{(record.mapped_model or '-')[:_NAME_LIMIT]}{account}: "
         f"{record.outcome}, {spent} tokens, {len(attempts)} attempt(s){intercepted}{reasons}"
     )
 
@@ -32,6 +33,7 @@ def log_values(record: ExchangeRecord) -> dict[str, Any]:
         "protocol": record.protocol,
         "model": record.model[:_NAME_LIMIT],
         "upstream": attempts[-1].upstream if attempts else "-",
+        "account": attempts[-1].credential if attempts else "-",
         "mapped": (record.mapped_model or "-")[:_NAME_LIMIT],
         "outcome": record.outcome,
         "input": usage.input_total if usage else None,
@@ -43,4 +45,5 @@ def log_values(record: ExchangeRecord) -> dict[str, Any]:
 
 def _reasons(record: ExchangeRecord) -> str:
     failed = [f"{a.upstream} ({a.credential}): {a.error}" for a in record.attempts if a.error]
-    return ": " + shorten("; ".join(failed) or record.error or "")
+    text = "; ".join(failed) or record.error or ""
+    return f": {shorten(text)}" if text else ""

@@ -20,7 +20,7 @@ def json_reply(value: Any, headers: tuple[tuple[str, str], ...] = ()) -> HttpRep
 def error_reply(error: GatewayError, body: Any) -> HttpReply:
     """Return the reply for an error, of which ``body`` is the JSON value."""
     data = msgspec.json.encode(body)
-    return HttpReply(error.status, data, headers=retry_after_headers(error))
+    return HttpReply(error.status, data, headers=retry_headers(error))
 
 
 def list_page(items: Sequence[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
@@ -39,7 +39,13 @@ def page_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else None
 
 
-def retry_after_headers(error: GatewayError) -> tuple[tuple[str, str], ...]:
-    """Return ``Retry-After`` in whole seconds, rounded up, if it is known."""
+def retry_headers(error: GatewayError) -> tuple[tuple[str, str], ...]:
+    """Return ``Retry-After`` in whole seconds, rounded up, if it is known.
+
+    If only the operator can solve the problem, ``X-Should-Retry`` keeps the SDKs of OpenAI and
+    Anthropic from trying again, which they otherwise do after each 503.
+    """
+    if error.needs_operator:
+        return (("x-should-retry", "false"),)
     wait = error.retry_after
     return () if wait is None else (("retry-after", str(math.ceil(wait))),)

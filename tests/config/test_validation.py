@@ -89,7 +89,13 @@ def test_unknown_key_is_an_error_with_suggestion(
 
 
 def test_unknown_key_without_suggestion_lists_valid_keys(tmp_path: Path) -> None:
-    assert problems(tmp_path, "[log]\nzzzz = 1")["log.zzzz"].allowed == ("level", "access")
+    assert problems(tmp_path, "[log]\nzzzz = 1")["log.zzzz"].allowed == (
+        "level",
+        "access",
+        "file",
+        "max_bytes",
+        "keep",
+    )
 
 
 @pytest.mark.parametrize(

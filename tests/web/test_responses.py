@@ -287,13 +287,20 @@ def record(outcome: Any = "ok") -> ExchangeRecord:
 @pytest.mark.parametrize(
     ("outcome", "level", "end"),
     [
-        ("ok", "info", "anthropic m -> up/m-1: ok, 3 + 4 tokens, 1 attempt(s)"),
+        ("ok", "info", "anthropic m -> up/m-1 by cred: ok, 3 + 4 tokens, 1 attempt(s)"),
         (
             "error",
             "warn",
-            "anthropic m -> up/m-1: error, ? + ? tokens, 1 attempt(s): up (cred): UpstreamError: w",
+            (
+                "anthropic m -> up/m-1 by cred: error, ? + ? tokens, 1 attempt(s): "
+                "up (cred): UpstreamError: w"
+            ),
         ),
-        ("cancelled", "info", "anthropic m -> up/m-1: cancelled, ? + ? tokens, 1 attempt(s)"),
+        (
+            "cancelled",
+            "info",
+            "anthropic m -> up/m-1 by cred: cancelled, ? + ? tokens, 1 attempt(s)",
+        ),
     ],
 )
 def test_line_of_a_request_says_how_it_was_served(
