@@ -44,14 +44,14 @@ def _repetitions(name: str) -> int:
     return 4 if name.startswith("session") else 10
 
 
-def _count_here() -> None:
+def _count_here(more: str) -> None:
     """Serve all requests, and call the separator before and after each measured group."""
     from bench.scenarios import SCENARIOS, GatewayInMemory
 
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         home.mkdir(mode=0o700)
-        gateway = GatewayInMemory(home)
+        gateway = GatewayInMemory(home, more)
         requests = {name: spec.request(80) for name, spec in SCENARIOS.items()}
         for name, spec in SCENARIOS.items():
             for _ in range(_WARM_UP):
@@ -66,9 +66,10 @@ def _count_here() -> None:
             os.getloadavg()
 
 
-def count() -> dict[str, float]:
+def count(more: str = "") -> dict[str, float]:
     """Return the instructions of one request by name.
 
+    :param more: what is added to the configuration.
     :raises RuntimeError: if they cannot be counted.
     """
     from bench.scenarios import SCENARIOS
@@ -80,7 +81,7 @@ def count() -> dict[str, float]:
         # Nothing of the environment may change what the interpreter does.
         env = {"PYTHONHASHSEED": "0", "PATH": os.defpath, "HOME": folder, "TMPDIR": folder}
         done = subprocess.run(
-            [*command, "--here"],
+            [*command, "--here", "--more", more],
             cwd=SOURCE,
             env=env,
             capture_output=True,
@@ -148,9 +149,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.instructions", description=__doc__)
     parser.add_argument("--update", action="store_true", help="write the budgets")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--more", default="", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.here:
-        _count_here()
+        _count_here(arguments.more)
         return
     if shutil.which("valgrind") is None:
         print("Instructions are not counted: valgrind is not installed.")

@@ -109,6 +109,11 @@ class Program:
                 total += time.clock_gettime((~pid << 3) | 2)
         return total
 
+    def main_thread_cpu(self) -> float:
+        """Return the CPU time of the main thread in seconds."""
+        path = f"/proc/{self.pid}/task/{self.pid}/schedstat"
+        return int(Path(path).read_text().split()[0]) / 1e9
+
     def memory(self) -> float:
         """Return the resident memory in MiB."""
         pages = 0

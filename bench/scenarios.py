@@ -127,12 +127,15 @@ class _Client:
 
 
 class GatewayInMemory:
-    """The whole gateway, with a client and a fake provider in memory."""
+    """The whole gateway, with a client and a fake provider in memory.
 
-    def __init__(self, home: Path) -> None:
+    :param more: what is added to its configuration.
+    """
+
+    def __init__(self, home: Path, more: str = "") -> None:
         file = home / FILE_NAME
         file.touch(0o600)
-        file.write_text(gateway_configuration("http://127.0.0.1:80"))
+        file.write_text(gateway_configuration("http://127.0.0.1:80") + more)
         settings = load(home, environ={}).settings
         plugins = PluginHost(settings.plugins)
         plugins.load(installed=False)

@@ -281,7 +281,8 @@ class Gateway(Service):
 
     def _keep(self, record: ExchangeRecord) -> None:
         """Keep what is known of a finished exchange."""
-        self.metrics.requests.add(record)
+        if self.metrics.is_enabled:
+            self.metrics.requests.add(record)
         self.ledger.add(record)
         if record.trace is not None:
             self.traces.add(record)

@@ -58,6 +58,11 @@ class GatewayMetrics:
         self.requests = RequestMetrics()
 
     @property
+    def is_enabled(self) -> bool:
+        """Whether requests are added up."""
+        return self._settings.enabled
+
+    @property
     def listener(self) -> Listener | None:
         """The ports that serve only metrics, if there are some."""
         return self._listener

@@ -21,7 +21,7 @@ from antigravity.app.running_record import RunningRecord
 from antigravity.app.runtime import LoadedConfiguration
 from antigravity.app.succession import CurrentGateway
 from antigravity.config.errors import ConfigurationError
-from antigravity.config.file_watcher import FileWatcher, watched_files
+from antigravity.config.file_watcher import FileWatcher, open_events, watched_files
 from antigravity.config.home import FILE_NAME, find_home, prepare_home
 from antigravity.config.known_names import KnownNames
 from antigravity.config.last_run import read_last_run
@@ -179,6 +179,7 @@ def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
         loop,
         lambda: watched_files(reader.home, reader.file, current.gateway.settings),
         partial(_reload, current),
+        open_events,
     )
     watcher.setServiceParent(services)  # type: ignore[no-untyped-call]
     interpreter = Interpreter(loop, current)

@@ -257,7 +257,7 @@ def _storable(text: str) -> str:
 
 def _count(tokens: int) -> int:
     """Return a number that an upstream may have invented, within what databases add up."""
-    return min(max(0, tokens), _MOST)
+    return tokens if 0 <= tokens <= _MOST else min(max(0, tokens), _MOST)
 
 
 def _micros(seconds: float) -> int:

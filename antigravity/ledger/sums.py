@@ -81,6 +81,11 @@ class Totals(Struct):
         elif row.input or row.cached or row.output or row.reasoning:
             self.unpriced += 1
 
+    def merge(self, other: Totals) -> None:
+        """Add what others add up to."""
+        for name in VALUE_COLUMNS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
 
 #: The names of the columns that are added up.
 VALUE_COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(Totals))
@@ -89,13 +94,13 @@ VALUE_COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(Tota
 class HourSums:
     """The sums of rows by hour: by all their names together, and by each kind of name alone.
 
-    The latter are few, so that most questions are answered from few rows.  Rows are sorted, so
-    that gateways with one database lock them in the same order.
+    The latter are few, so that most questions are answered from few rows.  They are made from the
+    former, because many rows have the same names.  Rows are sorted, so that gateways with one
+    database lock them in the same order.
     """
 
     def __init__(self) -> None:
         self._combined: dict[tuple[int, str, str, str, str, str], Totals] = {}
-        self._single: dict[tuple[str, int, str], Totals] = {}
 
     def add(self, row: RequestRow) -> None:
         """Add a row, unless its request has asked no model for anything."""
@@ -104,9 +109,6 @@ class HourSums:
         hour = row.started // HOUR
         names = (row.served_model or row.model, row.upstream, row.account, row.key, row.client)
         _totals(self._combined, (hour, *names)).add(row)
-        _totals(self._single, (ALL, hour, "")).add(row)
-        for kind, name in zip(NAME_COLUMNS, names, strict=True):
-            _totals(self._single, (kind, hour, name)).add(row)
 
     def combined(self) -> list[dict[str, object]]:
         """Return the rows of the table ``hours``."""
@@ -118,10 +120,13 @@ class HourSums:
 
     def single(self) -> list[dict[str, object]]:
         """Return the rows of the table ``names_by_hour``."""
+        single: dict[tuple[str, int, str], Totals] = {}
+        for (hour, *names), totals in self._combined.items():
+            _totals(single, (ALL, hour, "")).merge(totals)
+            for kind, name in zip(NAME_COLUMNS, names, strict=True):
+                _totals(single, (kind, hour, name)).merge(totals)
         columns = ("kind", "hour", "name")
-        return [
-            _columns(columns, key, totals) for key, totals in sorted(self._single.items(), key=_key)
-        ]
+        return [_columns(columns, key, totals) for key, totals in sorted(single.items(), key=_key)]
 
 
 #: Sorts by key.
