@@ -161,12 +161,22 @@ def _failure(check: AccountCheck) -> str:
     return text("accounts.fails_now", account=check.label or check.account, reason=check.error)
 
 
+async def change(context: PageContext, account: str, action: str) -> None:
+    """Change one account as the last part of the path says.
+
+    :raises NotFoundError: if there is no such change.
+    """
+    found = _ACTIONS.get(action)
+    if found is None:
+        raise NotFoundError("There is no such change of accounts.")
+    await found(context, account)
+
+
 #: The changes of one account by the last part of their paths.
-ACTIONS: Final[Mapping[str, Callable[[PageContext, str], Coroutine[Any, Any, None]]]] = {
+_ACTIONS: Final[Mapping[str, Callable[[PageContext, str], Coroutine[Any, Any, None]]]] = {
     "enable": enable,
     "disable": disable,
     "refresh": refresh,
-    "remove": remove,
     "unlock": unlock,
     "warm-up": warm_up,
 }

@@ -6,8 +6,9 @@ from typing import Final
 from urllib.parse import urlencode
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, fields
 
+from antigravity.interfaces.ledger import ExportQuestion
 from antigravity.web.authentication import DASHBOARD_PATH
 
 #: The time ranges that can be chosen, in seconds.
@@ -40,3 +41,16 @@ def request_list(**filters: object) -> str:
     """Return the address of the list of requests with ``filters``."""
     query = urlencode({name: value for name, value in filters.items() if value})
     return f"{DASHBOARD_PATH}/requests?{query}" if query else f"{DASHBOARD_PATH}/requests"
+
+
+def export_address(now: float, filters: Struct, kind: str) -> str:
+    """Return the address of a file with the requests of ``filters``, as far as it can have them.
+
+    :param kind: ``csv``, ``jsonl`` or ``har``.
+    """
+    given = asdict(filters)
+    known = {field.name for field in fields(ExportQuestion)} & given.keys()
+    query = {name: given[name] for name in sorted(known) if name != "since" and given[name]}
+    if given.get("since"):
+        query["since"] = round(now - RANGES[given["since"]])
+    return f"{DASHBOARD_PATH}/export?{urlencode({**query, 'format': kind})}"

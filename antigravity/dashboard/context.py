@@ -64,9 +64,7 @@ class PageContext(Struct, frozen=True):
             raise InvalidRequestError(f"The address is wrong: {error}.") from None
 
 
-Build = Callable[[PageContext], Coroutine[Any, Any, Page]]
+#: Makes a page; the names in its path are further arguments.
+Build = Callable[..., Coroutine[Any, Any, Page]]
 #: Changes something; ``None`` leads to the page that shows it.
-Change = (
-    Callable[[PageContext], Coroutine[Any, Any, Page | None]]
-    | Callable[[PageContext], Coroutine[Any, Any, None]]
-)
+Change = Callable[..., Coroutine[Any, Any, Page | None]]

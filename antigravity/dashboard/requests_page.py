@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from antigravity.dashboard.address import RANGES, Address
+from antigravity.dashboard.address import RANGES, Address, export_address
 from antigravity.dashboard.context import Page, PageContext
 from antigravity.interfaces.ledger import Outcome, Place, RequestQuestion
 
@@ -73,6 +74,7 @@ async def build(context: PageContext) -> Page:
         "new": address("requests/new", before="", after=""),
         "newest": found.newest or "0",
         "is_filtered": filters.is_filtered,
+        "export": partial(export_address, context.now, filters),
     }
     return Page("requests.html", values)
 

@@ -35,6 +35,7 @@ _PATHS: Final = {
     "/sign-out": (("POST",), "sign_out"),
     "/requests": (_SHOWN, "requests"),
     "/requests/new": (_SHOWN, "new_requests"),
+    "/export": (("GET",), "export"),
     "/requests/<request_id>": (_SHOWN, "request"),
     "/requests/<request_id>/cancel": (("POST",), "cancel_request"),
     "/usage": (_SHOWN, "usage"),

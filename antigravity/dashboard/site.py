@@ -11,17 +11,7 @@ from urllib.parse import parse_qs, urlencode
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from antigravity.dashboard import (
-    account_actions,
-    account_forms,
-    accounts_page,
-    now_page,
-    plugin_pages,
-    request_page,
-    requests_page,
-    usage_page,
-)
-from antigravity.dashboard.account_actions import ACCOUNTS
+from antigravity.dashboard import account_forms, now_page, plugin_pages, requests_page
 from antigravity.dashboard.context import Build, Change, Page, PageContext
 from antigravity.dashboard.files import static_files
 from antigravity.dashboard.live import MAX_STREAMS, LiveStream
@@ -35,7 +25,7 @@ from antigravity.dashboard.tools import ADDRESSES, CHANGES, PAGES
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import Reply
-from antigravity.interfaces.ledger import ILedger
+from antigravity.interfaces.ledger import ExportQuestion, ILedger
 from antigravity.ir.errors import (
     AuthenticationError,
     GatewayError,
@@ -45,10 +35,12 @@ from antigravity.ir.errors import (
     OverloadedError,
     PermissionDeniedError,
 )
+from antigravity.web.admin_ledger import export_requests
 from antigravity.web.authentication import DASHBOARD_PATH, Authenticator
 from antigravity.web.host_policy import HostPolicy
 from antigravity.web.request import head_of, pop_small_body
 from antigravity.web.request_head import RequestHead
+from antigravity.web.responses import write_reply
 
 COOKIE: Final = "antigravity_dashboard"
 _SIGN_IN: Final = f"{DASHBOARD_PATH}/sign-in"
@@ -78,98 +70,38 @@ class DashboardSite:
 
     def handler(self, name: str) -> Callable[..., Deferred[None] | None]:
         """Return the handler of a path by its name in :mod:`antigravity.dashboard.routes`."""
-        if name in PAGES:
-            return partial(self._show, build=PAGES[name])
-        if name in CHANGES:
-            change, address = CHANGES[name]
-            return partial(self._change, change=change, address=address)
+        if name in PAGES or name in CHANGES:
+            return partial(self._serve, name)
         found: Callable[..., Deferred[None] | None] = getattr(self, name)
         return found
 
-    # -- pages --
-
-    def now(self, request: Any) -> Deferred[None]:
-        """Show what happens now."""
-        return self._show(request, now_page.build)
+    # -- pages without a table --
 
     def now_panel(self, request: Any) -> Deferred[None]:
-        """Show the part of that page that changes."""
+        """Show the part of the first page that changes."""
         return self._show_part(request, now_page.build_panel)
-
-    def requests(self, request: Any) -> Deferred[None]:
-        """List finished requests."""
-        return self._show(request, requests_page.build)
 
     def new_requests(self, request: Any) -> Deferred[None]:
         """Show the rows of new requests."""
         return self._show_part(request, requests_page.build_new)
-
-    def request(self, request: Any, request_id: str) -> Deferred[None]:
-        """Show one request."""
-        return self._show(request, lambda context: request_page.build(context, request_id))
-
-    def usage(self, request: Any) -> Deferred[None]:
-        """Show tokens and costs."""
-        return self._show(request, usage_page.build)
-
-    def accounts(self, request: Any) -> Deferred[None]:
-        """Show the accounts."""
-        return self._show(request, accounts_page.build)
 
     def plugin_page(self, request: Any, page: str) -> Deferred[None]:
         """Show a page of a plugin."""
         build = partial(plugin_pages.build, self._state.clock, self._plugin_pages, page)
         return self._show(request, build)
 
-    # -- changes --
-
     def plugin_action(self, request: Any, page: str, action: str) -> Deferred[None]:
         """Call an action of a page of a plugin."""
         change = partial(plugin_pages.act, self._plugin_pages, page, action)
         return self._change(request, change, f"{PLUGIN_PAGES}/{page}")
 
-    def cancel_request(self, request: Any, request_id: str) -> Deferred[None]:
-        """Cancel a running request."""
-        return self._change(
-            request, lambda context: now_page.cancel(context, request_id), DASHBOARD_PATH
-        )
-
-    def fix_account(self, request: Any) -> Deferred[None]:
-        """Use one account for every request that it can serve, or the policy again."""
-        return self._change(request, account_actions.fix, ACCOUNTS)
-
-    def refresh_accounts(self, request: Any) -> Deferred[None]:
-        """Check all accounts, and fetch their quotas."""
-        return self._change(request, account_actions.refresh, ACCOUNTS)
-
-    def change_account(self, request: Any, account: str, action: str) -> Deferred[None]:
-        """Change one account."""
-        change = account_actions.ACTIONS.get(action)
-        if change is None:
-            raise NotFoundError("There is no such change of accounts.")
-        return self._change(request, lambda context: change(context, account), ACCOUNTS)
-
-    def remove_account(self, request: Any, account: str) -> Deferred[None]:
-        """Ask whether to remove an account, or remove it."""
-        if head_of(request).method == "POST":
-            return self.change_account(request, account, "remove")
-        return self._show(request, lambda context: account_forms.build_remove(context, account))
-
-    def add_account(self, request: Any) -> Deferred[None]:
-        """Show the form for a new account, or add one."""
-        if head_of(request).method == "POST":
-            return self._change(request, account_actions.add, ACCOUNTS)
-        return self._show(request, account_forms.build_add)
-
-    def log_in(self, request: Any) -> Deferred[None]:
-        """Begin to log in at a provider."""
-        return self._change(request, account_actions.log_in, ACCOUNTS)
-
-    def finish_login(self, request: Any, login: str) -> Deferred[None]:
-        """Add the account of a login whose address was pasted."""
-        return self._change(
-            request, lambda context: account_actions.finish_login(context, login), ACCOUNTS
-        )
+    def export(self, request: Any) -> Deferred[None]:
+        """Send requests as a file."""
+        _require_get(request)
+        session = self._require_session(request)
+        question = self._context(request, session).read(ExportQuestion)
+        reply = Deferred.fromCoroutine(export_requests(self._ledger, question))
+        return reply.addCallback(write_reply, request)
 
     def logged_in(self, request: Any) -> Deferred[None]:
         """Add the account of a login from which the browser returns.
@@ -252,6 +184,13 @@ class DashboardSite:
         return self._make("problem.html", _problem(error, None), error.status)
 
     # -- internals --
+
+    def _serve(self, name: str, request: Any, **names: str) -> Deferred[None]:
+        """Show a page, or change what its form demands; ``names`` are those in the path."""
+        if name in CHANGES and (name not in PAGES or head_of(request).method == "POST"):
+            change, address = CHANGES[name]
+            return self._change(request, partial(change, **names), address)
+        return self._show(request, partial(PAGES[name], **names))
 
     def _show(self, request: Any, build: Build) -> Deferred[None]:
         session = self._session(request)
@@ -396,9 +335,10 @@ def _cookie(request: Any, token: str) -> tuple[tuple[str, str], ...]:
 
 def _page_address(to: str) -> str:
     """Return the address of a page after the sign-in, never one of another site."""
-    pages = ("/requests", "/usage", "/accounts", *ADDRESSES)
     return (
-        to if to.startswith(tuple(f"{DASHBOARD_PATH}{page}" for page in pages)) else DASHBOARD_PATH
+        to
+        if to.startswith(tuple(f"{DASHBOARD_PATH}{page}" for page in ADDRESSES))
+        else DASHBOARD_PATH
     )
 
 

@@ -1,4 +1,4 @@
-"""The pages that need nothing of the site itself, and what their forms change."""
+"""All pages but those that are parts of others, and what their forms change."""
 
 from __future__ import annotations
 
@@ -6,16 +6,32 @@ from collections.abc import Mapping
 from typing import Final
 
 from antigravity.dashboard import (
+    account_actions,
+    account_forms,
+    accounts_page,
     configuration_page,
     connect_page,
     keys_page,
     models_page,
+    now_page,
+    request_page,
+    requests_page,
     system_page,
+    usage_page,
 )
+from antigravity.dashboard.account_actions import ACCOUNTS
 from antigravity.dashboard.context import Build, Change
+from antigravity.web.authentication import DASHBOARD_PATH
 
 #: The pages by the names of their handlers.
 PAGES: Final[Mapping[str, Build]] = {
+    "now": now_page.build,
+    "requests": requests_page.build,
+    "request": request_page.build,
+    "usage": usage_page.build,
+    "accounts": accounts_page.build,
+    "add_account": account_forms.build_add,
+    "remove_account": account_forms.build_remove,
     "models": models_page.build,
     "connect": connect_page.build,
     "keys": keys_page.build,
@@ -24,6 +40,14 @@ PAGES: Final[Mapping[str, Build]] = {
 }
 #: The changes by the names of their handlers, and the page that shows the result.
 CHANGES: Final[Mapping[str, tuple[Change, str]]] = {
+    "cancel_request": (now_page.cancel, DASHBOARD_PATH),
+    "fix_account": (account_actions.fix, ACCOUNTS),
+    "refresh_accounts": (account_actions.refresh, ACCOUNTS),
+    "change_account": (account_actions.change, ACCOUNTS),
+    "remove_account": (account_actions.remove, ACCOUNTS),
+    "add_account": (account_actions.add, ACCOUNTS),
+    "log_in": (account_actions.log_in, ACCOUNTS),
+    "finish_login": (account_actions.finish_login, ACCOUNTS),
     "check_configuration": (configuration_page.check, configuration_page.ADDRESS),
     "save_configuration": (configuration_page.save, configuration_page.ADDRESS),
     "examine": (system_page.examine, system_page.ADDRESS),
@@ -33,4 +57,14 @@ CHANGES: Final[Mapping[str, tuple[Change, str]]] = {
     "change_rules": (models_page.change, models_page.ADDRESS),
 }
 #: The addresses below ``/dashboard`` to which the sign-in may lead.
-ADDRESSES: Final = ("/models", "/connect", "/keys", "/system", "/configuration", "/plugins")
+ADDRESSES: Final = (
+    "/requests",
+    "/usage",
+    "/accounts",
+    "/models",
+    "/connect",
+    "/keys",
+    "/system",
+    "/configuration",
+    "/plugins",
+)

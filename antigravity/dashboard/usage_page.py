@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
 from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from antigravity.daemon.time_zone import zone_name
-from antigravity.dashboard.address import RANGES, Address, request_list
+from antigravity.dashboard.address import RANGES, Address, export_address, request_list
 from antigravity.dashboard.context import Page, PageContext
 from antigravity.interfaces.ledger import Sums, UsageQuestion, UsageReport, UsageRow
 
@@ -23,6 +27,10 @@ _UNITS: Final = {
     "30d": ("day", "month"),
     "365d": ("month", "day"),
 }
+#: The shortest range with a map of hours and weekdays, and the most that it shows, in seconds.
+_HEAT_FROM: Final = RANGES["7d"]
+_HEAT_TO: Final = RANGES["30d"]
+_LEVELS: Final = 8
 #: Groups with a colour of their own; the others are one.
 _COLOURS: Final = 7
 
@@ -57,6 +65,13 @@ class UsageFilters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         )
 
 
+class HeatCell(Struct, frozen=True):
+    """An hour of a weekday: its value, and its share of the largest one from 0 to 8."""
+
+    value: float
+    level: int
+
+
 class Series(Struct, frozen=True):
     """The values of one group in each period."""
 
@@ -73,8 +88,18 @@ async def build(context: PageContext) -> Page:
     total = await asked
     report = await context.ledger.usage(filters.question(context.now, f"{unit},{filters.by}"))
     periods, series = chart_data(report.rows, total.rows, filters.by, filters.measure)
+    heat = []
+    if RANGES[filters.since] >= _HEAT_FROM:
+        since = context.now - min(RANGES[filters.since], _HEAT_TO)
+        hours = await context.ledger.usage(
+            replace(filters.question(context.now, "hour"), since=since)
+        )
+        heat = heat_rows(hours.rows, filters.measure)
     values: dict[str, Any] = {
         "page": "usage",
+        "heat": heat,
+        "heat_days": round(min(RANGES[filters.since], _HEAT_TO) / 86_400),
+        "export": partial(export_address, context.now, filters),
         "filters": filters,
         "address": Address("usage", filters),
         "link": request_list,
@@ -123,3 +148,17 @@ def value_of(sums: Sums, measure: Measure) -> float:
     if measure == "tokens":
         return float(sums.tokens.total)
     return sums.cost if measure == "cost" else float(sums.requests)
+
+
+def heat_rows(rows: Sequence[UsageRow], measure: Measure) -> list[list[HeatCell]]:
+    """Return the values of each hour of each weekday, Monday first; none if all are 0."""
+    sums = [[0.0] * 24 for _ in range(7)]
+    for row in rows:
+        began = datetime.fromisoformat(row.period or "")
+        sums[began.weekday()][began.hour] += value_of(row.sums, measure)
+    most = max(map(max, sums))
+    if not most:
+        return []
+    return [
+        [HeatCell(value, math.ceil(_LEVELS * value / most)) for value in hours] for hours in sums
+    ]

@@ -68,7 +68,7 @@ def ledger_routes(ledger: ILedger) -> Iterator[AdminRoute]:
         query=ExportQuestion,
         media_types=tuple(kind.partition(";")[0] for kind in _FORMATS.values()),
         errors=(UnavailableError,),
-        handler=lambda query: _export(ledger, query),
+        handler=lambda query: export_requests(ledger, query),
     )
     yield AdminRoute(
         method="GET",
@@ -83,7 +83,8 @@ def ledger_routes(ledger: ILedger) -> Iterator[AdminRoute]:
     )
 
 
-async def _export(ledger: ILedger, query: ExportQuestion) -> Reply:
+async def export_requests(ledger: ILedger, query: ExportQuestion) -> Reply:
+    """Return a reply with finished requests as a file."""
     next_piece = await ledger.export(query)
     stream = PieceStream(next_piece, await next_piece())
     name = f"antigravity-requests.{query.format}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from antigravity.dashboard.accounts_page import is_urgent
+from antigravity.dashboard.address import export_address
 from antigravity.dashboard.formats import byte_size, setting_text
 from antigravity.dashboard.qr_code import qr_code
-from antigravity.dashboard.usage_page import Series, chart_data
+from antigravity.dashboard.requests_page import RequestFilters
+from antigravity.dashboard.usage_page import HeatCell, Series, chart_data, heat_rows
 from antigravity.interfaces.account_control import AccountLock, AccountState, AccountView
 from antigravity.interfaces.ledger import Sums, Tokens, UsageRow
 
@@ -66,3 +68,23 @@ def test_sizes_and_settings_are_written_as_in_files() -> None:
     ]
     assert setting_text({}) == "{}"
     assert setting_text([True, "a", 1.5]) == '[true, "a", 1.5]'
+
+
+def test_heat_map_adds_up_hours_of_weekdays() -> None:
+    rows = [
+        usage_row(4, period="2026-11-30T10:00+01:00"),  # a Monday
+        usage_row(4, period="2026-11-23T10:00+01:00"),
+        usage_row(1, period="2026-11-29T00:00+01:00"),
+    ]
+    heat = heat_rows(rows, "requests")
+    assert heat[0][10] == HeatCell(8.0, 8)
+    assert heat[6][0] == HeatCell(1.0, 1)
+    assert sum(cell.value for hours in heat for cell in hours) == 9
+    assert sum(cell.level > 0 for hours in heat for cell in hours) == 2
+    assert heat_rows(rows, "cost") == []
+
+
+def test_export_has_filters_of_page_that_it_knows() -> None:
+    filters = RequestFilters(since="1h", model="a b", outcome="error", before=7)
+    address = export_address(10_000.0, filters, "csv")
+    assert address == "/dashboard/export?model=a+b&outcome=error&since=6400&format=csv"

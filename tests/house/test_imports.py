@@ -140,6 +140,7 @@ ALLOWED = {
         "interfaces.status",
         "interfaces.system",
         "ir.errors",
+        "web.admin_ledger",
         "web.authentication",
         "web.host_policy",
         "web.json_body",

@@ -182,6 +182,43 @@ class PageTests(DashboardCase):
         await self.sign_in()
         self.assertIn("DEMO", await self.page("/dashboard"))
 
+    async def test_requests_of_a_page_are_exported(self) -> None:
+        await self.open()
+        await self.ask("hi")
+        await self.ask("hi", model="no-such-model")
+        for page in ("requests?outcome=error", "usage?since=7d"):
+            shown = await self.page(f"/dashboard/{page}")
+            found = re.search(r'href="(/dashboard/export[^"]+format=csv)"', shown)
+            assert found is not None
+            exported = await self.fetch(found[1].replace("&amp;", "&"))
+            self.assertEqual(exported.code, 200, exported.text)
+            self.assertIn("attachment", exported.header("content-disposition"))
+            self.assertIn("no-such-model", exported.text)
+            self.assertEqual("codeassist-0" in exported.text, page.startswith("usage"))
+        self.assertEqual((await self.fetch("/dashboard/export?moon=1")).code, 400)
+        self.cookie = ""
+        self.assertEqual((await self.fetch("/dashboard/export")).code, 401)
+
+    async def test_heat_map_is_shown_for_a_week_and_more(self) -> None:
+        await self.open()
+        await self.ask("hi")
+        self.assertNotIn('class="heat"', await self.page("/dashboard/usage?since=24h"))
+        for since in ("7d", "365d"):
+            shown = await self.page(f"/dashboard/usage?since={since}&measure=requests")
+            self.assertEqual(shown.count('class="h8"'), 1)
+
+    async def test_no_page_is_larger_than_150_kilobytes_with_everything(self) -> None:
+        await self.open()
+        for _ in range(60):
+            await self.ask("hi", model="no-such-model")
+        pages = ("", "/requests", "/usage?since=30d", "/accounts", "/accounts/add", "/system")
+        for path in pages:
+            shown = await self.page(f"/dashboard{path}")
+            size = len(shown.encode())
+            for file in sorted(set(re.findall(r'(?:src|href)="(/dashboard/static/[^"]+)"', shown))):
+                size += len((await self.fetch(file)).text.encode())
+            self.assertLess(size, 150_000, path)
+
     def pool_status(self) -> PoolStatus:
         assert self.gateway is not None
         return self.gateway.accounts.pool.status()

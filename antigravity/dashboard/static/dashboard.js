@@ -171,7 +171,66 @@ async function copyText(button) {
   setTimeout(() => { button.textContent = label; }, 1500);
 }
 
+// The head of a table sorts the rows that the page has.  A live list is held meanwhile.
+function makeSortable(table) {
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const pause = document.getElementById("pause");
+      if (pause && pause.getAttribute("aria-pressed") === "false") pause.click();
+      const before = head.getAttribute("aria-sort");
+      const first = head.classList.contains("n") ? "descending" : "ascending";
+      const order = before === null ? first : before === "ascending" ? "descending" : "ascending";
+      heads.forEach((each) => each.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", order);
+      sortRows(table.tBodies[0], column, order === "ascending" ? 1 : -1);
+    });
+  });
+}
+
+function sortRows(body, column, sign) {
+  const value = (row) => {
+    const cell = row.cells[column];
+    const text = cell.dataset.value ?? (cell.title || cell.textContent).trim();
+    const number = Number(text.replace(/[\s\u202f%$]/g, ""));
+    return text !== "" && !isNaN(number) ? number : text;
+  };
+  const compare = (a, b) => typeof a === "number" && typeof b === "number"
+    ? a - b : String(a).localeCompare(String(b), undefined, { numeric: true });
+  body.append(...[...body.rows].sort((a, b) => sign * compare(value(a), value(b))));
+}
+
+// Rows of requests with the keyboard: j and k move, Enter follows the link, c copies the id.
+function moveInRows(body) {
+  const current = () => document.activeElement.closest("tr[data-href]");
+  const focus = (row) => row && row.querySelector("a").focus();
+  onKey("j", () => focus(current() ? current().nextElementSibling : body.rows[0]));
+  onKey("k", () => focus(current() && current().previousElementSibling));
+  onKey("c", () => current() && navigator.clipboard?.writeText(current().dataset.id));
+}
+
+// What is selected in a cell that shows a shortened value is copied whole.
+function copyWholeValues() {
+  document.addEventListener("copy", (event) => {
+    const selection = getSelection();
+    const node = selection.anchorNode;
+    const shown = node && (node.nodeType === 1 ? node : node.parentElement).closest("[title]");
+    if (shown && shown.contains(selection.focusNode) && shown.textContent.includes("…")) {
+      event.clipboardData.setData("text/plain", shown.title.split(" – ")[0]);
+      event.preventDefault();
+    }
+  });
+}
+
 document.addEventListener("DOMContentLoaded", () => {
+  for (const table of document.querySelectorAll("table[data-sortable]")) makeSortable(table);
+  const rows = document.getElementById("rows");
+  if (rows) moveInRows(rows);
+  copyWholeValues();
   for (const button of document.querySelectorAll("button[data-copy]")) {
     button.addEventListener("click", () => copyText(button));
   }
