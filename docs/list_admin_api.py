@@ -77,7 +77,9 @@ def _request(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[s
         yield ""
         yield f"The body is {_kind(body['content']['application/json']['schema'])}{optional}."
     yield ""
-    yield f"The response is {_response(operation['responses']['200']['content'])}."
+    errors = [each for each in operation["responses"] if each not in ("200", "401", "default")]
+    known = f"  Its errors are {', '.join(errors)}." if errors else ""
+    yield f"The response is {_response(operation['responses']['200']['content'])}.{known}"
     yield ""
     yield ".. code-block:: console"
     yield ""

@@ -182,6 +182,11 @@ def test_commands_list_example_plugin(environment: Environment) -> None:
     (example,) = (p for p in json.loads(listed.stdout)["plugins"] if p["name"] == "example")
     assert example["protocols"] == ["say"]
     assert example["mcp_tools"] == ["reverse", "countdown"]
+    assert example["dashboard_pages"] == example["commands"] == ["visits"]
+    assert "Show how many requests" in environment.command(script, "--help").stdout
+    nowhere = environment.command(script, "visits", "--home", str(environment.neutral / "empty"))
+    assert nowhere.returncode != 0
+    assert "admin_key" in nowhere.stderr
 
 
 def test_example_plugin_tests_pass(environment: Environment) -> None:

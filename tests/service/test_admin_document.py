@@ -68,6 +68,16 @@ class AdminDocumentTests(TestCase):
         self.assertEqual(described, set(self.served()))
         self.assertIn(("GET", "/admin/status"), described)
 
+    async def test_every_name_in_a_path_is_explained(self) -> None:
+        await self.start()
+        unexplained = [
+            (method, path, each["name"])
+            for method, path, operation in self.operations()
+            for each in operation.get("parameters", ())
+            if each["in"] == "path" and "description" not in each
+        ]
+        self.assertEqual(unexplained, [])
+
     async def test_all_schemas_are_valid_and_complete(self) -> None:
         await self.start()
         schemas = self.document["components"]["schemas"]

@@ -131,7 +131,9 @@ def test_command_explains_that_no_gateway_runs(tmp_path: Path) -> None:
 
 
 def test_blocked_plugin_is_removed(gateway: ThreadedGateway) -> None:
-    gateway.reload('[plugins]\nblocked = ["example"]')
+    gateway.reload('[proxy]\nadmin_key = "sk-admin"\n[plugins]\nblocked = ["example"]')
+    key = {"x-api-key": "sk-admin"}
+    assert gateway.get("/admin/plugins/example/visits", key).status == 404
     assert gateway.post("/say/gpt-4.1", b"Hello").status == 404
     assert gateway.get("/example/visits").status == 404
     assert [tool["name"] for tool in gateway.mcp("tools/list")["tools"]] == []

@@ -9,7 +9,7 @@ from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request
 from antigravity.ir.response import Response
 from antigravity.protocols.event_sequencer import OrderedEvent
-from antigravity.protocols.replies import retry_after_headers
+from antigravity.protocols.replies import retry_headers
 from antigravity.protocols.server_protocol import ServerProtocol
 from antigravity.protocols.stream_encoder import StreamEncoder
 
@@ -53,7 +53,7 @@ def encode_response(response: Response, context: ReplyContext) -> HttpReply:
 
 
 def encode_error(error: GatewayError, request_id: str) -> HttpReply:
-    return HttpReply(error.status, f"{error.message}\n".encode(), PLAIN, retry_after_headers(error))
+    return HttpReply(error.status, f"{error.message}\n".encode(), PLAIN, retry_headers(error))
 
 
 SAY = ServerProtocol(
