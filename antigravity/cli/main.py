@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "request": "antigravity.cli.requests:request",
     "requests": "antigravity.cli.requests:requests",
     "run": "antigravity.cli.run_client:run",
+    "service": "antigravity.cli.service:service",
     "serve": "antigravity.cli.serve:serve",
     "status": "antigravity.cli.status:status",
     "tunnel": "antigravity.cli.tunnel:tunnel",

@@ -18,7 +18,12 @@ from antigravity.testing.checks import check_registered
 
 @click.group(cls=Group)
 def plugins() -> None:
-    """List, check and create plugins."""
+    """List, check and create plugins.
+
+    A plugin is a Python package in the same environment as the gateway.  Install it with "pip
+    install", with "pipx inject antigravity-gateway PLUGIN" if pipx has installed the gateway, or
+    with "uv tool install antigravity-gateway --with PLUGIN".
+    """
 
 
 @plugins.command("list")
