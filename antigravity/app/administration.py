@@ -16,6 +16,7 @@ from antigravity.app.build import new_id
 from antigravity.app.configuration_status import ConfigurationStatus
 from antigravity.app.explanation import check_protocol, explain
 from antigravity.app.home_ledger import HomeLedger
+from antigravity.app.lab import Lab
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.metrics import GatewayMetrics
 from antigravity.app.model_administration import ModelAdministration
@@ -77,6 +78,7 @@ class Administration:
         models: ModelAdministration,
         access: Access,
         system: SystemControl,
+        lab: Lab,
     ) -> None:
         self._exchange = exchange
         self._snapshot = snapshot
@@ -88,6 +90,7 @@ class Administration:
         self.system = system
         self.models = models
         self.access = access
+        self.lab = lab
 
     def status(self) -> GatewayStatus:
         """Return the state of the gateway and of its accounts."""

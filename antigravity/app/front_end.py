@@ -12,12 +12,13 @@ from antigravity.app.access import Access
 from antigravity.app.account_control import AccountControl
 from antigravity.app.administration import Administration, GatewayControl
 from antigravity.app.configuration_editor import ConfigurationEditor
+from antigravity.app.lab import Lab
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.model_administration import ModelAdministration
 from antigravity.app.runtime import Runtime
 from antigravity.app.system_control import SystemControl
 from antigravity.dashboard.routes import DashboardRoutes, DashboardState, PluginPage
-from antigravity.interfaces.exchange import IExchange
+from antigravity.exchange.service import Exchange
 from antigravity.interfaces.operator_view import OperatorView
 from antigravity.processes.guarded import spawn
 from antigravity.tunnel.service import Tunnel
@@ -42,7 +43,7 @@ class FrontEnd:
         self,
         reactor: Any,
         home: Path,
-        exchange: IExchange,
+        exchange: Exchange,
         mcp: McpEndpoints,
         warmups: WarmupsOnDemand,
         control: GatewayControl,
@@ -90,6 +91,12 @@ class FrontEnd:
             self._models(runtime),
             Access(runtime.snapshot, self._control.ledger),
             self._system,
+            Lab(
+                self._reactor,
+                self._exchange,
+                runtime.registry.all_servers,
+                principal_of(runtime.settings.proxy.admin_key.reveal()),
+            ),
         )
 
     def _models(self, runtime: Runtime) -> ModelAdministration:

@@ -75,6 +75,14 @@ def clock_time(iso: str) -> str:
         return iso
 
 
+def pretty(text: str) -> str:
+    """Return JSON with line breaks and indents; anything else, such as events, as it is."""
+    try:
+        return msgspec.json.format(text.encode(), indent=2).decode()
+    except (msgspec.DecodeError, UnicodeError):
+        return text
+
+
 def json_text(value: Any) -> str:
     """Return a value as JSON."""
     return msgspec.json.encode(value).decode()

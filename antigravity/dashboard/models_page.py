@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from antigravity.dashboard.address import request_list
 from antigravity.dashboard.context import Page, PageContext
@@ -60,7 +61,8 @@ async def build_trial(context: PageContext) -> Page:
     try:
         trial = await _models(context).try_mapping(_proposal(form))
     except GatewayError as error:
-        return await _page(context, filters, form, problem=error)
+        # A problem is an answer, too.
+        return replace(await _page(context, filters, form, problem=error), status=200)
     return await _page(context, filters, form, trial)
 
 
@@ -127,7 +129,10 @@ async def _explanation(context: PageContext, filters: ModelFilters) -> dict[str,
     except InvalidRequestError:
         raise
     except GatewayError as error:
-        return {**values, "refusal": error.message}
+        explained = values["explanation"]
+        if explained is None or not explained.problem:
+            values["refusal"] = error.message
+        return values
     return {**values, "descriptions": described}
 
 

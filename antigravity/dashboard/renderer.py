@@ -15,6 +15,7 @@ from antigravity.dashboard.formats import (
     middle,
     money,
     number,
+    pretty,
     setting_text,
     short_number,
 )
@@ -67,6 +68,7 @@ def _environment() -> Environment:
         "middle": middle,
         "clock": clock_time,
         "json": json_text,
+        "pretty": pretty,
     }
     made.filters.update(filters)
     return made

@@ -51,6 +51,8 @@ _PATHS: Final = {
     "/models": (_SHOWN, "models"),
     "/connect": (_SHOWN, "connect"),
     "/keys": (_SHOWN, "keys"),
+    "/lab": (_SHOWN, "lab"),
+    "/lab/try": (("POST",), "try_request"),
     "/models/try": (("POST",), "try_rules"),
     "/models/rules": (("POST",), "change_rules"),
     "/system": (_SHOWN, "system"),

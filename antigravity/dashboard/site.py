@@ -21,7 +21,13 @@ from antigravity.dashboard.replies import Headers, html, redirect, static, write
 from antigravity.dashboard.routes import DashboardState, PluginPage
 from antigravity.dashboard.sessions import MAX_AGE, Notice, Session
 from antigravity.dashboard.texts import text
-from antigravity.dashboard.tools import ADDRESSES, CHANGES, PAGES
+from antigravity.dashboard.tools import (
+    ADDRESSES,
+    CHANGES,
+    LARGE_FORMS,
+    LARGEST_FORM,
+    PAGES,
+)
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import Reply
@@ -189,7 +195,8 @@ class DashboardSite:
         """Show a page, or change what its form demands; ``names`` are those in the path."""
         if name in CHANGES and (name not in PAGES or head_of(request).method == "POST"):
             change, address = CHANGES[name]
-            return self._change(request, partial(change, **names), address)
+            begin = self._change_much if name in LARGE_FORMS else self._change
+            return begin(request, partial(change, **names), address)
         return self._show(request, partial(PAGES[name], **names))
 
     def _show(self, request: Any, build: Build) -> Deferred[None]:
@@ -211,7 +218,24 @@ class DashboardSite:
     def _change(self, request: Any, change: Change, address: str) -> Deferred[None]:
         """Change something as a form demands, and show the page it returns, or ``address``."""
         session = self._require_session(request)
-        context = self._context(request, session, self._read_change(request))
+        return self._changed(request, session, self._read_change(request), change, address)
+
+    def _change_much(self, request: Any, change: Change, address: str) -> Deferred[None]:
+        """Do that with a form that is too large to be read in the reactor's thread."""
+        session = self._require_session(request)
+        body = pop_small_body(request, LARGEST_FORM)
+        parsed: Deferred[dict[str, str]] = call_in_thread(self._state.clock, _parse_form, body)
+
+        def check(form: dict[str, str]) -> Deferred[None]:
+            _check_token(request, session, form)
+            return self._changed(request, session, form, change, address)
+
+        return parsed.addCallback(check)
+
+    def _changed(
+        self, request: Any, session: Session, form: dict[str, str], change: Change, address: str
+    ) -> Deferred[None]:
+        context = self._context(request, session, form)
 
         def show(page: Page | None) -> Deferred[None] | None:
             if page is not None:
@@ -284,9 +308,7 @@ class DashboardSite:
         """
         session = self._require_session(request)
         form = _read_form(request)
-        sent = head_of(request).header("x-csrf-token") or form.get("csrf", "")
-        if not session.permits(sent):
-            raise PermissionDeniedError(text("sign_in.bad_csrf"), code="bad_csrf_token")
+        _check_token(request, session, form)
         return form
 
     def _sign_in_values(self, head: RequestHead, problem: str) -> dict[str, Any]:
@@ -347,9 +369,26 @@ def _read_form(request: Any) -> dict[str, str]:
 
     :raises InvalidRequestError: if the body is not a form.
     """
+    return _parse_form(pop_small_body(request))
+
+
+def _parse_form(body: bytes) -> dict[str, str]:
+    """Return the fields of a form.
+
+    :raises InvalidRequestError: if it is not a form.
+    """
     try:
-        body = pop_small_body(request).decode()
-        found = parse_qs(body, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        found = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError:
         raise InvalidRequestError("The body is not a form.") from None
     return {name: values[-1] for name, values in found.items()}
+
+
+def _check_token(request: Any, session: Session, form: Mapping[str, str]) -> None:
+    """Check that a form is from this session.
+
+    :raises PermissionDeniedError: if it lacks the session's token.
+    """
+    sent = head_of(request).header("x-csrf-token") or form.get("csrf", "")
+    if not session.permits(sent):
+        raise PermissionDeniedError(text("sign_in.bad_csrf"), code="bad_csrf_token")

@@ -12,6 +12,7 @@ from antigravity.dashboard import (
     configuration_page,
     connect_page,
     keys_page,
+    lab_page,
     models_page,
     now_page,
     request_page,
@@ -21,6 +22,7 @@ from antigravity.dashboard import (
 )
 from antigravity.dashboard.account_actions import ACCOUNTS
 from antigravity.dashboard.context import Build, Change
+from antigravity.interfaces.lab import LARGEST
 from antigravity.web.authentication import DASHBOARD_PATH
 
 #: The pages by the names of their handlers.
@@ -35,6 +37,7 @@ PAGES: Final[Mapping[str, Build]] = {
     "models": models_page.build,
     "connect": connect_page.build,
     "keys": keys_page.build,
+    "lab": lab_page.build,
     "configuration": configuration_page.build,
     "system": system_page.build,
 }
@@ -55,7 +58,11 @@ CHANGES: Final[Mapping[str, tuple[Change, str]]] = {
     "stop_tunnel": (system_page.stop_tunnel, system_page.ADDRESS),
     "try_rules": (models_page.build_trial, models_page.ADDRESS),
     "change_rules": (models_page.change, models_page.ADDRESS),
+    "try_request": (lab_page.attempt, lab_page.ADDRESS),
 }
+#: Those whose forms can be large, and the most bytes of such a form: JSON grows when it is quoted.
+LARGE_FORMS: Final = frozenset({"try_request"})
+LARGEST_FORM: Final = 3 * LARGEST
 #: The addresses below ``/dashboard`` to which the sign-in may lead.
 ADDRESSES: Final = (
     "/requests",
@@ -64,6 +71,7 @@ ADDRESSES: Final = (
     "/models",
     "/connect",
     "/keys",
+    "/lab",
     "/system",
     "/configuration",
     "/plugins",

@@ -77,6 +77,12 @@ class Exchange:
         self._limits = RequestLimits(**msgspec.structs.asdict(snapshot.settings.limits))
         self._lowest_limit = self._limits.lowest
 
+    def changed(
+        self, change: Callable[[Services, Snapshot], tuple[Services, Snapshot]]
+    ) -> Exchange:
+        """Return an exchange that serves with other collaborators, made from this one's."""
+        return Exchange(*change(self._services, self._snapshot))
+
     def published(self, name: str) -> PublishedFile | None:
         """Return a file that was promised to a client; see :class:`IExchange`."""
         return self._services.files.find(name)

@@ -29,8 +29,9 @@ class AdminRoute(Struct, frozen=True, kw_only=True):
     empty body is ``{}``.  ``response`` is a type that msgspec encodes, or ``None`` if
     ``media_types`` are listed: the handler then returns a ``Reply`` with one of them.
 
-    ``local_only`` refuses requests that do not come from the gateway's machine.  The gateway sets
-    ``plugin``, the name of the plugin that has registered the route.
+    ``max_body`` is the most bytes of a body.  ``local_only`` refuses requests that do not come from
+    the gateway's machine.  The gateway sets ``plugin``, the name of the plugin that has registered
+    the route.
     """
 
     method: Method
@@ -42,6 +43,7 @@ class AdminRoute(Struct, frozen=True, kw_only=True):
     query: type[Struct] | None = None
     body: Any = None
     body_optional: bool = False
+    max_body: int = 64 * 1024
     names: Mapping[str, str] = {}
     example: Mapping[str, Any] = {}
     errors: tuple[type[GatewayError], ...] = ()

@@ -137,7 +137,7 @@ def _read_body(request: Any, route: AdminRoute) -> Any:
 
     :raises InvalidRequestError: if it is something else.
     """
-    body = pop_small_body(request).strip()
+    body = pop_small_body(request, route.max_body).strip()
     if route.body_optional and body in (b"", b"null"):
         body = b"{}"
     try:

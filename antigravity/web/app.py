@@ -31,13 +31,9 @@ from antigravity.ir.errors import (
 )
 from antigravity.ir.json_text import SMALL, clean_json
 from antigravity.logs import make_logger
-from antigravity.web.admin import AdminRequests
-from antigravity.web.admin_access import AccessRequests
-from antigravity.web.admin_accounts import AccountRequests
 from antigravity.web.admin_api import AdminApi
 from antigravity.web.admin_ledger import ledger_routes
-from antigravity.web.admin_models import ModelRequests
-from antigravity.web.admin_system import SystemRequests
+from antigravity.web.admin_requests import own_routes
 from antigravity.web.admission import AdmissionPolicy
 from antigravity.web.authentication import FILES_PATH, METRICS_PATH, is_dashboard
 from antigravity.web.connection.request import GatewayRequest
@@ -182,14 +178,8 @@ class WebApp:
         """Yield the declarations of the admin API."""
         yield from self._declared
         if self._administration is not None:
-            requests = AdminRequests(
-                self._administration, lambda: self.admission.key_throttle.total
-            )
-            yield from requests.routes()
-            yield from AccountRequests(self._administration).routes()
-            yield from ModelRequests(self._administration).routes()
-            yield from AccessRequests(self._administration).routes()
-            yield from SystemRequests(self._administration).routes()
+            # Read late, because the throttle is replaced.
+            yield from own_routes(self._administration, lambda: self.admission.key_throttle.total)
         if self._ledger is not None:
             yield from ledger_routes(self._ledger)
         if self._pages is not None:

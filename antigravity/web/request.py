@@ -39,12 +39,12 @@ def pop_body(request: Any) -> bytes:
     return bytes(request.content.read())
 
 
-def pop_small_body(request: Any) -> bytes:
+def pop_small_body(request: Any, largest: int = SMALL_BODY) -> bytes:
     """Return the request's body, and release it.
 
     :raises RequestTooLargeError: if it is larger than the gateway's own paths need.
     """
     body = pop_body(request)
-    if len(body) > SMALL_BODY:
-        raise RequestTooLargeError(f"The request body is larger than {SMALL_BODY} bytes.")
+    if len(body) > largest:
+        raise RequestTooLargeError(f"The request body is larger than {largest} bytes.")
     return body

@@ -28,6 +28,7 @@ PAGES = (
     "/models?model=no-such-model",
     "/keys",
     "/connect?client=codex",
+    "/lab",
 )
 #: The findings of axe-core that are ignored.
 HARMLESS = ("minor", "moderate")
@@ -123,6 +124,23 @@ def test_rules_are_tried_in_place(page: Any, gateway: ThreadedGateway) -> None:
     assert "models would go elsewhere" in page.inner_text("#trial")
     assert page.url.endswith("/dashboard/models")  # the page itself stays
     assert page.input_value("textarea[name=mapping]").startswith("gpt-*")
+
+
+def test_request_is_translated_and_sent_in_the_lab(page: Any, gateway: ThreadedGateway) -> None:
+    page.goto(f"{gateway.url}/dashboard/lab?protocol=anthropic&model=gpt-5.1")
+    page.select_option("select[name=upstream]", "demo-openai")
+    page.click("text=Translate >> nth=0")
+    page.wait_for_selector("text=demo-openai gets")
+    assert "max_completion_tokens" in page.inner_text("#result")
+    assert "The client gets" not in page.inner_text("#result")
+    page.fill("textarea[name=request]", '{"messages": "none"}')
+    page.click("text=Translate >> nth=0")
+    page.wait_for_selector("text=Nothing would be sent")
+    page.goto(f"{gateway.url}/dashboard/lab?protocol=anthropic&model=gpt-5.1")
+    page.click("text=Translate and send")
+    page.wait_for_selector("text=The client gets")
+    page.click("text=Its record")
+    page.wait_for_selector("h1.id")
 
 
 def test_text_for_client_is_copied(page: Any, gateway: ThreadedGateway) -> None:

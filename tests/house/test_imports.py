@@ -135,6 +135,7 @@ ALLOWED = {
         "interfaces.administration",
         "interfaces.dashboard",
         "interfaces.exchange",
+        "interfaces.lab",
         "interfaces.ledger",
         "interfaces.model_administration",
         "interfaces.status",
