@@ -18,7 +18,7 @@ from antigravity.ledger.errors import LedgerError, NewerVersionError
 from antigravity.ledger.queries import Query
 
 #: The version of the tables; ``sql/schema_N.sql`` makes version N from the one before.
-VERSION: Final = 2
+VERSION: Final = 3
 _SQL: Final = files(__package__) / "sql"
 
 

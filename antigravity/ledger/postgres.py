@@ -53,7 +53,7 @@ _DIALECT: Final = (
     (r"\bBLOB\b", "BYTEA"),
     (r" WITHOUT ROWID", ""),
 )
-_PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
+_PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 _MISSING: Final = (
     "the PostgreSQL client is not installed: pip install 'antigravity-gateway[postgres]'"
 )

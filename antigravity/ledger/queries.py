@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from antigravity.interfaces.ledger import RequestQuestion
 from antigravity.ir.call import READS
+from antigravity.ledger.blocks import Part, split_span
 from antigravity.ledger.rows import number_at
 from antigravity.ledger.sums import ALL, HOUR, VALUE_COLUMNS
 
@@ -149,13 +150,27 @@ def _parameters(question: RequestQuestion) -> dict[str, Any]:
     return parameters
 
 
-def add_up(span: Span, groups: Sequence[str], filters: Mapping[str, str], *, limit: int) -> Query:
+def add_up(
+    span: Span,
+    groups: Sequence[str],
+    filters: Mapping[str, str],
+    *,
+    limit: int,
+    ends: Mapping[int, int] | None = None,
+) -> Query:
     """Return the query of the sums in ``span``, those with most requests first.
 
     :param groups: names in ``NAME_COLUMNS``, as the keys of ``filters``, or ``hour``.
+    :param ends: for each size of blocks, the hour before which all of them are there.
     """
-    parameters: dict[str, Any] = {"since": span.since, "until": span.until, **filters}
-    source = _full_hours(groups, filters)
+    parameters: dict[str, Any] = dict(filters)
+    whole = [Part(1, span.since, span.until)]
+    parts = whole if "hour" in groups else split_span(span.since, span.until, ends or {}) or whole
+    sources = []
+    for number, part in enumerate(parts):
+        sources.append(_full_hours(groups, filters, number, part.size))
+        parameters[f"since_{number}"], parameters[f"until_{number}"] = part.since, part.until
+    source = " UNION ALL ".join(sources)
     if span.rows_since is not None:
         parameters["rows_since"] = span.rows_since
         parameters["rows_until"] = span.since * HOUR
@@ -171,18 +186,23 @@ def add_up(span: Span, groups: Sequence[str], filters: Mapping[str, str], *, lim
     return Query(sql, parameters)
 
 
-def _full_hours(groups: Sequence[str], filters: Mapping[str, str]) -> str:
-    """Return the rows of the smallest table that has the names."""
+def _full_hours(groups: Sequence[str], filters: Mapping[str, str], number: int, size: int) -> str:
+    """Return the rows of the smallest table that has the names, for a part of the time range."""
     names = {*groups, *filters} - {"hour"}
     if len(names) > 1:
         table, conditions = "hours", [f"{name} = :{name}" for name in filters]
+        blocks = "blocks"
         columns = list(groups)
     else:
         kind = next(iter(names), ALL)
         table, conditions = "names_by_hour", [f"kind = '{kind}'"]
+        blocks = "names_by_block"
         conditions += [f"name = :{name}" for name in filters]
         columns = [name if name == "hour" else f"name AS {name}" for name in groups]
-    conditions += ["hour >= :since", "hour < :until"]
+    if size > 1:
+        table = blocks
+        conditions.insert(0, f"size = {size}")
+    conditions += [f"hour >= :since_{number}", f"hour < :until_{number}"]
     return (
         f"SELECT {', '.join((*columns, *VALUE_COLUMNS))} FROM {table}"  # noqa: S608 - names of this module
         f" WHERE {' AND '.join(conditions)}"

@@ -34,7 +34,7 @@ class Reader:
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
         self._is_closed = False
-        self._queries = database.load_queries("read", "payloads")
+        self._queries = database.load_queries("read", "payloads", "blocks")
 
     def requests(self, question: RequestQuestion) -> tuple[list[Row], int | None]:
         """Return one page of requests, newest first, and one row more if there is one.
@@ -72,7 +72,10 @@ class Reader:
         self, span: Span, groups: Sequence[str] = (), filters: Mapping[str, str] | None = None
     ) -> list[Row]:
         """Return the sums in a time range, by groups; one row if there is none."""
-        return self._fetch(add_up(span, groups, filters or {}, limit=_GROUPS))
+        with self._connection() as connection:
+            ends = {row["size"]: row["until"] for row in self._queries.block_ends(connection)}
+            query = add_up(span, groups, filters or {}, limit=_GROUPS, ends=ends)
+            return self._database.fetch(connection, query)
 
     def refusals(self, since: int, until: int) -> dict[str, int]:
         """Return how many requests of some hours were refused, by kind."""

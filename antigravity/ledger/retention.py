@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from antigravity.ledger.block_builder import BlockBuilder
 from antigravity.ledger.bounds import Bounds
 from antigravity.ledger.database import Connection, Database
 from antigravity.ledger.rows import number_at
@@ -26,6 +27,7 @@ class Retention:
         self._database = database
         self._writer = writer
         self._queries = database.load_queries("retention", "payloads")
+        self._blocks = BlockBuilder(database)
 
     def step(self, bounds: Bounds, now: float) -> bool:
         """Delete a little; return whether there is more to delete now.
@@ -38,7 +40,9 @@ class Retention:
                 return False
             more = self._delete_payloads(connection, bounds, now)
             more = self._delete_rows(connection, bounds, now) or more
+            more = self._blocks.step(connection, now) or more
             more = self._merge_hours(connection, int(now)) or more
+        self._writer.read_block_ends()
         with self._writer.opened() as connection:
             self._database.reclaim(connection)
         return more
@@ -81,6 +85,7 @@ class Retention:
         today = now // _DAY
         queries.delete_hours(connection, before=(today - DAYS_DAYS) * 24)
         queries.delete_names_by_hour(connection, before=(today - DAYS_DAYS) * 24)
+        self._blocks.delete(connection, (today - DAYS_DAYS) * 24)
         queries.delete_refusals(connection, before=(today - HOURS_DAYS) * 24)
         queries.delete_names(connection, before=(today - HOURS_DAYS) * 24)
         hour = queries.oldest_unmerged_hour(connection, before=(today - HOURS_DAYS) * 24)

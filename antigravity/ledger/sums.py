@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from operator import itemgetter
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -110,7 +110,7 @@ class HourSums:
         names = (row.served_model or row.model, row.upstream, row.account, row.key, row.client)
         _totals(self._combined, (hour, *names)).add(row)
 
-    def combined(self) -> list[dict[str, object]]:
+    def combined(self) -> list[dict[str, Any]]:
         """Return the rows of the table ``hours``."""
         columns = ("hour", *NAME_COLUMNS)
         return [
@@ -118,7 +118,7 @@ class HourSums:
             for key, totals in sorted(self._combined.items(), key=_key)
         ]
 
-    def single(self) -> list[dict[str, object]]:
+    def single(self) -> list[dict[str, Any]]:
         """Return the rows of the table ``names_by_hour``."""
         single: dict[tuple[str, int, str], Totals] = {}
         for (hour, *names), totals in self._combined.items():
@@ -140,5 +140,5 @@ def _totals(sums: dict[K, Totals], key: K) -> Totals:
     return found
 
 
-def _columns(names: Sequence[str], key: Sequence[object], totals: Totals) -> dict[str, object]:
+def _columns(names: Sequence[str], key: Sequence[object], totals: Totals) -> dict[str, Any]:
     return {**dict(zip(names, key, strict=True)), **msgspec.structs.asdict(totals)}

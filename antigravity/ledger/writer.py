@@ -11,6 +11,7 @@ import msgspec
 
 from antigravity.interfaces.payloads import RawPayloads
 from antigravity.ir.record import ExchangeRecord
+from antigravity.ledger.blocks import late_sums
 from antigravity.ledger.database import Connection, Database
 from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.names import Names
@@ -49,6 +50,7 @@ class Writer:
         self._connection: Connection | None = None
         self._queries: Any = None
         self._names = Names()
+        self._block_ends: dict[int, int] = {}
 
     def open(self) -> None:
         """Open the database, and create or change its tables where needed.
@@ -57,11 +59,12 @@ class Writer:
         """
         if self._connection is not None:
             return
-        self._queries = self._queries or self._database.load_queries("write", "payloads")
+        self._queries = self._queries or self._database.load_queries("write", "payloads", "blocks")
         connection = self._database.prepare()
         try:
             with self._database.errors(), self._database.reading(connection):
                 self._names = Names(self._queries.known_names(connection))
+                self._block_ends = dict(self._queries.block_ends(connection))
                 if not self._database.remote:  # other gateways' clocks are not ours
                     self._numbers.follow(self._queries.newest_row(connection) or 0)
                     self._numbers.follow(self._queries.newest_payload(connection) or 0)
@@ -140,8 +143,7 @@ class Writer:
         sums = HourSums()
         for row in batch.rows:
             sums.add(row)
-        self._queries.add_to_hours(connection, sums.combined())
-        self._queries.add_to_names_by_hour(connection, sums.single())
+        self._add(connection, sums.combined(), sums.single())
         names.sort(key=lambda each: (str(each["kind"]), str(each["name"])))
         self._queries.use_names(connection, names)
         self._queries.add_refusals(
@@ -171,6 +173,28 @@ class Writer:
                 new = moved[attempt.request]
                 found.attempts.append(msgspec.structs.replace(attempt, request=new))
         return found
+
+    def read_block_ends(self) -> None:
+        """Learn which blocks have been made.
+
+        :raises LedgerError: if the ledger cannot be used.
+        """
+        with self.opened() as connection, self._database.reading(connection):
+            self._block_ends = dict(self._queries.block_ends(connection))
+
+    def _add(
+        self, connection: Connection, hours: list[dict[str, Any]], names: list[dict[str, Any]]
+    ) -> None:
+        """Add sums to the hours, and to the blocks that are made already."""
+        self._queries.add_to_hours(connection, hours)
+        self._queries.add_to_names_by_hour(connection, names)
+        made = max(self._block_ends.values(), default=0)
+        # On a server, another gateway may have made some in the meantime.
+        if self._database.remote or any(row["hour"] < made for row in hours):
+            ends = dict(self._queries.block_ends(connection))
+            if late := late_sums(hours, ends):
+                self._queries.add_to_blocks(connection, late)
+                self._queries.add_to_names_by_block(connection, late_sums(names, ends))
 
     def write_payloads(self, payloads: Sequence[RawPayloads], redactor: PayloadRedactor) -> int:
         """Write payloads in one transaction, and return about how many bytes they take.
