@@ -37,6 +37,7 @@ _PATHS: Final = {
     "/requests/new": (_SHOWN, "new_requests"),
     "/export": (("GET",), "export"),
     "/requests/<request_id>": (_SHOWN, "request"),
+    "/requests/<request_id>/replay": (("POST",), "replay_request"),
     "/requests/<request_id>/cancel": (("POST",), "cancel_request"),
     "/usage": (_SHOWN, "usage"),
     "/accounts": (_SHOWN, "accounts"),

@@ -44,6 +44,7 @@ PAGES: Final[Mapping[str, Build]] = {
 #: The changes by the names of their handlers, and the page that shows the result.
 CHANGES: Final[Mapping[str, tuple[Change, str]]] = {
     "cancel_request": (now_page.cancel, DASHBOARD_PATH),
+    "replay_request": (request_page.replay, DASHBOARD_PATH),
     "fix_account": (account_actions.fix, ACCOUNTS),
     "refresh_accounts": (account_actions.refresh, ACCOUNTS),
     "change_account": (account_actions.change, ACCOUNTS),

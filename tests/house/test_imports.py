@@ -137,6 +137,7 @@ ALLOWED = {
         "interfaces.exchange",
         "interfaces.lab",
         "interfaces.ledger",
+        "interfaces.payloads",
         "interfaces.model_administration",
         "interfaces.status",
         "interfaces.system",
