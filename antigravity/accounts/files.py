@@ -97,7 +97,7 @@ class AccountFiles:
         :raises AccountError: if there is no such account.
         """
         try:
-            os.utime(self._path(identifier))
+            os.utime(self.path_of(identifier))
         except FileNotFoundError:
             raise AccountError(f"account {identifier} does not exist") from None
 
@@ -118,7 +118,7 @@ class AccountFiles:
 
         :raises AccountError: if there is a file of that name without a valid account.
         """
-        path = self._path(record.id)
+        path = self.path_of(record.id)
         fields: dict[str, Any] = {}
         if path.exists():
             try:
@@ -135,7 +135,7 @@ class AccountFiles:
         :raises AccountError: if there is no such account.
         """
         try:
-            self._path(identifier).unlink()
+            self.path_of(identifier).unlink()
         except FileNotFoundError:
             raise AccountError(f"account {identifier} does not exist") from None
         sync_directory(self.directory)
@@ -165,7 +165,7 @@ class AccountFiles:
 
         :raises AccountError: if its file cannot be read or written.
         """
-        path = self._path(identifier)
+        path = self.path_of(identifier)
         if not path.exists():
             return False
         record, _ = _read(path)
@@ -193,9 +193,13 @@ class AccountFiles:
 
     def has(self, identifier: str) -> bool:
         """Return whether there is a file for that id, valid or not."""
-        return bool(_ID.fullmatch(identifier)) and self._path(identifier).exists()
+        return bool(_ID.fullmatch(identifier)) and self.path_of(identifier).exists()
 
-    def _path(self, identifier: str) -> Path:
+    def path_of(self, identifier: str) -> Path:
+        """Return the file of an account.
+
+        :raises AccountError: if that is no valid id.
+        """
         if not _ID.fullmatch(identifier):
             raise AccountError(f"{identifier!r} is not a valid account id")
         return self.directory / f"{identifier}.json"

@@ -7,21 +7,22 @@ import platform
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import click
-from msgspec import structs
+from msgspec import Struct, structs
 
 from antigravity.accounts.credential_store import CredentialStore
-from antigravity.accounts.files import UNTIDY, AccountFiles
+from antigravity.accounts.files import UNTIDY, AccountError, AccountFiles, BrokenFile
 from antigravity.cli.config import model_file_problems, quirk_problems
+from antigravity.cli.doctor_network import network_findings, path_findings
+from antigravity.cli.doctor_repairs import disk_finding, open_paths, repairs
 from antigravity.cli.gateway_client import GatewayAddress, NoGatewayError, find_address, get_json
-from antigravity.cli.invocation import Invocation, command_options
+from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.mcp_servers import view_server
 from antigravity.config.errors import ConfigurationError
-from antigravity.config.home import FILE_NAME, open_to_others
 from antigravity.config.last_run import read_last_run
 from antigravity.config.mcp_settings import McpSettings
 from antigravity.config.replacement_checks import check_start
@@ -29,7 +30,7 @@ from antigravity.config.running_gateway import find_running_gateway
 from antigravity.config.settings import ProxySettings, Settings, TunnelSettings
 from antigravity.config.snapshot import Configuration
 from antigravity.interfaces.system import Finding
-from antigravity.oauth.grants import GrantFile, stored_names
+from antigravity.oauth.grants import GrantFile
 from antigravity.plugins import PluginHost
 from antigravity.tunnel.executable import NotInstalledError, find_executable
 
@@ -38,10 +39,17 @@ _OLDEST_PYTHON = (3, 11)
 
 
 @click.command()
+@click.option("--offline", is_flag=True, help="do not ask the addresses of upstreams")
+@click.option("--fix", is_flag=True, help="repair what can be repaired without losing anything")
 @command_options
-def doctor(invocation: Invocation) -> None:
-    """Check the gateway for problems, and show remedies."""
-    findings = list(examine(invocation))
+def doctor(invocation: Invocation, offline: bool, fix: bool) -> None:
+    """Check the gateway for problems, and show remedies.
+
+    It asks the address of each upstream, without a key, whether it answers.
+    """
+    if fix:
+        repair(invocation)
+    findings = list(examine(invocation, online=not offline))
     healthy = all(finding.status != "failed" for finding in findings)
     lines = []
     for finding in findings:
@@ -54,11 +62,26 @@ def doctor(invocation: Invocation) -> None:
         click.get_current_context().exit(1)
 
 
-def examine(invocation: Invocation) -> Iterator[Finding]:
-    """Yield the findings of all checks."""
+def repair(invocation: Invocation) -> None:
+    """Repair what can be repaired, and say what was."""
+    for each in repairs(invocation.home, invocation.config_file):
+        try:
+            each.apply()
+        except (OSError, AccountError, ConfigurationError) as error:
+            note(f"could not {each.text}: {error}")
+        else:
+            note(f"did {each.text}")
+
+
+def examine(invocation: Invocation, *, online: bool = False) -> Iterator[Finding]:
+    """Yield the findings of all checks.
+
+    :param online: whether to ask the addresses of upstreams, which may take seconds.
+    """
     yield python_finding()
     yield name_finding()
     yield from home_findings(invocation)
+    yield from disk_finding(invocation.home)
     try:
         plugins = PluginHost(invocation.configuration().settings.plugins)
         plugins.load()
@@ -78,7 +101,11 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
     for fault in plugins.problems:
         remedy = f"run 'antigravity plugins check {fault.plugin}'"
         yield Finding("plugins", "warning", f"{fault.plugin} {fault.reason}", remedy)
-    yield from upstream_findings(configuration.settings, invocation.home)
+    upstreams = used_upstreams(configuration.settings, invocation.home)
+    yield from upstream_findings(upstreams)
+    yield from path_findings(configuration.settings, list(upstreams.store.upstreams))
+    if online:
+        yield from network_findings(configuration.settings, list(upstreams.store.upstreams))
     yield from login_findings(configuration.settings.mcp, invocation.home)
     yield from tunnel_findings(configuration.settings.tunnel, invocation.home)
     yield from gateway_findings(configuration.settings.proxy, invocation.home)
@@ -144,20 +171,15 @@ def home_findings(invocation: Invocation) -> Iterator[Finding]:
         remedy = "it is created when the gateway starts or an account is added"
         yield Finding("home", "warning", f"{home} does not exist", remedy)
         return
-    files = AccountFiles(home)
-    suspects = [
-        (home, "700"),
-        (files.directory, "700"),
-        (invocation.config_file or home / FILE_NAME, "600"),
-        *((path, "600") for path in files.paths()),
-        *((GrantFile(home, name).path, "600") for name in stored_names(home)),
-    ]
-    loose = [(path, mode) for path, mode in suspects if path.exists() and open_to_others(path)]
-    for path, mode in loose:
+    open_to_others = list(open_paths(home, invocation.config_file))
+    for path, mode in open_to_others:
         yield Finding(
-            "home", "warning", f"other users have access to {path}", f"chmod {mode} '{path}'"
+            "home",
+            "warning",
+            f"other users have access to {path}",
+            f"chmod {mode:o} '{path}'",
         )
-    if not loose:
+    if not open_to_others:
         yield Finding("home", "ok", f"only its owner has access to {home}")
 
 
@@ -173,11 +195,24 @@ def login_findings(mcp: McpSettings, home: Path) -> Iterator[Finding]:
             yield Finding("mcp", "warning", f"the login to {name} lacks scopes: {lacks}", remedy)
 
 
-def upstream_findings(settings: Settings, home: Path) -> Iterator[Finding]:
-    """Check that there are upstreams, and which have credentials."""
+class UsedUpstreams(Struct, frozen=True):
+    """The upstreams of a configuration and its accounts, and the files that were read."""
+
+    store: CredentialStore
+    broken: Sequence[BrokenFile]
+    untidy: Sequence[Path]
+
+
+def used_upstreams(settings: Settings, home: Path) -> UsedUpstreams:
+    """Return the upstreams that the gateway would use."""
     files = AccountFiles(home)
     records, broken = files.load()
-    credential_store = CredentialStore(settings, records)
+    return UsedUpstreams(CredentialStore(settings, records), broken, files.untidy)
+
+
+def upstream_findings(found: UsedUpstreams) -> Iterator[Finding]:
+    """Check that there are upstreams, and which have credentials."""
+    credential_store = found.store
     for name, upstream in credential_store.upstreams.items():
         count = len(credential_store.credentials(name))
         if count:
@@ -185,11 +220,11 @@ def upstream_findings(settings: Settings, home: Path) -> Iterator[Finding]:
             yield Finding("upstreams", "ok", f"{name} ({upstream.kind}) has {count} {noun}")
     for problem in credential_store.problems:
         yield Finding("upstreams", "warning", str(problem))
-    for file in broken:
+    for file in found.broken:
         remedy = "fix or remove the file; the running gateway keeps the account as it was"
         yield Finding("accounts", "warning", f"skipped {file}", remedy)
-    for path in files.untidy:
-        remedy = "remove them, or run 'antigravity accounts add' again: it writes the bare secret"
+    for path in found.untidy:
+        remedy = "run 'antigravity doctor --fix', which writes the bare secret"
         yield Finding("accounts", "warning", f"{path}: {UNTIDY}", remedy)
     if not credential_store.upstreams:
         remedy = "run 'antigravity accounts add gemini_api' (or anthropic, openai, codeassist, zai)"

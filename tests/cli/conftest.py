@@ -27,6 +27,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     def run(*arguments: str, stdin: str = "", check: bool = False) -> Result:
         if "add" in arguments[:4] and not check:  # there is no network
             arguments += ("--no-check",)
+        if arguments[:1] == ("doctor",) and not check:
+            arguments += ("--offline",)
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         code = main(arguments)
         captured = capsys.readouterr()

@@ -342,7 +342,8 @@ def test_doctor_finds_a_healthy_gateway(run: Run, tmp_path: Path, port: int) -> 
     found = findings(result)
     assert {status for status, _ in found.values()} == {"ok"}
     assert found["upstreams"] == ("ok", "a (openai) has 1 credential")
-    assert set(found) == {"python", "name", "home", "configuration", "upstreams", "gateway"}
+    expected = {"python", "name", "home", "disk", "configuration", "upstreams", "gateway"}
+    assert set(found) == expected
 
 
 def test_doctor_reports_problems_with_remedies(run: Run, tmp_path: Path) -> None:
