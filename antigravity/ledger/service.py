@@ -29,6 +29,7 @@ from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.bounds import Bounds
 from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.payload_queue import PayloadQueue
+from antigravity.ledger.steady_time import SteadyTime
 from antigravity.logs import make_logger, one_line
 from antigravity.redaction.credentials import CREDENTIALS
 
@@ -115,6 +116,7 @@ class Ledger(Service):
         self.bounds = bounds
         self._price = price
         self._now = now
+        self._steady_time = SteadyTime(reactor, now)
         self._run = run or partial(call_in_thread, reactor)
         #: Held while a thread works in the database, which one at a time may change.
         self._writing = DeferredLock()
@@ -304,7 +306,7 @@ class Ledger(Service):
     def _keep_bounds(self) -> Any:
         self._retention_timer = None
         self._payload_bytes = 0
-        now, bounds = self._now(), self.bounds
+        now, bounds = self._steady_time(), self.bounds
         more = yield self._in_writer(lambda worker: worker.keep_bounds(bounds, now))
         if self.running:
             pause = _RETENTION_STEP if more else _RETENTION_INTERVAL

@@ -39,10 +39,16 @@ class SqliteDatabase(Database):
             self._make_private()
             connection = self._connect()
             try:
-                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                scripts = list(self.migrations(version))
+                if not version:  # it would write to the file each time
+                    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 connection.execute("PRAGMA journal_mode = WAL").fetchall()
                 self._check(connection)
-                self._migrate(connection)
+                for number, script in scripts:
+                    connection.executescript(
+                        f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
+                    )
             except BaseException:
                 connection.close()
                 raise
@@ -143,13 +149,6 @@ class SqliteDatabase(Database):
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise sqlite3.DatabaseError(f"database disk image is malformed: {found}")
-
-    def _migrate(self, connection: sqlite3.Connection) -> None:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        for number, script in self.migrations(version):
-            connection.executescript(
-                f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
-            )
 
     def _set_aside(self, error: Exception) -> LedgerError:
         """Rename the damaged file, and return the error that says so."""
