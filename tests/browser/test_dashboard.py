@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from antigravity.testing import ThreadedGateway, run_gateway
+from tests.support.gateway_process import running
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
@@ -23,7 +27,10 @@ PAGES = (
     "",
     "/requests",
     "/usage?measure=requests",
+    "/usage?since=30d&measure=tokens",
     "/accounts",
+    "/accounts/add",
+    "/system",
     "/models?model=gpt-5.1",
     "/models?model=no-such-model",
     "/keys",
@@ -81,6 +88,15 @@ def until(is_true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def serious(results: Any) -> list[tuple[str, list[str]]]:
+    """Return the findings of axe-core that matter, each with its places."""
+    return [
+        (finding["id"], [node["html"] for node in finding["nodes"]])
+        for finding in results.response["violations"]
+        if finding["impact"] not in HARMLESS
+    ]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1200])
 def test_pages_fit_without_problems(
@@ -101,10 +117,7 @@ def test_pages_are_accessible(page: Any, gateway: ThreadedGateway, scheme: str) 
     checker, found = axe.Axe(), []
     for path in PAGES:
         page.goto(f"{gateway.url}/dashboard{path}")
-        for finding in checker.run(page).response["violations"]:
-            if finding["impact"] not in HARMLESS:
-                places = [node["html"] for node in finding["nodes"]]
-                found.append((path, finding["id"], places))
+        found += [(path, *each) for each in serious(checker.run(page))]
     assert found == []
 
 
@@ -185,3 +198,95 @@ def test_account_is_fixed_and_chosen_automatically_again(
     page.wait_for_selector("text=chosen by the policy")
     page.click("text=Sign out")
     page.wait_for_selector("#key")
+
+
+def test_account_is_disabled_enabled_added_and_removed(page: Any, gateway: ThreadedGateway) -> None:
+    page.goto(f"{gateway.url}/dashboard/accounts")
+    page.click("text=Add an account")
+    page.select_option("select[name=kind]", "openai")
+    page.fill("input[name=secret]", "sk-key-of-the-browser-test")
+    page.fill("input[name=label]", SCRIPT)
+    page.click("summary")
+    page.fill("input[name=upstream]", "from-browser")
+    page.fill("input[name=base_url]", "http://127.0.0.1:9")
+    page.click("text=Check and add")
+    page.wait_for_selector("text=is added for from-browser")
+    row = page.locator("tr", has_text="from-browser")
+    row.get_by_text("Disable", exact=True).click()
+    page.wait_for_selector("text=is disabled.")
+    row.get_by_text("Enable", exact=True).click()
+    page.wait_for_selector("text=is enabled")
+    row.get_by_text("Remove…").click()
+    page.click("text=Keep it")
+    row.get_by_text("Remove…").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("button.danger")
+    page.click("button.danger")
+    page.wait_for_selector("text=is removed.")
+    assert row.count() == 0
+
+
+def test_running_request_is_cancelled(page: Any, gateway: ThreadedGateway) -> None:
+    page.goto(f"{gateway.url}/dashboard")
+    slow = {"role": "user", "content": "[[chunks 50]] [[delay 1]] [[say one two three]]"}
+    body = {"model": "gemini-2.5-flash", "messages": [slow]}
+    statuses: list[int] = []
+    asking = threading.Thread(
+        target=lambda: statuses.append(gateway.post(CHAT, body).status), daemon=True
+    )
+    asking.start()
+    page.click("#panel >> text=Cancel")  # it appears by itself
+    page.wait_for_selector("text=is cancelled.")
+    asking.join(30)
+    assert statuses == [499]
+
+
+def test_first_page_is_held(page: Any, gateway: ThreadedGateway) -> None:
+    page.goto(f"{gateway.url}/dashboard")
+    page.keyboard.press("p")
+    assert page.get_attribute("#hold", "aria-pressed") == "true"
+    assert page.inner_text("#live-state") == "paused"
+
+
+def test_rows_are_sorted_and_moved_through(page: Any, gateway: ThreadedGateway) -> None:
+    page.goto(f"{gateway.url}/dashboard/requests")
+    page.click("th >> text=Duration")
+    found = page.eval_on_selector_all(
+        "#rows td:nth-child(8)", "cells => cells.map(each => Number(each.dataset.value))"
+    )
+    assert found == sorted(found, reverse=True)
+    assert page.get_attribute("#pause", "aria-pressed") == "true"
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1.id")
+
+
+def test_configuration_is_checked_and_saved(chromium: Any, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    (home / "antigravity.toml").write_text(f'[proxy]\nadmin_key = "{KEY}"\n')
+    twistd = shutil.which("twistd", path=str(Path(sys.executable).parent))
+    assert twistd is not None
+    options = ("--nodaemon", "--pidfile=", "antigravity", "--demo", "--port", "0")
+    with running((twistd, *options), home, tmp_path) as process:
+        page = chromium.new_page(viewport={"width": 360, "height": 740})
+        page.goto(f"{process.address()}/dashboard/configuration")
+        page.fill("#key", KEY)
+        page.press("#key", "Enter")
+        page.wait_for_selector("#text")
+        text = page.input_value("#text")
+        assert KEY not in text
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert serious(axe.Axe().run(page)) == []
+        page.fill("#text", f"{text}\n[log]\naccess = 7\n")
+        page.click("text=Check and save")
+        page.wait_for_selector("text=line 5")
+        page.fill("#text", f"{text}\n[log]\naccess = false\n")
+        page.get_by_role("button", name="Check", exact=True).click()
+        page.wait_for_selector("text=This text can be used")
+        page.click("text=Check and save")
+        page.wait_for_selector("text=written and in force")
+        assert "access = false" in page.input_value("#text")
+        page.close()
