@@ -63,7 +63,7 @@ def test_bridge_options_are_documented() -> None:
 
 def test_mcp_examples_are_valid(tmp_path: Path) -> None:
     ours = [block for block in blocks(PAGE, "toml") if "[mcp_servers" not in block]
-    assert len(ours) == 5
+    assert len(ours) == 6
     for block in ours:
         (tmp_path / "antigravity.toml").write_text(block)
         assert load(tmp_path, environ={}).warnings == ()

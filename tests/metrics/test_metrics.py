@@ -10,28 +10,8 @@ from antigravity.ir.usage import Usage
 from antigravity.metrics import requests as module
 from antigravity.metrics.exposition import render
 from antigravity.metrics.requests import DURATIONS, Histogram, RequestMetrics
-from antigravity.metrics.state import AccountState, GatewayState, LedgerNumbers
+from tests.metrics.gateway_state import STATE
 from tests.support.records import make_record
-
-STATE = GatewayState(
-    version="1.2",
-    demo=False,
-    running=3,
-    waiting=2,
-    wrong_keys=1,
-    accounts=[
-        AccountState("google-1", "google", 4, {"gemini": 0.25}),
-        AccountState("google-2", "google", 0, {}, True),
-    ],
-    locks={"quota": 2},
-    mcp_servers={"ready": 1},
-    mcp_calls={("tools/call", "ok"): 5},
-    signatures={"hit": 7, "miss": 3},
-    sessions={"kept": 9, "moved": 1, "new": 2},
-    tunnel="up",
-    tunnel_connections=4,
-    ledger=LedgerNumbers(7, 1, 4096, 0.5, spooled=3),
-)
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

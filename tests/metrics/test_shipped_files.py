@@ -19,8 +19,8 @@ from antigravity.config.settings import SchedulingSettings
 from antigravity.ir.record import AttemptRecord
 from antigravity.metrics.exposition import render
 from antigravity.metrics.requests import RequestMetrics
+from tests.metrics.gateway_state import STATE
 from tests.metrics.promql import Expression, Selector, parse
-from tests.metrics.test_metrics import STATE
 from tests.support.records import make_record
 
 ROOT = Path(__file__).parents[2]
