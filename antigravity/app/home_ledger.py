@@ -136,7 +136,7 @@ class HomeLedger:
 
             return answer_payloads(reader, request_id)
 
-        return self._ask(answer)
+        return self._ask(answer, payloads=True)
 
     def export(self, question: ExportQuestion) -> Deferred[Callable[[], Deferred[bytes]]]:
         """Return a Deferred that fires with what returns the pieces of an export."""
@@ -147,7 +147,7 @@ class HomeLedger:
             export = Export(question)
             return lambda: self._ask(export.next_piece)
 
-        return self._ask(answer)
+        return self._ask(answer, payloads=True)
 
     def usage(self, question: UsageQuestion) -> Deferred[UsageReport]:
         """Return a Deferred that fires with sums."""
@@ -183,13 +183,13 @@ class HomeLedger:
         )
 
     @inlineCallbacks
-    def _ask(self, answer: Callable[[Reader], Any]) -> Any:
+    def _ask(self, answer: Callable[[Reader], Any], *, payloads: bool = False) -> Any:
         ledger = self.ledger
         if ledger is None:
             reason = self.problem or "ledger.enabled is false in its configuration"
             raise UnavailableError(f"The gateway keeps no ledger: {reason}.")
         try:
-            return (yield ledger.ask(answer))
+            return (yield ledger.ask(answer, payloads=payloads))
         except LedgerError as error:
             raise UnavailableError(f"The ledger cannot be read: {error}.") from error
 

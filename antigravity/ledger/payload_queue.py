@@ -13,7 +13,7 @@ from antigravity.interfaces.payloads import IPayloadSink, RawPayloads
 #: The most bytes of all payloads in memory, those of running requests included.
 MEMORY_LIMIT: Final = 64 * 1024 * 1024
 #: The most bytes, and the most requests, that are written in one transaction.
-_BATCH_BYTES: Final = 4 * 1024 * 1024
+_BATCH_BYTES: Final = 1024 * 1024
 _BATCH: Final = 20
 #: The most requests that wait.
 _QUEUE_LIMIT: Final = 2000

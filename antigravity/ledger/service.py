@@ -20,7 +20,6 @@ from twisted.internet.defer import (
     DeferredLock,
     DeferredSemaphore,
     inlineCallbacks,
-    succeed,
 )
 from twisted.internet.interfaces import IDelayedCall
 
@@ -191,14 +190,15 @@ class Ledger(Service):
         return lambda: self._listeners.remove(listener)
 
     @inlineCallbacks
-    def ask(self, question: Callable[[Reader], Any]) -> Any:
+    def ask(self, question: Callable[[Reader], Any], *, payloads: bool = False) -> Any:
         """Return a Deferred with what ``question`` returns, which is called in a thread.
 
-        What waits is written before, unless writing fails at the moment.  It fails with a
-        ``LedgerError`` if the ledger cannot be read.
+        What waits is written before, unless writing fails at the moment; ``payloads`` only if the
+        question is about them, because they take long.  It fails with a ``LedgerError`` if the
+        ledger cannot be read.
         """
         if not self._pause:
-            yield self.flush()
+            yield self.flush(payloads=payloads)
         if self._reader is None:
             yield self._in_writer(self._open_reader)
         if self._reader is None:
@@ -225,11 +225,17 @@ class Ledger(Service):
         oldest = self._records[0]
         return max(0.0, self._now() - oldest.started - (oldest.duration or 0.0))
 
-    def flush(self) -> Deferred[Any]:
-        """Write what waits, one batch at most; the Deferred fires also if that fails."""
-        if not self._records and not self._refusals and not self.payloads:
-            return succeed(None)
-        return self._writing.run(self._write_batch)
+    @inlineCallbacks
+    def flush(self, *, payloads: bool = True) -> Any:
+        """Write what waits, one batch at most; the Deferred fires also if that fails.
+
+        :param payloads: whether to write payloads, too.
+        """
+        rows = bool(self._records or self._refusals)
+        if rows:
+            yield self._writing.run(self._write_batch)
+        if payloads and self.payloads and not (rows and self._pause):
+            yield self._writing.run(self._write_payloads)
 
     def _schedule_flush(self) -> None:
         if self._timer is None:
@@ -252,17 +258,8 @@ class Ledger(Service):
     def _write_batch(self) -> Any:
         records = [self._records.popleft() for _ in range(min(BATCH, len(self._records)))]
         refusals, self._refusals = self._refusals, {}
-        if records or refusals:
-            yield self._write_rows(records, refusals)
-        if self.payloads and not self._pause:
-            yield self._write_payloads()
-        if not self._pause and (self._records or self._refusals or self.payloads):
-            self._schedule(0 if len(self._records) >= BATCH else FLUSH_DELAY)
-
-    @inlineCallbacks
-    def _write_rows(
-        self, records: list[ExchangeRecord], refusals: dict[tuple[int, str], int]
-    ) -> Any:
+        if not records and not refusals:
+            return
         written = yield self._call(lambda worker: worker.write(records, refusals))
         if written is None:
             self._records.extendleft(reversed(records))
@@ -272,6 +269,8 @@ class Ledger(Service):
             return
         self._pause = 0.0
         self._lost += len(records) - len(written)
+        if self._records or self._refusals:
+            self._schedule(0 if len(self._records) >= BATCH else FLUSH_DELAY)
         for listener in tuple(self._listeners):
             try:
                 listener(written)
@@ -283,6 +282,8 @@ class Ledger(Service):
         from antigravity.ledger.payload_text import PayloadRedactor
 
         taken = self.payloads.take()
+        if not taken:
+            return
         redactor = PayloadRedactor(CREDENTIALS.snapshot(), self.addresses())
         stored = yield self._call(lambda worker: worker.write_payloads(taken, redactor))
         if stored is None:
@@ -292,6 +293,8 @@ class Ledger(Service):
             return
         self._pause = 0.0
         self.payloads.written(taken)
+        if self.payloads:
+            self._schedule(0)  # others can use the database in between
         self._payload_bytes += stored
         timer = self._retention_timer
         if self._payload_bytes >= _PAYLOAD_BYTES and timer is not None and timer.active():

@@ -12,6 +12,8 @@ from antigravity.ir.call import Body
 #: The most bytes that are kept of the beginning of a stream, and of its end.
 HEAD_LIMIT: Final = 16 * 1024 * 1024
 TAIL_LIMIT: Final = 1024 * 1024
+#: Room is reserved by so many bytes.
+_BLOCK: Final = 16 * 1024
 #: Beginnings of the types of files, of which only the hash is kept.
 _FILES: Final = ("audio/", "image/", "video/", "application/octet-stream", "application/pdf")
 
@@ -33,14 +35,19 @@ def whole_body(sink: IPayloadSink, body: Body) -> RawBody:
 class BodyCapture:
     """Collects the pieces of one body."""
 
-    __slots__ = ("_dropped", "_hash", "_head", "_reserved", "_sink", "_size", "_tail", "_tail_size")
+    __slots__ = (
+        *("_dropped", "_hash", "_head", "_reserved", "_room", "_sink", "_size", "_tail"),
+        "_tail_size",
+    )
 
     def __init__(self, sink: IPayloadSink, content_type: str) -> None:
         self._sink = sink
         self._hash = hashlib.sha256() if is_file(content_type) else None
         self._head = bytearray()
         self._tail: deque[bytes] = deque()
-        self._tail_size = self._size = self._reserved = 0
+        #: Bytes that are reserved, and those of them that are not in use yet.
+        self._reserved = self._room = 0
+        self._tail_size = self._size = 0
         self._dropped = False
 
     def add(self, data: bytes) -> None:
@@ -52,10 +59,10 @@ class BodyCapture:
             return
         if self._dropped:
             return
-        if not self._sink.reserve(size):
+        if size > self._room and not self._reserve(size):
             self._drop()
             return
-        self._reserved += size
+        self._room -= size
         if len(self._head) + size <= HEAD_LIMIT and not self._tail:
             self._head += data
             return
@@ -64,11 +71,13 @@ class BodyCapture:
         while self._tail_size - len(self._tail[0]) >= TAIL_LIMIT:
             old = len(self._tail.popleft())
             self._tail_size -= old
-            self._reserved -= old
-            self._sink.release(old)
+            self._room += old
 
     def body(self) -> RawBody:
         """Return what was collected."""
+        self._sink.release(self._room)
+        self._reserved -= self._room
+        self._room = 0
         digest = "" if self._hash is None else self._hash.hexdigest()
         return RawBody(
             (memoryview(self._head),) if self._head else (),
@@ -79,8 +88,17 @@ class BodyCapture:
             self._reserved,
         )
 
+    def _reserve(self, size: int) -> bool:
+        """Return whether there is room for ``size`` bytes; more is reserved for what follows."""
+        wanted = max(size, _BLOCK)
+        if not self._sink.reserve(wanted):
+            return False
+        self._reserved += wanted
+        self._room += wanted
+        return True
+
     def _drop(self) -> None:
         self._sink.release(self._reserved)
-        self._dropped, self._reserved = True, 0
+        self._dropped, self._reserved, self._room = True, 0, 0
         self._head = bytearray()
         self._tail.clear()
