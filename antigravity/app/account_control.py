@@ -1,12 +1,15 @@
-"""The accounts of a running gateway, as its operator sees and changes them."""
+"""The accounts of a running gateway, as its operator sees and changes them.
+
+Logins are imported when there is one: most gateways never have one.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred, DeferredLock
@@ -22,7 +25,6 @@ from antigravity.accounts.records import AccountRecord, credential_id
 from antigravity.accounts.registration import RegisteredAccount
 from antigravity.accounts.upstreams import UnclearAccountError
 from antigravity.app.account_checks import CheckResult, check_account, check_record
-from antigravity.app.account_logins import LOGIN_AGE, PendingLogin, PendingLogins
 from antigravity.app.accounts import AccountServices
 from antigravity.app.runtime import Runtime
 from antigravity.config.errors import ConfigurationError
@@ -50,11 +52,10 @@ from antigravity.ir.errors import (
     UpstreamCredentialError,
 )
 from antigravity.logs import make_logger
-from antigravity.oauth.authorization_code import code_in, code_in_text
-from antigravity.oauth.errors import LoginError
 from antigravity.upstreams.addresses import proxy_of
-from antigravity.upstreams.codeassist.consent import redeem
-from antigravity.upstreams.codeassist.login_target import KIND, login_target, login_upstreams
+
+if TYPE_CHECKING:
+    from antigravity.app.account_logins import PendingLogin, PendingLogins
 
 _DISABLED: Final = "disabled by hand"
 
@@ -99,7 +100,12 @@ class AccountControl:
         self._owner = owner
         self._files = AccountFiles(home)
         self._changing = DeferredLock()
-        self._logins = PendingLogins(reactor.seconds)
+
+    @cached_property
+    def _logins(self) -> PendingLogins:
+        from antigravity.app.account_logins import PendingLogins
+
+        return PendingLogins(self._reactor.seconds)
 
     def accounts(self) -> AccountList:
         """Return all accounts, also those that are disabled."""
@@ -137,10 +143,16 @@ class AccountControl:
 
     def login_upstreams(self) -> list[str]:
         """Return the names of the upstreams to which accounts can log in by a browser."""
+        from antigravity.upstreams.codeassist.login_target import login_upstreams
+
         return login_upstreams(self._owner.configured_settings)
 
     def start_login(self, wanted: LoginRequest) -> LoginStarted:
         """Begin to log in by a browser."""
+        from antigravity.app.account_logins import LOGIN_AGE
+        from antigravity.oauth.errors import LoginError
+        from antigravity.upstreams.codeassist.login_target import login_target
+
         self._require_accounts()
         try:
             target = login_target(self._owner.configured_settings, wanted.upstream)
@@ -151,10 +163,14 @@ class AccountControl:
 
     def finish_login(self, identifier: str, response: str) -> Deferred[AddedAccount]:
         """Add the account of a login, with the address at which the browser ended or the code."""
+        from antigravity.oauth.authorization_code import code_in_text
+
         return self._run(self._finish_login, self._logins.find(identifier), response, code_in_text)
 
     def take_redirect(self, query: str) -> Deferred[AddedAccount]:
         """Add the account of the login that the query of a redirect belongs to."""
+        from antigravity.oauth.authorization_code import code_in
+
         login = self._logins.find_by_redirect(query)
         return self._run(self._finish_login, login, query, code_in)
 
@@ -285,6 +301,10 @@ class AccountControl:
     async def _finish_login(
         self, login: PendingLogin, response: str, find_code: Callable[..., str]
     ) -> AddedAccount:
+        from antigravity.oauth.errors import LoginError
+        from antigravity.upstreams.codeassist.consent import redeem
+        from antigravity.upstreams.codeassist.login_target import KIND
+
         target = login.target
         try:
             code = find_code(response, login.consent)

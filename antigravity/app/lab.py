@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from secrets import token_hex
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -56,8 +57,13 @@ class Lab:
     ) -> None:
         self._reactor = reactor
         self._exchange = exchange
-        self._protocols = {each.name: each for each in protocols if _converses(each)}
+        self._all_protocols = protocols
         self._principal = principal
+
+    @cached_property
+    def _protocols(self) -> Mapping[str, IServerProtocol]:
+        """The protocols of conversations; to find out which are some imports all."""
+        return {each.name: each for each in self._all_protocols if _converses(each)}
 
     @property
     def protocols(self) -> tuple[str, ...]:
