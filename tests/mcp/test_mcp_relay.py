@@ -284,7 +284,7 @@ def test_relayed_call_of_tool_is_noted(
     sent = relay.send(user_agent="codex/1.0")
     sent.addErrback(lambda failure: failure.trap(ValueError) and None)
     ((call, end),) = relay.ended
-    assert (call.tool, call.server, call.client) == ("x", "Search", "codex/1.0")
+    assert (call.requested, call.tool, call.server, call.client) == ("x", "", "Search", "codex/1.0")
     assert (end.outcome, end.status) == (outcome, status)
     assert (end.error is None) == (outcome == "ok")
 
@@ -313,4 +313,4 @@ def test_other_requests_are_not_noted() -> None:
     relay.ask("GET")
     assert relay.ended == []
     relay.ask(body=[CALL, {**CALL, "params": {"name": "y"}}])
-    assert [call.tool for call, _ in relay.ended] == ["x", "y"]
+    assert [call.requested for call, _ in relay.ended] == ["x", "y"]

@@ -231,3 +231,17 @@ def test_session_hears_of_progress_and_state(client: SessionClient) -> None:
     assert (message["status"], message["statusMessage"]) == ("working", "half")
     assert end["status"] == "completed"
     assert found[-1]["method"] == "notifications/tasks/status"
+
+
+def test_only_newest_requests_wait_for_a_result(client: SessionClient) -> None:
+    task = client.create()["taskId"]
+    waiting = [
+        client.http("POST", request("tasks/result", {"taskId": task}, 10 + number))
+        for number in range(7)
+    ]
+    for each in waiting[:3]:
+        assert json.loads(answer(each).body)["error"]["code"] == -32600
+    client.job.running[0].callback("Done.")
+    for each in waiting[3:]:
+        assert json.loads(answer(each).body)["result"]["content"][0]["text"] == "Done."
+    assert "result" in client.ask("tasks/result", {"taskId": task})

@@ -148,7 +148,8 @@ class RelayEndpoint:
         notes = []
         for number, name in enumerate(_called_tools(call.body)):
             own_id = f"{call.request_id}-{number}" if number else call.request_id
-            noted = ToolCall(name, call.principal, client, own_id, name, self.remote.name)
+            # Clients choose the name, so it is not known to be a tool.
+            noted = ToolCall(name, call.principal, client, own_id, "", self.remote.name)
             notes.append(self._observe(noted))
 
         def note_end(end: ToolCallEnd) -> None:

@@ -15,6 +15,9 @@ from antigravity.mcp.tasks.table import TaskTable
 from antigravity.mcp.tasks.task import Task, TaskOwner
 
 METHODS: Final = ("tasks/get", "tasks/result", "tasks/list", "tasks/cancel")
+#: The most requests that wait for the end of a task, which may take hours.  Those of clients that
+#: were disconnected wait, too, and all calls share a limit.
+_MOST_WAITS: Final = 4
 #: The longest time that a client may ask a task to be kept, in milliseconds.
 _LONGEST_TTL: Final = 10**12
 
@@ -143,6 +146,10 @@ class _ResultWait:
 
     def __init__(self, task: Task, session: str, ask: AskClient) -> None:
         self.done: Deferred[dict[str, Any]] = Deferred(lambda _: self._stop())
+        self._waits = task.waits
+        self._waits.append(self._replaced)
+        if len(self._waits) > _MOST_WAITS:
+            self._waits[0]()
         self._questions = Questions(task, session, ask, lambda: True)
         self._unwatch = task.watch(self._changed)
         self._changed(task)
@@ -162,6 +169,14 @@ class _ResultWait:
         else:
             self.done.callback(session_result(state))
 
+    def _replaced(self) -> None:
+        """End the wait, since newer requests wait for the same result."""
+        self._stop()
+        text = "The result was requested again, and newer requests get it."
+        self.done.errback(McpError(messages.INVALID_REQUEST, text))
+
     def _stop(self) -> None:
+        if self._replaced in self._waits:
+            self._waits.remove(self._replaced)
         self._unwatch()
         self._questions.stop()

@@ -63,6 +63,7 @@ class Task:
     :ivar was_polled: whether the client has asked for the state, so that it knows the id.
     :ivar resume_questions: sends the questions that can be sent now, in revision 2025-11-25.
     :ivar end_wait: ends the request that waits for a task which the client does not see.
+    :ivar waits: for each request that waits for the end, what ends it without a result.
     :ivar was_delivered: whether the owner has seen the end of the task.
     """
 
@@ -85,6 +86,7 @@ class Task:
         self.was_polled = False
         self.resume_questions: Callable[[], None] | None = None
         self.end_wait: Callable[[], None] | None = None
+        self.waits: list[Callable[[], None]] = []
         self.was_delivered = False
         self.result = b""
         self._clocks = clocks
