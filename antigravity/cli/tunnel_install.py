@@ -17,6 +17,7 @@ from antigravity.tunnel.release import InstallError
 
 
 @click.command()
+@command_options
 @click.option("--version", default="", help="The release, such as 2026.3.0 (default: the latest).")
 @click.option("--sha256", default="", help="The expected digest of the download.")
 @click.option(
@@ -31,7 +32,6 @@ from antigravity.tunnel.release import InstallError
     envvar=["HTTPS_PROXY", "https_proxy"],
     help="The HTTP proxy to use (default: $HTTPS_PROXY).",
 )
-@command_options
 def install(invocation: Invocation, version: str, sha256: str, api: str, http_proxy: str) -> None:
     """Download cloudflared into the folder bin of the home directory.
 

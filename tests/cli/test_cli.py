@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from antigravity.cli import doctor
+from antigravity.cli.main import antigravity
 from antigravity.config.last_run import LastRun, write_last_run
 from tests.cli.builders import Result, Run, configure
 
@@ -466,3 +468,20 @@ def test_cli_runs_as_a_module(tmp_path: Path, command: list[str]) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("antigravity-gateway ")
+
+
+def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield all commands below a group, with their names."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield f"{path} {name}", command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+
+
+def test_no_command_has_an_option_twice() -> None:
+    for path, command in commands(antigravity, "antigravity"):
+        options = [option for each in command.params for option in each.opts]
+        assert sorted(set(options)) == sorted(options), path
