@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import quote
 
 import click
 
@@ -15,10 +16,14 @@ from antigravity.cli.account_unlock import unlock
 from antigravity.cli.account_use import use
 from antigravity.cli.account_view import format_value, state, view
 from antigravity.cli.account_warmup import warmup
+from antigravity.cli.administration import request_admin
 from antigravity.cli.completion import ACCOUNT
+from antigravity.cli.gateway_client import NoGatewayError
 from antigravity.cli.group import Group
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.terminal import table
+from antigravity.config.errors import ConfigurationError
+from antigravity.config.running_gateway import find_running_gateway
 
 
 @click.group(cls=Group)
@@ -74,7 +79,8 @@ def remove(invocation: Invocation, account: str) -> None:
     """Remove ACCOUNT and its file."""
     files = AccountFiles(invocation.home)
     identifier = account if files.has(account) else files.find(account).id
-    files.remove(identifier)
+    if not _by_gateway(invocation, identifier, "DELETE"):
+        files.remove(identifier)
     invocation.show({"removed": identifier}, f"Removed {identifier}.")
 
 
@@ -97,9 +103,34 @@ def disable(invocation: Invocation, account: str, reason: str) -> None:
 
 def _switch(invocation: Invocation, account: str, *, enabled: bool, reason: str) -> None:
     files = AccountFiles(invocation.home)
-    record = files.switch(account, enabled=enabled, reason=reason, when=time.time())
+    action, body = ("enable", {}) if enabled else ("disable", {"reason": reason})
+    identifier = files.find(account).id
+    if _by_gateway(invocation, identifier, "POST", f"/{action}", body):
+        record = files.find(identifier)
+    else:
+        record = files.switch(identifier, enabled=enabled, reason=reason, when=time.time())
     did = "Enabled" if enabled else "Disabled"
     invocation.show({"account": view(record)}, f"{did} {record.id}.")
+
+
+def _by_gateway(
+    invocation: Invocation, account: str, method: str, action: str = "", body: object = None
+) -> bool:
+    """Let the gateway that runs in this home change an account, so that it is in force at once.
+
+    Return whether it has: if none runs, or it cannot, the account's file is to be changed, which a
+    gateway notices within seconds.
+    """
+    if find_running_gateway(invocation.home) is None:
+        return False
+    path = f"/admin/accounts/{quote(account, safe='')}{action}"
+    try:
+        done = request_admin(invocation, path, method, body, absent=True)
+    except (click.ClickException, NoGatewayError, ConfigurationError):
+        return False
+    if done.get("problem"):
+        note(f"antigravity: {done['problem']}")
+    return True
 
 
 for command in (
