@@ -1,0 +1,144 @@
+"""State that the processes of a gateway share: values, windows, slots and messages.
+
+A backend keeps it in this process, in a process beside it, or on a server.  All of it may be lost:
+what must last is in a database.  Keys are text of at most :data:`KEY_LIMIT` characters; times are
+in seconds.  Every method that returns a Deferred fails with a :class:`StateError` if the state is
+out of reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from zope.interface import Interface
+
+#: The most characters of a key, and the most bytes of a value or a message.
+KEY_LIMIT: Final = 500
+VALUE_LIMIT: Final = 16 * 1024 * 1024
+#: The longest time that anything is kept, and the shortest period of a window.
+LONGEST_TTL: Final = 366 * 86_400.0
+SHORTEST_PERIOD: Final = 0.1
+#: A window is divided into so many parts, whose sums expire one after another.
+WINDOW_PARTS: Final = 12
+
+
+class StateError(Exception):
+    """The state is out of reach now; the message says why."""
+
+
+class WindowClaim(Struct, frozen=True, tag="window"):
+    """A wish for ``amount`` within a window: at most ``limit`` in any ``period``.
+
+    The window slides in steps of a twelfth of the period.  What was claimed counts for up to one
+    step more than the period, so that the limit is never exceeded.
+    """
+
+    key: str
+    amount: int
+    limit: int
+    period: float
+
+
+class SlotClaim(Struct, frozen=True, tag="slot"):
+    """A wish for one of ``limit`` slots, which is free again after ``ttl``.
+
+    ``holder`` names who has it; who has it already gets it again, for another ``ttl``.  A lease
+    that only one process may have is a slot with the limit 1.
+    """
+
+    key: str
+    holder: str
+    limit: int
+    ttl: float
+
+
+Claim = WindowClaim | SlotClaim
+
+
+class ClaimState(Struct, frozen=True):
+    """What a claim found.
+
+    ``used`` includes the claim itself if all claims were granted.  ``retry_in`` is how long until
+    there will be room for it, 0 if there is; for slots, until the first one is free again at the
+    latest.  ``place`` is the part of the window that it counts in, for :class:`WindowChange`.
+    """
+
+    used: int
+    retry_in: float
+    place: int = 0
+
+
+class Claimed(Struct, frozen=True):
+    """Whether all claims were granted, and what each found, in their order."""
+
+    granted: bool
+    states: tuple[ClaimState, ...]
+
+
+class WindowChange(Struct, frozen=True, tag="window"):
+    """A correction of what was claimed in a window, by ``amount``, which may be negative.
+
+    It counts in the same part of the window, if that has not expired, and makes no part negative.
+    """
+
+    key: str
+    place: int
+    amount: int
+    period: float
+
+
+class SlotRelease(Struct, frozen=True, tag="slot"):
+    """The end of a slot; nothing happens if ``holder`` does not have it."""
+
+    key: str
+    holder: str
+
+
+Settlement = WindowChange | SlotRelease
+Listener = Callable[[bytes], None]
+
+
+class IState(Interface):
+    """A backend of shared state."""
+
+    def start() -> Deferred[None]:
+        """Connect; the Deferred fires at once or later, also if the state is out of reach."""
+
+    def stop() -> Deferred[None]:
+        """Return a Deferred that fires when all connections and timers have ended."""
+
+    def get(key: str) -> Deferred[bytes | None]:
+        """Return a Deferred with a value, ``None`` if there is none."""
+
+    def put(key: str, value: bytes, ttl: float) -> Deferred[None]:
+        """Store a value for ``ttl`` in place of another."""
+
+    def replace(key: str, expected: bytes | None, value: bytes, ttl: float) -> Deferred[bool]:
+        """Store a value if the present one is ``expected``; return a Deferred with whether it was.
+
+        ``None`` stands for no value.
+        """
+
+    def delete(key: str) -> Deferred[bool]:
+        """Delete a value; return a Deferred with whether there was one."""
+
+    def claim(claims: Sequence[Claim]) -> Deferred[Claimed]:
+        """Grant all claims or none, in one step that no other claim comes between.
+
+        A key must not occur twice.
+        """
+
+    def settle(settlements: Sequence[Settlement]) -> Deferred[None]:
+        """Correct and end what was claimed, in one step."""
+
+    def publish(channel: str, message: bytes) -> Deferred[None]:
+        """Send a message to all who listen now, in all processes.  Messages can be lost."""
+
+    def subscribe(channel: str, listener: Listener) -> Deferred[Callable[[], None]]:
+        """Call ``listener`` with later messages; return a Deferred with a function that ends that.
+
+        Errors of the listener are logged.
+        """

@@ -1,0 +1,107 @@
+"""State on a real Redis server: it conforms, and says when the server is away."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.defer import gatherResults
+from twisted.trial.unittest import TestCase
+
+from antigravity.interfaces.state import SlotClaim, StateError, WindowClaim
+from antigravity.state.redis_address import RedisAddress
+from antigravity.testing.state_conformance import StateConformance
+from tests.support.redis import RedisServer
+
+
+class RedisCase(TestCase):
+    @pytest.fixture(autouse=True)
+    def use_server(self, redis: RedisServer) -> None:
+        self.redis = redis
+
+    async def open_state(self, **options: str) -> Any:
+        from antigravity.state.redis import RedisState
+
+        state = RedisState(reactor, RedisAddress(self.redis.url()), **options)
+        self.addCleanup(state.stop)
+        await state.start()
+        return state
+
+
+class RedisStateTests(RedisCase, StateConformance):
+    unit = 0.5
+
+
+class ServerTests(RedisCase):
+    async def test_everything_expires(self) -> None:
+        state = await self.open_state()
+        await state.put("a", b"1", 60)
+        await state.claim([WindowClaim("w", 1, 5, 60), SlotClaim("s", "h", 1, 60)])
+        for key in ("v:a", "w:w", "s:s"):
+            left = int(self.redis.send(f"PTTL {{antigravity}}:{key}")[1:])
+            self.assertGreater(left, 50_000)
+            self.assertLessEqual(left, 65_100)
+
+    async def test_prefixes_keep_gateways_apart(self) -> None:
+        one, two = await self.open_state(), await self.open_state(prefix="other")
+        await one.put("a", b"1", 60)
+        self.assertIsNone(await two.get("a"))
+
+    async def test_forgotten_scripts_are_sent_again(self) -> None:
+        state = await self.open_state()
+        self.assertTrue(await state.replace("a", None, b"1", 60))
+        self.redis.send("SCRIPT FLUSH")
+        found = await gatherResults([state.replace("a", b"1", b"1", 60) for _ in range(5)])
+        self.assertEqual(found, [True] * 5)
+
+    async def test_claim_takes_one_round_trip(self) -> None:
+        state = await self.open_state()
+        claims = [
+            WindowClaim("w", 1, 5, 60),
+            WindowClaim("t", 1, 5, 60),
+            SlotClaim("s", "h", 9, 60),
+        ]
+        await state.claim(claims)
+        before = self.commands("eval")
+        await state.claim(claims)
+        self.assertEqual(self.commands("eval") - before, 1)
+
+    def commands(self, name: str) -> int:
+        """Return how many commands with this beginning of a name the server has had."""
+        lines = self.redis.send("INFO commandstats").decode().splitlines()
+        found = [line for line in lines if line.startswith(f"cmdstat_{name}")]
+        return sum(int(line.split("calls=")[1].split(",")[0]) for line in found)
+
+    async def test_server_is_away_and_comes_back(self) -> None:
+        state = await self.open_state()
+        seen: list[bytes] = []
+        await state.subscribe("c", seen.append)
+        await state.put("a", b"1", 60)
+        self.redis.stop()
+        for attempt in (lambda: state.get("a"), lambda: state.claim([SlotClaim("s", "h", 1, 60)])):
+            with pytest.raises(StateError, match=r"redis\+unix:///"):
+                await attempt()
+        self.redis.start()
+        for _ in range(300):
+            with contextlib.suppress(StateError):
+                await state.publish("c", b"again")
+            if seen:
+                break
+            await StateConformance.wait(self, 0.1)  # type: ignore[arg-type]
+        self.assertEqual(seen[0], b"again")
+        self.assertIsNone(await state.get("a"))
+
+
+class AddressTests(TestCase):
+    def test_password_is_hidden(self) -> None:
+        address = RedisAddress("rediss://me:p%40ss@redis.example:6380/3")
+        self.assertEqual((address.user, address.password, address.database), ("me", "p@ss", 3))
+        self.assertEqual(repr(address), "RedisAddress('rediss://redis.example:6380/3')")
+
+    def test_wrong_addresses_are_refused_without_quoting(self) -> None:
+        for url in ("http://me:veiled@h", "redis://me:veiled@h/name", "redis://me:veiled@h:x"):
+            with pytest.raises(ValueError, match=r"Redis|Port") as caught:
+                RedisAddress(url)
+            self.assertNotIn("veiled", str(caught.value))
