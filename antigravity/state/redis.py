@@ -149,7 +149,11 @@ class RedisState:
         listeners = self._listeners.setdefault(name, [])
         listeners.append(listener)
         if len(listeners) == 1:
-            yield self._messages.listen(name, _TIMEOUT, self._reactor)
+            try:
+                yield from self._guarded(self._messages, "subscribe", [name])
+            except StateError:
+                self._unsubscribe(name, listener)
+                raise
         return lambda: self._unsubscribe(name, listener)
 
     def _unsubscribe(self, name: bytes, listener: Listener) -> None:
@@ -178,11 +182,14 @@ class RedisState:
 
     @inlineCallbacks
     def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
+        return (yield from self._guarded(self._commands, method, *arguments, **options))
+
+    def _guarded(self, factory: Any, method: str, *arguments: Any, **options: Any) -> Any:
         """Call a method of a connection, and raise its errors as ``StateError``."""
-        if not self._commands.size:
+        if not factory.size:
             raise StateError(f"{self._address.name} is not connected")
         try:
-            sent = getattr(self._commands.handler, method)(*arguments, **options)
+            sent = getattr(factory.handler, method)(*arguments, **options)
             return (yield sent.addTimeout(_TIMEOUT, self._reactor))
         except (txredisapi.RedisError, DeferredTimeout, CancelledError, ConnectionClosed) as error:
             reason = " ".join(map(_text, error.args)) or type(error).__name__
@@ -234,13 +241,6 @@ class _SubscriberFactory(_Factory):
         connection = super().buildProtocol(address)
         connection.whenConnected().addCallbacks(self._ready, lambda _: None)
         return connection
-
-    def listen(self, channel: bytes, timeout: float, reactor: Any) -> Any:
-        """Return a Deferred that fires when a channel is listened to, or at the next connection."""
-        if not self.size:
-            raise StateError("messages are not connected")
-        sent = self.handler.subscribe([channel])
-        return sent.addTimeout(timeout, reactor)
 
     def end(self, channel: bytes) -> None:
         """Listen to a channel no more."""

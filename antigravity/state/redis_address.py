@@ -21,7 +21,7 @@ class RedisAddress:
     ``redis+unix:///path`` is a Unix socket.
 
     :ivar name: the address without user and password, for people.
-    :raises ValueError: if it is none; the message does not quote it.
+    :raises ValueError: if it is invalid; the message does not quote it.
     """
 
     __slots__ = ("_host", "_is_tls", "_path", "_port", "database", "name", "password", "user")

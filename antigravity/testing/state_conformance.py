@@ -3,6 +3,8 @@
 Mix :class:`StateConformance` into a test case of ``twisted.trial``::
 
     class MyStateTests(StateConformance, TestCase):
+        reactor = reactor
+
         async def open_state(self):
             state = MyState(...)
             self.addCleanup(state.stop)
@@ -15,10 +17,9 @@ Mix :class:`StateConformance` into a test case of ``twisted.trial``::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 from zope.interface.verify import verifyObject
@@ -38,9 +39,11 @@ from antigravity.interfaces.state import (
 class StateConformance:
     """The tests; a backend says how to open it.
 
+    :cvar reactor: the reactor that runs the tests.
     :cvar unit: seconds that the tests have as their unit of time; a slow machine needs more.
     """
 
+    reactor: Any
     unit: float = 1.0
 
     # What a test case has.
@@ -58,7 +61,7 @@ class StateConformance:
 
     async def wait(self, seconds: float) -> None:
         """Let some time pass."""
-        await deferLater(reactor, seconds)  # type: ignore[arg-type]
+        await deferLater(self.reactor, seconds)
 
     async def claim(self, state: Any, *claims: Claim) -> Claimed:
         """Return the result of claims."""
@@ -125,7 +128,7 @@ class StateConformance:
     async def test_invalid_arguments_are_refused(self) -> None:
         state = await self.open_state()
         window, slot = WindowClaim("a", 1, 1, 60), SlotClaim("a", "h", 1, 60)
-        for wrong in (
+        calls: tuple[Callable[[], Any], ...] = (
             lambda: state.get(""),
             lambda: state.get("k" * (KEY_LIMIT + 1)),
             lambda: state.put("a", b"", 0),
@@ -134,7 +137,8 @@ class StateConformance:
             lambda: state.claim([slot, slot]),
             lambda: state.claim([WindowClaim("a", -1, 1, 60)]),
             lambda: state.claim([WindowClaim("a", 1, 1, 0)]),
-        ):
+        )
+        for wrong in calls:
             try:
                 await wrong()
             except ValueError:

@@ -56,6 +56,7 @@ ALLOWED = {
         "version",
     },
     "prices": {"ir"},
+    "state": {"interfaces.state", "logs"},
     "metrics": {"ir"},
     "traces": {"interfaces.traces", "ir", "version"},
     "stores": {"logs", "interfaces.stores", "interfaces.files"},

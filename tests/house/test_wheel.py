@@ -65,6 +65,7 @@ def test_wheel_is_complete(built: Built) -> None:
         "*.toml",
         "*.in",
         "*.sql",
+        "*.lua",
         "*.json",
         "*.html",
         "*.css",

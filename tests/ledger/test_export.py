@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.ir.record import AttemptRecord
 from antigravity.ledger import export as export_module
 from antigravity.ledger.csv_lines import csv_line
+from antigravity.ledger.database import Database
 from antigravity.ledger.export import Export
 from antigravity.ledger.payload_answers import answer_payloads
 from antigravity.ledger.payload_text import PayloadRedactor
@@ -53,8 +55,7 @@ def payloads(request_id: str, text: str = "hello") -> RawPayloads:
 
 
 class Ledger:
-    def __init__(self, path: Path) -> None:
-        database = SqliteDatabase(path / "ledger.db")
+    def __init__(self, database: Database) -> None:
         self.writer = Writer(database, lambda: START + 10, price)
         self.reader = Reader(database)
 
@@ -76,8 +77,22 @@ class Ledger:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path)
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    ledger = Ledger(SqliteDatabase(tmp_path / "ledger.db"))
+    yield ledger
+    ledger.writer.close()
+    ledger.reader.close()
+
+
+def test_exports_are_the_same_from_every_database(database: Database, ledger: Ledger) -> None:
+    other = Ledger(database)
+    for each in (ledger, other):
+        each.add(25)
+        each.add_payloads(payloads("req_3"))
+    for question in ({"format": "csv"}, {"format": "har"}, {"payloads": True}):
+        assert other.pieces(**question) == ledger.pieces(**question)
+    other.writer.close()
+    other.reader.close()
 
 
 @pytest.mark.parametrize("count", [0, 1, 199, 200, 201, 400, 1001])

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from antigravity.interfaces.state import SlotClaim, StateError, WindowClaim
 from antigravity.state.redis_address import RedisAddress
 from antigravity.testing.state_conformance import StateConformance
+from tests.support.conditions import eventually
 from tests.support.redis import RedisServer
 
 
@@ -31,6 +32,7 @@ class RedisCase(TestCase):
 
 
 class RedisStateTests(RedisCase, StateConformance):
+    reactor = reactor
     unit = 0.5
 
 
@@ -84,13 +86,26 @@ class ServerTests(RedisCase):
             with pytest.raises(StateError, match=r"redis\+unix:///"):
                 await attempt()
         self.redis.start()
-        for _ in range(300):
-            with contextlib.suppress(StateError):
-                await state.publish("c", b"again")
-            if seen:
-                break
-            await StateConformance.wait(self, 0.1)  # type: ignore[arg-type]
+        await eventually(lambda: state._commands.size and state._messages.size)
+        while not seen:  # it may listen a moment later
+            await state.publish("c", b"again")
+            await deferLater(reactor, 0.02)  # type: ignore[arg-type]
         self.assertEqual(seen[0], b"again")
+        self.assertIsNone(await state.get("a"))
+
+    async def test_state_starts_while_server_is_away(self) -> None:
+        from antigravity.state import redis
+
+        self.patch(redis, "_START_TIMEOUT", 0.2)
+        self.redis.stop()
+        state = await self.open_state()
+        with pytest.raises(StateError, match="not connected"):
+            await state.get("a")
+        with pytest.raises(StateError):
+            await state.subscribe("c", lambda message: None)
+        self.assertEqual(state._channels(), [])
+        self.redis.start()
+        await eventually(lambda: state._commands.size)
         self.assertIsNone(await state.get("a"))
 
 
