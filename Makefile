@@ -100,9 +100,9 @@ docs: $(VENV)-docs/docs.stamp
 wheel: docs $(VENV)/test.stamp
 	$(BIN)/python -m build --no-isolation --outdir dist
 
-# Open the dashboard in the system's Chromium.
+# Open the dashboard in the system's Chromium; SCREENSHOTS=1 writes pictures of it into docs.
 test-browser: $(VENV)/test-browser.stamp
-	$(BIN)/python -m pytest -rs tests/browser $(PYTEST_OPTIONS)
+	$(if $(SCREENSHOTS),SCREENSHOTS=1) $(BIN)/python -m pytest -rs tests/browser $(PYTEST_OPTIONS)
 
 # Compare the gateway with a plain proxy and other gateways; see docs/performance.rst (Linux only).
 bench: $(VENV)/run.stamp

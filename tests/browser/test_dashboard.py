@@ -5,87 +5,19 @@ from __future__ import annotations
 import shutil
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from antigravity.testing import ThreadedGateway, run_gateway
+from antigravity.testing import ThreadedGateway
+from tests.browser.pages import CHAT, KEY, PAGES, SCRIPT, ask, until
 from tests.support.gateway_process import running
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the PATH")
 
-KEY = "sk-admin-key-of-the-tests"
-SCRIPT = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
-CHAT = "/v1/chat/completions"
-PAGES = (
-    "",
-    "/requests",
-    "/usage?measure=requests",
-    "/usage?since=30d&measure=tokens",
-    "/accounts",
-    "/accounts/add",
-    "/system",
-    "/models?model=gpt-5.1",
-    "/models?model=no-such-model",
-    "/keys",
-    "/connect?client=codex",
-    "/lab",
-)
 #: The findings of axe-core that are ignored.
 HARMLESS = ("minor", "moderate")
-
-
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[ThreadedGateway]:
-    with run_gateway(config=f'[proxy]\nadmin_key = "{KEY}"\n') as made:
-        ask(made)
-        ask(made, SCRIPT)
-        yield made
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        options = {"executable_path": CHROMIUM, "args": ["--no-sandbox"]}
-        browser = playwright.chromium.launch(**options)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(gateway: ThreadedGateway, chromium: Any) -> Iterator[Any]:
-    """A tab that has signed in; a problem that Chromium reports fails the test."""
-    problems: list[object] = []
-    made = chromium.new_page()
-    made.on("console", lambda it: it.type in ("error", "warning") and problems.append(it.text))
-    made.on("pageerror", lambda it: problems.append(str(it)))
-    made.on("dialog", lambda it: (problems.append(it.message), it.dismiss()))
-    made.on("response", lambda it: it.status >= 400 and problems.append((it.status, it.url)))
-    made.goto(f"{gateway.url}/dashboard")
-    made.fill("#key", KEY)
-    made.press("#key", "Enter")
-    made.wait_for_selector("#panel")
-    yield made
-    made.close()
-    assert problems == []
-
-
-def ask(gateway: ThreadedGateway, model: str = "gemini-2.5-flash") -> None:
-    gateway.post(CHAT, {"model": model, "messages": [{"role": "user", "content": "hi"}]})
-
-
-def until(is_true: Callable[[], bool]) -> None:
-    """Wait for what happens in the browser: its policy forbids to evaluate conditions there."""
-    end = time.monotonic() + 30
-    while not is_true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def serious(results: Any) -> list[tuple[str, list[str]]]:
@@ -98,27 +30,19 @@ def serious(results: Any) -> list[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1200])
-def test_pages_fit_without_problems(
-    page: Any, gateway: ThreadedGateway, width: int, scheme: str
-) -> None:
-    page.set_viewport_size({"width": width, "height": 740})
+def test_pages_fit_and_are_accessible(page: Any, gateway: ThreadedGateway, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
+    found: list[tuple[object, ...]] = []
     for path in PAGES:
         page.goto(f"{gateway.url}/dashboard{path}")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        for width in (360, 1200):
+            page.set_viewport_size({"width": width, "height": 740})
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                found.append((path, "too wide", width))
+        found += [(path, *each) for each in serious(axe.Axe().run(page))]
+    assert found == []
     page.goto(f"{gateway.url}/dashboard/usage?measure=requests")
     page.wait_for_selector("#chart canvas")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_are_accessible(page: Any, gateway: ThreadedGateway, scheme: str) -> None:
-    page.emulate_media(color_scheme=scheme)
-    checker, found = axe.Axe(), []
-    for path in PAGES:
-        page.goto(f"{gateway.url}/dashboard{path}")
-        found += [(path, *each) for each in serious(checker.run(page))]
-    assert found == []
 
 
 def test_sign_in_is_accessible(gateway: ThreadedGateway, chromium: Any) -> None:

@@ -1,0 +1,49 @@
+"""A demo gateway, and tabs of the system's Chromium."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from antigravity.testing import ThreadedGateway, run_gateway
+from tests.browser.pages import KEY, SCRIPT, ask, sign_in
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on the PATH")
+    with sync_api.sync_playwright() as playwright:
+        options = {"executable_path": CHROMIUM, "args": ["--no-sandbox"]}
+        browser = playwright.chromium.launch(**options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def gateway(chromium: Any) -> Iterator[ThreadedGateway]:
+    with run_gateway(config=f'[proxy]\nadmin_key = "{KEY}"\n') as made:
+        ask(made)
+        ask(made, SCRIPT)
+        yield made
+
+
+@pytest.fixture
+def page(gateway: ThreadedGateway, chromium: Any) -> Iterator[Any]:
+    """A tab that has signed in; a problem that Chromium reports fails the test."""
+    problems: list[object] = []
+    made = chromium.new_page()
+    made.on("console", lambda it: it.type in ("error", "warning") and problems.append(it.text))
+    made.on("pageerror", lambda it: problems.append(str(it)))
+    made.on("dialog", lambda it: (problems.append(it.message), it.dismiss()))
+    made.on("response", lambda it: it.status >= 400 and problems.append((it.status, it.url)))
+    sign_in(made, gateway)
+    yield made
+    made.close()
+    assert problems == []
