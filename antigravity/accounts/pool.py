@@ -179,7 +179,7 @@ class AccountPool:
 
     def explain(self, request: LeaseRequest) -> Sequence[CandidateStatus]:
         """Return which account would be chosen, and why each other one would not."""
-        choice = self._choose(request, 0.0)
+        choice = self._choose(request, 0.0, fully=True)
         return explain_candidates(choice.candidates, choice.chosen, self._finder.source)
 
     # Administration
@@ -261,8 +261,10 @@ class AccountPool:
             return Choice((bound,), bound, math.inf)
         return self._choose(request, 0.0 if max_wait > 0 else math.inf)
 
-    def _choose(self, request: LeaseRequest, waited: float) -> Choice:
-        if self._is_built_in and (only := self._finder.find_only(request)) is not None:
+    def _choose(self, request: LeaseRequest, waited: float, *, fully: bool = False) -> Choice:
+        """Return the choice; ``fully`` with all that is known of the only candidate, too."""
+        quick = self._is_built_in and not fully
+        if quick and (only := self._finder.find_only(request)) is not None:
             return Choice((only,), only, math.inf)
         candidates = self._finder.find(request)
         if self._is_built_in and len(candidates) == 1 and candidates[0].available:
