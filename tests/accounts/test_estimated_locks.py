@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import to_builtins
+
 from antigravity.ir.errors import (
     QuotaExhaustedError,
     RateLimitedError,
@@ -104,7 +106,7 @@ def test_success_ends_estimated_lock() -> None:
     failing(kit, "a", UpstreamCredentialError("401", upstream_status=401))
     kit.clock.advance(1.0)
     kit.take().succeeded()
-    assert kit.pool.status()["locks"] == []
+    assert to_builtins(kit.pool.status())["locks"] == []
 
 
 def test_success_of_earlier_attempt_ends_no_lock() -> None:

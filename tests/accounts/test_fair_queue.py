@@ -6,6 +6,7 @@ from itertools import count
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 from twisted.internet.defer import Deferred
 
 from antigravity.accounts.fair_queue import FairQueue
@@ -153,7 +154,7 @@ def test_full_queue_accepts_another_key() -> None:
     refusal = error(greedy[2])
     assert isinstance(refusal, OverloadedError)
     assert (refusal.code, refusal.status) == ("queue_full", 503)
-    assert kit.pool.status()["queue"] == {"waiting": 3, "limit": 3}
+    assert to_builtins(kit.pool.status())["queue"] == {"waiting": 3, "limit": 3}
     again = kit.ask(principal="modest")
     assert waits(again) is False, "two each would be more than its share"
     lease.succeeded()

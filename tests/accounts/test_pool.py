@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec import to_builtins
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
@@ -154,12 +155,12 @@ def test_cancelled_request_does_not_affect_others() -> None:
     waiting = [kit.ask(f"s{n}") for n in range(3)]
     waiting[0].cancel()
     assert isinstance(error(waiting[0]), CancelledError)
-    assert kit.pool.status()["queue"] == {"waiting": 2, "limit": 1000}
+    assert to_builtins(kit.pool.status())["queue"] == {"waiting": 2, "limit": 1000}
     lease.release()
     next_lease = got(waiting[1])
     next_lease.succeeded()
     got(waiting[2]).succeeded()
-    assert kit.pool.status()["running"] == 0
+    assert to_builtins(kit.pool.status())["running"] == 0
     assert kit.clock.getDelayedCalls() == []
 
 
@@ -176,7 +177,7 @@ def test_request_cancelled_while_served_releases_its_lease() -> None:
     assert got(third) is not None
     for lease in (*leases, got(first), got(third)):
         lease.succeeded()
-    assert kit.pool.status()["running"] == 0
+    assert to_builtins(kit.pool.status())["running"] == 0
 
 
 def test_hundred_requests_share_two_accounts_fairly() -> None:
@@ -364,7 +365,7 @@ def test_lease_ends_once() -> None:
     lease.succeeded()
     lease.failed(quota(10.0))
     lease.release()
-    assert kit.pool.status()["running"] == 0
+    assert to_builtins(kit.pool.status())["running"] == 0
     kit.take()
     assert waits(kit.ask())
 
@@ -413,7 +414,7 @@ def test_status_is_json_without_secrets() -> None:
     kit = PoolFixture(["alice", "bob"])
     kit.take("s").failed(quota(7200.0))
     kit.take("s")
-    text = json.dumps(kit.pool.status())
+    text = json.dumps(to_builtins(kit.pool.status()))
     assert "secret" not in text
     assert "alice@mail.de" not in text
     status = json.loads(text)
@@ -440,7 +441,7 @@ def test_only_account_errors_end_a_binding(failure: UpstreamError, unbound: bool
     lease = kit.take("s")
     own = lease.credential.id
     lease.failed(failure)
-    bound = {each["id"]: each["bindings"] for each in kit.pool.status()["accounts"]}  # type: ignore[attr-defined]
+    bound = {each["id"]: each["bindings"] for each in to_builtins(kit.pool.status())["accounts"]}  # type: ignore[attr-defined]
     assert bound[own] == (not unbound)
     other = kit.take("s")
     assert other.credential.id != own

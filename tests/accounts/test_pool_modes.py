@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 from zope.interface.verify import verifyObject
 
 from antigravity.accounts.affinity import rendezvous_weight
@@ -137,7 +138,7 @@ def test_performance_first_spreads_by_load() -> None:
     quiet = leases[4]
     quiet.succeeded()
     assert kit.take("s").credential.id == quiet.credential.id
-    assert kit.pool.status()["bindings"] == 0
+    assert to_builtins(kit.pool.status())["bindings"] == 0
 
 
 def test_performance_first_takes_turns_without_load() -> None:
@@ -181,7 +182,7 @@ def test_sessions_are_bound_per_model() -> None:
     own = kit.take("s", PRO)
     own.failed(slow(7200.0))
     kit.take("s", FLASH).succeeded()
-    assert kit.pool.status()["bindings"] == 2
+    assert to_builtins(kit.pool.status())["bindings"] == 2
 
 
 def test_order_by_tier_quota_and_load() -> None:
@@ -259,7 +260,7 @@ def test_bindings_can_be_cleared() -> None:
     for number in range(9):
         kit.take(f"s{number}")
     kit.pool.clear_bindings()
-    assert kit.pool.status()["bindings"] == 0
+    assert to_builtins(kit.pool.status())["bindings"] == 0
 
 
 def test_two_processes_choose_the_same_account() -> None:
@@ -336,7 +337,7 @@ def test_policy_can_change_while_requests_wait() -> None:
     assert waits(waiting)
     kit.reload(max_concurrency=1)
     assert got(waiting).credential.id != own.credential.id
-    assert kit.pool.status()["mode"] == "Balance"
+    assert to_builtins(kit.pool.status())["mode"] == "Balance"
 
 
 def candidate(name: str, load: int, foreign: int | None = None) -> Candidate:

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec import to_builtins
 from twisted.internet.defer import Deferred
 
 from antigravity.interfaces.accounts import LeaseRequest
@@ -147,7 +148,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_place_is_lost(self) -> None:
-        status: Any = self.kit.pool.status()
+        status: Any = to_builtins(self.kit.pool.status())
         running = {each["id"]: each["running"] for each in status["accounts"]}
         counted = Counter(each.credential.id for each in self.leases)
         assert running == {name: counted[name] for name in NAMES}
@@ -157,7 +158,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @invariant()
     def nobody_waits_for_what_is_free(self) -> None:
-        mode = self.kit.pool.status()["mode"]
+        mode = to_builtins(self.kit.pool.status())["mode"]
         for _, request in self.waiting:
             found = self.kit.pool.explain(request)
             chosen = [verdict for verdict in found if verdict.state == "chosen"]
@@ -171,7 +172,7 @@ class PoolMachine(RuleBasedStateMachine):
         for lease in self.leases:
             lease.release()
         self.kit.pool.stop()
-        assert self.kit.pool.status()["running"] == 0
+        assert to_builtins(self.kit.pool.status())["running"] == 0
         assert self.kit.clock.getDelayedCalls() == []
 
 

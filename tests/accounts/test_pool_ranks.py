@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from antigravity.accounts.selection import POLICIES
 from antigravity.interfaces.accounts import LeaseRequest, UpstreamModel
@@ -38,7 +39,7 @@ class RankedKit(PoolFixture):
         return str(lease.credential.id)
 
     def bindings(self) -> int:
-        return int(self.pool.status()["bindings"])  # type: ignore[call-overload]
+        return int(to_builtins(self.pool.status())["bindings"])  # type: ignore[call-overload]
 
 
 def slow(seconds: float) -> RateLimitedError:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import to_builtins
 from twisted.internet.task import Clock
 
 from antigravity.accounts.candidate_finder import FORCED_INTERVAL
@@ -119,7 +120,7 @@ def test_changed_marks_count_after_restart(tmp_path: Path) -> None:
     again.source.marks["a"] = "written anew"
     again.reload()
     assert again.states() == {"a": "chosen", "b": "locked"}
-    assert '"c"' not in json.dumps(again.pool.status()["locks"])
+    assert '"c"' not in json.dumps(to_builtins(again.pool.status())["locks"])
 
 
 # Quotas
@@ -458,7 +459,7 @@ def test_changed_system_clock_keeps_bindings(jump: float, tmp_path: Path) -> Non
     restarted = Clock()
     restarted.advance(wall.now)
     again = PoolFixture(["a", "b"], clock=restarted, state=state(tmp_path / "s.json", restarted))
-    (bound,) = [a for a in again.pool.status()["accounts"] if a["bindings"]]  # type: ignore
+    (bound,) = [a for a in to_builtins(again.pool.status())["accounts"] if a["bindings"]]  # type: ignore
     assert bound["id"] == owner
 
 
