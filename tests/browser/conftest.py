@@ -28,7 +28,8 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def gateway(chromium: Any) -> Iterator[ThreadedGateway]:
-    with run_gateway(config=f'[proxy]\nadmin_key = "{KEY}"\n') as made:
+    config = f'[proxy]\nadmin_key = "{KEY}"\n\n[ledger]\npayloads = "all"\n'
+    with run_gateway(config=config) as made:
         ask(made)
         ask(made, SCRIPT)
         yield made

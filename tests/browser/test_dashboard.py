@@ -113,6 +113,33 @@ def test_row_opens_request_with_mouse_and_keyboard(page: Any, gateway: ThreadedG
     page.wait_for_selector("h1.id")
 
 
+@pytest.mark.parametrize("width", [360, 1200])
+def test_payloads_of_request_are_shown_and_sent_again(
+    page: Any, gateway: ThreadedGateway, width: int
+) -> None:
+    content = f"{SCRIPT} {'x' * 3000}"
+    body = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": content}]}
+    gateway.post(CHAT, body)
+    page.set_viewport_size({"width": width, "height": 740})
+    page.goto(f"{gateway.url}/dashboard/requests?outcome=ok")
+    page.click("#rows tr:first-child a >> nth=0")
+    page.wait_for_selector("text=From the client")
+    for summary in page.query_selector_all("summary"):
+        summary.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert serious(axe.Axe().run(page)) == []
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("button[data-copy=curl]")
+    page.wait_for_selector("text=Copied")
+    assert "YOUR_API_KEY" in page.evaluate("navigator.clipboard.readText()")
+    first = page.url
+    page.fill("input[name=model]", "gpt-5.1")
+    page.click("text=Send again")
+    page.wait_for_selector("text=was sent again: status 200")
+    assert page.url != first
+    assert "gpt-5.1" in page.inner_text("main")
+
+
 def test_account_is_fixed_and_chosen_automatically_again(
     page: Any, gateway: ThreadedGateway
 ) -> None:
