@@ -9,9 +9,10 @@ import msgspec
 from msgspec import Struct
 
 from antigravity.dashboard.context import Page, PageContext
+from antigravity.dashboard.formats import pretty
 from antigravity.dashboard.texts import text
 from antigravity.interfaces.lab import LARGEST, LabAnswer, LabRequest, LabTranslation
-from antigravity.ir.errors import GatewayError, InvalidRequestError
+from antigravity.ir.errors import GatewayError, InvalidRequestError, NotFoundError
 from antigravity.web.authentication import DASHBOARD_PATH
 
 ADDRESS: Final = f"{DASHBOARD_PATH}/lab"
@@ -28,11 +29,12 @@ _EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 class LabFilters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The query of the page."""
+    """The query of the page; ``request`` is the id of one whose body the ledger has kept."""
 
     protocol: str = "openai_chat"
     model: str = ""
     upstream: str = ""
+    request: str = ""
 
 
 class LabForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +51,8 @@ class LabForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 async def build(context: PageContext) -> Page:
     """Return the page with an example."""
     filters = context.read(LabFilters)
+    if filters.request:
+        return await _kept(context, filters.request)
     model = filters.model or await _first_model(context)
     form = LabForm(
         protocol=filters.protocol,
@@ -72,6 +76,27 @@ async def attempt(context: PageContext) -> Page:
     except GatewayError as error:
         return await _page(context, form, translation, problem=error)
     return await _page(context, form, translation, answer)
+
+
+async def _kept(context: PageContext, request_id: str) -> Page:
+    """Return the page with a finished request, whose body the ledger has kept.
+
+    :raises NotFoundError: if there is no such request, or its body was not kept.
+    """
+    request = (await context.ledger.request(request_id)).request
+    kept = await context.ledger.payloads(request_id)
+    body = next((each.body for each in kept.messages if each.direction == "from_client"), "")
+    if not body:
+        raise NotFoundError(text("lab.not_kept"))
+    if len(body) > LARGEST:
+        raise InvalidRequestError(text("lab.too_large", size=LARGEST))
+    form = LabForm(
+        protocol=request.protocol,
+        model=request.model,
+        request=pretty(body),
+        stream="1" if request.stream else "",
+    )
+    return await _page(context, form)
 
 
 def _read(form: LabForm) -> LabRequest:

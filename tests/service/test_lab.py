@@ -7,7 +7,9 @@ from html import unescape
 from typing import Any
 
 import treq
+from msgspec.structs import replace
 
+from antigravity.config.ledger_settings import LedgerSettings
 from antigravity.config.secret import Secret
 from antigravity.interfaces.lab import LARGEST
 from tests.service.account_fixture import MODEL
@@ -165,6 +167,22 @@ class LabPageTests(LabCase):
         page = unescape(await self.page("/dashboard/lab?protocol=gemini&model=m-1"))
         self.assertIn('"contents"', page)
         self.assertIn('value="m-1"', page)
+
+    async def test_page_begins_with_a_request_that_the_ledger_has_kept(self) -> None:
+        await self.open()
+        await self.ask("not kept")
+        self.settings = replace(self.settings, ledger=LedgerSettings(payloads="all"))
+        assert self.gateway is not None
+        await self.gateway.reload()
+        await self.ask("Hello, ledger!")
+        found = await self.fetch("/admin/requests", Authorization=f"Bearer {ADMIN}")
+        kept, bare = (each["id"] for each in json.loads(found.text)["requests"])
+        page = unescape(await self.page(f"/dashboard/lab?request={kept}"))
+        self.assertIn('"content": "Hello, ledger!"', page)
+        self.assertIn(f'value="{MODEL}"', page)
+        missing = await self.fetch(f"/dashboard/lab?request={bare}")
+        self.assertEqual(missing.code, 404)
+        self.assertEqual((await self.fetch("/dashboard/lab?request=none")).code, 404)
 
     async def test_request_is_translated_and_sent(self) -> None:
         await self.open()
