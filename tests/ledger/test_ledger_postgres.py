@@ -354,3 +354,15 @@ def test_no_committed_row_is_lost_when_process_is_killed(
     assert rows >= committed
     assert rows % 100 == 0
     assert count(reader) == rows
+
+
+def test_missing_client_names_remedy(monkeypatch: pytest.MonkeyPatch, spool: Spool) -> None:
+    """Rows wait until it is installed."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    database = PostgresDatabase(Server("postgresql://db.example/ledger"))
+    worker = Worker(database, lambda: START, price, spool=spool)
+    rows, _, problem = worker.run(lambda worker: worker.write([make_record(1)], {}))
+    assert [row.id for row in rows] == ["req_1"]
+    assert "pip install 'antigravity-gateway[postgres]'" in problem
+    assert worker.spooled == 1
+    worker.close()
