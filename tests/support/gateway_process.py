@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -72,12 +72,17 @@ class Running:
 
 
 @contextmanager
-def running(command: Sequence[str], home: Path, cwd: Path) -> Iterator[Running]:
-    """Run a command while the block lasts."""
+def running(
+    command: Sequence[str], home: Path, cwd: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """Run a command while the block lasts.
+
+    :param environment: of the process, instead of a clean one with this home.
+    """
     with subprocess.Popen(
         command,
         cwd=cwd,
-        env=clean_environment(home),
+        env=clean_environment(home) if environment is None else environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
