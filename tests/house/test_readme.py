@@ -1,8 +1,8 @@
-"""The README is true: its commands exist, and what it shows works against the demo."""
+"""The README and the list of endpoints are true; what the README shows works against the demo."""
 
 from __future__ import annotations
 
-import ast
+import configparser
 import json
 import re
 import shlex
@@ -16,26 +16,19 @@ import pytest
 from antigravity.app.mcp.relay import READER, SEARCH
 from antigravity.app.mcp.vision import PATH as VISION
 from antigravity.config.settings import ProxySettings
+from antigravity.connect.clients import CLIENTS
 from antigravity.plugins import PluginHost
 from tests.house.pages import run, run_curl, run_python, table
 from tests.support.gateway_process import clean_environment, get
 from tests.support.pages import ROOT, blocks, commands
 
 PAGE = "README.rst"
+ENDPOINTS = "docs/endpoints.rst"
 README = (ROOT / PAGE).read_text("utf-8")
 PROMPT = "Hello!"
 ADMIN = {
     *(("any", path) for path in ("/internal/warmup", "/admin/…", "/dashboard", "/dashboard/…")),
 }
-
-
-def imported(code: str) -> str:
-    """Return the name of what a snippet imports first."""
-    first = ast.parse(code).body[0]
-    assert isinstance(first, ast.Import | ast.ImportFrom)
-    if isinstance(first, ast.ImportFrom):
-        return f"{first.module}.{first.names[0].name}"
-    return first.names[0].name
 
 
 def test_readme_names_default_port() -> None:
@@ -45,7 +38,7 @@ def test_readme_names_default_port() -> None:
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
 def test_readme_make_targets_exist() -> None:
     targets = [command.split()[1] for command in commands(PAGE) if command.startswith("make ")]
-    assert targets == ["run", "test"]
+    assert targets == ["run", "test", "wheel"]
     for target in targets:
         done = run(["make", "-n", "-C", str(ROOT), target], ROOT)
         assert done.returncode == 0, done.stderr
@@ -53,10 +46,20 @@ def test_readme_make_targets_exist() -> None:
 
 
 def test_readme_commands_exist(tmp_path: Path) -> None:
-    lines = [shlex.split(line) for line in commands(PAGE) if "/antigravity" in line.split()[0]]
-    assert [line[1] for line in lines] == ["accounts", "doctor"]
-    for program, *arguments in lines:
-        assert program == ".venv/bin/antigravity"
+    lines = [shlex.split(line) for line in commands(PAGE)]
+    ours = [line for line in lines if Path(line[0]).name == "antigravity"]
+    assert [line[1] for line in ours] == [
+        "accounts",
+        "doctor",
+        "serve",
+        "connect",
+        "disconnect",
+        "run",
+    ]
+    for program, *arguments in ours:
+        assert program in (".venv/bin/antigravity", "antigravity")
+        if arguments[0] == "run":  # what follows belongs to the client
+            arguments = ["run"]
         done = run([sys.executable, "-m", "antigravity", *arguments, "--help"], tmp_path)
         assert done.returncode == 0, done.stderr
 
@@ -83,23 +86,33 @@ def test_readme_curl_command_works(demo: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("with_sdks")
-@pytest.mark.parametrize("code", blocks(PAGE, "python"), ids=imported)
-def test_readme_python_snippets_work(code: str, demo: str, tmp_path: Path) -> None:
+def test_readme_python_snippet_works(demo: str, tmp_path: Path) -> None:
+    (code,) = blocks(PAGE, "python")
     assert run_python(code, demo, tmp_path) == f"{PROMPT}\n"
 
 
-def test_readme_has_snippet_for_each_sdk() -> None:
-    assert [imported(code) for code in blocks(PAGE, "python")] == [
-        "openai.OpenAI",
-        "anthropic.Anthropic",
-        "google.genai",
-        "google.generativeai",
-    ]
+def test_readme_installs_what_make_builds() -> None:
+    (install,) = (line for line in commands(PAGE) if line.startswith("pipx install "))
+    metadata = configparser.ConfigParser()
+    metadata.read(ROOT / "setup.cfg", "utf-8")
+    name = metadata["metadata"]["name"].replace("-", "_")
+    assert shlex.split(install)[2:] == [f"dist/{name}-*.whl"]
+    assert "--outdir dist" in (ROOT / "Makefile").read_text("utf-8")
 
 
-def test_readme_cli_clients_use_gateway() -> None:
-    pointed = [line for line in commands(PAGE) if re.search(r"\b(claude|gemini|codex)\b", line)]
-    assert len([line for line in pointed if "127.0.0.1:8045" in line]) == 3
+def test_readme_counts_clients_with_a_configuration() -> None:
+    counted = re.search(r"settings of (\w+) programs and editors", README)
+    assert counted is not None
+    changed = [each for each in CLIENTS.values() if each.files]
+    assert (counted[1], len(changed)) == ("thirteen", 13)
+
+
+def test_readme_is_short_and_its_pictures_exist() -> None:
+    assert len(README.splitlines()) <= 125
+    pictures = re.findall(r"^\.\. image:: (\S+)$", README, re.MULTILINE)
+    assert pictures
+    for picture in pictures:
+        assert (ROOT / picture).is_file(), picture
 
 
 def test_readme_models_are_listed(demo: str) -> None:
@@ -109,10 +122,10 @@ def test_readme_models_are_listed(demo: str) -> None:
     assert named <= listed
 
 
-def test_readme_endpoint_table_is_complete() -> None:
+def test_endpoint_table_is_complete() -> None:
     listed = {
         (method, path)
-        for methods, paths, *_ in table(PAGE, "Method")
+        for methods, paths, *_ in table(ENDPOINTS, "Method")
         for method in methods.split()
         for path in re.findall(r"/[^\s,]*", paths)
     }
@@ -143,3 +156,9 @@ def test_readme_links_to_every_page() -> None:
     # The first page is for the built documentation; the others include files that are linked.
     included = {f"docs/{name}.rst" for name in ("index", "contributing", "changelog", "benchmarks")}
     assert linked == pages - included
+
+
+def test_upstream_table_is_complete() -> None:
+    host = PluginHost()
+    host.load(installed=False)
+    assert {row[0] for row in table(ENDPOINTS, "Kind")} == set(host.registry.upstream_kinds)
