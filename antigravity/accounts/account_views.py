@@ -9,7 +9,7 @@ from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.masked_label import masked_label
 from antigravity.accounts.model_groups import ModelGroups
 from antigravity.accounts.records import AccountRecord
-from antigravity.config.display import without_password
+from antigravity.config.display import without_secrets
 from antigravity.interfaces.account_control import (
     AccountList,
     AccountLock,
@@ -89,7 +89,7 @@ def _of_record(record: AccountRecord) -> dict[str, Any]:
         "kind": record.kind,
         "created": record.created or None,
         "disabled_at": record.disabled_at or None,
-        "base_url": without_password(record.base_url),
+        "base_url": without_secrets(record.base_url),
     }
 
 

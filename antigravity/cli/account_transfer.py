@@ -21,7 +21,7 @@ from antigravity.accounts.upstreams import UnclearAccountError
 from antigravity.cli.account_add import report, save_all, saver_for
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.config.atomic import write_atomically
-from antigravity.config.display import foreign, without_password
+from antigravity.config.display import foreign, without_secrets
 from antigravity.config.home import prepare_home
 from antigravity.config.paths import KeyPath
 from antigravity.config.secret import Secret
@@ -192,4 +192,4 @@ def _toml(values: Mapping[KeyPath, Any]) -> str:
 def _shown(value: Any) -> Any:
     if isinstance(value, Secret):
         return value.masked()
-    return without_password(value) if isinstance(value, str) else value
+    return without_secrets(value) if isinstance(value, str) else value

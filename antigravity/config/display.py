@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 from antigravity.config.paths import KeyPath
 from antigravity.config.secret import Secret
 from antigravity.redaction.credentials import SECRET_NAME
+from antigravity.redaction.shapes import redact_shapes, secret_arguments
 
 #: Tables whose meaning only upstreams and plugins know; any value may be secret.
 _FOREIGN = frozenset({"headers", "options", "plugins"})
@@ -31,7 +32,7 @@ def masked(value: Any, *, hide: bool = False) -> Any:
         case list() | tuple():
             return [masked(item, hide=hide) for item in value]
         case str():
-            return Secret(value).masked() if hide else without_password(value)
+            return Secret(value).masked() if hide else without_secrets(value)
         case bool() | int() | float():
             return value
         case _:
@@ -42,6 +43,11 @@ def masked_field(name: str, value: Any) -> Any:
     """Return the value of one setting, masked."""
     if name == "headers":
         return masked(value, hide=True)
+    if name == "args":
+        return [
+            masked(each, hide=hide)
+            for each, hide in zip(value, secret_arguments(value), strict=True)
+        ]
     return foreign(value) if name in _FOREIGN else masked(value)
 
 
@@ -67,6 +73,11 @@ def without_password(text: str) -> str:
         return "…"
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"…@{host}"))
+
+
+def without_secrets(text: str) -> str:
+    """Return text without passwords of addresses, and without what looks like a credential."""
+    return redact_shapes(without_password(text))
 
 
 def flatten(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:

@@ -8,27 +8,40 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import Struct, inspect
 
-from antigravity.config.display import without_password
+from antigravity.config.display import without_secrets
 from antigravity.config.errors import ConfigurationError, Problem
 from antigravity.config.paths import KeyPath, dotted
 from antigravity.config.schema import plain, type_at
 from antigravity.config.secret import Secret
 from antigravity.config.toml_lines import string_spans
 from antigravity.redaction.credentials import CREDENTIALS, SECRET_NAME
+from antigravity.redaction.shapes import secret_arguments
 
 #: Tables in which any value may be secret, and those in which the name says whether one is.
 _SECRET_TABLES: Final = frozenset({"headers"})
 _FOREIGN_TABLES: Final = frozenset({"options", "plugins", "env", "extra"})
 _PLACEHOLDER: Final = re.compile(r"""(["'])⟨secret (\d{1,6})(?:: [^⟩"'\n]*)?⟩\1""")
 _MARK: Final = "⟨secret "
-#: A setting in a comment: its name and its value with quotes.
-_IN_COMMENT: Final = re.compile(
-    r"""^[ \t]*#+[ \t]*([\w."-]+)[ \t]*=[ \t]*("(?:[^"\\\n]|\\.)+"|'[^'\n]+')""", re.MULTILINE
+#: The strings and comments of a text; a ``#`` within a string begins no comment.
+_STRING_OR_COMMENT: Final = re.compile(
+    r'"""(?:[^"\\]|\\.|"(?!""))*"{3,5}'
+    r"|'''(?:[^']|'(?!''))*'{3,5}"
+    r'|"(?:[^"\\\n]|\\.)*"'
+    r"|'[^'\n]*'"
+    r"|(?P<comment>#[^\n]*)",
+    re.DOTALL,
 )
+#: The name of a setting, or of a header, in a comment, and what stands before its value.
+_NAME: Final = re.compile(r"""([\w.-]+)["']?[ \t]*(?:=|:(?!//))[ \t]*""")
+_QUOTED: Final = re.compile(r"""("(?:[^"\\\n]|\\.)+"|'[^'\n]+')""")
+#: A value without quotes; words have fewer characters, and no digits.
+_BARE: Final = re.compile(r"""(?=[^\s"',;]*[0-9])[^\s"',;#]{8,}|[^\s"',;#]{20,}""")
+_WORD: Final = re.compile(r"""[^\s"',;]{8,}""")
 
 
 class _Value(Struct, frozen=True):
@@ -96,23 +109,38 @@ def restore_text(text: str, masked: MaskedText) -> str:
 
 
 def _check_places(text: str, used: set[str], masked: MaskedText) -> None:
-    """Check that secrets are the values of secret settings, or where they were before."""
-    before = set(zip(masked.secrets, masked.paths, strict=True))
+    """Check that no secret that was put into a text would be shown with it.
+
+    A name, a comment, and a part of another string are such places, too.
+    """
     try:
-        spans = string_spans(text) if used and tomllib.loads(text) else {}
-    except tomllib.TOMLDecodeError:
+        hidden = [(each.begin, each.end) for each in _secrets(text)] if used else []
+    except ConfigurationError:
         return  # it is refused anyway, with the line
-    for path, (begin, end) in spans.items():
-        literal = text[begin:end]
-        if literal not in used or _is_secret(path) or (literal, path) in before:
-            continue
-        if (literal, None) in before and not any(
-            each == literal and place is not None for each, place in before
-        ):
-            continue  # a comment that has become a setting
-        message = "a secret may not become a setting that everybody sees: write the value itself"
-        line = text.count("\n", 0, begin) + 1
-        raise ConfigurationError([Problem(message, key=dotted(path), line=line)])
+    for literal in sorted(used):
+        shown = [
+            place
+            for place in _places(text, literal)
+            if not any(begin <= place < end for begin, end in hidden)
+        ]
+        if len(shown) > masked.text.count(literal):
+            message = "a secret may not be where everybody sees it: write the value itself"
+            line = text.count("\n", 0, shown[-1]) + 1
+            raise ConfigurationError([Problem(message, key=_key_at(text, shown[-1]), line=line)])
+
+
+def _places(text: str, part: str) -> Iterator[int]:
+    """Yield where a part of a text begins, each time."""
+    place = text.find(part)
+    while place >= 0:
+        yield place
+        place = text.find(part, place + len(part))
+
+
+def _key_at(text: str, place: int) -> str:
+    """Return the setting whose value is at a place, ``""`` if there is none."""
+    spans = string_spans(text).items()
+    return next((dotted(path) for path, (begin, end) in spans if begin <= place < end), "")
 
 
 def _secrets(text: str) -> list[_Value]:
@@ -122,39 +150,85 @@ def _secrets(text: str) -> list[_Value]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError([Problem(f"this is not valid TOML: {error}")]) from None
     spans = string_spans(text)
+    arguments = _secret_arguments(text, spans)
     found = [
         _Value(begin, end, path)
         for path, (begin, end) in spans.items()
-        if (value := _plain_value(text[begin:end])) and (_is_secret(path) or _shows_secret(value))
+        if (value := _plain_value(text[begin:end]))
+        and (is_secret(path) or path in arguments or shows_secret(value))
     ]
-    inside = [(begin, end) for begin, end in spans.values()]
-    for match in _IN_COMMENT.finditer(text):
-        begin, end = match.span(2)
-        if any(first <= begin < last for first, last in inside):
-            continue  # a line of a long string
-        value = _plain_value(match[2])
-        if value and (SECRET_NAME.search(match[1]) or _shows_secret(value)):
-            found.append(_Value(begin, end, None))
+    ends = {text.count("\n", 0, each.end) for each in found}
+    for match in _STRING_OR_COMMENT.finditer(text):
+        if match["comment"] is not None:
+            line = text.count("\n", 0, match.start())
+            found += _in_comment(text, match.start(), match.end(), after_secret=line in ends)
     return sorted(found, key=lambda each: each.begin)
 
 
-def _is_secret(path: KeyPath) -> bool:
+def _secret_arguments(text: str, spans: Mapping[KeyPath, tuple[int, int]]) -> set[KeyPath]:
+    """Return the paths of the arguments of programs that hold a secret."""
+    lists: dict[KeyPath, list[KeyPath]] = {}
+    for path in spans:
+        if len(path) > 1 and path[-2] == "args":
+            lists.setdefault(path[:-1], []).append(path)
+    found: set[KeyPath] = set()
+    for paths in lists.values():
+        values = [_plain_value(text[slice(*spans[path])]) for path in paths]
+        found.update(
+            path for path, secret in zip(paths, secret_arguments(values), strict=True) if secret
+        )
+    return found
+
+
+def _in_comment(text: str, begin: int, end: int, *, after_secret: bool) -> Iterator[_Value]:
+    """Yield what may be a secret in a comment.
+
+    That are values after names of secrets, what looks like a secret, and what is quoted in the line
+    of a secret.
+    """
+    place = begin
+    named = after_secret
+    while place < end:
+        name = _NAME.match(text, place, end)
+        if name is not None:
+            named = named or SECRET_NAME.search(name[1]) is not None
+            bare = _BARE.match(text, name.end(), end) if SECRET_NAME.search(name[1]) else None
+            if bare is not None:
+                yield _Value(bare.start(), bare.end(), None)
+            place = name.end() if bare is None else bare.end()
+            continue
+        quoted = _QUOTED.match(text, place, end)
+        if quoted is not None:
+            if named or shows_secret(_plain_value(quoted[0])):
+                yield _Value(quoted.start(), quoted.end(), None)
+            place = quoted.end()
+            continue
+        word = _WORD.match(text, place, end)
+        if word is not None and shows_secret(word[0]):
+            yield _Value(word.start(), word.end(), None)
+            place = word.end()
+            continue
+        place += 1
+
+
+def is_secret(path: KeyPath) -> bool:
     """Return whether the value of a setting is secret, whatever it is."""
     names = [str(part) for part in path if not isinstance(part, int)]
     if any(name in _SECRET_TABLES for name in names[:-1]):
         return True
-    if any(name in _FOREIGN_TABLES for name in names[:-1]):
-        return any(SECRET_NAME.search(name) for name in names)
     kind = type_at(tuple(part for part in path if not isinstance(part, int)))
     inner: Any = None if kind is None else plain(kind)[0]
     if isinstance(inner, inspect.ListType):
         inner = plain(inner.item_type)[0]
-    return isinstance(inner, inspect.CustomType) and inner.cls is Secret
+    if isinstance(inner, inspect.CustomType) and inner.cls is Secret:
+        return True
+    is_foreign = any(name in _FOREIGN_TABLES for name in names[:-1])
+    return is_foreign and any(SECRET_NAME.search(name) for name in names)
 
 
-def _shows_secret(value: str) -> bool:
-    """Return whether a value holds a password, or a credential that is in use."""
-    return without_password(value) != value or CREDENTIALS.redact(value) != value
+def shows_secret(value: str) -> bool:
+    """Return whether a value holds a password, a credential that is in use, or what looks so."""
+    return without_secrets(value) != value or CREDENTIALS.redact(value) != value
 
 
 def _plain_value(literal: str) -> str:

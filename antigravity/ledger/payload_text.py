@@ -14,19 +14,13 @@ from antigravity.interfaces.payloads import Pairs, RawBody
 from antigravity.ledger.media_marks import UNKNOWN, mark, replace_media, replace_parts
 from antigravity.redaction.addresses import mask_addresses
 from antigravity.redaction.credentials import LONGEST, REDACTED, SECRET_NAME, Redactor
+from antigravity.redaction.shapes import redact_shapes
 
 #: What is kept of a body: its beginning and its end, in bytes.
 HEAD: Final = 1024 * 1024
 TAIL: Final = 1024 * 1024
 #: How many bytes show whether a body is text.
 _SAMPLE: Final = 4096
-_AUTHORIZATION: Final = re.compile(
-    r"\b([Bb]earer|BEARER|[Bb]asic|BASIC)([ +]|%20)[A-Za-z0-9._~+/=%-]{8,}"
-)
-_IN_QUERY: Final = re.compile(
-    r"([?&;](?:[\w.-]*(?:key|token|secret|passw|auth|credential|signature)[\w.-]*)=)[^&\s\"'<>\\#]+",
-    re.IGNORECASE | re.ASCII,
-)
 #: The characters that are searched at once; other threads run between two searches.
 _WINDOW: Final = 64 * 1024
 
@@ -79,8 +73,7 @@ class PayloadRedactor:
             text = self._address.sub(
                 lambda found: self._addresses.get(found[0].lower(), REDACTED), text
             )
-        text = _AUTHORIZATION.sub(rf"\1\2{REDACTED}", text)
-        return _IN_QUERY.sub(rf"\1{REDACTED}", text)
+        return redact_shapes(text)
 
     def clean_text(self, text: str) -> str:
         """Return text without secrets."""

@@ -107,6 +107,83 @@ def test_text_that_is_no_toml_is_not_shown() -> None:
         mask_text('[proxy]\napi_key = "sk-one')
 
 
+IN_OTHER_PLACES = """\
+# api_key = sk-without-quotes-0123456789
+# key: "quoted-after-a-colon"
+# the old one was sk-proj-0123456789abcdefghijklmn, of 2024
+# from https://user:of-an-address@example.org/v1
+# headers = { "Authorization" = "Bearer in-a-table" }
+# api_keys = ["in-a-list-1", 'in-a-list-2']
+[proxy]
+api_key = "sk-one-of-the-keys" # was "the-one-before"
+port = 8045 # the "usual" one, for https://example.org/?a=b and gpt-4.1-2025-04-14
+
+[mcp.servers.x]
+command = "npx"
+args = ["--token", "after-an-option", "--api-key=in-an-option", "--port=80", "-v", "plain"]
+env = { ANYTHING = "in-the-environment" }
+
+[mcp.servers.y]
+url = "https://example.org/mcp?access_token=in-a-query&plain=1"
+"""
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        *(
+            "without-quotes",
+            "quoted-after",
+            "sk-proj",
+            "of-an-address",
+            "in-a-table",
+            "in-a-list-1",
+        ),
+        *("in-a-list-2", "the-one-before", "after-an-option", "in-an-option", "in-the-environment"),
+        "in-a-query",
+    ],
+)
+def test_secrets_in_comments_arguments_and_addresses_are_not_shown(secret: str) -> None:
+    assert secret in IN_OTHER_PLACES
+    assert secret not in mask_text(IN_OTHER_PLACES).text
+
+
+def test_other_comments_and_arguments_stay() -> None:
+    masked = mask_text(IN_OTHER_PLACES)
+    for plain in (
+        'port = 8045 # the "usual" one, for https://example.org/?a=b and gpt-4.1-2025-04-14',
+        '"--port=80", "-v", "plain"]',
+        ", of 2024",
+    ):
+        assert plain in masked.text
+    assert restore_text(masked.text, masked) == IN_OTHER_PLACES
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "# moved {}\n",
+        "[plugins.x]\ncolour = {}\n",
+        "[plugins.x]\n{} = 1\n",
+        "[plugins.x]\ncolour = '''{}'''\n",
+        "[mcp.servers.x]\ncommand = {}\n",
+    ],
+)
+@pytest.mark.parametrize("commented", ["", "# "])
+def test_secret_is_never_moved_where_the_next_reader_sees_it(place: str, commented: str) -> None:
+    masked = mask_text(f'[proxy]\n{commented}api_key = "sk-one-of-the-keys"\n')
+    placeholder = masked.text.partition("= ")[2].strip()
+    assert placeholder.startswith('"⟨secret 1')
+    with pytest.raises(ConfigurationError, match="everybody sees"):
+        restore_text(masked.text + place.format(placeholder), masked)
+
+
+def test_comment_with_a_secret_becomes_a_setting() -> None:
+    masked = mask_text('[proxy]\n# api_key = "sk-one-of-the-keys"\n')
+    restored = restore_text(masked.text.replace("# ", ""), masked)
+    assert restored == '[proxy]\napi_key = "sk-one-of-the-keys"\n'
+
+
 @given(
     st.dictionaries(
         st.text("abc_", min_size=1, max_size=5),
