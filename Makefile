@@ -24,7 +24,7 @@ SHARE    ?= 1/1
 .PHONY: run test lint types tests test-without-sdks test-failed test-newest test-clients lock-clients
 .PHONY: test-browser test-conformance test-chaos bench instructions environments prices
 .PHONY: traces lock clean
-.PHONY: docs wheel
+.PHONY: docs wheel release
 
 run: $(VENV)/run.stamp
 	$(BIN)/twistd -n --pidfile= antigravity --port $(PORT) --demo-if-empty
@@ -99,6 +99,12 @@ docs: $(VENV)-docs/docs.stamp
 # Build the wheel and the source distribution, with the pages of the documentation, into dist/.
 wheel: docs $(VENV)/test.stamp
 	$(BIN)/python -m build --no-isolation --outdir dist
+
+# Build the newest commit's release into dist/: sdist, wheel, bill of materials, checksums.  Build it
+# twice, and install it with pip, pipx and uv.  RELEASE_OPTIONS=--draft allows uncommitted changes.
+release: $(VENV)-docs/docs.stamp $(VENV)/test.stamp $(VENV)-release/release.stamp
+	$(BIN)/python -m release --docs-python $(VENV)-docs/bin/python --tools $(VENV)-release/bin \
+	  $(RELEASE_OPTIONS)
 
 # Open the dashboard in the system's Chromium; SCREENSHOTS=1 writes pictures of it into docs.
 test-browser: $(VENV)/test-browser.stamp
@@ -178,6 +184,10 @@ $(VENV)-previous/test.stamp: $(VENV)-previous/base.stamp requirements/previous.t
 $(VENV)-docs/docs.stamp: $(VENV)-docs/base.stamp requirements/docs.txt $(SOURCES)
 	$(VENV)-docs/bin/python $(INSTALL) --require-hashes --requirement requirements/docs.txt
 	$(VENV)-docs/bin/python $(INSTALL) $(PROJECT)
+	touch $@
+
+$(VENV)-release/release.stamp: $(VENV)-release/base.stamp requirements/release.txt
+	$(VENV)-release/bin/python $(INSTALL) --require-hashes --requirement requirements/release.txt
 	touch $@
 
 .venv-lock/lock.stamp: .venv-lock/base.stamp requirements/lock.txt

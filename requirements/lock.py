@@ -33,6 +33,7 @@ FILES: dict[str, tuple[tuple[str, ...] | None, str | None]] = {
     "test-browser": (("test-browser",), "test"),
     "previous": (None, None),
     "lock": (None, None),
+    "release": (None, None),
 }
 #: The requirements of the clients that ``make test-clients`` runs: one environment for each.
 CLIENTS = ROOT / "tests" / "clients" / "requirements"

@@ -13,7 +13,7 @@ import pytest
 
 HOUSE = Path(__file__).parent
 ROOT = HOUSE.parents[1]
-CODE = ("antigravity", "tests", "bench", "examples")
+CODE = ("antigravity", "tests", "bench", "examples", "release")
 PROSE = (
     "antigravity",
     "docs",

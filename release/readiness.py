@@ -1,0 +1,58 @@
+"""What must be so before a release is built: changelog, classifiers, a clean checkout."""
+
+from __future__ import annotations
+
+import configparser
+import re
+
+from release.artifacts import ROOT, ReleaseError, run
+
+_CLASSIFIER = "Programming Language :: Python :: 3."
+
+
+def classified_pythons(setup: str) -> set[str]:
+    """Return the versions of Python that ``setup.cfg`` says are supported, such as ``3.11``."""
+    read = configparser.ConfigParser()
+    read.read_string(setup)
+    lines = read["metadata"]["classifiers"].splitlines()
+    return {f"3.{line.removeprefix(_CLASSIFIER)}" for line in lines if line.startswith(_CLASSIFIER)}
+
+
+def check_classifiers(setup: str, found: str) -> None:
+    """Check that only versions of Python are named that the continuous integration runs here.
+
+    :param found: what ``.ci/pythons`` prints: a version and a program on each line.
+    :raises ReleaseError: naming the versions that it did not run.
+    """
+    tested = {line.split()[0] for line in found.splitlines()}
+    if untested := classified_pythons(setup) - tested:
+        raise ReleaseError(
+            f"setup.cfg has classifiers for Python {', '.join(sorted(untested))}, which .ci/run "
+            "does not find here.  Install them and run .ci/run, or remove the classifiers."
+        )
+
+
+def check_changelog(changelog: str, version: str) -> None:
+    """Check that the changelog has an entry for a version.
+
+    :raises ReleaseError: if it has none.
+    """
+    if not re.search(rf"^{re.escape(version)} \(\d{{4}}-\d\d-\d\d\)$", changelog, re.MULTILINE):
+        raise ReleaseError(
+            f"CHANGELOG.rst has no entry for {version}.  Make it with: towncrier build --version "
+            f"{version}"
+        )
+
+
+def check_readiness(version: str, draft: bool) -> None:
+    """Check all that can be checked before the build.
+
+    :param draft: whether the checkout may have changes that are not committed; they are not built.
+    :raises ReleaseError: saying what to do.
+    """
+    check_classifiers((ROOT / "setup.cfg").read_text("utf-8"), run((".ci/pythons",), ROOT))
+    if draft:
+        return
+    check_changelog((ROOT / "CHANGELOG.rst").read_text("utf-8"), version)
+    if changed := run(("git", "status", "--porcelain"), ROOT):
+        raise ReleaseError(f"Commit these changes first, or build a draft:\n{changed}")
