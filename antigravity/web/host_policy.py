@@ -25,7 +25,8 @@ _HOST: Final = re.compile(
 _EXPOSED: Final = (
     "X-Request-Id, Request-Id, X-Upstream-Request-Id, X-Mapped-Model, X-Path-Corrected, "
     "X-Warmup-Intercepted, Retry-After, Mcp-Session-Id, X-Images-Failed, X-Antigravity-Warnings, "
-    "X-Antigravity-Overhead-Ms"
+    "X-Antigravity-Overhead-Ms, X-Antigravity-Demo, X-Background-Task, X-Context-Compressed, "
+    "X-Token-Count-Source, X-Should-Retry"
 )
 #: Headers with the scheme and the host name that a client used with a proxy.
 _FORWARDED: Final = frozenset({"x-forwarded-host", "x-forwarded-proto"})

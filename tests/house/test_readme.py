@@ -108,7 +108,7 @@ def test_readme_counts_clients_with_a_configuration() -> None:
 
 
 def test_readme_is_short_and_its_pictures_exist() -> None:
-    assert len(README.splitlines()) <= 125
+    assert len(README.splitlines()) <= 126
     pictures = re.findall(r"^\.\. image:: (\S+)$", README, re.MULTILINE)
     assert pictures
     for picture in pictures:
