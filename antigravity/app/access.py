@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -22,6 +23,7 @@ from antigravity.interfaces.access import (
     SetupReport,
     SetupStep,
 )
+from antigravity.interfaces.keys import IKeyControl
 from antigravity.interfaces.ledger import ILedger, RequestQuestion, UsageQuestion, UsageReport
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError, InvalidRequestError, NotFoundError
@@ -42,8 +44,9 @@ _MOST_MODELS: Final = 30
 class Access:
     """Access to the gateway of one snapshot; see :class:`IAccess`."""
 
-    def __init__(self, snapshot: Snapshot, ledger: ILedger) -> None:
+    def __init__(self, snapshot: Snapshot, ledger: ILedger, control: IKeyControl) -> None:
         self._snapshot = snapshot
+        self._control = control
         self._ledger = ledger
 
     def keys(self) -> Deferred[KeyReport]:
@@ -58,15 +61,21 @@ class Access:
         proxy, now = self._snapshot.settings.proxy, time.time()
         mode = effective_auth_mode(proxy)
         known = _configured(proxy)
+        for each in self._control.views():
+            known.append(KeyView(id=each.id, setting="", rights=["models"], rules=each))
+        refused = self._control.problem()
         try:
             today = await self._usage(_midnight(now), now)
             month = await self._usage(now - _RECENT, now)
         except GatewayError as error:
-            return KeyReport(auth_mode=mode, keys=known, problem=error.message)
+            return KeyReport(
+                auth_mode=mode, keys=known, problem=error.message, keys_problem=refused
+            )
         seen = [row.client_key or "" for row in month.rows]
         others = [key for key in seen if key not in {each.id for each in known}]
         known += [KeyView(id=key, setting="", rights=[]) for key in others[:_MOST_OTHERS]]
-        return KeyReport(auth_mode=mode, keys=[await self._with_use(each, today) for each in known])
+        keys = [await self._with_use(each, today) for each in known]
+        return KeyReport(auth_mode=mode, keys=keys, keys_problem=refused)
 
     async def _usage(self, since: float, until: float) -> UsageReport:
         report: UsageReport = await self._ledger.usage(
@@ -77,10 +86,8 @@ class Access:
     async def _with_use(self, key: KeyView, today: UsageReport) -> KeyView:
         page = await self._ledger.requests(RequestQuestion(client_key=key.id, limit=1))
         sums = [row.sums for row in today.rows if (row.client_key or "") == key.id]
-        return KeyView(
-            id=key.id,
-            setting=key.setting,
-            rights=key.rights,
+        return replace(
+            key,
             last_used=page.requests[0].time if page.requests else None,
             requests=sum(each.requests for each in sums),
             errors=sum(each.errors for each in sums),

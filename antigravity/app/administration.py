@@ -16,6 +16,7 @@ from antigravity.app.build import new_id
 from antigravity.app.configuration_status import ConfigurationStatus
 from antigravity.app.explanation import check_protocol, explain
 from antigravity.app.home_ledger import HomeLedger
+from antigravity.app.key_control import KeyControl
 from antigravity.app.lab import Lab
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.metrics import GatewayMetrics
@@ -55,6 +56,7 @@ class GatewayControl(AccountsOwner, Installation, Protocol):
     status: ConfigurationStatus
     refusals: LearnedRefusals
     ledger: HomeLedger
+    keys: KeyControl
     metrics: GatewayMetrics
 
     @property
@@ -75,6 +77,7 @@ class Administration:
         mcp: McpEndpoints,
         control: GatewayControl,
         accounts: AccountControl,
+        keys: KeyControl,
         models: ModelAdministration,
         access: Access,
         system: SystemControl,
@@ -87,6 +90,7 @@ class Administration:
         self._mcp = mcp
         self._control = control
         self.accounts = accounts
+        self.keys = keys
         self.system = system
         self.models = models
         self.access = access

@@ -88,8 +88,9 @@ class FrontEnd:
             self._mcp,
             self._control,
             self._accounts,
+            self._control.keys,
             self._models(runtime),
-            Access(runtime.snapshot, self._control.ledger),
+            Access(runtime.snapshot, self._control.ledger, self._control.keys),
             self._system,
             Lab(
                 self._reactor,
@@ -134,6 +135,8 @@ class FrontEnd:
             pages=self._pages(runtime),
             admin_routes=registry.owned_admin_routes(),
             demo=self._control.is_demo,
+            ring=self._control.keys.ring,
+            key_usage=self._control.keys.usage,
         )
         app.admission.key_throttle = self._key_throttle
         app.admission.on_refusal = self._control.ledger.add_refusal

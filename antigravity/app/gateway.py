@@ -21,6 +21,7 @@ from antigravity.app.configuration_status import ConfigurationStatus
 from antigravity.app.demo import DemoSimulator, demo_settings
 from antigravity.app.front_end import FrontEnd
 from antigravity.app.home_ledger import HomeLedger
+from antigravity.app.key_control import KeyControl
 from antigravity.app.learned_state import LearnedState
 from antigravity.app.mcp.call_records import CallRecords
 from antigravity.app.mcp.endpoints import McpEndpoints
@@ -101,6 +102,7 @@ class Gateway(Service):
         self._changing = DeferredLock()
         self._demo = DemoSimulator(reactor) if demo else None
         self.status = ConfigurationStatus(reactor, state_home, source)
+        self.keys = KeyControl(reactor, state_home)
         self.drain = Drain(reactor, settings.proxy.shutdown_grace)
         self.transport = HttpTransport(reactor, http_client=settings.proxy.http_client)
         self.background = Background(partial(call_in_thread, reactor))
@@ -233,6 +235,8 @@ class Gateway(Service):
         add(Closing(self.accounts.pool.stop))
         add(Closing(self._learned.stop))
         yield self._learned.start()
+        add(Closing(self.keys.stop))
+        yield self.keys.start()
         runtime = self._build(self._first)
         add(Closing(self.ledger.stop))
         add(Closing(self.traces.stop))
@@ -323,6 +327,8 @@ class Gateway(Service):
             refusals=self.refusals,
             summaries=self._learned.summaries,
             traces=self.traces.source,
+            keys=self.keys.gate,
+            pricer=self.ledger.pricer,
         )
 
     def _build(self, configuration: LoadedConfiguration) -> Runtime:
@@ -353,6 +359,7 @@ class Gateway(Service):
         parts = self.parts
         if self._configure is None or not self.running or parts is None:
             return
+        self.keys.load()  # first: a key that was removed must go, whatever else is wrong
         old, old_listener = parts.runtime, parts.listener
         configuration = self._configure(self.status.source)
         if self._end_demo is not None and (ended := self._end_demo(configuration)) is not None:

@@ -10,6 +10,7 @@ from typing import Final
 from antigravity.config.price_settings import PriceSettings
 from antigravity.config.settings import UpstreamSettings
 from antigravity.ir.record import ExchangeRecord
+from antigravity.ir.usage import Usage
 from antigravity.ledger.rows import Cost
 from antigravity.logs import make_logger
 from antigravity.prices.price_list import OwnPrice, PriceList, PriceRules, own_prices
@@ -97,6 +98,19 @@ class RequestPricer:
     def prices(self, upstream: str, model: str, seconds: float) -> tuple[str, dict[str, Price]]:
         """Return the source of the prices of a model, and the prices; both empty if unknown."""
         return self._list.prices(upstream, model, seconds)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the price list is read, so that a price is known at once."""
+        return self._list.is_loaded
+
+    def load(self) -> None:
+        """Read the price list, unless it is read."""
+        self._list.load()
+
+    def price(self, upstream: str, model: str, usage: Usage, seconds: float) -> int | None:
+        """Return the list price of a usage in nanodollars, ``None`` if it is not known."""
+        return self._list.price(upstream, model, usage, seconds).list_cost
 
     def __call__(self, record: ExchangeRecord) -> Cost:
         """Return the cost of a finished exchange."""

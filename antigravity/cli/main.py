@@ -16,6 +16,7 @@ from antigravity.config.errors import ConfigurationError
 #: Where each command is: those that are not used are not imported.
 COMMANDS: Final = {
     "accounts": "antigravity.cli.accounts:accounts",
+    "keys": "antigravity.cli.keys:keys",
     "completion": "antigravity.cli.completion:completion",
     "config": "antigravity.cli.config:config",
     "connect": "antigravity.cli.connect:connect",

@@ -181,4 +181,4 @@ def _file_state(path: Path) -> tuple[str, int, int, int]:
 def watched_files(home: Path, file: Path, settings: Settings) -> Sequence[Path]:
     """Return the files and folders that make up a configuration."""
     tables = [home / Path(name).expanduser() for name in settings.models.files]
-    return (file, home / "accounts", *tables)
+    return (file, home / "accounts", home / "keys.json", *tables)

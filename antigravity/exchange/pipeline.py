@@ -21,6 +21,7 @@ from antigravity.exchange.interception import (
     intercept_warmup,
     reroute_background_task,
 )
+from antigravity.exchange.key_admission import restrict
 from antigravity.exchange.operations.compaction import serve_compaction
 from antigravity.exchange.operations.prewarm import serve_prewarm
 from antigravity.exchange.operations.stored_responses import expand_history
@@ -47,6 +48,7 @@ async def generate(context: RequestContext) -> Reply:
         plan = Plan(await _route(context))
     context = await expand_history(context)
     if context.call.turn is not None and not context.call.turn.generates:
+        plan = await restrict(context, plan)
         return await serve_prewarm(context, plan)
     if snapshot.settings.routing.fallback_models:
         return await with_fallback_models(context, plan, serve)
@@ -87,6 +89,8 @@ async def serve(context: RequestContext, plan: Plan) -> Reply:
 
     :raises GatewayError: if it failed before it began.
     """
+    if context.recorder.admission is not None:
+        plan = await restrict(context, plan)
     traits, required = context.traits, context.traits.required_modalities
     if required is not None:
         plan = await require_modalities(context, plan, required)

@@ -20,6 +20,7 @@ from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import CancelledByClientError, GatewayError
 from antigravity.ir.record import AttemptRecord, ExchangeRecord, RequestTimes
 from antigravity.ir.usage import Usage
+from antigravity.keys.gate import KeyAdmission
 from antigravity.routing.decision import RoutingDecision, RoutingOption
 
 #: What a running request does now; each is a field of :class:`RequestTimes`.
@@ -62,12 +63,14 @@ class Recorder:
 
     :ivar pending: the result of serving the request, until the response begins.
     :ivar stream: the response that has begun.
+    :ivar admission: what admitted a request of a key with rules, and settles it at the end.
     :ivar interruption: the error that ends the request before its time.
     """
 
     pending: Deferred[Any] | None = None
     stream: Any = None
     interruption: GatewayError | None = None
+    admission: KeyAdmission | None = None
 
     def __init__(self, services: Services, protocol: str, call: Call) -> None:
         self._services = services
@@ -239,6 +242,8 @@ class Recorder:
                 self.failed(error)
         if self._take_record is None or not self._take_record(record):
             log_exchange(record)
+        if self.admission is not None:
+            self.admission.settle(record)
         self._services.finished(record)
 
     def interrupt(self, error: GatewayError) -> bool:
@@ -260,6 +265,7 @@ class Recorder:
         branch.record = replace(self.record, attempts=[], warnings=(), times=RequestTimes())
         branch._phase, branch._since = "translation", self._seconds()
         branch._take_record = lambda record: True  # one line for the whole request
+        branch.admission = None  # the whole request is settled
         branch._services = replace(self._services, finished=lambda record: None)
         return branch
 

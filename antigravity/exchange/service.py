@@ -14,6 +14,7 @@ from zope.interface import implementer
 from antigravity.deferreds import first_failure
 from antigravity.exchange import pipeline
 from antigravity.exchange.context import RequestContext
+from antigravity.exchange.key_admission import admit, label
 from antigravity.exchange.operations.embeddings import embed
 from antigravity.exchange.operations.internal_requests import InternalRequest, ask_model
 from antigravity.exchange.operations.models import detect_model, get_model, list_models
@@ -32,6 +33,7 @@ from antigravity.ir.call import READS, Call
 from antigravity.ir.errors import CancelledByClientError, GatewayError, InvalidRequestError
 from antigravity.ir.json_text import SMALL, clean_json, may_need_cleaning
 from antigravity.ir.record import ExchangeRecord
+from antigravity.keys.secret import ID_PREFIX
 from antigravity.logs import make_logger
 from antigravity.protocols.request_limits import RequestLimits, check_request
 
@@ -162,6 +164,8 @@ class Exchange:
         snapshot = self._snapshot
         try:
             context = await self._receive(services, snapshot, protocol, call, recorder)
+            if services.keys is not None and call.principal.startswith(ID_PREFIX):
+                await admit(context, services.keys)
             reply = await _OPERATIONS[call.route.operation](context)
         except GatewayError as raised:
             error = recorder.interruption or raised
@@ -261,4 +265,6 @@ def _labelled(reply: Reply, recorder: Recorder, snapshot: Snapshot) -> Reply:
     recorder.pending, recorder.stream = None, reply.stream
     if proxy.overhead_header:
         headers += overhead_header(record)
+    if recorder.admission is not None:
+        reply = label(reply, recorder.admission, record.protocol, record.started)
     return replace(reply, headers=(*reply.headers, *headers)) if headers else reply

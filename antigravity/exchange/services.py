@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from msgspec import Struct, field
 from twisted.internet.interfaces import IReactorTime
@@ -17,6 +18,7 @@ from antigravity.exchange.turns import Turns
 from antigravity.interfaces.traces import TraceSource
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.ir.record import ExchangeRecord
+from antigravity.keys.gate import KeyGate
 from antigravity.routing.learned_refusals import LearnedRefusals
 from antigravity.signatures.bound_thinking import BoundThinking
 from antigravity.signatures.store import SignatureStore
@@ -32,6 +34,7 @@ class Services(Struct, frozen=True):
     large requests, one at a time; ``turns`` limits the time of the event loop for small ones.
     ``refusals`` are the parameters that upstreams have refused.  ``summaries`` seals the summaries
     of conversations that clients store.  ``running`` are the requests that are being served.
+    ``keys`` admits requests of keys with rules, whose budgets need the prices of ``pricer``.
     ``bound`` are the conversations whose thinking no longer fits.  ``traces`` has the tracer, if
     traces are on.
     """
@@ -53,4 +56,6 @@ class Services(Struct, frozen=True):
     summaries: SummarySealer
     running: RunningRequests = field(default_factory=RunningRequests)
     bound: BoundThinking = field(default_factory=BoundThinking)
+    keys: KeyGate | None = None
+    pricer: Any = None
     traces: TraceSource = field(default_factory=TraceSource)

@@ -8,12 +8,15 @@ from msgspec import Meta, Struct
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
+from antigravity.interfaces.keys import ClientKeyView
+
 
 class KeyView(Struct, frozen=True, kw_only=True):
     """An API key, or its absence; never the key itself.
 
     ``id`` is its opaque name, as in the ledger; empty for requests without a key.  ``setting`` is
-    the setting that holds it; empty for one that is in none now.  ``rights`` are ``models`` (all
+    the setting that holds it; empty for one that is in none now.  ``rules`` are those of a key that
+    was made with rules.  ``rights`` are ``models`` (all
     requests of clients) and ``admin`` (this API and the dashboard).  ``last_used`` is in ISO 8601.
     The numbers are those of today, ``None`` without a ledger; costs are in US dollars.
     """
@@ -21,6 +24,7 @@ class KeyView(Struct, frozen=True, kw_only=True):
     id: str
     setting: str
     rights: list[Literal["models", "admin"]]
+    rules: ClientKeyView | None = None
     last_used: str | None = None
     requests: int | None = None
     errors: int | None = None
@@ -29,11 +33,15 @@ class KeyView(Struct, frozen=True, kw_only=True):
 
 
 class KeyReport(Struct, frozen=True, kw_only=True):
-    """The keys, and whether clients need one; ``problem`` says why numbers are missing."""
+    """The keys, and whether clients need one.
+
+    ``problem`` says why numbers are missing, ``keys_problem`` why keys with rules are refused.
+    """
 
     auth_mode: Literal["off", "strict", "all_except_health"]
     keys: list[KeyView]
     problem: str = ""
+    keys_problem: str = ""
 
 
 class SetupQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

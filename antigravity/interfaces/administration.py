@@ -192,6 +192,7 @@ class IAdministration(Interface):
 
     system = Attribute("The installation, an ``ISystemControl``.")
     accounts = Attribute("The accounts, an ``IAccountControl``.")
+    keys = Attribute("The keys of clients, an ``IKeyControl``.")
     access = Attribute("Keys, and how clients are set up, an ``IAccess``.")
     lab = Attribute("Trials of requests, an ``ILab``.")
     models = Attribute("The models and rules about their names, an ``IModelAdministration``.")

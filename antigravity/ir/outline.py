@@ -57,6 +57,11 @@ class Outline:
         self._left_out = [view[begin:end] for begin, end in gaps]
         self._strings = [view[begin - 1 : end + 1] for begin, end in strings]
 
+    @property
+    def left_out(self) -> list[memoryview]:
+        """What it leaves out, in the order of the text."""
+        return self._left_out
+
     def restore(self, text: bytes) -> tuple[bytes | memoryview, ...]:
         """Return a text that was made from the outline with what the outline leaves out."""
         begin, *others = text.split(self._token)

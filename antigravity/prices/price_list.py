@@ -69,6 +69,15 @@ class PriceList:
         self._table: PriceTable | None = None
         self._known: dict[tuple[str, str], _Found] = {}
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the price list was loaded."""
+        return self._table is not None
+
+    def load(self) -> None:
+        """Load the price list, if it is not loaded."""
+        self._table = self._table or self._load()
+
     def price(self, upstream: str, model: str, usage: Usage, seconds: float) -> RequestPrice:
         """Return what a request costs.
 

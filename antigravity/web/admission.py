@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from antigravity.config.settings import Settings, WebSocketSettings
+from antigravity.interfaces.keys import Endpoint, IKeyRing
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.errors import GatewayError, InvalidRequestError, NotFoundError
 from antigravity.logs import make_logger
@@ -40,8 +41,13 @@ class AdmissionPolicy:
     log = make_logger()
 
     def __init__(
-        self, protocols: Sequence[IServerProtocol], settings: Settings, hostname: str = ""
+        self,
+        protocols: Sequence[IServerProtocol],
+        settings: Settings,
+        hostname: str = "",
+        ring: IKeyRing | None = None,
     ) -> None:
+        self._ring = ring
         self.errors = ErrorRenderer(protocols)
         self.key_throttle = KeyThrottle()
         #: Called with the code or the class of an error for each request that is refused.
@@ -52,7 +58,7 @@ class AdmissionPolicy:
     def configure(self, settings: Settings) -> None:
         """Apply ``settings`` from the next request on."""
         proxy = settings.proxy
-        authenticator = Authenticator(proxy)
+        authenticator = Authenticator(proxy, self._ring)
         problem = authenticator.problem()
         if problem:
             self.log.warn("{problem}", problem=problem)
@@ -97,17 +103,31 @@ class AdmissionPolicy:
             head.principal = authenticator.operator(head.all_keys())
             if head.principal:
                 return
-        head.principal = authenticator.authenticate(head.method, head.path, head.all_keys())
+        head.principal = authenticator.authenticate(
+            head.method, head.path, head.all_keys(), head.address
+        )
 
     def admit_plugin(self, head: RequestHead) -> None:
         """Check the key of a request for a plugin's route, which has no session to check.
 
         :raises AuthenticationError: if the route is below the dashboard's path, and no valid key
             was sent.
+        :raises PermissionDeniedError: if the key may not use the routes of plugins.
         """
         if is_dashboard(head.path):
             authenticator, _ = self._rules
-            head.principal = authenticator.authenticate(head.method, "", head.all_keys())
+            head.principal = authenticator.authenticate(
+                head.method, "", head.all_keys(), head.address
+            )
+        self.check_endpoint(head, "plugins")
+
+    def check_endpoint(self, head: RequestHead, endpoint: Endpoint) -> None:
+        """Check that the key of an admitted request may use an endpoint.
+
+        :raises PermissionDeniedError: if it may not.
+        """
+        if self._ring is not None:
+            self._ring.check_endpoint(head.principal, endpoint)
 
     def body_limit(self, head: RequestHead) -> int:
         """Return the most bytes of the body of an admitted request; 0 is no limit.

@@ -19,6 +19,7 @@ from antigravity.deferreds import first_failure
 from antigravity.interfaces.admin_routes import AdminRoute
 from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import IExchange, Reply
+from antigravity.interfaces.keys import IKeyRing
 from antigravity.interfaces.ledger import ILedger
 from antigravity.interfaces.mcp import IMcpEndpoint
 from antigravity.interfaces.metrics import IMetrics
@@ -41,7 +42,7 @@ from antigravity.web.documentation import DocumentationPaths
 from antigravity.web.host_policy import preflight_headers
 from antigravity.web.key_throttle import TooManyWrongKeysError
 from antigravity.web.mcp import mcp_routes
-from antigravity.web.own_paths import OwnPaths
+from antigravity.web.own_paths import KeyUsage, OwnPaths
 from antigravity.web.pages import Pages
 from antigravity.web.request import head_of, pop_body
 from antigravity.web.request_head import RequestHead
@@ -81,6 +82,7 @@ class WebApp:
     :param pages: the dashboard, if it is on.
     :param admin_routes: routes of the admin API besides the gateway's own.
     :param demo: whether a simulator serves every model, which each response then says.
+    :param ring: the keys of clients; :param key_usage: returns what one of them has used.
     :ivar admin: the admin API.
     """
 
@@ -100,8 +102,10 @@ class WebApp:
         pages: Pages | None = None,
         admin_routes: Sequence[AdminRoute] = (),
         demo: bool = False,
+        ring: IKeyRing | None = None,
+        key_usage: KeyUsage | None = None,
     ) -> None:
-        self.admission = AdmissionPolicy(protocols, settings, hostname)
+        self.admission = AdmissionPolicy(protocols, settings, hostname, ring)
         self._exchange = exchange
         self._administration = administration
         self._ledger = ledger
@@ -109,6 +113,7 @@ class WebApp:
         self._pages = pages
         self._declared = admin_routes
         self._is_demo = demo
+        self._key_usage = key_usage
         self._klein = klein = Klein()
         self._endpoints: dict[str, Endpoint] = {}
         self._routes = list(shared_routes(protocols))
@@ -149,13 +154,18 @@ class WebApp:
             methods = [method] if method not in ("*", "ANY") else None
             add = klein.route(path, methods=methods, endpoint=f"{PLUGIN}{number}")
             add(self._guarded_plugin(handler))
-        own_paths = OwnPaths(self._exchange, self._administration, demo=self._is_demo)
+        own_paths = OwnPaths(
+            self._exchange,
+            self._administration,
+            demo=self._is_demo,
+            key_usage=self._key_usage,
+        )
         for path, (allowed, handler) in own_paths.paths():
             self._route(path, allowed, handler)
         for path, (allowed, handler) in DocumentationPaths().paths():
             self._route(path, allowed, handler)
         for path, (allowed, handler) in mcp_routes(mcp).items():
-            self._route(path, allowed, handler)
+            self._route(path, allowed, self._for_tools(handler))
             for rule in klein.url_map.iter_rules(path):
                 rule.methods = set(allowed)  # werkzeug adds HEAD to GET
         self.admin = AdminApi(self._admin_routes(), [each[:2] for each in extra_routes])
@@ -250,6 +260,15 @@ class WebApp:
 
         def checked(request: Any, **names: Any) -> Deferred[None] | None:
             self.admission.admit_operator(head_of(request))
+            return handler(request, **names)
+
+        return checked
+
+    def _for_tools(self, handler: _Handler) -> _Handler:
+        """Check that the client's key may use tools over MCP."""
+
+        def checked(request: Any, **names: Any) -> Deferred[None] | None:
+            self.admission.check_endpoint(head_of(request), "mcp")
             return handler(request, **names)
 
         return checked

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Final
 
 from antigravity.config.settings import ProxySettings, effective_auth_mode
+from antigravity.interfaces.keys import IKeyRing
 from antigravity.ir.errors import AuthenticationError
 from antigravity.web.key_throttle import WrongKeyError
 
@@ -32,6 +33,7 @@ _HOW = (
     "Send it as 'Authorization: Bearer KEY', 'x-api-key: KEY', 'x-goog-api-key: KEY' or '?key=KEY'."
 )
 _WHERE = "It is api_key in the [proxy] table of the gateway's configuration."
+_MADE = "The operator of the gateway makes keys with 'antigravity keys add'."
 
 
 def is_dashboard(path: str) -> bool:
@@ -60,9 +62,12 @@ class Authenticator:
     ``all_except_health`` for all but ``GET /healthz``.  The dashboard has sessions instead.
     Published files and ``OPTIONS`` never need a key: browsers fetch images and send preflights
     without one.
+
+    :param ring: the keys of clients, which have rules of their own, also in the mode ``off``.
     """
 
-    def __init__(self, proxy: ProxySettings) -> None:
+    def __init__(self, proxy: ProxySettings, ring: IKeyRing | None = None) -> None:
+        self._ring = ring
         self.mode: Final = effective_auth_mode(proxy)
         self._key = proxy.api_key
         self._admin_key = proxy.admin_key
@@ -70,22 +75,33 @@ class Authenticator:
 
     def problem(self) -> str:
         """Return the reason why every request will be refused, or ``""``."""
-        if self.mode != "off" and not self._key:
+        if self.mode != "off" and not self._key and not self._has_keys:
             return (
                 "Authentication is on but no key is set: every request will be refused. "
                 'Set api_key in the [proxy] table, or auth_mode = "off".'
             )
         return ""
 
-    def authenticate(self, method: str, path: str, keys: Iterable[str]) -> str:
+    @property
+    def _has_keys(self) -> bool:
+        return self._ring is not None and bool(self._ring.is_used)
+
+    def authenticate(self, method: str, path: str, keys: Sequence[str], address: str = "") -> str:
         """Return the principal of the client, ``""`` for an anonymous one.
 
         One valid key is enough: some clients send a dummy in one header, the real key in another.
+        A key with rules comes first, so that no other key beside it ends its limits.
 
+        :param address: that of the client.
         :raises AuthenticationError: if none of ``keys`` is valid.
+        :raises PermissionDeniedError: if a valid key must not be used now or from there.
         """
         if path.startswith(OPERATOR_PREFIXES):
             return self.administrator(keys)
+        if keys and self._ring is not None:
+            for key in keys:
+                if (found := self._find_key(key, address)) is not None:
+                    return found
         if self.mode == "off":
             return next((principal_of(key) for key in keys if key), "")
         is_valid = sent = False
@@ -100,7 +116,7 @@ class Authenticator:
             return ""
         if is_dashboard(path):
             return ""
-        if not self._key:
+        if not self._key and not self._has_keys:
             raise AuthenticationError(
                 "The gateway demands an API key, but its operator has set none. " + _WHERE,
                 code="invalid_api_key",
@@ -109,6 +125,23 @@ class Authenticator:
             raise WrongKeyError(f"The API key is wrong. {_HOW} {_WHERE}", code="invalid_api_key")
         message = f"No API key was sent. {_HOW} {_WHERE}"
         raise AuthenticationError(message, code="invalid_api_key")
+
+    def _find_key(self, key: str, address: str) -> str | None:
+        """Return the principal of a key with rules, ``None`` if it has none.
+
+        :raises AuthenticationError: if it is no longer valid, also without authentication: without
+            a key there are no limits.
+        """
+        assert self._ring is not None
+        found: str | None = self._ring.authenticate(key, address)
+        if (
+            found is None
+            and self.mode == "off"
+            and self._ring.is_secret(key)
+            and not self._key.matches(key)
+        ):
+            raise WrongKeyError(f"The API key is wrong. {_HOW} {_MADE}", code="invalid_api_key")
+        return found
 
     def operator(self, keys: Iterable[str]) -> str:
         """Return the principal of the administrator if one of ``keys`` is theirs, else ``""``."""

@@ -14,8 +14,11 @@ from antigravity.ir.errors import NotFoundError
 from antigravity.version import VERSION
 from antigravity.web.authentication import FILES_PATH
 from antigravity.web.json_body import read_json
+from antigravity.web.request import head_of
 from antigravity.web.responses import is_closed, write_whole
 
+#: Returns the use of the key with an id, as JSON.
+KeyUsage = Callable[[str], Deferred[dict[str, Any]]]
 Handler = Callable[..., Deferred[None] | None]
 
 _ALL: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -46,8 +49,14 @@ class OwnPaths:
     """The handlers of the paths that belong to no protocol and need no operator's key."""
 
     def __init__(
-        self, exchange: IExchange, administration: IAdministration | None, *, demo: bool = False
+        self,
+        exchange: IExchange,
+        administration: IAdministration | None,
+        *,
+        demo: bool = False,
+        key_usage: KeyUsage | None = None,
     ) -> None:
+        self._key_usage = key_usage
         self._exchange = exchange
         self._administration = administration
         self._demo = demo
@@ -61,6 +70,8 @@ class OwnPaths:
         yield "/v1/api/event_logging", (_ALL, self._discard)
         yield "/v1/api/event_logging/batch", (_ALL, self._discard)
         yield "/api/hello", (("GET", "HEAD"), self._discard)
+        if self._key_usage is not None:
+            yield "/v1/usage", (("GET",), self._usage)
         yield "/v1/models/detect", (("POST",), self._detect)
 
     def _welcome(self, request: Any) -> None:
@@ -95,6 +106,13 @@ class OwnPaths:
     def _discard(self, request: Any) -> None:
         """Accept telemetry or a probe of Claude Code, and discard it."""
         write_whole(request, Reply(200, _JSON, (), b"{}"))
+
+    def _usage(self, request: Any) -> Deferred[None]:
+        """Tell a client what is left of the limits of its own key."""
+        assert self._key_usage is not None
+        return self._key_usage(head_of(request).principal).addCallback(
+            lambda found: None if is_closed(request) else _write_json(request, found)
+        )
 
     def _detect(self, request: Any) -> Deferred[None]:
         body = read_json(request, DetectRequest, '{"model": "..."}')

@@ -327,6 +327,11 @@ class RequestHead:
         return "tunnel " + self.headers.get("cf-connecting-ip", "")[:64]
 
     @property
+    def address(self) -> str:
+        """Return the same without the word that says that it came through the tunnel."""
+        return self.peer if self.tunnel is None else self.client.removeprefix("tunnel ")
+
+    @property
     def upgrade(self) -> str:
         """Return the protocol that the client wants to change to, in lower case."""
         return self.framing["upgrade"][-1].lower() if "upgrade" in self.framing else ""

@@ -15,6 +15,7 @@ from antigravity.exchange.attempts.native import whole
 from antigravity.exchange.attempts.upstream_call import UpstreamCall
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.fanout.parallel import run_parallel
+from antigravity.exchange.key_admission import restrict
 from antigravity.exchange.plan import Plan
 from antigravity.exchange.response_headers import COUNT_SOURCE, warnings
 from antigravity.exchange.streams.bounds import RESPONSE_LIMIT
@@ -55,7 +56,8 @@ async def embed(context: RequestContext) -> Reply:
     context.recorder.begin(head.model, stream=False)
     decision = await context.snapshot.embeddings.route(head.model, context.protocol.name)
     context.recorder.route(decision)
-    return await Embedding(context, Plan(decision)).run()
+    plan = await restrict(context, Plan(decision))
+    return await Embedding(context, plan).run()
 
 
 class Embedding:

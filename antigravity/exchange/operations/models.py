@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from antigravity.exchange.context import RequestContext
+from antigravity.exchange.key_admission import visible_models
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.errors import NotFoundError
@@ -14,7 +15,7 @@ async def list_models(context: RequestContext) -> Reply:
     """Return the list of models in the client's protocol."""
     context.recorder.begin("", stream=False)
     with context.recorder.waiting("upstream"):
-        models = await context.snapshot.router.models()
+        models = visible_models(context, await context.snapshot.router.models())
     return Reply.whole(context.protocol.encode_models(models, context.call))
 
 
@@ -26,7 +27,7 @@ async def get_model(context: RequestContext) -> Reply:
     name = context.call.arguments["model"].removeprefix("models/")
     context.recorder.begin(name, stream=False)
     with context.recorder.waiting("upstream"):
-        models = await context.snapshot.router.models()
+        models = visible_models(context, await context.snapshot.router.models())
     for model in models:
         if model.id == name:
             return Reply.whole(context.protocol.encode_model(model, context.call))

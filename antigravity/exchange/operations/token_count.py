@@ -12,6 +12,7 @@ from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.constraints import native_only, native_only_error, require_origin
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.function_forms import to_functions
+from antigravity.exchange.key_admission import allowed
 from antigravity.exchange.operations.stored_responses import (
     expand_history,
     origin_credential,
@@ -56,7 +57,7 @@ async def serve_count(context: RequestContext) -> Reply:
     head = context.head
     context.recorder.begin(head.model, stream=False)
     decision = await context.snapshot.router.route(head.model, context.protocol.name)
-    plan = native_only(context, Plan(decision))
+    plan = native_only(context, allowed(context, Plan(decision)))
     context = await expand_history(context)
     if context.continuation is not None:
         plan = require_origin(context, plan, context.continuation)

@@ -1,0 +1,1 @@
+"""Keys of clients: what each may do, its limits and its budgets."""

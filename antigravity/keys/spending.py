@@ -1,0 +1,126 @@
+"""The accounts of budgets in one process: in memory, and in a file that outlives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from antigravity.interfaces.spending import (
+    ISpending,
+    SpendClaim,
+    Spending,
+    SpendReply,
+    SpendSettlement,
+)
+from antigravity.interfaces.stores import IStateStore
+
+#: Seconds for which what was reserved when a process ended stays reserved: no request is longer.
+ORPHAN_AGE: Final = 3600.0
+#: The most accounts that are stored: four budgets of each key.
+MOST_ACCOUNTS: Final = 40_000
+
+
+class _Account(Struct):
+    """One account.
+
+    ``orphaned`` is the part of ``reserved`` whose requests ended with an earlier process; it is
+    released at ``released_at``, in seconds since the epoch.
+    """
+
+    period: str
+    spent: int = 0
+    reserved: int = 0
+    orphaned: int = 0
+    released_at: float = 0.0
+
+
+@implementer(ISpending)
+class MemorySpending:
+    """Accounts of one process; see :class:`ISpending`.
+
+    What is reserved is stored, too, so that a process that is killed does not forget it.
+
+    :param now: returns the seconds since the epoch.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._accounts: dict[str, _Account] = {}
+        self.store: IStateStore | None = None
+
+    def load(self, store: IStateStore) -> None:
+        """Read what was stored, and store every change from now on."""
+        until = self._now() + ORPHAN_AGE
+        accounts = store.load().get("accounts")
+        for name, raw in (accounts if isinstance(accounts, dict) else {}).items():
+            try:
+                account: _Account = msgspec.convert(raw, _Account)
+            except msgspec.ValidationError:
+                continue
+            if account.reserved > account.orphaned:
+                account.orphaned, account.released_at = account.reserved, until
+            self._accounts[name] = account
+        self.store = store
+        store.watch(self._snapshot)
+
+    def keep(self, keys: Collection[str]) -> None:
+        """Forget the accounts of other keys than these."""
+        gone = [name for name in self._accounts if name.partition("/")[0] not in keys]
+        for name in gone:
+            del self._accounts[name]
+        if gone:
+            self._changed()
+
+    def reserve(self, claims: Sequence[SpendClaim]) -> Deferred[SpendReply]:
+        """Grant all claims or none."""
+        accounts = [self._find(claim.account, claim.period) for claim in claims]
+        granted = all(
+            account.spent + account.reserved + claim.amount <= claim.limit
+            for claim, account in zip(claims, accounts, strict=True)
+        )
+        if granted:
+            for claim, account in zip(claims, accounts, strict=True):
+                account.reserved += claim.amount
+            self._changed()
+        return succeed(SpendReply(granted, tuple(map(_state, accounts))))
+
+    def settle(self, settlements: Sequence[SpendSettlement]) -> Deferred[None]:
+        """Replace reservations by what was spent."""
+        for each in settlements:
+            account = self._accounts.get(each.account)
+            if account is not None and account.period == each.period:
+                account.reserved = max(0, account.reserved - each.reserved)
+                account.spent += each.spent
+        self._changed()
+        return succeed(None)
+
+    def look(self, accounts: Sequence[tuple[str, str]]) -> Deferred[list[Spending]]:
+        """Return the state of each account in a period."""
+        return succeed([_state(self._find(name, period)) for name, period in accounts])
+
+    def _find(self, name: str, period: str) -> _Account:
+        account = self._accounts.get(name)
+        if account is None or account.period != period:
+            account = self._accounts[name] = _Account(period)
+            if len(self._accounts) > MOST_ACCOUNTS:
+                del self._accounts[next(iter(self._accounts))]
+        elif account.orphaned and self._now() >= account.released_at:
+            account.reserved = max(0, account.reserved - account.orphaned)
+            account.orphaned = 0
+        return account
+
+    def _changed(self) -> None:
+        if self.store is not None:
+            self.store.changed()
+
+    def _snapshot(self) -> Mapping[str, Any]:
+        return {"accounts": msgspec.to_builtins(self._accounts)}
+
+
+def _state(account: _Account) -> Spending:
+    return Spending(account.spent, account.reserved)

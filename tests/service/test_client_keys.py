@@ -1,0 +1,300 @@
+"""Keys with rules, through a gateway and HTTP: what they may do, their limits, their budgets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import treq
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.web.client import ResponseNeverReceived
+
+from antigravity.config.secret import Secret
+from antigravity.keys.key_file import FILE_NAME
+from tests.service.account_fixture import MODEL
+from tests.service.dashboard_fixture import ADMIN, DashboardCase
+from tests.support.conditions import eventually
+
+OWN = "sk-own-key-of-the-operator"
+
+
+class KeyCase(DashboardCase):
+    async def open_with_keys(self, *secrets: str, **proxy: Any) -> None:
+        """Start a gateway that demands a key."""
+        await self.open(*secrets, **{"api_key": Secret(OWN), "auth_mode": "strict", **proxy})
+
+    async def admin(self, method: str, path: str, body: object = None, status: int = 200) -> Any:
+        """Return the JSON of an admin request."""
+        response = await treq.request(
+            method,
+            self.address + path,
+            json=body,
+            headers={"Authorization": f"Bearer {ADMIN}"},
+            persistent=False,
+        )
+        text = await response.text()
+        self.assertEqual(response.code, status, text)
+        return json.loads(text)
+
+    async def key(self, label: str = "laptop", **rules: Any) -> str:
+        """Make a key."""
+        made = await self.admin("POST", "/admin/keys", {"label": label, **rules})
+        secret: str = made["key"]
+        return secret
+
+    async def chat(self, key: str, text: str = "hi", model: str = MODEL, **more: Any) -> Any:
+        """Send a request, and return the response with its ``text``."""
+        body = {"model": model, "messages": [{"role": "user", "content": text}], **more}
+        return await self.post("/v1/chat/completions", key, body)
+
+    async def post(self, path: str, key: str, body: Any, **headers: str) -> Any:
+        response = await treq.post(
+            self.address + path,
+            json=body,
+            headers={"Authorization": f"Bearer {key}", **headers},
+            persistent=False,
+        )
+        response.body_text = await response.text()
+        return response
+
+    async def get(self, path: str, key: str, status: int = 200) -> Any:
+        response = await treq.get(
+            self.address + path, headers={"Authorization": f"Bearer {key}"}, persistent=False
+        )
+        text = await response.text()
+        self.assertEqual(response.code, status, text)
+        return json.loads(text)
+
+    def refused(self, response: Any, status: int, code: str) -> Any:
+        self.assertEqual(response.code, status, response.body_text)
+        error = json.loads(response.body_text)["error"]
+        self.assertEqual(error["code"], code)
+        return error
+
+
+def header(response: Any, name: str) -> str:
+    return ", ".join(response.headers.getRawHeaders(name, []))
+
+
+class RuleTests(KeyCase):
+    async def test_key_is_as_good_as_the_operators_until_it_is_removed(self) -> None:
+        await self.open_with_keys()
+        key = await self.key()
+        self.assertEqual((await self.chat(key)).code, 200)
+        self.assertEqual((await self.chat(OWN)).code, 200)
+        self.refused(await self.chat(f"{key}x"), 401, "invalid_api_key")
+        await self.admin("POST", "/admin/keys/laptop/disable")
+        self.refused(await self.chat(key), 401, "key_disabled")
+        await self.admin("POST", "/admin/keys/laptop/enable")
+        new = (await self.admin("POST", "/admin/keys/laptop/rotate", {"grace": "0"}))["key"]
+        self.refused(await self.chat(key), 401, "invalid_api_key")
+        self.assertEqual((await self.chat(new)).code, 200)
+        await self.admin("DELETE", "/admin/keys/laptop")
+        self.refused(await self.chat(new), 401, "invalid_api_key")
+
+    async def test_models_and_endpoints_are_restricted(self) -> None:
+        await self.open_with_keys()
+        key = await self.key(models=["gemini-2.5-*"], endpoints=["chat"])
+        self.assertEqual((await self.chat(key)).code, 200)
+        error = self.refused(await self.chat(key, model="claude-x"), 403, "model_not_allowed")
+        self.assertIn("gemini-2.5-*", error["message"])
+        models = {each["id"] for each in (await self.get("/v1/models", key))["data"]}
+        self.assertTrue(models)
+        self.assertTrue(all(each.startswith("gemini-2.5-") for each in models), models)
+        self.assertGreater(len((await self.get("/v1/models", OWN))["data"]), len(models))
+        images = {"model": "gemini-2.5-flash-image", "prompt": "a cat"}
+        response = await self.post("/v1/images/generations", key, images)
+        self.refused(response, 403, "endpoint_not_allowed")
+
+    async def test_upstreams_are_restricted(self) -> None:
+        await self.open_with_keys()
+        key = await self.key(upstreams=["another"])
+        self.refused(await self.chat(key), 403, "upstream_not_allowed")
+        await self.admin("PATCH", "/admin/keys/laptop", {"upstreams": ["codeassist"]})
+        self.assertEqual((await self.chat(key)).code, 200)
+
+    async def test_addresses_are_restricted(self) -> None:
+        await self.open_with_keys()
+        key = await self.key(addresses=["10.0.0.0/8"])
+        self.refused(await self.chat(key), 403, "address_not_allowed")
+        await self.admin("PATCH", "/admin/keys/laptop", {"addresses": ["127.0.0.1"]})
+        self.assertEqual((await self.chat(key)).code, 200)
+
+    async def test_error_has_the_form_of_the_clients_protocol(self) -> None:
+        await self.open_with_keys()
+        key = await self.key(models=["other-*"])
+        body = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+        response = await self.post("/v1/messages", key, body, **{"anthropic-version": "2023-06-01"})
+        self.assertEqual(response.code, 403)
+        self.assertEqual(json.loads(response.body_text)["error"]["type"], "permission_error")
+
+    async def test_operators_key_beside_it_does_not_end_its_limits(self) -> None:
+        await self.open_with_keys()
+        key = await self.key(models=["other-*"])
+        body = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}]}
+        response = await self.post("/v1/chat/completions", OWN, body, **{"x-api-key": key})
+        self.refused(response, 403, "model_not_allowed")
+
+    async def test_without_authentication_an_invalid_key_is_not_as_good_as_none(self) -> None:
+        await self.open(auth_mode="off")
+        key = await self.key(models=["other-*"])
+        self.refused(await self.chat(key), 403, "model_not_allowed")
+        await self.admin("DELETE", "/admin/keys/laptop")
+        self.refused(await self.chat(key), 401, "invalid_api_key")
+        self.assertEqual((await self.chat("sk-anything")).code, 200)
+
+    async def test_changed_file_is_in_force_after_a_reload(self) -> None:
+        await self.open_with_keys()
+        key = await self.key()
+        file = self.home / FILE_NAME
+        good = file.read_bytes()
+        file.write_bytes(good.replace(b'"version"', b'"vers"'))
+        assert self.gateway is not None
+        await self.gateway.reload()
+        self.refused(await self.chat(key), 401, "keys_unavailable")
+        self.assertEqual((await self.chat(OWN)).code, 200)
+        listed = await self.admin("GET", "/admin/keys")
+        self.assertIn("damaged", listed["keys_problem"])
+        await self.admin("POST", "/admin/keys", {"label": "other"}, status=409)
+        file.write_bytes(good)
+        await self.gateway.reload()
+        self.assertEqual((await self.chat(key)).code, 200)
+
+    async def test_wrong_rules_are_refused_by_name(self) -> None:
+        await self.open_with_keys()
+        for rules in ({"budgets": ["much"]}, {"requests_per_minute": 0}, {"expires": "soon"}):
+            body = {"label": "laptop", **rules}
+            error = await self.admin("POST", "/admin/keys", body, status=400)
+            self.assertIn(next(iter(rules)), error["error"]["message"])
+        await self.admin("DELETE", "/admin/keys/nobody", status=404)
+
+    async def test_secret_is_in_no_list_file_or_record(self) -> None:
+        await self.open_with_keys()
+        key = await self.key()
+        await self.chat(key)
+        await self.chat(f"{key[:-4]}AAAA")
+        listed = json.dumps(await self.admin("GET", "/admin/keys"))
+        requests = json.dumps(await self.admin("GET", "/admin/requests"))
+        assert self.gateway is not None
+        await self.gateway.stopService()
+        self.gateway = None
+        files = b"".join(
+            each.read_bytes() for each in self.home.rglob("*") if each.is_file()
+        ).decode("latin-1")
+        for text in (listed, requests, files):
+            self.assertNotIn(key[6:-4], text)
+        self.assertIn('"label": "laptop"', listed)
+        self.assertIn("key_", requests)
+
+
+class LimitTests(KeyCase):
+    async def test_requests_per_minute_are_limited_and_reported(self) -> None:
+        await self.open_with_keys()
+        key = await self.key(requests_per_minute=2)
+        first = await self.chat(key)
+        self.assertEqual(header(first, "x-ratelimit-limit-requests"), "2")
+        self.assertEqual(header(first, "x-ratelimit-remaining-requests"), "1")
+        self.assertEqual(header(first, "x-ratelimit-reset-requests"), "1m5s")
+        second = await self.chat(key, stream=True)
+        self.assertEqual(header(second, "x-ratelimit-remaining-requests"), "0")
+        third = await self.chat(key)
+        self.refused(third, 429, "rate_limit_exceeded")
+        self.assertEqual(header(third, "x-ratelimit-remaining-requests"), "0")
+        self.assertTrue(1 <= int(header(third, "retry-after")) <= 65)
+        self.assertEqual((await self.chat(OWN)).code, 200)
+
+    async def test_anthropic_clients_get_anthropics_names(self) -> None:
+        await self.open_with_keys()
+        key = await self.key(requests_per_minute=5, tokens_per_minute=10_000)
+        body = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+        for stream in (False, True):
+            response = await self.post("/v1/messages", key, {**body, "stream": stream})
+            self.assertEqual(response.code, 200, response.body_text)
+            self.assertEqual(header(response, "anthropic-ratelimit-requests-limit"), "5")
+            self.assertEqual(header(response, "anthropic-ratelimit-tokens-limit"), "10000")
+            self.assertTrue(header(response, "anthropic-ratelimit-tokens-reset").endswith("Z"))
+
+    async def test_tokens_are_settled_with_the_real_usage(self) -> None:
+        await self.open_with_keys()
+        key = await self.key(tokens_per_minute=1000)
+        response = await self.chat(key)
+        used = json.loads(response.body_text)["usage"]["total_tokens"]
+        limits = (await self.get("/v1/usage", key))["limits"]
+        self.assertEqual(limits, [
+            {"unit": "tokens", "per": "minute", "limit": 1000, "remaining": 1000 - used}
+        ])  # fmt: skip
+        large = await self.chat(key, "x" * 8000)
+        self.refused(large, 429, "request_too_large_for_limit")
+        self.assertEqual(header(large, "x-should-retry"), "false")
+
+    async def test_parallel_requests_are_limited_until_one_ends(self) -> None:
+        await self.open_with_keys()
+        key = await self.key(parallel_requests=1)
+        slow: Deferred[Any] = Deferred.fromCoroutine(self.chat(key, "[[delay 10m]] slow"))
+        slow.addErrback(lambda failure: failure.trap(CancelledError, ResponseNeverReceived))
+        gateway = self.gateway
+        assert gateway is not None
+        await eventually(lambda: gateway.requests == 1)
+        self.refused(await self.chat(key), 429, "parallel_limit_exceeded")
+        self.assertEqual((await self.chat(OWN)).code, 200)
+        slow.cancel()  # the client goes away
+        await eventually(lambda: gateway.requests == 0)
+        self.assertEqual((await self.chat(key)).code, 200)
+
+
+class BudgetTests(KeyCase):
+    async def test_budget_is_reserved_and_settled(self) -> None:
+        await self.open_with_keys()
+        key = await self.key(budgets=["1.00/day", "2.00/total"])
+        self.assertEqual((await self.chat(key, max_tokens=1000)).code, 200)
+        usage = await self.get("/v1/usage", key)
+        day, total = usage["budgets"]
+        self.assertGreater(day["spent"], 0)
+        self.assertLess(day["spent"], 0.001)
+        self.assertEqual((day["reserved"], day["spent"]), (0, total["spent"]))
+        self.assertIsNone(total["resets_at"])
+        await self.get("/v1/usage", OWN, status=404)
+
+    async def test_request_that_may_cost_more_is_refused_with_the_numbers(self) -> None:
+        await self.open_with_keys()
+        key = await self.key(budgets=["0.01/day"])
+        refused = await self.chat(key)
+        error = self.refused(refused, 429, "budget_exceeded")
+        self.assertIn("$0.01 is left", error["message"])
+        self.assertEqual(header(refused, "x-should-retry"), "false")
+        self.assertEqual((await self.chat(key, max_tokens=100)).code, 200)
+
+    async def test_parallel_requests_cannot_overspend(self) -> None:
+        await self.open_with_keys()
+        # Each request reserves its largest cost: 1000 tokens of output at $2.50 per million.
+        key = await self.key(budgets=["0.0085/day"])
+        done = await gatherResults(
+            [
+                Deferred.fromCoroutine(self.chat(key, f"{each}", max_tokens=1000))
+                for each in range(40)
+            ]
+        )
+        codes = [each.code for each in done]
+        self.assertIn(429, codes)
+        self.assertIn(200, codes)
+        budget = (await self.get("/v1/usage", key))["budgets"][0]
+        self.assertLessEqual(budget["spent"], budget["limit"])
+        self.assertEqual(budget["reserved"], 0)
+
+    async def test_spending_outlives_a_restart(self) -> None:
+        await self.open_with_keys()
+        key = await self.key(budgets=["1.00/month"])
+        await self.chat(key, max_tokens=1000)
+        before = (await self.get("/v1/usage", key))["budgets"]
+        assert self.gateway is not None
+        await self.gateway.stopService()
+        await self.run_gateway()
+        self.assertEqual((await self.get("/v1/usage", key))["budgets"], before)
+
+    async def test_model_without_a_price_is_refused_unless_allowed(self) -> None:
+        await self.open_with_keys()
+        key = await self.key(budgets=["1.00/day"])
+        model = "gemini-3-flash"
+        self.refused(await self.chat(key, model=model), 403, "model_without_price")
+        await self.admin("PATCH", "/admin/keys/laptop", {"unpriced": "allow"})
+        self.assertEqual((await self.chat(key, model=model)).code, 200)
