@@ -7,12 +7,14 @@ disk or on the network: call them in threads.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib.resources import files
 from typing import Any, ClassVar, Final, Protocol
 
 import aiosql
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from antigravity.ledger.errors import LedgerError, NewerVersionError
 from antigravity.ledger.queries import Query
@@ -28,6 +30,9 @@ class Connection(Protocol):
     def execute(self, sql: str, parameters: Any = ..., /) -> Any:
         """Execute one statement, and return a cursor of its rows."""
 
+    def cursor(self) -> Any:
+        """Return a cursor."""
+
     def close(self) -> None:
         """Close it."""
 
@@ -36,11 +41,13 @@ class Database(ABC):
     """A database of one kind.
 
     :cvar driver: the name of its driver, or its adapter, for aiosql.
+    :cvar placeholder: what stands for a value in SQL.
     :cvar remote: whether it is on a server: several gateways may write, and connections may break.
     :ivar name: what people call it, without credentials.
     """
 
     driver: ClassVar[Any]
+    placeholder: ClassVar[str] = "?"
     remote: ClassVar[bool] = False
     name: str
 
@@ -123,6 +130,20 @@ class Database(ABC):
         """Return the queries in ``sql/NAME.sql`` as functions of a connection and parameters."""
         text = "\n".join((_SQL / f"{name}.sql").read_text("utf-8") for name in names)
         return aiosql.from_str(self.translate(text), self.driver)
+
+    def insert(self, connection: Connection, table: str, rows: Sequence[Struct]) -> None:
+        """Insert rows, all of one class, whose fields are the columns of the table.
+
+        Values go by their places, which takes half the time that names take.
+        """
+        if not rows:
+            return
+        columns = rows[0].__struct_fields__
+        places = ", ".join([self.placeholder] * len(columns))
+        connection.cursor().executemany(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})",  # noqa: S608 - names of this room
+            map(astuple, rows),
+        )
 
     def fetch(self, connection: Connection, query: Query) -> list[dict[str, Any]]:
         """Return the rows of a query, for a reader's connection."""

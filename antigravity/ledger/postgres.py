@@ -71,6 +71,7 @@ class PostgresDatabase(Database):
     """The database at the address of ``server``."""
 
     driver: ClassVar[Any] = _Adapter
+    placeholder: ClassVar[str] = "%s"
     remote: ClassVar[bool] = True
 
     def __init__(self, server: Server) -> None:

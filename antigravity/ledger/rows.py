@@ -25,7 +25,7 @@ _NO_USAGE: Final = Usage()
 _MOST: Final = 10**12
 
 
-class Cost(Struct, frozen=True):
+class Cost(Struct, frozen=True, gc=False):
     """What one request cost, in billionths of a US dollar (nanodollars).
 
     ``list_cost`` is the price without an account's flat rate.  Both are ``None`` where the price
@@ -41,7 +41,7 @@ class Cost(Struct, frozen=True):
 Pricer = Callable[[ExchangeRecord], Cost]
 
 
-class RequestRow(Struct):
+class RequestRow(Struct, gc=False):
     """One finished request.  The fields are the columns of the table ``requests``.
 
     ``number`` orders the rows by their end.  Times and durations are in microseconds; ``started``
@@ -97,7 +97,7 @@ class RequestRow(Struct):
     warnings: str | None
 
 
-class AttemptRow(Struct):
+class AttemptRow(Struct, gc=False):
     """One attempt of a request.  The fields are the columns of the table ``attempts``.
 
     ``started`` and ``ended`` are in microseconds since the start of the request.
@@ -159,51 +159,53 @@ def time_of(number: int) -> int:
 def request_row(record: ExchangeRecord, number: int, price: Pricer) -> RequestRow:
     """Return the row of a finished exchange."""
     usage = record.usage or _NO_USAGE
+    times, session = record.times, record.session
     last = record.attempts[-1] if record.attempts else None
     cost = price(record)
     kind, text = _error(record.error)
+    # In the order of the fields: names take twice as long.
     return RequestRow(
-        number=number,
-        id=record.id,
-        started=_micros(record.started),
-        protocol=record.protocol,
-        operation=record.operation,
-        stream=int(record.stream),
-        client=client_name(record.client),
-        key=record.principal,
-        session=_name(record.session) or None,
-        model=_name(record.model),
-        served_model=_name(record.mapped_model),
-        upstream=last.upstream if last else "",
-        account=last.credential if last else "",
-        outcome=record.outcome,
-        status=record.status,
-        error_kind=kind,
-        error=text,
-        attempts=len(record.attempts),
-        first_byte=None if record.first_byte is None else _micros(record.first_byte),
-        duration=_micros(record.duration or 0.0),
-        overhead=_micros(record.times.overhead),
-        queue=_micros(record.times.queue),
-        input=_count(usage.input_uncached),
-        cached=_count(usage.cached),
-        cache_write=_count(usage.cache_write - usage.cache_write_1h),
-        cache_write_1h=_count(usage.cache_write_1h),
-        output=_count(usage.output_visible),
-        reasoning=_count(usage.reasoning),
-        tool_input=_count(usage.tool_input),
-        image_input=_count(usage.image_input),
-        image_output=_count(usage.image_output),
-        audio_input=_count(usage.audio_input),
-        audio_output=_count(usage.audio_output),
-        searches=_count(usage.searches),
-        cost=cost.cost,
-        list_cost=cost.list_cost,
-        price_version=cost.version,
-        compressed=record.compressed,
-        intercepted=record.intercepted,
-        route=_text("\n".join(record.route)),
-        warnings=_text("\n".join(map(str, record.warnings))),
+        number,
+        record.id,
+        _micros(record.started),
+        record.protocol,
+        record.operation,
+        int(record.stream),
+        client_name(record.client),
+        record.principal,
+        _name(session) if session else None,
+        _name(record.model),
+        _name(record.mapped_model),
+        last.upstream if last else "",
+        last.credential if last else "",
+        record.outcome,
+        record.status,
+        kind,
+        text,
+        len(record.attempts),
+        None if record.first_byte is None else _micros(record.first_byte),
+        _micros(record.duration or 0.0),
+        _micros(times.overhead),
+        _micros(times.queue),
+        _count(usage.input_uncached),
+        _count(usage.cached),
+        _count(usage.cache_write - usage.cache_write_1h),
+        _count(usage.cache_write_1h),
+        _count(usage.output_visible),
+        _count(usage.reasoning),
+        _count(usage.tool_input),
+        _count(usage.image_input),
+        _count(usage.image_output),
+        _count(usage.audio_input),
+        _count(usage.audio_output),
+        _count(usage.searches),
+        cost.cost,
+        cost.list_cost,
+        cost.version,
+        record.compressed,
+        record.intercepted,
+        _text("\n".join(record.route)) if record.route else None,
+        _text("\n".join(map(str, record.warnings))) if record.warnings else None,
     )
 
 
@@ -216,17 +218,17 @@ def attempt_rows(record: ExchangeRecord, number: int) -> list[AttemptRow]:
 
 def _attempt_row(attempt: AttemptRecord, number: int, position: int) -> AttemptRow:
     return AttemptRow(
-        request=number,
-        position=position,
-        upstream=attempt.upstream,
-        model=_name(attempt.model),
-        account=attempt.credential,
-        protocol=attempt.protocol,
-        passed_through=int(attempt.passed_through),
-        status=attempt.status,
-        error=_text(attempt.error),
-        started=_micros(attempt.started),
-        ended=None if attempt.ended is None else _micros(attempt.ended),
+        number,
+        position,
+        attempt.upstream,
+        _name(attempt.model),
+        attempt.credential,
+        attempt.protocol,
+        int(attempt.passed_through),
+        attempt.status,
+        _text(attempt.error) if attempt.error else None,
+        _micros(attempt.started),
+        None if attempt.ended is None else _micros(attempt.ended),
     )
 
 
@@ -252,6 +254,8 @@ def _text(text: str | None) -> str | None:
 
 def _storable(text: str) -> str:
     """Replace what a database cannot hold: lone surrogates, and characters of code 0."""
+    if text.isascii() and "\0" not in text:
+        return text
     return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 

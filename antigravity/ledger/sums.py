@@ -16,20 +16,6 @@ K = TypeVar("K", bound=Hashable)
 
 #: Microseconds.
 HOUR: Final = 3600 * 1_000_000
-#: The columns of a row that are added up as they are.
-_ADDED: Final = (
-    "attempts",
-    "duration",
-    "overhead",
-    "input",
-    "cached",
-    "cache_write",
-    "cache_write_1h",
-    "output",
-    "reasoning",
-    "searches",
-)
-
 #: The columns of a row that requests are added up by; of a model it is the served one, or the
 #: requested one where none was served.
 NAME_COLUMNS: Final = ("model", "upstream", "account", "key", "client")
@@ -66,8 +52,16 @@ class Totals(Struct):
     def add(self, row: RequestRow) -> None:
         """Add a row."""
         self.requests += 1
-        for name in _ADDED:
-            setattr(self, name, getattr(self, name) + getattr(row, name))
+        self.attempts += row.attempts
+        self.duration += row.duration
+        self.overhead += row.overhead
+        self.input += row.input
+        self.cached += row.cached
+        self.cache_write += row.cache_write
+        self.cache_write_1h += row.cache_write_1h
+        self.output += row.output
+        self.reasoning += row.reasoning
+        self.searches += row.searches
         if row.outcome == "error":
             self.errors += 1
         elif row.outcome == "cancelled":

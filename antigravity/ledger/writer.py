@@ -24,8 +24,6 @@ from antigravity.logs import make_logger
 #: The most rows that are made at once; other threads run between them.
 _SLICE: Final = 50
 
-as_dict = msgspec.structs.asdict
-
 
 class Writer:
     """The writer of the ledger.
@@ -138,8 +136,8 @@ class Writer:
             names += self._names.use(row, row.started // HOUR)
         for start in range(0, len(batch.rows), _SLICE):
             rows = batch.rows[start : start + _SLICE]
-            self._queries.insert_requests(connection, map(as_dict, rows))
-        self._queries.insert_attempts(connection, map(as_dict, batch.attempts))
+            self._database.insert(connection, "requests", rows)
+        self._database.insert(connection, "attempts", batch.attempts)
         sums = HourSums()
         for row in batch.rows:
             sums.add(row)
@@ -211,7 +209,7 @@ class Writer:
             for row in payload_rows(each, redactor, lambda: self._numbers.next(now))
         ]
         with self.transaction() as connection:
-            self._queries.insert_payloads(connection, map(as_dict, rows))
+            self._database.insert(connection, "payloads", rows)
         return sum(row.stored for row in rows)
 
     @contextmanager

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from antigravity.ir.usage import Usage
-from antigravity.prices.arithmetic import FORMULA, cost_of
+from antigravity.prices.arithmetic import FORMULA, Formula, formula_of
 from antigravity.prices.table import Price, PricedModel, PriceTable
 
 #: The most models whose prices are kept at hand.
@@ -41,7 +41,7 @@ class PriceRules(Struct, frozen=True):
     flat_rate: frozenset[str] = frozenset()
 
 
-class RequestPrice(Struct, frozen=True):
+class RequestPrice(Struct, frozen=True, gc=False):
     """What a request costs, and would cost without a flat rate, in nanodollars."""
 
     cost: int | None = None
@@ -49,12 +49,27 @@ class RequestPrice(Struct, frozen=True):
     version: str = ""
 
 
-class _Found(Struct, frozen=True):
-    """What is known of a model at an upstream: the operator's prices, or those of the list."""
+class _Found(Struct):
+    """What is known of a model at an upstream: the operator's prices, or those of the list.
+
+    ``formula`` is that of ``prices``, which requests were paid for last.
+    """
 
     version: str = ""
     own: dict[str, Price] | None = None
     listed: PricedModel | None = None
+    prices: Mapping[str, Price] = {}
+    formula: Formula | None = None
+
+    def cost(self, usage: Usage, seconds: float) -> int | None:
+        """Return the cost of a request, ``None`` if it is unknown."""
+        prices = self.own if self.listed is None else self.listed.prices_at(seconds)
+        if prices is None:
+            return None
+        if prices is not self.prices:
+            self.formula = formula_of(prices)
+            self.prices = prices
+        return None if self.formula is None else self.formula.cost(usage)
 
 
 class PriceList:
@@ -85,10 +100,7 @@ class PriceList:
         """
         flat = upstream in self._rules.flat_rate
         found = self._find(upstream, model)
-        prices = found.own
-        if found.listed is not None:
-            prices = found.listed.prices_at(seconds)
-        listed = None if prices is None else cost_of(usage, prices)
+        listed = found.cost(usage, seconds)
         version = f"{found.version}/{FORMULA}" if found.version else ""
         return RequestPrice(0 if flat else listed, listed, version)
 

@@ -99,6 +99,8 @@ class PricedModel(Struct, frozen=True, omit_defaults=True):
 
     def prices_at(self, seconds: float) -> dict[str, Price]:
         """Return the prices at a time in seconds since the epoch."""
+        if len(self.sets) == 1:
+            return self.sets[0].prices
         moment = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
         for prices in reversed(self.sets):
             if prices.holds(moment):

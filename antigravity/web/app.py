@@ -59,6 +59,7 @@ from antigravity.web.responses import (
 from antigravity.web.routing_table import (
     PLUGIN,
     Candidate,
+    MatchedRule,
     RoutingTable,
     SharedRoute,
     add_converters,
@@ -198,10 +199,10 @@ class WebApp:
     def _route(
         self, path: str, methods: Sequence[str], handler: _Handler, endpoint: str = ""
     ) -> None:
-        """Add a Klein rule for a handler that writes its response itself."""
+        """Add a rule for a handler that writes its response itself, which Klein does not call."""
         endpoint = endpoint or path
-        serve = self._endpoints[endpoint] = self._guarded(handler)
-        self._klein.route(path, methods=methods, endpoint=endpoint)(serve)
+        self._endpoints[endpoint] = self._guarded(handler)
+        self._klein.url_map.add(MatchedRule(path, methods=methods, endpoint=endpoint))
 
     # -- all routes --
 

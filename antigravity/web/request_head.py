@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from os import urandom
+from time import time
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -66,7 +67,7 @@ _SHOWN_PATH: Final = 256
 #: The number of common header names that are remembered.
 _MOST_NAMES: Final = 1024
 #: The number of random bytes of an id, and of ids that are made at a time.
-_ID_BYTES: Final = 12
+_ID_BYTES: Final = 8
 _IDS: Final = 256
 
 #: What a header is, by its name.
@@ -111,11 +112,15 @@ def _decoded(value: bytes) -> str:
 
 
 def _new_id() -> str:
-    """Return a random id for a request; many are made at a time."""
+    """Return a random id for a request; many are made at a time.
+
+    It begins with the time in seconds, so that the ledger's index of ids is written in one place.
+    """
     if not _ids:
         digits = urandom(_ID_BYTES * _IDS).hex()
         size = 2 * _ID_BYTES
-        _ids.extend("req_" + digits[place : place + size] for place in range(0, len(digits), size))
+        start = f"req_{int(time()):08x}"
+        _ids.extend(start + digits[place : place + size] for place in range(0, len(digits), size))
     return _ids.pop()
 
 

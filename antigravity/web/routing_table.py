@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, Final
@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from klein import Klein
 from msgspec import Struct
 from werkzeug.exceptions import HTTPException, NotFound
-from werkzeug.routing import BaseConverter, MapAdapter
+from werkzeug.routing import BaseConverter, MapAdapter, Rule
 
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Route
@@ -59,6 +59,22 @@ class SegmentsConverter(SegmentConverter):
     regex = "[^/]+(?:/[^/]+)*"
     part_isolating = False
     weight = 200
+
+
+class MatchedRule(Rule):
+    """A rule that matches paths, and builds none.
+
+    Werkzeug compiles two functions for each rule that build its paths, which nobody calls here:
+    those of a hundred rules take a tenth of the time of a start.
+    """
+
+    @staticmethod
+    def _compile_builder(append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        return _build_nothing
+
+
+def _build_nothing(*_: object, **__: object) -> tuple[str, str]:
+    raise NotImplementedError("this rule builds no path")
 
 
 class Candidate(Struct, frozen=True):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from antigravity.ir.record import AttemptRecord, RequestTimes
 from antigravity.ir.usage import Usage
 from antigravity.ledger.client_name import client_name
 from antigravity.ledger.names import OTHER, Names
@@ -41,6 +42,80 @@ def test_row_has_names_times_and_counts() -> None:
     assert (row.cost, row.list_cost, row.price_version) == (30_000, 60_000, "test/1")
     (attempt,) = attempt_rows(make_record(), 7)
     assert (attempt.request, attempt.position, attempt.started) == (7, 0, 100_000)
+
+
+def test_each_field_of_a_row_has_its_own_value() -> None:
+    usage = Usage(
+        input_total=100_000,
+        cached=20_000,
+        cache_write=3_000,
+        output=500,
+        reasoning=70,
+        tool_input=1,
+        searches=2,
+        image_input=3,
+        image_output=4,
+        audio_input=5,
+        audio_output=6,
+        cache_write_1h=1_000,
+    )
+    record = make_record(
+        usage=usage,
+        status=299,
+        error="Kind: text",
+        session="s",
+        compressed="l1",
+        intercepted="warmup:x",
+        route=("a", "b"),
+        times=RequestTimes(0.001, 0.02, 0.3, 4.0),
+    )
+    row = msgspec.structs.asdict(request_row(record, 7, price))
+    assert {name: row[name] for name in list(row)[5:]} == {
+        "stream": 1,
+        "client": "claude-code",
+        "key": record.principal,
+        "session": "s",
+        "model": "claude-opus-4-6",
+        "served_model": "gemini-3-pro",
+        "upstream": "google",
+        "account": "a@google",
+        "outcome": "ok",
+        "status": 299,
+        "error_kind": "Kind",
+        "error": "text",
+        "attempts": 1,
+        "first_byte": 250_000,
+        "duration": 2_000_000,
+        "overhead": 321_000,
+        "queue": 20_000,
+        "input": 77_000,
+        "cached": 20_000,
+        "cache_write": 2_000,
+        "cache_write_1h": 1_000,
+        "output": 430,
+        "reasoning": 70,
+        "tool_input": 1,
+        "image_input": 3,
+        "image_output": 4,
+        "audio_input": 5,
+        "audio_output": 6,
+        "searches": 2,
+        "cost": 500_000,
+        "list_cost": 1_000_000,
+        "price_version": "test/1",
+        "compressed": "l1",
+        "intercepted": "warmup:x",
+        "route": "a\nb",
+        "warnings": None,
+    }
+
+
+def test_each_field_of_an_attempt_has_its_own_value() -> None:
+    attempt = AttemptRecord("up", "m", "c", "p", True, 0.5, 1.5, 429, "slow")
+    (row,) = attempt_rows(make_record(attempts=[attempt]), 7)
+    assert msgspec.structs.astuple(row) == (
+        *(7, 0, "up", "m", "c", "p", 1, 429, "slow", 500_000, 1_500_000),
+    )
 
 
 def test_columns_of_lists_are_fields_of_rows() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any
 
 import pytest
@@ -133,7 +135,9 @@ def test_request_id_is_taken_from_the_client_or_made(
     if expected is None:
         second = web.request("GET", "/nothing", None, *headers).headers["x-request-id"]
         assert first != second
-        assert first.startswith("req_")
+        # The time comes first, so that the ids of an hour are neighbours in an index.
+        assert re.fullmatch("req_[0-9a-f]{24}", first)
+        assert abs(int(first[4:12], 16) - time.time()) < 86_400
     else:
         assert first == expected
 

@@ -1,14 +1,5 @@
 -- Payloads: what is written, read and deleted.
 
--- name: insert_payloads*!
-INSERT INTO payloads (
-    number, request, stored, position, direction, attempt, method, url, status, size, head, cut,
-    media, dropped, route, headers, body
-) VALUES (
-    :number, :request, :stored, :position, :direction, :attempt, :method, :url, :status, :size,
-    :head, :cut, :media, :dropped, :route, :headers, :body
-);
-
 -- name: newest_payload()$
 SELECT max(number) FROM payloads;
 

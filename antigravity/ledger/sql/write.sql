@@ -1,29 +1,5 @@
 -- What the writer does.
 
--- name: insert_requests*!
-INSERT INTO requests (
-    number, id, started, protocol, operation, stream, client, key, session, model, served_model,
-    upstream, account, outcome, status, error_kind, error, attempts, first_byte, duration,
-    overhead, queue, input, cached, cache_write, cache_write_1h, output, reasoning, tool_input,
-    image_input, image_output, audio_input, audio_output, searches, cost, list_cost,
-    price_version, compressed, intercepted, route, warnings
-) VALUES (
-    :number, :id, :started, :protocol, :operation, :stream, :client, :key, :session, :model,
-    :served_model, :upstream, :account, :outcome, :status, :error_kind, :error, :attempts,
-    :first_byte, :duration, :overhead, :queue, :input, :cached, :cache_write, :cache_write_1h,
-    :output, :reasoning, :tool_input, :image_input, :image_output, :audio_input, :audio_output,
-    :searches, :cost, :list_cost, :price_version, :compressed, :intercepted, :route, :warnings
-);
-
--- name: insert_attempts*!
-INSERT INTO attempts (
-    request, position, upstream, model, account, protocol, passed_through, status, error, started,
-    ended
-) VALUES (
-    :request, :position, :upstream, :model, :account, :protocol, :passed_through, :status, :error,
-    :started, :ended
-);
-
 -- name: add_to_hours*!
 INSERT INTO hours (
     hour, model, upstream, account, key, client, requests, errors, cancelled, attempts, duration,
