@@ -131,7 +131,7 @@ class KeyControl:
             raise NotFoundError(_sentence(error), param="key", code="key_not_found") from None
         except KeyFileError as error:
             self.load()
-            raise ConflictError(_sentence(error), code="keys_unavailable") from None
+            raise ConflictError(_sentence(error), code="key_file_unusable") from None
         result, stored = changed
         self._use(stored)
         return result
