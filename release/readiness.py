@@ -1,4 +1,4 @@
-"""What must be so before a release is built: changelog, classifiers, a clean checkout."""
+"""What must be so before a release is built: changelog, promises, a clean checkout."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import configparser
 import re
 
 from release.artifacts import ROOT, ReleaseError, run
+from release.surface import REMEDY, broken, collect, read_recorded, unrecorded
 
 _CLASSIFIER = "Programming Language :: Python :: 3."
 
@@ -44,6 +45,17 @@ def check_changelog(changelog: str, version: str) -> None:
         )
 
 
+def check_surface() -> None:
+    """Check that what a release promises is recorded.
+
+    :raises ReleaseError: naming what is gone, different or new.
+    """
+    recorded, now = read_recorded(), collect()
+    if lines := [*broken(recorded, now), *unrecorded(recorded, now)]:
+        shown = "\n".join(lines)
+        raise ReleaseError(f"release/surface.json differs from the code:\n{shown}\n{REMEDY}")
+
+
 def check_readiness(version: str, draft: bool) -> None:
     """Check all that can be checked before the build.
 
@@ -53,6 +65,7 @@ def check_readiness(version: str, draft: bool) -> None:
     check_classifiers((ROOT / "setup.cfg").read_text("utf-8"), run((".ci/pythons",), ROOT))
     if draft:
         return
+    check_surface()
     check_changelog((ROOT / "CHANGELOG.rst").read_text("utf-8"), version)
     if changed := run(("git", "status", "--porcelain"), ROOT):
         raise ReleaseError(f"Commit these changes first, or build a draft:\n{changed}")
