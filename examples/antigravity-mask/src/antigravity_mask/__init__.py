@@ -1,0 +1,1 @@
+"""An upstream for chat completions that masks personal data."""

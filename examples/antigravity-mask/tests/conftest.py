@@ -1,0 +1,3 @@
+"""The fixture ``antigravity_gateway``."""
+
+pytest_plugins = ["antigravity.testing"]

@@ -1,0 +1,1 @@
+"""An upstream for servers that speak the protocol Parley."""
