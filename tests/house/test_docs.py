@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import docutils.core
+import docutils.nodes
 import pytest
 
 from antigravity import hookspecs
@@ -110,6 +112,26 @@ def test_changelog_builds_from_fragments(tmp_path: Path) -> None:
         done.stdout.partition("would be written.")[2],
         settings_overrides={"report_level": 2, "halt_level": 2, "warning_stream": False},
     )
+
+
+def test_new_entry_of_the_changelog_stands_before_the_last_one(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shutil.copy(ROOT / "CHANGELOG.rst", tmp_path)
+    shutil.copytree(ROOT / "newsfragments", tmp_path / "newsfragments")
+    (tmp_path / "newsfragments" / "one.feature.rst").write_text("It can do one thing more.\n")
+    command = [sys.executable, "-m", "towncrier", "build", "--keep", "--version", "9.0.0"]
+    done = run([*command, "--date", "2030-01-02", "--dir", str(tmp_path)], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    document = docutils.core.publish_doctree(
+        (tmp_path / "CHANGELOG.rst").read_text("utf-8"),
+        settings_overrides={"report_level": 2, "halt_level": 2, "warning_stream": False},
+    )
+    titles = [
+        section.next_node(docutils.nodes.title).astext()
+        for section in document.findall(docutils.nodes.section)
+        if section.parent is document
+    ]
+    assert titles[:2] == ["9.0.0 (2030-01-02)", "0.1.0 (2026-11-30)"]
 
 
 def test_every_make_target_is_documented() -> None:
