@@ -12,6 +12,8 @@ import click
 from antigravity.cli.connect import complete_client, known_client
 from antigravity.cli.connect_target import find_target
 from antigravity.cli.invocation import Invocation, command_options
+from antigravity.connect.client import this_machine
+from antigravity.connect.connections import ConnectError, Connections
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -37,6 +39,14 @@ def run(
     program = next(filter(None, map(shutil.which, names)), None)
     if program is None:
         raise click.ClickException(f"{' or '.join(names)} is not installed, or not on PATH")
+    try:
+        obstacle = Connections(invocation.home, this_machine()).find_obstacle(known)
+    except ConnectError as error:
+        raise click.ClickException(str(error)) from None
+    if obstacle:
+        raise click.ClickException(
+            f"{obstacle}, which no variable replaces; use 'antigravity connect {known.name}'"
+        )
     start = known.start(find_target(invocation, known, model, url))
     environment = {name: value for name, value in os.environ.items() if name not in start.unset}
     environment.update(start.variables)

@@ -45,7 +45,10 @@ def _opencode_files(target: Target, places: Places) -> list[ClientFile]:
     folder = places.configuration / "opencode"
     names = ("opencode.jsonc", "opencode.json", "config.json")
     path = next((folder / name for name in names if (folder / name).exists()), folder / names[1])
-    settings = [Setting(("provider", NAME), _opencode_provider(target))]
+    settings = [
+        Setting(("$schema",), "https://opencode.ai/config.json", only_if_new=True),
+        Setting(("provider", NAME), _opencode_provider(target)),
+    ]
     if target.selects_model and target.model:
         settings.append(Setting(("model",), f"{NAME}/{target.model}"))
     return [ClientFile(path, "json", settings)]
@@ -111,7 +114,11 @@ def _crush_files(target: Target, places: Places) -> list[ClientFile]:
         "models": models,
     }
     path = places.configuration / "crush" / "crush.json"
-    return [ClientFile(path, "json", [Setting(("providers", NAME), provider)])]
+    settings = [
+        Setting(("$schema",), "https://charm.land/crush.json", only_if_new=True),
+        Setting(("providers", NAME), provider),
+    ]
+    return [ClientFile(path, "json", settings)]
 
 
 CRUSH: Final = Client(

@@ -169,10 +169,7 @@ def _take_back(document: Document, expected: _Expected, path: Path, record: Sett
 def _is_needed(setting: Setting, data: Any, is_new: bool) -> bool:
     if setting.only_if_new and not is_new:
         return False
-    if setting.only_over:
-        current = find(data, setting.path)
-        return current is not MISSING and current not in setting.only_over
-    return True
+    return find(data, setting.path) not in setting.accepted
 
 
 def _count_missing(data: Any, path: Path) -> int:

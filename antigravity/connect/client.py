@@ -99,13 +99,13 @@ def this_machine() -> Places:
 class Setting(Struct, frozen=True):
     """One setting of ours in a file.
 
-    :ivar only_over: it is only needed where another value than one of these is.
+    :ivar accepted: other values with which the client works, too; they stay.
     :ivar only_if_new: it is only needed in a new file.
     """
 
     path: Path
     value: Any
-    only_over: tuple[Any, ...] = ()
+    accepted: tuple[Any, ...] = ()
     only_if_new: bool = False
 
 
@@ -122,7 +122,7 @@ class ClientFile(Struct, frozen=True):
 
 
 class Start(Struct, frozen=True):
-    """How a client is started without anything being written.
+    """How a client is started without any file of its user's being written.
 
     :ivar variables: for its environment.
     :ivar arguments: come before the user's.
@@ -144,6 +144,8 @@ class Client(Struct, frozen=True):
     :ivar files: the settings that connect it.
     :ivar address: the setting with the address: its file is the first one of ``files``.
     :ivar start: how it is started without any file, ``None`` if that cannot be done.
+    :ivar obstacles: settings that variables cannot replace: where one has another value, it cannot
+        be started so.
     :ivar needs_models: whether its files list the models.
     :ivar family: the beginning of the names of models that it asks for by itself.
     """
@@ -155,5 +157,6 @@ class Client(Struct, frozen=True):
     files: Callable[[Target, Places], list[ClientFile]] | None = None
     address: Path = ()
     start: Callable[[Target], Start] | None = None
+    obstacles: Callable[[Places], list[ClientFile]] = lambda places: []
     needs_models: bool = False
     family: str = ""

@@ -20,7 +20,7 @@ from antigravity.config.atomic import write_atomically, write_private
 from antigravity.connect import changes
 from antigravity.connect.changes import Change, SettingRecord
 from antigravity.connect.client import Client, ClientFile, Format, Places, Target
-from antigravity.connect.files.document import MISSING, DocumentError, find
+from antigravity.connect.files.document import MISSING, DocumentError, find, show
 
 #: In the gateway's home; both are for the owner only, because previous values can be keys.
 _RECORDS: Final = "state/connections.json"
@@ -189,7 +189,10 @@ class Connections:
             if known is None:
                 state: Any = "elsewhere" if address else "not connected"
                 return State(client.name, client.title, installed, state, address)
-            data = {file.path: self._data(file) for file in known.files}
+            data = {
+                file.path: self._plain(Path(file.path), file.format, file.root)
+                for file in known.files
+            }
         except (ConnectError, OSError) as error:
             return State(client.name, client.title, installed, "unreadable", problem=str(error))
         ours = all(
@@ -206,6 +209,19 @@ class Connections:
         if any(shutil.which(name, path=search) for name in client.programs):
             return True
         return any(folder.exists() for folder in client.folders(self._places))
+
+    def find_obstacle(self, client: Client) -> str:
+        """Return which setting of the user's keeps a client from being started with variables.
+
+        :raises ConnectError: if a file cannot be read.
+        """
+        for file in client.obstacles(self._places):
+            data = self._plain(file.path, file.format, file.root)
+            for setting in file.settings:
+                found = find(data, setting.path)
+                if found is not MISSING and found not in (setting.value, *setting.accepted):
+                    return f"{show(setting.path)} is {found!r} in {file.path}"
+        return ""
 
     # -- files --
 
@@ -289,24 +305,20 @@ class Connections:
                 old.unlink(missing_ok=True)
         return f"{_BACKUPS}/{client.name}/{name}"
 
-    def _data(self, file: FileRecord) -> Any:
-        text = _decode(Path(file.path), _read(Path(file.path)))
-        try:
-            return changes.open_document(file.format, text, file.root).plain()
-        except DocumentError as error:
-            raise ConnectError(f"{file.path}: {error}") from None
-
     def _address_in(self, client: Client, file: ClientFile) -> str:
         """Return where the configuration of a client points, ``""`` if nowhere in particular."""
         if not client.address:
             return ""
-        text = _decode(file.path, _read(file.path))
-        try:
-            data = changes.open_document(file.format, text, file.root).plain()
-        except DocumentError as error:
-            raise ConnectError(f"{file.path}: {error}") from None
-        found = find(data, client.address)
+        found = find(self._plain(file.path, file.format, file.root), client.address)
         return found if found is not MISSING and isinstance(found, str) else ""
+
+    def _plain(self, path: Path, kind: Format, root: Any) -> Any:
+        """Return the settings in a file, those of an empty one if there is none."""
+        text = _decode(path, _read(path))
+        try:
+            return changes.open_document(kind, text, root).plain()
+        except DocumentError as error:
+            raise ConnectError(f"{path}: {error}") from None
 
     # -- what is remembered --
 

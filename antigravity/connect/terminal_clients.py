@@ -36,7 +36,11 @@ _CLAUDE_MODELS: Final = (
 
 
 def _claude_variables(target: Target) -> dict[str, str]:
-    found = {"ANTHROPIC_BASE_URL": target.address, "ANTHROPIC_AUTH_TOKEN": target.key}
+    found = {
+        "ANTHROPIC_BASE_URL": target.address,
+        "ANTHROPIC_AUTH_TOKEN": target.key,
+        "CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1",
+    }
     if target.selects_model and target.model:
         found |= dict.fromkeys(_CLAUDE_MODELS, target.model)
     return found
@@ -115,6 +119,12 @@ CODEX: Final = Client(
 
 # -- Gemini CLI and Qwen Code --
 
+#: A sign-in that was selected before would go to Google, whatever the address is; and without a
+#: selection the file with the variables is read too late when there is no terminal.
+_GEMINI_AUTHENTICATION: Final = Setting(
+    ("security", "auth", "selectedType"), "gemini-api-key", accepted=("gateway",)
+)
+
 
 def _gemini_variables(target: Target) -> dict[str, str]:
     found = {"GOOGLE_GEMINI_BASE_URL": target.address, "GEMINI_API_KEY": target.key}
@@ -126,13 +136,12 @@ def _gemini_variables(target: Target) -> dict[str, str]:
 def _gemini_files(target: Target, places: Places) -> list[ClientFile]:
     folder = places.home / ".gemini"
     variables = [Setting((name,), value) for name, value in _gemini_variables(target).items()]
-    # a sign-in that was selected before would go to Google whatever the address is
-    selected = ("security", "auth", "selectedType")
-    key = Setting(selected, "gemini-api-key", only_over=("gemini-api-key", "gateway"))
-    return [
-        ClientFile(folder / ".env", "env", variables),
-        ClientFile(folder / "settings.json", "json", [key]),
-    ]
+    return [ClientFile(folder / ".env", "env", variables), *_gemini_settings(places)]
+
+
+def _gemini_settings(places: Places) -> list[ClientFile]:
+    path = places.home / ".gemini" / "settings.json"
+    return [ClientFile(path, "json", [_GEMINI_AUTHENTICATION])]
 
 
 GEMINI_CLI: Final = Client(
@@ -145,6 +154,7 @@ GEMINI_CLI: Final = Client(
     lambda target: Start(
         _gemini_variables(target), unset=("GOOGLE_GENAI_USE_GCA", "GOOGLE_GENAI_USE_VERTEXAI")
     ),
+    obstacles=_gemini_settings,
     family="gemini",
 )
 

@@ -194,7 +194,7 @@ def started(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     found: list[Any] = []
     folder = cli.user.parent / "bin"
     folder.mkdir()
-    for name in ("claude", "codex", "opencode", "goose"):
+    for name in ("claude", "codex", "gemini", "opencode", "goose"):
         (folder / name).write_text("#!/bin/sh\n")
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
@@ -262,3 +262,19 @@ def test_client_that_is_not_installed_is_an_error(
     assert "not installed" in capsys.readouterr().err
     assert run_client(cli, "zed") == 1
     assert "antigravity connect zed" in capsys.readouterr().err
+
+
+def test_setting_that_wins_over_variables_is_an_error(
+    cli: Cli, started: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = cli.user / ".gemini" / "settings.json"
+    path.parent.mkdir()
+    path.write_text('{"security": {"auth": {"selectedType": "oauth-personal"}}}')
+    assert run_client(cli, "gemini") == 1
+    shown = capsys.readouterr().err
+    assert "oauth-personal" in shown
+    assert "antigravity connect gemini-cli" in shown
+    assert not started
+    path.write_text("{}")
+    run_client(cli, "gemini")
+    assert "8045" in str(started[2])

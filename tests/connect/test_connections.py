@@ -217,15 +217,23 @@ def test_value_that_somebody_has_set_already_stays(machine: Machine) -> None:
     assert "8045" in path.read_text()
 
 
-def test_sign_in_is_replaced_only_where_there_is_one(machine: Machine) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", "gemini-api-key"), ("oauth-personal", "gemini-api-key"), ("gateway", "gateway")],
+)
+def test_sign_in_that_leads_elsewhere_is_replaced(
+    machine: Machine, before: str, after: str
+) -> None:
     client = CLIENTS["gemini-cli"]
+    path = machine.paths(client)[1]
+    path.parent.mkdir()
+    if before:
+        path.write_text(json.dumps({"security": {"auth": {"selectedType": before}}}))
+    old = machine.read(client)
     machine.connect(client)
-    assert len(machine.read(client)) == 1, "no settings.json is needed"
+    assert json.loads(path.read_text())["security"]["auth"]["selectedType"] == after
     machine.disconnect(client)
-    machine.fill(client)
-    machine.connect(client)
-    settings = json.loads(machine.paths(client)[1].read_text())
-    assert settings["security"]["auth"]["selectedType"] == "gemini-api-key"
+    assert machine.read(client) == old
 
 
 def test_named_model_becomes_the_default(machine: Machine) -> None:
