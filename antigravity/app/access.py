@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from antigravity.client_setup.guides import ClientGuide, client_guides, fill
 from antigravity.config.settings import ProxySettings, effective_auth_mode
+from antigravity.connect.client import Client, ServedModel, Target
+from antigravity.connect.clients import CLIENTS
+from antigravity.connect.guides import make_guide
+from antigravity.connect.model_choice import choose_models, suited_models
+from antigravity.deferreds import call_in_thread
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.access import (
     ClientSetup,
@@ -27,7 +31,6 @@ from antigravity.interfaces.keys import IKeyControl
 from antigravity.interfaces.ledger import ILedger, RequestQuestion, UsageQuestion, UsageReport
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError, InvalidRequestError, NotFoundError
-from antigravity.routing.patterns import matches
 from antigravity.web.authentication import principal_of
 
 #: Seconds in which a key without a setting must have been used to be listed, and the most of them.
@@ -36,15 +39,22 @@ _MOST_OTHERS: Final = 20
 #: What stands for the key: any works without authentication.
 _ANY_KEY: Final = "sk-local"
 _PLACEHOLDER: Final = "YOUR_KEY"
-#: The most models that are named for a client.
+#: The most models that are named for a client, and in a text.
 _MOST_MODELS: Final = 30
+_MOST_IN_TEXT: Final = 8
 
 
 @implementer(IAccess)
 class Access:
-    """Access to the gateway of one snapshot; see :class:`IAccess`."""
+    """Access to the gateway of one snapshot; see :class:`IAccess`.
 
-    def __init__(self, snapshot: Snapshot, ledger: ILedger, control: IKeyControl) -> None:
+    :param reactor: in whose threads guides are made.
+    """
+
+    def __init__(
+        self, reactor: Any, snapshot: Snapshot, ledger: ILedger, control: IKeyControl
+    ) -> None:
+        self._reactor = reactor
         self._snapshot = snapshot
         self._control = control
         self._ledger = ledger
@@ -96,25 +106,28 @@ class Access:
         )
 
     async def _setup(self, question: SetupQuestion) -> SetupReport:
-        guides = [each for each in client_guides() if question.client in ("", each.name)]
-        if not guides:
-            names = ", ".join(each.name for each in client_guides())
+        clients = [each for each in CLIENTS.values() if question.client in ("", each.name)]
+        if not clients:
             raise NotFoundError(
                 f"There is no guide for the client {question.client[:100]!r}.  These have one: "
-                f"{names}."
+                f"{', '.join(CLIENTS)}."
             )
         proxy = self._snapshot.settings.proxy
         address = question.address or proxy.public_url or f"http://127.0.0.1:{proxy.port}"
         needs_key = effective_auth_mode(proxy) != "off"
-        models = await self._snapshot.router.models()
-        key = _PLACEHOLDER if needs_key else _ANY_KEY
+        served = [
+            _served(each) for each in await self._snapshot.router.models() if _converses(each)
+        ]
+        target = Target(address.rstrip("/"), _PLACEHOLDER if needs_key else _ANY_KEY)
         try:
-            clients = [_client(each, address, key, models) for each in guides]
+            found: list[ClientSetup] = await call_in_thread(
+                self._reactor, lambda: [_setup_of(each, target, served) for each in clients]
+            )
         except ValueError:
             raise InvalidRequestError(
                 f"{address!r} is not an address such as http://127.0.0.1:8045.", param="address"
             ) from None
-        return SetupReport(address=address, needs_key=needs_key, clients=clients)
+        return SetupReport(address=address, needs_key=needs_key, clients=found)
 
 
 def _configured(proxy: ProxySettings) -> list[KeyView]:
@@ -128,28 +141,39 @@ def _configured(proxy: ProxySettings) -> list[KeyView]:
     return found
 
 
-def _client(guide: ClientGuide, address: str, key: str, models: Sequence[Model]) -> ClientSetup:
-    """Return the setup of a client with the models that suit it."""
-    names = [model.id for model in models if _converses(model)]
-    suited = [name for name in names if any(matches(each, name) for each in guide.offers)] or names
-    steps = [fill(step, address, key, suited) for step in guide.step]
+def _setup_of(client: Client, target: Target, served: Sequence[ServedModel]) -> ClientSetup:
+    """Return the setup of a client with the models that suit it.
+
+    :raises ValueError: if the address cannot be written into a text.
+    """
+    suited = suited_models(client, served)
+    choice = choose_models(client, suited, most=_MOST_IN_TEXT)
+    guide = make_guide(
+        client,
+        replace(target, models=choice.models, selects_model=choice.selects_model),
+    )
     return ClientSetup(
-        name=guide.name,
-        title=guide.title,
-        protocol=guide.protocol,
-        models=suited[:_MOST_MODELS],
+        name=client.name,
+        title=client.title,
+        protocol=client.protocol,
+        models=[each.name for each in suited[:_MOST_MODELS]],
         steps=[
             SetupStep(
                 title=step.title,
                 language=step.language,
                 text=step.text,
                 file=step.file,
+                macos=step.macos,
                 windows=step.windows,
             )
-            for step in steps
+            for step in guide.steps
         ],
-        notes=guide.notes,
+        notes=guide.hints,
     )
+
+
+def _served(model: Model) -> ServedModel:
+    return ServedModel(model.id, model.input_token_limit or 0, model.output_token_limit or 0)
 
 
 def _converses(model: Model) -> bool:

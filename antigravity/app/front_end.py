@@ -90,7 +90,7 @@ class FrontEnd:
             self._accounts,
             self._control.keys,
             self._models(runtime),
-            Access(runtime.snapshot, self._control.ledger, self._control.keys),
+            Access(self._reactor, runtime.snapshot, self._control.ledger, self._control.keys),
             self._system,
             Lab(
                 self._reactor,

@@ -14,7 +14,7 @@ from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.terminal import table
 from antigravity.config.spelling import closest
 from antigravity.connect.client import Client, Target, this_machine
-from antigravity.connect.clients import CLIENTS, find_client, hints
+from antigravity.connect.clients import CLIENTS, find_client
 from antigravity.connect.connections import (
     ChangedMeanwhileError,
     ConnectError,
@@ -22,6 +22,7 @@ from antigravity.connect.connections import (
     Plan,
     State,
 )
+from antigravity.connect.texts import dialogs, hints
 
 #: How often a plan is made again because a client has written its file meanwhile.
 _TRIES: Final = 3
@@ -206,10 +207,18 @@ def _show_by_hand(invocation: Invocation, client: Client, target: Target) -> Non
     start = client.start(target) if client.start else None
     variables = dict(start.variables) if start else {}
     lines = [f"{client.title} is connected by hand:"]
+    fields = dialogs(client, target)
+    for dialog in fields:
+        lines += [f"  {dialog.title}", *(f"    {field}" for field in dialog.fields)]
     lines += [f"  {hint}" for hint in hints(client, target)]
     if variables:
         lines += ["", "sh:"] + [f"  export {name}={value}" for name, value in variables.items()]
         lines += ["", "PowerShell:"]
         lines += [f'  $env:{name} = "{value}"' for name, value in variables.items()]
-    data = {"client": client.name, "hints": hints(client, target), "variables": variables}
+    data = {
+        "client": client.name,
+        "hints": hints(client, target),
+        "dialogs": [{"title": each.title, "fields": each.fields} for each in fields],
+        "variables": variables,
+    }
     invocation.show(data, "\n".join(lines))

@@ -18,18 +18,15 @@ from antigravity.cli.invocation import Invocation, note
 from antigravity.config.settings import ProxySettings, effective_auth_mode
 from antigravity.config.spelling import closest
 from antigravity.connect.client import Client, ServedModel, Target
+from antigravity.connect.model_choice import choose_models
 
 #: Any key is accepted on loopback; clients refuse to start without one.
 _ANY_KEY: Final = "sk-local"
-#: So many models are offered in a client's list.
-MAX_MODELS: Final = 50
 #: Models that answer no conversation, by words in their names.
 _OTHER_PURPOSE: Final = re.compile(
     r"(?:^|[-_./])(?:image|imagen|dall|tts|whisper|transcribe|embedding|embed|realtime|audio|veo"
     r"|lyria|moderation|live)(?:$|[-_./\d])"
 )
-#: Conversations of agents do not fit into less.
-_SMALL: Final = 32_000
 
 
 def find_target(invocation: Invocation, client: Client, model: str, url: str) -> Target:
@@ -87,28 +84,21 @@ def _model(data: dict[str, Any]) -> ServedModel:
 
 def _with_models(target: Target, client: Client, model: str, served: list[ServedModel]) -> Target:
     """Return the target with the models that the client offers."""
-    if model:
-        chosen = next((each for each in served if each.name == model), ServedModel(model))
-        if served and chosen not in served:
-            near = closest(model, [each.name for each in served])
-            hint = f"; the nearest one is {near}" if near else ""
-            note(f"No model {model} is listed, but a mapping may serve it{hint}.")
-        rest = [each for each in served if each.name != model]
-        return structs.replace(target, models=(chosen, *rest[: MAX_MODELS - 1]), selects_model=True)
-    if not served and client.needs_models:
+    choice = choose_models(client, served, model)
+    if model and served and model not in [each.name for each in served]:
+        near = closest(model, [each.name for each in served])
+        hint = f"; the nearest one is {near}" if near else ""
+        note(f"No model {model} is listed, but a mapping may serve it{hint}.")
+    if not choice.models and client.needs_models:
         raise click.ClickException(
             f"{client.title} needs the names of models: start the gateway with 'antigravity "
             "serve', or name one with --model"
         )
-    large = [each for each in served if each.window >= _SMALL or not each.window]
-    ordered = (*large, *(each for each in served if each not in large))[:MAX_MODELS]
-    is_missing = bool(
-        client.family and served and not any(each.name.startswith(client.family) for each in served)
-    )
-    if is_missing:
+    if choice.lacks_family:
+        first = choice.models[0].name
         note(
             f"{client.title} asks for models called {client.family}…, and none is served.  It gets "
-            f"{ordered[0].name} instead; --model names another one.  Or map the names, in the "
-            f'[proxy.custom_mapping] table: "{client.family}*" = "{ordered[0].name}"'
+            f"{first} instead; --model names another one.  Or map the names, in the "
+            f'[proxy.custom_mapping] table: "{client.family}*" = "{first}"'
         )
-    return structs.replace(target, models=ordered, selects_model=is_missing)
+    return structs.replace(target, models=choice.models, selects_model=choice.selects_model)

@@ -148,6 +148,7 @@ class Client(Struct, frozen=True):
         be started so.
     :ivar needs_models: whether its files list the models.
     :ivar family: the beginning of the names of models that it asks for by itself.
+    :ivar protocol: the one that it speaks then.
     """
 
     name: str
@@ -160,3 +161,4 @@ class Client(Struct, frozen=True):
     obstacles: Callable[[Places], list[ClientFile]] = lambda places: []
     needs_models: bool = False
     family: str = ""
+    protocol: str = "openai_chat"

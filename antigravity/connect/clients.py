@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
-from functools import cache
-from pathlib import Path
 from typing import Final
 
 from antigravity.connect.agent_clients import CRUSH, DROID, GOOSE, OPENCODE
-from antigravity.connect.client import Client, Target
+from antigravity.connect.client import Client
 from antigravity.connect.editor_clients import CLINE, CONTINUE, CURSOR, JETBRAINS, VSCODE, ZED
 from antigravity.connect.terminal_clients import (
     AIDER,
@@ -44,23 +41,8 @@ CLIENTS: Final[dict[str, Client]] = {
 }
 
 
-def hints(client: Client, target: Target) -> list[str]:
-    """Return what people should know about a client, or how they connect it by hand."""
-    key = target.key if not target.demands_key else "KEY"
-    model = target.model or "MODEL"
-    return [
-        text.format(address=target.address, openai=target.openai, key=key, model=model)
-        for text in _all_hints().get(client.name, [])
-    ]
-
-
 def find_client(name: str) -> Client | None:
     """Return a client by its name, or by the name of its program."""
     return CLIENTS.get(name) or next(
         (client for client in CLIENTS.values() if name in client.programs), None
     )
-
-
-@cache
-def _all_hints() -> dict[str, list[str]]:
-    return tomllib.loads(Path(__file__).with_name("hints.toml").read_text("utf-8"))

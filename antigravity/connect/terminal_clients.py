@@ -64,6 +64,7 @@ CLAUDE_CODE: Final = Client(
         _claude_variables(target), unset=("ANTHROPIC_API_KEY", *_CLAUDE_PROVIDERS)
     ),
     family="claude",
+    protocol="anthropic",
 )
 
 # -- Codex --
@@ -115,6 +116,7 @@ CODEX: Final = Client(
     ("model_providers", NAME, "base_url"),
     _codex_start,
     family="gpt",
+    protocol="openai_responses",
 )
 
 # -- Gemini CLI and Qwen Code --
@@ -156,6 +158,7 @@ GEMINI_CLI: Final = Client(
     ),
     obstacles=_gemini_settings,
     family="gemini",
+    protocol="gemini",
 )
 
 

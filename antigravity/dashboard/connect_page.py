@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from antigravity.client_setup.guides import client_guides
+from antigravity.connect.clients import CLIENTS
 from antigravity.dashboard.context import Page, PageContext
 from antigravity.interfaces.access import SetupQuestion, SetupReport
 
@@ -12,7 +12,7 @@ from antigravity.interfaces.access import SetupQuestion, SetupReport
 class ConnectFilters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The query of the page."""
 
-    client: str = client_guides()[0].name
+    client: str = next(iter(CLIENTS))
 
 
 async def build(context: PageContext) -> Page:
@@ -26,6 +26,6 @@ async def build(context: PageContext) -> Page:
             "page": "connect",
             "report": report,
             "client": report.clients[0],
-            "clients": client_guides(),
+            "clients": list(CLIENTS.values()),
         },
     )

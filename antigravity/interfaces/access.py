@@ -54,13 +54,14 @@ class SetupQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class SetupStep(Struct, frozen=True, kw_only=True):
     """A file to write, commands for a shell, or the fields of a dialog.
 
-    ``windows`` is the path of ``file`` there, if it is another one.
+    ``macos`` and ``windows`` are the paths of ``file`` there, if they are others.
     """
 
     title: str
     language: Literal["json", "toml", "yaml", "sh", "powershell", "fields"]
     text: str
     file: str = ""
+    macos: str = ""
     windows: str = ""
 
 

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from antigravity.connect.client import Client, Places, ServedModel, Target
-from antigravity.connect.clients import CLIENTS, find_client, hints
+from antigravity.connect.clients import CLIENTS, find_client
 from antigravity.connect.connections import (
     KEPT_BACKUPS,
     ChangedMeanwhileError,
     ConnectError,
     Connections,
 )
+from antigravity.connect.texts import dialogs, hints
 
 MODELS = (
     ServedModel("gpt-5.1", 400_000, 128_000),
@@ -382,4 +383,4 @@ def test_hints_show_no_key_that_is_demanded() -> None:
 
 @pytest.mark.parametrize("client", CLIENTS.values(), ids=by_name)
 def test_client_can_be_connected_in_some_way(client: Client) -> None:
-    assert client.files or client.start or hints(client, TARGET)
+    assert client.files or client.start or dialogs(client, TARGET)

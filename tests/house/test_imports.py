@@ -135,9 +135,8 @@ ALLOWED = {
         "stores.bounded_cache",
         "version",
     },
-    "client_setup": set(),
     "dashboard": {
-        "client_setup",
+        "connect.clients",
         "interfaces.access",
         "config.network",
         "config.settings",

@@ -1,1 +1,0 @@
-"""How programs are set up to use the gateway: the texts for the dashboard and the commands."""
