@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from antigravity.connect.client import ClientFile, Format, Setting
+from antigravity.connect.client import ClientFile, Format
 from antigravity.connect.files.document import (
     MISSING,
     Document,
@@ -82,11 +82,7 @@ def connect(file: ClientFile, text: str, before: Sequence[SettingRecord] = ()) -
     earlier = {_path_of(record): record for record in before}
     ours = {path for path, record in earlier.items() if is_ours(expected.data, record)}
     is_new = not text.strip()
-    wanted = [
-        each
-        for each in file.settings
-        if each.path in ours or _is_needed(each, expected.data, is_new)
-    ]
+    wanted = [each for each in file.settings if each.path in ours or is_new or not each.only_if_new]
     for path, record in earlier.items():  # such as a model that is not offered any more
         if path not in {setting.path for setting in wanted}:
             _take_back(document, expected, path, record)
@@ -164,12 +160,6 @@ def _take_back(document: Document, expected: _Expected, path: Path, record: Sett
             for each in targets:
                 each.remove(path[:length])
     return True
-
-
-def _is_needed(setting: Setting, data: Any, is_new: bool) -> bool:
-    if setting.only_if_new and not is_new:
-        return False
-    return find(data, setting.path) not in setting.accepted
 
 
 def _count_missing(data: Any, path: Path) -> int:

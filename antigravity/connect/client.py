@@ -99,13 +99,11 @@ def this_machine() -> Places:
 class Setting(Struct, frozen=True):
     """One setting of ours in a file.
 
-    :ivar accepted: other values with which the client works, too; they stay.
     :ivar only_if_new: it is only needed in a new file.
     """
 
     path: Path
     value: Any
-    accepted: tuple[Any, ...] = ()
     only_if_new: bool = False
 
 

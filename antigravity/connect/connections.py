@@ -219,7 +219,7 @@ class Connections:
             data = self._plain(file.path, file.format, file.root)
             for setting in file.settings:
                 found = find(data, setting.path)
-                if found is not MISSING and found not in (setting.value, *setting.accepted):
+                if found is not MISSING and found != setting.value:
                     return f"{show(setting.path)} is {found!r} in {file.path}"
         return ""
 

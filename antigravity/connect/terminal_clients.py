@@ -123,9 +123,7 @@ CODEX: Final = Client(
 
 #: A sign-in that was selected before would go to Google, whatever the address is; and without a
 #: selection the file with the variables is read too late when there is no terminal.
-_GEMINI_AUTHENTICATION: Final = Setting(
-    ("security", "auth", "selectedType"), "gemini-api-key", accepted=("gateway",)
-)
+_GEMINI_AUTHENTICATION: Final = Setting(("security", "auth", "selectedType"), "gemini-api-key")
 
 
 def _gemini_variables(target: Target) -> dict[str, str]:
