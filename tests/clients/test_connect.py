@@ -155,7 +155,7 @@ class Seat:
         self.home, self.work, self._gateway = folder / "home", folder / "work", demo
         self.home.mkdir()
         self.work.mkdir()
-        self.variables = isolated_environment(self.home) | self.case.variables
+        self.variables = {**isolated_environment(self.home), **self.case.variables}
         self.variables["PATH"] = os.pathsep.join(
             [str(Path(program).parent), self.variables["PATH"]]
         )
