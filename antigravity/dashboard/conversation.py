@@ -12,6 +12,11 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
+from antigravity.dashboard.indented_json import indent_json
+
+#: The most characters of JSON with indentation.
+_LONGEST: Final = 16_000
+
 Kind = Literal["text", "thinking", "call", "result", "media", "other"]
 
 #: The names of types of parts in protocols.
@@ -240,11 +245,11 @@ def _flat(value: Any) -> str:
 
 
 def _pretty(value: Any) -> str:
-    """Return JSON, also of text that is JSON, with indentation."""
-    if isinstance(value, str):
-        inner = _decode(value)
-        return value if inner is None else json.dumps(inner, indent=2, ensure_ascii=False)
-    return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False)
+    """Return JSON, also of text that is JSON, with indentation, or the beginning of it."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return indent_json(text, _LONGEST)
 
 
 def _short_json(value: Mapping[str, Any]) -> str:

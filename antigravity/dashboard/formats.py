@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
+from antigravity.dashboard.indented_json import indent_json
 from antigravity.dashboard.texts import text
+from antigravity.interfaces.lab import LARGEST
 
 #: The longest name that is shown whole.
 _LONGEST: Final = 40
@@ -76,11 +78,12 @@ def clock_time(iso: str) -> str:
 
 
 def pretty(text: str) -> str:
-    """Return JSON with line breaks and indents; anything else, such as events, as it is."""
-    try:
-        return msgspec.json.format(text.encode(), indent=2).decode()
-    except (msgspec.DecodeError, UnicodeError):
-        return text
+    """Return JSON with line breaks and indents; as it is if they would make it too long.
+
+    Anything else, such as events, stays as it is.
+    """
+    indented = indent_json(text, LARGEST)
+    return indented if len(indented) <= LARGEST else text
 
 
 def json_text(value: Any) -> str:

@@ -9,7 +9,6 @@ import msgspec
 from msgspec import Struct
 
 from antigravity.dashboard.context import Page, PageContext
-from antigravity.dashboard.formats import pretty
 from antigravity.dashboard.texts import text
 from antigravity.interfaces.lab import LARGEST, LabAnswer, LabRequest, LabTranslation
 from antigravity.ir.errors import GatewayError, InvalidRequestError, NotFoundError
@@ -93,10 +92,10 @@ async def _kept(context: PageContext, request_id: str) -> Page:
     form = LabForm(
         protocol=request.protocol,
         model=request.model,
-        request=pretty(body),
+        request=body,
         stream="1" if request.stream else "",
     )
-    return await _page(context, form)
+    return await _page(context, form, is_kept=True)
 
 
 def _read(form: LabForm) -> LabRequest:
@@ -125,11 +124,14 @@ async def _page(
     translation: LabTranslation | None = None,
     answer: LabAnswer | None = None,
     problem: GatewayError | None = None,
+    *,
+    is_kept: bool = False,
 ) -> Page:
     report = await context.administration.models.models()
     values = {
         "page": "lab",
         "form": form,
+        "is_kept": is_kept,  # its request is indented while the page is made, in a thread
         "protocols": context.administration.lab.protocols,
         "upstreams": report.upstreams,
         "names": [each.id for each in report.models[:300]],

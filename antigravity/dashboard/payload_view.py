@@ -6,7 +6,6 @@ All of it is made while the template is rendered, in a thread.
 from __future__ import annotations
 
 import difflib
-import json
 import shlex
 from functools import cached_property
 from typing import Final
@@ -15,15 +14,19 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from antigravity.dashboard.conversation import Part, Turn, read_turns
+from antigravity.dashboard.indented_json import indent_json
 from antigravity.interfaces.payloads import PayloadMessage, RequestPayloads
 
 #: The most characters of a body, and of a part of a turn.
 _BODY_LIMIT: Final = 16_000
 _PART_LIMIT: Final = 2_000
-#: The most turns, those at the end.
+_TITLE_LIMIT: Final = 200
+#: The most turns, and parts of a turn, those at the end.
 _TURNS: Final = 12
-#: The most lines that are compared, and those of the result.
+_PARTS: Final = 40
+#: The most lines and characters that are compared, and the lines of the result.
 _COMPARED: Final = 3_000
+_COMPARED_TEXT: Final = 1024 * 1024
 _DIFFERENT: Final = 200
 _LINE: Final = 300
 #: What stands for the key of the client.
@@ -49,12 +52,16 @@ class MessageView:
     @cached_property
     def pretty(self) -> str:
         """The body, JSON with indentation, cut."""
-        return _cut(pretty(self.message.body), _BODY_LIMIT)
+        return _cut(self._indented, _BODY_LIMIT)
 
     @cached_property
     def is_shortened(self) -> bool:
         """Whether the page shows less than there is."""
-        return len(pretty(self.message.body)) > _BODY_LIMIT
+        return len(self._indented) > _BODY_LIMIT
+
+    @cached_property
+    def _indented(self) -> str:
+        return indent_json(self.message.body, _BODY_LIMIT)
 
     @cached_property
     def _turns(self) -> list[Turn]:
@@ -64,10 +71,7 @@ class MessageView:
     def turns(self) -> list[Turn]:
         """The last turns of the conversation, their parts cut."""
         return [
-            Turn(
-                turn.role,
-                [Part(each.kind, _cut(each.text, _PART_LIMIT), each.title) for each in turn.parts],
-            )
+            Turn(_cut(turn.role, _TITLE_LIMIT), _cut_parts(turn.parts))
             for turn in self._turns[-_TURNS:]
         ]
 
@@ -106,7 +110,7 @@ class PayloadView:
         if not sent or self.messages[0].message.direction != "from_client":
             return []
         first, last = (
-            pretty(each.message.body).splitlines()[:_COMPARED]
+            indent_json(each.message.body, _COMPARED_TEXT).splitlines()[:_COMPARED]
             for each in (self.messages[0], sent[-1])
         )
         lines = difflib.unified_diff(first, last, lineterm="", n=2)
@@ -140,12 +144,13 @@ class PayloadView:
         return bool(self.curl) and not self.curl.endswith("…")
 
 
-def pretty(body: str) -> str:
-    """Return JSON with indentation, other text as it is."""
-    try:
-        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return body
+def _cut_parts(parts: list[Part]) -> list[Part]:
+    """Return the last parts of a turn, their texts cut."""
+    shown = [
+        Part(each.kind, _cut(each.text, _PART_LIMIT), _cut(each.title, _TITLE_LIMIT))
+        for each in parts[-_PARTS:]
+    ]
+    return shown if len(parts) <= _PARTS else [Part("text", "…"), *shown]
 
 
 def _cut(text: str, longest: int) -> str:
