@@ -274,7 +274,7 @@ class Gateway(Service):
         add(Closing(self.metrics.stop))
         if old is not None:
             yield old.metrics.stop()
-        yield self.metrics.use(runtime.settings.metrics)
+        yield self.metrics.use(runtime.settings)
         front_end.tunnel.use(runtime.settings)
         add(warmups.scheduler)
         yield self.status.record()
@@ -384,7 +384,7 @@ class Gateway(Service):
         yield self._learned.use(new.settings)
         yield self._keep_records(new)
         parts.exchange.payloads = self.ledger.payload_sink
-        yield self.metrics.use(new.settings.metrics)
+        yield self.metrics.use(new.settings)
         self.log.info("serving with the new configuration")
 
     def _use(self, runtime: Runtime, parts: RunningParts) -> None:

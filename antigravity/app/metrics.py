@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from twisted.internet.error import CannotListenError
 from zope.interface import implementer
 
 from antigravity.config.ledger_settings import MetricsSettings
-from antigravity.config.settings import ProxySettings
+from antigravity.config.settings import ProxySettings, Settings
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.metrics import IMetrics
 from antigravity.interfaces.status import LedgerState, PoolStatus
@@ -20,6 +21,7 @@ from antigravity.metrics.requests import RequestMetrics
 from antigravity.metrics.state import AccountState, GatewayState, LedgerNumbers
 from antigravity.signatures.store import SignatureStore
 from antigravity.version import VERSION
+from antigravity.web.host_policy import HostPolicy
 from antigravity.web.listener import Listener
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class GatewayMetrics:
         self._parts = parts
         self._demo = demo
         self._settings = MetricsSettings()
+        self._host_policy = HostPolicy(ProxySettings())
         self._changing = DeferredLock()
         self._listener: Listener | None = None
         self.requests = RequestMetrics()
@@ -67,9 +70,10 @@ class GatewayMetrics:
         """The ports that serve only metrics, if there are some."""
         return self._listener
 
-    def use(self, settings: MetricsSettings) -> Any:
+    def use(self, settings: Settings) -> Any:
         """Open the ports that the settings want; the Deferred fires when that is done."""
-        return self._changing.run(self._use, settings)
+        self._host_policy = HostPolicy(settings.proxy, socket.gethostname())
+        return self._changing.run(self._use, settings.metrics)
 
     def stop(self) -> Any:
         """Close these ports; the Deferred fires when that is done."""
@@ -153,7 +157,7 @@ class GatewayMetrics:
             return
         from antigravity.web.metrics_site import MetricsSite
 
-        site = MetricsSite(self._reactor, self)
+        site = MetricsSite(self._reactor, self, lambda host: self._host_policy.check_host(host))
         listener = Listener(self._reactor, site, ProxySettings(listen=endpoints))
         try:
             yield listener.listen()

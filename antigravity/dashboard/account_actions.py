@@ -136,7 +136,11 @@ def redirect_address(url: str) -> str:
     parts = urlsplit(url)
     if is_loopback(parts.hostname or ""):
         return f"{parts.scheme}://{parts.netloc}{LOGGED_IN}"
-    return f"http://127.0.0.1:{parts.port or 80}{LOGGED_IN}"
+    try:
+        port = parts.port or 80
+    except ValueError:  # browsers send no such port
+        port = 80
+    return f"http://127.0.0.1:{port}{LOGGED_IN}"
 
 
 def _control(context: PageContext) -> IAccountControl:

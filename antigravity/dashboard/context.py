@@ -30,6 +30,7 @@ class PageContext(Struct, frozen=True):
 
     ``now`` is in seconds since the epoch, ``seconds`` those of the clock of the accounts.
     ``url`` is the address at which the browser reaches the gateway, ``form`` that of a change.
+    ``is_local`` says that the browser is on the gateway's machine, and no proxy stands between.
     """
 
     session: Session
@@ -40,6 +41,7 @@ class PageContext(Struct, frozen=True):
     seconds: float
     url: str = ""
     form: Mapping[str, str] = {}
+    is_local: bool = False
 
     def read_form(self, kind: type[T]) -> T:
         """Return the form of a change as a ``kind``.

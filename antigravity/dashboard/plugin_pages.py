@@ -16,6 +16,7 @@ from antigravity.dashboard.texts import text
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.dashboard import DashboardPage, PageRequest
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
+from antigravity.web.admin_api import require_local
 from antigravity.web.authentication import DASHBOARD_PATH
 from antigravity.web.plugin_failures import call_plugin
 
@@ -55,12 +56,14 @@ async def act(pages: Pages, page: str, name: str, context: PageContext) -> None:
     """Call an action of a page with the fields of a form.
 
     :raises NotFoundError: if there is no such page, or it has no such action.
+    :raises PermissionDeniedError: if the action is for the gateway's own machine only.
     :raises PluginFailedError: if the action fails.
     """
     owned = _find(pages, page)
     route = owned.page.actions.get(name)
     if route is None:
         raise NotFoundError(f"The page has no action {name[:100]!r}.")
+    require_local(route, is_local=context.is_local)
     fields = {each: value for each, value in context.form.items() if each != "csrf"}
     arguments: dict[str, Any] = {
         each: fields.pop(each) for each in tuple(fields) if f"<{each}>" in route.path

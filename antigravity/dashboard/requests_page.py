@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from antigravity.dashboard.address import RANGES, Address, export_address
 from antigravity.dashboard.context import Page, PageContext
-from antigravity.interfaces.ledger import Outcome, Place, RequestQuestion
+from antigravity.interfaces.ledger import Outcome, Place, RequestQuestion, SearchText
 
 #: Requests of one page, and the most new ones that are added to it at a time.
 PAGE: Final = 50
@@ -29,7 +29,7 @@ class RequestFilters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     client_key: str = ""
     session: str = ""
     outcome: Outcome | Literal[""] = ""
-    text: str = ""
+    text: SearchText = ""
     before: Place = 0
     after: Place = 0
 

@@ -257,6 +257,7 @@ class DashboardSite:
             self._state.clock.seconds(),
             self._url(request),
             form,
+            head_of(request).loopback,
         )
 
     def _url(self, request: Any) -> str:

@@ -28,6 +28,10 @@ Outcome = Literal["ok", "error", "cancelled"]
 Group = Literal["model", "upstream", "account", "client_key", "client", "hour", "day", "month"]
 
 
+#: What is looked for: SQLite refuses much longer patterns.
+SearchText = Annotated[str, Meta(max_length=1000)]
+
+
 class RequestQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which requests to list, newest first.
 
@@ -47,7 +51,7 @@ class RequestQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     client: str | None = None
     session: str | None = None
     outcome: Outcome | None = None
-    text: str | None = None
+    text: SearchText | None = None
     before: Place | None = None
     after: Place | None = None
     limit: Annotated[int, Meta(ge=1, le=PAGE_LIMIT)] = 50

@@ -86,11 +86,7 @@ class AdminApi:
 
 def _serve(route: AdminRoute, request: Any, **names: str) -> Deferred[None] | None:
     """Call the handler of a route, and write what it returns."""
-    if route.local_only and not head_of(request).loopback:
-        raise PermissionDeniedError(
-            f"{route.path} can be used from the gateway's own machine only, and not through a "
-            "proxy."
-        )
+    require_local(route, is_local=head_of(request).loopback)
     arguments: dict[str, Any] = dict(names)
     if route.query is not None:
         arguments["query"] = read_query(request, route.query)
@@ -107,6 +103,18 @@ def _serve(route: AdminRoute, request: Any, **names: str) -> Deferred[None] | No
     if isinstance(answer, Deferred):
         return answer.addCallback(_write, request, route)
     return _write(answer, request, route)
+
+
+def require_local(route: AdminRoute, *, is_local: bool) -> None:
+    """Check that a request may come from another machine.
+
+    :raises PermissionDeniedError: if it does, and ``route`` forbids that.
+    """
+    if route.local_only and not is_local:
+        raise PermissionDeniedError(
+            f"{route.path} can be used from the gateway's own machine only, and not through a "
+            "proxy."
+        )
 
 
 def read_query(request: Any, kind: type[Q]) -> Q:

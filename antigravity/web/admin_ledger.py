@@ -19,6 +19,7 @@ from antigravity.interfaces.ledger import (
 from antigravity.interfaces.payloads import RequestPayloads
 from antigravity.ir.errors import NotFoundError, UnavailableError
 from antigravity.web.piece_stream import PieceStream
+from antigravity.web.responses import NOT_STORED
 
 _ID: Final = {"request_id": "the id in the list, which clients get as X-Request-Id"}
 #: The type of each format of an export, and the end of its file's name.
@@ -88,5 +89,5 @@ async def export_requests(ledger: ILedger, query: ExportQuestion) -> Reply:
     next_piece = await ledger.export(query)
     stream = PieceStream(next_piece, await next_piece())
     name = f"antigravity-requests.{query.format}"
-    headers = (("Content-Disposition", f'attachment; filename="{name}"'),)
+    headers = (*NOT_STORED, ("Content-Disposition", f'attachment; filename="{name}"'))
     return Reply(200, _FORMATS[query.format], headers, stream=stream)

@@ -49,6 +49,7 @@ from antigravity.web.request_head import RequestHead
 from antigravity.web.resource import Endpoint, GatewayResource
 from antigravity.web.responses import (
     DEMO_HEADERS,
+    NOT_STORED,
     abort_connection,
     is_closed,
     set_common_headers,
@@ -260,6 +261,7 @@ class WebApp:
         """Check the operator's key whatever the path was: it may have been corrected."""
 
         def checked(request: Any, **names: Any) -> Deferred[None] | None:
+            set_headers(request, NOT_STORED)
             self.admission.admit_operator(head_of(request))
             return handler(request, **names)
 

@@ -39,6 +39,8 @@ def set_headers(request: Any, headers: Headers) -> None:
             request.responseHeaders.setRawHeaders(name, [value])
 
 
+#: The headers of responses to the operator, which no cache may keep.
+NOT_STORED: Final = (("Cache-Control", "no-store"),)
 #: The headers of all responses of a demo.
 DEMO_HEADERS: Final = (("X-Antigravity-Demo", "true"),)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from antigravity.dashboard.account_actions import redirect_address
 from antigravity.dashboard.accounts_page import is_urgent
 from antigravity.dashboard.address import export_address
 from antigravity.dashboard.formats import byte_size, setting_text
@@ -16,6 +17,16 @@ def usage_row(requests: int, **names: str) -> UsageRow:
     return UsageRow(
         Sums(requests, 0, 0, Tokens(), 0.0, 0.0, 0, requests, 0, None, None, None), **names
     )
+
+
+def test_login_returns_to_the_loopback_whatever_the_address_says() -> None:
+    for url, expected in (
+        ("http://localhost:8045", "http://localhost:8045"),
+        ("https://gateway.example:8443", "http://127.0.0.1:8443"),
+        ("http://gateway.example", "http://127.0.0.1:80"),
+        ("http://gateway.example:99999", "http://127.0.0.1:80"),
+    ):
+        assert redirect_address(url) == f"{expected}/dashboard/logged-in"
 
 
 def test_chart_has_largest_groups_and_one_series_of_all_others() -> None:

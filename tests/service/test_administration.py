@@ -55,6 +55,24 @@ class AdministrationTests(TestCase):
         assert self.gateway.listener is not None
         self.port = self.gateway.listener.ports[0].getHost().port
 
+    async def test_no_cache_may_keep_what_the_operator_gets(self) -> None:
+        await self.start()
+        for path, key, status in (
+            ("/admin/status", ADMIN, 200),
+            ("/admin/openapi.json", ADMIN, 200),
+            ("/admin/export", ADMIN, 200),
+            ("/admin/requests/none/payloads", ADMIN, 404),
+            ("/metrics", ADMIN, 200),
+        ):
+            response = await treq.get(
+                f"http://127.0.0.1:{self.port}{path}",
+                headers={"Authorization": f"Bearer {key}"},
+                persistent=False,
+            )
+            await response.content()
+            self.assertEqual(response.code, status, path)
+            self.assertEqual(response.headers.getRawHeaders("cache-control"), ["no-store"], path)
+
     async def ask(self, method: str, path: str, key: str = ADMIN, **more: Any) -> tuple[int, Any]:
         response = await treq.request(
             method,

@@ -193,9 +193,11 @@ class PageTests(DashboardCase):
             exported = await self.fetch(found[1].replace("&amp;", "&"))
             self.assertEqual(exported.code, 200, exported.text)
             self.assertIn("attachment", exported.header("content-disposition"))
+            self.assertEqual(exported.header("cache-control"), "no-store")
             self.assertIn("no-such-model", exported.text)
             self.assertEqual("codeassist-0" in exported.text, page.startswith("usage"))
         self.assertEqual((await self.fetch("/dashboard/export?moon=1")).code, 400)
+        self.assertEqual((await self.fetch(f"/dashboard/requests?text={'a' * 60_000}")).code, 400)
         self.cookie = ""
         self.assertEqual((await self.fetch("/dashboard/export")).code, 401)
 

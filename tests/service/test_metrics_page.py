@@ -74,6 +74,29 @@ class MetricsPageTests(AccountCase):
             self.assertEqual(response.code, 404)
             await response.content()
 
+    async def test_own_port_on_the_loopback_refuses_names_of_web_pages(self) -> None:
+        await self.start("one")
+        await self.reload(listen=[PORT])
+        address = self.own_address()
+        for host, expected in (("rebound.example", 403), ("localhost", 200), ("[::1]:1", 200)):
+            response = await treq.get(
+                f"{address}/metrics", headers={"Host": host}, persistent=False
+            )
+            self.assertEqual(response.code, expected, host)
+            text = await response.text()
+            self.assertEqual("antigravity_requests_running" in text, expected == 200)
+            self.assertEqual(response.headers.getRawHeaders("cache-control"), ["no-store"])
+        proxy = replace(self.settings.proxy, allowed_hosts=["prometheus.example"])
+        self.settings = replace(self.settings, proxy=proxy)
+        await self.reload(listen=[PORT])
+        response = await treq.get(
+            f"{self.own_address()}/metrics",
+            headers={"Host": "prometheus.example:9464"},
+            persistent=False,
+        )
+        self.assertEqual(response.code, 200)
+        await response.content()
+
     async def test_reload_opens_and_closes_the_port(self) -> None:
         await self.start("one")
         await self.reload(listen=[PORT])

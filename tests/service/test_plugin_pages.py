@@ -10,6 +10,7 @@ from typing import Any
 
 import treq
 from msgspec import Struct
+from msgspec.structs import replace
 from twisted.internet import reactor as default_reactor
 from twisted.logger import formatEvent, globalLogPublisher
 
@@ -94,7 +95,12 @@ class Shelves:
                     '<input name="label">', '<input name="shelf"><input name="label">'
                 ),
                 data=self.data,
-                actions={"rename": rename},
+                actions={
+                    "rename": rename,
+                    "here": replace(
+                        rename, path="/admin/plugins/shelves/<shelf>/here", local_only=True
+                    ),
+                },
             )
         )
         register(DashboardPage(name="data", title="Data", template="", data=self.broken))
@@ -214,6 +220,16 @@ class PluginPageTests(Browser):
         page = await self.page("/dashboard/plugins/shelves")
         self.assertIn("Done.", page)
         self.assertIn(f'action="{address}"', page)
+
+    async def test_action_for_this_machine_only_is_refused_to_others(self) -> None:
+        await self.start()
+        form = {"csrf": await self.csrf(), "shelf": "a", "label": "new"}
+        path = "/dashboard/plugins/shelves/here"
+        response = await self.fetch(path, "POST", form, X_Forwarded_For="192.0.2.1")
+        self.assertEqual(response.code, 403, response.text)
+        self.assertEqual(self.plugin.label, HOSTILE)
+        self.assertEqual((await self.fetch(path, "POST", form)).code, 303)
+        self.assertEqual(self.plugin.label, "new")
 
     async def test_wrong_forms_change_nothing(self) -> None:
         await self.start()
