@@ -9,6 +9,7 @@ from typing import Any
 
 from antigravity.config.errors import ConfigurationError, Problem
 from antigravity.config.paths import dotted
+from antigravity.config.toml_parser import parse_toml
 
 #: What to set, by the path of the setting.  ``None`` removes it, and a table replaces a table.
 Changes = Mapping[tuple[str, ...], object]
@@ -26,7 +27,7 @@ def changed_text(text: str, changes: Changes) -> str:
 
     wanted: dict[str, Any] = {}
     try:
-        wanted = copy.deepcopy(tomllib.loads(text))
+        wanted = copy.deepcopy(parse_toml(text))
         document = tomlkit.parse(text)
         for path, value in changes.items():
             _set(document, path, value, tomlkit.table)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import Struct, inspect
@@ -19,6 +19,7 @@ from antigravity.config.paths import KeyPath, dotted
 from antigravity.config.schema import plain, type_at
 from antigravity.config.secret import Secret
 from antigravity.config.toml_lines import string_spans
+from antigravity.config.toml_parser import parse_toml
 from antigravity.redaction.credentials import CREDENTIALS, SECRET_NAME
 from antigravity.redaction.shapes import secret_arguments
 
@@ -68,7 +69,7 @@ def mask_text(text: str) -> MaskedText:
 
     :raises ConfigurationError: if it is not TOML, so that its secrets cannot be found.
     """
-    found = _secrets(text)
+    found = _secrets(text, shows_secret)
     parts, place = [], 0
     for number, each in enumerate(found, 1):
         masked = Secret(_plain_value(text[each.begin : each.end])).masked()
@@ -114,9 +115,11 @@ def _check_places(text: str, used: set[str], masked: MaskedText) -> None:
     A name, a comment, and a part of another string are such places, too.
     """
     try:
-        hidden = [(each.begin, each.end) for each in _secrets(text)] if used else []
+        # not by what is in use now: it would be shown when it is in use no more
+        found = _secrets(text, lambda value: without_secrets(value) != value) if used else []
     except ConfigurationError:
         return  # it is refused anyway, with the line
+    hidden = [(each.begin, each.end) for each in found]
     for literal in sorted(used):
         shown = [
             place
@@ -143,10 +146,13 @@ def _key_at(text: str, place: int) -> str:
     return next((dotted(path) for path, (begin, end) in spans if begin <= place < end), "")
 
 
-def _secrets(text: str) -> list[_Value]:
-    """Return the secrets in a text, in order."""
+def _secrets(text: str, shows_secret: Callable[[str], bool]) -> list[_Value]:
+    """Return the secrets in a text, in order.
+
+    :param shows_secret: returns whether a value is one, whatever its name is.
+    """
     try:
-        tomllib.loads(text)
+        parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError([Problem(f"this is not valid TOML: {error}")]) from None
     spans = string_spans(text)
@@ -161,7 +167,9 @@ def _secrets(text: str) -> list[_Value]:
     for match in _STRING_OR_COMMENT.finditer(text):
         if match["comment"] is not None:
             line = text.count("\n", 0, match.start())
-            found += _in_comment(text, match.start(), match.end(), after_secret=line in ends)
+            found += _in_comment(
+                text, match.start(), match.end(), shows_secret, after_secret=line in ends
+            )
     return sorted(found, key=lambda each: each.begin)
 
 
@@ -180,7 +188,9 @@ def _secret_arguments(text: str, spans: Mapping[KeyPath, tuple[int, int]]) -> se
     return found
 
 
-def _in_comment(text: str, begin: int, end: int, *, after_secret: bool) -> Iterator[_Value]:
+def _in_comment(
+    text: str, begin: int, end: int, shows_secret: Callable[[str], bool], *, after_secret: bool
+) -> Iterator[_Value]:
     """Yield what may be a secret in a comment.
 
     That are values after names of secrets, what looks like a secret, and what is quoted in the line

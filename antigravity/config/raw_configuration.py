@@ -21,6 +21,7 @@ from antigravity.config.home import HOME_VARIABLE
 from antigravity.config.paths import KeyPath
 from antigravity.config.schema import plain, settings_type, type_at
 from antigravity.config.toml_lines import key_lines
+from antigravity.config.toml_parser import parse_toml
 
 PREFIX = "ANTIGRAVITY_"
 #: The API key that commands send to the gateway.
@@ -68,7 +69,7 @@ class RawConfiguration:
     def _read(self, file: Path, content: bytes | None) -> None:
         try:
             text = (read_file(file) if content is None else content).decode("utf-8-sig")
-            self.tables = tomllib.loads(text)
+            self.tables = parse_toml(text)
         except FileNotFoundError:
             problem = Problem(_missing(file), place=str(file))
             raise ConfigurationError([problem]) from None
@@ -192,7 +193,7 @@ def parse_text(text: str, kind: inspect.Type | None) -> object:
     if isinstance(inner, inspect.BoolType):
         return _WORDS.get(text.strip().lower(), text)
     try:
-        parsed = tomllib.loads(f"value = {text.strip()}")
+        parsed = parse_toml(f"value = {text.strip()}")
     except tomllib.TOMLDecodeError:
         parsed = {}
     if len(parsed) == 1:

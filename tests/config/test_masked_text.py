@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.masked_text import mask_text, restore_text
 from antigravity.config.toml_text import toml_text
+from antigravity.redaction.credentials import CREDENTIALS
 
 FILE = '''\
 # the old key
@@ -176,6 +177,24 @@ def test_secret_is_never_moved_where_the_next_reader_sees_it(place: str, comment
     assert placeholder.startswith('"⟨secret 1')
     with pytest.raises(ConfigurationError, match="everybody sees"):
         restore_text(masked.text + place.format(placeholder), masked)
+
+
+def test_secret_in_use_is_not_moved_either() -> None:
+    owner = object()
+    CREDENTIALS.hold(owner, ["one-of-the-keys-in-use"])
+    try:
+        masked = mask_text('[proxy]\napi_key = "one-of-the-keys-in-use"\n')
+        placeholder = masked.text.partition("= ")[2].strip()
+        with pytest.raises(ConfigurationError, match="everybody sees"):
+            restore_text(f"{masked.text}# moved {placeholder}\n", masked)
+    finally:
+        CREDENTIALS.release(owner)
+
+
+@pytest.mark.parametrize("text", ["a=" + "[" * 9_000 + "]" * 9_000, "a." * 9_000 + "b = 1"])
+def test_deep_text_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError):
+        mask_text(text)
 
 
 def test_comment_with_a_secret_becomes_a_setting() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.config.errors import ConfigurationError
+from antigravity.config.raw_configuration import RawConfiguration
 from antigravity.config.snapshot import load
 from antigravity.config.toml_lines import key_lines
 
@@ -224,3 +225,11 @@ def test_every_key_of_generated_toml_has_a_line(text: str) -> None:
     lines = key_lines(text)
     assert {path[0] for path in lines} == set(tables)
     assert all(1 <= line <= text.count("\n") + 1 for line in lines.values())
+
+
+@pytest.mark.parametrize(
+    "text", ["a=" + "[" * 9_000 + "]" * 9_000, "a." * 9_000 + "b = 1", "[" + "a." * 100 + "b]"]
+)
+def test_deep_file_is_an_error_with_a_reason(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="nested too deeply"):
+        RawConfiguration(tmp_path / "antigravity.toml", text.encode())
