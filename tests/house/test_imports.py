@@ -146,6 +146,7 @@ ALLOWED = {
         "interfaces.account_control",
         "interfaces.administration",
         "interfaces.dashboard",
+        "interfaces.keys",
         "interfaces.exchange",
         "interfaces.lab",
         "interfaces.ledger",

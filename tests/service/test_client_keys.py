@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import treq
@@ -10,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.web.client import ResponseNeverReceived
 
 from antigravity.config.secret import Secret
+from antigravity.config.settings import SchedulingSettings
 from antigravity.keys.key_file import FILE_NAME
 from tests.service.account_fixture import MODEL
 from tests.service.dashboard_fixture import ADMIN, DashboardCase
@@ -242,6 +244,30 @@ class LimitTests(KeyCase):
         self.assertEqual((await self.chat(key)).code, 200)
 
 
+class FairnessTests(KeyCase):
+    async def test_key_with_many_requests_does_not_delay_another(self) -> None:
+        scheduling = SchedulingSettings(max_concurrency=1, max_wait_seconds=300.0)
+        await self.open_with_keys(scheduling=scheduling)
+        busy, other = await self.key("busy"), await self.key("other")
+        gateway = self.gateway
+        assert gateway is not None
+        finished = 0
+
+        async def ask(number: int) -> None:
+            nonlocal finished
+            done = await self.chat(busy, f"[[delay 30ms]] {number}")
+            self.assertEqual(done.code, 200, done.body_text)
+            finished += 1
+
+        many = gatherResults([Deferred.fromCoroutine(ask(each)) for each in range(20)])
+        await eventually(lambda: gateway.requests == 20 - finished and finished)
+        before = finished
+        self.assertEqual((await self.chat(other)).code, 200)
+        # One of the busy key's requests was running, and one more may have had its turn.
+        self.assertLessEqual(finished - before, 3)
+        await many
+
+
 class BudgetTests(KeyCase):
     async def test_budget_is_reserved_and_settled(self) -> None:
         await self.open_with_keys()
@@ -298,3 +324,59 @@ class BudgetTests(KeyCase):
         self.refused(await self.chat(key, model=model), 403, "model_without_price")
         await self.admin("PATCH", "/admin/keys/laptop", {"unpriced": "allow"})
         self.assertEqual((await self.chat(key, model=model)).code, 200)
+
+
+class KeyPageTests(KeyCase):
+    """Changes keys as a browser without scripts does."""
+
+    async def change(self, path: str, **form: str) -> Any:
+        form["csrf"] = await self.csrf()
+        return await self.fetch(f"/dashboard/keys/{path}", "POST", form)
+
+    def secret_in(self, response: Any) -> str:
+        self.assertEqual(response.code, 200, response.text)
+        self.assertIn("no-store", response.header("cache-control"))
+        found = re.search(r"<pre>(sk-ag-[\w-]+)</pre>", response.text)
+        assert found is not None
+        return found[1]
+
+    async def test_key_is_made_edited_rotated_and_removed(self) -> None:
+        await self.open_with_keys()
+        rules = {"models": "gemini-*, claude-*", "requests_per_minute": "3", "unpriced": "refuse"}
+        key = self.secret_in(await self.change("add", label="laptop", **rules))
+        self.assertEqual((await self.chat(key)).code, 200)
+        page = await self.page("/dashboard/keys")
+        self.assertIn("models gemini-*, claude-*; 3 requests/min", page)
+        self.assertNotIn(key, page)
+        name = (await self.admin("GET", "/admin/keys"))["keys"][-1]["id"]
+        self.assertIn('value="gemini-*, claude-*"', await self.page(f"/dashboard/keys/{name}/edit"))
+        done = await self.change(f"{name}/edit", label="desk", models="other-*")
+        self.assertEqual(done.code, 303, done.text)
+        self.assertIn("The key desk is changed.", await self.page("/dashboard/keys"))
+        self.refused(await self.chat(key), 403, "model_not_allowed")
+        new = self.secret_in(await self.change(f"{name}/rotate"))
+        self.refused(await self.chat(new), 403, "model_not_allowed")
+        self.assertEqual((await self.change(f"{name}/disable")).code, 303)
+        self.refused(await self.chat(new), 401, "key_disabled")
+        self.assertIn("Remove the key desk?", await self.page(f"/dashboard/keys/{name}/remove"))
+        self.assertEqual((await self.change(f"{name}/remove")).code, 303)
+        self.refused(await self.chat(new), 401, "invalid_api_key")
+
+    async def test_wrong_value_shows_the_form_again(self) -> None:
+        await self.open_with_keys()
+        evil = '"><script>alert(1)</script>'
+        for rules in ({"budgets": evil}, {"requests_per_minute": evil}, {"endpoints": evil}):
+            response = await self.change("add", label="laptop", **rules)
+            self.assertEqual(response.code, 400)
+            self.assertIn("&lt;script&gt;", response.text)
+            self.assertNotIn("<script>alert", response.text)
+        self.assertNotIn("laptop", await self.page("/dashboard/keys"))
+
+    async def test_form_needs_the_token_of_the_session(self) -> None:
+        await self.open_with_keys()
+        response = await self.fetch("/dashboard/keys/add", "POST", {"label": "laptop"})
+        self.assertEqual(response.code, 403)
+        self.cookie = ""
+        response = await self.fetch("/dashboard/keys/add", "POST", {"label": "laptop"})
+        self.assertEqual(response.code, 401)
+        self.assertFalse((self.home / FILE_NAME).exists())
