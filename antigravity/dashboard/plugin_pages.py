@@ -14,9 +14,9 @@ from antigravity.dashboard.routes import PluginPage
 from antigravity.dashboard.sessions import Notice
 from antigravity.dashboard.texts import text
 from antigravity.deferreds import call_in_thread
+from antigravity.interfaces.admin_routes import require_local
 from antigravity.interfaces.dashboard import DashboardPage, PageRequest
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
-from antigravity.web.admin_api import require_local
 from antigravity.web.authentication import DASHBOARD_PATH
 from antigravity.web.plugin_failures import call_plugin
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from antigravity.ir.errors import GatewayError
+from antigravity.ir.errors import GatewayError, PermissionDeniedError
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -50,3 +50,15 @@ class AdminRoute(Struct, frozen=True, kw_only=True):
     media_types: tuple[str, ...] = ()
     local_only: bool = False
     plugin: str = ""
+
+
+def require_local(route: AdminRoute, *, is_local: bool) -> None:
+    """Check that a request may come from another machine.
+
+    :raises PermissionDeniedError: if it does, and ``route`` forbids that.
+    """
+    if route.local_only and not is_local:
+        raise PermissionDeniedError(
+            f"{route.path} can be used from the gateway's own machine only, and not through a "
+            "proxy."
+        )

@@ -11,9 +11,9 @@ import msgspec
 from twisted.internet.defer import Deferred
 
 from antigravity.deferreds import call_in_thread
-from antigravity.interfaces.admin_routes import AdminRoute
+from antigravity.interfaces.admin_routes import AdminRoute, require_local
 from antigravity.interfaces.exchange import Reply
-from antigravity.ir.errors import InvalidRequestError, PermissionDeniedError
+from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.json_reader import decode
 from antigravity.web.plugin_failures import call_plugin, plugin_failed
 from antigravity.web.request import head_of, pop_small_body
@@ -103,18 +103,6 @@ def _serve(route: AdminRoute, request: Any, **names: str) -> Deferred[None] | No
     if isinstance(answer, Deferred):
         return answer.addCallback(_write, request, route)
     return _write(answer, request, route)
-
-
-def require_local(route: AdminRoute, *, is_local: bool) -> None:
-    """Check that a request may come from another machine.
-
-    :raises PermissionDeniedError: if it does, and ``route`` forbids that.
-    """
-    if route.local_only and not is_local:
-        raise PermissionDeniedError(
-            f"{route.path} can be used from the gateway's own machine only, and not through a "
-            "proxy."
-        )
 
 
 def read_query(request: Any, kind: type[Q]) -> Q:
