@@ -29,7 +29,7 @@ _ALLOWED: Final = 0.03
 #: A request that takes so much less has an outdated budget.
 _OUTDATED: Final = 0.10
 _WARM_UP: Final = 3
-_TIMEOUT: Final = 300
+_TIMEOUT: Final = 1800
 _TOTAL: Final = re.compile(r"^(?:totals|summary): (\d+)$", re.MULTILINE)
 #: The C function before whose calls callgrind writes what it has counted; nothing else calls it.
 _SEPARATOR: Final = "getloadavg"

@@ -44,12 +44,17 @@ class Database(ABC):
     :cvar placeholder: what stands for a value in SQL.
     :cvar remote: whether it is on a server: several gateways may write, and connections may break.
     :ivar name: what people call it, without credentials.
+    :ivar generation: changes when another database takes the place of a damaged one, whose
+        connections are then of no use.
+    :ivar is_unchecked: whether it is in use, but may be damaged: see :meth:`check`.
     """
 
     driver: ClassVar[Any]
     placeholder: ClassVar[str] = "?"
     remote: ClassVar[bool] = False
     name: str
+    generation: int = 0
+    is_unchecked: bool = False
 
     @abstractmethod
     def prepare(self) -> Connection:
@@ -77,6 +82,24 @@ class Database(ABC):
     @abstractmethod
     def is_conflict(self, error: Exception) -> bool:
         """Return whether an error means that a row has the key of another one."""
+
+    @abstractmethod
+    def check(self) -> str:
+        """Return what is damaged, empty for nothing; it takes long, while others use the database.
+
+        Call :meth:`set_aside` in the writer's thread if something is.
+        """
+
+    @abstractmethod
+    def stop_check(self) -> None:
+        """End :meth:`check`; any thread may call this."""
+
+    def set_aside(self, problem: str) -> LedgerError:
+        """Let a new database take the place of the damaged one, and return what to say.
+
+        It is a ``DamagedError`` if that was possible.
+        """
+        return self.unusable(problem)
 
     @abstractmethod
     def begin(self, connection: Connection) -> None:

@@ -122,6 +122,13 @@ class PostgresDatabase(Database):
         """Return whether an error means that a row has the key of another one."""
         return isinstance(error, load_client().errors.UniqueViolation)
 
+    def check(self) -> str:
+        """Leave this to the server."""
+        return ""
+
+    def stop_check(self) -> None:
+        """Do nothing: there is no check."""
+
     def begin(self, connection: Any) -> None:
         """Begin a transaction."""
         connection.execute(f"BEGIN; {_settings(_WRITE_LIMIT)}")

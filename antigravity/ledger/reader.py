@@ -33,6 +33,7 @@ class Reader:
         self._database = database
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
+        self._generation = database.generation
         self._is_closed = False
         self._queries = database.load_queries("read", "payloads", "blocks")
 
@@ -102,6 +103,8 @@ class Reader:
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
+        self._forget_damaged()
+        generation = self._database.generation
         connection = self._idle_connection() or self._new_connection()
         try:
             with self._database.errors():
@@ -111,10 +114,21 @@ class Reader:
             connection.close()
             raise
         with self._lock:
-            keep = len(self._idle) < _KEPT and not self._is_closed
+            is_current = generation == self._database.generation
+            keep = len(self._idle) < _KEPT and not self._is_closed and is_current
             if keep:
                 self._idle.append(connection)
         if not keep:
+            connection.close()
+
+    def _forget_damaged(self) -> None:
+        """Close idle connections to a database that was damaged; another is in its place."""
+        with self._lock:
+            if self._generation == self._database.generation:
+                return
+            self._generation = self._database.generation
+            idle, self._idle = self._idle, []
+        for connection in idle:
             connection.close()
 
     def _idle_connection(self) -> Connection | None:

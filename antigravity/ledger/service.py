@@ -25,6 +25,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from antigravity.deferreds import call_in_thread
 from antigravity.ir.record import ExchangeRecord
+from antigravity.ledger.background_check import BackgroundCheck
 from antigravity.ledger.bounds import Bounds
 from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.payload_queue import PayloadQueue
@@ -120,6 +121,9 @@ class Ledger(Service):
         #: Held while a thread works in the database, which one at a time may change.
         self._writing = DeferredLock()
         self._reading = DeferredSemaphore(_READERS)
+        self._check = BackgroundCheck(
+            self._run, lambda damage: self._in_writer(lambda worker: worker.replace(damage))
+        )
         self._records: deque[ExchangeRecord] = deque()
         self.payloads = PayloadQueue(self._schedule_flush)
         self.addresses: Callable[[], Mapping[str, str]] = dict
@@ -150,6 +154,7 @@ class Ledger(Service):
     def stopService(self) -> Any:
         """Write what waits, and close the file; the Deferred fires when that is done."""
         super().stopService()  # type: ignore[no-untyped-call]
+        yield self._check.stop()
         for timer in (self._timer, self._retention_timer, self._replay_timer):
             if timer is not None and timer.active():
                 timer.cancel()
@@ -335,6 +340,8 @@ class Ledger(Service):
         """Call ``work`` in a thread, by who holds the lock; return ``None`` if it failed."""
         result, size, problem = yield self._run_watched(self._work, work)
         self._size = size or self._size
+        if self._database is not None:
+            self._check.begin(self._database)
         if self._worker is not None:
             self._spooled = self._worker.spooled
             self._continue_replay(_FIRST_PAUSE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -19,6 +19,10 @@ _COMPANIONS: Final = ("-wal", "-shm")
 _CACHE: Final = 2048
 #: The most pages that are given back to the system at once.
 _PAGES: Final = 500
+#: Bytes of a file that is checked before it is used; a larger one is checked meanwhile.
+_CHECKED_FIRST: Final = 32 * 1024 * 1024
+#: Instructions of SQLite after which a check looks whether it shall end.
+_CHECK_STEP: Final = 100_000
 #: A query ends with an error after so many steps of so many instructions of SQLite.
 _STEPS: Final = 4_000
 _STEP: Final = 100_000
@@ -32,11 +36,14 @@ class SqliteDatabase(Database):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = str(path)
+        self._check_connection: sqlite3.Connection | None = None
+        self._is_check_stopped = False
 
     def prepare(self) -> sqlite3.Connection:
         """Create the file or bring its tables up to date, and return the writer's connection."""
         with self.errors():
             self._make_private()
+            was_open = self._was_open()  # a connection creates the log that tells this
             connection = self._connect()
             try:
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -44,7 +51,8 @@ class SqliteDatabase(Database):
                 if not version:  # it would write to the file each time
                     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 connection.execute("PRAGMA journal_mode = WAL").fetchall()
-                self._check(connection)
+                if was_open:
+                    self._check_first(connection)
                 for number, script in scripts:
                     connection.executescript(
                         f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
@@ -142,15 +150,51 @@ class SqliteDatabase(Database):
                 if path.exists():
                     path.chmod(0o600)
 
-    def _check(self, connection: sqlite3.Connection) -> None:
-        """Check the whole file if the last gateway did not close it."""
-        if not self.path.with_name(f"{self.path.name}-wal").exists():
-            return
-        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise sqlite3.DatabaseError(f"database disk image is malformed: {found}")
+    def check(self) -> str:
+        """Return what is damaged in the file, empty for nothing or if the check was ended."""
+        self.is_unchecked = False
+        try:
+            connection = self._check_connection = self._connect()
+            try:
+                connection.execute("PRAGMA query_only = ON")
+                connection.set_progress_handler(lambda: self._is_check_stopped, _CHECK_STEP)
+                if self._is_check_stopped:
+                    return ""
+                damage = _damage(connection)
+                self._unchecked_mark().unlink(missing_ok=True)
+                return damage
+            finally:
+                self._check_connection = None
+                connection.close()
+        except (sqlite3.DatabaseError, OSError) as error:
+            return str(error) if is_damage(error) else ""
 
-    def _set_aside(self, error: Exception) -> LedgerError:
+    def stop_check(self) -> None:
+        """End the check."""
+        self._is_check_stopped = True
+        connection = self._check_connection
+        if connection is not None:
+            with suppress(sqlite3.ProgrammingError):  # it has just been closed
+                connection.interrupt()
+
+    def set_aside(self, problem: str) -> LedgerError:
+        """Rename the file."""
+        return self._set_aside(problem)
+
+    def _was_open(self) -> bool:
+        """Return whether the last gateway did not close the file, or did not end its check."""
+        wal = self.path.with_name(f"{self.path.name}-wal")
+        return wal.exists() or self._unchecked_mark().exists()
+
+    def _check_first(self, connection: sqlite3.Connection) -> None:
+        """Check the file before it is used, or let a large one be checked later."""
+        if self.path.stat().st_size > _CHECKED_FIRST:
+            self._unchecked_mark().touch(0o600)  # the file may be closed before it was checked
+            self.is_unchecked = True
+        elif found := _damage(connection):
+            raise sqlite3.DatabaseError(found)
+
+    def _set_aside(self, error: object) -> LedgerError:
         """Rename the damaged file, and return the error that says so."""
         aside = self.path.with_name(f"{self.path.name}.broken")
         try:
@@ -161,10 +205,21 @@ class SqliteDatabase(Database):
             return LedgerError(
                 f"{self.path} is damaged ({error}) and could not be renamed: {failure}"
             )
+        self.generation += 1
         return DamagedError(f"{self.path} is damaged ({error}); it was renamed to {aside.name}")
+
+    def _unchecked_mark(self) -> Path:
+        """Return the file that exists until a check has ended."""
+        return self.path.with_name(f"{self.path.name}.unchecked")
 
     def _files(self) -> list[Path]:
         return [self.path, *(self.path.with_name(self.path.name + end) for end in _COMPANIONS)]
+
+
+def _damage(connection: sqlite3.Connection) -> str:
+    """Return the first damage of the file, empty if there is none."""
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    return "" if found == "ok" else f"database disk image is malformed: {found}"
 
 
 def is_damage(error: Exception) -> bool:

@@ -195,6 +195,18 @@ class Worker:
         with self._server():
             self._writer.open()
 
+    def replace(self, problem: str) -> None:
+        """Begin a new database in the place of one that was found to be damaged.
+
+        :raises LedgerError: if that is not possible.
+        """
+        self._writer.close()
+        error = self._database.set_aside(problem)
+        if not isinstance(error, DamagedError):
+            raise error
+        self.log.error("{error}; a new ledger begins", error=str(error))
+        self._writer.open()
+
     @contextmanager
     def _server(self) -> Iterator[None]:
         """Return a context that leaves a server alone for a while after it was away."""

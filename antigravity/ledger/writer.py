@@ -46,6 +46,7 @@ class Writer:
         self._price = price
         self._numbers = numbers or RowNumbers()
         self._connection: Connection | None = None
+        self._generation = 0
         self._queries: Any = None
         self._names = Names()
         self._block_ends: dict[int, int] = {}
@@ -56,7 +57,9 @@ class Writer:
         :raises LedgerError: if it cannot be used.
         """
         if self._connection is not None:
-            return
+            if self._generation == self._database.generation:
+                return
+            self.close()  # a reader has found that the file was damaged
         self._queries = self._queries or self._database.load_queries("write", "payloads", "blocks")
         connection = self._database.prepare()
         try:
@@ -69,7 +72,7 @@ class Writer:
         except BaseException:
             connection.close()
             raise
-        self._connection = connection
+        self._connection, self._generation = connection, self._database.generation
 
     def write(
         self, records: Sequence[ExchangeRecord], refusals: Mapping[tuple[int, str], int]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -19,7 +20,7 @@ from antigravity.ledger.reader import Reader
 from antigravity.ledger.retention import Retention
 from antigravity.ledger.sqlite import SqliteDatabase
 from antigravity.ledger.writer import Writer
-from tests.support.records import HOUR, Time, make_record
+from tests.support.records import HOUR, Time, make_record, price
 
 NOW = Span(HOUR, HOUR + 1)
 
@@ -144,3 +145,93 @@ def test_no_committed_row_is_lost_when_process_is_killed(
     assert (rows - 1) % 100 == 0
     (total,) = reader.add_up(NOW)
     assert total["requests"] == rows
+
+
+def leave_open(database: SqliteDatabase, clock: Time, directory: Path) -> SqliteDatabase:
+    """Return a copy of a database with a row, as a gateway that was killed leaves it."""
+    writer = Writer(database, clock, price)
+    writer.write([make_record()], {})
+    directory.mkdir()
+    for path in database.path.parent.glob("ledger.db*"):
+        shutil.copy(path, directory)
+    writer.close()
+    return SqliteDatabase(directory / "ledger.db")
+
+
+def damage(path: Path) -> None:
+    """Damage a part of a database that only its check and payloads read."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'payloads_by_request'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * 100)
+    path.with_name(f"{path.name}-wal").touch()
+
+
+@pytest.fixture
+def no_first_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("antigravity.ledger.sqlite._CHECKED_FIRST", 0)
+
+
+def test_small_file_is_checked_before_it_is_used(
+    database: SqliteDatabase, clock: Time, tmp_path: Path
+) -> None:
+    left = leave_open(database, clock, tmp_path / "left")
+    damage(left.path)
+    with pytest.raises(DamagedError, match="malformed"):
+        left.prepare()
+    left.prepare().close()
+
+
+@pytest.mark.usefixtures("no_first_check")
+def test_damage_of_large_file_is_found_while_it_is_used(
+    database: SqliteDatabase, clock: Time, tmp_path: Path
+) -> None:
+    left = leave_open(database, clock, tmp_path / "left")
+    damage(left.path)
+    writer, reader = Writer(left, clock, price), Reader(left)
+    writer.write([make_record(2)], {})
+    assert ids(reader.requests(RequestQuestion())[0]) == ["2", "1"]
+    assert left.is_unchecked
+    found = left.check()
+    assert found.startswith("database disk image is malformed: ")
+    writer.close()
+    assert isinstance(left.set_aside(found), DamagedError)
+    writer.write([make_record(3)], {})
+    assert not left.is_unchecked
+    assert ids(reader.requests(RequestQuestion())[0]) == ["3"]
+    assert left.path.with_name("ledger.db.broken").exists()
+    writer.close()
+    reader.close()
+
+
+@pytest.mark.usefixtures("no_first_check")
+def test_sound_file_is_checked_until_a_check_has_ended(
+    database: SqliteDatabase, clock: Time, tmp_path: Path
+) -> None:
+    left = leave_open(database, clock, tmp_path / "left")
+    left.prepare().close()
+    left.stop_check()
+    assert left.check() == ""
+    again = SqliteDatabase(left.path)
+    again.prepare().close()
+    assert again.is_unchecked
+    assert again.check() == ""
+    last = SqliteDatabase(left.path)
+    last.prepare().close()
+    assert not last.is_unchecked
+
+
+def test_writer_leaves_file_that_a_reader_has_set_aside(
+    database: SqliteDatabase, writer: Writer, reader: Reader
+) -> None:
+    writer.write([make_record(1)], {})
+    assert ids(reader.requests(RequestQuestion())[0]) == ["1"]
+    database.set_aside("damage")
+    writer.write([make_record(2)], {})
+    assert ids(reader.requests(RequestQuestion())[0]) == ["2"]
