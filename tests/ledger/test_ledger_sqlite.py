@@ -203,7 +203,6 @@ def test_damage_of_large_file_is_found_while_it_is_used(
     writer.close()
     assert isinstance(left.set_aside(found), DamagedError)
     writer.write([make_record(3)], {})
-    assert not left.is_unchecked
     assert ids(reader.requests(RequestQuestion())[0]) == ["3"]
     assert left.path.with_name("ledger.db.broken").exists()
     writer.close()
