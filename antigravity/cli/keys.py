@@ -33,7 +33,7 @@ _NUMBERS = (
     ("--max-addresses", "max_addresses", "Addresses that it may be used from within a day."),
 )
 _LISTS = (
-    ("--models", "models", "Models that it may ask for: patterns such as claude-*, by commas."),
+    ("--models", "models", "Models that it may ask for, by commas; * stands for any text."),
     ("--upstreams", "upstreams", "Upstreams that may serve it, by commas."),
     ("--endpoints", "endpoints", f"What it may use: {', '.join(get_args(Endpoint))}."),
     ("--budget", "budgets", "US dollars such as 5.00/day, /week, /month or /total, by commas."),
