@@ -62,6 +62,11 @@ def register_selection_policies(
 
 
 @hookspec
+def register_stores(register: Callable[[object], None], settings: Mapping[str, Any]) -> None:
+    """Register kinds of state that gateways share: providers of IStateKind."""
+
+
+@hookspec
 def register_mcp_tools(register: Callable[[object], None], settings: Mapping[str, Any]) -> None:
     """Register tools for MCP clients: providers of IMcpTool."""
 

@@ -31,6 +31,7 @@ from antigravity.interfaces.mcp import (
 )
 from antigravity.interfaces.protocols import IClientProtocol, IServerProtocol
 from antigravity.interfaces.selection import ISelectionPolicy
+from antigravity.interfaces.state import IStateKind
 from antigravity.interfaces.upstreams import IUpstreamKind
 from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.checks import check_tool
@@ -39,6 +40,7 @@ from antigravity.mcp.protocol.uri_templates import check_template
 #: Where the admin routes of plugins are.
 ADMIN_PREFIX: Final = "/admin/plugins/"
 _PAGE_NAME: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
 _PATH_NAME: Final = re.compile(r"<(\w+)>")
 
 
@@ -86,6 +88,7 @@ class Registry:
         self.warmup_filters = Store(IWarmupFilter)
         self.background_detectors = Store(IBackgroundDetector)
         self.selection_policies = Store(ISelectionPolicy)
+        self.state_kinds: dict[str, Any] = {}
         self.mcp = Catalog()
         self.mcp_catalogs: list[Any] = []
         self.admin_routes: dict[str, AdminRoute] = {}
@@ -99,6 +102,7 @@ class Registry:
             "register_warmup_filters": self.warmup_filters.add,
             "register_background_detectors": self.background_detectors.add,
             "register_selection_policies": self.selection_policies.add,
+            "register_stores": self._add_state_kind,
             "register_mcp_tools": self._add_mcp_tool,
             "register_mcp_prompts": self._add_mcp_prompt,
             "register_mcp_resources": self._add_mcp_resource,
@@ -128,7 +132,9 @@ class Registry:
     @property
     def known_names(self) -> KnownNames:
         """The registered names that a configuration may use."""
-        return KnownNames(tuple(self.upstream_kinds), tuple(self.selection_policies))
+        return KnownNames(
+            tuple(self.upstream_kinds), tuple(self.selection_policies), tuple(self.state_kinds)
+        )
 
     def owned_admin_routes(self) -> list[AdminRoute]:
         """Return the admin routes of plugins and of their pages, with the plugins' names."""
@@ -165,6 +171,20 @@ class Registry:
             raise ValueError(f"the route {route[0]} {path} is taken")
         self.routes.append((*route, handler))
         return f"{route[0]} {path}"
+
+    def _add_state_kind(self, kind: Any) -> str:
+        """Store a kind of shared state by its schemes."""
+        _verify(IStateKind, kind)
+        schemes = kind.schemes
+        if not isinstance(schemes, tuple) or not schemes:
+            raise ValueError(f"its schemes are no tuple of names, but {schemes!r}")
+        for scheme in schemes:
+            if not isinstance(scheme, str) or not _SCHEME.fullmatch(scheme):
+                raise ValueError(f"{scheme!r} is not a valid scheme in lower case")
+            if scheme in self.state_kinds:
+                raise ValueError(f"the scheme {scheme!r} is taken")
+        self.state_kinds.update(dict.fromkeys(schemes, kind))
+        return ", ".join(schemes)
 
     def _add_mcp_tool(self, candidate: Any) -> str:
         _verify(IMcpTaskTool if IMcpTaskTool.providedBy(candidate) else IMcpTool, candidate)

@@ -30,6 +30,7 @@ DEFAULT_PLUGINS: Final = {
     "gemini": "antigravity.builtin.gemini",
     "codeassist": "antigravity.builtin.codeassist",
     "selection": "antigravity.builtin.selection",
+    "state": "antigravity.builtin.state",
     "claude-code": "antigravity.builtin.claude_code",
     "opencode": "antigravity.builtin.opencode",
     "gateway-tools": "antigravity.builtin.gateway_tools",

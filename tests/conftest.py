@@ -11,6 +11,8 @@ import pytest
 
 from tests.support import sdks
 from tests.support.postgres import PostgresServer, running_server, why_absent
+from tests.support.redis import RedisServer, running_redis
+from tests.support.redis import why_absent as redis_absent
 
 try:
     from hypothesis import settings
@@ -148,3 +150,21 @@ def postgres(postgres_server: PostgresServer) -> PostgresServer:
     postgres_server.start()
     postgres_server.execute("DROP SCHEMA IF EXISTS antigravity CASCADE")
     return postgres_server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Return a running Redis server; where there is none, skip with the reason."""
+    if absent := redis_absent():
+        pytest.skip(absent)
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> RedisServer:
+    """Return a running server without data; a test may stop it."""
+    redis_server.start()
+    redis_server.send("FLUSHALL")
+    redis_server.send("SCRIPT FLUSH")
+    return redis_server

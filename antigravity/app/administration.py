@@ -15,6 +15,7 @@ from antigravity.app.account_control import AccountControl, AccountsOwner
 from antigravity.app.build import new_id
 from antigravity.app.configuration_status import ConfigurationStatus
 from antigravity.app.explanation import check_protocol, explain
+from antigravity.app.gateway_state import GatewayState
 from antigravity.app.home_ledger import HomeLedger
 from antigravity.app.key_control import KeyControl
 from antigravity.app.lab import Lab
@@ -58,6 +59,7 @@ class GatewayControl(AccountsOwner, Installation, Protocol):
     ledger: HomeLedger
     keys: KeyControl
     metrics: GatewayMetrics
+    state: GatewayState
 
     @property
     def is_demo(self) -> bool:
@@ -108,6 +110,7 @@ class Administration:
             mcp=McpStatus(self._mcp.status()),
             ledger=self._control.ledger.status(),
             upstreams=self._upstreams(),
+            state=self._control.state.status(),
         )
 
     def _upstreams(self) -> list[UpstreamStatus]:

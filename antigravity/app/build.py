@@ -14,6 +14,7 @@ from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.loader import AccountLoader
 from antigravity.accounts.pool import AccountPool
+from antigravity.app.gateway_state import check_state
 from antigravity.app.runtime import LoadedConfiguration, Runtime
 from antigravity.config.atomic import remove_leftovers_of, write_private
 from antigravity.config.errors import ConfigurationError
@@ -46,7 +47,7 @@ class RuntimeBuilder:
     """A builder of runtimes, which share its transport and account pool.
 
     Relative file names in a configuration are relative to ``home``.  ``files`` loads the account
-    files; ``None`` for a demo, which has none.
+    files; ``None`` for a demo, which has none.  ``state`` is what gateways share.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class RuntimeBuilder:
         transport: IHttpTransport,
         pool: AccountPool,
         files: AccountLoader | None,
+        state: Any = None,
     ) -> None:
         self._reactor = reactor
         self._home = home
         self._transport = transport
         self._pool = pool
         self._files = files
+        self._state = state
 
     def build(self, configuration: LoadedConfiguration) -> Runtime:
         """Return the runtime of a configuration, which has not started anything yet.
@@ -71,6 +74,7 @@ class RuntimeBuilder:
         settings, registry = configuration.settings, configuration.plugins.registry
         reactor, home = self._reactor, self._home
         policy = _find_policy(settings, registry)
+        check_state(settings.state, registry.state_kinds)
         table = _capability_table(settings, home)
         accounts = _load_accounts(settings, self._files)
         disabler = AccountDisabler(
@@ -87,6 +91,7 @@ class RuntimeBuilder:
             reactor,
             settings.proxy.request_timeout,
             disabler.disable,
+            self._state,
         )
         entries = _entries(settings, accounts.upstreams, upstreams)
         mapping = ModelMapping(
@@ -179,6 +184,7 @@ def build_upstreams(
     clock: Any,
     request_timeout: float,
     on_credential_invalid: Callable[[Credential, str], None],
+    state: Any = None,
 ) -> dict[str, IUpstream]:
     """Return the upstreams of a configuration by name, in order.
 
@@ -193,6 +199,7 @@ def build_upstreams(
             protocols=registry.clients,
             request_timeout=request_timeout,
             on_credential_invalid=on_credential_invalid,
+            state=state,
         )
         built[name] = _build_upstream(settings, services, registry)
     return built

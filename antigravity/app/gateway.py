@@ -20,6 +20,7 @@ from antigravity.app.build import RuntimeBuilder, new_id
 from antigravity.app.configuration_status import ConfigurationStatus
 from antigravity.app.demo import DemoSimulator, demo_settings
 from antigravity.app.front_end import FrontEnd
+from antigravity.app.gateway_state import GatewayState
 from antigravity.app.home_ledger import HomeLedger
 from antigravity.app.key_control import KeyControl
 from antigravity.app.learned_state import LearnedState
@@ -34,6 +35,7 @@ from antigravity.app.runtime import Configure, LoadedConfiguration, Runtime
 from antigravity.app.traces import GatewayTraces
 from antigravity.config.settings import Settings
 from antigravity.config.snapshot import Configuration
+from antigravity.config.state_settings import StateSettings
 from antigravity.dashboard.routes import DashboardState
 from antigravity.deferreds import call_in_thread
 from antigravity.exchange.background import Background
@@ -109,6 +111,8 @@ class Gateway(Service):
         self.traces = GatewayTraces(reactor)
         self._observers = Observers(self.drain, plugins, self._keep)
         self.accounts = AccountServices(reactor, state_home, self._observers)
+        #: What this gateway shares with others.
+        self.state = GatewayState(reactor)
         self._learned = LearnedState(reactor, settings, state_home and state_home / "state")
         self.metrics = GatewayMetrics(
             reactor, self.accounts, self._learned.signatures, self._running_parts, demo=demo
@@ -123,6 +127,7 @@ class Gateway(Service):
             self.transport,
             self.accounts.pool,
             None if demo else AccountLoader(AccountFiles(home)),
+            self.state,
         )
         self.parts: RunningParts | None = None
 
@@ -238,6 +243,8 @@ class Gateway(Service):
         add(Closing(self.keys.stop))
         yield self.keys.start()
         runtime = self._build(self._first)
+        add(Closing(self.state.stop))
+        yield self._share_state(runtime)
         add(Closing(self.ledger.stop))
         add(Closing(self.traces.stop))
         yield self._keep_records(runtime)
@@ -290,6 +297,11 @@ class Gateway(Service):
         self.ledger.add(record)
         if record.trace is not None:
             self.traces.add(record)
+
+    def _share_state(self, runtime: Runtime) -> Any:
+        """Use the shared state that the configuration names; a demo shares nothing."""
+        settings = StateSettings() if self.is_demo else runtime.settings.state
+        return self.state.configure(settings, runtime.registry.state_kinds)
 
     @inlineCallbacks
     def _keep_records(self, runtime: Runtime) -> Any:
@@ -369,10 +381,12 @@ class Gateway(Service):
         moved = endpoint_strings(new.settings.proxy) != endpoint_strings(old.settings.proxy)
         listener = old_listener
         try:
+            yield self._share_state(new)
             if moved:
                 listener = yield self._listen(parts.front_end, new.settings)
         except Exception:
             yield new.stop()
+            yield self._share_state(old)
             raise
         self._use(new, parts)
         parts.listener = listener

@@ -15,10 +15,15 @@ from antigravity.config.ledger_settings import MetricsSettings
 from antigravity.config.settings import ProxySettings, Settings
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.metrics import IMetrics
-from antigravity.interfaces.status import LedgerState, PoolStatus
+from antigravity.interfaces.status import LedgerState, PoolStatus, SharedStateStatus
 from antigravity.logs import make_logger
 from antigravity.metrics.requests import RequestMetrics
-from antigravity.metrics.state import AccountState, GatewayState, LedgerNumbers
+from antigravity.metrics.state import (
+    AccountState,
+    GatewayState,
+    LedgerNumbers,
+    SharedStateNumbers,
+)
 from antigravity.signatures.store import SignatureStore
 from antigravity.version import VERSION
 from antigravity.web.host_policy import HostPolicy
@@ -112,6 +117,7 @@ class GatewayMetrics:
             tunnel=tunnel.state,
             tunnel_connections=tunnel.connections,
             ledger=_ledger_numbers(status.ledger),
+            shared=_shared_numbers(status.state),
         )
 
     def _account_states(self, pool: PoolStatus) -> list[AccountState]:
@@ -165,6 +171,12 @@ class GatewayMetrics:
             self.log.error("the metrics have no port of their own: {error}", error=str(error))
         else:
             self._listener = listener
+
+
+def _shared_numbers(state: SharedStateStatus) -> SharedStateNumbers | None:
+    if not state.name:
+        return None
+    return SharedStateNumbers(not state.problem, state.gateways, state.failed_calls, state.losses)
 
 
 def _ledger_numbers(ledger: LedgerState) -> LedgerNumbers | None:

@@ -19,6 +19,7 @@ from antigravity.accounts.files import UNTIDY, AccountError, AccountFiles, Broke
 from antigravity.cli.config import model_file_problems, quirk_problems
 from antigravity.cli.doctor_network import network_findings, path_findings
 from antigravity.cli.doctor_repairs import disk_finding, open_paths, repairs
+from antigravity.cli.doctor_state import state_findings
 from antigravity.cli.gateway_client import GatewayAddress, NoGatewayError, find_address, get_json
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.mcp_servers import view_server
@@ -106,6 +107,9 @@ def examine(invocation: Invocation, *, online: bool = False) -> Iterator[Finding
     yield from path_findings(configuration.settings, list(upstreams.store.upstreams))
     if online:
         yield from network_findings(configuration.settings, list(upstreams.store.upstreams))
+    yield from state_findings(
+        invocation, configuration.settings.state, plugins.registry.state_kinds, online=online
+    )
     yield from login_findings(configuration.settings.mcp, invocation.home)
     yield from tunnel_findings(configuration.settings.tunnel, invocation.home)
     yield from gateway_findings(configuration.settings.proxy, invocation.home)

@@ -98,6 +98,8 @@ def describe(data: Mapping[str, Any], labels: Mapping[str, str]) -> str:
         head = ("MCP SERVER", "STATE", "REVISION", "TOOLS", "LOGIN", "REASON")
         lines += ["", table(head, map(_mcp_server, data["mcp"]["servers"]))]
     lines += ["", f"Tunnel: {_tunnel(data['tunnel'])}", f"Ledger: {_ledger(data['ledger'])}"]
+    if (state := data.get("state")) and state["name"]:
+        lines.append(f"Shared state: {_shared_state(state)}")
     if count := data.get("wrong_keys"):
         lines.append(f"Wrong keys since the start: {count}")
     if problem := data["configuration"]["problem"]:
@@ -188,6 +190,13 @@ def _ledger(ledger: Mapping[str, Any]) -> str:
     lost = f", {ledger['lost']} rows lost" if ledger["lost"] else ""
     problem = f": {ledger['problem']}" if ledger["problem"] else ""
     return f"on, {ledger['bytes'] / 1048576:.1f} MiB{lost}{problem}"
+
+
+def _shared_state(state: Mapping[str, Any]) -> str:
+    if state["problem"]:
+        return f"lost: {state['problem']}"
+    count = state["gateways"]
+    return f"{state['name']}, {count} {'gateway' if count == 1 else 'gateways'}"
 
 
 def _short(text: str) -> str:

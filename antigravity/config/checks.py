@@ -27,6 +27,8 @@ from antigravity.config.tunnel_checks import tunnel_check
 BUILTIN_KINDS = ("gemini_api", "codeassist", "anthropic", "openai")
 #: The built-in selection policies; plugins can add more.
 BUILTIN_MODES = ("CacheFirst", "Balance", "PerformanceFirst")
+#: The built-in schemes of shared state; plugins can add more.
+BUILTIN_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "redis+unix", "unix")
 
 _Found: TypeAlias = Iterator[tuple[KeyPath, Problem]]
 
@@ -65,6 +67,8 @@ def cross_check(settings: Settings, known: KnownNames | None = None) -> _Found:
     yield from trace_check(settings.traces)
     yield from _metrics_listen(settings.metrics.listen)
     yield from _ledger(settings.ledger.url.reveal())
+    schemes = None if known is None else known.state_schemes
+    yield from _state(settings.state.url.reveal(), schemes, blocked)
     yield from _fallbacks(settings)
     yield from _model_patterns(settings)
     yield from _plugins(settings.plugins)
@@ -112,6 +116,22 @@ def _ledger(url: str) -> _Found:
         scheme = ""
     if url and scheme not in ("postgresql", "postgres"):
         yield ("ledger", "url"), Problem("this is no address of PostgreSQL", allowed=allowed)
+
+
+def _state(url: str, schemes: Collection[str] | None, blocked: object) -> _Found:
+    """Check the scheme of the shared state; the address may hold a password, and is not shown."""
+    scheme, colon, _ = url.partition(":")
+    if not url or (colon and scheme.lower() in (BUILTIN_SCHEMES if schemes is None else schemes)):
+        return
+    message = "this is no address of a shared state"
+    if isinstance(blocked, list) and "state" in blocked:
+        message += "; plugins.blocked has the plugin state"
+    allowed = ("redis://user:password@host:6379/0", "rediss://…", "valkey://…", "unix:/path")
+    is_certain = schemes is not None or not colon
+    yield (
+        ("state", "url"),
+        Problem(message, allowed=allowed, severity="error" if is_certain else "warning"),
+    )
 
 
 def endpoint_problem(endpoint: str) -> Problem | None:

@@ -6,7 +6,11 @@ from msgspec import Struct
 
 
 class KnownNames(Struct, frozen=True):
-    """The names that plugins, built-in ones included, have registered."""
+    """The names that plugins, built-in ones included, have registered.
+
+    ``state_schemes`` are the schemes of ``state.url``; ``None`` if they are not known.
+    """
 
     upstream_kinds: tuple[str, ...] = ()
     selection_policies: tuple[str, ...] = ()
+    state_schemes: tuple[str, ...] | None = None

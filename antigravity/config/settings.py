@@ -17,6 +17,7 @@ from antigravity.config.quota_settings import (
     ScheduledWarmupSettings,
 )
 from antigravity.config.secret import Secret
+from antigravity.config.state_settings import StateSettings
 from antigravity.config.trace_settings import TraceSettings
 from antigravity.config.value_types import (
     Bytes,
@@ -370,6 +371,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     traces: TraceSettings = TraceSettings()
     prices: PriceSettings = PriceSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    state: StateSettings = StateSettings()
     plugins: dict[str, Any] = {}
 
 

@@ -9,11 +9,11 @@ out of reach.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 #: The most characters of a key, and the most bytes of a value or a message.
 KEY_LIMIT: Final = 500
@@ -110,6 +110,9 @@ class IState(Interface):
     def stop() -> Deferred[None]:
         """Return a Deferred that fires when all connections and timers have ended."""
 
+    def server() -> Deferred[str]:
+        """Return a Deferred with name and version of what keeps the state, for people."""
+
     def get(key: str) -> Deferred[bytes | None]:
         """Return a Deferred with a value, ``None`` if there is none."""
 
@@ -141,4 +144,42 @@ class IState(Interface):
         """Call ``listener`` with later messages; return a Deferred with a function that ends that.
 
         Errors of the listener are logged.
+        """
+
+
+class IStateKind(Interface):
+    """A kind of backend, which the scheme of ``state.url`` names; plugins can register more."""
+
+    schemes: tuple[str, ...] = Attribute("The schemes of its addresses, such as ``redis``.")
+
+    def name(url: str) -> str:
+        """Return an address without user and password, for people.
+
+        :raises ValueError: if it is invalid; the message does not quote it.
+        """
+
+    def build(reactor: Any, url: str) -> Any:
+        """Return a provider of :class:`IState` that is not started, or a Deferred with one.
+
+        :raises ValueError: if the address is invalid; the message does not quote it.
+        """
+
+
+class ISharedState(IState):
+    """The state of one gateway: that of the backend which the configuration names.
+
+    Without one it is in memory, and nobody shares it.  While the backend is out of reach, claims
+    are granted by this process alone, each up to its part of the limit, or fail, as the
+    configuration says; everything else fails at once.
+    """
+
+    identity: str = Attribute("A name of this gateway that no other one has.")
+    is_shared: bool = Attribute("Whether other processes may share the state.")
+    is_lost: bool = Attribute("Whether the state is shared, and out of reach.")
+    gateways: int = Attribute("How many gateways share the state, as last seen.")
+
+    def watch(connected: Callable[[], None]) -> Callable[[], None]:
+        """Call ``connected`` whenever shared state can be reached, at first or again.
+
+        Messages may have been lost before.  Return a function that ends that.
         """

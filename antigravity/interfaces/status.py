@@ -141,6 +141,19 @@ class LedgerState(Struct, frozen=True):
     spooled: int = 0
 
 
+class SharedStateStatus(Struct, frozen=True):
+    """The state that gateways share; ``name`` is its address, empty if it is in memory.
+
+    ``problem`` says why it is out of reach.  ``gateways`` is how many share it, as last seen.
+    """
+
+    name: str = ""
+    problem: str = ""
+    gateways: int = 1
+    failed_calls: int = 0
+    losses: int = 0
+
+
 class UpstreamStatus(Struct, frozen=True):
     """An upstream: its kind, the accounts in use, and why it cannot serve; empty if it can."""
 
@@ -163,6 +176,7 @@ class GatewayStatus(Struct, frozen=True, kw_only=True):
     ledger: LedgerState
     upstreams: list[UpstreamStatus] = []
     wrong_keys: int = 0
+    state: SharedStateStatus = SharedStateStatus()
 
 
 class TunnelStatus(Struct, frozen=True, kw_only=True):

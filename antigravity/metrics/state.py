@@ -34,13 +34,22 @@ class LedgerNumbers(Struct, frozen=True):
     spooled: int = 0
 
 
+class SharedStateNumbers(Struct, frozen=True):
+    """The state that gateways share: whether it can be reached, how many share it, failures."""
+
+    is_connected: bool
+    gateways: int
+    failed_calls: int
+    losses: int
+
+
 class GatewayState(Struct, frozen=True, kw_only=True):
     """What is counted when somebody asks.
 
     ``locks`` counts locks by reason, ``mcp_servers`` servers by state, ``mcp_calls`` finished calls
     by method and outcome, ``signatures`` and ``sessions`` uses of what is stored by result.
-    ``tunnel`` is its state.  ``ledger`` is ``None`` if there is none.  ``is_current`` says that the
-    newest configuration is in force.
+    ``tunnel`` is its state.  ``ledger`` and ``shared`` are ``None`` if there is none.
+    ``is_current`` says that the newest configuration is in force.
     """
 
     version: str
@@ -58,3 +67,4 @@ class GatewayState(Struct, frozen=True, kw_only=True):
     tunnel: str = "off"
     tunnel_connections: int = 0
     ledger: LedgerNumbers | None = None
+    shared: SharedStateNumbers | None = None

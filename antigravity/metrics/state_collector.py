@@ -15,7 +15,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from antigravity.metrics.families import by_label, counters, gauges
-from antigravity.metrics.state import GatewayState, LedgerNumbers
+from antigravity.metrics.state import GatewayState, LedgerNumbers, SharedStateNumbers
 
 _ACCOUNT: Final = ("account", "upstream")
 _TUNNEL_STATES: Final = ("off", "refused", "starting", "up", "waiting", "failed")
@@ -83,6 +83,8 @@ class StateCollector(Collector):
         yield StateSetMetricFamily("antigravity_tunnel_state", "State of the tunnel.", states)
         if state.ledger is not None:
             yield from _ledger(state.ledger)
+        if state.shared is not None:
+            yield from _shared(state.shared)
 
     def _accounts(self) -> Iterator[Metric]:
         accounts = self._state.accounts
@@ -126,3 +128,24 @@ def _ledger(ledger: LedgerNumbers) -> Iterator[Metric]:
         ("writable", "Whether nothing keeps the ledger from writing.", ledger.is_writable),
     ):
         yield GaugeMetricFamily(f"antigravity_ledger_{name}", text, value)
+
+
+def _shared(shared: SharedStateNumbers) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "antigravity_state_connected",
+        "Whether the state that gateways share can be reached.",
+        int(shared.is_connected),
+    )
+    yield GaugeMetricFamily(
+        "antigravity_state_gateways",
+        "Gateways that share the state, as last seen.",
+        shared.gateways,
+    )
+    yield CounterMetricFamily(
+        "antigravity_state_failed_calls",
+        "Calls of the shared state that failed.",
+        shared.failed_calls,
+    )
+    yield CounterMetricFamily(
+        "antigravity_state_losses", "How often the shared state went away.", shared.losses
+    )

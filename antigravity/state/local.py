@@ -66,6 +66,7 @@ class Message(amp.Command):
 
 #: The methods that are called, with the types of their arguments and of their results.
 METHODS: Final[dict[str, tuple[Any, Any]]] = {
+    "server": (tuple[()], str),
     "get": (tuple[str], bytes | None),
     "put": (tuple[str, bytes, float], None),
     "replace": (tuple[str, bytes | None, bytes, float], bool),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +42,7 @@ from antigravity.state.local import Call, Message, decode_result, encode
 
 #: Seconds after which a call without a response fails, and to wait for the first connection.
 _TIMEOUT: Final = 3.0
-_START_TIMEOUT: Final = 6.0
+_START_TIMEOUT: Final = 2.0
 
 
 @implementer(IState)
@@ -63,15 +64,17 @@ class LocalState:
     def start(self) -> Any:
         """Connect, and wait a moment for the first connection."""
         self._service.startService()
-        try:
+        with suppress(DeferredTimeout, CancelledError):  # calls fail until it is connected
             yield self._service.whenConnected().addTimeout(_START_TIMEOUT, self._reactor)
-        except (DeferredTimeout, CancelledError):
-            self.log.error("{path} cannot be reached yet", path=str(self._path))
         yield deferLater(self._reactor, 0)  # the service cannot be stopped before
 
     def stop(self) -> Any:
         """Close the connection."""
         return self._service.stopService()
+
+    def server(self) -> Deferred[str]:
+        """Return a Deferred with what the other process keeps its state in."""
+        return self._call("server")
 
     def get(self, key: str) -> Deferred[bytes | None]:
         """Return a Deferred with a value."""

@@ -61,7 +61,8 @@ class MemoryState:
 
     def start(self) -> Deferred[None]:
         """Begin to look for what has expired."""
-        self._timer = self._reactor.callLater(_SWEEP_INTERVAL, self._sweep)
+        if self._timer is None:
+            self._timer = self._reactor.callLater(_SWEEP_INTERVAL, self._sweep)
         return succeed(None)
 
     def stop(self) -> Deferred[None]:
@@ -73,6 +74,10 @@ class MemoryState:
             table.clear()
         self._size = 0
         return succeed(None)
+
+    def server(self) -> Deferred[str]:
+        """Return a Deferred with the name of this backend."""
+        return succeed("memory")
 
     def get(self, key: str) -> Deferred[bytes | None]:
         """Return a Deferred with a value."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any, Final
 
@@ -42,7 +43,7 @@ from antigravity.state.redis_address import RedisAddress
 
 #: Seconds after which a command that has no reply fails, and to wait for the first connection.
 _TIMEOUT: Final = 3.0
-_START_TIMEOUT: Final = 6.0
+_START_TIMEOUT: Final = 2.0
 _CONNECTIONS: Final = 2
 _SCRIPTS: Final = files(__package__) / "lua"
 
@@ -76,16 +77,18 @@ class RedisState:
         for factory in (self._commands, self._messages):
             factory.startConnecting(endpoint)
         connected = gatherResults([self._commands.deferred, self._messages.deferred])
-        try:
+        with suppress(DeferredTimeout, CancelledError, FirstError):  # calls fail until then
             yield connected.addTimeout(_START_TIMEOUT, self._reactor)
-        except (DeferredTimeout, CancelledError, FirstError):
-            self.log.error("{name} cannot be reached yet", name=self._address.name)
 
     @inlineCallbacks
     def stop(self) -> Any:
         """Close all connections."""
         for factory in (self._commands, self._messages):
             yield factory.disconnect()
+
+    def server(self) -> Deferred[str]:
+        """Return a Deferred with the version of the server."""
+        return self._call("info").addCallback(_version)
 
     def get(self, key: str) -> Deferred[bytes | None]:
         """Return a Deferred with a value."""
@@ -261,6 +264,15 @@ def _claimed(reply: list[Any]) -> Claimed:
         for used, retry, place in zip(rest[::3], rest[1::3], rest[2::3], strict=True)
     )
     return Claimed(bool(granted), states)
+
+
+def _version(info: bytes) -> str:
+    """Return name and version in the reply to INFO; those of Valkey have both versions."""
+    lines = (line.partition(":") for line in _text(info).splitlines())
+    fields = {name: value for name, _, value in lines}
+    if version := fields.get("valkey_version"):
+        return f"Valkey {version}"
+    return f"Redis {fields.get('redis_version', 'of an unknown version')}"
 
 
 def _millis(seconds: float) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -27,12 +27,12 @@ class RedisAddress:
     __slots__ = ("_host", "_is_tls", "_path", "_port", "database", "name", "password", "user")
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
+        parts = _split(url)
         if parts.scheme not in _PLAIN | _TLS | {_SOCKET}:
             raise ValueError("an address of Redis begins with redis://, rediss:// or valkey://")
         self._is_tls = parts.scheme in _TLS
         self._path = unquote(parts.path) if parts.scheme == _SOCKET else ""
-        self._host, self._port = parts.hostname or "localhost", parts.port or 6379
+        self._host, self._port = parts.hostname or "localhost", _port(parts) or 6379
         self.user = unquote(parts.username) if parts.username else None
         self.password = unquote(parts.password) if parts.password else None
         number = "" if self._path else parts.path.strip("/")
@@ -51,3 +51,18 @@ class RedisAddress:
 
     def __repr__(self) -> str:
         return f"RedisAddress({self.name!r})"
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise ValueError("the host of the Redis address is invalid") from None
+
+
+def _port(parts: SplitResult) -> int | None:
+    """Return the port; the standard library's error quotes what may be a password."""
+    try:
+        return parts.port
+    except ValueError:
+        raise ValueError("the port of the Redis address is no number up to 65535") from None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from antigravity.config.checks import BUILTIN_KINDS, BUILTIN_MODES
+from antigravity.config.checks import BUILTIN_KINDS, BUILTIN_MODES, BUILTIN_SCHEMES
 from antigravity.config.credentials import find_credentials
 from antigravity.config.display import masked
 from antigravity.config.errors import ConfigurationError, Problem
@@ -246,12 +246,29 @@ def test_unknown_mode_is_a_warning_unless_plugins_are_loaded(tmp_path: Path) -> 
     assert read(tmp_path, text, known=KnownNames((), ("Blance",))).warnings == ()
 
 
+def test_address_of_unknown_state_is_a_warning_unless_plugins_are_loaded(tmp_path: Path) -> None:
+    text = '[state]\nurl = "veiled://user:veiled@host"\n'
+    (warning,) = [each for each in read(tmp_path, text).warnings if each.key == "state.url"]
+    assert (warning.key, warning.severity, warning.line) == ("state.url", "warning", 2)
+    (error,) = problems(tmp_path, text, known=KnownNames(state_schemes=("redis",))).values()
+    assert (error.key, error.severity) == ("state.url", "error")
+    for problem in (warning, error):
+        assert "veiled" not in str(problem)
+    assert read(tmp_path, text, known=KnownNames(state_schemes=("veiled",))).warnings == ()
+    for url in ("rediss://u:p@h/1", "unix:/run/s", "", "REDIS://h"):
+        assert read(tmp_path, f'[state]\nurl = "{url}"\n').warnings == ()
+    assert problems(tmp_path, '[state]\nurl = "localhost"\n')["state.url"].severity == "error"
+
+
 def test_builtin_names_match_the_builtin_plugins() -> None:
     host = PluginHost()
     host.load(installed=False)
     assert host.registry.known_names == KnownNames(
-        tuple(host.registry.upstream_kinds), tuple(host.registry.selection_policies)
+        tuple(host.registry.upstream_kinds),
+        tuple(host.registry.selection_policies),
+        tuple(host.registry.state_kinds),
     )
+    assert host.registry.known_names.state_schemes == BUILTIN_SCHEMES
     assert set(host.registry.known_names.upstream_kinds) == set(BUILTIN_KINDS)
     assert host.registry.known_names.selection_policies == BUILTIN_MODES
 

@@ -7,7 +7,6 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import docutils.core
 import docutils.nodes
@@ -19,6 +18,7 @@ from antigravity.interfaces.selection import Candidate, SelectionContext
 from antigravity.plugins import PluginHost
 from antigravity.testing import load_plugin
 from tests.house.pages import run, table
+from tests.support.doc_examples import example_of
 from tests.support.pages import blocks
 
 ROOT = Path(__file__).parents[2]
@@ -54,16 +54,6 @@ def test_example_plugin_of_docs_works() -> None:
     host.load(extra=[("example", plugin)], installed=False)
     assert host.problems == []
     assert "my-server" in host.registry.upstream_kinds
-
-
-def example_of(section: str) -> object:
-    """Return the example in a hook's section of the page, as a plugin."""
-    text = (ROOT / "docs/plugins.rst").read_text("utf-8")
-    body = text.split(f"\n{section}(")[1].split(".. code-block:: python\n\n")[1]
-    code = re.split(r"\n(?=\S)", body)[0]
-    plugin = ModuleType(section)
-    exec(inspect.cleandoc(code), vars(plugin))  # our own page
-    return plugin
 
 
 def test_example_selection_policy_works() -> None:

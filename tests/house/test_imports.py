@@ -205,6 +205,7 @@ ALLOWED = {
         "ir.call",
         "mcp.gateway_tools",
         "protocols",
+        "state",
         "upstreams",
     },
 }

@@ -15,6 +15,7 @@ from antigravity import plugins
 from antigravity.config.settings import Settings
 from antigravity.hookspecs import hookimpl
 from antigravity.interfaces.selection import ISelectionPolicy
+from antigravity.interfaces.state import IStateKind
 from antigravity.interfaces.upstreams import IUpstream, IUpstreamKind
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import DEFAULT_PLUGINS, HOOKS, PluginHost
@@ -175,6 +176,32 @@ class LoadTests(SynchronousTestCase):
         self.assertEqual(
             told(host), [("twin", "register_protocols: the name 'anthropic' is taken")]
         )
+
+    def test_stores_are_checked(self) -> None:
+        class Kind:
+            def __init__(self, *schemes: Any) -> None:
+                self.schemes = schemes
+
+            def name(self, url: str) -> str:
+                return url
+
+            def build(self, reactor: Any, url: str) -> Any:
+                raise NotImplementedError
+
+        class Plugin:
+            @hookimpl
+            def register_stores(self, register: Callable[[object], None]) -> None:
+                for schemes in (("mine", "mines"), (), ("Mine",), ("redis",), (1,)):
+                    register(implementer(IStateKind)(Kind)(*schemes))
+                register(object())
+
+        host = load(("mine", Plugin()))
+        kinds = host.registry.state_kinds
+        self.assertIs(kinds["mine"], kinds["mines"])
+        self.assertNotIsInstance(kinds["redis"], Kind)
+        self.assertEqual(len([each for each in told(host) if each[0] == "mine"]), 5)
+        (info,) = [each for each in host.plugins() if each.name == "mine"]
+        self.assertEqual(info.registered["stores"], ("mine, mines",))
 
     def test_selection_policies_are_checked(self) -> None:
         @implementer(ISelectionPolicy)

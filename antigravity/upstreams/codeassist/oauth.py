@@ -22,6 +22,7 @@ from antigravity.ir.errors import (
 )
 from antigravity.oauth.token_requests import error_code_of
 from antigravity.protocols import lenient
+from antigravity.upstreams.codeassist.shared_tokens import SharedToken, SharedTokens
 from antigravity.upstreams.codeassist.single_flight import SingleFlight
 from antigravity.upstreams.metadata import fetch_first
 from antigravity.upstreams.services import UpstreamServices
@@ -79,6 +80,8 @@ class AccessTokens:
         self._tokens: dict[str, _Token] = {}
         #: Accounts whose last token was refused.
         self._doubtful: set[str] = set()
+        #: The last refused token of each account, which another gateway may still share.
+        self._refused: dict[str, str] = {}
         self._refreshing: SingleFlight[str] = SingleFlight()
 
     def token(self, credential: Credential) -> Deferred[str]:
@@ -109,6 +112,7 @@ class AccessTokens:
         token = self._tokens.get(credential.id)
         least = RENEWAL_PAUSE if token is not None and token.doubtful else MIN_AGE
         if token is not None and self._clock.seconds() - token.made >= least:
+            self._refused[credential.id] = token.access
             del self._tokens[credential.id]
 
     def renews(self, credential: Credential, access: str) -> bool:
@@ -123,6 +127,7 @@ class AccessTokens:
         if token.doubtful and self._clock.seconds() - token.made < RENEWAL_PAUSE:
             return False
         self._doubtful.add(credential.id)
+        self._refused[credential.id] = access
         del self._tokens[credential.id]
         return True
 
@@ -133,6 +138,39 @@ class AccessTokens:
             self._tokens[credential.id] = replace(token, doubtful=False)
 
     async def _refresh(self, credential: Credential) -> str:
+        """Return a token that another gateway has got, or a new one."""
+        state = self._services.state
+        if state is None or not state.is_shared:
+            return await self._fetch(credential)
+        shared = SharedTokens(state, self._clock, credential.secret, self._settings.client_id)
+        refused = self._refused.get(credential.id)
+
+        def is_usable(token: SharedToken) -> bool:
+            is_lasting = token.expires - RENEW_BEFORE > self._clock.seconds()
+            return is_lasting and token.access != refused
+
+        try:
+            found = await shared.find_or_lease(is_usable)
+            if found is not None:
+                self._keep(credential, found.access, found.made, found.expires)
+                return found.access
+            began = self._clock.seconds()
+            access = await self._fetch(credential)
+            token = self._tokens.get(credential.id)
+            if token is not None and token.made >= began:
+                ttl = token.expires - self._clock.seconds() - RENEW_BEFORE
+                await shared.store(SharedToken(access, token.made, token.expires), ttl)
+            return access
+        finally:
+            shared.release()
+
+    def _keep(self, credential: Credential, access: str, made: float, expires: float) -> None:
+        doubtful = credential.id in self._doubtful
+        self._doubtful.discard(credential.id)
+        self._refused.pop(credential.id, None)
+        self._tokens[credential.id] = _Token(access, credential.secret, made, expires, doubtful)
+
+    async def _fetch(self, credential: Credential) -> str:
         request = self._request(credential)
         try:
             body = await fetch_first(
@@ -152,12 +190,9 @@ class AccessTokens:
             raise
         except UpstreamError as error:
             return self._last_resort(credential, error)
-        now, doubtful = self._clock.seconds(), credential.id in self._doubtful
-        self._doubtful.discard(credential.id)
+        now = self._clock.seconds()
         lifetime = min(max(0.0, response.expires_in), MAX_LIFETIME)
-        self._tokens[credential.id] = _Token(
-            response.access_token, credential.secret, now, now + lifetime, doubtful
-        )
+        self._keep(credential, response.access_token, now, now + lifetime)
         return response.access_token
 
     def _last_resort(self, credential: Credential, error: UpstreamError) -> str:
