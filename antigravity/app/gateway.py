@@ -104,15 +104,15 @@ class Gateway(Service):
         self._changing = DeferredLock()
         self._demo = DemoSimulator(reactor) if demo else None
         self.status = ConfigurationStatus(reactor, state_home, source)
-        self.keys = KeyControl(reactor, state_home)
+        #: What this gateway shares with others.
+        self.state = GatewayState(reactor)
+        self.keys = KeyControl(reactor, state_home, self.state)
         self.drain = Drain(reactor, settings.proxy.shutdown_grace)
         self.transport = HttpTransport(reactor, http_client=settings.proxy.http_client)
         self.background = Background(partial(call_in_thread, reactor))
         self.traces = GatewayTraces(reactor)
         self._observers = Observers(self.drain, plugins, self._keep)
         self.accounts = AccountServices(reactor, state_home, self._observers)
-        #: What this gateway shares with others.
-        self.state = GatewayState(reactor)
         self._learned = LearnedState(reactor, settings, state_home and state_home / "state")
         self.metrics = GatewayMetrics(
             reactor, self.accounts, self._learned.signatures, self._running_parts, demo=demo
@@ -241,7 +241,7 @@ class Gateway(Service):
         add(Closing(self._learned.stop))
         yield self._learned.start()
         add(Closing(self.keys.stop))
-        yield self.keys.start()
+        self.keys.start()
         runtime = self._build(self._first)
         add(Closing(self.state.stop))
         yield self._share_state(runtime)

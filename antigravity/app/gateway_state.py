@@ -23,7 +23,7 @@ class GatewayState(SharedState):
         :raises ConfigurationError: if it cannot be built; the earlier one stays in use.
         """
         try:
-            yield self.use(settings.url.reveal(), "local", kinds)
+            yield self.use(settings.url.reveal(), settings.on_loss, kinds)
         except Exception as error:
             raise ConfigurationError(str(error), key="state.url") from error
 

@@ -21,6 +21,7 @@ from antigravity.interfaces.keys import (
     KeyRemoved,
     NewKey,
 )
+from antigravity.interfaces.state import IState
 from antigravity.interfaces.stores import IStateStore
 from antigravity.ir.errors import ConflictError, InvalidRequestError, NotFoundError
 from antigravity.keys.editor import KeyEditor
@@ -29,7 +30,6 @@ from antigravity.keys.key_file import KeyFileError, StoredKeys
 from antigravity.keys.records import KeyRecord, view_of
 from antigravity.keys.ring import KeyRing
 from antigravity.keys.spending import MemorySpending
-from antigravity.state.memory import MemoryState
 
 T = TypeVar("T")
 
@@ -45,26 +45,24 @@ class KeyControl:
     The file is changed in a thread, one change at a time, and is in force when a change is done.
 
     :param home: the home directory, ``None`` for a demo, which has no keys.
+    :param state: where limits count.
     :ivar ring: the keys in force; :ivar gate: what admits requests of keys.
     """
 
-    def __init__(self, reactor: Any, home: Path | None) -> None:
+    def __init__(self, reactor: Any, home: Path | None, state: IState) -> None:
         self._reactor = reactor
         self._editor = None if home is None else KeyEditor(home, time.time)
         self._changing = DeferredLock()
         self.ring = KeyRing(time.time)
-        self._state = MemoryState(reactor)
         self._spending = MemorySpending(time.time)
         self._store: IStateStore | None = None
         if home is not None:
             path = home / "state" / SPENDING_FILE
             self._store = open_state(reactor, path, delay=_SPENDING_DELAY)
-        self.gate = KeyGate(self.ring, self._state, self._spending, time.time)
+        self.gate = KeyGate(self.ring, state, self._spending, time.time)
 
-    @inlineCallbacks
-    def start(self) -> Any:
-        """Read keys and what they have spent; the Deferred fires when they are in force."""
-        yield self._state.start()
+    def start(self) -> None:
+        """Read keys and what they have spent."""
         if self._store is not None:
             self._spending.load(self._store)
         self.load()
@@ -74,7 +72,6 @@ class KeyControl:
         """Write what keys have spent; the Deferred fires when that is done."""
         if self._store is not None:
             yield self._store.stop()
-        yield self._state.stop()
 
     def load(self) -> None:
         """Read the file, and use its keys from the next request on."""

@@ -250,11 +250,16 @@ def test_address_of_unknown_state_is_a_warning_unless_plugins_are_loaded(tmp_pat
     text = '[state]\nurl = "veiled://user:veiled@host"\n'
     (warning,) = [each for each in read(tmp_path, text).warnings if each.key == "state.url"]
     assert (warning.key, warning.severity, warning.line) == ("state.url", "warning", 2)
-    (error,) = problems(tmp_path, text, known=KnownNames(state_schemes=("redis",))).values()
+    (error,) = problems(
+        tmp_path, text, known=KnownNames((), ("CacheFirst", "Balance"), ("redis",))
+    ).values()
     assert (error.key, error.severity) == ("state.url", "error")
     for problem in (warning, error):
         assert "veiled" not in str(problem)
-    assert read(tmp_path, text, known=KnownNames(state_schemes=("veiled",))).warnings == ()
+    assert (
+        read(tmp_path, text, known=KnownNames((), ("CacheFirst", "Balance"), ("veiled",))).warnings
+        == ()
+    )
     for url in ("rediss://u:p@h/1", "unix:/run/s", "", "REDIS://h"):
         assert read(tmp_path, f'[state]\nurl = "{url}"\n').warnings == ()
     assert problems(tmp_path, '[state]\nurl = "localhost"\n')["state.url"].severity == "error"
