@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,36 +11,23 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from antigravity.config.settings import ProxySettings, effective_auth_mode
-from antigravity.connect.client import Client, ServedModel, Target
-from antigravity.connect.clients import CLIENTS
-from antigravity.connect.guides import make_guide
-from antigravity.connect.model_choice import choose_models, suited_models
 from antigravity.deferreds import call_in_thread
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.access import (
-    ClientSetup,
     IAccess,
     KeyReport,
     KeyView,
     SetupQuestion,
     SetupReport,
-    SetupStep,
 )
 from antigravity.interfaces.keys import IKeyControl
 from antigravity.interfaces.ledger import ILedger, RequestQuestion, UsageQuestion, UsageReport
-from antigravity.ir.capabilities import Model
-from antigravity.ir.errors import GatewayError, InvalidRequestError, NotFoundError
+from antigravity.ir.errors import GatewayError, InvalidRequestError
 from antigravity.web.authentication import principal_of
 
 #: Seconds in which a key without a setting must have been used to be listed, and the most of them.
 _RECENT: Final = 30 * 86_400.0
 _MOST_OTHERS: Final = 20
-#: What stands for the key: any works without authentication.
-_ANY_KEY: Final = "sk-local"
-_PLACEHOLDER: Final = "YOUR_KEY"
-#: The most models that are named for a client, and in a text.
-_MOST_MODELS: Final = 30
-_MOST_IN_TEXT: Final = 8
 
 
 @implementer(IAccess)
@@ -106,22 +92,16 @@ class Access:
         )
 
     async def _setup(self, question: SetupQuestion) -> SetupReport:
-        clients = [each for each in CLIENTS.values() if question.client in ("", each.name)]
-        if not clients:
-            raise NotFoundError(
-                f"There is no guide for the client {question.client[:100]!r}.  These have one: "
-                f"{', '.join(CLIENTS)}."
-            )
+        from antigravity.app.client_setups import find_clients, make_setups
+
+        clients = find_clients(question.client)
         proxy = self._snapshot.settings.proxy
         address = question.address or proxy.public_url or f"http://127.0.0.1:{proxy.port}"
         needs_key = effective_auth_mode(proxy) != "off"
-        served = [
-            _served(each) for each in await self._snapshot.router.models() if _converses(each)
-        ]
-        target = Target(address.rstrip("/"), _PLACEHOLDER if needs_key else _ANY_KEY)
+        models = await self._snapshot.router.models()
         try:
-            found: list[ClientSetup] = await call_in_thread(
-                self._reactor, lambda: [_setup_of(each, target, served) for each in clients]
+            found = await call_in_thread(
+                self._reactor, make_setups, clients, address.rstrip("/"), needs_key, models
             )
         except ValueError:
             raise InvalidRequestError(
@@ -139,52 +119,6 @@ def _configured(proxy: ProxySettings) -> list[KeyView]:
         name = principal_of(proxy.admin_key.reveal())
         found.append(KeyView(id=name, setting="proxy.admin_key", rights=["admin"]))
     return found
-
-
-def _setup_of(client: Client, target: Target, served: Sequence[ServedModel]) -> ClientSetup:
-    """Return the setup of a client with the models that suit it.
-
-    :raises ValueError: if the address cannot be written into a text.
-    """
-    suited = suited_models(client, served)
-    choice = choose_models(client, suited, most=_MOST_IN_TEXT)
-    guide = make_guide(
-        client,
-        replace(target, models=choice.models, selects_model=choice.selects_model),
-    )
-    return ClientSetup(
-        name=client.name,
-        title=client.title,
-        protocol=client.protocol,
-        models=[each.name for each in suited[:_MOST_MODELS]],
-        steps=[
-            SetupStep(
-                title=step.title,
-                language=step.language,
-                text=step.text,
-                file=step.file,
-                macos=step.macos,
-                windows=step.windows,
-            )
-            for step in guide.steps
-        ],
-        notes=guide.hints,
-    )
-
-
-def _served(model: Model) -> ServedModel:
-    return ServedModel(model.id, model.input_token_limit or 0, model.output_token_limit or 0)
-
-
-def _converses(model: Model) -> bool:
-    capabilities = model.capabilities
-    return (
-        not capabilities.embedding
-        and not capabilities.own_endpoint
-        and not capabilities.agent
-        and capabilities.tools
-        and "text" in capabilities.outputs
-    )
 
 
 def _midnight(now: float) -> float:

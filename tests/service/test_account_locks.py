@@ -136,8 +136,7 @@ class AccountLockTests(AccountCase):
             return CliRunner().invoke(antigravity, ["status", "--home", str(self.home)])
 
         done = await deferToThread(run)
-        self.assertRegex(done.output, f"codeassist-0 +codeassist +{MODEL} +quota|rate")
-        self.assertIn("LOCKED", done.output)
+        self.assertRegex(done.output, f"codeassist-0 +codeassist +limited, free in .*{MODEL}: ")
 
     async def test_unlock_command_works_without_administration_key(self) -> None:
         await self.start("good-1", admin_key=Secret())
@@ -169,7 +168,9 @@ class AccountLockTests(AccountCase):
         await self.gateway.reload()
         self.assertEqual(await self.ask(), 200)
         await self.lock()
-        added = await self.command("add", "codeassist", "good-1", "--upstream", "codeassist")
+        added = await self.command(
+            "add", "codeassist", "good-1", "--upstream", "codeassist", "--no-check"
+        )
         self.assertTrue(added["updated"])
         await self.gateway.reload()
         self.assertEqual(await self.ask(), 200)
