@@ -75,8 +75,7 @@ async def admit(context: RequestContext, gate: KeyGate) -> None:
         key.check_endpoint("chat")
     if operation in READS:
         return
-    record = context.recorder.record
-    record.model = context.head.model
+    context.recorder.name(context.head.model)
     key.check_endpoint(endpoint_of(context))
     key.check_model(context.head.model)
     admission = context.recorder.admission = gate.admission(key)

@@ -132,6 +132,10 @@ class Recorder:
         """Return the time in seconds since the epoch; it never goes back during a request."""
         return self.record.started + self._elapsed()
 
+    def name(self, model: str) -> None:
+        """Note the model of a request that may be refused before it begins."""
+        self.record.model = model
+
     def begin(self, model: str, *, stream: bool) -> None:
         """Record what was asked for."""
         self.record.model = model

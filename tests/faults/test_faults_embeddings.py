@@ -357,6 +357,6 @@ class Embeddings(FaultCase):
             assert found["mapped_model"] == model.rpartition("/")[2]
         assert self.gateway is not None
         explained = await self.gateway.parts.administration().explain(OLDER, "openai_embeddings")
-        assert explained["mapped_model"] == "gemini-embedding-001"
-        (upstream,) = (u for u in explained["upstreams"] if u["chosen"])
-        assert upstream["upstream"] == "gemini-to-gemini"
+        assert explained.mapped_model == "gemini-embedding-001"
+        (upstream,) = (each for each in explained.upstreams if each.chosen)
+        assert upstream.upstream == "gemini-to-gemini"

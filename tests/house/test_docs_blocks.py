@@ -152,6 +152,9 @@ SNIPPETS = {
     "def register_admin_routes": "tests/house/test_docs.py",
     "def register_dashboard_pages": "tests/house/test_docs.py",
     "def register_commands": "tests/house/test_docs.py",
+    "ANONYMOUS = replace": "tests/plugins/test_purpose_examples.py has the like",
+    'gateway.post("/dashboard/sign-in"': "tests/plugins/test_purpose_examples.py runs the like",
+    "StateConformance, TestCase": "tests/state runs the suite in this way",
     "def test_gateway_serves_plugin": "the skeleton has this test: tests/cli/test_cli_plugins.py",
     'import OpenAI from "openai"': "tests/clients/test_js_libraries.py",
 }
@@ -226,6 +229,8 @@ EXCEPTIONS = {
     ".venv/bin/ruff": "make lint runs it",
     ".venv/bin/towncrier": "tests/house/test_docs.py runs it",
     ".venv/bin/antigravity": "tests/house/test_readme.py runs the same",
+    ".venv/bin/python -m bench.capacity": "tests/bench compares its page",
+    ".venv/bin/python -m release.surface": "it would change a file: tests/release/test_surface.py",
 }
 #: Pages whose curl commands tests/house/test_docs_facts.py and test_readme.py run.
 OPERATIONS = "docs/operations.rst"

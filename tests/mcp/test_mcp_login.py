@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from twisted.internet.defer import Deferred
 
@@ -67,12 +68,12 @@ class Federated(Scene):
 
     @property
     def state(self) -> str:
-        return str(self.member.status()["state"])
+        return str(self.member.status().state)
 
     @property
     def login_status(self) -> dict[str, Any]:
-        found: Any = self.member.status()["login"]
-        return dict(found)
+        found: dict[str, Any] = msgspec.to_builtins(self.member.status().login)
+        return {name: value for name, value in found.items() if value is not None}
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def scene(tmp_path: Path) -> Federated:
 
 def test_server_without_login_names_the_remedy(scene: Federated) -> None:
     scene.start()
-    assert (scene.state, scene.login_status) == ("needs login", {"state": "needed"})
+    assert (scene.state, scene.login_status["state"]) == ("needs login", "needed")
     (error,) = scene.call()
     assert isinstance(error, McpConnectionError)
     assert REMEDY in error.message
@@ -225,7 +226,7 @@ def test_unavailable_authorization_server_is_no_lost_login(scene: Federated) -> 
     scene.authorization.fails = 1
     scene.start()
     assert scene.state == "waiting"
-    assert "overloaded" in str(scene.member.status()["reason"])
+    assert "overloaded" in str(scene.member.status().reason)
     scene.clock.advance(federated_server.FIRST_PAUSE)
     assert scene.state == "ready"
     scene.stop()
@@ -259,7 +260,7 @@ def test_errors_and_states_show_no_token(scene: Federated) -> None:
     scene.start()
     scene.authorization.revoke_all()
     (error,) = scene.call()
-    shown = error.message + json.dumps(scene.member.status())
+    shown = error.message + str(msgspec.json.encode(scene.member.status()))
     assert "-secret" not in shown
     scene.stop()
 

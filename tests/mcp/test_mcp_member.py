@@ -9,6 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from antigravity.interfaces.mcp_values import ToolError
+from antigravity.interfaces.status import LoginStatus, McpServerStatus
 from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.mcp.client.list_sync import ListSync
 from antigravity.mcp.client.relayed_objects import tool_result
@@ -21,14 +22,14 @@ def test_server_is_connected_at_start() -> None:
     one = ConnectedServer().start()
     assert one.member.state == "ready"
     assert one.tools == ["a"]
-    assert one.member.status() == {
-        "name": "far",
-        "state": "ready",
-        "reason": "",
-        "revision": "2026-07-28",
-        "tools": 1,
-        "login": {"state": "none"},
-    }
+    assert one.member.status() == McpServerStatus(
+        name="far",
+        state="ready",
+        reason="",
+        revision="2026-07-28",
+        tools=1,
+        login=LoginStatus(state="none"),
+    )
 
 
 def test_server_reconnects_with_growing_delays() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import treq
 from click.testing import CliRunner
 from msgspec.structs import replace
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from antigravity.accounts.records import AccountRecord
@@ -17,7 +18,7 @@ from antigravity.cli.main import antigravity
 from antigravity.config.ledger_settings import LedgerSettings
 from antigravity.config.secret import Secret
 from antigravity.ledger.payload_rows import decode_body
-from tests.service.account_fixture import MODEL, AccountCase
+from tests.service.account_fixture import MODEL, AccountCase, reactor
 from tests.support.har import read_archive
 
 ADMIN = "sk-admin-0123456789"
@@ -294,7 +295,12 @@ class ReplayTests(PayloadCase):
         self.assertIn("files", message)
         response = await self.post("x" * 3_000_000)
         await response.content()
-        status, message = await self.refused((await self.newest())["id"])
+        newest = (await self.newest())["id"]
+        status, message = await self.refused(newest)
+        deadline = reactor.seconds() + 30
+        while status == 404 and reactor.seconds() < deadline:  # a large body takes a while
+            await deferLater(reactor, 0.05)
+            status, message = await self.refused(newest)
         self.assertEqual(status, 409)
         self.assertIn("missing", message)
         self.assertEqual((await self.refused("none"))[0], 404)

@@ -161,6 +161,10 @@ class QuotaProtectionTests(TestCase):
             return CliRunner().invoke(antigravity, [*arguments, "--home", str(home)]).output
 
         shown = await deferToThread(run, "status")
-        self.assertRegex(shown, r"codeassist-0 +claude +8 % +10 % +20")
+        self.assertRegex(
+            shown, r"codeassist-0 +codeassist +ready +- +8 % of claude, .*kept in reserve"
+        )
         explained = await deferToThread(run, "explain", CLAUDE)
-        self.assertRegex(explained, "protected +8 % of its quota for claude is left")
+        self.assertRegex(
+            explained, "protected, free in 60 min +8 % +8 % of its quota for claude is left"
+        )
