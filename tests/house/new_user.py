@@ -49,12 +49,19 @@ class User:
             self.environment[f"{prefix}__BASE_URL"] = simulator + path
 
     def configure(self, text: str) -> None:
-        """Add settings to the configuration file."""
+        """Add settings to the configuration file, to its table if that is there."""
         self.home.mkdir(mode=0o700, exist_ok=True)
         file = self.home / "antigravity.toml"
         before = file.read_text() if file.exists() else ""
-        file.write_text(f"{before}\n{text}\n")
+        header, _, settings = text.partition("\n")
+        if f"\n{header}\n" in before:
+            content = before.replace(f"\n{header}\n", f"\n{header}\n{settings}\n", 1)
+        else:
+            content = f"{before}\n{text}\n"
+        file.write_text(content)
         file.chmod(0o600)
+        if self.gateway is not None:  # which notices it within a second, and people type slowly
+            self.type("antigravity reload")
 
     def type(self, line: str) -> str:
         """Type a command, and return what it prints.
