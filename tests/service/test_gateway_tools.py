@@ -97,6 +97,7 @@ class GatewayToolTests(TestCase):
         (problem,) = self.gateway.plugins.problems
         self.assertEqual(problem.plugin, "gateway-tools")
 
+    @pytest.mark.usefixtures("with_sdks")
     async def test_official_client_learns_why_a_request_failed(self) -> None:
         pytest.importorskip("mcp")
         await self.start(DOOR + ON)
@@ -126,6 +127,7 @@ class GatewayToolTests(TestCase):
             for secret in ("ada@example.org", ADMIN, str(self.gateway._home)):
                 self.assertNotIn(secret, text)
 
+    @pytest.mark.usefixtures("with_sdks")
     async def test_official_client_without_rights_gets_unknown_tool(self) -> None:
         pytest.importorskip("mcp")
         await self.start(DOOR + ON)
