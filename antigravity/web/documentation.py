@@ -81,6 +81,8 @@ class DocumentationPaths:
             return
         if content is None:
             is_built = bool(self._files)
-            raise NotFoundError("There is no such page." if is_built else _MISSING)
+            raise NotFoundError(
+                "There is no such page." if is_built else _MISSING, code="page_not_found"
+            )
         kind = _KINDS[Path(name).suffix]
         write_whole(request, Reply(200, kind, _HEADERS, content))

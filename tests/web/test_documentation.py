@@ -51,8 +51,9 @@ def test_missing_documentation_is_explained(tmp_path: Path) -> None:
     class Request:
         channel = object()
 
-    with pytest.raises(NotFoundError, match="make docs"):
+    with pytest.raises(NotFoundError, match="make docs") as caught:
         paths._write(None, Request(), "index.html")
+    assert caught.value.code == "page_not_found"
 
 
 def test_folder_without_slash_leads_to_first_page() -> None:
