@@ -95,6 +95,8 @@ def scratch_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Work in a folder of its own: trial's ``mktemp`` makes its files in the current one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("scratch"))
+        # The developer's own gateway may run meanwhile.
+        patch.setenv("ANTIGRAVITY_HOME", str(tmp_path_factory.mktemp("home")))
         yield
 
 
@@ -134,6 +136,12 @@ def same_log_level() -> Iterator[None]:
     txaio = sys.modules.get("txaio.tx")
     if txaio is not None and txaio.get_global_log_level() != before:
         txaio.set_global_log_level(before)
+
+
+@pytest.fixture
+def no_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands look for a gateway where none listens, instead of at the usual port."""
+    monkeypatch.setenv("ANTIGRAVITY_PROXY__PORT", "1")
 
 
 @pytest.fixture

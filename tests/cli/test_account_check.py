@@ -112,6 +112,7 @@ def complete(tmp_path: Path, *words: str) -> list[str]:
     return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
 
+@pytest.mark.usefixtures("no_gateway")
 def test_shells_complete_commands_accounts_and_upstreams(run: Run, tmp_path: Path) -> None:
     for shell in ("bash", "zsh", "fish"):
         assert "_ANTIGRAVITY_COMPLETE" in run("completion", shell).out

@@ -15,6 +15,7 @@ from tests.cli.builders import Run, wait_for_record
 from tests.support.gateway_process import get, running
 
 
+@pytest.mark.usefixtures("no_gateway")
 def test_commands_find_the_gateway_on_any_port(run: Run, tmp_path: Path) -> None:
     home = tmp_path / "home"
     command = [sys.executable, "-m", "antigravity", "serve", "--port", "0", "--demo"]

@@ -133,4 +133,6 @@ class LedgerServerTests(AccountCase):
         count = "SELECT count(*) FROM antigravity.requests"
         self.assertEqual(self.postgres.execute(count), [(2,)])
         os.environ.pop("ANTIGRAVITY_LEDGER__URL")
+        os.environ["ANTIGRAVITY_PROXY__PORT"] = "1"  # where no gateway listens
+        self.addCleanup(os.environ.pop, "ANTIGRAVITY_PROXY__PORT")
         self.assertEqual(len(await self.command("requests")), 1)
