@@ -7,16 +7,20 @@ Amounts are in nanodollars.  Unlike shared state, spending must last: see
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
+#: Seconds after which a reservation that was not settled counts no more: no request is longer.
+RESERVATION_TTL: Final = 3600.0
+
 
 class SpendClaim(Struct, frozen=True):
     """A wish to spend up to ``amount`` of an account, at most ``limit`` in ``period`` in all.
 
-    An account has one period at a time; a claim in another one begins it anew.
+    The name of an account is the id of its key, a slash, and the kind of its period.
     """
 
     account: str
@@ -39,26 +43,25 @@ class SpendReply(Struct, frozen=True):
     states: tuple[Spending, ...]
 
 
-class SpendSettlement(Struct, frozen=True):
-    """The end of a reservation of ``reserved``, of which ``spent`` was really spent.
+class ISpending(Interface):
+    """The accounts of budgets.  Deferreds fail with a ``StateError`` if they are out of reach.
 
-    It changes nothing if the account is in another period by now.
+    A reservation has a name that no other one has, of 1 to 100 characters.
     """
 
-    account: str
-    period: str
-    reserved: int
-    spent: int
+    def reserve(reservation: str, claims: Sequence[SpendClaim]) -> Deferred[SpendReply]:
+        """Grant all claims or none, in one step that no other reservation comes between.
 
+        What is granted adds to what the reservation holds already.  It is released after
+        :data:`RESERVATION_TTL`, as that of a process that was killed has to be.
+        """
 
-class ISpending(Interface):
-    """The accounts of budgets.  Deferreds fail with a ``StateError`` if they are out of reach."""
+    def settle(reservation: str, spent: int) -> Deferred[None]:
+        """Replace what a reservation holds by what was spent, in each of its accounts and periods.
 
-    def reserve(claims: Sequence[SpendClaim]) -> Deferred[SpendReply]:
-        """Grant all claims or none, in one step that no other reservation comes between."""
-
-    def settle(settlements: Sequence[SpendSettlement]) -> Deferred[None]:
-        """Replace reservations by what was spent."""
+        It counts once: nothing happens if the reservation was settled, or does not exist.  After
+        its release it still counts.
+        """
 
     def look(accounts: Sequence[tuple[str, str]]) -> Deferred[list[Spending]]:
         """Return a Deferred with the state of each account in a period."""

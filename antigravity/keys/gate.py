@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
-from antigravity.interfaces.spending import ISpending, SpendClaim, SpendReply, SpendSettlement
+from antigravity.interfaces.spending import ISpending, SpendClaim, SpendReply
 from antigravity.interfaces.state import (
     WINDOW_PARTS,
     Claim,
@@ -159,6 +159,7 @@ class KeyAdmission:
         self._places: dict[str, int] = {}
         self._has_slot = False
         self._reserved = 0
+        self._has_reservation = False
         self._periods: tuple[BudgetPeriod, ...] = ()
         self.limits: list[LimitState] = []
 
@@ -225,13 +226,16 @@ class KeyAdmission:
             SpendClaim(_account(self.key, each.period), each.name, more, each.limit)
             for each in self._periods
         ]
+        # Whether one that fails or is cancelled was made is not known.
+        self._has_reservation = True
         try:
-            reply: SpendReply = await self._gate.spending.reserve(claims)
+            reply: SpendReply = await self._gate.spending.reserve(self._holder, claims)
         except StateError as error:
             raise unavailable(error) from error
         if reply.granted:
             self._reserved = amount
             return
+        self._has_reservation = self._reserved > 0
         for claim, each, found in zip(claims, self._periods, reply.states, strict=True):
             left = claim.limit - found.spent - found.reserved
             if more > left:
@@ -266,17 +270,10 @@ class KeyAdmission:
             settlements.append(SlotRelease(_slots(self.key), self._holder))
         if settlements:
             self._gate.settle(self._gate.state.settle(settlements))
-        reserved, self._reserved = self._reserved, 0
-        if reserved and self.cost is not None:
-            spent = self.cost(record)
-            self._gate.settle(
-                self._gate.spending.settle(
-                    [
-                        SpendSettlement(_account(self.key, each.period), each.name, reserved, spent)
-                        for each in self._periods
-                    ]
-                )
-            )
+        if self._has_reservation:
+            self._has_reservation = False
+            spent = 0 if self.cost is None else self.cost(record)
+            self._gate.settle(self._gate.spending.settle(self._holder, spent))
 
 
 def budget_periods(key: ActiveKey, now: float) -> tuple[BudgetPeriod, ...]:

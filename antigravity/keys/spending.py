@@ -7,22 +7,23 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from antigravity.interfaces.spending import (
+    RESERVATION_TTL,
     ISpending,
     SpendClaim,
     Spending,
     SpendReply,
-    SpendSettlement,
 )
+from antigravity.interfaces.state import StateError
 from antigravity.interfaces.stores import IStateStore
 
-#: Seconds for which what was reserved when a process ended stays reserved: no request is longer.
-ORPHAN_AGE: Final = 3600.0
 #: The most accounts that are stored: four budgets of each key.
 MOST_ACCOUNTS: Final = 40_000
+#: The most reservations at a time, and the most that are known of those that were released.
+MOST_RESERVATIONS: Final = 100_000
 
 
 class _Account(Struct):
@@ -39,6 +40,14 @@ class _Account(Struct):
     released_at: float = 0.0
 
 
+class _Reservation(Struct):
+    """What is reserved for a request: amounts by account, each in a period."""
+
+    made: float
+    amounts: dict[str, tuple[str, int]]
+    is_released: bool = False
+
+
 @implementer(ISpending)
 class MemorySpending:
     """Accounts of one process; see :class:`ISpending`.
@@ -51,11 +60,15 @@ class MemorySpending:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._accounts: dict[str, _Account] = {}
+        #: The oldest first.
+        self._reservations: dict[str, _Reservation] = {}
+        #: The oldest first, kept in case they are settled after all.
+        self._released: dict[str, _Reservation] = {}
         self.store: IStateStore | None = None
 
     def load(self, store: IStateStore) -> None:
         """Read what was stored, and store every change from now on."""
-        until = self._now() + ORPHAN_AGE
+        until = self._now() + RESERVATION_TTL
         accounts = store.load().get("accounts")
         for name, raw in (accounts if isinstance(accounts, dict) else {}).items():
             try:
@@ -76,31 +89,37 @@ class MemorySpending:
         if gone:
             self._changed()
 
-    def reserve(self, claims: Sequence[SpendClaim]) -> Deferred[SpendReply]:
+    def reserve(self, reservation: str, claims: Sequence[SpendClaim]) -> Deferred[SpendReply]:
         """Grant all claims or none."""
+        self._release_old()
+        if len(self._reservations) >= MOST_RESERVATIONS:
+            return fail(StateError("too many requests of keys with budgets are running"))
         accounts = [self._find(claim.account, claim.period) for claim in claims]
         granted = all(
             account.spent + account.reserved + claim.amount <= claim.limit
             for claim, account in zip(claims, accounts, strict=True)
         )
         if granted:
+            held = self._reservations.get(reservation)
+            if held is None:
+                held = self._reservations[reservation] = _Reservation(self._now(), {})
             for claim, account in zip(claims, accounts, strict=True):
                 account.reserved += claim.amount
+                _, amount = held.amounts.get(claim.account, (claim.period, 0))
+                held.amounts[claim.account] = claim.period, amount + claim.amount
             self._changed()
         return succeed(SpendReply(granted, tuple(map(_state, accounts))))
 
-    def settle(self, settlements: Sequence[SpendSettlement]) -> Deferred[None]:
-        """Replace reservations by what was spent."""
-        for each in settlements:
-            account = self._accounts.get(each.account)
-            if account is not None and account.period == each.period:
-                account.reserved = max(0, account.reserved - each.reserved)
-                account.spent += each.spent
-        self._changed()
+    def settle(self, reservation: str, spent: int) -> Deferred[None]:
+        """Replace a reservation by what was spent."""
+        held = self._reservations.pop(reservation, None) or self._released.pop(reservation, None)
+        if held is not None:
+            self._end(held, spent)
         return succeed(None)
 
     def look(self, accounts: Sequence[tuple[str, str]]) -> Deferred[list[Spending]]:
         """Return the state of each account in a period."""
+        self._release_old()
         return succeed([_state(self._find(name, period)) for name, period in accounts])
 
     def _find(self, name: str, period: str) -> _Account:
@@ -113,6 +132,29 @@ class MemorySpending:
             account.reserved = max(0, account.reserved - account.orphaned)
             account.orphaned = 0
         return account
+
+    def _release_old(self) -> None:
+        """Release reservations whose time is over."""
+        until = self._now() - RESERVATION_TTL
+        while self._reservations:
+            name, held = next(iter(self._reservations.items()))
+            if held.made > until:
+                return
+            del self._reservations[name]
+            self._end(held, 0)
+            held.is_released = True
+            self._released[name] = held
+            if len(self._released) > MOST_RESERVATIONS:
+                del self._released[next(iter(self._released))]
+
+    def _end(self, held: _Reservation, spent: int) -> None:
+        for name, (period, amount) in held.amounts.items():
+            account = self._accounts.get(name)
+            if account is not None and account.period == period:
+                if not held.is_released:
+                    account.reserved = max(0, account.reserved - amount)
+                account.spent += spent
+        self._changed()
 
     def _changed(self) -> None:
         if self.store is not None:

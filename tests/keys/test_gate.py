@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
 from antigravity.interfaces.keys import NewKey
-from antigravity.interfaces.spending import SpendClaim, SpendSettlement
+from antigravity.interfaces.spending import RESERVATION_TTL, SpendClaim
 from antigravity.interfaces.state import StateError
 from antigravity.ir.errors import (
     GatewayError,
@@ -28,7 +28,7 @@ from antigravity.keys.editor import KeyEditor
 from antigravity.keys.gate import KeyAdmission, KeyGate
 from antigravity.keys.limit_headers import LimitState, duration, limit_headers, without_limits
 from antigravity.keys.ring import KeyRing
-from antigravity.keys.spending import ORPHAN_AGE, MemorySpending
+from antigravity.keys.spending import MemorySpending
 from antigravity.state.memory import MemoryState
 
 START = 1_796_040_000.0  # Monday, 2026-11-30, 12:00 UTC
@@ -199,7 +199,7 @@ def test_state_out_of_reach_admits_nothing(home: Path) -> None:
     scene.state.claim = lambda claims: fail(StateError("no connection"))
     with pytest.raises(UnavailableError, match="no connection"):
         scene.admit()
-    scene.spending.reserve = lambda claims: fail(StateError("no connection"))
+    scene.spending.reserve = lambda name, claims: fail(StateError("no connection"))
     with pytest.raises(UnavailableError):
         run(scene.gate.admission(scene.key).reserve(1))
 
@@ -229,13 +229,14 @@ def test_what_a_killed_process_reserved_stays_reserved_for_a_while() -> None:
     store: Any = Store({})
     first = MemorySpending(clock.seconds)
     first.load(store)
-    first.reserve([SpendClaim("key_a/day", "d", 300, 1000), SpendClaim("key_b/day", "d", 1, 9)])
-    first.settle([SpendSettlement("key_a/day", "d", 100, 40)])
+    first.reserve("1", [SpendClaim("key_a/day", "d", 200, 999), SpendClaim("key_b/day", "d", 1, 9)])
+    first.reserve("2", [SpendClaim("key_a/day", "d", 100, 999)])
+    first.settle("2", 40)
     second = MemorySpending(clock.seconds)
     second.load(store)
     found: list[Any] = []
     second.look([("key_a/day", "d")]).addCallback(found.extend)
-    clock.advance(ORPHAN_AGE)
+    clock.advance(RESERVATION_TTL)
     second.look([("key_a/day", "d")]).addCallback(found.extend)
     assert [(each.spent, each.reserved) for each in found] == [(40, 200), (40, 0)]
     second.keep({"key_b"})
