@@ -234,3 +234,16 @@ def test_writer_leaves_file_that_a_reader_has_set_aside(
     database.set_aside("damage")
     writer.write([make_record(2)], {})
     assert ids(reader.requests(RequestQuestion())[0]) == ["2"]
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 63, 64, 85, 150])
+def test_rows_of_any_number_are_stored_in_order(writer: Writer, reader: Reader, count: int) -> None:
+    records = [make_record(number, model=f"m{number}") for number in range(count)]
+    written = writer.write(records, {})
+    assert [row.model for row in written] == [f"m{number}" for number in range(count)]
+    stored, _ = reader.requests(RequestQuestion(limit=200))
+    newest_first = [record.model for record in reversed(records)]
+    assert [row["model"] for row in stored] == newest_first
+    with writer.opened() as connection:
+        found = connection.execute("SELECT count(*) FROM attempts").fetchone()
+    assert found == (count,)
