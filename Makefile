@@ -11,6 +11,7 @@ INSTALL  := -m pip install --quiet --disable-pip-version-check
 PROJECT  := --no-deps --no-build-isolation --editable .
 MP3      := --require-hashes --requirement requirements/mp3.txt
 POSTGRES := --require-hashes --requirement requirements/postgres.txt
+REDIS    := --require-hashes --requirement requirements/redis.txt
 NO_MP3   := echo "There is no MP3 encoder for this platform: speech is wav and pcm only."
 NO_PG    := echo "There is no PostgreSQL client for this platform: its tests are skipped."
 SOURCES  := setup.cfg setup.py pyproject.toml
@@ -23,7 +24,8 @@ SHARE    ?= 1/1
 
 .PHONY: run test lint types tests test-without-sdks test-failed test-newest test-clients lock-clients
 .PHONY: test-browser test-conformance test-chaos bench instructions environments prices
-.PHONY: traces lock clean
+.PHONY: test-deployment
+.PHONY: traces redis lock clean
 .PHONY: docs wheel release
 
 run: $(VENV)/run.stamp
@@ -110,6 +112,11 @@ release: $(VENV)-docs/docs.stamp $(VENV)/test.stamp $(VENV)-release/release.stam
 test-browser: $(VENV)/test-browser.stamp
 	$(if $(SCREENSHOTS),SCREENSHOTS=1) $(BIN)/python -m pytest -rs tests/browser $(PYTEST_OPTIONS)
 
+# Check the examples for compose, Kubernetes, nginx and Envoy in etc/ with these programs; nginx must
+# be installed, the others come into an environment of their own.
+test-deployment: $(VENV)/test.stamp $(VENV)-deployment/deployment.stamp
+	$(BIN)/python -m pytest -rs tests/deployment $(PYTEST_OPTIONS)
+
 # Compare the gateway with a plain proxy and other gateways; see docs/performance.rst (Linux only).
 bench: $(VENV)/run.stamp
 	$(BIN)/python -m bench $(BENCH_OPTIONS)
@@ -122,6 +129,10 @@ instructions: $(VENV)/run.stamp
 # Install what traces need: the extra otel.
 traces: $(VENV)/run.stamp
 	$(BIN)/python $(INSTALL) --require-hashes --requirement requirements/otel.txt
+
+# Install what shared state on a Redis server needs: the extra redis.
+redis: $(VENV)/run.stamp
+	$(BIN)/python $(INSTALL) $(REDIS)
 
 # Write the price list that ships with the gateway, from the installed genai-prices.
 prices: $(VENV)/test.stamp
@@ -188,6 +199,10 @@ $(VENV)-docs/docs.stamp: $(VENV)-docs/base.stamp requirements/docs.txt $(SOURCES
 
 $(VENV)-release/release.stamp: $(VENV)-release/base.stamp requirements/release.txt
 	$(VENV)-release/bin/python $(INSTALL) --require-hashes --requirement requirements/release.txt
+	touch $@
+
+$(VENV)-deployment/deployment.stamp: $(VENV)-deployment/base.stamp requirements/deployment.txt
+	$(VENV)-deployment/bin/python $(INSTALL) --require-hashes --requirement requirements/deployment.txt
 	touch $@
 
 .venv-lock/lock.stamp: .venv-lock/base.stamp requirements/lock.txt

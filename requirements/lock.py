@@ -29,17 +29,19 @@ FILES: dict[str, tuple[tuple[str, ...] | None, str | None]] = {
     "mp3": (("mp3",), "test"),
     "postgres": (("postgres",), "test"),
     "otel": (("otel",), "test"),
+    "redis": (("redis",), "test"),
     "docs": (("docs",), None),
     "test-browser": (("test-browser",), "test"),
     "previous": (None, None),
     "lock": (None, None),
     "release": (None, None),
+    "deployment": (None, None),
 }
 #: The requirements of the clients that ``make test-clients`` runs: one environment for each.
 CLIENTS = ROOT / "tests" / "clients" / "requirements"
 CLIENT_FILES = tuple(sorted(path.stem for path in CLIENTS.glob("*.in")))
 #: Not for everyone or every platform: files of their own, that are installed beside another one.
-ADDITIONS = ("mp3", "otel", "postgres")
+ADDITIONS = ("mp3", "otel", "postgres", "redis")
 
 _WANTED = "# For: "
 _TITLE = "# Exact versions with hashes, made by `make lock`: do not edit.\n"

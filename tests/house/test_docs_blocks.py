@@ -224,6 +224,7 @@ EXCEPTIONS = {
     "pipx install": "the file is what make wheel builds: tests/house/test_wheel.py",
     "sudo": "it needs root; the files of etc/ are tested in tests/house/test_etc.py",
     "docker": "it needs Docker; the files of etc/ are tested in tests/house/test_etc.py",
+    "kubectl": "it needs a cluster; the files of etc/ are tested in tests/deployment",
     "python3 -m venv": "it needs root",
     "/opt/antigravity/bin/pip": "it needs root; the files exist: tests/house/test_requirements.py",
     ".venv/bin/ruff": "make lint runs it",

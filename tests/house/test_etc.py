@@ -120,6 +120,7 @@ def test_image_installs_hashed_versions_then_gateway() -> None:
     installs = [part for part in installs if " install " in part and "/pip " in part]
     assert [part.partition(" install ")[2] for part in installs] == [
         "--require-hashes --requirement requirements/run.txt",
+        "--require-hashes --requirement requirements/redis.txt",
         "--require-hashes --requirement requirements/mp3.txt",
         "--require-hashes --requirement requirements/postgres.txt",
         "--require-hashes --requirement requirements/otel.txt",
@@ -155,7 +156,7 @@ def test_image_starts_gateway_with_health_check() -> None:
 
 
 def test_compose_file_matches_image(tmp_path: Path) -> None:
-    text = (ETC / "compose.yaml").read_text("ascii")
+    text = (ETC / "compose-single.yaml").read_text("ascii")
     code = [
         line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
     ]
@@ -183,8 +184,12 @@ def test_compose_file_matches_image(tmp_path: Path) -> None:
 # nginx
 
 
-def nginx() -> str:
-    lines = (ETC / "nginx.conf").read_text("ascii").splitlines()
+#: The example for one gateway, and that for several; tests/deployment runs nginx with both.
+NGINX = ("nginx.conf", "nginx/gateways.conf")
+
+
+def nginx(name: str = "nginx.conf") -> str:
+    lines = (ETC / name).read_text("ascii").splitlines()
     return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
 
 
@@ -197,27 +202,81 @@ def test_nginx_example_is_well_formed() -> None:
     assert depth == 0
     statements = re.sub(r"\s+", " ", text).replace("{", "{;").replace("}", ";};")
     for statement in filter(None, (s.strip() for s in statements.split(";"))):
-        assert re.fullmatch(r"\}|[a-z_]+(?: .+)?(?: ?\{)?", statement), statement
+        assert re.fullmatch(r"\}|[a-z_']+(?: .+)?(?: ?\{)?", statement), statement
     assert text.index("log_format antigravity") < text.index("antigravity.log antigravity;")
     assert "$request_uri" not in text
     assert "$query_string" not in text
 
 
-def test_nginx_example_allows_streams_and_waits_longer_than_gateway() -> None:
-    text = nginx()
+def test_nginx_example_leads_to_port_of_gateway() -> None:
+    assert f"server 127.0.0.1:{DEFAULTS.port};" in nginx()
+    assert f"server gateway-1:{DEFAULTS.port} " in nginx("nginx/gateways.conf")
+
+
+@pytest.mark.parametrize("name", NGINX)
+def test_nginx_example_allows_streams_and_waits_longer_than_gateway(name: str) -> None:
+    text = nginx(name)
     assert "proxy_buffering off;" in text
-    assert f"server 127.0.0.1:{DEFAULTS.port};" in text
+    assert "proxy_set_header Upgrade $http_upgrade;" in text
     (size,) = re.findall(r"client_max_body_size (\d+)m;", text)
     assert int(size) * 1024 * 1024 >= DEFAULTS.max_body_bytes
     for name in ("read", "send"):
         (limit,) = re.findall(rf"proxy_{name}_timeout (\d+)s;", text)
         assert float(limit) > DEFAULTS.request_timeout
+    for limit in re.findall(r"keepalive_timeout (\d+)s;", text):
+        assert float(limit) < DEFAULTS.idle_timeout
+    for limit in re.findall(r"proxy_next_upstream_timeout (\d+)s;", text):
+        assert float(limit) < 660
 
 
-def test_settings_of_nginx_example_are_valid(tmp_path: Path) -> None:
-    shown = re.findall(r"^#   (.+)$", (ETC / "nginx.conf").read_text("ascii"), re.MULTILINE)
+@pytest.mark.parametrize("name", [*NGINX, "envoy/envoy.yaml"])
+def test_settings_of_balancers_are_valid(name: str, tmp_path: Path) -> None:
+    text = (ETC / name).read_text("ascii")
+    shown = re.findall(r"^#   (\[proxy\]|\w+ = .+)$", text, re.MULTILINE)
     (tmp_path / "antigravity.toml").write_text("\n".join(shown))
     proxy = load(tmp_path, None, environ={}).settings.proxy
-    assert effective_auth_mode(proxy) == "strict"
-    (name,) = re.findall(r"server_name (\S+);", nginx())
-    assert proxy.allowed_hosts == [name]
+    # Envoy checks the health of gateways without a key.
+    is_checked = name == "envoy/envoy.yaml"
+    assert effective_auth_mode(proxy) == ("all_except_health" if is_checked else "strict")
+    assert proxy.allowed_hosts == ["gateway.example.org"]
+    names = re.findall(r"server_name (\S+);", text)
+    assert names == ([] if is_checked else proxy.allowed_hosts)
+
+
+# Envoy
+
+
+def test_envoy_example_waits_longer_than_gateway() -> None:
+    text = (ETC / "envoy" / "envoy.yaml").read_text("ascii")
+    (limit,) = re.findall(r" stream_idle_timeout: (\d+)s", text)
+    assert float(limit) > DEFAULTS.request_timeout
+    (limit,) = re.findall(r"^            idle_timeout: (\d+)s", text, re.MULTILINE)
+    assert float(limit) < DEFAULTS.idle_timeout
+    assert text.count(" timeout: 0s\n") == 3
+    assert text.count(f"port_value: {DEFAULTS.port}\n") == 2
+
+
+# All files
+
+
+def test_examples_hold_no_secret() -> None:
+    for name in ("compose.yaml", "compose-single.yaml"):
+        text = (ETC / name).read_text("ascii")
+        values = re.findall(r"^ +(\w*(?:KEY|PASSWORD|URL)): (\S+)", text, re.MULTILINE)
+        assert values
+        for variable, value in values:
+            assert value.startswith(("${", "redis://:${", "postgresql://antigravity:${")), variable
+    example = (ETC / "kubernetes" / "secret.env.example").read_text("ascii")
+    lines = [line for line in example.splitlines() if not line.startswith("#")]
+    assert lines
+    assert all(re.fullmatch(r"[A-Z_]+=", line) for line in lines)
+    settings = (ETC / "kubernetes" / "settings.env").read_text("ascii")
+    assert not re.search(r"^\w*(?:KEY|PASSWORD|SECRET|URL)", settings, re.MULTILINE)
+
+
+def test_every_image_that_is_not_built_here_has_a_version() -> None:
+    text = (ETC / "compose.yaml").read_text("ascii")
+    images = re.findall(r"^ *image: (\S+)$", text, re.MULTILINE)
+    assert images.count("antigravity:local") == 1
+    for image in images:
+        assert re.fullmatch(r"[a-z]+:(local|\d[\d.]*)", image), image
