@@ -16,7 +16,8 @@ _TIMEOUT: Final = 120.0
 #: ``served`` completely; ``limited`` by a limit or a budget of the key; ``broken`` after the head
 #: of a response with status 200; ``failed`` in any other way.
 Outcome = Literal["served", "limited", "broken", "failed"]
-_LIMITS: Final = ("rate_limit_exceeded", "parallel_limit_exceeded", "budget_exceeded")
+#: What the messages of limits and budgets have in them; Anthropic's errors have no codes.
+_LIMITS: Final = ("This API key may use", "This API key has", "API key's budget")
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def send(port: int, request: Request) -> Response:
 
 def _judge(request: Request, status: int, body: bytes, problem: str) -> Outcome:
     text = body.decode(errors="replace")
-    if status == 429 and any(code in text for code in _LIMITS):
+    if status == 429 and any(part in text for part in _LIMITS):
         return "limited"
     if status != 200:
         return "failed"

@@ -168,8 +168,8 @@ class Accidents:
 
     def _kill_gateway(self) -> None:
         machine = self._scene.machines[1]
-        machine.kill()
         self.times["gateway"] = time.time()
+        machine.kill()
         time.sleep(AWAY)
         machine.start()
 
@@ -181,8 +181,8 @@ class Accidents:
 
     def _kill_postgres(self) -> None:
         self.committed = self._scene.rows()
-        self._scene.postgres.stop(kill=True)
         self.times["postgres"] = time.time()
+        self._scene.postgres.stop(kill=True)
         time.sleep(AWAY)
         self._scene.postgres.start(fsync="on", full_page_writes="on", synchronous_commit="on")
 
