@@ -254,6 +254,10 @@ def broken(recorded: Mapping[str, Part], now: Mapping[str, Part]) -> list[str]:
                     lines.append(f"{part}: {name} has lost {', '.join(sorted(lost))}")
             elif part == "names" and old == new[: len(old)]:
                 continue
+            elif part == "settings":
+                was = {key: value for key, value in old.items() if key != "since"}
+                if new != was:
+                    lines.append(f"{part}: {name} was {was}, is {new}")
             elif part == "metrics" and old["type"] == new["type"]:
                 if lost := set(old["labels"]) - set(new["labels"]):
                     lines.append(f"{part}: {name} has lost {', '.join(sorted(lost))}")
@@ -273,8 +277,13 @@ def unrecorded(recorded: Mapping[str, Part], now: Mapping[str, Part]) -> list[st
 
 
 def record() -> None:
-    """Write the surface as it is now."""
-    text = json.dumps(collect(), indent=1, sort_keys=True, ensure_ascii=False)
+    """Write the surface as it is now, and with each setting the version that had it first."""
+    from antigravity.version import VERSION
+
+    before, now = read_recorded(), collect()
+    for name, shown in now["settings"].items():
+        shown["since"] = before["settings"].get(name, {}).get("since", VERSION)
+    text = json.dumps(now, indent=1, sort_keys=True, ensure_ascii=False)
     RECORDED.write_text(f"{text}\n", "utf-8")
 
 

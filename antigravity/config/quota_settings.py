@@ -10,21 +10,36 @@ from antigravity.config.value_types import Seconds
 
 
 class QuotaSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[quota]``: quotas of accounts, if their upstream reports them.
+    """``[quota]``: quotas of accounts, if their upstream (kind ``"codeassist"``) reports them.
 
-    ``refresh_interval`` 0 never requests them.  ``model_groups`` has the models (``*`` is a
-    wildcard) that share a quota, by the name of the group.
+    See `accounts <accounts.rst>`_.
     """
 
     refresh_interval: Seconds = 900.0
+    """How often the quota of each account is requested; 0 is never."""
     model_groups: dict[str, list[str]] = {}
+    """Groups of models that share a quota; ``*`` is a wildcard.  They extend or override the
+    built-in groups.
+
+    See `accounts <accounts.rst>`_.
+
+    Example: ``{ "claude" = ["claude-*", "gpt-oss-*"] }``
+    """
 
 
 class QuotaProtectionSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[quota_protection]``: keep a reserve of each account's quota."""
 
     enabled: bool = False
+    """Stop using an account when its quota falls to the reserve, until the quota is renewed.
+
+    See `accounts <accounts.rst>`_.
+    """
     threshold_percentage: Annotated[int, Meta(ge=1, le=99)] = 10
+    """The reserve, in percent of the quota.
+
+    Example: ``20``
+    """
     monitored_models: list[str] = field(
         default_factory=lambda: [
             "claude",
@@ -33,16 +48,23 @@ class QuotaProtectionSettings(Struct, frozen=True, forbid_unknown_fields=True):
             "gemini-3.1-flash-image",
         ]
     )
+    """The model groups, or models, to watch; ``*`` is a wildcard.
+
+    Example: ``["claude"]``
+    """
 
 
 class ScheduledWarmupSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[scheduled_warmup]``: tiny requests that start the time windows of full quotas.
+    """``[scheduled_warmup]``: tiny requests to accounts with a full quota.
 
-    ``interval`` is how often all quotas are checked.  ``cooldown`` is the pause after a warm-up of
-    a quota, ``weekly_cooldown`` that of a quota whose window lasts for days.
+    They start its time window early.
     """
 
     enabled: bool = False
+    """Send warm-ups.  Each is a real request with a small cost.
+
+    See `accounts <accounts.rst>`_.
+    """
     monitored_models: list[str] = field(
         default_factory=lambda: [
             "claude",
@@ -51,6 +73,13 @@ class ScheduledWarmupSettings(Struct, frozen=True, forbid_unknown_fields=True):
             "gemini-3.1-flash-image",
         ]
     )
+    """The model groups, or models, to watch; ``*`` is a wildcard.  Each group gets one request.
+
+    Example: ``["claude"]``
+    """
     interval: Seconds = 300.0
+    """How often all quotas are checked; 0 is never."""
     cooldown: Seconds = 4 * 3600.0
+    """The pause after a warm-up of a quota."""
     weekly_cooldown: Seconds = 6 * 24 * 3600.0
+    """The same for a quota whose window lasts for days."""

@@ -11,12 +11,22 @@ from antigravity.config.value_types import TextSecret
 
 
 class StateSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[state]``: what gateways share: a Redis server, or the Unix socket of another process.
+    """``[state]``: what several gateways share.
 
-    Without ``url`` the state is in memory, and nothing is shared.  While it is out of reach,
-    ``on_loss`` says what becomes of the limits of keys: each gateway enforces its part of them
-    (``local``), or refuses requests of keys that have some (``refuse``).
+    See `scaling <scaling.rst>`_.
     """
 
     url: TextSecret = Secret()
+    """A Redis or Valkey server (``redis://``, ``rediss://`` with TLS), or the Unix socket of
+    another process of the machine (``unix:/path``).  Empty: nothing is shared.  Redis needs ``pip
+    install 'antigravity-gateway[redis]'``.
+
+    ``valkey://…``, ``valkeys://…`` and ``redis+unix:///path`` are possible, too, and plugins can
+    add others.  The address is a secret.  A reload connects to another address.
+
+    Example: ``"rediss://user:password@state.example.org:6379/0"``
+    """
     on_loss: Literal["local", "refuse"] = "local"
+    """What becomes of the limits of keys while the state cannot be reached.  ``"local"``: each of N
+    gateways enforces 1/N of them.  ``"refuse"``: requests of keys with limits fail with status 503.
+    """

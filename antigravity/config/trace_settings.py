@@ -19,18 +19,39 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class TraceSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[traces]``: traces of requests for OpenTelemetry, which need the extra ``otel``.
+    """``[traces]``: traces of requests for OpenTelemetry.
 
-    ``endpoint`` is the collector's address for traces.  ``propagate`` sends the context to
-    upstreams.
+    They need ``pip install 'antigravity-gateway[otel]'``.
+
+    See `operations <operations.rst#traces>`_.
     """
 
     enabled: bool = False
+    """``true`` sends a trace of every request, without content."""
     endpoint: str = ""
+    """The address of the collector with its path.  Empty: ``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT``,
+    ``OTEL_EXPORTER_OTLP_ENDPOINT``, or port 4318 of this machine.
+
+    Example: ``"http://127.0.0.1:4318/v1/traces"``
+    """
     headers: dict[str, HeaderSecret] = {}
+    """Headers for the collector, such as a key; their values are secret.
+
+    Example: ``{ authorization = "Bearer KEY" }``
+    """
     sample_ratio: Fraction = 1.0
+    """The share of new traces that are sent, from 0 to 1; for 1, ``OTEL_TRACES_SAMPLER`` can
+    decide.
+
+    Example: ``0.1``
+    """
     service_name: str = ""
+    """The name of the service; empty: ``OTEL_SERVICE_NAME``, or ``antigravity``.
+
+    Example: ``"llm-gateway"``
+    """
     propagate: bool = True
+    """Send the context of the trace to upstreams."""
 
 
 def trace_check(traces: TraceSettings) -> Iterator[tuple[KeyPath, Problem]]:

@@ -86,32 +86,6 @@ def test_master_file_in_etc_is_identical() -> None:
     assert (ROOT / "etc" / "antigravity.toml").read_text(encoding="utf-8") == master_text()
 
 
-def written(value: Any) -> str:
-    """Return a default as the manual writes it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return f'"{value}"'
-    if isinstance(value, list):
-        return f"[{', '.join(map(written, value))}]"
-    return str(value)
-
-
-def test_manual_lists_every_setting_with_its_default() -> None:
-    text = (
-        (ROOT / "docs" / "configuration.rst")
-        .read_text(encoding="utf-8")
-        .partition("\nAll keys\n")[2]
-    )
-    rows = dict(re.findall(r"   \* - ``([^`]+)``\n     - (?:``([^`]*)``|none)\n", text))
-    expected = {}
-    for path in DOCUMENTED:
-        value = default(path)
-        name = dotted(path).replace('"*"', "NAME")
-        expected[name] = "" if value is msgspec.NODEFAULT else written(value)
-    assert rows == expected
-
-
 def test_manual_is_valid_restructured_text() -> None:
     text = (ROOT / "docs" / "configuration.rst").read_text(encoding="utf-8")
     publish_doctree(text, settings_overrides={"halt_level": 2, "report_level": 2})
