@@ -133,7 +133,7 @@ def _print(invocation: Invocation, found: RequestSummary) -> None:
 def _row(found: RequestSummary) -> tuple[str, ...]:
     served = found.served_model if found.served_model != found.model else ""
     return (
-        _local(found.time),
+        _short(found.time),
         found.id,
         found.client or "-",
         found.model or "-",
@@ -189,6 +189,13 @@ def _extras(request: RequestSummary) -> list[tuple[str, Any]]:
         ("intercepted", request.intercepted),
         ("compressed", request.compressed),
     ]
+
+
+def _short(text: str) -> str:
+    """Return a time of today without its date."""
+    when = datetime.fromisoformat(text).astimezone()
+    is_today = when.date() == datetime.now().astimezone().date()
+    return when.strftime("%H:%M:%S" if is_today else "%m-%d %H:%M:%S")
 
 
 def _local(text: str) -> str:

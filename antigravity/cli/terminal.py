@@ -18,6 +18,9 @@ _COLOURS: Final = {
     **dict.fromkeys(("locked", "failed", "FAIL", "refused"), "bold red"),
     **dict.fromkeys(("disabled", "unused", "off", "no", "-"), "bright_black"),
 }
+#: The longest cells of a column that is never wrapped, and the narrowest terminal where that holds.
+_SHORT: Final = 14
+_WIDE: Final = 100
 #: Units of relative times: the shortest span in which each is used, its length, its name.
 _UNITS: Final = (
     (2 * 86400.0, 86400.0, "days"),
@@ -78,8 +81,9 @@ def _rich_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     console = Console(file=sys.stdout, highlight=False, emoji=False, markup=False)
     drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in head:
-        drawn.add_column(Text(name), overflow="fold", vertical="top")
+    for name, *cells in zip(head, *rows, strict=True):
+        is_short = max(map(_width, cells), default=0) <= _SHORT and console.width >= _WIDE
+        drawn.add_column(Text(name), overflow="fold", vertical="top", no_wrap=is_short)
     for row in rows:
         drawn.add_row(*(Text(cell, style=_colour(cell)) for cell in row))
     with console.capture() as captured:
