@@ -15,6 +15,8 @@ from msgspec import Struct
 
 from antigravity.interfaces.accounts import UpstreamModel
 
+#: Seconds after its last use when a binding ends.
+TTL: Final = 24 * 3600.0
 #: The time of a binding's last use is stored at most this often, in seconds.
 _REFRESH: Final = 60.0
 
@@ -56,7 +58,7 @@ class Bindings:
         self,
         now: Callable[[], float],
         *,
-        ttl: float = 24 * 3600.0,
+        ttl: float = TTL,
         max_entries: int = 10_000,
         wall: Callable[[], float] | None = None,
     ) -> None:
@@ -111,6 +113,17 @@ class Bindings:
             return False
         del self._entries[key]
         return True
+
+    def move(self, session: str, upstream: str, model: str, credential: str) -> None:
+        """Bind a session as another gateway has bound it."""
+        key = (session, upstream, model)
+        self._entries[key] = (credential, self._now())
+        self._entries.move_to_end(key)
+        self._trim()
+
+    def remove(self, session: str, upstream: str, model: str) -> None:
+        """Remove the binding of a session, if there is one."""
+        self._entries.pop((session, upstream, model), None)
 
     def unbind_account(self, credential: str) -> bool:
         """Remove all bindings to an account; return whether there were any."""

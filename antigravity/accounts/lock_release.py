@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from antigravity.accounts.account_events import AccountEvents
 from antigravity.accounts.lock_table import LockTable
@@ -16,12 +16,15 @@ class LockReleaser:
 
     :ivar marks: the marks of the known accounts by id, see ``Credential.mark``; ``None`` until
         they are known.
+    :ivar on_unlock: called with the upstream, the account and the model, or an empty one for all,
+        when an account of this gateway was unlocked.
     """
 
     log = make_logger()
 
     def __init__(self, locks: LockTable, events: AccountEvents) -> None:
         self.marks: dict[str, str] | None = None
+        self.on_unlock: Callable[[str, str, str], None] = lambda upstream, credential, model: None
         self._locks = locks
         self._events = events
 
@@ -52,6 +55,8 @@ class LockReleaser:
         :param upstream: if given, locks of its models for everyone are removed as well.
         """
         ended = self._locks.remove(credential, model, upstream)
+        if upstream:
+            self.on_unlock(upstream, credential, model)
         if ended:
             self._events.account_unlocked(credential, model)
             self.log.info(

@@ -78,6 +78,8 @@ ABSENT: Final = LockRule("absent", "model", (5.0,), ends_bindings=True)
 
 #: Locks by limits: their end may be earlier than the upstream named, since limits can be renewed.
 LIMIT_KINDS: Final = frozenset({QUOTA.kind, RATE.kind, BILLING.kind})
+#: Locks of whole accounts, which sessions leave.
+BINDING_KINDS: Final = frozenset({CREDENTIAL.kind, BILLING.kind, REVOKED.kind})
 #: Estimated locks: the next request may succeed, and a lock must not make an upstream with a
 #: single account unusable.
 ESTIMATED_KINDS: Final = frozenset({FAILURE.kind, ABSENT.kind, CREDENTIAL.kind})

@@ -38,6 +38,7 @@ class LockTable:
     :param wall: returns seconds since the epoch, for snapshots.
     :param chance: returns a number from 0 to 1.
     :ivar max_lock: the longest duration of a lock, in seconds.
+    :ivar on_change: called with the scope of a lock that begins, changes or ends before its time.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class LockTable:
         wall: Callable[[], float] | None = None,
     ) -> None:
         self.max_lock = MAX_LOCK
+        self.on_change: Callable[[LockScope], None] = lambda scope: None
         self._now = now
         self._wall = wall or now
         self._chance = chance
@@ -105,6 +107,7 @@ class LockTable:
         if probe and given and known is not None and known.may_be_wrong:
             del self._locks[scope]
         self._put(scope, lock)
+        self.on_change(scope)
         return rule
 
     def record_success(
@@ -129,7 +132,7 @@ class LockTable:
                     del self._streaks[key]
                     lock = self._locks.get(scope)
                     if lock is not None and lock.kind == key[1] and lock.estimated:
-                        del self._locks[scope]
+                        self._end(scope)
                         ended = True
         return ended
 
@@ -173,6 +176,7 @@ class LockTable:
             if lock is not None:
                 self._locks[scope] = replace(lock, probed=now)
                 self._probing.add(scope)
+                self.on_change(scope)
 
     def end_probe(self, upstream: str, credential: str, model: str) -> None:
         """Record that a probe has ended."""
@@ -194,7 +198,7 @@ class LockTable:
             return own and model in ("", scope.model)
 
         locks = [scope for scope in self._locks if matches(scope)]
-        ended = sum(self._locks.pop(scope).until > self._now() for scope in locks)
+        ended = sum(self._end(scope).until > self._now() for scope in locks)
         for key in [key for key in self._streaks if matches(key[0])]:
             del self._streaks[key]
         for scope in [scope for scope in self._ended_by_quota if matches(scope)]:
@@ -225,7 +229,7 @@ class LockTable:
             if now - self._ended_by_quota.get(scope, -math.inf) < interval:
                 continue
             if (remaining(scope.model) or 0.0) > 0.0:
-                del self._locks[scope]
+                self._end(scope)
                 self._ended_by_quota[scope] = now
                 ended.append(scope)
         return ended
@@ -239,6 +243,39 @@ class LockTable:
         """Yield the locks that have not ended."""
         now = self._now()
         yield from [(scope, lock) for scope, lock in self._locks.items() if lock.until > now]
+
+    def row(self, scope: LockScope) -> tuple[float, dict[str, Any]] | None:
+        """Return the seconds of an active lock that are left, and it as data for :meth:`use`.
+
+        ``None`` if there is none.  The address for the owner is left out.
+        """
+        lock = self._locks.get(scope)
+        if lock is None or lock.until <= self._now():
+            return None
+        lock = replace(lock, help="")
+        ahead = self._wall() - self._now()
+        found = ((key, self._streaks.get(key)) for key in [(scope, lock.kind)])
+        streaks = [(*key, each.count, each.last) for key, each in found if each is not None]
+        return lock.until - self._now(), to_rows([(scope, lock)], streaks, ahead)
+
+    def use(self, scope: LockScope, data: Mapping[str, Any] | None) -> Lock | None:
+        """Use the lock that another gateway has for a scope; ``None`` if it has ended there.
+
+        Return the lock.
+        """
+        stored = from_rows(data or {}, self._wall() - self._now())
+        lock = next((each for place, each in stored.locks if place == scope), None)
+        known = self._locks.pop(scope, None)
+        if lock is None:
+            if known is not None:
+                self._streaks.pop((scope, known.kind), None)
+            return None
+        self._put(scope, self._limited(lock))
+        for place, kind, count, last in stored.streaks:
+            streak = self._streaks.get((place, kind))
+            if place == scope and (streak is None or streak.count < count):
+                self._streaks[place, kind] = _Streak(max(1, count), min(last, self._now()))
+        return self._locks.get(scope)
 
     def snapshot(self) -> dict[str, Any]:
         """Return locks and streaks as plain data."""
@@ -296,10 +333,16 @@ class LockTable:
         for scope in _scopes(upstream, credential, model):
             lock = self._locks.get(scope)
             if lock is not None and lock.may_be_wrong:
-                del self._locks[scope]
+                self._end(scope)
                 self._streaks.pop((scope, lock.kind), None)
                 ended = True
         return ended
+
+    def _end(self, scope: LockScope) -> Lock:
+        """Remove a lock, and return it."""
+        lock = self._locks.pop(scope)
+        self.on_change(scope)
+        return lock
 
     def _count(self, scope: LockScope, kind: str, since: float | None) -> int:
         """Count a failure, and return the number of failures in a row."""

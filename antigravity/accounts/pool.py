@@ -7,11 +7,12 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail, inlineCallbacks, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from antigravity.accounts.account_events import AccountEvents
+from antigravity.accounts.account_sharing import AccountSharing
 from antigravity.accounts.affinity import Bindings
 from antigravity.accounts.candidate_finder import (
     CandidateFinder,
@@ -27,10 +28,14 @@ from antigravity.accounts.lease import Lease
 from antigravity.accounts.lease_errors import no_account_error, queue_full_error, stopping_error
 from antigravity.accounts.lease_queue import Choice, LeaseQueue
 from antigravity.accounts.lock_release import LockReleaser
+from antigravity.accounts.lock_rules import BINDING_KINDS
 from antigravity.accounts.lock_table import LockTable
 from antigravity.accounts.locked_candidates import choose_probe, retry_estimated_locks
+from antigravity.accounts.locks import Lock, LockScope
 from antigravity.accounts.pool_status import build_status, explain_candidates
 from antigravity.accounts.selection import POLICIES, Balance
+from antigravity.accounts.session_binder import SessionBinder
+from antigravity.accounts.session_moves import SessionMoves
 from antigravity.config.settings import SchedulingSettings
 from antigravity.interfaces.accounts import (
     CandidateStatus,
@@ -40,7 +45,7 @@ from antigravity.interfaces.accounts import (
     LeaseRequest,
 )
 from antigravity.interfaces.quota import Quota
-from antigravity.interfaces.selection import Candidate, ISelectionPolicy, SelectionContext
+from antigravity.interfaces.selection import ISelectionPolicy, SelectionContext
 from antigravity.interfaces.status import PoolStatus, QueueState
 from antigravity.interfaces.stores import IStateStore
 from antigravity.interfaces.upstreams import Credential
@@ -59,6 +64,8 @@ class AccountPool:
     :param state: stores locks and bindings.
     :param events: notifies observers.
     :param chance: returns a number from 0 to 1.
+    :param shared: the state that gateways share, which provides :class:`ISharedState`.
+    :ivar sharing: what this gateway and others tell each other; ``None`` without ``shared``.
     """
 
     log = make_logger()
@@ -76,6 +83,7 @@ class AccountPool:
         events: AccountEvents | None = None,
         chance: Callable[[], float] = random.random,
         wall: Callable[[], float] | None = None,
+        shared: Any = None,
     ) -> None:
         self._clock = clock
         self._protections = protections
@@ -84,6 +92,7 @@ class AccountPool:
         self._locks = LockTable(clock.seconds, chance=chance, wall=wall)
         self._lock_releaser = LockReleaser(self._locks, self._events)
         self._bindings = Bindings(clock.seconds, wall=wall)
+        self._binder = SessionBinder(self._bindings)
         self._in_flight = InFlightCounts(clock.seconds)
         self._finder = CandidateFinder(
             source,
@@ -95,6 +104,9 @@ class AccountPool:
         )
         self._queue = LeaseQueue(clock, self._choose, self._grant, self._refusal)
         self._stopped = False
+        self.sharing: AccountSharing | None = None
+        if shared is not None:
+            self._share(shared, wall or clock.seconds)
         self._configure(settings, policy or POLICIES[Balance.name])
 
     # Life cycle
@@ -150,6 +162,8 @@ class AccountPool:
 
     def account_disabled(self, credential: Credential, reason: str) -> None:
         """Notify observers that an account was removed from the source for good."""
+        if self.sharing is not None:
+            self.sharing.disabled(credential, reason)
         self._events.account_disabled(credential, reason)
         self.serve_waiting()
 
@@ -230,6 +244,42 @@ class AccountPool:
 
     # Internals
 
+    def _share(self, shared: Any, wall: Callable[[], float]) -> None:
+        """Tell other gateways of locks and of sessions, and use theirs."""
+
+        def credentials() -> list[Credential]:
+            return _all(self._finder.source)
+
+        self._binder.moves = SessionMoves(
+            shared, self._clock, self._bindings, credentials, wall=wall
+        )
+        self.sharing = AccountSharing(
+            shared, self._clock, self._locks, credentials, self._locked_elsewhere, wall=wall
+        )
+        self._locks.on_change = self.sharing.locks_changed
+        self._lock_releaser.on_unlock = self.sharing.unlocked
+
+    @inlineCallbacks
+    def start_sharing(self) -> Any:
+        """Return a Deferred that fires when what other gateways know was read, or cannot be."""
+        for each in (self.sharing, self._binder.moves):
+            if each is not None:
+                yield each.start()
+
+    @inlineCallbacks
+    def stop_sharing(self) -> Any:
+        """Return a Deferred that fires when other gateways were told of everything."""
+        for each in (self.sharing, self._binder.moves):
+            if each is not None:
+                yield each.stop()
+
+    def _locked_elsewhere(self, scope: LockScope, lock: Lock | None) -> None:
+        """Apply that another gateway has locked or unlocked something."""
+        if lock is not None and lock.kind in BINDING_KINDS and scope.model is None:
+            self._bindings.unbind_account(scope.credential or "")
+        self._changed()
+        self.serve_waiting()
+
     def _configure(self, settings: SchedulingSettings, policy: ISelectionPolicy) -> None:
         self._settings = settings
         self._policy = GuardedPolicy(policy)
@@ -294,7 +344,9 @@ class AccountPool:
             )
             self._locks.begin_probe(upstream_model.upstream, name, upstream_model.model)
         elif session and self._policy.sticky:
-            self._bind(request, choice, chosen, waited)
+            context = self._context(request, waited)
+            if self._binder.bind(request, choice.candidates, chosen, self._policy, context):
+                self._changed()
         followed = not (request.only or is_probe)
         self._in_flight.begin(upstream_model.upstream, name, session, followed=followed)
         credential = self._finder.credential_of(chosen)
@@ -302,37 +354,6 @@ class AccountPool:
         return Lease(
             upstream_model, credential, session, self._clock.seconds(), self._ended, passed
         )
-
-    def _bind(
-        self, request: LeaseRequest, choice: Choice, chosen: Candidate, waited: float
-    ) -> None:
-        """Bind the session to the chosen account, or refresh its binding, if it should be.
-
-        A session is bound to one account per rank, even if the rank spans several upstreams.
-        """
-        session, upstream_model, name = request.session, chosen.upstream_model, chosen.credential
-        same_rank = [model for rank, model in request.ranked if rank == chosen.rank]
-        bound = self._bindings.accounts(session, same_rank)
-        if bound and (upstream_model, name) not in bound:
-            own = [c for c in choice.candidates if c.rank == chosen.rank and c.bound]
-            context = self._context(request, waited)
-            owner = own[0] if own else None
-            if chosen.fixed or not self._policy.moves(owner, choice.candidates, context):
-                return
-            self.log.info(
-                "session {session} moves from {old} to {new} for {model}",
-                session=session[:8],
-                old=", ".join(account for _, account in bound),
-                new=name,
-                model=upstream_model.model,
-            )
-        elif not bound and chosen.fixed:
-            return  # the binding would outlast the fixed account
-        for other, account in bound:
-            if other != upstream_model:
-                self._bindings.unbind(session, other.upstream, other.model, account)
-        if self._bindings.bind(session, upstream_model.upstream, upstream_model.model, name):
-            self._changed()
 
     def _ended(self, lease: Lease, success: bool, error: GatewayError | None) -> None:
         """Apply the result of a lease."""

@@ -60,6 +60,21 @@ def is_overloaded(candidate: Candidate, among: Sequence[Candidate]) -> bool:
     return candidate.load_of_others > _OVERLOADED_FACTOR * (average + 1)
 
 
+def hashed_choice(candidates: Sequence[Candidate], session: str) -> Candidate | None:
+    """Return the candidate that every gateway chooses for a session while all are equally free.
+
+    ``None`` if all are disabled.
+    """
+    usable = [each for each in candidates if not each.disabled]
+    if not usable:
+        return None
+    first = max(usable, key=lambda each: rendezvous_weight(session, each.credential))
+    peers = [
+        each for each in usable if each.upstream_model.upstream == first.upstream_model.upstream
+    ]
+    return min(peers, key=lambda each: (each.tier, -rendezvous_weight(session, each.credential)))
+
+
 def _peers(candidates: Sequence[Candidate], rank: int) -> list[Candidate]:
     """Return the unlocked accounts of one rank, including the busy ones."""
     return [

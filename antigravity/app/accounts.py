@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from twisted.internet.defer import inlineCallbacks
+
 from antigravity.accounts.account_events import AccountEvents
 from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.known_quotas import KnownQuotas
@@ -60,10 +62,13 @@ class AccountsInUse:
 class AccountServices:
     """Pool and quotas, which outlive a configuration.
 
-    Their state is stored in ``home``, or only in memory if that is ``None``.
+    Their state is stored in ``home``, or only in memory if that is ``None``.  ``shared`` is what
+    gateways share.
     """
 
-    def __init__(self, reactor: Any, home: Path | None, observers: Observers) -> None:
+    def __init__(
+        self, reactor: Any, home: Path | None, observers: Observers, shared: Any = None
+    ) -> None:
         defaults = Settings()
         self.in_use = AccountsInUse()
         self._known = KnownQuotas(reactor.seconds)
@@ -78,6 +83,7 @@ class AccountServices:
             state=None if home is None else open_state(reactor, home / "state" / POOL_FILE),
             events=events,
             wall=time.time,
+            shared=shared,
         )
         self.quotas = QuotaMonitor(
             reactor,
@@ -102,6 +108,14 @@ class AccountServices:
         self._known.protection = QuotaProtection(settings.quota_protection, groups)
         self.quotas.interval = settings.quota.refresh_interval
         self.pool.reload(runtime.accounts, settings.proxy.scheduling, runtime.policy)
+        if self.pool.sharing is not None:
+            self.pool.sharing.disable = runtime.disabler.disable
+
+    @inlineCallbacks
+    def refresh_shared(self) -> Any:
+        """Read what other gateways know of accounts that are new here."""
+        if self.pool.sharing is not None:
+            yield self.pool.sharing.refresh()
 
 
 class Warmups:

@@ -112,7 +112,7 @@ class Gateway(Service):
         self.background = Background(partial(call_in_thread, reactor))
         self.traces = GatewayTraces(reactor)
         self._observers = Observers(self.drain, plugins, self._keep)
-        self.accounts = AccountServices(reactor, state_home, self._observers)
+        self.accounts = AccountServices(reactor, state_home, self._observers, self.state)
         self._learned = LearnedState(reactor, settings, state_home and state_home / "state")
         self.metrics = GatewayMetrics(
             reactor, self.accounts, self._learned.signatures, self._running_parts, demo=demo
@@ -249,6 +249,8 @@ class Gateway(Service):
         add(Closing(self.traces.stop))
         yield self._keep_records(runtime)
         self.accounts.use(runtime)
+        add(Closing(self.accounts.pool.stop_sharing))
+        yield self.accounts.pool.start_sharing()
         exchange = Exchange(self._exchange_services(runtime.settings), runtime.snapshot)
         exchange.payloads = self.ledger.payload_sink
         warmups = Warmups(reactor, self._state_home, self.accounts, exchange.warm_up)
@@ -395,6 +397,7 @@ class Gateway(Service):
         if moved and old_listener is not None:
             yield old_listener.stopService()
         yield old.stop()
+        yield self.accounts.refresh_shared()
         yield self._learned.use(new.settings)
         yield self._keep_records(new)
         parts.exchange.payloads = self.ledger.payload_sink

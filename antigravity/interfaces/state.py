@@ -18,6 +18,8 @@ from zope.interface import Attribute, Interface
 #: The most characters of a key, and the most bytes of a value or a message.
 KEY_LIMIT: Final = 500
 VALUE_LIMIT: Final = 16 * 1024 * 1024
+#: The most keys of one :meth:`IState.get_many`.
+MANY_KEYS: Final = 1000
 #: The longest time that anything is kept, and the shortest period of a window.
 LONGEST_TTL: Final = 366 * 86_400.0
 SHORTEST_PERIOD: Final = 0.1
@@ -115,6 +117,12 @@ class IState(Interface):
 
     def get(key: str) -> Deferred[bytes | None]:
         """Return a Deferred with a value, ``None`` if there is none."""
+
+    def get_many(keys: Sequence[str]) -> Deferred[list[bytes | None]]:
+        """Return a Deferred with the values of at most :data:`MANY_KEYS` keys, in one step.
+
+        Of values that are larger than :data:`VALUE_LIMIT` together, the last ones may be ``None``.
+        """
 
     def put(key: str, value: bytes, ttl: float) -> Deferred[None]:
         """Store a value for ``ttl`` in place of another."""

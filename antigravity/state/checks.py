@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from antigravity.interfaces.state import (
     KEY_LIMIT,
     LONGEST_TTL,
+    MANY_KEYS,
     SHORTEST_PERIOD,
     VALUE_LIMIT,
     Claim,
@@ -27,6 +28,17 @@ def check_key(key: str) -> None:
     """
     if not 0 < len(key) <= KEY_LIMIT:
         raise ValueError(f"a key has 1 to {KEY_LIMIT} characters, not {len(key)}")
+
+
+def check_keys(keys: Sequence[str]) -> None:
+    """Check several keys.
+
+    :raises ValueError: if one is invalid, or there are too many.
+    """
+    if len(keys) > MANY_KEYS:
+        raise ValueError(f"at most {MANY_KEYS} values can be read at once, not {len(keys)}")
+    for key in keys:
+        check_key(key)
 
 
 def check_value(value: bytes) -> None:

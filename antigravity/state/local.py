@@ -5,6 +5,7 @@ The largest value of AMP is 64 KiB, so that long ones are divided.
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
@@ -68,6 +69,7 @@ class Message(amp.Command):
 METHODS: Final[dict[str, tuple[Any, Any]]] = {
     "server": (tuple[()], str),
     "get": (tuple[str], bytes | None),
+    "get_many": (tuple[list[str]], list[bytes | None]),
     "put": (tuple[str, bytes, float], None),
     "replace": (tuple[str, bytes | None, bytes, float], bool),
     "delete": (tuple[str], bool),
@@ -98,6 +100,15 @@ def decode_arguments(method: str, body: bytes) -> tuple[Any, ...]:
 def decode_result(method: str, body: bytes) -> Any:
     """Return the result of a method."""
     return _RESULTS[method].decode(body)
+
+
+def encode_result(method: str, result: Any) -> bytes:
+    """Return the result of a method; of many values, those that fit together."""
+    if method == "get_many":
+        sizes = accumulate(len(value or b"") for value in result)
+        fits = [size <= VALUE_LIMIT for size in sizes]
+        result = [value if fit else None for value, fit in zip(result, fits, strict=True)]
+    return encode(result)
 
 
 encode = msgspec.msgpack.encode

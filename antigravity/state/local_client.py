@@ -34,6 +34,7 @@ from antigravity.logs import make_logger
 from antigravity.state.checks import (
     check_claims,
     check_key,
+    check_keys,
     check_settlements,
     check_ttl,
     check_value,
@@ -80,6 +81,11 @@ class LocalState:
         """Return a Deferred with a value."""
         check_key(key)
         return self._call("get", key)
+
+    def get_many(self, keys: Sequence[str]) -> Deferred[list[bytes | None]]:
+        """Return a Deferred with several values."""
+        check_keys(keys)
+        return self._call("get_many", list(keys))
 
     def put(self, key: str, value: bytes, ttl: float) -> Deferred[None]:
         """Store a value."""

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from antigravity.logs import make_logger
-from antigravity.state.local import Call, Message, decode_arguments, encode
+from antigravity.state.local import Call, Message, decode_arguments, encode_result
 
 
 class LocalStateServer:
@@ -94,7 +94,7 @@ class _Connection(amp.AMP):
             result = None
         else:
             result = yield getattr(self._server.state, name)(*arguments)
-        return {"body": encode(result)}
+        return {"body": encode_result(name, result)}
 
     @inlineCallbacks
     def _subscribe(self, channel: str) -> Any:

@@ -25,6 +25,7 @@ from antigravity.logs import make_logger
 from antigravity.state.checks import (
     check_claims,
     check_key,
+    check_keys,
     check_settlements,
     check_ttl,
     check_value,
@@ -83,6 +84,11 @@ class MemoryState:
         """Return a Deferred with a value."""
         check_key(key)
         return succeed(self._get(key))
+
+    def get_many(self, keys: Sequence[str]) -> Deferred[list[bytes | None]]:
+        """Return a Deferred with several values."""
+        check_keys(keys)
+        return succeed([self._get(key) for key in keys])
 
     def put(self, key: str, value: bytes, ttl: float) -> Deferred[None]:
         """Store a value."""

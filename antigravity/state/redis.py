@@ -14,6 +14,7 @@ from twisted.internet.defer import (
     FirstError,
     gatherResults,
     inlineCallbacks,
+    succeed,
 )
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import ConnectionClosed
@@ -35,6 +36,7 @@ from antigravity.logs import make_logger
 from antigravity.state.checks import (
     check_claims,
     check_key,
+    check_keys,
     check_settlements,
     check_ttl,
     check_value,
@@ -93,6 +95,13 @@ class RedisState:
     def get(self, key: str) -> Deferred[bytes | None]:
         """Return a Deferred with a value."""
         return self._call("get", self._key(b"v", key))
+
+    def get_many(self, keys: Sequence[str]) -> Deferred[list[bytes | None]]:
+        """Return a Deferred with several values, by one command."""
+        check_keys(keys)
+        if not keys:
+            return succeed([])
+        return self._call("mget", [self._key(b"v", key) for key in keys])
 
     def put(self, key: str, value: bytes, ttl: float) -> Deferred[None]:
         """Store a value."""

@@ -181,6 +181,10 @@ class SharedState:
         """Return a Deferred with a value."""
         return self._call("get", key)
 
+    def get_many(self, keys: Sequence[str]) -> Deferred[list[bytes | None]]:
+        """Return a Deferred with several values."""
+        return self._call("get_many", keys)
+
     def put(self, key: str, value: bytes, ttl: float) -> Deferred[None]:
         """Store a value."""
         return self._call("put", key, value, ttl)

@@ -26,6 +26,8 @@ from zope.interface.verify import verifyObject
 
 from antigravity.interfaces.state import (
     KEY_LIMIT,
+    MANY_KEYS,
+    VALUE_LIMIT,
     Claim,
     Claimed,
     IState,
@@ -98,6 +100,25 @@ class StateConformance:
         found = [await state.get(key) for key in keys]
         self.assertEqual(found, [b"0", b"1", b"2", b"3", b"4"])
 
+    async def test_many_values_are_read_at_once(self) -> None:
+        state, other = await self.open_state(), await self.open_state()
+        await state.put("a", b"1", 60)
+        await state.put("c", b"", 60)
+        self.assertEqual(await other.get_many(["c", "b", "a", "c"]), [b"", None, b"1", b""])
+        self.assertEqual(await other.get_many([]), [])
+        keys = [f"{number}" for number in range(MANY_KEYS)]
+        await gatherResults([state.put(key, key.encode(), 60) for key in keys])
+        self.assertEqual(await other.get_many(keys), [key.encode() for key in keys])
+
+    async def test_many_values_are_at_most_as_large_as_one(self) -> None:
+        state = await self.open_state()
+        large = b"v" * (VALUE_LIMIT // 2)
+        for key in "abc":
+            await state.put(key, large, 60)
+        found = await state.get_many(["a", "b", "c"])
+        self.assertEqual(found[:2], [large, large])
+        self.assertTrue(found[2] in (large, None))
+
     async def test_value_expires(self) -> None:
         state = await self.open_state()
         await state.put("a", b"1", self.unit)
@@ -131,6 +152,8 @@ class StateConformance:
         calls: tuple[Callable[[], Any], ...] = (
             lambda: state.get(""),
             lambda: state.get("k" * (KEY_LIMIT + 1)),
+            lambda: state.get_many(["a", ""]),
+            lambda: state.get_many(["a"] * (MANY_KEYS + 1)),
             lambda: state.put("a", b"", 0),
             lambda: state.put("a", b"", 10**9),
             lambda: state.claim([window, window]),

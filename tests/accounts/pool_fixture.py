@@ -62,6 +62,7 @@ class PoolFixture:
         policies: Any = None,
         events: AccountEvents | None = None,
         wall: Any = None,
+        shared: Any = None,
         **settings: Any,
     ) -> None:
         self.clock = clock or Clock()
@@ -82,6 +83,7 @@ class PoolFixture:
             policy=self.policies[scheduling.mode],
             chance=lambda: 0.5,
             wall=wall,
+            shared=shared,
         )
         self.pool.start()
 

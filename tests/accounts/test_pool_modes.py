@@ -11,7 +11,7 @@ from msgspec import to_builtins
 from zope.interface.verify import verifyObject
 
 from antigravity.accounts.affinity import rendezvous_weight
-from antigravity.accounts.pool import AccountPool
+from antigravity.accounts.session_binder import SessionBinder
 from antigravity.accounts.selection import POLICIES, is_overloaded
 from antigravity.interfaces.accounts import UpstreamModel
 from antigravity.interfaces.selection import (
@@ -117,7 +117,7 @@ def test_moved_session_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
         def info(self, line: str, **fields: Any) -> None:
             lines.append(line.format(**fields))
 
-    monkeypatch.setattr(AccountPool, "log", Log())
+    monkeypatch.setattr(SessionBinder, "log", Log())
     kit = PoolFixture(ALL)
     own = kit.take("conversation")
     own.failed(slow(30.0))

@@ -94,7 +94,7 @@ ALLOWED = {
     },
     "upstreams": {"ir", "config", "interfaces", "oauth", "protocols.lenient", "version"},
     "routing": {"ir", "logs", "deferreds", "config.settings", "interfaces"},
-    "accounts": {"ir", "logs", "config", "interfaces", "routing.patterns"},
+    "accounts": {"ir", "logs", "config", "interfaces", "routing.patterns", "state.table"},
     "exchange": {
         "accounts.sessions",
         "config.settings",

@@ -92,6 +92,9 @@ class _Member:
     def get(self, key: str) -> Any:
         return self._call("get", key)
 
+    def get_many(self, keys: Any) -> Any:
+        return self._call("get_many", keys)
+
     def put(self, key: str, value: bytes, ttl: float) -> Any:
         return self._call("put", key, value, ttl)
 
