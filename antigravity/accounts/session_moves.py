@@ -1,7 +1,7 @@
 """Sessions that are not with the account that hashing chooses, as all gateways know them.
 
-Gateways with the same accounts choose the same one for a new session without a message.  Only what
-deviates is told: a session that moved, or that began while its account was locked or busy.
+Gateways with the same accounts choose the same one for a new session without a message.  A message
+is sent for what deviates: a session that moved, or that began while its account was locked or busy.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ when it starts, when the state can be reached again, and once in a while: messag
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +26,8 @@ _FIRST_REFRESH: Final = 1.0
 _REMOVED: Final = 600.0
 #: Attempts to store a part that others change at the same time.
 _TRIES: Final = 10
+#: The most parts that are kept although this gateway does not want to know them any more.
+_UNWANTED: Final = 1000
 #: Parts that are read at once, and rows of one message.
 _PARTS: Final = 256
 _ROWS: Final = 200
@@ -167,8 +169,9 @@ class SharedTable:
         """
         if not self._state.is_shared or not self._is_running:
             return
-        parts = list(dict.fromkeys(self._parts()))
-        self._prune(parts)
+        wanted = dict.fromkeys(self._parts())
+        self._prune(wanted)
+        parts = [*wanted, *(part for part in self._rows if part not in wanted)]
         for start in range(0, len(parts), _PARTS):
             some = parts[start : start + _PARTS]
             try:
@@ -308,13 +311,18 @@ class SharedTable:
         if len(rows) > self._max_rows:
             del rows[min(rows.values(), key=lambda each: each.version).key]
 
-    def _prune(self, parts: Iterable[str]) -> None:
-        """Forget rows that have expired, and parts that nobody wants any more."""
-        now = self._wall()
+    def _prune(self, wanted: Collection[str]) -> None:
+        """Forget rows that have expired, and parts that nobody wants any more if there are many.
+
+        What this gateway has changed in a part must be stored, even if it has no use for it now.
+        """
+        now, rows = self._wall(), self._rows
+        many = len(rows) > len(wanted) + _UNWANTED
         self._rows = {
-            part: {key: row for key, row in self._rows[part].items() if row.expires > now}
-            for part in parts
-            if part in self._rows
+            part: left
+            for part in rows
+            if (part in wanted or not many)
+            and (left := {key: row for key, row in rows[part].items() if row.expires > now})
         }
 
     def _report(self, failure: Any) -> None:

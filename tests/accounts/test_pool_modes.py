@@ -11,8 +11,8 @@ from msgspec import to_builtins
 from zope.interface.verify import verifyObject
 
 from antigravity.accounts.affinity import rendezvous_weight
-from antigravity.accounts.session_binder import SessionBinder
 from antigravity.accounts.selection import POLICIES, is_overloaded
+from antigravity.accounts.session_binder import SessionBinder
 from antigravity.interfaces.accounts import UpstreamModel
 from antigravity.interfaces.selection import (
     AccountFacts,

@@ -137,6 +137,7 @@ class AccountTests:
         await self.start_another()
         self.assertEqual(await self.ask_at(2, text), 200)
         self.assertEqual([self.bound(number) for number in range(3)], [[account]] * 3)
+
     async def test_revoked_account_is_disabled_by_both(self: Any) -> None:
         await self.start_two("revoked", "two")
         for number in range(4):

@@ -93,6 +93,18 @@ class SharedTableTests(TableCase):
         self.successResultOf(other.table.refresh())
         self.assertEqual(other.told, [("a", "k", b"1")])
 
+    def test_change_of_part_that_is_not_wanted_any_more_is_stored(self) -> None:
+        one = self.table()
+        self.shared.is_away = True
+        one.table.set("a", "k", b"1", 600)
+        self.settle()
+        self.parts = ["b"]
+        self.shared.is_away = False
+        for _ in range(10):
+            self.settle(1)
+        self.parts = ["a", "b"]
+        self.assertEqual(self.table().told, [("a", "k", b"1")])
+
     def test_later_change_wins_everywhere(self) -> None:
         one, other = self.table(), self.table()
         one.table.set("a", "k", b"1", 60)
