@@ -10,6 +10,7 @@ import click
 from antigravity.cli.gateway_client import (
     DOCTOR,
     NO_GATEWAY,
+    UNAUTHORIZED,
     GatewayAddress,
     NoGatewayError,
     find_address,
@@ -65,16 +66,18 @@ def request_admin(
     *,
     timeout: float = 60.0,
     absent: bool = False,
+    refused: bool = False,
 ) -> dict[str, Any]:
     """Return the response of the operator's API.
 
     :param absent: whether to raise a :class:`NoGatewayError` if no gateway runs.
+    :param refused: whether to raise one if the gateway that runs has another key.
     """
     address, key = _admin_access(invocation)
     try:
         data = get_json(address, path, key, timeout, method, body)
     except NoGatewayError as error:
-        if absent and error.absent:
+        if (absent and error.absent) or (refused and error.status == UNAUTHORIZED):
             raise
         raise unreachable(error) from None
     if not isinstance(data, dict):
@@ -85,13 +88,14 @@ def request_admin(
 def stream_admin(invocation: Invocation, path: str, *, timeout: float = 120.0) -> Iterator[bytes]:
     """Return the pieces of a response of the operator's API.
 
-    :raises NoGatewayError: if no gateway runs; the iterator raises it if the response breaks off.
+    :raises NoGatewayError: if no gateway runs, or the one that runs has another key; the iterator
+        raises it if the response breaks off.
     """
     address, key = _admin_access(invocation)
     try:
         return get_pieces(address, path, key, timeout)
     except NoGatewayError as error:
-        if error.absent:
+        if error.absent or error.status == UNAUTHORIZED:
             raise
         raise unreachable(error) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import http.client
 import json
 import re
@@ -13,7 +14,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from antigravity.config.running_gateway import find_running_gateway
+from antigravity.config.key_proof import PROOF_PATH, new_nonce, proof, proving_key
+from antigravity.config.running_gateway import can_identify_processes, find_running_gateway
 from antigravity.config.settings import ProxySettings
 
 _ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104 - replaced by loopback
@@ -21,18 +23,26 @@ _ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104 - replaced by loopback
 #: The exit code of commands that need a running gateway, if there is none.
 NO_GATEWAY: Final = 3
 
+UNAUTHORIZED: Final = 401
+
 #: The most bytes of a response, and of a piece of one.
 _LARGEST: Final = 128 * 1024 * 1024
 _PIECE: Final = 256 * 1024
+_LARGEST_PROOF: Final = 4096
 
 DOCTOR: Final = "run 'antigravity doctor' for details"
 
 
 class GatewayAddress(Struct, frozen=True):
-    """The address of the gateway."""
+    """The address of the gateway.
+
+    ``is_known`` says that the process which has written it into the gateway's home still runs.
+    Otherwise any program may listen there, and has to prove that it knows a key before it is sent.
+    """
 
     host: str
     port: int
+    is_known: bool = False
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -43,7 +53,8 @@ class NoGatewayError(Exception):
     """The gateway cannot be reached, or has responded with an error.
 
     :ivar absent: whether no program listens at the address.
-    :ivar status: the status of the response, 0 if there was none.
+    :ivar status: the status of the response, 0 if there was none; 401 also if no key was sent,
+        because the gateway has not proved to know it.
     """
 
     def __init__(self, message: str, *, absent: bool = False, status: int = 0) -> None:
@@ -78,7 +89,7 @@ def find_address(home: Path, proxy: ProxySettings) -> GatewayAddress | None:
     for address in record.addresses:
         parts = urlsplit(address)
         if parts.scheme == "http" and parts.hostname and parts.port:
-            return GatewayAddress(parts.hostname, parts.port)
+            return GatewayAddress(parts.hostname, parts.port, can_identify_processes())
     raise NoGatewayError(f"the gateway (process {record.pid}) listens on no TCP port without TLS")
 
 
@@ -93,6 +104,7 @@ def get_json(
 ) -> Any:
     """Return the JSON response to ``GET path`` (or another ``method``, with a ``body``).
 
+    :param key: is only sent to the gateway; see :func:`require_proof`.
     :param headers: more headers of the request.
 
     :raises NoGatewayError: if there is no response, or not one of a gateway.
@@ -106,6 +118,7 @@ def get_json(
         headers["Authorization"] = f"Bearer {key}"
     try:
         with _failures(address, timeout):
+            _check_listener(connection, address, key)
             connection.request(method, path, content, headers)
             response = connection.getresponse()
             answer = response.read(_LARGEST)
@@ -127,6 +140,7 @@ def get_pieces(address: GatewayAddress, path: str, key: str, timeout: float) -> 
     connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
     try:
         with _failures(address, timeout):
+            _check_listener(connection, address, key)
             connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
             response = connection.getresponse()
             if response.status != 200:
@@ -136,6 +150,49 @@ def get_pieces(address: GatewayAddress, path: str, key: str, timeout: float) -> 
         connection.close()
         raise
     return _pieces(connection, response, address, timeout)
+
+
+def require_proof(address: GatewayAddress, key: str, timeout: float = 10.0) -> None:
+    """Check that what listens at an address knows a key, unless that is certain already.
+
+    :raises NoGatewayError: if it does not prove that.
+    """
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
+    try:
+        with _failures(address, timeout):
+            _check_listener(connection, address, key)
+    finally:
+        connection.close()
+
+
+def _check_listener(
+    connection: http.client.HTTPConnection, address: GatewayAddress, key: str
+) -> None:
+    """Let what listens prove that it knows a key, before that is sent on the same connection.
+
+    :raises NoGatewayError: if it does not.
+    """
+    if address.is_known or not key:
+        return
+    nonce = new_nonce()
+    connection.request("GET", f"{PROOF_PATH}?nonce={nonce}", headers={"Accept": "application/json"})
+    host, port = connection.sock.getpeername()[:2]
+    response = connection.getresponse()
+    data = _decode(response.read(_LARGEST_PROOF))
+    proofs = data.get("proofs") if isinstance(data, dict) else None
+    if response.status != 200 or not isinstance(proofs, list):
+        raise NoGatewayError(
+            f"{address} is not an antigravity gateway, or one that has to be restarted after an "
+            "update; the key was not sent"
+        )
+    connection.auto_open = 0  # the key goes to what has proved that it knows it
+    own = proof(proving_key(key), nonce, host, port)
+    if not any(isinstance(each, str) and hmac.compare_digest(own, each) for each in proofs):
+        raise NoGatewayError(
+            f"the program at {address} does not know the configured key, so it was not sent: it is "
+            "another gateway, or the key has changed since it started",
+            status=UNAUTHORIZED,
+        )
 
 
 def _pieces(

@@ -14,7 +14,7 @@ import msgspec
 
 from antigravity.cli.administration import request_admin, stream_admin
 from antigravity.cli.gateway_client import NoGatewayError
-from antigravity.cli.invocation import Invocation
+from antigravity.cli.invocation import Invocation, note
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.units import parse_seconds
 from antigravity.interfaces.ledger import (
@@ -67,7 +67,8 @@ class LedgerSource:
         """
         try:
             pieces = stream_admin(self._invocation, f"/admin/export?{_query(question)}")
-        except NoGatewayError:
+        except NoGatewayError as error:
+            _tell_source(error)
             return self._export_file(question)
         return _checked(pieces)
 
@@ -78,13 +79,14 @@ class LedgerSource:
 
     def _answer(self, path: str, kind: type[A], function: str, question: object) -> A:
         try:
-            data = request_admin(self._invocation, path, absent=True)
-        except NoGatewayError:
+            data = request_admin(self._invocation, path, absent=True, refused=True)
+        except NoGatewayError as error:
+            _tell_source(error)
             return self._read(kind, function, question)
         return msgspec.convert(data, kind)
 
     def _read(self, kind: type[A], function: str, question: object) -> A:
-        """Answer from the database, because no gateway runs."""
+        """Answer from the database, because no gateway with the configured key runs."""
         from antigravity.ledger import answers, payload_answers
 
         module = answers if hasattr(answers, function) else payload_answers
@@ -93,7 +95,7 @@ class LedgerSource:
         return answer
 
     def _export_file(self, question: ExportQuestion) -> Iterator[bytes]:
-        """Export from the database, because no gateway runs."""
+        """Export from the database, because no gateway with the configured key runs."""
         from antigravity.ledger.export import Export
 
         with self._reader() as reader:
@@ -133,6 +135,12 @@ class LedgerSource:
         except ConfigurationError as error:
             raise click.ClickException(str(error)) from None
         return Server(url.reveal()) if url else None
+
+
+def _tell_source(error: NoGatewayError) -> None:
+    """Say that the ledger in the home is read although a gateway runs."""
+    if not error.absent:
+        note(f"The ledger in the home is read: {error}.")
 
 
 def _checked(pieces: Iterator[bytes]) -> Iterator[bytes]:

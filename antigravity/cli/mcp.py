@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from antigravity.cli.gateway_client import NoGatewayError, find_address
+from antigravity.cli.gateway_key import GatewayKey
 from antigravity.cli.group import Group
 from antigravity.cli.invocation import Invocation, current_invocation, note
 from antigravity.cli.mcp_login import login
@@ -52,9 +53,11 @@ def mcp(context: click.Context, url: str | None, key: str | None) -> None:
         if url:
             raise click.UsageError("--url is for 'antigravity mcp' without a command")
         return
-    address = _address(url, key, current_invocation())
+    address, own_key = _address(url, key, current_invocation())
 
     async def work(reactor: Any, transport: HttpTransport) -> None:
+        if own_key is not None:
+            own_key.use(reactor)
         await StdioConnection(reactor, transport, address).run()
 
     run(work)
@@ -64,8 +67,14 @@ for command in (list_servers, login, logout):
     mcp.add_command(command)
 
 
-def _address(url: str | None, key: str | None, invocation: Invocation) -> Address:
-    """Return the endpoint's address; the configured key is only for the configured gateway."""
+def _address(
+    url: str | None, key: str | None, invocation: Invocation
+) -> tuple[Address, GatewayKey | None]:
+    """Return the endpoint's address, and the configured key if that is the one to send.
+
+    The configured key is only for the configured gateway, which has to prove that it knows it.
+    """
+    own_key = None
     if url is None:
         proxy = invocation.gateway_configuration().settings.proxy
         try:
@@ -77,7 +86,8 @@ def _address(url: str | None, key: str | None, invocation: Invocation) -> Addres
                 "the configuration has no TCP port; name the endpoint with --url"
             )
         url = f"{gateway}{PATH}"
-        key = key or proxy.api_key.reveal()
+        if not key and proxy.api_key:
+            own_key = GatewayKey(gateway, proxy.api_key.reveal())
     elif problem := address_problem(url):
         raise click.ClickException(f"--url: {problem.message}")
     try:
@@ -85,7 +95,7 @@ def _address(url: str | None, key: str | None, invocation: Invocation) -> Addres
     except KeyFormatError as error:
         raise click.UsageError(f"the gateway's key {error}") from None
     headers = (("authorization", f"Bearer {key}"),) if key else ()
-    return Address("The gateway", url, headers, 0.0)
+    return Address("The gateway", url, headers, 0.0, own_key), own_key
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)

@@ -107,9 +107,14 @@ def _read(home: Path) -> RunningGateway | None:
         return None
 
 
+def can_identify_processes() -> bool:
+    """Return whether the platform tells if the process of a record still runs."""
+    return os.name != "nt"
+
+
 def _is_alive(record: RunningGateway) -> bool:
-    if os.name == "nt":
-        return True  # who asks there learns it from the connection
+    if not can_identify_processes():
+        return True  # the listener has to prove what it is
     return (
         record.pid > 0
         and bool(record.process_start)

@@ -40,6 +40,7 @@ from antigravity.web.authentication import FILES_PATH, METRICS_PATH, is_dashboar
 from antigravity.web.connection.request import GatewayRequest
 from antigravity.web.documentation import DocumentationPaths
 from antigravity.web.host_policy import preflight_headers
+from antigravity.web.key_proof import KeyProofs
 from antigravity.web.key_throttle import TooManyWrongKeysError
 from antigravity.web.mcp import mcp_routes
 from antigravity.web.own_paths import KeyUsage, OwnPaths
@@ -108,6 +109,7 @@ class WebApp:
         key_usage: KeyUsage | None = None,
     ) -> None:
         self.admission = AdmissionPolicy(protocols, settings, hostname, ring)
+        self._key_proofs = KeyProofs(settings.proxy)
         self._exchange = exchange
         self._administration = administration
         self._ledger = ledger
@@ -132,6 +134,7 @@ class WebApp:
     def configure(self, settings: Settings) -> None:
         """Apply ``settings`` from the next request on."""
         self.admission.configure(settings)
+        self._key_proofs.use(settings.proxy)
 
     def resource(self) -> KleinResource:
         """Return the application as a resource."""
@@ -163,6 +166,8 @@ class WebApp:
             key_usage=self._key_usage,
         )
         for path, (allowed, handler) in own_paths.paths():
+            self._route(path, allowed, handler)
+        for path, (allowed, handler) in self._key_proofs.paths():
             self._route(path, allowed, handler)
         for path, (allowed, handler) in DocumentationPaths().paths():
             self._route(path, allowed, handler)

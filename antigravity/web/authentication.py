@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Final
 
+from antigravity.config.key_proof import PROOF_PATH
 from antigravity.config.settings import ProxySettings, effective_auth_mode
 from antigravity.interfaces.keys import IKeyRing
 from antigravity.ir.errors import AuthenticationError
@@ -61,7 +62,7 @@ class Authenticator:
     The mode ``off`` demands no key, ``strict`` demands one for every request, and
     ``all_except_health`` for all but ``GET /healthz``.  The dashboard has sessions instead.
     Published files and ``OPTIONS`` never need a key: browsers fetch images and send preflights
-    without one.
+    without one.  Proofs of a key do not, because commands ask for one before they send theirs.
 
     :param ring: the keys of clients, which have rules of their own, also in the mode ``off``.
     """
@@ -110,7 +111,7 @@ class Authenticator:
             is_valid |= self._key.matches(key)
         if is_valid:
             return self._principal
-        if method in ("GET", "HEAD") and path.startswith(FILES_PATH):
+        if method in ("GET", "HEAD") and (path.startswith(FILES_PATH) or path == PROOF_PATH):
             return ""
         if method == "OPTIONS" or (path == HEALTH_PATH and self.mode == "all_except_health"):
             return ""
@@ -125,6 +126,16 @@ class Authenticator:
             raise WrongKeyError(f"The API key is wrong. {_HOW} {_WHERE}", code="invalid_api_key")
         message = f"No API key was sent. {_HOW} {_WHERE}"
         raise AuthenticationError(message, code="invalid_api_key")
+
+    def unknown_keys(self, principal: str, keys: Sequence[str]) -> list[str]:
+        """Return opaque names of the keys of an admitted request that were not looked at.
+
+        Any key is accepted without authentication, and beside a valid one.  Where one has more
+        rights than others, these could be guesses of it.
+        """
+        names = [principal_of(key) for key in keys if key and not self._key.matches(key)]
+        has_rules = len(keys) == 1 and principal not in names
+        return [] if has_rules else names
 
     def _find_key(self, key: str, address: str) -> str | None:
         """Return the principal of a key with rules, ``None`` if it has none.

@@ -19,6 +19,7 @@ import pytest
 
 from antigravity.cli import doctor
 from antigravity.cli.main import antigravity
+from antigravity.config.key_proof import PROOF_PATH, proof, proving_key
 from antigravity.config.last_run import LastRun, write_last_run
 from tests.cli.builders import Result, Run, configure
 
@@ -258,9 +259,15 @@ def test_config_option_selects_another_file(run: Run, tmp_path: Path) -> None:
 class Gateway(http.server.BaseHTTPRequestHandler):
     """Stands in for the gateway; a strict one demands the key everywhere."""
 
+    protocol_version = "HTTP/1.1"
     strict = False
 
     def do_GET(self) -> None:
+        path, _, query = self.path.partition("?nonce=")
+        if path == PROOF_PATH:
+            host, port = self.request.getsockname()
+            self.reply(200, {"proofs": [proof(proving_key("sk-Veiled"), query, host, port)]})
+            return
         good = self.headers["Authorization"] == "Bearer sk-Veiled"
         if self.path == "/healthz" and (good or not self.strict):
             self.reply(200, {"status": "ok"})
