@@ -106,6 +106,9 @@ class AdmissionPolicy:
         head.principal = authenticator.authenticate(
             head.method, head.path, head.all_keys(), head.address
         )
+        if head.path.rstrip("/") == MCP_PATH:
+            for name in authenticator.unknown_keys(head.principal, head.all_keys()):
+                self.key_throttle.admit_unknown(name, head.client)
 
     def admit_plugin(self, head: RequestHead) -> None:
         """Check the key of a request for a plugin's route, which has no session to check.

@@ -7,7 +7,9 @@ other clients at the same address are not locked out.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
@@ -31,6 +33,11 @@ LOG_PERIOD: Final = 60.0
 LOG_LINES: Final = 10
 
 
+#: Different keys of an address in a period (seconds) that are accepted where any key is.
+MAX_UNKNOWN: Final = 8
+UNKNOWN_PERIOD: Final = 600.0
+
+
 class WrongKeyError(AuthenticationError):
     """A key was sent that is not valid."""
 
@@ -51,14 +58,17 @@ class _Address:
 class KeyThrottle:
     """A counter of wrong keys by address.  Times are in seconds, of any monotonic clock.
 
+    :param seconds: returns the time, for keys that are accepted without being known.
     :ivar total: the number of all wrong keys.
     """
 
     log = make_logger()
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
         self.total = 0
+        self._seconds = seconds
         self._addresses: OrderedDict[str, _Address] = OrderedDict()
+        self._unknown: OrderedDict[str, dict[str, float]] = OrderedDict()
         self._due: deque[float] = deque()
         self._period = float("-inf")
         self._lines = 0
@@ -88,6 +98,30 @@ class KeyThrottle:
         for waiting in (address.due, self._due):
             waiting.append(now + delay)
         return error, delay
+
+    def admit_unknown(self, key: str, peer: str) -> None:
+        """Accept a key that is not known, where any key is accepted but one has more rights.
+
+        :param key: an opaque name of it.
+        :raises WrongKeyError: if the address has sent many others: it may be guessing that one.
+        """
+        now, name = self._seconds(), network_of(peer)
+        seen = self._unknown.setdefault(name, {})
+        self._unknown.move_to_end(name)
+        if len(self._unknown) > MAX_ADDRESSES:
+            self._unknown.popitem(last=False)
+        if key in seen:
+            return
+        for old in [each for each, since in seen.items() if now - since >= UNKNOWN_PERIOD]:
+            del seen[old]
+        if len(seen) >= MAX_UNKNOWN:
+            raise WrongKeyError(
+                f"More than {MAX_UNKNOWN} different keys came from this address in "
+                f"{UNKNOWN_PERIOD / 60:.0f} minutes, as if it were guessing one.  Send no key, or "
+                "always the same.",
+                code="invalid_api_key",
+            )
+        seen[key] = now
 
     def _log_wrong_keys(self, name: str, address: _Address, now: float) -> None:
         """Log the wrong keys of an address, at most once in a period."""

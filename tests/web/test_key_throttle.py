@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from twisted.internet.address import IPv4Address
 
@@ -16,6 +18,8 @@ from antigravity.web.key_throttle import (
     MAX_ADDRESSES,
     MAX_DELAYED,
     MAX_DELAYED_IN_ALL,
+    MAX_UNKNOWN,
+    UNKNOWN_PERIOD,
     KeyThrottle,
     TooManyWrongKeysError,
     WrongKeyError,
@@ -195,3 +199,37 @@ def test_client_is_the_peer_whatever_the_headers_are() -> None:
         web.send(ask("/v1/models", f"sk-wrong\r\n{header}"))
     assert web.wire() == b""
     assert isinstance(web.transport.getPeer(), IPv4Address)
+
+
+@pytest.mark.parametrize("mode", ["off", "strict"])
+def test_guesses_beside_accepted_keys_are_refused_where_one_has_more_rights(mode: str) -> None:
+    """The admin key has more rights at /mcp, where any key is accepted without authentication."""
+    settings: dict[str, Any] = {"auth_mode": mode, "api_key": Secret(KEY)}
+    web = WebHarness(**settings, admin_key=Secret("sk-admin"))
+    clock = [0.0]
+    web.app.admission.key_throttle = KeyThrottle(lambda: clock[0])
+
+    def post(*keys: str) -> int:
+        web.connect()
+        names = ("x-api-key", "x-goog-api-key")
+        sent = [f"{name}: {key}" for name, key in zip(names, keys, strict=False)]
+        web.request("POST", "/mcp", b"{}", *sent)
+        return web.responses()[-1].status
+
+    def guess(number: int) -> int:
+        return post(KEY, f"guess-{number}") if mode == "strict" else post(f"guess-{number}")
+
+    assert [guess(number) for number in range(MAX_UNKNOWN)] == [404] * MAX_UNKNOWN
+    assert guess(MAX_UNKNOWN) == 401
+    assert guess(0) == 404  # a client that always sends the same is no guesser
+    assert post(KEY) == 404
+    assert post("sk-admin") == 404  # admitted, but there is no endpoint here
+    clock[0] += UNKNOWN_PERIOD
+    assert guess(MAX_UNKNOWN) == 404
+
+
+def test_addresses_with_unknown_keys_are_bounded() -> None:
+    throttle = KeyThrottle(lambda: 0.0)
+    for number in range(MAX_ADDRESSES + 10):
+        throttle.admit_unknown("key", f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+    assert len(throttle._unknown) == MAX_ADDRESSES
