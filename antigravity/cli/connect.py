@@ -15,13 +15,8 @@ from antigravity.cli.terminal import table
 from antigravity.config.spelling import closest
 from antigravity.connect.client import Client, Target, this_machine
 from antigravity.connect.clients import CLIENTS, find_client
-from antigravity.connect.connections import (
-    ChangedMeanwhileError,
-    ConnectError,
-    Connections,
-    Plan,
-    State,
-)
+from antigravity.connect.connections import Connections
+from antigravity.connect.plan import ChangedMeanwhileError, ConnectError, Plan, State
 from antigravity.connect.texts import dialogs, hints
 
 #: How often a plan is made again because a client has written its file meanwhile.

@@ -13,7 +13,8 @@ from antigravity.cli.connect import complete_client, known_client
 from antigravity.cli.connect_target import find_target
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.connect.client import this_machine
-from antigravity.connect.connections import ConnectError, Connections
+from antigravity.connect.connections import Connections
+from antigravity.connect.plan import ConnectError
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import hashlib
 import os
 import shutil
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 
 from antigravity.config.atomic import write_atomically, write_private
 from antigravity.connect import changes
-from antigravity.connect.changes import Change, SettingRecord
+from antigravity.connect.changes import Change
 from antigravity.connect.client import Client, ClientFile, Format, Places, Target
 from antigravity.connect.files.document import MISSING, DocumentError, find, show
+from antigravity.connect.plan import (
+    ChangedMeanwhileError,
+    ConnectError,
+    Connection,
+    FileChange,
+    FileRecord,
+    Plan,
+    State,
+)
 
 #: In the gateway's home; both are for the owner only, because previous values can be keys.
 _RECORDS: Final = "state/connections.json"
@@ -31,107 +38,17 @@ KEPT_BACKUPS: Final = 5
 MAX_BYTES: Final = 8 * 1024 * 1024
 
 
-class ConnectError(Exception):
-    """A client cannot be connected or disconnected; the message is for the user."""
-
-
-class ChangedMeanwhileError(ConnectError):
-    """A file is not what it was when its change was computed."""
-
-
-class FileRecord(Struct, frozen=True):
-    """A file that was changed when a client was connected.
-
-    :ivar existed: whether it was there before.
-    :ivar digest: of the bytes that were written.
-    :ivar backup: a copy of what it was, in the gateway's home.
-    """
-
-    path: str
-    format: Format
-    existed: bool
-    digest: str
-    settings: list[SettingRecord]
-    backup: str = ""
-    root: Any = None
-
-
-class Connection(Struct, frozen=True):
-    """A client that was connected.
-
-    :ivar time: seconds since the epoch.
-    """
-
-    address: str
-    time: float
-    files: list[FileRecord]
-
-
-class FileChange(Struct, frozen=True):
-    """What happens to one file.
-
-    :ivar before: its bytes, ``None`` if there is none.
-    :ivar after: its bytes, ``None`` if it is removed.
-    """
-
-    path: Path
-    before: bytes | None
-    after: bytes | None
-    change: Change
-    record: FileRecord | None = None
-
-    @property
-    def is_change(self) -> bool:
-        """Whether anything changes."""
-        return self.before != self.after
-
-
-class Plan(Struct, frozen=True):
-    """What happens when a client is connected or disconnected."""
-
-    client: Client
-    files: Sequence[FileChange]
-    address: str = ""
-
-    @property
-    def is_change(self) -> bool:
-        """Whether any file changes."""
-        return any(file.is_change for file in self.files)
-
-    @property
-    def left(self) -> list[str]:
-        """The settings that were changed since, and stay."""
-        return [name for file in self.files for name in file.change.left]
-
-    def diff(self) -> str:
-        """Return the changes as a unified diff."""
-        return "".join(line for file in self.files if file.is_change for line in _diff(file))
-
-
-class State(Struct, frozen=True):
-    """Whether a client is there, and where it points.
-
-    :ivar state: ``changed`` if somebody has changed settings of ours since.
-    :ivar address: where its configuration points, ``""`` if that is not known.
-    """
-
-    client: str
-    title: str
-    installed: bool
-    state: Literal["connected", "changed", "elsewhere", "not connected", "by hand", "unreadable"]
-    address: str = ""
-    problem: str = ""
-
-
 class Connections:
     """The clients of this user, and which of them are connected.
 
     :param home: the gateway's.
+    :param largest: the bytes of the largest file that is read.
     """
 
-    def __init__(self, home: Path, places: Places) -> None:
+    def __init__(self, home: Path, places: Places, largest: int = MAX_BYTES) -> None:
         self._home = home
         self._places = places
+        self._largest = largest
 
     def plan_connect(self, client: Client, target: Target) -> Plan:
         """Return what connecting a client changes.
@@ -167,9 +84,16 @@ class Connections:
         :raises ConnectError: if a file cannot be written.
         """
         for file in plan.files:
-            if _read(file.path) != file.before:
+            if self._read(file.path) != file.before:
                 raise ChangedMeanwhileError(f"{file.path} has just been changed by something else.")
-        records = [self._write(plan.client, file) for file in plan.files]
+        records: list[FileRecord | None] = []
+        try:
+            for file in plan.files:
+                records.append(self._write(plan.client, file))
+        except ConnectError:  # what is not remembered could not be undone
+            for file in plan.files[: len(records)]:
+                _restore(file)
+            raise
         kept = [record for record in records if record is not None]
         with self._changed() as connections:
             if kept:
@@ -226,7 +150,7 @@ class Connections:
     # -- files --
 
     def _connect_file(self, file: ClientFile, known: FileRecord | None) -> FileChange:
-        before = _read(file.path)
+        before = self._read(file.path)
         text = _decode(file.path, before)
         try:
             change = changes.connect(file, text, known.settings if known else ())
@@ -234,7 +158,7 @@ class Connections:
             raise ConnectError(f"{file.path} stays as it is: {error}.") from None
         after = (change.text or "").encode("utf-8")
         if not change.records:  # nothing of ours is in it: an empty file is not made
-            return FileChange(file.path, before, before, change)
+            return FileChange(file.path, before, before, change, file.format, file.root)
         record = FileRecord(
             str(file.path),
             file.format,
@@ -244,26 +168,24 @@ class Connections:
             known.backup if known else "",
             file.root,
         )
-        return FileChange(file.path, before, after, change, record)
+        return FileChange(file.path, before, after, change, file.format, file.root, record)
 
     def _disconnect_file(self, record: FileRecord) -> FileChange:
-        path = Path(record.path)
-        before = _read(path)
+        path, kind, root = Path(record.path), record.format, record.root
+        before = self._read(path)
         if before is None:
-            return FileChange(path, None, None, Change(None))
+            return FileChange(path, None, None, Change(None), kind, root)
         if hashlib.sha256(before).hexdigest() == record.digest:  # nobody has touched it
             original = self._original(record)
             if original is not None or not record.existed:
-                return FileChange(path, before, original, Change(None))
+                return FileChange(path, before, original, Change(None), kind, root)
         text = _decode(path, before)
         try:
-            change = changes.disconnect(
-                record.format, record.root, text, record.settings, existed=record.existed
-            )
+            change = changes.disconnect(kind, root, text, record.settings, existed=record.existed)
         except DocumentError as error:
             raise ConnectError(f"{path} stays as it is: {error}.") from None
         after = None if change.text is None else change.text.encode("utf-8")
-        return FileChange(path, before, after, change)
+        return FileChange(path, before, after, change, kind, root)
 
     def _original(self, record: FileRecord) -> bytes | None:
         if not record.backup:
@@ -314,11 +236,21 @@ class Connections:
 
     def _plain(self, path: Path, kind: Format, root: Any) -> Any:
         """Return the settings in a file, those of an empty one if there is none."""
-        text = _decode(path, _read(path))
+        text = _decode(path, self._read(path))
         try:
             return changes.open_document(kind, text, root).plain()
         except DocumentError as error:
             raise ConnectError(f"{path}: {error}") from None
+
+    def _read(self, path: Path) -> bytes | None:
+        try:
+            if path.stat().st_size > self._largest:
+                raise ConnectError(f"{path} has more than {self._largest} bytes, so it stays.")
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ConnectError(f"{path} cannot be read: {error.strerror}.") from None
 
     # -- what is remembered --
 
@@ -344,17 +276,6 @@ class Connections:
         write_private(path, msgspec.json.format(msgspec.json.encode(connections)))
 
 
-def _read(path: Path) -> bytes | None:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConnectError(f"{path} is too large to be a configuration file.")
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise ConnectError(f"{path} cannot be read: {error.strerror}.") from None
-
-
 def _decode(path: Path, data: bytes | None) -> str:
     try:
         return (data or b"").decode("utf-8")
@@ -373,10 +294,11 @@ def _write(path: Path, data: bytes) -> None:
     write_atomically(target, data, mode=mode)
 
 
-def _diff(file: FileChange) -> Iterator[str]:
-    before = (file.before or b"").decode("utf-8", "replace").splitlines(keepends=True)
-    after = (file.after or b"").decode("utf-8", "replace").splitlines(keepends=True)
-    old = "/dev/null" if file.before is None else str(file.path)
-    new = "/dev/null" if file.after is None else str(file.path)
-    for line in difflib.unified_diff(before, after, old, new, n=2):
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+def _restore(file: FileChange) -> None:
+    """Put a file back as it was, as far as possible."""
+    if file.is_change:
+        with contextlib.suppress(OSError):
+            if file.before is None:
+                file.path.unlink(missing_ok=True)
+            else:
+                _write(file.path, file.before)

@@ -13,12 +13,8 @@ import pytest
 
 from antigravity.connect.client import Client, Places, ServedModel, Target
 from antigravity.connect.clients import CLIENTS, find_client
-from antigravity.connect.connections import (
-    KEPT_BACKUPS,
-    ChangedMeanwhileError,
-    ConnectError,
-    Connections,
-)
+from antigravity.connect.connections import KEPT_BACKUPS, Connections
+from antigravity.connect.plan import ChangedMeanwhileError, ConnectError
 from antigravity.connect.texts import dialogs, hints
 
 MODELS = (
