@@ -14,6 +14,7 @@ from antigravity.app.access import Access
 from antigravity.app.account_control import AccountControl, AccountsOwner
 from antigravity.app.build import new_id
 from antigravity.app.configuration_status import ConfigurationStatus
+from antigravity.app.connections import ClientConnections
 from antigravity.app.explanation import check_protocol, explain
 from antigravity.app.gateway_state import GatewayState
 from antigravity.app.home_ledger import HomeLedger
@@ -82,6 +83,7 @@ class Administration:
         keys: KeyControl,
         models: ModelAdministration,
         access: Access,
+        connections: ClientConnections,
         system: SystemControl,
         lab: Lab,
     ) -> None:
@@ -96,6 +98,7 @@ class Administration:
         self.system = system
         self.models = models
         self.access = access
+        self.connections = connections
         self.lab = lab
 
     def status(self) -> GatewayStatus:

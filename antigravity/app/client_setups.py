@@ -45,7 +45,7 @@ def make_setups(
     :raises ValueError: if the address cannot be written into a text.
     """
     target = Target(address, _PLACEHOLDER if needs_key else _ANY_KEY)
-    served = [_served(each) for each in models if _converses(each)]
+    served = served_models(models)
     return [_setup_of(each, target, served) for each in clients]
 
 
@@ -78,6 +78,11 @@ def _setup_of(client: Client, target: Target, served: Sequence[ServedModel]) -> 
         ],
         notes=guide.hints,
     )
+
+
+def served_models(models: Sequence[Model]) -> list[ServedModel]:
+    """Return the models for conversations as clients list them."""
+    return [_served(each) for each in models if _converses(each)]
 
 
 def _served(model: Model) -> ServedModel:

@@ -12,6 +12,7 @@ from antigravity.app.access import Access
 from antigravity.app.account_control import AccountControl
 from antigravity.app.administration import Administration, GatewayControl
 from antigravity.app.configuration_editor import ConfigurationEditor
+from antigravity.app.connections import ClientConnections
 from antigravity.app.lab import Lab
 from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.app.model_administration import ModelAdministration
@@ -61,6 +62,7 @@ class FrontEnd:
         self._system = SystemControl(
             reactor, home, control, self._editor, lambda: sorted(mcp.tool_names())
         )
+        self._connections = ClientConnections(reactor, home, control)
         self._key_throttle = KeyThrottle()
         self.dashboard = dashboard
         access = TunnelAccess()
@@ -91,6 +93,7 @@ class FrontEnd:
             self._control.keys,
             self._models(runtime),
             Access(self._reactor, runtime.snapshot, self._control.ledger, self._control.keys),
+            self._connections,
             self._system,
             Lab(
                 self._reactor,

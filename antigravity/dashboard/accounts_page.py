@@ -22,6 +22,7 @@ async def build(context: PageContext) -> Page:
             "mode": found.mode,
             "fixed": found.fixed,
             "now": context.now,
+            "is_local": context.is_local,
             "link": request_list,
         },
     )

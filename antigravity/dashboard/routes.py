@@ -51,6 +51,7 @@ _PATHS: Final = {
     "/logged-in": (("GET",), "logged_in"),
     "/models": (_SHOWN, "models"),
     "/connect": (_SHOWN, "connect"),
+    "/connect/<client>/<action>": (("POST",), "change_connection"),
     "/keys": (_SHOWN, "keys"),
     "/keys/add": ((*_SHOWN, "POST"), "add_key"),
     "/keys/<key>/edit": ((*_SHOWN, "POST"), "edit_key"),

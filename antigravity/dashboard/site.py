@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, quote, urlencode
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from antigravity.dashboard import account_forms, now_page, plugin_pages, requests_page
+from antigravity.dashboard.admin_requests import require_local_change
 from antigravity.dashboard.context import Build, Change, Page, PageContext
 from antigravity.dashboard.files import static_files
 from antigravity.dashboard.live import MAX_STREAMS, LiveStream
@@ -195,8 +196,11 @@ class DashboardSite:
         """Show a page, or change what its form demands; ``names`` are those in the path."""
         if name in CHANGES and (name not in PAGES or head_of(request).method == "POST"):
             change, address = CHANGES[name]
+            self._require_session(request)
+            require_local_change(name, names.get("action", ""), is_local=head_of(request).loopback)
             begin = self._change_much if name in LARGE_FORMS else self._change
-            return begin(request, partial(change, **names), address)
+            shown = address.format_map({each: quote(names[each], safe="") for each in names})
+            return begin(request, partial(change, **names), shown)
         return self._show(request, partial(PAGES[name], **names))
 
     def _show(self, request: Any, build: Build) -> Deferred[None]:

@@ -45,7 +45,8 @@ PAGES: Final[Mapping[str, Build]] = {
     "configuration": configuration_page.build,
     "system": system_page.build,
 }
-#: The changes by the names of their handlers, and the page that shows the result.
+#: The changes by the names of their handlers, and the page that shows the result, whose address
+#: can have names in the path.
 CHANGES: Final[Mapping[str, tuple[Change, str]]] = {
     "cancel_request": (now_page.cancel, DASHBOARD_PATH),
     "replay_request": (request_page.replay, DASHBOARD_PATH),
@@ -58,6 +59,7 @@ CHANGES: Final[Mapping[str, tuple[Change, str]]] = {
     "edit_key": (key_actions.edit, key_actions.KEYS),
     "remove_key": (key_actions.remove, key_actions.KEYS),
     "change_key": (key_actions.change, key_actions.KEYS),
+    "change_connection": (connect_page.change, connect_page.ADDRESS),
     "log_in": (account_actions.log_in, ACCOUNTS),
     "finish_login": (account_actions.finish_login, ACCOUNTS),
     "check_configuration": (configuration_page.check, configuration_page.ADDRESS),

@@ -194,6 +194,7 @@ class IAdministration(Interface):
     accounts = Attribute("The accounts, an ``IAccountControl``.")
     keys = Attribute("The keys of clients, an ``IKeyControl``.")
     access = Attribute("Keys, and how clients are set up, an ``IAccess``.")
+    connections = Attribute("The clients on the gateway's machine, an ``IConnections``.")
     lab = Attribute("Trials of requests, an ``ILab``.")
     models = Attribute("The models and rules about their names, an ``IModelAdministration``.")
 

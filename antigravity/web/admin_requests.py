@@ -9,6 +9,7 @@ from antigravity.interfaces.administration import IAdministration
 from antigravity.web.admin import AdminRequests
 from antigravity.web.admin_access import AccessRequests
 from antigravity.web.admin_accounts import AccountRequests
+from antigravity.web.admin_connections import ConnectionRequests
 from antigravity.web.admin_keys import KeyRequests
 from antigravity.web.admin_lab import LabRequests
 from antigravity.web.admin_models import ModelRequests
@@ -26,6 +27,7 @@ def own_routes(
     yield from AccountRequests(administration).routes()
     yield from ModelRequests(administration).routes()
     yield from AccessRequests(administration).routes()
+    yield from ConnectionRequests(administration).routes()
     yield from KeyRequests(administration).routes()
     yield from LabRequests(administration).routes()
     yield from SystemRequests(administration).routes()

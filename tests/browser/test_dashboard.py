@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import threading
@@ -87,6 +88,37 @@ def test_text_for_client_is_copied(page: Any, gateway: ThreadedGateway) -> None:
     page.wait_for_selector("text=Copied")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert f"{gateway.url}/v1" in copied
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_client_is_connected_and_disconnected_in_place(
+    page: Any, gateway: ThreadedGateway, user: Path, scheme: str
+) -> None:
+    token = "sk-ant-0123456789abcdefghij-somebody-elses"
+    file = user / ".claude" / "settings.json"
+    file.parent.mkdir()
+    other = {"ANTHROPIC_BASE_URL": "https://elsewhere.test", "ANTHROPIC_AUTH_TOKEN": token}
+    file.write_text(json.dumps({"env": other, "name": SCRIPT}, indent=2))
+    before = file.read_bytes()
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{gateway.url}/dashboard/connect?client=claude-code")
+    assert "points elsewhere" in page.inner_text("#connection")
+    for show, said in (
+        ("Show what connecting changes", "Claude Code is connected."),
+        ("Show what undoing changes", "Claude Code is disconnected."),
+    ):
+        page.click(f"text={show}")
+        page.wait_for_selector("#connection pre")
+        assert page.url.endswith("/dashboard/connect?client=claude-code")  # the page itself stays
+        assert gateway.url in page.inner_text("#connection pre")
+        assert token not in page.content()
+        for width in (360, 1200):
+            page.set_viewport_size({"width": width, "height": 740})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert serious(axe.Axe().run(page)) == []
+        page.click("#connection form[action$=connect] button")
+        page.wait_for_selector(f"text={said}")
+    assert file.read_bytes() == before
 
 
 def test_list_is_live_until_it_is_paused(page: Any, gateway: ThreadedGateway) -> None:

@@ -76,8 +76,13 @@ def take(session: Any) -> bytes:
     return picture
 
 
-def test_pictures_of_all_pages_are_written(busy_gateway: ThreadedGateway, chromium: Any) -> None:
+def test_pictures_of_all_pages_are_written(
+    busy_gateway: ThreadedGateway, chromium: Any, user: Path
+) -> None:
     FOLDER.mkdir(exist_ok=True)
+    settings = user / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text('{\n  "model": "opus",\n  "includeCoAuthoredBy": false\n}\n')
     page = chromium.new_page()
     sign_in(page, busy_gateway)
     session = page.context.new_cdp_session(page)
@@ -89,6 +94,9 @@ def test_pictures_of_all_pages_are_written(busy_gateway: ThreadedGateway, chromi
             if name == "lab":
                 page.click("text=Translate >> nth=0")
                 page.wait_for_selector("text=Warnings")
+            if name == "connect":
+                page.click("text=Show what connecting changes")
+                page.wait_for_selector("#connection pre")
             if name == "usage":
                 page.wait_for_selector("#chart canvas")
             picture = take(session)
