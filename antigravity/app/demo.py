@@ -82,14 +82,16 @@ class _QuietSite(Site):
 class DemoSimulator:
     """The simulator on a free port of 127.0.0.1, from :meth:`start` to :meth:`stop`.
 
+    :param is_demo: whether it serves all requests, which the log then says.
     :ivar address: its base URL, once it runs.
     :ivar simulator: the simulator itself, with its log and counters.
     """
 
     log = make_logger()
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, *, is_demo: bool = True) -> None:
         self._reactor = reactor
+        self._is_demo = is_demo
         self._port: IListeningPort | None = None
         self.simulator: Any = None
         self.address = ""
@@ -108,11 +110,12 @@ class DemoSimulator:
         endpoint = TCP4ServerEndpoint(self._reactor, 0, interface="127.0.0.1")
         self._port = port = yield endpoint.listen(site)
         self.address = f"http://127.0.0.1:{port.getHost().port}"
-        self.log.warn(
-            "DEMO: the simulator at {a} serves every model; if nothing else is configured, the "
-            "first account or upstream ends the demo",
-            a=self.address,
-        )
+        if self._is_demo:
+            self.log.warn(
+                "DEMO: the simulator at {a} serves every model; if nothing else is configured, the "
+                "first account or upstream ends the demo",
+                a=self.address,
+            )
 
     @inlineCallbacks
     def stop(self) -> Any:

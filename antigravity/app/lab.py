@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer
 from zope.interface import implementer
 
-from antigravity.exchange.lab import Captured, at_one_upstream, trial
+from antigravity.exchange.lab import Captured, at_one_upstream, simulated, trial
 from antigravity.exchange.service import Exchange
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.lab import (
@@ -28,12 +28,14 @@ from antigravity.interfaces.lab import (
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.ir.call import Call, Route
-from antigravity.ir.errors import DeadlineError, InvalidRequestError
+from antigravity.ir.errors import DeadlineError, InvalidRequestError, OverloadedError
 from antigravity.ir.record import ExchangeRecord
 from antigravity.redaction.credentials import CREDENTIALS, REDACTED, SECRET_NAME
 
 #: How requests of the lab name themselves in the ledger.
 _AGENT: Final = "antigravity-lab"
+#: Simulators at a time.
+_MOST_SIMULATORS: Final = 4
 #: Headers that clients of a protocol always send.
 _HEADERS: Final[Mapping[str, Mapping[str, str]]] = {
     "anthropic": {"anthropic-version": "2023-06-01"},
@@ -59,6 +61,7 @@ class Lab:
         self._exchange = exchange
         self._all_protocols = protocols
         self._principal = principal
+        self._simulators = 0
 
     @cached_property
     def _protocols(self) -> Mapping[str, IServerProtocol]:
@@ -101,11 +104,46 @@ class Lab:
         return translation
 
     async def _send(self, request: LabRequest) -> LabAnswer:
+        if request.simulate:
+            return await self._simulate(request)
         protocol, call = self._call(request)
         exchange = self._exchange.changed(
             lambda services, snapshot: (services, at_one_upstream(snapshot, request.upstream))
         )
         exchange.payloads = self._exchange.payloads
+        return await self._answer(exchange, protocol, call)
+
+    async def _simulate(self, request: LabRequest) -> LabAnswer:
+        """Send the request to a simulator that runs for this trial only.
+
+        :raises OverloadedError: if there are too many of them.
+        """
+        from antigravity.app.lab_simulator import LabSimulator
+
+        protocol, call = self._call(request)
+        call = msgspec.structs.replace(call, take_record=lambda record: True)  # no line in the log
+        if self._simulators >= _MOST_SIMULATORS:
+            raise OverloadedError(f"{_MOST_SIMULATORS} simulators answer others now.  Try later.")
+        simulator = LabSimulator(self._reactor)
+        self._simulators += 1
+        try:
+            await simulator.start()
+            exchange = self._exchange.changed(
+                lambda services, snapshot: simulated(
+                    services, snapshot, request.upstream, simulator.transport(services.transport)
+                )
+            )
+            answer = await self._answer(exchange, protocol, call)
+        finally:
+            self._simulators -= 1
+            await simulator.stop()
+        return msgspec.structs.replace(answer, simulated=True)
+
+    async def _answer(self, exchange: Exchange, protocol: IServerProtocol, call: Call) -> LabAnswer:
+        """Return what the client gets.
+
+        :raises DeadlineError: if it takes too long.
+        """
         began = self._reactor.seconds()
         served = Deferred.fromCoroutine(_collect(exchange, protocol, call))
         served.addTimeout(LONGEST_WAIT, self._reactor)

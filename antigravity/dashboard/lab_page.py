@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -44,7 +44,7 @@ class LabForm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     model: str = ""
     upstream: str = ""
     stream: str = ""
-    send: str = ""
+    send: Literal["", "1", "simulator"] = ""
 
 
 async def build(context: PageContext) -> Page:
@@ -115,6 +115,7 @@ def _read(form: LabForm) -> LabRequest:
         model=form.model.strip(),
         upstream=form.upstream,
         stream=bool(form.stream),
+        simulate=form.send == "simulator",
     )
 
 

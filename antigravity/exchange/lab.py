@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from msgspec.structs import replace
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from zope.interface import implementer
 
+from antigravity.context.calibration import Calibration
+from antigravity.context.plan_store import PlanStore
 from antigravity.exchange.running import RunningRequests
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
@@ -19,10 +22,18 @@ from antigravity.interfaces.accounts import (
     LeaseRequest,
     UpstreamModel,
 )
+from antigravity.interfaces.traces import TraceSource
 from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse, OutgoingRequest
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import GatewayError, NotFoundError, UnavailableError
 from antigravity.ir.record import ExchangeRecord
+from antigravity.routing.learned_refusals import LearnedRefusals
+from antigravity.signatures.bound_thinking import BoundThinking
+from antigravity.signatures.store import SignatureStore
+from antigravity.stores.persistent_cache import PersistentCache
+
+#: The most bytes that requests to a simulator leave in each cache.
+_SIMULATED_BYTES: Final = 16 * 1024 * 1024
 
 
 class Captured(CancelledError):  # noqa: N818 - an end, not an error
@@ -147,6 +158,34 @@ def trial(
         running=RunningRequests(),
     )
     return changed, replace(snapshot, pool=OneUpstream(pool, upstream) if upstream else pool)
+
+
+def simulated(
+    services: Services, snapshot: Snapshot, upstream: str, transport: IHttpTransport
+) -> tuple[Services, Snapshot]:
+    """Return collaborators with which requests go to a simulator.
+
+    Nothing is recorded, no account is used up, and nothing is learned from the responses.
+
+    :param upstream: the only one to use; empty: the best.
+    :param transport: sends requests to the simulator.
+    """
+    now = services.clock.seconds
+    services, snapshot = trial(services, snapshot, upstream, lambda record: None)
+    cache = partial(PersistentCache, now, max_entries=100, max_bytes=_SIMULATED_BYTES, ttl=3600.0)
+    changed = replace(
+        services,
+        transport=transport,
+        signatures=SignatureStore(now),
+        calibration=Calibration(),
+        contexts=PlanStore(cache()),
+        conversations=cache(),
+        refusals=LearnedRefusals(now),
+        bound=BoundThinking(),
+        keys=None,
+        traces=TraceSource(),
+    )
+    return changed, snapshot
 
 
 def at_one_upstream(snapshot: Snapshot, upstream: str) -> Snapshot:

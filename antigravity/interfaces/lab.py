@@ -22,6 +22,7 @@ class LabRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     ``protocol`` is the client's, ``request`` the body.  ``model`` replaces the model in the body,
     and ``upstream`` is the only one to use; empty: as the client's request would be routed.
+    ``simulate`` sends it to the built-in simulator in the place of the upstream.
     """
 
     protocol: str
@@ -29,6 +30,7 @@ class LabRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     model: _Name = ""
     upstream: _Name = ""
     stream: bool = False
+    simulate: bool = False
 
 
 class LabTranslation(Struct, frozen=True, kw_only=True):
@@ -56,7 +58,10 @@ class LabTranslation(Struct, frozen=True, kw_only=True):
 
 
 class LabAnswer(Struct, frozen=True, kw_only=True):
-    """What the client would get; ``is_cut`` says that ``body`` is only the beginning."""
+    """What the client would get; ``is_cut`` says that ``body`` is only the beginning.
+
+    ``simulated`` says that the simulator has answered; there is no record of it then.
+    """
 
     request_id: str
     status: int
@@ -65,6 +70,7 @@ class LabAnswer(Struct, frozen=True, kw_only=True):
     body: str
     is_cut: bool = False
     seconds: float = 0.0
+    simulated: bool = False
 
 
 class ILab(Interface):
@@ -82,5 +88,6 @@ class ILab(Interface):
     def send(request: LabRequest) -> Deferred[LabAnswer]:
         """Send the request as if a client had sent it, and return a Deferred with the answer.
 
-        It fails like that of :meth:`translate`, and with a ``DeadlineError`` if it takes too long.
+        It fails like that of :meth:`translate`, with a ``DeadlineError`` if it takes too long, and
+        with an ``OverloadedError`` if too many requests are simulated.
         """

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from antigravity.interfaces.admin_routes import AdminRoute
 from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.lab import LARGEST, ILab, LabAnswer, LabRequest, LabTranslation
-from antigravity.ir.errors import DeadlineError, InvalidRequestError
+from antigravity.ir.errors import DeadlineError, InvalidRequestError, OverloadedError
 
 _EXAMPLE: Final[dict[str, Any]] = {
     "protocol": "anthropic",
@@ -48,12 +48,17 @@ class LabRequests:
             method="POST",
             path="/admin/lab/send",
             summary="Send a client's request, and return what the client would get.",
-            details="It costs what a client's request costs, and is in the ledger.",
+            details=(
+                "It costs what a client's request costs, and is in the ledger.  With `simulate`, "
+                "the built-in simulator answers in the place of the upstream: it gets the "
+                "translated request without credentials, and the answer is translated back.  That "
+                "costs nothing, and leaves no record."
+            ),
             example=_EXAMPLE,
             body=LabRequest,
             max_body=LARGEST,
             response=LabAnswer,
-            errors=(InvalidRequestError, DeadlineError),
+            errors=(InvalidRequestError, DeadlineError, OverloadedError),
             handler=self._send,
         )
 

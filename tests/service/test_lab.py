@@ -9,9 +9,12 @@ from typing import Any
 import treq
 from msgspec.structs import replace
 
+from antigravity.app import lab as lab_module
 from antigravity.config.ledger_settings import LedgerSettings
 from antigravity.config.secret import Secret
+from antigravity.config.settings import UpstreamSettings
 from antigravity.interfaces.lab import LARGEST
+from antigravity.interfaces.transport import OutgoingRequest
 from tests.service.account_fixture import MODEL
 from tests.service.dashboard_fixture import ADMIN, DashboardCase
 
@@ -246,3 +249,113 @@ class LabPageTests(LabCase):
         query = "%3Cscript%3Ealert(1)%3C/script%3E"
         shown = await self.fetch(f"/dashboard/lab?protocol={query}&model={query}")
         self.assertNotIn("<script>alert", shown.text)
+
+
+class SimulatedTests(LabCase):
+    """The simulator answers in the place of an upstream."""
+
+    async def open_closed(self, kind: str, base: str, **fields: Any) -> None:
+        """Start a gateway with an upstream that nobody can reach."""
+        await self.open()
+        upstream = UpstreamSettings(
+            kind=kind, base_url=base, api_key=Secret("secret-upstream-key"), **fields
+        )
+        self.settings = replace(self.settings, upstreams={"closed": upstream})
+        await self.stop()
+        await self.run_gateway()
+        await self.sign_in()
+
+    async def test_every_kind_of_upstream_is_simulated(self) -> None:
+        protocols = {
+            "anthropic": HELLO,
+            "openai_chat": {"messages": HELLO["messages"]},
+            "openai_responses": {"input": "Hello, lab!"},
+            "gemini": {"contents": [{"role": "user", "parts": [{"text": "Hello, lab!"}]}]},
+        }
+        for kind, base in (
+            ("openai", "http://127.0.0.1:9/some/api/v1"),
+            ("anthropic", "http://127.0.0.1:9"),
+            ("gemini_api", "http://127.0.0.1:9"),
+        ):
+            await self.open_closed(kind, base, models=["a-model"])
+            for protocol, request in protocols.items():
+                for stream in (False, True):
+                    found = await self.call(
+                        "send",
+                        protocol=protocol,
+                        request=request,
+                        stream=stream,
+                        model="a-model",
+                        simulate=True,
+                    )
+                    self.assertEqual(found["status"], 200, (kind, protocol, found))
+                    self.assertTrue(found["simulated"])
+                    self.assertIn("Hello, lab!", found["body"])
+            await self.stop()
+
+    async def test_code_assist_is_simulated_without_its_account(self) -> None:
+        await self.open("secret-refresh-token")
+        found = await self.call("send", simulate=True)
+        self.assertEqual(found["status"], 200, found)
+        self.assertIn("Hello, lab!", found["body"])
+        generated = [each for each in self.simulator.log if "enerateContent" in each.path]
+        self.assertEqual(generated, [])  # that simulator is the upstream
+
+    async def test_nothing_is_recorded_learned_or_left_running(self) -> None:
+        await self.open_closed("anthropic", "http://127.0.0.1:9", models=["a-model"])
+        assert self.gateway is not None
+        assert self.gateway.parts is not None
+        exchange = self.gateway.parts.exchange
+        tools = [{"name": "f", "input_schema": {"type": "object"}}]
+        request = {**HELLO, "tools": tools}
+        found = await self.call(
+            "send", protocol="anthropic", model="a-model", request=request, simulate=True
+        )
+        self.assertEqual(found["status"], 200, found)
+        listed = json.loads(
+            (await self.fetch("/admin/requests", Authorization=f"Bearer {ADMIN}")).text
+        )
+        self.assertEqual(listed["requests"], [])
+        self.assertEqual(len(exchange._services.conversations), 0)
+        pool = self.gateway.accounts.pool.status()
+        used = {(each.running, each.last_used) for each in pool.accounts}
+        self.assertEqual(used, {(0, None)})
+
+    async def test_credentials_do_not_reach_the_simulator(self) -> None:
+        await self.open_closed("anthropic", "http://127.0.0.1:9", models=["a-model"])
+        seen: list[OutgoingRequest] = []
+        assert self.gateway is not None
+        send = self.gateway.transport.send
+
+        def note(request: OutgoingRequest) -> Any:
+            seen.append(request)
+            return send(request)
+
+        self.patch(self.gateway.transport, "send", note)
+        await self.call("send", model="a-model", simulate=True)
+        (sent,) = [each for each in seen if each.method == "POST"]
+        self.assertFalse(sent.url.startswith("http://127.0.0.1:9/"))
+        self.assertNotIn("secret-upstream-key", repr(sent.headers))
+
+    async def test_number_of_simulators_is_bounded(self) -> None:
+        await self.open()
+        self.patch(lab_module, "_MOST_SIMULATORS", 0)
+        code, found = await self.send("send", simulate=True)
+        self.assertEqual(code, 503, found)
+
+    async def test_page_shows_both_sides(self) -> None:
+        await self.open("one")
+        form = {
+            "protocol": "anthropic",
+            "model": MODEL,
+            "request": json.dumps(HELLO),
+            "upstream": "",
+            "send": "simulator",
+            "csrf": await self.csrf(),
+        }
+        page = (await self.fetch("/dashboard/lab/try", "POST", form)).text
+        self.assertIn("codeassist gets", page)
+        self.assertIn("The simulator has answered", page)
+        self.assertNotIn("Its record", page)
+        form["send"] = "nobody"
+        self.assertEqual((await self.fetch("/dashboard/lab/try", "POST", form)).code, 400)
