@@ -182,7 +182,7 @@ def _check_listener(
     proofs = data.get("proofs") if isinstance(data, dict) else None
     if response.status != 200 or not isinstance(proofs, list):
         raise NoGatewayError(
-            f"{address} is not an antigravity gateway, or one that has to be restarted after an "
+            f"{address} is not an antigravity gateway, or one that must be restarted after an "
             "update; the key was not sent"
         )
     connection.auto_open = 0  # the key goes to what has proved that it knows it

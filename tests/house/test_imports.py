@@ -145,6 +145,7 @@ ALLOWED = {
         "interfaces.admin_routes",
         "interfaces.account_control",
         "interfaces.administration",
+        "interfaces.connections",
         "interfaces.dashboard",
         "interfaces.keys",
         "interfaces.exchange",

@@ -143,7 +143,7 @@ def test_endpoint_table_is_complete() -> None:
     served = {(m, p) for m, p in served if not re.match(r"/v1/(models/\{id\}[:/]|interactions)", p)}
     ours = {("POST", "/v1/models/detect"), ("GET", "/files/{name}"), ("any", "/mcp"), *ADMIN}
     ours |= {("any", path) for path in (SEARCH, READER, VISION)}
-    ours |= {("GET", path) for path in ("/healthz", "/readyz")}
+    ours |= {("GET", path) for path in ("/healthz", "/readyz", "/key-proof")}
     ours |= {("HEAD", "/api/hello")}
     ours |= {(method, f"/docs{more}") for method in ("GET", "HEAD") for more in ("", "/…")}
     ours |= {("POST", f"/v1/api/event_logging{more}") for more in ("", "/batch")}
