@@ -9,7 +9,7 @@ from typing import Any
 
 from antigravity.config.errors import ConfigurationError, Problem
 from antigravity.config.paths import dotted
-from antigravity.config.toml_parser import parse_toml
+from antigravity.config.toml_parser import parse_toml, twice_hint
 
 #: What to set, by the path of the setting.  ``None`` removes it, and a table replaces a table.
 Changes = Mapping[tuple[str, ...], object]
@@ -35,7 +35,8 @@ def changed_text(text: str, changes: Changes) -> str:
         changed = tomlkit.dumps(document)
         is_right = tomllib.loads(changed) == wanted
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError([Problem(f"this is not valid TOML: {error}")]) from None
+        message = f"this is not valid TOML: {error}{twice_hint(error, text)}"
+        raise ConfigurationError([Problem(message)]) from None
     except (TOMLKitError, AttributeError, KeyError, TypeError, ValueError):
         is_right = False
     if not is_right:

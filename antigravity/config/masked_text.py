@@ -19,7 +19,7 @@ from antigravity.config.paths import KeyPath, dotted
 from antigravity.config.schema import plain, type_at
 from antigravity.config.secret import Secret
 from antigravity.config.toml_lines import string_spans
-from antigravity.config.toml_parser import parse_toml
+from antigravity.config.toml_parser import parse_toml, twice_hint
 from antigravity.redaction.credentials import CREDENTIALS, SECRET_NAME
 from antigravity.redaction.shapes import secret_arguments
 
@@ -154,7 +154,8 @@ def _secrets(text: str, shows_secret: Callable[[str], bool]) -> list[_Value]:
     try:
         parse_toml(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError([Problem(f"this is not valid TOML: {error}")]) from None
+        message = f"this is not valid TOML: {error}{twice_hint(error, text)}"
+        raise ConfigurationError([Problem(message)]) from None
     spans = string_spans(text)
     arguments = _secret_arguments(text, spans)
     found = [

@@ -21,7 +21,7 @@ from antigravity.config.home import HOME_VARIABLE
 from antigravity.config.paths import KeyPath
 from antigravity.config.schema import plain, settings_type, type_at
 from antigravity.config.toml_lines import key_lines
-from antigravity.config.toml_parser import parse_toml
+from antigravity.config.toml_parser import parse_toml, twice_hint
 
 PREFIX = "ANTIGRAVITY_"
 #: The API key that commands send to the gateway.
@@ -81,7 +81,7 @@ class RawConfiguration:
             problem = Problem("the file is not UTF-8 text", place=str(file), line=line)
             raise ConfigurationError([problem]) from None
         except tomllib.TOMLDecodeError as error:
-            raise ConfigurationError([_syntax_problem(error, str(file))]) from None
+            raise ConfigurationError([_syntax_problem(error, str(file), text)]) from None
         self.is_blank = not _has_values(self.tables)
         self._lines = key_lines(text)
 
@@ -232,7 +232,7 @@ def _missing(file: Path) -> str:
     return "the file does not exist"
 
 
-def _syntax_problem(error: tomllib.TOMLDecodeError, place: str) -> Problem:
+def _syntax_problem(error: tomllib.TOMLDecodeError, place: str, text: str) -> Problem:
     """Return the problem for an error of ``tomllib``, with its line if that is known.
 
     Python 3.14 has the line as a number, earlier versions only in the message.
@@ -245,7 +245,8 @@ def _syntax_problem(error: tomllib.TOMLDecodeError, place: str) -> Problem:
             line = int(match[1])
         else:
             reason += " (the file ends too early)"
-    return Problem(f"this is not valid TOML: {reason}", place=place, line=line)
+    hint = twice_hint(error, text)
+    return Problem(f"this is not valid TOML: {reason}{hint}", place=place, line=line)
 
 
 def _variable_meant(name: str) -> str:

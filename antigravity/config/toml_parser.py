@@ -6,11 +6,15 @@ the tables does so, too.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Any, Final
 
 #: No setting is nested so deeply.
 DEEPEST: Final = 64
+#: What ``tomllib`` says of a table that a text has twice, and each part of the table's name.
+_NAME: Final = re.compile("'([^']*)'")
+_TWICE: Final = re.compile(r"Cannot declare \((.+?),?\) twice")
 
 
 class TooDeepError(tomllib.TOMLDecodeError):
@@ -37,3 +41,18 @@ def parse_toml(text: str) -> dict[str, Any]:
         if not level:
             return tables
     raise TooDeepError("it is nested too deeply")
+
+
+def twice_hint(error: tomllib.TOMLDecodeError, text: str) -> str:
+    """Return where a table begins that ``text`` has twice, ``""`` if the error is another one.
+
+    People append what an example shows to a file that has its table already.
+    """
+    match = _TWICE.search(str(error))
+    if match is None:
+        return ""
+    header = f"[{'.'.join(_NAME.findall(match[1]))}]"
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip().startswith(header):
+            return f"; {header} begins in line {number}: put its settings there"
+    return ""

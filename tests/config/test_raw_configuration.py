@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.config.errors import ConfigurationError
+from antigravity.config.home import initial_text
 from antigravity.config.raw_configuration import RawConfiguration
 from antigravity.config.snapshot import load
 from antigravity.config.toml_lines import key_lines
@@ -142,6 +143,17 @@ def test_line_of_syntax_error_is_found_in_any_python_version(
         load(tmp_path, environ={})
     (problem,) = caught.value.problems
     assert (problem.message, problem.line) == (f"this is not valid TOML: {message}", line)
+
+
+@pytest.mark.parametrize("header", ["ledger", "proxy.scheduling"])
+def test_table_that_is_appended_a_second_time_is_found(tmp_path: Path, header: str) -> None:
+    text = initial_text("sk-a", "sk-b")
+    first = text.splitlines().index(f"[{header}]") + 1
+    (tmp_path / "antigravity.toml").write_text(f"{text}\n[{header}]\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, environ={})
+    (problem,) = caught.value.problems
+    assert problem.message.endswith(f"; [{header}] begins in line {first}: put its settings there")
 
 
 def test_file_of_option_must_exist(tmp_path: Path) -> None:
