@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from collections.abc import Mapping
 from functools import partial
@@ -26,6 +27,7 @@ from antigravity.config.home import FILE_NAME, find_home, prepare_home
 from antigravity.config.known_names import KnownNames
 from antigravity.config.last_run import read_last_run
 from antigravity.config.replacement_checks import check_replacement, check_start
+from antigravity.config.running_gateway import RunningGateway, find_running_gateway
 from antigravity.config.settings import Settings, effective_auth_mode
 from antigravity.config.snapshot import Configuration, load
 from antigravity.daemon.exit_code import ExitCode
@@ -39,8 +41,19 @@ from antigravity.version import VERSION
 
 log = make_logger()
 
-_OTHER_PORT: Final = (
-    "Choose another with --port or proxy.port, or run 'antigravity doctor' for details."
+_OTHER_PORT: Final = "Choose another port with --port or proxy.port."
+#: What to do if a port cannot be opened for these reasons.
+_LISTEN_REMEDIES: Final = {
+    errno.EADDRINUSE: f"Another program uses it. {_OTHER_PORT}",
+    errno.EADDRNOTAVAIL: (
+        "This machine does not have the address. Choose another with --listen or proxy.listen."
+    ),
+    errno.EACCES: f"The system reserves low ports for root. {_OTHER_PORT}",
+}
+_NO_ACCOUNT: Final = (
+    "no account and no upstream is configured, so no request can be served: run 'antigravity "
+    "accounts add gemini_api' (or anthropic, openai, codeassist, zai) in another terminal; no "
+    "restart is needed.  To try the gateway without an account, start it with --demo-if-empty"
 )
 
 
@@ -101,7 +114,10 @@ def read_first(reader: ConfigurationReader) -> LoadedConfiguration:
     except ConfigurationError as error:
         raise SystemExit(f"antigravity: the configuration cannot be used:\n{error}") from None
     except OSError as error:
-        raise SystemExit(f"antigravity: {error.filename}: {error.strerror}") from None
+        raise SystemExit(
+            f"antigravity: {error.filename}: {error.strerror}.  The home directory {reader.home} "
+            "must be writable; --home or $ANTIGRAVITY_HOME names another one."
+        ) from None
 
 
 class _Process(SequentialService):
@@ -170,7 +186,7 @@ def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
         demo=demo,
         configure=reader.read,
         configured=partial(_apply, log_file),
-        failed=partial(_cannot_start, loop, ExitCode()),
+        failed=partial(_cannot_start, loop, reader.home, ExitCode()),
         record=record,
         end_demo=None if has_accounts(settings) else current.end_demo,
     )
@@ -192,11 +208,15 @@ def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
 def _wants_demo(options: Mapping[str, Any], settings: Settings, home: Path) -> bool:
     if options["demo"]:
         return True
-    if not options["demo-if-empty"]:
-        return False
     if _has_accounts(home, settings):
         return False
-    log.warn("neither an upstream nor an account is configured: running the demo")
+    if not options["demo-if-empty"]:
+        log.warn(_NO_ACCOUNT)
+        return False
+    log.warn(
+        "neither an upstream nor an account is configured: running the demo, in which a simulator "
+        "echoes messages; 'antigravity accounts add gemini_api' adds an account, which ends it"
+    )
     return True
 
 
@@ -211,15 +231,32 @@ def _has_accounts(home: Path, settings: Settings) -> bool:
     return bool(AccountFiles(home).load()[0])
 
 
-def _cannot_start(reactor: Any, exit_code: ExitCode, error: BaseException) -> None:
+def _cannot_start(reactor: Any, home: Path, exit_code: ExitCode, error: BaseException) -> None:
     exit_code.fail()
     if isinstance(error, CannotListenError):
-        log.error("cannot start: {error} {remedy}", error=str(error), remedy=_OTHER_PORT)
+        remedy = _listen_remedy(home, error)
+        log.error("cannot start: {error} {remedy}", error=str(error), remedy=remedy)
     elif isinstance(error, ConfigurationError):
         log.error("cannot start: {error}", error=str(error).replace("\n", "; "))
     else:
         log.failure("cannot start", Failure(error))
     reactor.callLater(0, _stop, reactor)
+
+
+def _listen_remedy(home: Path, error: CannotListenError) -> str:
+    """Return what to do if a port cannot be opened."""
+    number = getattr(error.socketError, "errno", None)
+    running = find_running_gateway(home)
+    if number == errno.EADDRINUSE and running is not None and _uses(running, error.port):
+        return (
+            f"A gateway with the home {home} runs already (process {running.pid}): "
+            "'antigravity status' shows it."
+        )
+    return _LISTEN_REMEDIES.get(number or 0, f"{_OTHER_PORT} 'antigravity doctor' says more.")
+
+
+def _uses(running: RunningGateway, port: object) -> bool:
+    return any(address.endswith(f":{port}") for address in running.addresses)
 
 
 def _stop(reactor: Any) -> None:

@@ -10,6 +10,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
+from antigravity.config.errors import ConfigurationError
 from antigravity.config.settings import ProxySettings
 from antigravity.logs import make_logger
 from antigravity.web.prompt_connection import SendQueue, send_promptly
@@ -62,19 +63,29 @@ class Listener(Service):
     def listen(self) -> Any:
         """Return a Deferred that fires when all ports are open.
 
-        It fails with ``CannotListenError`` if one cannot be opened; then all are closed.
+        It fails with ``CannotListenError`` if one cannot be opened, and with a
+        :class:`ConfigurationError` if Twisted has no such endpoint; then all are closed.
         """
         descriptions = endpoint_strings(self._proxy)
         alternatives = self._proxy.allow_lan_access and not self._proxy.listen
         refused: CannotListenError | None = None
         for description in descriptions:
-            endpoint = serverFromString(self._reactor, description)
+            try:
+                endpoint = serverFromString(self._reactor, description)
+            except Exception as error:  # noqa: BLE001 - what Twisted and its plugins raise
+                yield self._close()
+                message = f"{description!r} cannot be used as an endpoint: {error}"
+                raise ConfigurationError(message, key="proxy.listen") from None
             try:
                 port = yield endpoint.listen(self._factory)
             except CannotListenError as error:
                 refused = error
                 if not alternatives:
                     break
+            except OSError as error:  # such as that of a socket in a folder that does not exist
+                yield self._close()
+                message = f"{description!r} cannot be opened: {error.strerror or error}"
+                raise ConfigurationError(message, key="proxy.listen") from None
             else:
                 send_promptly(port, self._sends)
                 self.ports.append(port)

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from antigravity.cli.main import antigravity as command
+from antigravity.config.running_gateway import find_running_gateway
 from tests.support.gateway_process import clean_environment, running
 
 TWISTD = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "antigravity"]
@@ -44,6 +45,7 @@ def test_unusable_home_is_reported_without_traceback(tmp_path: Path) -> None:
     done = start(tmp_path, "--home", str(tmp_path / "file" / "home"))
     assert done.returncode == 1
     assert done.stderr.startswith(f"antigravity: {tmp_path / 'file'}")
+    assert "--home or $ANTIGRAVITY_HOME" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -54,12 +56,28 @@ def test_port_in_use_is_reported_with_remedy(tmp_path: Path) -> None:
         first.stop()
     assert done.returncode == 1
     assert "cannot start: Couldn't listen on 127.0.0.1:" in done.stdout
-    assert "--port or proxy.port, or run 'antigravity doctor' for details." in done.stdout
+    assert "Another program uses it. Choose another port with --port" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_second_gateway_of_a_home_names_the_first(tmp_path: Path) -> None:
+    with running([*TWISTD, "--demo", "--port", "0"], tmp_path / "one", tmp_path) as first:
+        port = first.address().rpartition(":")[2]
+        while find_running_gateway(tmp_path / "one") is None:
+            assert first.process.poll() is None
+        done = start(tmp_path, "--demo", "--port", port, "--home", str(tmp_path / "one"))
+        assert f"runs already (process {first.process.pid})" in done.stdout
+        first.stop()
+
+
 @pytest.mark.parametrize(
-    "listen", ["tcp:0:interface=192.0.2.1", "ssl:0:privateKey=missing.pem", "unix:missing/socket"]
+    "listen",
+    [
+        "tcp:0:interface=192.0.2.1",
+        "ssl:0:privateKey=missing.pem",
+        "unix:missing/socket",
+        "nonsense:1",
+    ],
 )
 def test_start_that_fails_has_an_exit_code_and_leaves_no_pid_file(
     tmp_path: Path, listen: str
@@ -76,6 +94,7 @@ def test_start_that_fails_has_an_exit_code_and_leaves_no_pid_file(
     )
     assert done.returncode == 1
     assert "cannot start" in done.stdout
+    assert "Traceback" not in done.stdout
     assert [each.name for each in tmp_path.iterdir()] == ["home"]
 
 
