@@ -62,7 +62,8 @@ class AccountSaver:
         if fresh.base_url and (problem := address_problem(fresh.base_url)):
             raise AccountError(f"base_url: {problem}")
         if fresh.base_url and not fresh.upstream:
-            fresh = structs.replace(fresh, upstream=_upstream_at(fresh, upstreams))
+            known = all_upstreams(self._settings, self.known())
+            fresh = structs.replace(fresh, upstream=_upstream_at(fresh, known))
         name = upstream_of(fresh, upstreams)
         if problem := name_problem(name):
             raise AccountError(f"upstream: {problem}")
@@ -137,10 +138,16 @@ def check_kind(kind: str, upstreams: Mapping[str, UpstreamSettings]) -> None:
 
 
 def _upstream_at(record: AccountRecord, upstreams: Mapping[str, UpstreamSettings]) -> str:
-    """Return the name of the upstream at the record's address; a new one is named after it."""
+    """Return the name of the upstream at the record's address; a new one is named after it.
+
+    If another upstream has that name, the kind or a number is added.
+    """
     for name, upstream in upstreams.items():
         if upstream.kind == record.upstream_kind and is_at(upstream, record.base_url):
             return name
     if record.kind == "zai":
         return record.kind
-    return re.sub(r"[^a-z0-9]+", "-", (urlsplit(record.base_url).hostname or "").lower()).strip("-")
+    host = (urlsplit(record.base_url).hostname or "").lower()
+    name = re.sub(r"[^a-z0-9]+", "-", host).strip("-")
+    others = (f"{name}-{record.kind.replace('_', '-')}", *(f"{name}-{n}" for n in range(2, 100)))
+    return next((each for each in (name, *others) if each not in upstreams), name)

@@ -6,7 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
-from antigravity.ir.errors import GatewayError
+from antigravity.ir.errors import (
+    CancelledByClientError,
+    GatewayError,
+    InvalidRequestError,
+    RequestTooLargeError,
+)
 
 #: For this many seconds, requests without a session stay with the account that served the last.
 RECENT: Final = 60.0
@@ -14,6 +19,8 @@ RECENT: Final = 60.0
 _MOST_ERROR: Final = 300
 #: The weight of the newest lease in the average duration.
 _NEWEST: Final = 0.2
+#: Errors that say nothing about the account.
+_NOT_THE_ACCOUNTS: Final = (InvalidRequestError, RequestTooLargeError, CancelledByClientError)
 
 
 class InFlightCounts:
@@ -52,10 +59,10 @@ class InFlightCounts:
     ) -> None:
         """Record that an account has served a request; ``duration`` is in seconds.
 
-        :param error: why it has not.
+        :param error: why it has not; an invalid request is no error of the account.
         """
-        if error is not None:
-            self._last_errors[credential] = (error.message[:_MOST_ERROR], self._now())
+        if error is not None and not isinstance(error, _NOT_THE_ACCOUNTS):
+            self._last_errors[credential] = (error.operator_message[:_MOST_ERROR], self._now())
         _decrease(self._loads, credential)
         if session:
             _decrease(self._session_loads, (session, credential))

@@ -182,7 +182,7 @@ def _reason_chosen(chosen: Candidate) -> str:
     if chosen.recent:
         return "it served the last request"
     return (
-        f"best of the pool: tier {_TIER_NAMES[chosen.tier]}, "
+        f"best of the available accounts: tier {_TIER_NAMES[chosen.tier]}, "
         f"{describe_quota(chosen)}, {chosen.load} requests in progress"
     )
 

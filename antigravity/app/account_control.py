@@ -291,8 +291,9 @@ class AccountControl:
         except ConfigurationError as error:
             raise InvalidRequestError(_sentence(error), param="upstream") from None
         if isinstance(result.error, UpstreamCredentialError):
+            reason = result.error.operator_message
             raise InvalidRequestError(
-                f"The account is not saved: its upstream refuses it ({result.error.message}).",
+                f"The account is not saved: its upstream refuses it. {reason}",
                 param="secret",
                 code="credential_refused",
             )

@@ -40,7 +40,7 @@ def check_new(settings: Settings, record: AccountRecord) -> str:
     error = run(check).error
     if isinstance(error, UpstreamCredentialError):
         raise click.ClickException(
-            f"the account is not saved, because its upstream refuses it: {error.message} "
-            "(--no-check saves it all the same)"
+            f"the account is not saved. {error.operator_message} Check the key and the address "
+            f"of {record.upstream}, or save it all the same with --no-check."
         )
     return "" if error is None else error.message

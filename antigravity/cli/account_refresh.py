@@ -23,6 +23,7 @@ from antigravity.app.account_checks import check_account
 from antigravity.app.build import build_upstreams
 from antigravity.cli.account_view import format_time
 from antigravity.cli.completion import ACCOUNT
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.options import is_quiet
 from antigravity.cli.reactor import run
@@ -43,7 +44,7 @@ class AccountCheck(Struct, frozen=True):
     error: str = ""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("account", required=False, type=ACCOUNT)
 @command_options
 def refresh(invocation: Invocation, account: str | None) -> None:
@@ -55,7 +56,7 @@ def refresh(invocation: Invocation, account: str | None) -> None:
     check_accounts(invocation, account)
 
 
-@click.command("test")
+@click.command("test", cls=Command)
 @click.argument("account", required=False, type=ACCOUNT)
 @command_options
 def test_accounts(invocation: Invocation, account: str | None) -> None:
@@ -151,7 +152,7 @@ async def _check(
     record: AccountRecord,
 ) -> AccountCheck:
     result = await check_account(clock, upstream, credential, monitor.refresh)
-    error = "" if result.error is None else result.error.message
+    error = "" if result.error is None else result.error.operator_message
     return AccountCheck(record, result.error is None, result.quota, error)
 
 

@@ -16,6 +16,8 @@ from antigravity.redaction.credentials import CREDENTIALS
 
 #: The code of an :class:`UnusableResponseError` for an upstream whose TLS handshake fails.
 TLS_FAILED: Final = "tls_failed"
+#: Where the operator finds the refused credential.
+_WHICH: Final = "; on the gateway's machine 'antigravity explain MODEL' shows which."
 
 
 def credential_refused(reason: str = "") -> str:
@@ -24,10 +26,7 @@ def credential_refused(reason: str = "") -> str:
     The upstream's message may contain the credential, so pass only a safe ``reason``.
     """
     why = f" ({reason})" if reason else ""
-    return (
-        f"The upstream refused the gateway's credential{why}; on the gateway's machine "
-        "'antigravity explain MODEL' shows which."
-    )
+    return f"The upstream refused the gateway's credential{why}{_WHICH}"
 
 
 class GatewayError(Exception):
@@ -70,6 +69,11 @@ class GatewayError(Exception):
         self.retry_after = retry_after
         self.upstream_status = upstream_status
         self.help_url = redact(help_url)
+
+    @property
+    def operator_message(self) -> str:
+        """The same for the operator, who knows the accounts."""
+        return self.message
 
     @property
     def needs_operator(self) -> bool:
@@ -205,6 +209,13 @@ class UpstreamCredentialError(UpstreamError):
     def needs_operator(self) -> bool:
         """Return true: somebody has to replace the credential."""
         return True
+
+    @property
+    def operator_message(self) -> str:
+        """The message without the hint for clients, with the upstream's status."""
+        text = self.message.partition(_WHICH)[0].rstrip(".")
+        status = f" with status {self.upstream_status}" if self.upstream_status else ""
+        return f"{text}{status}."
 
 
 class OverloadedError(UpstreamError):

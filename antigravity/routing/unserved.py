@@ -42,13 +42,13 @@ def unserved_message(
     parts = [f"The model {shown!r} is not available here."]
     if near:
         parts.append(f"The nearest available ones are {', '.join(near)}.")
-        name, target = (json.dumps(each, ensure_ascii=False) for each in (shown, near[0]))
-        line = f"{name} = {target}"
-        parts.append(f"To map it, put this line below [proxy.custom_mapping]: {line}")
-    else:
-        parts.append("[proxy.custom_mapping] maps names to available models.")
-    parts += [hint for entry in entries if (hint := _dispatch_hint(entry, requested))]
     parts.append("GET /v1/models lists all; [routing] fallback_model serves unknown names.")
+    parts += [hint for entry in entries if (hint := _dispatch_hint(entry, requested))]
+    name, target = (
+        json.dumps(each, ensure_ascii=False) for each in (shown, near[0] if near else "MODEL")
+    )
+    which = "this line" if near else "a line such as this"
+    parts.append(f"To map it, put {which} below [proxy.custom_mapping]: {name} = {target}")
     return " ".join(parts)
 
 

@@ -32,7 +32,10 @@ def test_working_key_is_saved_and_refused_key_is_not(
         "--upstream", "sim", check=True,
     )  # fmt: skip
     assert refused.code == 1
-    assert "not saved, because its upstream refuses it" in refused.err
+    assert "is not saved. The upstream refused the gateway's credential with status 401" in (
+        refused.err
+    )
+    assert "the address of sim" in refused.err
     assert "--no-check" in refused.err
     assert ids(tmp_path) == ["sim-work-play"]
 
