@@ -19,6 +19,7 @@ from antigravity.accounts.upstreams import UnclearAccountError
 from antigravity.cli.account_check import check_new
 from antigravity.cli.account_view import state, view
 from antigravity.cli.completion import UPSTREAM
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.config.secret import Secret
 from antigravity.config.settings import Settings, UpstreamSettings
@@ -26,7 +27,7 @@ from antigravity.config.settings import Settings, UpstreamSettings
 _ONE_KEY: Final = "For a single key, name its KIND: 'antigravity accounts add gemini_api'."
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("kind", required=False)
 @click.argument("secret", required=False)
 @click.option("--label", default="", help="A name for the account, such as an e-mail address.")

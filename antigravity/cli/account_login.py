@@ -8,6 +8,7 @@ from antigravity.accounts.records import AccountRecord
 from antigravity.cli.account_add import saver_for, stays_disabled, warn
 from antigravity.cli.account_view import view
 from antigravity.cli.browser_login import log_in
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.reactor import run
 from antigravity.config.secret import Secret
@@ -17,7 +18,7 @@ from antigravity.upstreams.codeassist.consent import redeem, start_login
 from antigravity.upstreams.codeassist.login_target import KIND, login_target
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--upstream", default="", help="The upstream to log in for (kind codeassist).")
 @click.option("--label", default="", help="A name for the account (default: its e-mail address).")
 @click.option(

@@ -19,6 +19,7 @@ from antigravity.accounts.registration import RegisteredAccount, find_registered
 from antigravity.accounts.tools_home import ToolsHome, read_tools_home
 from antigravity.accounts.upstreams import UnclearAccountError
 from antigravity.cli.account_add import report, save_all, saver_for
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.config.atomic import write_atomically
 from antigravity.config.display import foreign, without_secrets
@@ -45,7 +46,7 @@ _OAUTH_HINT = """
 """
 
 
-@click.command("export")
+@click.command("export", cls=Command)
 @click.argument("path", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--secrets", is_flag=True, help="Include the secrets; otherwise they are masked.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
@@ -77,7 +78,7 @@ def export_accounts(invocation: Invocation, path: Path | None, secrets: bool, fo
         note(f"antigravity: skipped {file}")
 
 
-@click.command("import")
+@click.command("import", cls=Command)
 @click.argument("path", default=DEFAULT_SOURCE, type=click.Path(path_type=Path))
 @click.option("--upstream", default="", help="The upstream of the accounts.")
 @click.option("--replace", is_flag=True, help="Replace the tokens of known accounts.")

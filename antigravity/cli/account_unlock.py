@@ -9,10 +9,11 @@ import click
 from antigravity.accounts.files import AccountError, AccountFiles
 from antigravity.cli.administration import request_admin
 from antigravity.cli.completion import ACCOUNT
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("account", type=ACCOUNT)
 @click.option("--model", default="", help="End only the lock for this model of the upstream.")
 @command_options

@@ -6,10 +6,11 @@ import click
 
 from antigravity.cli.administration import request_admin
 from antigravity.cli.completion import ACCOUNT
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("account", required=False, type=ACCOUNT)
 @click.option("--auto", is_flag=True, help="Let the gateway choose among all accounts again.")
 @command_options

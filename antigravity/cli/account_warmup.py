@@ -6,6 +6,7 @@ import click
 
 from antigravity.cli.administration import request_admin
 from antigravity.cli.completion import ACCOUNT, MODEL
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.terminal import table
 
@@ -13,7 +14,7 @@ from antigravity.cli.terminal import table
 TIMEOUT = 600.0
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("account", required=False, type=ACCOUNT)
 @click.option(
     "--model", default="", type=MODEL, help="Warm up for this model, whatever its remaining quota."

@@ -1,4 +1,4 @@
-"""Requests to the operator's API of the running gateway, and ``antigravity reload``."""
+"""Requests to the admin API of the running gateway, and ``antigravity reload``."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from antigravity.cli.gateway_client import (
     get_json,
     get_pieces,
 )
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
+from antigravity.config.running_gateway import find_running_gateway
 from antigravity.config.settings import ProxySettings
 
 
-@click.command()
+@click.command(cls=Command)
 @command_options
 def reload(invocation: Invocation) -> None:
     """Reload the configuration of the running gateway."""
@@ -68,13 +70,13 @@ def request_admin(
     absent: bool = False,
     refused: bool = False,
 ) -> dict[str, Any]:
-    """Return the response of the operator's API.
+    """Return the response of the admin API.
 
     :param absent: whether to raise a :class:`NoGatewayError` if no gateway runs.
     :param refused: whether to raise one if the gateway that runs has another key.
     """
-    address, key = _admin_access(invocation)
     try:
+        address, key = _admin_access(invocation)
         data = get_json(address, path, key, timeout, method, body)
     except NoGatewayError as error:
         if (absent and error.absent) or (refused and error.status == UNAUTHORIZED):
@@ -86,13 +88,13 @@ def request_admin(
 
 
 def stream_admin(invocation: Invocation, path: str, *, timeout: float = 120.0) -> Iterator[bytes]:
-    """Return the pieces of a response of the operator's API.
+    """Return the pieces of a response of the admin API.
 
     :raises NoGatewayError: if no gateway runs, or the one that runs has another key; the iterator
         raises it if the response breaks off.
     """
-    address, key = _admin_access(invocation)
     try:
+        address, key = _admin_access(invocation)
         return get_pieces(address, path, key, timeout)
     except NoGatewayError as error:
         if error.absent or error.status == UNAUTHORIZED:
@@ -103,18 +105,22 @@ def stream_admin(invocation: Invocation, path: str, *, timeout: float = 120.0) -
 def _admin_access(invocation: Invocation) -> tuple[GatewayAddress, str]:
     """Return the address of the gateway and its admin key.
 
-    :raises click.ClickException: if there is none.
+    :raises NoGatewayError: if no gateway has run in the home.
+    :raises click.ClickException: if there is no key.
     """
     configuration = invocation.gateway_configuration()
     proxy = configuration.settings.proxy
     address = find_gateway(invocation, proxy)
     if not proxy.admin_key:
         if not configuration.raw.has_file:
+            if find_running_gateway(invocation.home) is None:
+                raise NoGatewayError(f"none has been started in {invocation.home}", absent=True)
             raise click.ClickException(
                 f"the configuration file {configuration.file} is missing, and with it "
                 f"proxy.admin_key; {DOCTOR}"
             )
         raise click.ClickException(
-            "the operator's API is off: set proxy.admin_key in the configuration"
+            "the admin API is off, because there is no admin key: set admin_key in the [proxy] "
+            f"table of {configuration.file}"
         )
     return address, proxy.admin_key.reveal()

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.options import given, home_of
 
@@ -22,7 +23,7 @@ _HINTS: Final = {
 _PATIENCE: Final = 2.0
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("shell", type=click.Choice(_SHELLS))
 @command_options
 def completion(invocation: Invocation, shell: str) -> None:

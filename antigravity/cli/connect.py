@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from antigravity.cli.connect_target import find_target
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.terminal import table
 from antigravity.config.spelling import closest
@@ -55,12 +56,14 @@ def known_client(name: str) -> Client:
     return client
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("client", default="", shell_complete=complete_client)
-@click.option("--model", default="", help="the model that the client shall use")
-@click.option("--url", default="", help="the gateway's address, if clients reach it by another one")
-@click.option("--dry-run", is_flag=True, help="show the changes, and write nothing")
-@click.option("--yes", "-y", is_flag=True, help="do not ask")
+@click.option("--model", default="", help="The model that the client shall use.")
+@click.option(
+    "--url", default="", help="The gateway's address, if clients reach it at another one."
+)
+@click.option("--dry-run", is_flag=True, help="Show the changes, and write nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @command_options
 def connect(
     invocation: Invocation, client: str, model: str, url: str, dry_run: bool, yes: bool
@@ -94,10 +97,10 @@ def connect(
             click.echo(f"  {hint}")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("client", shell_complete=complete_client)
-@click.option("--dry-run", is_flag=True, help="show the changes, and write nothing")
-@click.option("--yes", "-y", is_flag=True, help="do not ask")
+@click.option("--dry-run", is_flag=True, help="Show the changes, and write nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @command_options
 def disconnect(invocation: Invocation, client: str, dry_run: bool, yes: bool) -> None:
     """Undo "antigravity connect CLIENT".
@@ -153,7 +156,9 @@ def _carry_out(
 
 def _may_write() -> bool:
     if not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here: use --yes, or --dry-run")
+        raise click.UsageError(
+            "standard input is no terminal, so that the command cannot ask: use --yes, or --dry-run"
+        )
     return click.confirm("Write this?", default=True)
 
 

@@ -9,11 +9,14 @@ import click
 
 from antigravity.cli.administration import find_gateway, request_admin
 from antigravity.cli.browser_login import has_browser
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
 
 
-@click.command()
-@click.option("--print", "only_print", is_flag=True, help="print the link, open no browser")
+@click.command(cls=Command)
+@click.option(
+    "--print", "only_print", is_flag=True, help="Print the link instead of opening a browser."
+)
 @command_options
 def dashboard(invocation: Invocation, only_print: bool) -> None:
     """Open the dashboard in a browser, signed in."""

@@ -21,6 +21,7 @@ from antigravity.cli.doctor_network import network_findings, path_findings
 from antigravity.cli.doctor_repairs import disk_finding, open_paths, repairs
 from antigravity.cli.doctor_state import state_findings
 from antigravity.cli.gateway_client import GatewayAddress, NoGatewayError, find_address, get_json
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.mcp_servers import view_server
 from antigravity.config.errors import ConfigurationError
@@ -39,9 +40,9 @@ _MARKS = {"ok": "  ok", "warning": "warn", "failed": "FAIL"}
 _OLDEST_PYTHON = (3, 11)
 
 
-@click.command()
-@click.option("--offline", is_flag=True, help="do not ask the addresses of upstreams")
-@click.option("--fix", is_flag=True, help="repair what can be repaired without losing anything")
+@click.command(cls=Command)
+@click.option("--offline", is_flag=True, help="Send no request to the addresses of upstreams.")
+@click.option("--fix", is_flag=True, help="Repair what can be repaired without losing anything.")
 @command_options
 def doctor(invocation: Invocation, offline: bool, fix: bool) -> None:
     """Check the gateway for problems, and show remedies.
@@ -110,6 +111,7 @@ def examine(invocation: Invocation, *, online: bool = False) -> Iterator[Finding
     yield from state_findings(
         invocation, configuration.settings.state, plugins.registry.state_kinds, online=online
     )
+    yield from admin_findings(configuration)
     yield from login_findings(configuration.settings.mcp, invocation.home)
     yield from tunnel_findings(configuration.settings.tunnel, invocation.home)
     yield from gateway_findings(configuration.settings.proxy, invocation.home)
@@ -185,6 +187,17 @@ def home_findings(invocation: Invocation) -> Iterator[Finding]:
         )
     if not open_to_others:
         yield Finding("home", "ok", f"only its owner has access to {home}")
+
+
+def admin_findings(configuration: Configuration) -> Iterator[Finding]:
+    """Check that there is an admin key, if there is a configuration file."""
+    if configuration.raw.has_file and not configuration.settings.proxy.admin_key:
+        yield Finding(
+            "admin key",
+            "warning",
+            "none is set, so that status, requests, usage and the dashboard are not available",
+            f"set admin_key in the [proxy] table of {configuration.file}",
+        )
 
 
 def login_findings(mcp: McpSettings, home: Path) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ import webbrowser
 import click
 
 from antigravity.cli.browser_login import has_browser
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.version import DOCUMENTATION
 
@@ -17,8 +18,10 @@ _MISSING = (
 )
 
 
-@click.command()
-@click.option("--print", "only_print", is_flag=True, help="print the address, open no browser")
+@click.command(cls=Command)
+@click.option(
+    "--print", "only_print", is_flag=True, help="Print the address instead of opening a browser."
+)
 @command_options
 def docs(invocation: Invocation, only_print: bool) -> None:
     """Open the documentation in a browser; it needs no network."""

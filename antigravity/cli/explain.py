@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 
 import click
 
-from antigravity.cli.administration import request_admin
+from antigravity.cli.administration import NoGatewayRunsError, request_admin
 from antigravity.cli.completion import MODEL
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.status import labels_of
 from antigravity.cli.terminal import free_in, percent, table
@@ -34,7 +35,7 @@ CLIENTS: Final = {
 }
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model", type=MODEL)
 @click.option(
     "--client",
@@ -57,7 +58,7 @@ def explain(invocation: Invocation, model: str, client: str) -> None:
     except click.ClickException as error:
         near = "" if client in CLIENTS else closest(client, CLIENTS)
         hint = f" Or did you mean the client {near!r}?" if near else ""
-        if not hint:
+        if not hint or isinstance(error, NoGatewayRunsError):
             raise
         raise click.ClickException(f"{error.message}{hint}") from None
     invocation.show(data, describe(data, labels_of(invocation.home)))

@@ -10,40 +10,50 @@ from typing import Any, BinaryIO
 
 import click
 
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.ledger_source import LedgerSource, read_time
 from antigravity.config.atomic import open_atomically
 from antigravity.interfaces.ledger import ExportQuestion
 
 
-@click.command()
-@click.option("--since", default="24h", show_default=True, help="24h, 7d, today, 2026-11-30")
-@click.option("--until", default=None, help="the end; the same forms (default: now)")
+@click.command(cls=Command)
+@click.option(
+    "--since",
+    default="24h",
+    show_default=True,
+    help="Only requests since then: 24h, 7d, today or 2026-11-30.",
+)
+@click.option(
+    "--until", default=None, help="Only requests until then, in the same forms (default: now)."
+)
 @click.option(
     "--format",
     "form",
     default="jsonl",
     show_default=True,
     type=click.Choice(["jsonl", "csv", "har"]),
-    help="JSON lines, CSV, or HTTP Archive 1.2",
+    help="JSON lines, CSV, or HTTP Archive 1.2.",
 )
 @click.option(
-    "--payloads", is_flag=True, help="also what was sent and received, if it is kept; har has it"
+    "--payloads",
+    is_flag=True,
+    help="Also write what was sent and received, if it was stored; har always has it.",
 )
-@click.option("--unmasked", is_flag=True, help="show e-mail addresses as they are")
+@click.option("--unmasked", is_flag=True, help="Do not mask e-mail addresses.")
 @click.option(
     "--output",
     "-o",
     default=None,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="write a file that only you can read, instead of the standard output",
+    help="Write to this file, which only you can read, instead of standard output.",
 )
-@click.option("--model", default=None, help="only this served model")
-@click.option("--account", default=None, help="only this account")
-@click.option("--upstream", default=None, help="only this upstream")
-@click.option("--client", default=None, help="only this client program")
-@click.option("--session", default=None, help="only this session of Claude Code")
-@click.option("--failed", is_flag=True, help="only requests that failed")
+@click.option("--model", default=None, help="Only requests that this model served.")
+@click.option("--account", default=None, help="Only requests of this account.")
+@click.option("--upstream", default=None, help="Only requests of this upstream.")
+@click.option("--client", default=None, help="Only requests of this client, such as claude-code.")
+@click.option("--session", default=None, help="Only requests of this session of Claude Code.")
+@click.option("--failed", is_flag=True, help="Only requests that failed.")
 @command_options
 def export(
     invocation: Invocation,

@@ -30,6 +30,9 @@ _LARGEST: Final = 128 * 1024 * 1024
 _PIECE: Final = 256 * 1024
 _LARGEST_PROOF: Final = 4096
 
+#: The statuses of errors whose cause may be that the address or the key is another gateway's.
+_BY_WHOM: Final = (401, 403)
+
 DOCTOR: Final = "run 'antigravity doctor' for details"
 
 
@@ -231,12 +234,15 @@ def _decode(answer: bytes) -> Any:
 
 
 def _refused(address: GatewayAddress, path: str, status: int, data: Any) -> NoGatewayError:
-    message = f"{address}{path} responds with {status}{_message(data)}"
+    message = _message(data)
+    if not message or status in _BY_WHOM or status >= 500:
+        what = f"{address}{path.partition('?')[0]} responds with {status}"
+        message = f"{what}: {message}" if message else what
     return NoGatewayError(message, status=status)
 
 
 def _message(data: Any) -> str:
-    """Return the message in an error's body."""
+    """Return the message in an error's body, ``""`` if there is none."""
     error = data.get("error") if isinstance(data, dict) else None
     message = error.get("message") if isinstance(error, dict) else None
-    return f": {' '.join(message.split())}" if isinstance(message, str) else ""
+    return " ".join(message.split()) if isinstance(message, str) else ""

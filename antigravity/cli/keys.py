@@ -30,19 +30,23 @@ _NUMBERS = (
     ("--rpm", "requests_per_minute", "Requests per minute."),
     ("--tpm", "tokens_per_minute", "Tokens per minute."),
     ("--parallel", "parallel_requests", "Requests at the same time."),
-    ("--max-addresses", "max_addresses", "Addresses that it may be used from within a day."),
+    ("--max-addresses", "max_addresses", "The most client addresses within 24 hours."),
 )
 _LISTS = (
-    ("--models", "models", "Models that it may ask for, by commas; * stands for any text."),
-    ("--upstreams", "upstreams", "Upstreams that may serve it, by commas."),
-    ("--endpoints", "endpoints", f"What it may use: {', '.join(get_args(Endpoint))}."),
-    ("--budget", "budgets", "US dollars such as 5.00/day, /week, /month or /total, by commas."),
-    ("--addresses", "addresses", "Networks that it may be used from, such as 10.0.0.0/8."),
+    ("--models", "models", "Models that it may request, separated by commas; * is a wildcard."),
+    ("--upstreams", "upstreams", "Upstreams that may serve it, separated by commas."),
+    (
+        "--endpoints",
+        "endpoints",
+        f"What it may use, separated by commas: {', '.join(get_args(Endpoint))}.",
+    ),
+    ("--budget", "budgets", "US dollars, such as 5.00/day,50/month; also /week and /total."),
+    ("--addresses", "addresses", "Networks of clients, such as 10.0.0.0/8, separated by commas."),
 )
 _TEXTS = (
-    ("--expires", "expires", "When it ends: a duration such as 30d, a time, or never."),
+    ("--expires", "expires", "When it expires: a duration such as 30d, a date, or never."),
     ("--time-zone", "time_zone", "The time zone of times and budgets, such as Europe/Berlin."),
-    ("--unpriced", "unpriced", "Models without a known price beside a budget: refuse or allow."),
+    ("--unpriced", "unpriced", "With a budget: refuse or allow models whose price is unknown."),
 )
 
 
@@ -86,7 +90,7 @@ def add(invocation: Invocation, /, label: str, **options: Any) -> None:
 @keys.command("list")
 @command_options
 def list_keys(invocation: Invocation) -> None:
-    """List all keys with their limits; secrets are not stored."""
+    """List all keys with their rules; secrets are not stored."""
     stored = _load(invocation)
     views = [msgspec.to_builtins(view_of(each, time.time())) for each in stored.records]
     rows = [
@@ -100,7 +104,7 @@ def list_keys(invocation: Invocation) -> None:
         )
         for each in views
     ]
-    head = ("ID", "LABEL", "SECRET", "STATE", "EXPIRES", "LIMITS")
+    head = ("ID", "LABEL", "SECRET", "STATE", "EXPIRES", "RULES")
     empty = "There are no keys. Make one with 'antigravity keys add LABEL'."
     invocation.show(
         {"keys": views, "damaged": list(stored.damaged)}, table(head, rows) if rows else empty
@@ -272,7 +276,7 @@ def _text(value: object) -> str:
 
 
 def _limits(view: Mapping[str, Any]) -> str:
-    """Return the limits of a key in few words."""
+    """Return the rules of a key in few words."""
     parts = [
         f"{view[name]} {unit}"
         for name, unit in (
@@ -283,4 +287,9 @@ def _limits(view: Mapping[str, Any]) -> str:
         if view[name] is not None
     ]
     parts += [f"${each}" for each in view["budgets"]]
-    return ", ".join(parts) or "-"
+    parts += [
+        f"{name} {' '.join(view[name])}"
+        for name in ("models", "upstreams", "endpoints", "addresses", "times")
+        if view[name]
+    ]
+    return ", ".join(parts) or "none"

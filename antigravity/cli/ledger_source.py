@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 import click
 import msgspec
 
-from antigravity.cli.administration import request_admin, stream_admin
+from antigravity.cli.administration import NoGatewayRunsError, request_admin, stream_admin
 from antigravity.cli.gateway_client import NoGatewayError
 from antigravity.cli.invocation import Invocation, note
 from antigravity.config.errors import ConfigurationError
@@ -111,8 +111,9 @@ class LedgerSource:
         """
         server = self._server()
         if server is None and not self._path.exists():
-            raise click.ClickException(
-                f"no gateway runs, and there is no ledger in {self._path.parent}"
+            raise NoGatewayRunsError(
+                f"no gateway runs, and there is no ledger in {self._path.parent}; start a gateway "
+                "with 'antigravity serve'"
             )
         from antigravity.ledger.choice import open_database
         from antigravity.ledger.errors import LedgerError

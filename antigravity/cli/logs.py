@@ -12,6 +12,7 @@ from typing import BinaryIO, Final
 
 import click
 
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.config.log_files import log_paths
 from antigravity.ir.printable import strip_controls
@@ -20,7 +21,7 @@ from antigravity.ir.printable import strip_controls
 _PAUSE: Final = 0.25
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("-f", "--follow", is_flag=True, help="Print new lines as they come, until Ctrl-C.")
 @click.option(
     "-n",

@@ -37,10 +37,20 @@ COMMANDS: Final = {
     "run": "antigravity.cli.run_client:run",
     "service": "antigravity.cli.service:service",
     "serve": "antigravity.cli.serve:serve",
+    "simulator": "antigravity.cli.simulator:simulator",
     "status": "antigravity.cli.status:status",
     "tunnel": "antigravity.cli.tunnel:tunnel",
     "usage": "antigravity.cli.usage:usage",
     "version": "antigravity.cli.version:version",
+}
+
+#: The sections in which the help lists them.
+SECTIONS: Final = {
+    "Begin": ("serve", "accounts", "connect", "status", "dashboard", "doctor", "docs"),
+    "Clients": ("run", "disconnect", "keys", "mcp", "tunnel"),
+    "Models": ("models", "explain", "prices"),
+    "What happened": ("requests", "request", "usage", "logs", "export"),
+    "The gateway": ("config", "reload", "service", "plugins", "simulator", "completion", "version"),
 }
 
 #: The variable with which the scripts of ``antigravity completion`` ask what comes next.
@@ -53,14 +63,16 @@ INTERRUPTED: Final = 130
     cls=Group,
     lazy=COMMANDS,
     has_plugins=True,
+    sections=SECTIONS,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def antigravity() -> None:
     """Run an antigravity gateway, and manage its accounts, configuration and health.
 
-    "antigravity serve" starts the gateway.  The common options may also stand after a command.
+    First "antigravity serve", then in another terminal "antigravity accounts add gemini_api", and
+    "antigravity connect claude-code".  "antigravity COMMAND --help" describes a command.
 
-    Exit codes: 0 success, 1 failure, 2 wrong command line, 3 no gateway runs, 130 interrupted.
+    Exit codes: 0 success, 1 failure, 2 wrong command line, 3 no gateway runs, 130 Ctrl-C.
     """
 
 

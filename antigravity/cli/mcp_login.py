@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from antigravity.app.mcp.logins import build_metadata_client, oauth_client_settings
 from antigravity.cli.browser_login import log_in
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.reactor import run
 from antigravity.config.home import prepare_home
@@ -53,7 +54,7 @@ class Target(Struct, frozen=True):
         return Address(self.name, self.url, self.headers, self.start_timeout)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name")
 @click.option("--scope", "scopes", multiple=True, help="One more scope to request; repeatable.")
 @click.option(

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from antigravity.app.mcp.logins import build_metadata_client, oauth_client_settings
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.mcp_login import format_span
 from antigravity.cli.reactor import run
@@ -24,7 +25,7 @@ from antigravity.oauth.registration import OAuthClientSettings
 _LOCK_TIMEOUT: Final = 45.0
 
 
-@click.command("list")
+@click.command("list", cls=Command)
 @command_options
 def list_servers(invocation: Invocation) -> None:
     """List the other MCP servers with their logins."""
@@ -41,7 +42,7 @@ def list_servers(invocation: Invocation) -> None:
     invocation.show(data, table(("NAME", "ADDRESS", "LOGIN"), rows) if rows else empty)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name")
 @command_options
 def logout(invocation: Invocation, name: str) -> None:

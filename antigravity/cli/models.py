@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import click
@@ -14,6 +14,12 @@ from antigravity.cli.gateway_client import NoGatewayError, get_json
 from antigravity.cli.group import Group
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.terminal import table
+
+#: What people see if nothing can be served.
+_NONE: Final = (
+    "No upstream lists a model now. 'antigravity doctor' says why; "
+    "'antigravity accounts add' adds an account."
+)
 
 
 @click.group(cls=Group, invoke_without_command=True)
@@ -32,12 +38,12 @@ def models(invocation: Invocation) -> None:
     if not isinstance(found, list):
         raise click.ClickException(f"{address} is not an antigravity gateway")
     rows = [_row(model) for model in found if isinstance(model, dict)]
-    invocation.show(data, table(("MODEL", "OWNER"), rows) if rows else "There are no models.")
+    invocation.show(data, table(("MODEL", "OWNER"), rows) if rows else _NONE)
 
 
 @models.command()
 @click.argument("model", type=MODEL)
-@click.option("--protocol", default="openai_chat", show_default=True, help="the client's protocol")
+@click.option("--protocol", default="openai_chat", show_default=True, help="The client's protocol.")
 @command_options
 def show(invocation: Invocation, model: str, protocol: str) -> None:
     """Show what the running gateway believes about MODEL, and why."""

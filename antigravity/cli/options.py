@@ -27,27 +27,31 @@ def _show_version(context: click.Context, parameter: click.Parameter, value: boo
         context.exit()
 
 
-def common_options() -> list[click.Option]:
+class CommonOption(click.Option):
+    """An option that every group and every command has."""
+
+
+def common_options() -> list[CommonOption]:
     """Return new objects for the options that every group and every command has."""
     shared: dict[str, Any] = {"expose_value": False, "callback": _keep}
     return [
-        click.Option(
+        CommonOption(
             ["--home"],
             type=click.Path(file_okay=False),
             help="The home directory (default: $ANTIGRAVITY_HOME, else the platform's).",
             **shared,
         ),
-        click.Option(
+        CommonOption(
             ["--config", "config_file"],
             type=click.Path(dir_okay=False, path_type=Path),
             help="Read this configuration file instead of the one in the home directory.",
             **shared,
         ),
-        click.Option(["--json", "as_json"], is_flag=True, help="Print JSON.", **shared),
-        click.Option(
+        CommonOption(["--json", "as_json"], is_flag=True, help="Print JSON.", **shared),
+        CommonOption(
             ["--quiet"], is_flag=True, help="Print results and errors only, no hints.", **shared
         ),
-        click.Option(
+        CommonOption(
             ["--version"],
             is_flag=True,
             is_eager=True,

@@ -37,7 +37,7 @@ def prices() -> None:
 
 @prices.command()
 @click.argument("model")
-@click.option("--upstream", default=None, help="only at this upstream")
+@click.option("--upstream", default=None, help="Only at this upstream.")
 @command_options
 def show(invocation: Invocation, model: str, upstream: str | None) -> None:
     """Show what MODEL costs at each upstream of the configuration."""
@@ -61,7 +61,11 @@ def show(invocation: Invocation, model: str, upstream: str | None) -> None:
             )
     rows = [(str(each["upstream"]), *_cells(each)) for each in found]
     head = ("UPSTREAM", "PRICES", "SOURCE")
-    none = "There is no upstream." if upstream is None else f"There is no upstream {upstream!r}."
+    none = (
+        "There is no upstream; 'antigravity accounts add' adds one."
+        if upstream is None
+        else f"There is no upstream {upstream!r}."
+    )
     text = table(head, rows) if rows else none
     invocation.show({"model": model, "upstreams": found}, text)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.ledger_source import LedgerSource, read_time
 from antigravity.cli.payload_view import describe_message
@@ -24,19 +25,29 @@ _HEAD: Final = (
 _PAUSE: Final = 1.0
 
 
-@click.command()
-@click.option("--since", default=None, help="24h, 7d, today, 2026-11-30 (default: the last ones)")
-@click.option("--until", default=None, help="the end; the same forms (default: now)")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
-@click.option("--model", default=None, help="only this served model")
-@click.option("--account", default=None, help="only this account")
-@click.option("--upstream", default=None, help="only this upstream")
-@click.option("--client", default=None, help="only this client program")
-@click.option("--session", default=None, help="only this session of Claude Code")
-@click.option("--text", default=None, help="only errors with this text")
-@click.option("--failed", is_flag=True, help="only requests that failed")
-@click.option("--csv", "as_csv", is_flag=True, help="print CSV, such as for a spreadsheet")
-@click.option("--follow", "-f", is_flag=True, help="show new requests as they end")
+@click.command(cls=Command)
+@click.option(
+    "--since", default=None, help="Only requests since then: 24h, 7d, today or 2026-11-30."
+)
+@click.option(
+    "--until", default=None, help="Only requests until then, in the same forms (default: now)."
+)
+@click.option(
+    "--limit",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="The most requests to show.",
+)
+@click.option("--model", default=None, help="Only requests that this model served.")
+@click.option("--account", default=None, help="Only requests of this account.")
+@click.option("--upstream", default=None, help="Only requests of this upstream.")
+@click.option("--client", default=None, help="Only requests of this client, such as claude-code.")
+@click.option("--session", default=None, help="Only requests of this session of Claude Code.")
+@click.option("--text", default=None, help="Only requests whose error contains this text.")
+@click.option("--failed", is_flag=True, help="Only requests that failed.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for a spreadsheet.")
+@click.option("--follow", "-f", is_flag=True, help="Show new requests as they end, until Ctrl-C.")
 @command_options
 def requests(
     invocation: Invocation,
@@ -80,13 +91,16 @@ def requests(
         return
     rows = [_row(each) for each in found]
     invocation.show(
-        msgspec.to_builtins(found), table(_HEAD, rows) if rows else "There are no such requests."
+        msgspec.to_builtins(found),
+        table(_HEAD, rows) if rows else "There are no such requests in the ledger.",
     )
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("request_id", metavar="ID")
-@click.option("--payloads", is_flag=True, help="also what was sent and received, if it is kept")
+@click.option(
+    "--payloads", is_flag=True, help="Also show what was sent and received, if it was stored."
+)
 @command_options
 def request(invocation: Invocation, request_id: str, payloads: bool) -> None:
     """Show one request with its attempts."""
@@ -136,14 +150,21 @@ def _row(found: RequestSummary) -> tuple[str, ...]:
         _short(found.time),
         found.id,
         found.client or "-",
-        found.model or "-",
+        found.model or f"({found.operation.replace('_', ' ')})",
         "/".join(each for each in (found.upstream, served) if each) or "-",
         found.account or "-",
-        found.outcome if found.status is None else f"{found.status} {found.outcome}",
+        _status(found),
         f"{found.duration:.2f} s",
         str(found.tokens.total),
         money(found.cost) if found.tokens.total else "-",
     )
+
+
+def _status(found: RequestSummary) -> str:
+    """Return the status with the outcome, or with the kind of the error."""
+    kind = (found.error or "").partition(":")[0].removesuffix("Error")
+    what = kind if found.outcome == "error" and kind.isidentifier() else found.outcome
+    return what if found.status is None else f"{found.status} {what}"
 
 
 def _describe(found: RequestDetail) -> str:

@@ -11,15 +11,20 @@ import click
 
 from antigravity.cli.connect import complete_client, known_client
 from antigravity.cli.connect_target import find_target
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.connect.client import this_machine
 from antigravity.connect.connections import Connections
 from antigravity.connect.plan import ConnectError
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.option("--model", default="", help="the model that the client shall use")
-@click.option("--url", default="", help="the gateway's address, if clients reach it by another one")
+@click.command(
+    cls=Command, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@click.option("--model", default="", help="The model that the client shall use.")
+@click.option(
+    "--url", default="", help="The gateway's address, if clients reach it at another one."
+)
 @click.argument("client", shell_complete=complete_client)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @command_options

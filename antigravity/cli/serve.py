@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
+from antigravity.cli.group import Command
 from antigravity.cli.options import decorate, given
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--port", "-p", type=int, help="The TCP port (default: 8045); 0 selects a free one.")
 @click.option(
     "--listen", "-l", multiple=True, help="A Twisted endpoint to listen on; may be repeated."
@@ -37,16 +38,16 @@ def serve(port: int | None, listen: tuple[str, ...], demo: bool, demo_if_empty: 
         if value := given(context, name):
             arguments.append(f"{option}={Path(value).expanduser().absolute()}")
     arguments += ["--demo"] * demo + ["--demo-if-empty"] * demo_if_empty
-    run_twistd(arguments)
+    run_twistd("antigravity", arguments)
 
 
-def run_twistd(arguments: list[str]) -> None:
-    """Run the service ``antigravity`` of ``twistd`` in this process, in the foreground.
+def run_twistd(service: str, arguments: list[str]) -> None:
+    """Run a service of ``twistd`` in this process, in the foreground.
 
     :raises SystemExit: when it ends.
     """
     from twisted.scripts import twistd
 
     no_pid_file = [] if os.name == "nt" else ["--pidfile="]
-    sys.argv = ["twistd", "--nodaemon", *no_pid_file, "antigravity", *arguments]
+    sys.argv = ["twistd", "--nodaemon", *no_pid_file, service, *arguments]
     twistd.run()

@@ -12,14 +12,20 @@ import click
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.pool_status import describe_lock
 from antigravity.cli.administration import request_admin
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.mcp_servers import describe_login
 from antigravity.cli.terminal import ago, free_in, percent, span, table
+from antigravity.config.running_gateway import find_running_gateway
 
 #: What people see first as long as a demo runs.
 DEMO: Final = (
     "DEMO: a built-in simulator answers every request. "
     "Add an account with 'antigravity accounts add' to end it."
+)
+_NO_ACCOUNTS: Final = (
+    "There are no accounts.  Add one with 'antigravity accounts add gemini_api' "
+    "(or anthropic, openai, codeassist, zai)."
 )
 _ACCOUNTS: Final = (
     "ACCOUNT",
@@ -33,14 +39,14 @@ _ACCOUNTS: Final = (
 )
 
 
-@click.command()
-@click.option("--watch", is_flag=True, help="Show it again and again, until Ctrl-C.")
+@click.command(cls=Command)
+@click.option("--watch", is_flag=True, help="Refresh it until Ctrl-C.")
 @click.option(
     "--interval",
     type=click.FloatRange(min=0.2),
     default=2.0,
     show_default=True,
-    help="The seconds between two looks of --watch.",
+    help="Seconds between two refreshes with --watch.",
 )
 @command_options
 def status(invocation: Invocation, watch: bool, interval: float) -> None:
@@ -53,7 +59,8 @@ def status(invocation: Invocation, watch: bool, interval: float) -> None:
         data = _ask(invocation)
         if watch and not invocation.as_json:
             click.clear()
-        invocation.show(data, describe(data, labels_of(invocation.home)))
+        home = invocation.home
+        invocation.show(data, describe(data, labels_of(home), where_it_runs(home)))
         if not watch:
             return
         try:
@@ -75,16 +82,29 @@ def labels_of(home: Path) -> dict[str, str]:
     return {each.id: each.label for each in AccountFiles(home).load()[0] if each.label}
 
 
-def describe(data: Mapping[str, Any], labels: Mapping[str, str]) -> str:
-    """Return the status as text."""
+def where_it_runs(home: Path) -> str:
+    """Return where the gateway of a home listens and for how long, ``""`` if it says nothing."""
+    record = find_running_gateway(home)
+    if record is None:
+        return ""
+    addresses = f" at {', '.join(record.addresses)}" if record.addresses else ""
+    return f"{addresses}, up {span(time.time() - record.started)} (process {record.pid})"
+
+
+def describe(data: Mapping[str, Any], labels: Mapping[str, str], where: str = "") -> str:
+    """Return the status as text.
+
+    :param where: where the gateway runs, which follows its version.
+    """
     pool = data["pool"]
     lines = [DEMO, ""] if data["demo"] else []
-    lines.append(
-        f"version {data['version']}, mode {pool['mode']}: {data['running_requests']} running, "
-        f"{pool['queue']['waiting']} waiting, {len(pool['locks'])} locked"
-    )
+    running, waiting = data["running_requests"], pool["queue"]["waiting"]
+    lines += [
+        f"antigravity {data['version']}{where}",
+        f"Requests: {running} running, {waiting} waiting for an account; mode {pool['mode']}",
+    ]
     rows = [_account(each, labels) for each in data["accounts"]]
-    lines += ["", table(_ACCOUNTS, rows) if rows else "There are no accounts."]
+    lines += ["", table(_ACCOUNTS, rows) if rows else _NO_ACCOUNTS]
     if pool["fixed"]:
         lines.append(
             f"All requests use {labels.get(pool['fixed'], pool['fixed'])}, if it can serve them; "
@@ -97,7 +117,11 @@ def describe(data: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     if data["mcp"]["servers"]:
         head = ("MCP SERVER", "STATE", "REVISION", "TOOLS", "LOGIN", "REASON")
         lines += ["", table(head, map(_mcp_server, data["mcp"]["servers"]))]
-    lines += ["", f"Tunnel: {_tunnel(data['tunnel'])}", f"Ledger: {_ledger(data['ledger'])}"]
+    lines += [
+        "",
+        f"Tunnel: {_tunnel(data['tunnel'])}",
+        f"Ledger of requests: {_ledger(data['ledger'])}",
+    ]
     if (state := data.get("state")) and state["name"]:
         lines.append(f"Shared state: {_shared_state(state)}")
     if count := data.get("wrong_keys"):

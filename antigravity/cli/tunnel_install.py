@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.reactor import run
 from antigravity.tunnel.download import ReleaseDownload, check_address
@@ -16,7 +17,7 @@ from antigravity.tunnel.install import install as install_program
 from antigravity.tunnel.release import InstallError
 
 
-@click.command()
+@click.command(cls=Command)
 @command_options
 @click.option("--version", default="", help="The release, such as 2026.3.0 (default: the latest).")
 @click.option("--sha256", default="", help="The expected digest of the download.")

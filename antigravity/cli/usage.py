@@ -8,11 +8,13 @@ from typing import Any, Final
 import click
 import msgspec
 
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.ledger_source import LedgerSource, read_time
 from antigravity.cli.terminal import table
 from antigravity.daemon.time_zone import zone_name
 from antigravity.interfaces.ledger import Sums, UsageQuestion, UsageReport, UsageRow
+from antigravity.interfaces.refusals import describe_refusal
 from antigravity.ledger.csv_lines import csv_line
 
 #: What the JSON has lists of.
@@ -21,20 +23,28 @@ _UNITS: Final = ("hour", "day", "month")
 _HEAD: Final = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST", "MEAN TIME")
 
 
-@click.command()
-@click.option("--since", default="24h", show_default=True, help="24h, 7d, today, 2026-11-30")
-@click.option("--until", default=None, help="the end; the same forms (default: now)")
+@click.command(cls=Command)
+@click.option(
+    "--since",
+    default="24h",
+    show_default=True,
+    help="Only requests since then: 24h, 7d, today or 2026-11-30.",
+)
+@click.option(
+    "--until", default=None, help="Only requests until then, in the same forms (default: now)."
+)
 @click.option(
     "--by",
     default="model",
     show_default=True,
-    help="model, account, upstream, client, client_key, hour, day or month, with commas",
+    help="Group by model, account, upstream, client, client_key, hour, day or month, or several "
+    "of these, separated by commas.",
 )
-@click.option("--csv", "as_csv", is_flag=True, help="print CSV, such as for a spreadsheet")
-@click.option("--model", default=None, help="only this model")
-@click.option("--account", default=None, help="only this account")
-@click.option("--upstream", default=None, help="only this upstream")
-@click.option("--client", default=None, help="only this client program")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for a spreadsheet.")
+@click.option("--model", default=None, help="Only requests for this model.")
+@click.option("--account", default=None, help="Only requests of this account.")
+@click.option("--upstream", default=None, help="Only requests of this upstream.")
+@click.option("--client", default=None, help="Only requests of this client, such as claude-code.")
 @command_options
 def usage(
     invocation: Invocation,
@@ -127,9 +137,14 @@ def _as_text(report: UsageReport, by: str) -> str:
     head = (*(name.upper().replace("_", " ") for name in columns), *_HEAD)
     lines = [table(head, rows)]
     if report.total.unpriced:
-        lines.append(f"The price of {report.total.unpriced} requests is unknown.")
+        lines.append(
+            f"The price of {report.total.unpriced} requests is unknown: set it in [prices] of the "
+            "configuration."
+        )
     if report.refused:
-        reasons = ", ".join(f"{number} {reason}" for reason, number in report.refused.items())
+        reasons = ", ".join(
+            f"{number} {describe_refusal(kind)}" for kind, number in report.refused.items()
+        )
         lines.append(f"Refused before they were admitted: {reasons}.")
     return "\n".join(lines)
 

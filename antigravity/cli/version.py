@@ -7,11 +7,12 @@ import platform
 import click
 import twisted
 
+from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.version import VERSION
 
 
-@click.command()
+@click.command(cls=Command)
 @command_options
 def version(invocation: Invocation) -> None:
     """Print the version."""

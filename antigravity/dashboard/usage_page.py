@@ -17,6 +17,7 @@ from antigravity.daemon.time_zone import zone_name
 from antigravity.dashboard.address import RANGES, Address, export_address, request_list
 from antigravity.dashboard.context import Page, PageContext
 from antigravity.interfaces.ledger import Sums, UsageQuestion, UsageReport, UsageRow
+from antigravity.interfaces.refusals import describe_refusal
 
 _GROUPS: Final = ("model", "account", "upstream", "client", "client_key")
 #: The periods of each time range, the default first: a chart has a few hundred points at most.
@@ -110,7 +111,9 @@ async def build(context: PageContext) -> Page:
         "measures": ("tokens", "cost", "requests"),
         "zone": filters.zone or zone_name(),
         "report": total,
-        "refused": ", ".join(f"{number} {kind}" for kind, number in total.refused.items()),
+        "refused": ", ".join(
+            f"{number} {describe_refusal(kind)}" for kind, number in total.refused.items()
+        ),
         "periods": periods,
         "series": series,
         "chart": msgspec.json.encode(

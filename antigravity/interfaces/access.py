@@ -1,4 +1,4 @@
-"""Who may use the gateway, and how clients are set up for it: the JSON of the operator's API."""
+"""Who may use the gateway, and how clients are set up for it: the JSON of the admin API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions to the ledger, and its answers: the JSON of the operator's API.
+"""Questions to the ledger, and its answers: the JSON of the admin API.
 
 Times are in ISO 8601 in answers, and in seconds since the epoch in questions.  Durations are in
 seconds, costs in US dollars.  ``client_key`` is the opaque name of a client's API key.

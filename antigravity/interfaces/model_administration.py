@@ -1,4 +1,4 @@
-"""Models and their routes as the operator sees and changes them: the JSON of the operator's API."""
+"""Models and their routes as the operator sees and changes them: the JSON of the admin API."""
 
 from __future__ import annotations
 

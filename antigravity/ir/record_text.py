@@ -16,14 +16,15 @@ def describe(record: ExchangeRecord) -> str:
     usage, attempts = record.usage, record.attempts
     upstream = attempts[-1].upstream if attempts else "-"
     account = f" by {attempts[-1].credential}" if attempts else ""
-    spent = f"{usage.input_total} + {usage.output}" if usage else "? + ?"
+    spent = f", {usage.input_total} + {usage.output} tokens" if usage else ""
+    count = len(attempts)
+    tries = f", {count} {'attempt' if count == 1 else 'attempts'}" if attempts else ""
+    model = f" {record.model[:_NAME_LIMIT]}" if record.model else ""
+    mapped = (record.mapped_model or "-")[:_NAME_LIMIT]
+    route = f" -> {upstream}/{mapped}{account}" if attempts or record.mapped_model else ""
     intercepted = f", {record.intercepted}" if record.intercepted else ""
     reasons = _reasons(record) if record.outcome == "error" or len(attempts) > 1 else ""
-    return (
-        f"{record.protocol} {record.model[:_NAME_LIMIT]} -> "
-        f"{upstream}/{(record.mapped_model or '-')[:_NAME_LIMIT]}{account}: "
-        f"{record.outcome}, {spent} tokens, {len(attempts)} attempt(s){intercepted}{reasons}"
-    )
+    return f"{record.protocol}{model}{route}: {record.outcome}{spent}{tries}{intercepted}{reasons}"
 
 
 def log_values(record: ExchangeRecord) -> dict[str, Any]:

@@ -87,6 +87,7 @@ class SimulatorService(Service):
             for endpoint in self._endpoints:
                 port = yield endpoint.listen(site)
                 self._ports.append(port)
+                self.log.info("the simulator is listening on {address}", address=_readable(port))
         except Exception as error:  # noqa: BLE001 - any error means that there is no service
             self.log.error("cannot start: {error}", error=str(error))
             self._failed()
@@ -103,6 +104,15 @@ class SimulatorService(Service):
     def _close(self) -> Any:
         ports, self._ports = self._ports, []
         return DeferredList([maybeDeferred(port.stopListening) for port in ports])
+
+
+def _readable(port: Any) -> str:
+    """Return where a port is open: an address for clients if it is on TCP."""
+    address = port.getHost()
+    host, number = getattr(address, "host", None), getattr(address, "port", None)
+    if host is None:
+        return str(address)
+    return f"http://[{host}]:{number}" if ":" in host else f"http://{host}:{number}"
 
 
 def make_service(

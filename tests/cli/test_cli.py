@@ -6,6 +6,7 @@ import errno
 import http.server
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import click
 import pytest
 
 from antigravity.cli import doctor
-from antigravity.cli.main import antigravity
+from antigravity.cli.main import COMMANDS, SECTIONS, antigravity
 from antigravity.config.key_proof import PROOF_PATH, proof, proving_key
 from antigravity.config.last_run import LastRun, write_last_run
 from tests.cli.builders import Result, Run, configure
@@ -231,11 +232,32 @@ def test_configuration_check_and_doctor_warn_of_unknown_quirks(run: Run, tmp_pat
         assert "did you mean 'max_completion_tokens'" in told.out
 
 
-def test_status_without_a_configuration_file_names_the_file(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["status", "explain x", "reload", "dashboard"])
+def test_commands_before_the_first_start_say_how_to_start(
+    run: Run, tmp_path: Path, command: str
+) -> None:
+    result = run(*command.split())
+    assert result.code == 3
+    assert f"none has been started in {tmp_path / 'home'}" in result.err
+    assert "'antigravity serve'" in result.err
+
+
+@pytest.mark.parametrize("command", ["requests", "usage", "request x", "export"])
+def test_ledger_commands_before_the_first_start_say_how_to_start(run: Run, command: str) -> None:
+    result = run(*command.split())
+    assert (result.code, "'antigravity serve'" in result.err) == (3, True)
+
+
+def test_missing_admin_key_is_reported_with_its_file(run: Run, tmp_path: Path) -> None:
+    file = configure(tmp_path, "[proxy]\nport = 1\n")
     result = run("status")
     assert result.code == 1
-    assert str(tmp_path / "home" / "antigravity.toml") in result.err
-    assert "missing" in result.err
+    assert "set admin_key in the [proxy] table" in result.err
+    assert str(file) in result.err
+    found = findings(run("doctor", "--offline", "--json"))
+    assert found["admin key"][0] == "warning"
+    file.write_text('[proxy]\nport = 1\nadmin_key = "sk-Veiled"\n')
+    assert "admin key" not in findings(run("doctor", "--offline", "--json"))
 
 
 def test_unlock_reports_unknown_account_and_missing_gateway(run: Run, tmp_path: Path) -> None:
@@ -306,6 +328,7 @@ def test_models_lists_models_of_the_running_gateway(run: Run, tmp_path: Path, po
     refused = run("models")
     assert refused.code == 1
     assert "responds with 401: wrong key" in refused.err
+    assert "/v1/models responds" in refused.err
 
 
 def test_models_without_gateway_fails_with_remedy(run: Run, tmp_path: Path) -> None:
@@ -345,7 +368,8 @@ def findings(result: Result) -> dict[str, tuple[str, str]]:
 
 
 def test_doctor_finds_a_healthy_gateway(run: Run, tmp_path: Path, port: int) -> None:
-    configure(tmp_path, f'proxy.port = {port}\nupstreams.a = {{ kind="openai", api_key="k" }}\n')
+    upstream = 'upstreams.a = { kind="openai", api_key="k" }'
+    configure(tmp_path, f'proxy.port = {port}\nproxy.admin_key = "a"\n{upstream}\n')
     result = run("doctor", "--json")
     assert result.code == 0
     found = findings(result)
@@ -486,6 +510,30 @@ def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command
         yield f"{path} {name}", command
         if isinstance(command, click.Group):
             yield from commands(command, f"{path} {name}")
+
+
+def test_texts_of_options_are_sentences() -> None:
+    for path, command in commands(antigravity, "antigravity"):
+        for each in command.params:
+            if isinstance(each, click.Option):
+                text = each.help or ""
+                assert text[:1].isupper(), (path, each.opts)
+                assert text[-1:] in (".", ")"), (path, each.opts)
+
+
+def test_help_lists_each_command_once_with_its_whole_sentence(run: Run) -> None:
+    text = run("--help").out
+    assert not re.search(r"\w\.\.\.", text)
+    listed = re.findall(r"^  ([a-z]+)  ", text, re.MULTILINE)
+    assert sorted(listed) == sorted(COMMANDS)
+    assert [name for names in SECTIONS.values() for name in names] == listed
+
+
+def test_common_options_have_a_section_of_their_own(run: Run) -> None:
+    own, _, common = run("serve", "--help").out.partition("Options of all commands:")
+    assert "--port" in own
+    assert "--home" not in own
+    assert "--home" in common
 
 
 def test_no_command_has_an_option_twice() -> None:

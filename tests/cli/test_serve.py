@@ -36,6 +36,23 @@ def test_commands_find_the_gateway_on_any_port(run: Run, tmp_path: Path) -> None
     assert (gone.code, "no gateway runs" in gone.err) == (3, True)
 
 
+@pytest.mark.usefixtures("no_gateway")
+def test_simulator_stands_in_for_a_provider(run: Run, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "antigravity", "simulator", "--port", "0"]
+    with running(command, tmp_path / "other", tmp_path) as server:
+        url = f"{server.address()}/v1"
+        added = run(
+            "accounts", "add", "openai", "sk-one", "--label", "one", "--base-url", url, check=True
+        )
+        assert "It works." in added.out
+        refused = run(
+            "accounts", "add", "openai", "bad-1", "--label", "two", "--base-url", url, check=True
+        )
+        assert refused.code == 1
+        assert "refused the gateway's credential with status 401" in refused.err
+        assert "explain MODEL" not in refused.err
+
+
 def test_serve_reports_errors_like_twistd(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

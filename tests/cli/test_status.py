@@ -120,7 +120,7 @@ def test_status_names_fixed_and_disabled_accounts() -> None:
     assert "on holiday" in text
     assert "'antigravity accounts use --auto' ends that" in text
     assert "Tunnel: off" in text
-    assert "Ledger: on, 1.0 MiB" in text
+    assert "Ledger of requests: on, 1.0 MiB" in text
 
 
 def test_explanation_says_why_nothing_serves() -> None:

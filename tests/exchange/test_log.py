@@ -73,7 +73,7 @@ def test_record_is_logged_alone_unless_the_request_takes_it(
     recorder.end(None, Usage(input_total=1, output=2))
     recorder.end(None, None)
     lines = [line for line in logged if "req_1" in line]
-    ended = "0.000 s req_1: openai_chat  -> -/-: ok, 1 + 2 tokens, 0 attempt(s)"
+    ended = "0.000 s req_1: openai_chat: ok, 1 + 2 tokens"
     assert lines == ([] if taken else [ended])
     assert finished == [recorder.record]
     assert records == ([] if taken is None else finished)

@@ -153,6 +153,7 @@ ALLOWED = {
         "interfaces.ledger",
         "interfaces.payloads",
         "interfaces.model_administration",
+        "interfaces.refusals",
         "interfaces.status",
         "interfaces.system",
         "ir.errors",

@@ -14,7 +14,7 @@ from antigravity.config.settings import LogSettings, ResponsesSettings, Signatur
 from tests.service.restart_fixture import SENTINEL, RestartCase, reactor
 
 #: Stands in the line that is logged for each request, at level ``info``.
-LINE = "tokens, 1 attempt(s)"
+LINE = "tokens, 1 attempt"
 
 
 class LiveSettingTests(RestartCase):

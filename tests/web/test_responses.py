@@ -287,19 +287,16 @@ def record(outcome: Any = "ok") -> ExchangeRecord:
 @pytest.mark.parametrize(
     ("outcome", "level", "end"),
     [
-        ("ok", "info", "anthropic m -> up/m-1 by cred: ok, 3 + 4 tokens, 1 attempt(s)"),
+        ("ok", "info", "anthropic m -> up/m-1 by cred: ok, 3 + 4 tokens, 1 attempt"),
         (
             "error",
             "warn",
-            (
-                "anthropic m -> up/m-1 by cred: error, ? + ? tokens, 1 attempt(s): "
-                "up (cred): UpstreamError: w"
-            ),
+            ("anthropic m -> up/m-1 by cred: error, 1 attempt: up (cred): UpstreamError: w"),
         ),
         (
             "cancelled",
             "info",
-            "anthropic m -> up/m-1 by cred: cancelled, ? + ? tokens, 1 attempt(s)",
+            "anthropic m -> up/m-1 by cred: cancelled, 1 attempt",
         ),
     ],
 )

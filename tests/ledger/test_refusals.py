@@ -1,0 +1,23 @@
+"""What people read about refused requests."""
+
+from __future__ import annotations
+
+import pytest
+
+from antigravity.interfaces.refusals import describe_refusal
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("invalid_api_key", "wrong API key"),
+        ("PermissionDeniedError", "forbidden host or origin"),
+        ("NoSuchMethodError", "wrong method"),
+        ("path_not_found", "unknown path"),
+        ("RequestTooLargeError", "request too large"),
+        ("rate_limit_exceeded", "rate limit exceeded"),
+        ("", ""),
+    ],
+)
+def test_refusals_are_words(kind: str, text: str) -> None:
+    assert describe_refusal(kind) == text
