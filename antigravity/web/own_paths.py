@@ -32,7 +32,7 @@ antigravity {VERSION}: one local gateway between every LLM client and every LLM 
 
 Point an OpenAI client at /v1, an Anthropic or Gemini client at /.
 GET /v1/models lists the models, GET /readyz says whether a request could be served now.
-The documentation is at /docs/.
+The dashboard is at /dashboard ("antigravity dashboard" opens it), the documentation at /docs/.
 """.encode()
 
 

@@ -74,12 +74,14 @@ function startLive(live) {
   onKey("p", toggle);
 }
 
-// The first page is renewed every few seconds, unless it is held.
+// The first page is renewed every few seconds, unless it is held or text in it is selected.
 function startPanel(panel, button) {
   const state = document.getElementById("live-state");
-  let paused = false;
+  let paused = false, lost = false;
   function show() {
-    state.textContent = paused ? button.dataset.paused : button.dataset.live;
+    const label = lost ? button.dataset.lost : button.dataset.live;
+    state.textContent = paused ? button.dataset.paused : label;
+    state.classList.toggle("error", lost && !paused);
     button.textContent = paused ? button.dataset.resume : button.dataset.pause;
     button.setAttribute("aria-pressed", String(paused));
   }
@@ -88,7 +90,15 @@ function startPanel(panel, button) {
     show();
   }
   panel.addEventListener("htmx:beforeRequest", (event) => {
-    if (paused || document.hidden) event.preventDefault();
+    const selection = getSelection();
+    const reading = !selection.isCollapsed && panel.contains(selection.anchorNode);
+    if (paused || reading || document.hidden) event.preventDefault();
+  });
+  panel.addEventListener("htmx:afterRequest", (event) => {
+    if (lost === event.detail.successful) {
+      lost = !lost;
+      show();
+    }
   });
   button.hidden = false;
   button.addEventListener("click", toggle);
