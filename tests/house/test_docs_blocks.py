@@ -215,6 +215,7 @@ EXCEPTIONS = {
     "antigravity prices update": "it needs the Internet, or a file: tests/prices",
     "antigravity requests --follow": "it does not end: tests/cli",
     "antigravity serve": "the tutorials' test starts it",
+    "antigravity simulator": "it does not end: tests/cli/test_serve.py",
     "antigravity dashboard": "it opens a browser: tests/dashboard",
     "antigravity run claude": "the tutorials' test runs it",
     "twistd -n --pidfile=": "fixtures start it: tests/house/conftest.py",
@@ -346,7 +347,9 @@ class Home:
         """Return what stands for the examples of the documentation."""
         names = {
             "https://api.deepseek.com/v1": os.environ["ANTIGRAVITY_UPSTREAMS__OPENAI__BASE_URL"],
+            "http://127.0.0.1:9045/v1": os.environ["ANTIGRAVITY_UPSTREAMS__OPENAI__BASE_URL"],
             "/srv/antigravity": str(self.folder / "home"),
+            "/tmp/trial": str(self.folder / "trial"),
         }
         if self.request:
             names |= {"req_681f5299730a89e9c4e96d2e": self.request, "ID": self.request}
