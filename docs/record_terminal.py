@@ -58,6 +58,7 @@ _REPLACED: Final = (
     (r'"created": ?\d+', '"created":1769852460'),
     (r"\d\.\d\d s(?=\s)", "0.02 s"),
     (r"just now", "1 s ago "),
+    (r"\(process \d+, up \d+ \w+\)", "(process 4711, up 5 s)"),
     (r"\d s ago", "1 s ago"),
     (r"(?<=chatcmpl-)\w+", "4f1c9a27e8b0d356"),
     (r"\d+\.\d MiB", "0.2 MiB"),

@@ -88,7 +88,7 @@ def where_it_runs(home: Path) -> str:
     if record is None:
         return ""
     addresses = f" at {', '.join(record.addresses)}" if record.addresses else ""
-    return f"{addresses}, up {span(time.time() - record.started)} (process {record.pid})"
+    return f"{addresses} (process {record.pid}, up {span(time.time() - record.started)})"
 
 
 def describe(data: Mapping[str, Any], labels: Mapping[str, str], where: str = "") -> str:

@@ -217,7 +217,7 @@ class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
     It costs about two millionths of a second.  See `operations <operations.rst>`_.
     """
     admin_key: Secret = Secret()
-    """The key for the operator's API under ``/admin/``, which ``antigravity reload`` and other
+    """The key for the admin API under ``/admin/``, which ``antigravity reload`` and other
     commands use.  Without a key this API is off.
 
     Example: ``"sk-another-random-text"``
