@@ -25,7 +25,7 @@ from bench.load import percentile
 from bench.table import replace_between
 from tests.support.redis import RedisServer, running_redis
 
-KEYS: Final = tuple(Key(f"limit-{limit}", limit) for limit in (10, 50, 200, 1000))
+LIMITS: Final = (10, 50, 200, 1000)
 TABLE: Final = "gateways"
 #: Commands that a gateway sends; those in scripts are not counted.
 _COMMANDS: Final = ("eval", "evalsha", "get", "set", "del", "publish", "subscribe", "info")
@@ -34,14 +34,21 @@ _COMMANDS: Final = ("eval", "evalsha", "get", "set", "del", "publish", "subscrib
 class Simulation:
     """The gateways, the load and the phases."""
 
-    def __init__(self, reactor: Any, redis: RedisServer, gateways: int, period: float) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        redis: RedisServer,
+        gateways: int,
+        period: float,
+        keys: Sequence[Key],
+    ) -> None:
         self._reactor = reactor
         self._redis = redis
         self._gateways = gateways
         self._period = period
         self.provider = Provider(reactor, 20, 2 * period)
         self._nodes: list[Node] = []
-        self._load = Load(reactor, KEYS, period, 2000, self._nodes)
+        self._load = Load(reactor, keys, period, 2000, self._nodes)
         self.results: dict[str, Figures] = {}
 
     async def run(self) -> None:
@@ -112,7 +119,7 @@ class Simulation:
         return commands, float(values["used_cpu_user"]) + float(values["used_cpu_sys"])
 
 
-def _rows(results: dict[str, Figures]) -> list[tuple[str, list[str]]]:
+def _rows(results: dict[str, Figures], keys: Sequence[Key]) -> list[tuple[str, list[str]]]:
     """Return the rows of the table: a title, and a cell for each phase."""
     phases = list(results.values())
 
@@ -134,7 +141,7 @@ def _rows(results: dict[str, Figures]) -> list[tuple[str, list[str]]]:
                 f"Most of a limit of {key.limit:,}",
                 lambda each, key=key: f"{each.used[key.name]:.0%}",
             )
-            for key in KEYS
+            for key in keys
         ),
         row("Claim, median, ms", milliseconds(0.5)),
         row("Claim, 99th percentile, ms", milliseconds(0.99)),
@@ -152,11 +159,11 @@ def _rows(results: dict[str, Figures]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def render(results: dict[str, Figures], gateways: int, period: float) -> str:
+def render(results: dict[str, Figures], keys: Sequence[Key], gateways: int, period: float) -> str:
     """Return the table in reStructuredText."""
     lines = [f".. list-table:: {gateways} gateways over one Redis", "   :header-rows: 1", ""]
     lines += ["   * -", *(f"     - {title}" for title in results)]
-    for title, cells in _rows(results):
+    for title, cells in _rows(results, keys):
         lines += [f"   * - {title}", *(f"     - {cell}" for cell in cells)]
     command = "python -m bench.simulate_gateways"
     if (gateways, period) != (50, 10.0):
@@ -165,19 +172,21 @@ def render(results: dict[str, Figures], gateways: int, period: float) -> str:
     return "\n".join([*lines, f":Command: ``{command}``", ""])
 
 
-def text(results: dict[str, Figures]) -> str:
+def text(results: dict[str, Figures], keys: Sequence[Key]) -> str:
     """Return the figures for a terminal, a phase after the other."""
-    rows = _rows(results)
+    rows = _rows(results, keys)
     found = []
     for index, title in enumerate(results):
         found += [title, *(f"    {name:<34}{cells[index]:>10}" for name, cells in rows)]
     return "\n".join(found)
 
 
-async def simulate(reactor: Any, gateways: int, period: float) -> dict[str, Figures]:
+async def simulate(
+    reactor: Any, gateways: int, period: float, keys: Sequence[Key]
+) -> dict[str, Figures]:
     """Return the figures of each phase."""
     with running_redis() as redis:
-        simulation = Simulation(reactor, redis, gateways, period)
+        simulation = Simulation(reactor, redis, gateways, period, keys)
         await simulation.run()
         return simulation.results
 
@@ -187,17 +196,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.simulate_gateways", description=__doc__)
     parser.add_argument("--gateways", type=int, default=50)
     parser.add_argument("--period", type=float, default=10.0, help="seconds of a limit")
+    parser.add_argument(
+        "--limits", type=int, nargs="+", default=LIMITS, help="of the keys, in a period"
+    )
     parser.add_argument("--write", type=Path, help="put the table between its comments in a file")
     options = parser.parse_args(arguments)
+    keys = [Key(f"limit-{limit}", limit) for limit in options.limits]
 
     def run(reactor: Any) -> Deferred[None]:
-        done = Deferred.fromCoroutine(simulate(reactor, options.gateways, options.period))
+        done = Deferred.fromCoroutine(simulate(reactor, options.gateways, options.period, keys))
         return done.addCallback(show)
 
     def show(results: dict[str, Figures]) -> None:
-        print(text(results), flush=True)
+        print(text(results, keys), flush=True)
         if options.write is not None:
-            table = render(results, options.gateways, options.period)
+            table = render(results, keys, options.gateways, options.period)
             page = replace_between(options.write.read_text("utf-8"), TABLE, table)
             options.write.write_text(page, "utf-8")
 

@@ -221,7 +221,7 @@ def run_accidents(report: Report, count: int, parallel: int) -> None:
         rows = _settled_rows(scene, responses)
         served_by, faults = _served_by(scene), scene.failed_attempts()
     report.rows["Attempts that failed at a provider"] = f"{faults:.0%}"
-    _judge_requests(report, responses, accidents, seconds, rows)
+    judge_requests(report, responses, accidents, seconds, rows)
     _judge_limit(report, responses, accidents, secrets["limited"])
     expiries = ACCOUNTS * (1 + int(lived // TOKEN_LIFE))
     # While Redis is away, each of two gateways may renew each token once more.
@@ -231,13 +231,17 @@ def run_accidents(report: Report, count: int, parallel: int) -> None:
     _judge_ledger(report, responses, accidents, rows, served_by, scene.machines[1].port)
 
 
-def _judge_requests(
+def judge_requests(
     report: Report,
     responses: Sequence[Response],
     accidents: Accidents,
     seconds: float,
     rows: Mapping[str, int],
 ) -> None:
+    """Count what became of the requests.
+
+    :param rows: the attempts of the requests in the ledger, by their ids.
+    """
     outcomes = Counter(each.outcome for each in responses)
     report.rows["Requests"] = f"{len(responses):,}"
     report.rows["Seconds"] = f"{seconds:.0f}"
@@ -384,6 +388,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--machines", type=int, nargs="*", default=[1, 2], help="how many to attack: 1 2"
     )
+    parser.add_argument(
+        "--lenient", action="store_true", help="never fail, such as on a busy machine"
+    )
     parser.add_argument("--write", type=Path, help="put the table between its comments in a file")
     options = parser.parse_args(arguments)
     report = Report()
@@ -397,7 +404,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command = "python -m bench.two_machines"
         text = options.write.read_text("utf-8")
         options.write.write_text(replace_between(text, TABLE, render(report, command)), "utf-8")
-    if report.problems:
+    if report.problems and not options.lenient:
         raise SystemExit("; ".join(report.problems))
 
 
