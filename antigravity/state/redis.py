@@ -18,6 +18,7 @@ from twisted.internet.defer import (
 )
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import ConnectionClosed
+from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
 from antigravity.interfaces.state import (
@@ -202,16 +203,58 @@ class RedisState:
             raise StateError(f"{self._address.name} is not connected")
         try:
             sent = getattr(factory.handler, method)(*arguments, **options)
-            return (yield sent.addTimeout(_TIMEOUT, self._reactor))
+            # Connections have a limit of their own; this one is for the wait for a connection.
+            return (yield sent.addTimeout(_TIMEOUT + 1.0, self._reactor))
         except (txredisapi.RedisError, DeferredTimeout, CancelledError, ConnectionClosed) as error:
             reason = " ".join(map(_text, error.args)) or type(error).__name__
             raise StateError(f"{self._address.name} cannot be used now: {reason}") from None
+
+
+class _Connection:
+    """What both kinds of connections do if a command has no reply in time: they end.
+
+    Nothing is sent over such a connection any more, and what still arrives is ignored.  Otherwise a
+    later command would get the reply of the one that timed out.
+    """
+
+    transport: Any
+    callLater: Callable[..., IDelayedCall]  # noqa: N815 - the name of the library
+    _is_broken = False
+
+    def execute_command(self, *arguments: Any, **options: Any) -> Any:
+        """Send a command; return a Deferred with its reply."""
+        if self._is_broken:
+            raise txredisapi.ConnectionError("Not connected")
+        reply = super().execute_command(*arguments, **options)  # type: ignore[misc]
+        timer = self.callLater(_TIMEOUT, self._break)
+
+        def received(value: Any) -> Any:
+            if timer.active():
+                timer.cancel()
+            return value
+
+        return reply.addBoth(received)
+
+    def replyReceived(self, reply: Any) -> None:  # noqa: N802 - the name of the library
+        """Give a reply to the command that waits longest."""
+        if not self._is_broken or isinstance(reply, Exception):
+            super().replyReceived(reply)  # type: ignore[misc]
+
+    def _break(self) -> None:
+        """End the connection, so that all commands fail that wait for replies."""
+        self._is_broken = True
+        self.transport.abortConnection()
+
+
+class _CommandConnection(_Connection, txredisapi.RedisProtocol):  # type: ignore[misc]
+    """A connection for commands."""
 
 
 class _Factory(txredisapi.RedisFactory):  # type: ignore[misc]
     """A few connections, which are made again when they were lost."""
 
     maxDelay = 5.0  # noqa: N815 - the name of the library
+    protocol = _CommandConnection
 
     def __init__(self, address: RedisAddress, connections: int) -> None:
         super().__init__(
@@ -221,13 +264,12 @@ class _Factory(txredisapi.RedisFactory):  # type: ignore[misc]
             isLazy=True,
             charset=None,
             password=address.password,
-            replyTimeout=_TIMEOUT,
             convertNumbers=False,
             username=address.user,
         )
 
 
-class _Subscriber(txredisapi.SubscriberProtocol):  # type: ignore[misc]
+class _Subscriber(_Connection, txredisapi.SubscriberProtocol):  # type: ignore[misc]
     def messageReceived(self, pattern: Any, channel: bytes, message: bytes) -> None:  # noqa: N802
         self.factory.received(channel, message)
 
@@ -266,10 +308,10 @@ class _SubscriberFactory(_Factory):
         return connection
 
 
-def _claimed(reply: list[Any]) -> Claimed:
+def _claimed(reply: list[int]) -> Claimed:
     granted, *rest = reply
     states = tuple(
-        ClaimState(int(used), float(retry) / 1000, int(place))
+        ClaimState(used, retry / 1000, place)
         for used, retry, place in zip(rest[::3], rest[1::3], rest[2::3], strict=True)
     )
     return Claimed(bool(granted), states)

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
-from twisted.internet.task import deferLater
+from twisted.internet.error import ConnectionLost
+from twisted.internet.task import Clock, deferLater
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from antigravity.interfaces.state import SlotClaim, StateError, WindowClaim
@@ -107,6 +110,56 @@ class ServerTests(RedisCase):
         self.redis.start()
         await eventually(lambda: state._commands.size)
         self.assertIsNone(await state.get("a"))
+
+
+class Transport(StringTransport):
+    """A transport that can be resumed when it was aborted, as those of sockets can."""
+
+    def resumeProducing(self) -> None:
+        if not self.disconnecting:
+            super().resumeProducing()
+
+
+class ConnectionTests(TestCase):
+    """A connection whose server is late, without a server."""
+
+    def setUp(self) -> None:
+        from antigravity.state.redis import _Factory
+
+        self.clock = Clock()
+        factory = _Factory(RedisAddress("redis://h"), 1)
+        self.connection = factory.protocol(None, dbid=None, convertNumbers=False)
+        self.connection.factory = factory
+        self.connection.callLater = self.clock.callLater
+        self.transport = Transport()
+        self.connection.makeConnection(self.transport)
+
+    def test_late_replies_reach_no_later_command(self) -> None:
+        from txredisapi import ConnectionError as NotConnected
+
+        waiting = [self.connection.get("a"), self.connection.delete("b")]
+        self.clock.advance(2.9)
+        # What follows a text is read in a later turn, which may be too late.
+        self.connection.dataReceived(b"$5\r\nvalue\r\n:1\r\n:7\r\n")
+        self.assertEqual(self.successResultOf(waiting.pop(0)), b"value")
+        self.connection._break()
+        self.assertTrue(self.transport.disconnecting)
+        with pytest.raises(NotConnected):
+            self.connection.get("c")
+        self.clock.advance(1)
+        self.assertEqual(list(self.connection.replyQueue.pending), [])
+        self.connection.connectionLost(Failure(ConnectionLost()))
+        for each in waiting:
+            self.failureResultOf(each, NotConnected)
+
+    def test_reply_in_time_ends_the_limit(self) -> None:
+        reply = self.connection.get("a")
+        self.clock.advance(2)
+        self.connection.dataReceived(b"$5\r\nvalue\r\n")
+        self.assertEqual(self.successResultOf(reply), b"value")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.clock.advance(9)
+        self.assertFalse(self.transport.disconnecting)
 
 
 class AddressTests(TestCase):

@@ -2,6 +2,7 @@
 -- KEYS: one for each claim.  ARGV: parts of a window; then for each claim its kind and
 --   w: amount, limit, period in milliseconds;  s: holder, limit, time to live in milliseconds.
 -- Returns 1 or 0, then for each claim: used, milliseconds until there is room, part of the window.
+-- All are integers, which a client reads at once; it takes a turn of its reactor for each text.
 local parts = tonumber(ARGV[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
@@ -75,8 +76,8 @@ for index, key in ipairs(KEYS) do
     local left = math.ceil(claim.ttl)
     if redis.call('PTTL', key) < left then redis.call('PEXPIRE', key, left) end
   end
-  result[#result + 1] = string.format('%.0f', claim.used)
-  result[#result + 1] = string.format('%.3f', claim.retry)
-  result[#result + 1] = string.format('%.0f', claim.place)
+  result[#result + 1] = claim.used
+  result[#result + 1] = math.ceil(claim.retry)
+  result[#result + 1] = claim.place
 end
 return result
