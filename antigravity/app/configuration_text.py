@@ -22,8 +22,9 @@ from antigravity.ir.errors import ConflictError
 
 #: The end of the name of the file with the content before a change.
 BACKUP: Final = ".backup"
-#: The largest file in bytes: it comes back in a form, which is longer.
-LARGEST: Final = 20 * 1024
+#: The largest file in bytes, nearly twice the one that a new home gets.  It comes back as JSON,
+#: which is longer, in a body of at most 64 KiB.
+LARGEST: Final = 48 * 1024
 
 
 class PreparedText:

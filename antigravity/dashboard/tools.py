@@ -72,7 +72,7 @@ CHANGES: Final[Mapping[str, tuple[Change, str]]] = {
     "try_request": (lab_page.attempt, lab_page.ADDRESS),
 }
 #: Those whose forms can be large, and the most bytes of such a form: JSON grows when it is quoted.
-LARGE_FORMS: Final = frozenset({"try_request"})
+LARGE_FORMS: Final = frozenset({"check_configuration", "save_configuration", "try_request"})
 LARGEST_FORM: Final = 3 * LARGEST
 #: The addresses below ``/dashboard`` to which the sign-in may lead.
 ADDRESSES: Final = (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from html import unescape
 
+from antigravity.config.home import initial_text
 from antigravity.plugins import PluginHost
-from tests.service.dashboard_fixture import FILE, SECRETS, FileCase, Response
+from tests.service.dashboard_fixture import ADMIN, FILE, SECRETS, FileCase, Response
 
 SCRIPT = "</textarea><script>alert(1)</script>"
 
@@ -105,6 +106,14 @@ class SystemPageTests(FileCase):
         self.assertIn("can be used", done.text)
         self.assertIn("# more", done.text)
         self.assertEqual(self.file.read_text(), FILE)
+
+    async def test_file_that_a_new_home_gets_can_be_edited(self) -> None:
+        content = initial_text("sk-of-clients-1", ADMIN).replace("#port = 8045", "port = 0", 1)
+        await self.open_file(content)
+        text, version = await self.editor()
+        done = await self.send("save", f"{text}\n# more\n", version)
+        self.assertEqual(done.code, 303, done.text)
+        self.assertTrue(self.file.read_text().endswith("\n# more\n"))
 
     async def test_file_that_changed_meanwhile_is_not_overwritten(self) -> None:
         await self.open_file()
