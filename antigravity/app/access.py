@@ -82,13 +82,15 @@ class Access:
     async def _with_use(self, key: KeyView, today: UsageReport) -> KeyView:
         page = await self._ledger.requests(RequestQuestion(client_key=key.id, limit=1))
         sums = [row.sums for row in today.rows if (row.client_key or "") == key.id]
+        cost = sum(each.cost for each in sums)
+        unpriced = sum(each.unpriced for each in sums)
         return replace(
             key,
             last_used=page.requests[0].time if page.requests else None,
             requests=sum(each.requests for each in sums),
             errors=sum(each.errors for each in sums),
             tokens=sum(each.tokens.total for each in sums),
-            cost=sum(each.cost for each in sums),
+            cost=None if unpriced and not cost else cost,
         )
 
     async def _setup(self, question: SetupQuestion) -> SetupReport:

@@ -15,6 +15,8 @@ from antigravity.interfaces.lab import LARGEST
 _LONGEST: Final = 40
 #: What stands for a value that is not known, or is none.
 NONE: Final = "\N{EN DASH}"
+#: Units of times that are still running: the shortest time for each, its length, its name.
+_SPANS: Final = ((172_800, 86_400, "d"), (5400, 3600, "h"), (90, 60, "min"))
 _UNITS: Final = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -57,6 +59,16 @@ def duration(seconds: float | None) -> str:
     if seconds < 172_800:
         return f"{seconds / 3600:.1f}\u202fh"
     return f"{seconds / 86_400:.0f}\u202fd"
+
+
+def span(seconds: float | None) -> str:
+    """Return a time that is still running, such as an age, in whole units."""
+    if seconds is None:
+        return NONE
+    for shortest, length, unit in _SPANS:
+        if seconds >= shortest:
+            return f"{seconds / length:.0f}\u202f{unit}"
+    return f"{max(seconds, 0):.0f}\u202fs"
 
 
 def middle(value: str | None, longest: int = _LONGEST) -> str:

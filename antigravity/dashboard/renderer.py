@@ -18,6 +18,7 @@ from antigravity.dashboard.formats import (
     pretty,
     setting_text,
     short_number,
+    span,
 )
 from antigravity.dashboard.texts import text, text_or
 
@@ -65,6 +66,7 @@ def _environment() -> Environment:
         "bytes": byte_size,
         "setting": setting_text,
         "duration": duration,
+        "span": span,
         "middle": middle,
         "clock": clock_time,
         "json": json_text,

@@ -18,7 +18,8 @@ class KeyView(Struct, frozen=True, kw_only=True):
     the setting that holds it; empty for one that is in none now.  ``rules`` are those of a key that
     was made with rules.  ``rights`` are ``models`` (all
     requests of clients) and ``admin`` (this API and the dashboard).  ``last_used`` is in ISO 8601.
-    The numbers are those of today, ``None`` without a ledger; costs are in US dollars.
+    The numbers are those of today, ``None`` without a ledger; costs are in US dollars, ``None`` if
+    no price is known.
     """
 
     id: str
