@@ -31,10 +31,10 @@ from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.bounds import Bounds
 from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.payload_queue import PayloadQueue
-from antigravity.ledger.server import Server
 from antigravity.ledger.service import Ledger
 from antigravity.logs import make_logger
 from antigravity.stores.lock_file import LockFile
+from antigravity.stores.postgres_server import Server
 
 if TYPE_CHECKING:
     from antigravity.ledger.reader import Reader

@@ -30,7 +30,7 @@ from antigravity.ir.errors import GatewayError
 
 if TYPE_CHECKING:
     from antigravity.ledger.reader import Reader
-    from antigravity.ledger.server import Server
+    from antigravity.stores.postgres_server import Server
 
 #: The ledger's place in the home directory.
 LEDGER_PATH: Final = Path("state", "ledger.db")
@@ -129,7 +129,7 @@ class LedgerSource:
 
     def _server(self) -> Server | None:
         """Return the server of the ledger, if it has one."""
-        from antigravity.ledger.server import Server
+        from antigravity.stores.postgres_server import Server
 
         try:
             url = self._invocation.configuration().settings.ledger.url

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from antigravity.ledger.database import Database
-from antigravity.ledger.server import Server
+from antigravity.stores.postgres_server import Server
 
 
 def open_database(path: Path, server: Server | None) -> Database:

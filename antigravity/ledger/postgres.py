@@ -6,9 +6,7 @@ transaction, so that a pool of connections may stand in between.
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,21 +18,26 @@ from aiosql.adapters.pyformat import PyFormatAdapter
 from antigravity.ledger.database import Connection, Database
 from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.queries import Query
-from antigravity.ledger.server import Server
+from antigravity.stores.postgres_server import (
+    MIGRATION_LOCK,
+    SCHEMA,
+    MissingClientError,
+    Server,
+    break_connection,
+)
+from antigravity.stores.postgres_server import load_client as load_any_client
 
 if TYPE_CHECKING:
     import psycopg
 
-SCHEMA: Final = "antigravity"
 #: Seconds to wait for a connection, and for what was sent to be received.
 _CONNECT_TIMEOUT: Final = 10
 _SEND_TIMEOUT: Final = 30
 #: Milliseconds after which the server ends a statement of the writer, and of a reader.
 _WRITE_LIMIT: Final = 30_000
 _READ_LIMIT: Final = 20_000
-#: Locks that gateways take for one transaction: to change the tables, and to delete rows.
-_MIGRATING: Final = 4_702_111_234_474_983_745
-_DELETING: Final = _MIGRATING + 1
+#: The lock that gateways take for one transaction to delete rows.
+_DELETING: Final = MIGRATION_LOCK + 1
 #: Bytes of a row beside its values: its head in the table, and its places in the indexes.
 _ROW_BYTES: Final = {"requests": 28 + 7 * 40, "attempts": 28 + 40}
 #: So many of the newest rows tell how large rows are.
@@ -54,9 +57,6 @@ _DIALECT: Final = (
     (r" WITHOUT ROWID", ""),
 )
 _PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
-_MISSING: Final = (
-    "the PostgreSQL client is not installed: pip install 'antigravity-gateway[postgres]'"
-)
 
 
 class _Adapter(PyFormatAdapter):
@@ -198,9 +198,7 @@ class PostgresDatabase(Database):
         if self._is_migrating:
             return
         for connection in tuple(self._connections):
-            # The thread that waits for it gets an error.
-            with suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as copy:
-                copy.shutdown(socket.SHUT_RDWR)
+            break_connection(connection)
 
     def translate(self, sql: str) -> str:
         """Return some SQL in the dialect of PostgreSQL.
@@ -219,15 +217,8 @@ class PostgresDatabase(Database):
 
     def _connect(self) -> Any:
         psycopg = load_client()
-        defaults = {
-            "connect_timeout": _CONNECT_TIMEOUT,
-            "tcp_user_timeout": _SEND_TIMEOUT * 1000,
-            "application_name": "antigravity",
-        }
         try:
-            given = psycopg.conninfo.conninfo_to_dict(self._server.url)
-            options: Any = {**defaults, **given}
-            connection = psycopg.connect(**options, autocommit=True)
+            connection = self._server.connect(_CONNECT_TIMEOUT, _SEND_TIMEOUT)
         except (psycopg.Error, OSError) as error:
             raise self._failure(error) from None
         # Sums of integers are integers.
@@ -239,7 +230,7 @@ class PostgresDatabase(Database):
         connection.execute("BEGIN")
         self._is_migrating = True
         try:
-            connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+            connection.execute(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             connection.execute(_settings(0))
             connection.execute(_VERSIONS)
@@ -257,8 +248,7 @@ class PostgresDatabase(Database):
             self._is_migrating = False
 
     def _failure(self, error: Exception) -> LedgerError:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        return self.unusable(self._server.without_secrets(reason))
+        return self.unusable(self._server.explain(error))
 
 
 def load_client() -> Any:
@@ -267,11 +257,9 @@ def load_client() -> Any:
     :raises LedgerError: if it is not installed.
     """
     try:
-        import psycopg
-        import psycopg.types.numeric
-    except ImportError:
-        raise LedgerError(_MISSING) from None
-    return psycopg
+        return load_any_client()
+    except MissingClientError as error:
+        raise LedgerError(str(error)) from None
 
 
 def _settings(limit: int) -> str:

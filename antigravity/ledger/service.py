@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from antigravity.ledger.database import Database
     from antigravity.ledger.reader import Reader
     from antigravity.ledger.rows import Pricer, RequestRow
-    from antigravity.ledger.server import Server
     from antigravity.ledger.worker import Worker
+    from antigravity.stores.postgres_server import Server
 
 #: Seconds until a record is written, and between two attempts after a failure.
 FLUSH_DELAY: Final = 0.2

@@ -9,9 +9,9 @@ import pytest
 
 from antigravity.ledger.database import Database
 from antigravity.ledger.reader import Reader
-from antigravity.ledger.server import Server
 from antigravity.ledger.sqlite import SqliteDatabase
 from antigravity.ledger.writer import Writer
+from antigravity.stores.postgres_server import Server
 from tests.support.records import Time, price
 
 

@@ -20,10 +20,10 @@ from antigravity.ledger.queries import Span
 from antigravity.ledger.reader import Reader
 from antigravity.ledger.retention import Retention
 from antigravity.ledger.rows import RowNumbers
-from antigravity.ledger.server import Server
 from antigravity.ledger.spool import Spool
 from antigravity.ledger.worker import Worker
 from antigravity.ledger.writer import Writer
+from antigravity.stores.postgres_server import Server
 from tests.support.conditions import wait_until
 from tests.support.postgres import PostgresServer
 from tests.support.records import HOUR, START, Time, make_record, price
@@ -346,7 +346,7 @@ KILLED = """
 import sys
 sys.path.insert(0, {root!r})
 from antigravity.ledger.postgres import PostgresDatabase
-from antigravity.ledger.server import Server
+from antigravity.stores.postgres_server import Server
 from antigravity.ledger.writer import Writer
 from tests.support.records import START, make_record, price
 writer = Writer(PostgresDatabase(Server({url!r})), lambda: START, price)

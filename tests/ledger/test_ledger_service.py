@@ -17,9 +17,9 @@ from antigravity.ledger import service as module
 from antigravity.ledger.bounds import Bounds
 from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.queries import Span
-from antigravity.ledger.server import Server
 from antigravity.ledger.service import Ledger
 from antigravity.redaction.credentials import CREDENTIALS
+from antigravity.stores.postgres_server import Server
 from tests.support.conditions import eventually
 from tests.support.postgres import PostgresServer
 from tests.support.records import START, make_record, price

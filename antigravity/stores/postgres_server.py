@@ -1,0 +1,94 @@
+"""A PostgreSQL server: its address, which may hold a password, and connections to it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+#: The schema of all tables of the gateway.
+SCHEMA: Final = "antigravity"
+#: The lock that gateways take for one transaction to create or change tables.
+MIGRATION_LOCK: Final = 4_702_111_234_474_983_745
+#: The parameters of an address that are secret.
+_SECRET: Final = frozenset({"password", "sslpassword", "oauth_client_secret"})
+_MISSING: Final = (
+    "the PostgreSQL client is not installed: pip install 'antigravity-gateway[postgres]'"
+)
+
+
+class MissingClientError(Exception):
+    """The client for PostgreSQL is not installed."""
+
+
+class Server:
+    """A database on a PostgreSQL server.
+
+    :ivar url: its address, with what is secret.
+    :ivar name: its address without user, password and parameters, for people.
+    """
+
+    __slots__ = ("_secrets", "name", "url")
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        parts = urlsplit(url)
+        place = parts.netloc.rpartition("@")[2]
+        parameters = dict(parse_qsl(parts.query))
+        found = {value for name, value in parameters.items() if name in _SECRET}
+        if parts.password:
+            found |= {parts.password, unquote(parts.password)}
+        self._secrets = sorted(filter(None, {url, *found}), key=len, reverse=True)
+        self.name = f"{parts.scheme}://{place or parameters.get('host', '')}{parts.path}"
+
+    def without_secrets(self, text: str) -> str:
+        """Return a text without the address and the password."""
+        for secret in self._secrets:
+            text = text.replace(secret, "…")
+        return text
+
+    def explain(self, error: Exception) -> str:
+        """Return the reason in an error of the client in one line, without secrets."""
+        return self.without_secrets(" ".join(str(error).split()) or type(error).__name__)
+
+    def connect(self, connect_timeout: int, send_timeout: int, **options: Any) -> Any:
+        """Return a connection, which begins no transaction by itself; this blocks.
+
+        :param connect_timeout: seconds to wait for it.
+        :param send_timeout: seconds to wait for what was sent to be received.
+        :param options: more of ``psycopg.connect``.
+        :raises psycopg.Error: if there is none.
+        :raises OSError: if there is none.
+        """
+        psycopg = load_client()
+        defaults = {
+            "connect_timeout": connect_timeout,
+            "tcp_user_timeout": send_timeout * 1000,
+            "application_name": "antigravity",
+        }
+        given = psycopg.conninfo.conninfo_to_dict(self.url)
+        return psycopg.connect(**{**defaults, **given}, autocommit=True, **options)
+
+    def __repr__(self) -> str:
+        return f"Server({self.name!r})"
+
+
+def load_client() -> Any:
+    """Return the module of the client.
+
+    :raises MissingClientError: if it is not installed.
+    """
+    try:
+        import psycopg
+        import psycopg.types.numeric
+    except ImportError:
+        raise MissingClientError(_MISSING) from None
+    return psycopg
+
+
+def break_connection(connection: Any) -> None:
+    """End a connection that another thread waits for, which then gets an error."""
+    with suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as copy:
+        copy.shutdown(socket.SHUT_RDWR)
