@@ -20,7 +20,7 @@ from antigravity.logs import make_logger
 from antigravity.metrics.requests import RequestMetrics
 from antigravity.metrics.state import (
     AccountState,
-    GatewayState,
+    GatewayNumbers,
     LedgerNumbers,
     SharedStateNumbers,
 )
@@ -95,13 +95,13 @@ class GatewayMetrics:
         """Return a Deferred with the media type and the page, which is written in a thread."""
         return call_in_thread(self._reactor, self._render, self.state())
 
-    def state(self) -> GatewayState:
+    def state(self) -> GatewayNumbers:
         """Return the state of the gateway now."""
         parts = self._parts()
         administration = parts.administration()
         status, tunnel = administration.status(), administration.tunnel()
         pool = status.pool
-        return GatewayState(
+        return GatewayNumbers(
             version=VERSION,
             demo=self._demo,
             is_current=administration.is_current(),
@@ -142,7 +142,7 @@ class GatewayMetrics:
         left = {name: each.remaining(now) for name, each in models.items()}
         return {name: each for name, each in left.items() if each is not None}
 
-    def _render(self, state: GatewayState) -> tuple[str, bytes]:
+    def _render(self, state: GatewayNumbers) -> tuple[str, bytes]:
         from antigravity.metrics.exposition import render
 
         return render(self.requests, state, old_names=self._settings.old_names)

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from antigravity.ir.genai_names import operation_name
 from antigravity.metrics.families import counters, histograms
 from antigravity.metrics.requests import Histogram, Labels, RequestMetrics, RequestSums
-from antigravity.metrics.state import GatewayState
+from antigravity.metrics.state import GatewayNumbers
 from antigravity.metrics.state_collector import StateCollector
 
 _GENAI: Final = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
@@ -28,7 +28,9 @@ _NANO: Final = 1e-9
 _Sums = list[tuple[tuple[str, ...], RequestSums]]
 
 
-def render(requests: RequestMetrics, state: GatewayState, *, old_names: bool) -> tuple[str, bytes]:
+def render(
+    requests: RequestMetrics, state: GatewayNumbers, *, old_names: bool
+) -> tuple[str, bytes]:
     """Return the media type and the page.  It can be called in a thread.
 
     :param old_names: whether the names of the conventions until 1.41 are written, too.

@@ -43,7 +43,7 @@ class SharedStateNumbers(Struct, frozen=True):
     losses: int
 
 
-class GatewayState(Struct, frozen=True, kw_only=True):
+class GatewayNumbers(Struct, frozen=True, kw_only=True):
     """What is counted when somebody asks.
 
     ``locks`` counts locks by reason, ``mcp_servers`` servers by state, ``mcp_calls`` finished calls

@@ -15,7 +15,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from antigravity.metrics.families import by_label, counters, gauges
-from antigravity.metrics.state import GatewayState, LedgerNumbers, SharedStateNumbers
+from antigravity.metrics.state import GatewayNumbers, LedgerNumbers, SharedStateNumbers
 
 _ACCOUNT: Final = ("account", "upstream")
 _TUNNEL_STATES: Final = ("off", "refused", "starting", "up", "waiting", "failed")
@@ -24,7 +24,7 @@ _TUNNEL_STATES: Final = ("off", "refused", "starting", "up", "waiting", "failed"
 class StateCollector(Collector):
     """Collects the state of the gateway."""
 
-    def __init__(self, state: GatewayState) -> None:
+    def __init__(self, state: GatewayNumbers) -> None:
         self._state = state
 
     def describe(self) -> Iterable[Metric]:

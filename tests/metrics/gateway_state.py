@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from antigravity.metrics.state import AccountState, GatewayState, LedgerNumbers
+from antigravity.metrics.state import AccountState, GatewayNumbers, LedgerNumbers
 
-STATE = GatewayState(
+STATE = GatewayNumbers(
     version="1.2",
     demo=False,
     running=3,
