@@ -63,7 +63,7 @@ def register_selection_policies(
 
 @hookspec
 def register_stores(register: Callable[[object], None], settings: Mapping[str, Any]) -> None:
-    """Register kinds of state that gateways share: providers of IStateKind."""
+    """Register kinds of shared state and of key stores: providers of IStateKind, IKeyStoreKind."""
 
 
 @hookspec

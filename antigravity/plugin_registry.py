@@ -20,6 +20,7 @@ from antigravity.interfaces.embeddings import (
     IEmbeddingServer,
 )
 from antigravity.interfaces.interception import IBackgroundDetector, IWarmupFilter
+from antigravity.interfaces.key_store import IKeyStoreKind
 from antigravity.interfaces.lazy_protocol import LazyProtocol
 from antigravity.interfaces.mcp import (
     IMcpCatalog,
@@ -89,6 +90,7 @@ class Registry:
         self.background_detectors = Store(IBackgroundDetector)
         self.selection_policies = Store(ISelectionPolicy)
         self.state_kinds: dict[str, Any] = {}
+        self.key_store_kinds: dict[str, Any] = {}
         self.mcp = Catalog()
         self.mcp_catalogs: list[Any] = []
         self.admin_routes: dict[str, AdminRoute] = {}
@@ -102,7 +104,7 @@ class Registry:
             "register_warmup_filters": self.warmup_filters.add,
             "register_background_detectors": self.background_detectors.add,
             "register_selection_policies": self.selection_policies.add,
-            "register_stores": self._add_state_kind,
+            "register_stores": self._add_store_kind,
             "register_mcp_tools": self._add_mcp_tool,
             "register_mcp_prompts": self._add_mcp_prompt,
             "register_mcp_resources": self._add_mcp_resource,
@@ -133,7 +135,10 @@ class Registry:
     def known_names(self) -> KnownNames:
         """The registered names that a configuration may use."""
         return KnownNames(
-            tuple(self.upstream_kinds), tuple(self.selection_policies), tuple(self.state_kinds)
+            tuple(self.upstream_kinds),
+            tuple(self.selection_policies),
+            tuple(self.state_kinds),
+            tuple(self.key_store_kinds),
         )
 
     def owned_admin_routes(self) -> list[AdminRoute]:
@@ -172,18 +177,20 @@ class Registry:
         self.routes.append((*route, handler))
         return f"{route[0]} {path}"
 
-    def _add_state_kind(self, kind: Any) -> str:
-        """Store a kind of shared state by its schemes."""
-        _verify(IStateKind, kind)
+    def _add_store_kind(self, kind: Any) -> str:
+        """Store a kind of shared state, or of key store, by its schemes."""
+        is_for_keys = IKeyStoreKind.providedBy(kind)
+        _verify(IKeyStoreKind if is_for_keys else IStateKind, kind)
+        kinds = self.key_store_kinds if is_for_keys else self.state_kinds
         schemes = kind.schemes
         if not isinstance(schemes, tuple) or not schemes:
             raise ValueError(f"its schemes are no tuple of names, but {schemes!r}")
         for scheme in schemes:
             if not isinstance(scheme, str) or not _SCHEME.fullmatch(scheme):
                 raise ValueError(f"{scheme!r} is not a valid scheme in lower case")
-            if scheme in self.state_kinds:
+            if scheme in kinds:
                 raise ValueError(f"the scheme {scheme!r} is taken")
-        self.state_kinds.update(dict.fromkeys(schemes, kind))
+        kinds.update(dict.fromkeys(schemes, kind))
         return ", ".join(schemes)
 
     def _add_mcp_tool(self, candidate: Any) -> str:

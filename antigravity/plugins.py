@@ -31,6 +31,7 @@ DEFAULT_PLUGINS: Final = {
     "codeassist": "antigravity.builtin.codeassist",
     "selection": "antigravity.builtin.selection",
     "state": "antigravity.builtin.state",
+    "keys": "antigravity.builtin.keys",
     "claude-code": "antigravity.builtin.claude_code",
     "opencode": "antigravity.builtin.opencode",
     "gateway-tools": "antigravity.builtin.gateway_tools",

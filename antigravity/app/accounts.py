@@ -18,7 +18,6 @@ from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.protection import QuotaProtection
 from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.accounts.quota_monitor import QuotaMonitor
-from antigravity.app.build import open_state
 from antigravity.app.observers import Observers
 from antigravity.app.runtime import Runtime
 from antigravity.config.settings import Settings
@@ -26,6 +25,7 @@ from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.quota import IQuotaSource
 from antigravity.interfaces.status import QuotaStatus
 from antigravity.interfaces.upstreams import Credential, IUpstream
+from antigravity.stores.json_state import open_state
 from antigravity.warmup.on_demand import WarmupsOnDemand
 from antigravity.warmup.plan import WarmupPlan
 from antigravity.warmup.scheduler import Send, WarmupScheduler

@@ -114,6 +114,7 @@ class Administration:
             ledger=self._control.ledger.status(),
             upstreams=self._upstreams(),
             state=self._control.state.status(),
+            key_store=self.keys.status(),
         )
 
     def _upstreams(self) -> list[UpstreamStatus]:

@@ -16,7 +16,6 @@ from antigravity.accounts.loader import AccountLoader
 from antigravity.accounts.pool import AccountPool
 from antigravity.app.gateway_state import check_state
 from antigravity.app.runtime import LoadedConfiguration, Runtime
-from antigravity.config.atomic import remove_leftovers_of, write_private
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.settings import Settings, UpstreamSettings
 from antigravity.deferreds import call_in_thread
@@ -34,7 +33,6 @@ from antigravity.routing.embeddings import EmbeddingRouter
 from antigravity.routing.mapping import ModelMapping
 from antigravity.routing.router import Router
 from antigravity.routing.zai import zai_entry
-from antigravity.stores.json_state import JsonState
 from antigravity.transport.media import MediaFetcher
 from antigravity.upstreams.services import UpstreamServices
 
@@ -129,18 +127,6 @@ class RuntimeBuilder:
 def new_id(prefix: str) -> str:
     """Return a fresh identifier that cannot be guessed."""
     return f"{prefix}{secrets.token_hex(12)}"
-
-
-def open_state(reactor: Any, path: Path, *, delay: float = 3.0) -> JsonState:
-    """Return a store for state in one JSON file, written ``delay`` seconds after a change."""
-    return JsonState(
-        path,
-        reactor,
-        write=write_private,
-        clean=remove_leftovers_of,
-        run=partial(call_in_thread, reactor),
-        delay=delay,
-    )
 
 
 def _load_accounts(settings: Settings, files: AccountLoader | None) -> CredentialStore:

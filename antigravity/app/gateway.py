@@ -240,9 +240,9 @@ class Gateway(Service):
         add(Closing(self.accounts.pool.stop))
         add(Closing(self._learned.stop))
         yield self._learned.start()
-        add(Closing(self.keys.stop))
-        self.keys.start()
         runtime = self._build(self._first)
+        add(Closing(self.keys.stop))
+        yield self._use_keys(runtime)
         add(Closing(self.state.stop))
         yield self._share_state(runtime)
         add(Closing(self.ledger.stop))
@@ -304,6 +304,10 @@ class Gateway(Service):
         """Use the shared state that the configuration names; a demo shares nothing."""
         settings = StateSettings() if self.is_demo else runtime.settings.state
         return self.state.configure(settings, runtime.registry.state_kinds)
+
+    def _use_keys(self, runtime: Runtime) -> Any:
+        """Use the keys of the store that the configuration names."""
+        return self.keys.use(runtime.settings, runtime.registry.key_store_kinds)
 
     @inlineCallbacks
     def _keep_records(self, runtime: Runtime) -> Any:
@@ -373,7 +377,7 @@ class Gateway(Service):
         parts = self.parts
         if self._configure is None or not self.running or parts is None:
             return
-        self.keys.load()  # first: a key that was removed must go, whatever else is wrong
+        yield self.keys.load()  # first: a key that was removed must go, whatever else is wrong
         old, old_listener = parts.runtime, parts.listener
         configuration = self._configure(self.status.source)
         if self._end_demo is not None and (ended := self._end_demo(configuration)) is not None:
@@ -384,11 +388,13 @@ class Gateway(Service):
         listener = old_listener
         try:
             yield self._share_state(new)
+            yield self._use_keys(new)
             if moved:
                 listener = yield self._listen(parts.front_end, new.settings)
         except Exception:
             yield new.stop()
             yield self._share_state(old)
+            yield self._use_keys(old)
             raise
         self._use(new, parts)
         parts.listener = listener

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
+from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks, maybeDeferred
 from zope.interface import implementer
+from zope.interface.exceptions import Invalid
+from zope.interface.verify import verifyObject
 
-from antigravity.app.build import open_state
+from antigravity.config.errors import ConfigurationError
+from antigravity.config.key_settings import HOME_FILES, key_store_url
+from antigravity.config.settings import Settings
 from antigravity.deferreds import call_in_thread
+from antigravity.interfaces.key_store import IKeyStore, KeySet, KeyStoreError
 from antigravity.interfaces.keys import (
     ClientKeyView,
     CreatedKey,
@@ -21,62 +25,80 @@ from antigravity.interfaces.keys import (
     KeyRemoved,
     NewKey,
 )
-from antigravity.interfaces.state import IState
-from antigravity.interfaces.stores import IStateStore
-from antigravity.ir.errors import ConflictError, InvalidRequestError, NotFoundError
+from antigravity.interfaces.state import IState, StateError
+from antigravity.interfaces.status import KeyStoreStatus
+from antigravity.ir.errors import (
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    UnavailableError,
+)
 from antigravity.keys.editor import KeyEditor
 from antigravity.keys.gate import KeyGate
-from antigravity.keys.key_file import KeyFileError, StoredKeys
+from antigravity.keys.home_import import import_home
 from antigravity.keys.records import KeyRecord, view_of
 from antigravity.keys.ring import KeyRing
+from antigravity.keys.snapshot_file import FILE_NAME as SNAPSHOT_FILE
+from antigravity.keys.snapshot_file import load_snapshot, save_snapshot
 from antigravity.keys.spending import MemorySpending
+from antigravity.keys.stored_keys import StoredKeys, parse_keys
+from antigravity.logs import make_logger
 
 T = TypeVar("T")
 
-SPENDING_FILE: Final = "spending.json"
-#: Seconds: what a process that is killed forgets, as for rows of the ledger.
-_SPENDING_DELAY: Final = 0.2
+#: Seconds until a store that is out of reach is asked again.
+_PAUSE: Final = 1.0
+#: The time zone of keys without one that gateways on several machines share.
+_SHARED_ZONE: Final = "UTC"
 
 
 @implementer(IKeyControl)
 class KeyControl:
-    """The keys of a home; see :class:`IKeyControl`.
+    """The keys of a gateway; see :class:`IKeyControl`.
 
-    The file is changed in a thread, one change at a time, and is in force when a change is done.
+    They are read and changed one after another, and are in force when a change is done.  While
+    their store is out of reach, the last ones that were read stay in force.
 
     :param home: the home directory, ``None`` for a demo, which has no keys.
     :param state: where limits count.
     :ivar ring: the keys in force; :ivar gate: what admits requests of keys.
     """
 
+    log = make_logger()
+
     def __init__(self, reactor: Any, home: Path | None, state: IState) -> None:
         self._reactor = reactor
-        self._editor = None if home is None else KeyEditor(home, time.time)
+        self._home = home
         self._changing = DeferredLock()
+        self._saving = DeferredLock()
+        self._url = ""
+        self._store: Any = None
+        self._keys: KeySet | None = None
+        self._is_lost = False
+        self._loss = ""
+        self._retry: Any = None
+        #: Whether the keys of the home are still to be moved into the store.
+        self._has_to_import = False
         self.ring = KeyRing(time.time)
-        self._spending = MemorySpending(time.time)
-        self._store: IStateStore | None = None
-        if home is not None:
-            path = home / "state" / SPENDING_FILE
-            self._store = open_state(reactor, path, delay=_SPENDING_DELAY)
-        self.gate = KeyGate(self.ring, state, self._spending, time.time)
+        self.gate = KeyGate(self.ring, state, MemorySpending(time.time), time.time)
 
-    def start(self) -> None:
-        """Read keys and what they have spent."""
-        if self._store is not None:
-            self._spending.load(self._store)
-        self.load()
+    def use(self, settings: Settings, kinds: Mapping[str, Any]) -> Any:
+        """Use the store that the settings name; the Deferred fires when its keys are in force.
 
-    @inlineCallbacks
+        It also fires if the store is out of reach.
+
+        :raises ConfigurationError: if there is no such store; the earlier one stays in use.
+        """
+        url = key_store_url(settings.keys, settings.ledger)
+        return self._changing.run(self._use, url, kinds)
+
     def stop(self) -> Any:
         """Write what keys have spent; the Deferred fires when that is done."""
-        if self._store is not None:
-            yield self._store.stop()
+        return self._changing.run(self._stop)
 
-    def load(self) -> None:
-        """Read the file, and use its keys from the next request on."""
-        if self._editor is not None:
-            self._use(self._editor.load())
+    def load(self) -> Any:
+        """Read the keys again; the Deferred fires when they are in force."""
+        return self._changing.run(self._load)
 
     def usage(self, principal: str) -> Deferred[dict[str, Any]]:
         """Return a Deferred with what a key may do and has used; see :class:`KeyGate`."""
@@ -90,6 +112,12 @@ class KeyControl:
     def problem(self) -> str:
         """Return why the keys cannot be used."""
         return self.ring.problem
+
+    def status(self) -> KeyStoreStatus:
+        """Return where the keys are, and whether that can be reached."""
+        if self._store is None:
+            return KeyStoreStatus()
+        return KeyStoreStatus(self._store.name, self._loss or self.ring.problem)
 
     def add(self, new: NewKey) -> Deferred[CreatedKey]:
         """Make a key."""
@@ -111,37 +139,176 @@ class KeyControl:
         """Remove a key."""
         return self._run(lambda editor: editor.remove(key)).addCallback(KeyRemoved)
 
-    def _run(self, change: Callable[[KeyEditor], T]) -> Deferred[T]:
-        """Return a Deferred with the result of a change, which is then in force."""
-        if self._editor is None:
-            raise ConflictError("The demo has no keys.  Start the gateway without --demo.")
-        work = partial(_change, self._editor, change)
-        return self._changing.run(lambda: Deferred.fromCoroutine(self._apply(work)))
-
-    async def _apply(self, work: Callable[[], tuple[T, StoredKeys]]) -> T:
+    @inlineCallbacks
+    def _use(self, url: str, kinds: Mapping[str, Any]) -> Any:
+        home = self._home
+        if home is None or (url == self._url and self._store is not None):
+            return
         try:
-            changed: tuple[T, StoredKeys] = await call_in_thread(self._reactor, work)
+            store = yield maybeDeferred(find_kind(url, kinds).build, self._reactor, home, url)
+            verifyObject(IKeyStore, store)
+        except (ValueError, Invalid) as error:
+            raise ConfigurationError(str(error), key="keys.url") from error
+        yield self._stop()
+        self._url, self._store, self._keys = url, store, None
+        self.gate.spending = store.spending
+        store.watch(self._noticed, self._note_loss)
+        self._has_to_import = not self._is_of_home
+        yield store.start()
+        yield self._load()
+
+    @property
+    def _is_of_home(self) -> bool:
+        return self._url == HOME_FILES
+
+    @inlineCallbacks
+    def _stop(self) -> Any:
+        store, self._store = self._store, None
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        if store is not None:
+            yield store.stop()
+            yield self._saving.run(lambda: None)
+
+    @inlineCallbacks
+    def _load(self) -> Any:
+        if self._store is None:
+            return
+        try:
+            found = yield self._store.load()
+        except KeyStoreError as error:
+            self._keys = None
+            self.ring.use(StoredKeys(problem=str(error)))
+        except StateError as error:
+            self._note_loss(str(error))
+            yield self._use_last(str(error))
+            self._load_later()
+        else:
+            self._note_return()
+            self._use_keys(found)
+            if self._has_to_import:
+                yield Deferred.fromCoroutine(self._import())
+
+    def _load_later(self) -> None:
+        if self._retry is None and self._store is not None:
+            self._retry = self._reactor.callLater(_PAUSE, self._load_again)
+
+    def _load_again(self) -> None:
+        self._retry = None
+        self.load()
+
+    @inlineCallbacks
+    def _use_last(self, problem: str) -> Any:
+        """Use the keys that were read last, perhaps by an earlier process."""
+        if self._keys is not None:
+            return
+        found = None
+        if self._home is not None:
+            path = self._home / "state" / SNAPSHOT_FILE
+            found = yield call_in_thread(self._reactor, load_snapshot, path, self._store.name)
+        if found is None:
+            self.ring.use(StoredKeys(problem=problem, is_lost=True))
+        else:
+            self._keys = found
+            self.ring.use(parse_keys(found), _SHARED_ZONE)
+
+    def _use_keys(self, found: KeySet) -> None:
+        """Use keys that were read now."""
+        if found == self._keys:
+            return
+        self._keys = found
+        self.ring.use(parse_keys(found), "" if self._is_of_home else _SHARED_ZONE)
+        if not self._is_of_home and self._home is not None:
+            path = self._home / "state" / SNAPSHOT_FILE
+            self._saving.run(
+                call_in_thread, self._reactor, save_snapshot, path, self._store.name, found
+            )
+
+    async def _import(self) -> None:
+        """Move the keys of the home's file, if there are some, and the store has no others."""
+        store, home = self._store, self._home
+        assert home is not None
+        try:
+            done = await import_home(self._reactor, store, home, only_first=True)
+            if done is not None and (done.added or done.known):
+                self.log.info("moved {n} keys to {store}", n=done.added, store=store.name)
+                self._use_keys(await store.load())
+        except StateError:
+            self._load_later()
+            return
+        except KeyStoreError as error:
+            self.log.error(
+                "the keys in keys.json are not in {store}: {error}",
+                store=store.name,
+                error=str(error),
+            )
+        else:
+            if done is None:
+                self.log.warn(
+                    "the keys in keys.json are not used: 'antigravity keys import' moves them "
+                    "to {store}",
+                    store=store.name,
+                )
+        self._has_to_import = False
+
+    def _noticed(self) -> None:
+        """Read keys that others have changed."""
+        self.load()
+
+    def _note_loss(self, reason: str) -> None:
+        self._loss = reason
+        if not self._is_lost:
+            self._is_lost = True
+            self.log.error(
+                "the store of the keys is out of reach: {reason}; keys without budgets are served "
+                "as they were",
+                reason=reason,
+            )
+
+    def _note_return(self) -> None:
+        self._loss = ""
+        if self._is_lost:
+            self._is_lost = False
+            self.log.info("the store of the keys can be reached again")
+
+    def _run(self, change: Callable[[KeyEditor], Coroutine[Any, Any, T]]) -> Deferred[T]:
+        """Return a Deferred with the result of a change, which is then in force."""
+        if self._home is None:
+            raise ConflictError("The demo has no keys.  Start the gateway without --demo.")
+        return self._changing.run(lambda: Deferred.fromCoroutine(self._apply(change)))
+
+    async def _apply(self, change: Callable[[KeyEditor], Coroutine[Any, Any, T]]) -> T:
+        if self._store is None:
+            raise UnavailableError("The gateway stops.", code="keys_unavailable")
+        editor = KeyEditor(self._store, time.time, self._use_keys)
+        try:
+            return await change(editor)
         except ValueError as error:
             name, _, rest = str(error).partition(": ")
             raise InvalidRequestError(f"{name}: {rest}" if rest else name, param=name) from None
         except LookupError as error:
             raise NotFoundError(_sentence(error), param="key", code="key_not_found") from None
-        except KeyFileError as error:
-            self.load()
+        except KeyStoreError as error:
+            await self._load()
             raise ConflictError(_sentence(error), code="key_file_unusable") from None
-        result, stored = changed
-        self._use(stored)
-        return result
-
-    def _use(self, stored: StoredKeys) -> None:
-        self.ring.use(stored)
-        if not self.ring.problem:  # a damaged file forgets nothing
-            self._spending.keep(self.ring.by_id)
+        except StateError as error:
+            raise UnavailableError(
+                f"The store of the keys is out of reach ({error}); see whether the change was made "
+                "before you try again.",
+                code="keys_unavailable",
+            ) from None
 
 
-def _change(editor: KeyEditor, change: Callable[[KeyEditor], T]) -> tuple[T, StoredKeys]:
-    result = change(editor)
-    return result, editor.load()
+def find_kind(url: str, kinds: Mapping[str, Any]) -> Any:
+    """Return the kind of key store for an address.
+
+    :raises ValueError: if there is none; the message does not quote the address.
+    """
+    scheme = url.partition(":")[0].lower()
+    if scheme not in kinds:
+        raise ValueError(f"it begins with none of: {', '.join(f'{each}:' for each in kinds)}")
+    return kinds[scheme]
 
 
 def _view(record: KeyRecord) -> ClientKeyView:

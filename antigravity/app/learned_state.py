@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from twisted.internet.defer import inlineCallbacks
 
-from antigravity.app.build import open_state
 from antigravity.app.summary_key import SummaryKey
 from antigravity.config.settings import Settings
 from antigravity.context.calibration import Calibration
@@ -21,6 +20,7 @@ from antigravity.logs import make_logger
 from antigravity.routing.learned_refusals import LearnedRefusals
 from antigravity.signatures.store import SignatureStore
 from antigravity.stores.expiring_store import ExpiringStore
+from antigravity.stores.json_state import open_state
 from antigravity.stores.optional_store import OptionalStore
 from antigravity.stores.persistent_cache import PersistentCache
 from antigravity.stores.sqlite_file import SqliteFile

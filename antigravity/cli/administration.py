@@ -19,6 +19,7 @@ from antigravity.cli.gateway_client import (
 )
 from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
+from antigravity.config.errors import ConfigurationError
 from antigravity.config.running_gateway import find_running_gateway
 from antigravity.config.settings import ProxySettings
 
@@ -100,6 +101,15 @@ def stream_admin(invocation: Invocation, path: str, *, timeout: float = 120.0) -
         if error.absent or error.status == UNAUTHORIZED:
             raise
         raise unreachable(error) from None
+
+
+def has_admin_access(invocation: Invocation) -> bool:
+    """Return whether the operator's API can be asked, as far as the configuration says."""
+    try:
+        _admin_access(invocation)
+    except (click.ClickException, ConfigurationError):
+        return False
+    return True
 
 
 def _admin_access(invocation: Invocation) -> tuple[GatewayAddress, str]:

@@ -41,15 +41,23 @@ class GatewayAddress(Struct, frozen=True):
 
     ``is_known`` says that the process which has written it into the gateway's home still runs.
     Otherwise any program may listen there, and has to prove that it knows a key before it is sent.
+    ``is_tls`` says that the gateway, or what is before it, speaks TLS.
     """
 
     host: str
     port: int
     is_known: bool = False
+    is_tls: bool = False
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self.is_tls else 'http'}://{host}:{self.port}"
+
+    def connection(self, timeout: float) -> http.client.HTTPConnection:
+        """Return a connection that is not open yet."""
+        if self.is_tls:
+            return http.client.HTTPSConnection(self.host, self.port, timeout=timeout)
+        return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
 
 
 class NoGatewayError(Exception):
@@ -112,7 +120,7 @@ def get_json(
 
     :raises NoGatewayError: if there is no response, or not one of a gateway.
     """
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
+    connection = address.connection(timeout)
     headers = {"Accept": "application/json", **(headers or {})}
     content = None if body is None else json.dumps(body).encode()
     if content is not None:
@@ -140,7 +148,7 @@ def get_pieces(address: GatewayAddress, path: str, key: str, timeout: float) -> 
 
     :raises NoGatewayError: if there is no response, an error, or later, if it breaks off.
     """
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
+    connection = address.connection(timeout)
     try:
         with _failures(address, timeout):
             _check_listener(connection, address, key)

@@ -10,17 +10,13 @@ from urllib.parse import quote
 import click
 import msgspec
 
-from antigravity.cli.administration import request_admin
-from antigravity.cli.gateway_client import NoGatewayError
 from antigravity.cli.group import Group
 from antigravity.cli.invocation import Invocation, command_options, note
+from antigravity.cli.key_store import change_keys, import_keys, load_keys
 from antigravity.cli.terminal import table
-from antigravity.config.errors import ConfigurationError
-from antigravity.config.running_gateway import find_running_gateway
 from antigravity.interfaces.keys import Endpoint, KeyChange, NewKey
-from antigravity.keys.editor import KeyEditor
-from antigravity.keys.key_file import KeyFileError, StoredKeys
 from antigravity.keys.records import KeyRecord, view_of
+from antigravity.keys.stored_keys import StoredKeys
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -83,7 +79,7 @@ def add(invocation: Invocation, /, label: str, **options: Any) -> None:
     """
     body = {"label": label, **_rules(options)}
     new = _typed(body, NewKey)
-    data = _run(invocation, "POST", "", body, lambda editor: editor.add(new))
+    data = change_keys(invocation, "POST", "", body, lambda editor: editor.add(new))
     _show_secret(invocation, data)
 
 
@@ -136,7 +132,7 @@ def change(invocation: Invocation, /, key: str, label: str | None, **options: An
     wanted = _typed(body, KeyChange)
     identifier = _find(invocation, key).id
     path = f"/{quote(identifier, safe='')}"
-    _run(invocation, "PATCH", path, body, lambda editor: editor.change(identifier, wanted))
+    change_keys(invocation, "PATCH", path, body, lambda editor: editor.change(identifier, wanted))
     _show(invocation, view_of(_find(invocation, identifier), time.time()))
 
 
@@ -164,7 +160,7 @@ def rotate(invocation: Invocation, key: str, grace: str) -> None:
     """Give KEY a new secret, and print it."""
     identifier = _find(invocation, key).id
     path = f"/{quote(identifier, safe='')}/rotate"
-    data = _run(
+    data = change_keys(
         invocation, "POST", path, {"grace": grace}, lambda each: each.rotate(identifier, grace)
     )
     _show_secret(invocation, data)
@@ -177,14 +173,29 @@ def remove(invocation: Invocation, key: str) -> None:
     """Remove KEY."""
     identifier = _find(invocation, key).id
     path = f"/{quote(identifier, safe='')}"
-    _run(invocation, "DELETE", path, None, lambda editor: editor.remove(identifier))
+    change_keys(invocation, "DELETE", path, None, lambda editor: editor.remove(identifier))
     invocation.show({"removed": identifier}, f"Removed {identifier}.")
+
+
+@keys.command("import")
+@command_options
+def import_home_keys(invocation: Invocation) -> None:
+    """Move the keys of keys.json, and what they have spent, into the database.
+
+    Clients keep their keys.  A gateway that starts does so by itself if the database has no keys.
+    """
+    done = import_keys(invocation)
+    known = f"; it had {done.known} already" if done.known else ""
+    invocation.show(
+        {"added": done.added, "known": done.known},
+        f"Moved {done.added} keys into the database{known}.",
+    )
 
 
 def _switch(invocation: Invocation, key: str, enabled: bool) -> None:
     identifier = _find(invocation, key).id
     path = f"/{quote(identifier, safe='')}/{'enable' if enabled else 'disable'}"
-    _run(invocation, "POST", path, None, lambda editor: editor.switch(identifier, enabled))
+    change_keys(invocation, "POST", path, None, lambda editor: editor.switch(identifier, enabled))
     record = _find(invocation, identifier)
     data = {"key": msgspec.to_builtins(view_of(record, time.time()))}
     invocation.show(data, f"{'Enabled' if enabled else 'Disabled'} {identifier}.")
@@ -214,32 +225,8 @@ def _typed(body: Mapping[str, Any], kind: type[T]) -> T:
         raise click.UsageError(str(error)) from None
 
 
-def _run(
-    invocation: Invocation,
-    method: str,
-    path: str,
-    body: object,
-    change: Callable[[KeyEditor], Any],
-) -> dict[str, Any]:
-    """Change keys by the gateway that runs in this home, so that it is in force at once.
-
-    If none runs, or it cannot, the file is changed, which a gateway notices within seconds.
-    """
-    if find_running_gateway(invocation.home) is not None:
-        try:
-            return request_admin(invocation, f"/admin/keys{path}", method, body, absent=True)
-        except (click.ClickException, NoGatewayError, ConfigurationError):
-            pass  # the same change of the file says what is wrong
-    try:
-        done = change(KeyEditor(invocation.home, time.time))
-    except (ValueError, LookupError, KeyFileError) as error:
-        raise click.ClickException(str(error.args[0] if error.args else error)) from None
-    found = msgspec.to_builtins(done)
-    return found if isinstance(found, dict) else {}
-
-
 def _load(invocation: Invocation) -> StoredKeys:
-    stored = KeyEditor(invocation.home, time.time).load()
+    stored = load_keys(invocation)
     if stored.problem:
         raise click.ClickException(stored.problem)
     return stored

@@ -124,6 +124,9 @@ def describe(data: Mapping[str, Any], labels: Mapping[str, str], where: str = ""
     ]
     if (state := data.get("state")) and state["name"]:
         lines.append(f"Shared state: {_shared_state(state)}")
+    if (store := data.get("key_store")) and (store["problem"] or "://" in store["name"]):
+        problem = f"; problem: {store['problem']}" if store["problem"] else ""
+        lines.append(f"Keys: {store['name']}{problem}")
     if count := data.get("wrong_keys"):
         lines.append(f"Wrong keys since the start: {count}")
     if problem := data["configuration"]["problem"]:

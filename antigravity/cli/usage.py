@@ -10,8 +10,10 @@ import msgspec
 
 from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
+from antigravity.cli.key_usage import show_key_usage
 from antigravity.cli.ledger_source import LedgerSource, read_time
 from antigravity.cli.terminal import table
+from antigravity.config.raw_configuration import KEY_VARIABLE
 from antigravity.daemon.time_zone import zone_name
 from antigravity.interfaces.ledger import Sums, UsageQuestion, UsageReport, UsageRow
 from antigravity.interfaces.refusals import describe_refusal
@@ -45,6 +47,13 @@ _HEAD: Final = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST", "MEAN
 @click.option("--account", default=None, help="Only requests of this account.")
 @click.option("--upstream", default=None, help="Only requests of this upstream.")
 @click.option("--client", default=None, help="Only requests of this client, such as claude-code.")
+@click.option(
+    "--key",
+    "of_key",
+    is_flag=True,
+    help=f"Show what is left of the API key in {KEY_VARIABLE}, or that is typed.",
+)
+@click.option("--url", default="", help="With --key: the address of the gateway.")
 @command_options
 def usage(
     invocation: Invocation,
@@ -56,8 +65,15 @@ def usage(
     account: str | None,
     upstream: str | None,
     client: str | None,
+    of_key: bool,
+    url: str,
 ) -> None:
     """Show how many requests and tokens there were, and what they cost."""
+    if of_key:
+        show_key_usage(invocation, url)
+        return
+    if url:
+        raise click.UsageError("--url belongs to --key.")
     now = time.time()
     source = LedgerSource(invocation)
     question = UsageQuestion(

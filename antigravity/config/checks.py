@@ -28,6 +28,7 @@ BUILTIN_KINDS = ("gemini_api", "codeassist", "anthropic", "openai")
 #: The built-in selection policies; plugins can add more.
 BUILTIN_MODES = ("CacheFirst", "Balance", "PerformanceFirst")
 #: The built-in schemes of shared state; plugins can add more.
+BUILTIN_KEY_SCHEMES = ("file", "postgresql", "postgres")
 BUILTIN_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "redis+unix", "unix")
 
 _Found: TypeAlias = Iterator[tuple[KeyPath, Problem]]
@@ -69,6 +70,8 @@ def cross_check(settings: Settings, known: KnownNames | None = None) -> _Found:
     yield from _ledger(settings.ledger.url.reveal())
     schemes = None if known is None else known.state_schemes
     yield from _state(settings.state.url.reveal(), schemes, blocked)
+    schemes = None if known is None else known.key_schemes
+    yield from _keys(settings.keys.url.reveal(), schemes, blocked)
     yield from _fallbacks(settings)
     yield from _model_patterns(settings)
     yield from _plugins(settings.plugins)
@@ -131,6 +134,26 @@ def _state(url: str, schemes: Collection[str] | None, blocked: object) -> _Found
     yield (
         ("state", "url"),
         Problem(message, allowed=allowed, severity="error" if is_certain else "warning"),
+    )
+
+
+def _keys(url: str, schemes: Collection[str] | None, blocked: object) -> _Found:
+    """Check the scheme of the key store; the address may hold a password, and is not shown."""
+    scheme, colon, _ = url.partition(":")
+    known = BUILTIN_KEY_SCHEMES if schemes is None else schemes
+    if not url or (colon and scheme.lower() in known):
+        return
+    message = "this is no address of a key store"
+    if isinstance(blocked, list) and "keys" in blocked:
+        message += "; plugins.blocked has the plugin keys"
+    is_certain = schemes is not None or not colon
+    yield (
+        ("keys", "url"),
+        Problem(
+            message,
+            allowed=("postgresql://user:password@host/name", "file:"),
+            severity="error" if is_certain else "warning",
+        ),
     )
 
 

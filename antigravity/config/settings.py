@@ -20,6 +20,7 @@ from antigravity.config.conversation_settings import (
     WebSocketSettings,
 )
 from antigravity.config.dashboard_settings import DashboardSettings
+from antigravity.config.key_settings import KeySettings
 from antigravity.config.ledger_settings import LedgerSettings, MetricsSettings
 from antigravity.config.mcp_settings import McpSettings
 from antigravity.config.media_settings import AudioSettings, ImagesSettings, MediaSettings
@@ -230,6 +231,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     traces: TraceSettings = TraceSettings()
     prices: PriceSettings = PriceSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    keys: KeySettings = KeySettings()
     state: StateSettings = StateSettings()
     plugins: dict[str, Any] = {}
     """``blocked`` lists plugins that are not loaded.  A table ``[plugins.NAME]`` holds the settings

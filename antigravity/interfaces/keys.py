@@ -153,6 +153,7 @@ class IKeyRing(Interface):
         :raises AuthenticationError: if the key is disabled or has expired, or the keys cannot be
             read.
         :raises PermissionDeniedError: if it must not be used now, or from this address.
+        :raises UnavailableError: if the keys were never read, because their store is out of reach.
         """
 
     def is_secret(text: str) -> bool:

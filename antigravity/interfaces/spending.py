@@ -53,7 +53,7 @@ class ISpending(Interface):
         """Grant all claims or none, in one step that no other reservation comes between.
 
         What is granted adds to what the reservation holds already.  It is released after
-        :data:`RESERVATION_TTL`, as that of a process that was killed has to be.
+        :data:`RESERVATION_TTL`, also that of a process that was killed.
         """
 
     def settle(reservation: str, spent: int) -> Deferred[None]:

@@ -154,6 +154,16 @@ class SharedStateStatus(Struct, frozen=True):
     losses: int = 0
 
 
+class KeyStoreStatus(Struct, frozen=True):
+    """Where keys of clients are stored; ``problem`` says why they cannot be read or changed.
+
+    ``name`` is the address without user and password, empty for a demo.
+    """
+
+    name: str = ""
+    problem: str = ""
+
+
 class UpstreamStatus(Struct, frozen=True):
     """An upstream: its kind, the accounts in use, and why it cannot serve; empty if it can."""
 
@@ -177,6 +187,7 @@ class GatewayStatus(Struct, frozen=True, kw_only=True):
     upstreams: list[UpstreamStatus] = []
     wrong_keys: int = 0
     state: SharedStateStatus = SharedStateStatus()
+    key_store: KeyStoreStatus = KeyStoreStatus()
 
 
 class TunnelStatus(Struct, frozen=True, kw_only=True):

@@ -159,7 +159,7 @@ class KeyAdmission:
         self._places: dict[str, int] = {}
         self._has_slot = False
         self._reserved = 0
-        self._has_reservation = False
+        self._spending: ISpending | None = None
         self._periods: tuple[BudgetPeriod, ...] = ()
         self.limits: list[LimitState] = []
 
@@ -227,15 +227,16 @@ class KeyAdmission:
             for each in self._periods
         ]
         # Whether one that fails or is cancelled was made is not known.
-        self._has_reservation = True
+        spending = self._spending = self._spending or self._gate.spending
         try:
-            reply: SpendReply = await self._gate.spending.reserve(self._holder, claims)
+            reply: SpendReply = await spending.reserve(self._holder, claims)
         except StateError as error:
             raise unavailable(error) from error
         if reply.granted:
             self._reserved = amount
             return
-        self._has_reservation = self._reserved > 0
+        if not self._reserved:
+            self._spending = None
         for claim, each, found in zip(claims, self._periods, reply.states, strict=True):
             left = claim.limit - found.spent - found.reserved
             if more > left:
@@ -270,10 +271,10 @@ class KeyAdmission:
             settlements.append(SlotRelease(_slots(self.key), self._holder))
         if settlements:
             self._gate.settle(self._gate.state.settle(settlements))
-        if self._has_reservation:
-            self._has_reservation = False
+        if self._spending is not None:
+            spending, self._spending = self._spending, None
             spent = 0 if self.cost is None else self.cost(record)
-            self._gate.settle(self._gate.spending.settle(self._holder, spent))
+            self._gate.settle(spending.settle(self._holder, spent))
 
 
 def budget_periods(key: ActiveKey, now: float) -> tuple[BudgetPeriod, ...]:

@@ -3,63 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from antigravity.config.atomic import write_atomically
-from antigravity.keys.records import KeyRecord, as_stored, parse_record
-from antigravity.keys.secret import SALT_BYTES, new_salt
+from antigravity.interfaces.key_store import Edit, KeySet, KeyStoreError
+from antigravity.keys.secret import SALT_BYTES
 from antigravity.stores.lock_file import LockFile
 
 FILE_NAME: Final = "keys.json"
 VERSION: Final = 1
-#: Limits of the file.
-MOST_KEYS: Final = 10_000
+#: The largest size of the file, in bytes.
 _LARGEST: Final = 64 * 1024 * 1024
 #: Seconds to wait for another process that changes the file.
 _PATIENCE: Final = 5.0
 _PAUSE: Final = 0.02
-
-T = TypeVar("T")
-
-
-class KeyFileError(Exception):
-    """The file cannot be used; the message says why and what to do."""
-
-
-class StoredKeys(Struct, frozen=True):
-    """The keys in a file.
-
-    ``problem`` says why the file cannot be used, ``damaged`` why single keys cannot, by their id or
-    place.  None of these keys is valid.
-    """
-
-    salt: str = ""
-    records: tuple[KeyRecord, ...] = ()
-    damaged: tuple[str, ...] = ()
-    problem: str = ""
-
-    def find(self, key: str) -> KeyRecord:
-        """Return the key with an id, a label, or the beginning of an id.
-
-        :raises LookupError: if there is none, or more than one.
-        """
-        for matches in (
-            [each for each in self.records if each.id == key],
-            [each for each in self.records if each.label == key],
-            [each for each in self.records if len(key) >= 5 and each.id.startswith(key)],
-        ):
-            if len(matches) == 1:
-                return matches[0]
-            if matches:
-                ids = ", ".join(each.id for each in matches[:5])
-                raise LookupError(f"{key!r} stands for several keys: {ids}")
-        raise LookupError(f"the key {key[:100]!r} does not exist")
 
 
 class _File(Struct, forbid_unknown_fields=True):
@@ -69,56 +32,54 @@ class _File(Struct, forbid_unknown_fields=True):
 
 
 class KeyFile:
-    """The keys of a home directory."""
+    """The keys in a file.  Its methods block.
 
-    def __init__(self, home: Path) -> None:
-        self.path = home / FILE_NAME
-        self._lock = home / f".{FILE_NAME}.lock"
+    They raise a ``KeyStoreError`` if the file is damaged, or cannot be read or written.
+    """
 
-    def load(self) -> StoredKeys:
-        """Return the keys; a file that is missing has none, and a damaged one says so."""
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = path.with_name(f".{path.name}.lock")
+
+    def load(self) -> KeySet:
+        """Return the keys; a file that is missing has none."""
         try:
             if self.path.stat().st_size > _LARGEST:
-                return StoredKeys(problem=f"{self.path} is larger than {_LARGEST} bytes")
+                raise KeyStoreError(f"{self.path} is larger than {_LARGEST} bytes")
             found = msgspec.json.decode(self.path.read_bytes(), type=_File)
             if found.version != VERSION:
                 raise ValueError(f"it has the version {found.version}, not {VERSION}")
             if len(bytes.fromhex(found.salt)) != SALT_BYTES:
                 raise ValueError("its salt is damaged")
         except FileNotFoundError:
-            return StoredKeys()
+            return KeySet()
         except OSError as error:
-            return StoredKeys(problem=f"{self.path} cannot be read: {error.strerror}")
+            raise KeyStoreError(f"{self.path} cannot be read: {error.strerror}") from None
         except (ValueError, RecursionError) as error:
-            return StoredKeys(problem=f"{self.path} is damaged: {error}")
-        if len(found.keys) > MOST_KEYS:
-            return StoredKeys(problem=f"{self.path} has more than {MOST_KEYS} keys")
-        return _parse(found)
+            raise KeyStoreError(f"{self.path} is damaged: {error}") from None
+        return KeySet(found.salt, tuple(found.keys))
 
-    def change(self, change: Callable[[StoredKeys], tuple[tuple[KeyRecord, ...], T]]) -> T:
-        """Replace the keys by what ``change`` returns for them; return its second result.
+    def save(self, keys: KeySet) -> None:
+        """Replace the keys."""
+        file = _File(VERSION, keys.salt, list(keys.keys))
+        text = msgspec.json.format(msgspec.json.encode(file), indent=1)
+        try:
+            write_atomically(self.path, text)
+        except OSError as error:
+            raise KeyStoreError(f"{self.path} cannot be written: {error.strerror}") from None
 
-        :raises KeyFileError: if the file is damaged or cannot be written.
-        """
+    def change(self, edit: Edit) -> KeySet:
+        """Replace the keys by what ``edit`` returns for them, and return that."""
         with self._locked():
-            stored = self.load()
-            for problem in (stored.problem, *stored.damaged):
-                if problem:
-                    raise KeyFileError(
-                        f"{problem}.  Repair or remove it first: keys in it would be lost."
-                    )
-            if not stored.salt:
-                stored = StoredKeys(new_salt())
-            records, result = change(stored)
-            if len(records) > MOST_KEYS:
-                raise KeyFileError(f"there can be {MOST_KEYS} keys at most")
-            file = _File(VERSION, stored.salt, [as_stored(each) for each in records])
-            text = msgspec.json.format(msgspec.json.encode(file), indent=1)
             try:
-                write_atomically(self.path, text)
-            except OSError as error:
-                raise KeyFileError(f"{self.path} cannot be written: {error.strerror}") from None
-            return result
+                found = self.load()
+            except KeyStoreError as error:
+                raise KeyStoreError(
+                    f"{error}.  Repair or remove it first: keys in it would be lost."
+                ) from None
+            keys = edit(found)
+            self.save(keys)
+            return keys
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -127,31 +88,11 @@ class KeyFile:
         try:
             while not lock.acquire():
                 if time.monotonic() > until:
-                    raise KeyFileError(f"another process is changing {self.path}; try again")
+                    raise KeyStoreError(f"another process is changing {self.path}; try again")
                 time.sleep(_PAUSE)
         except OSError as error:
-            raise KeyFileError(f"{self._lock} cannot be written: {error.strerror}") from None
+            raise KeyStoreError(f"{self._lock} cannot be written: {error.strerror}") from None
         try:
             yield
         finally:
             lock.release()
-
-
-def _parse(file: _File) -> StoredKeys:
-    records: list[KeyRecord] = []
-    damaged: list[str] = []
-    known: set[str] = set()
-    for place, raw in enumerate(file.keys):
-        name = raw.get("id") if isinstance(raw, dict) else None
-        where = f"the key {name if isinstance(name, str) else place}"
-        try:
-            record = parse_record(raw)
-        except (ValueError, TypeError, OverflowError) as error:
-            damaged.append(f"{where} is damaged: {error}")
-            continue
-        if record.id in known:
-            damaged.append(f"{where} occurs twice")
-            continue
-        known.add(record.id)
-        records.append(record)
-    return StoredKeys(file.salt, tuple(records), tuple(damaged))

@@ -28,6 +28,7 @@ class KeyRecord(KeyRules, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     ``digest`` stands for the secret; ``previous_digest`` for the one before, until
     ``previous_until``.  ``created`` and ``previous_until`` are in seconds since the epoch.
+    ``salt`` is that of these digests if it is not that of the store: of a key that was imported.
     """
 
     id: str
@@ -38,6 +39,7 @@ class KeyRecord(KeyRules, frozen=True, kw_only=True, forbid_unknown_fields=True)
     enabled: bool = True
     previous_digest: str = ""
     previous_until: float = 0.0
+    salt: str = ""
 
     def __repr__(self) -> str:
         return f"<KeyRecord {self.id}>"
@@ -49,9 +51,9 @@ def parse_record(raw: Any) -> KeyRecord:
     :raises ValueError: if it is damaged; a rule that this version does not know is not ignored.
     """
     record: KeyRecord = msgspec.convert(raw, KeyRecord)
-    for digest in filter(None, (record.digest, record.previous_digest)):
+    for digest in filter(None, (record.digest, record.previous_digest, record.salt)):
         if len(bytes.fromhex(digest)) != SALT_BYTES:
-            raise ValueError("its digest is damaged")
+            raise ValueError("its digest or its salt is damaged")
     if not record.digest or not record.id:
         raise ValueError("its digest or its id is missing")
     if check_rules(record, record.created) != record:

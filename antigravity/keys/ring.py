@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 from msgspec import Struct
 from zope.interface import implementer
 
 from antigravity.interfaces.keys import Endpoint, IKeyRing
-from antigravity.ir.errors import AuthenticationError, PermissionDeniedError
-from antigravity.keys.key_file import StoredKeys
+from antigravity.ir.errors import AuthenticationError, PermissionDeniedError, UnavailableError
 from antigravity.keys.records import KeyRecord
 from antigravity.keys.secret import ID_PREFIX, digest_of, is_secret
+from antigravity.keys.stored_keys import StoredKeys
 from antigravity.keys.values import (
     Budget,
     Network,
@@ -35,13 +35,17 @@ _NEVER: Final = float("inf")
 
 
 class ActiveKey(Struct, frozen=True):
-    """A key with its rules parsed; ``expires`` is in seconds since the epoch."""
+    """A key with its rules parsed; ``expires`` is in seconds since the epoch.
+
+    ``time_zone`` is that of its times and budgets, ``None`` for the machine's own.
+    """
 
     record: KeyRecord
     expires: float
     networks: tuple[Network, ...]
     times: tuple[Times, ...]
     budgets: tuple[Budget, ...]
+    time_zone: tzinfo | None
 
     @property
     def id(self) -> str:
@@ -61,7 +65,7 @@ class ActiveKey(Struct, frozen=True):
 
     def local_time(self, now: float) -> datetime:
         """Return a time in the time zone of the key."""
-        return datetime.fromtimestamp(now, zone(self.record.time_zone))
+        return datetime.fromtimestamp(now, self.time_zone)
 
     def check_time(self, now: float) -> None:
         """Check that the key may be used now.
@@ -136,7 +140,8 @@ class KeyRing:
         self.by_id: dict[str, ActiveKey] = {}
         self.problem = ""
         self.is_used = False
-        self._salt = ""
+        self._is_lost = False
+        self._salts: tuple[str, ...] = ()
         self._by_digest: dict[str, tuple[ActiveKey, float]] = {}
         self._addresses: dict[str, OrderedDict[str, float]] = {}
 
@@ -144,14 +149,20 @@ class KeyRing:
         """Return whether a text has the form of a key's secret."""
         return is_secret(text)
 
-    def use(self, stored: StoredKeys) -> None:
-        """Replace the keys; if their file is damaged, none of them is valid."""
+    def use(self, stored: StoredKeys, time_zone: str = "") -> None:
+        """Replace the keys; if their store is damaged, none of them is valid.
+
+        :param time_zone: that of keys without one, empty for the machine's own.
+        """
         problem = stored.problem or "; ".join(stored.damaged)
         if problem and problem != self.problem:
             self.log.error("keys of clients are refused: {problem}", problem=problem)
         self.problem = problem
-        self._salt = stored.salt
-        self.by_id = {each.id: _activate(each) for each in stored.records}
+        self._is_lost = stored.is_lost
+        self._salts = tuple(
+            dict.fromkeys(filter(None, (stored.salt, *(each.salt for each in stored.records))))
+        )
+        self.by_id = {each.id: self._activate(each, time_zone) for each in stored.records}
         found: dict[str, tuple[ActiveKey, float]] = {}
         for key in self.by_id.values():
             if key.record.previous_digest:
@@ -167,9 +178,14 @@ class KeyRing:
         """Return the id of the key with a secret; see :class:`IKeyRing`."""
         if not is_secret(secret):
             return None
-        found = self._by_digest.get(digest_of(secret, self._salt)) if self._salt else None
+        found = self._find(secret)
         now = self._now()
         if found is None or now >= found[1]:
+            if self._is_lost:
+                raise UnavailableError(
+                    "The gateway cannot reach the database with its API keys; try again.",
+                    code="keys_unavailable",
+                )
             if self.problem:
                 raise AuthenticationError(
                     "The gateway cannot read its API keys; its log says why.",
@@ -211,6 +227,27 @@ class KeyRing:
         """Return from how many addresses a key was used within a day, if that is limited."""
         return len(self._addresses.get(key, ()))
 
+    def _find(self, secret: str) -> tuple[ActiveKey, float] | None:
+        """Return the key with a secret, and when the secret ends."""
+        for salt in self._salts:
+            if (found := self._by_digest.get(digest_of(secret, salt))) is not None:
+                return found
+        return None
+
+    def _activate(self, record: KeyRecord, default_zone: str) -> ActiveKey:
+        """Return a key with its rules parsed; one that has not changed stays the same object."""
+        known, time_zone = self.by_id.get(record.id), zone(record.time_zone or default_zone)
+        if known is not None and known.record == record and known.time_zone is time_zone:
+            return known
+        return ActiveKey(
+            record,
+            datetime.fromisoformat(record.expires).timestamp() if record.expires else _NEVER,
+            tuple(map(parse_network, record.addresses)),
+            tuple(map(parse_times, record.times)),
+            tuple(map(parse_budget, record.budgets)),
+            time_zone,
+        )
+
     def _count_address(self, key: ActiveKey, address: str, now: float) -> None:
         """Note the address of a request.
 
@@ -229,14 +266,3 @@ class KeyRing:
             )
         seen[address] = now
         seen.move_to_end(address)
-
-
-def _activate(record: KeyRecord) -> ActiveKey:
-    expires = datetime.fromisoformat(record.expires).timestamp() if record.expires else _NEVER
-    return ActiveKey(
-        record,
-        expires,
-        tuple(map(parse_network, record.addresses)),
-        tuple(map(parse_times, record.times)),
-        tuple(map(parse_budget, record.budgets)),
-    )

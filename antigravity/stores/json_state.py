@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
+from antigravity.config.atomic import remove_leftovers_of, write_private
+from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.stores import IStateStore
 from antigravity.logs import make_logger
 
@@ -19,6 +22,18 @@ from antigravity.logs import make_logger
 VERSION: Final = 1
 #: Larger files are ignored, since the gateway does not write them.
 _LARGEST: Final = 64 * 1024 * 1024
+
+
+def open_state(reactor: Any, path: Path, *, delay: float = 3.0) -> JsonState:
+    """Return a store for state in one JSON file, written ``delay`` seconds after a change."""
+    return JsonState(
+        path,
+        reactor,
+        write=write_private,
+        clean=remove_leftovers_of,
+        run=partial(call_in_thread, reactor),
+        delay=delay,
+    )
 
 
 @implementer(IStateStore)

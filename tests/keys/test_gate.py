@@ -24,12 +24,12 @@ from antigravity.ir.errors import (
     UnavailableError,
 )
 from antigravity.ir.usage import Usage
-from antigravity.keys.editor import KeyEditor
 from antigravity.keys.gate import KeyAdmission, KeyGate
 from antigravity.keys.limit_headers import LimitState, duration, limit_headers, without_limits
 from antigravity.keys.ring import KeyRing
 from antigravity.keys.spending import MemorySpending
 from antigravity.state.memory import MemoryState
+from tests.keys.builders import FileEditor, run
 
 START = 1_796_040_000.0  # Monday, 2026-11-30, 12:00 UTC
 
@@ -40,7 +40,7 @@ class Scene:
     def __init__(self, home: Path, **rules: Any) -> None:
         self.clock = Clock()
         self.clock.advance(START)
-        editor = KeyEditor(home, self.clock.seconds)
+        editor = FileEditor(home, self.clock.seconds)
         editor.add(msgspec.convert({"label": "a", "time_zone": "UTC", **rules}, NewKey))
         self.ring = KeyRing(self.clock.seconds)
         self.ring.use(editor.load())
@@ -58,17 +58,6 @@ class Scene:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path
-
-
-def run(work: Any) -> Any:
-    """Return the result of a coroutine that waits for nothing."""
-    found: list[Any] = []
-    done = Deferred.fromCoroutine(work)
-    done.addBoth(found.append)
-    assert found
-    if hasattr(found[0], "raiseException"):
-        found[0].raiseException()
-    return found[0]
 
 
 def ended(usage: Usage | None = None, *, first_byte: float | None = None) -> Any:

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from antigravity.interfaces.key_store import KeyStoreError
 from antigravity.interfaces.keys import KeyChange, NewKey
 from antigravity.ir.errors import AuthenticationError, PermissionDeniedError
-from antigravity.keys.editor import KeyEditor
-from antigravity.keys.key_file import KeyFile, KeyFileError
 from antigravity.keys.records import view_of
 from antigravity.keys.ring import KeyRing
+from tests.keys.builders import FileEditor
 
 NOW = 1_796_040_000.0  # Monday, 2026-11-30, 12:00 UTC
 
@@ -24,8 +24,8 @@ class Home:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.now = NOW
-        self.editor = KeyEditor(path, lambda: self.now)
-        self.file = KeyFile(path)
+        self.editor = FileEditor(path, lambda: self.now)
+        self.file = self.editor.file
         self.ring = KeyRing(lambda: self.now)
 
     def add(self, label: str = "laptop", **rules: object) -> str:
@@ -163,7 +163,7 @@ def test_damaged_file_refuses_all_keys_and_is_not_changed(home: Home, text: byte
     home.load()
     with pytest.raises(AuthenticationError, match="cannot read"):
         home.ring.authenticate(key, "")
-    with pytest.raises(KeyFileError, match="Repair"):
+    with pytest.raises(KeyStoreError, match="Repair"):
         home.editor.remove("laptop")
     assert home.file.path.read_bytes() == text
 

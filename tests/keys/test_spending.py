@@ -35,9 +35,9 @@ class BoundTests(SynchronousTestCase):
         with patch.object(module, "MOST_RESERVATIONS", 3):
             for number in range(3):
                 self.successResultOf(spending.reserve(f"{number}", claims))
-            self.failureResultOf(spending.reserve("3", claims), StateError)
+            self.failureResultOf(spending.reserve("3", claims), StateError)  # type: ignore[no-untyped-call]
             clock.advance(RESERVATION_TTL)
             for number in range(4, 7):
                 self.successResultOf(spending.reserve(f"{number}", claims))
-        self.assertEqual(len(spending._reservations), 3)
-        self.assertLessEqual(len(spending._released), 3)
+        assert len(spending._reservations) == 3
+        assert len(spending._released) <= 3

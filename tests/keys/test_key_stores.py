@@ -1,0 +1,94 @@
+"""The built-in key stores conform: files of the home, and a real PostgreSQL server."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.defer import DeferredList
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+
+from antigravity.builtin.keys import FileKind, PostgresKind
+from antigravity.interfaces.spending import RESERVATION_TTL
+from antigravity.interfaces.state import StateError
+from antigravity.testing.key_store_conformance import KeyStoreConformance, add
+from antigravity.testing.spending_conformance import SpendingConformance
+from tests.support.postgres import PostgresServer
+
+
+class FileStoreTests(KeyStoreConformance, TestCase):
+    reactor = reactor
+    watches = False  # the gateway watches the file
+
+    async def open_store(self) -> Any:
+        if not hasattr(self, "home"):
+            self.home = Path(self.mktemp())
+            self.home.mkdir()
+        store = FileKind().build(reactor, self.home, "file:")
+        self.addCleanup(store.stop)
+        await store.start()
+        return store
+
+
+class PostgresCase(TestCase):
+    reactor = reactor
+    postgres: PostgresServer
+
+    @pytest.fixture(autouse=True)
+    def use_server(self, postgres: PostgresServer, tmp_path: Path) -> None:
+        self.postgres = postgres
+        self.home = tmp_path
+        self.count = 0
+
+    async def open_store(self) -> Any:
+        """Return the store of another gateway."""
+        self.count += 1
+        home = self.home / f"{self.count}"
+        home.mkdir()
+        store = PostgresKind().build(reactor, home, self.postgres.url(password="veiled"))
+        self.addCleanup(store.stop)
+        await store.start()
+        return store
+
+
+class PostgresStoreTests(PostgresCase, KeyStoreConformance):
+    pass
+
+
+class PostgresSpendingTests(PostgresCase, SpendingConformance):
+    async def open_spending(self) -> Any:
+        return (await self.open_store()).spending
+
+    async def pass_ttl(self) -> None:
+        self.postgres.execute(
+            "UPDATE antigravity.reservations SET expires = expires - "
+            f"interval '{RESERVATION_TTL} seconds'"
+        )
+
+
+class OutageTests(PostgresCase):
+    async def test_calls_fail_soon_and_without_secrets_while_the_server_is_away(self) -> None:
+        store = await self.open_store()
+        await store.load()
+        self.postgres.stop()
+        began = time.monotonic()
+        for call in (
+            store.load,
+            lambda: store.change(add("key_a")),
+            lambda: store.spending.look([("key_a/day", "d")]),
+        ):
+            with self.assertRaises(StateError) as raised:
+                await call()
+            self.assertNotIn("veiled", str(raised.exception))
+        self.assertLess(time.monotonic() - began, 5)
+        self.postgres.start()
+        for _ in range(50):
+            found = await DeferredList([store.load()], consumeErrors=True)
+            if found[0][0]:
+                return
+            await deferLater(reactor, 0.1)
+        self.fail("the store did not come back")
