@@ -25,6 +25,7 @@ from antigravity.interfaces.keys import (
     KeyRemoved,
     NewKey,
 )
+from antigravity.interfaces.spending import ISpending
 from antigravity.interfaces.state import IState, StateError
 from antigravity.interfaces.status import KeyStoreStatus
 from antigravity.ir.errors import (
@@ -61,12 +62,17 @@ class KeyControl:
 
     :param home: the home directory, ``None`` for a demo, which has no keys.
     :param state: where limits count.
+    :param spending: the accounts of budgets, if another process has them, which also watches the
+        store and says when to read it.
+    :ivar changed: called when other keys are in force, and awaited.
     :ivar ring: the keys in force; :ivar gate: what admits requests of keys.
     """
 
     log = make_logger()
 
-    def __init__(self, reactor: Any, home: Path | None, state: IState) -> None:
+    def __init__(
+        self, reactor: Any, home: Path | None, state: IState, spending: ISpending | None = None
+    ) -> None:
         self._reactor = reactor
         self._home = home
         self._changing = DeferredLock()
@@ -79,8 +85,16 @@ class KeyControl:
         self._retry: Any = None
         #: Whether the keys of the home are still to be moved into the store.
         self._has_to_import = False
+        self._is_main = spending is None
+        self.changed: Callable[[], Any] = lambda: None
         self.ring = KeyRing(time.time)
-        self.gate = KeyGate(self.ring, state, MemorySpending(time.time), time.time)
+        spending = MemorySpending(time.time) if spending is None else spending
+        self.gate = KeyGate(self.ring, state, spending, time.time)
+
+    @property
+    def spending(self) -> ISpending:
+        """The accounts of budgets."""
+        return self.gate.spending
 
     def use(self, settings: Settings, kinds: Mapping[str, Any]) -> Any:
         """Use the store that the settings name; the Deferred fires when its keys are in force.
@@ -151,10 +165,11 @@ class KeyControl:
             raise ConfigurationError(str(error), key="keys.url") from error
         yield self._stop()
         self._url, self._store, self._keys = url, store, None
-        self.gate.spending = store.spending
-        store.watch(self._noticed, self._note_loss)
-        self._has_to_import = not self._is_of_home
-        yield store.start()
+        if self._is_main:
+            self.gate.spending = store.spending
+            self._has_to_import = not self._is_of_home
+            store.watch(self._noticed, self._note_loss)
+            yield store.start()
         yield self._load()
 
     @property
@@ -180,13 +195,15 @@ class KeyControl:
         except KeyStoreError as error:
             self._keys = None
             self.ring.use(StoredKeys(problem=str(error)))
+            yield maybeDeferred(self.changed)
         except StateError as error:
             self._note_loss(str(error))
             yield self._use_last(str(error))
             self._load_later()
         else:
             self._note_return()
-            self._use_keys(found)
+            if self._use_keys(found):
+                yield maybeDeferred(self.changed)
             if self._has_to_import:
                 yield Deferred.fromCoroutine(self._import())
 
@@ -213,17 +230,18 @@ class KeyControl:
             self._keys = found
             self.ring.use(parse_keys(found), _SHARED_ZONE)
 
-    def _use_keys(self, found: KeySet) -> None:
-        """Use keys that were read now."""
+    def _use_keys(self, found: KeySet) -> bool:
+        """Use keys that were read now; return whether they are others than before."""
         if found == self._keys:
-            return
+            return False
         self._keys = found
         self.ring.use(parse_keys(found), "" if self._is_of_home else _SHARED_ZONE)
-        if not self._is_of_home and self._home is not None:
+        if self._is_main and not self._is_of_home and self._home is not None:
             path = self._home / "state" / SNAPSHOT_FILE
             self._saving.run(
                 call_in_thread, self._reactor, save_snapshot, path, self._store.name, found
             )
+        return True
 
     async def _import(self) -> None:
         """Move the keys of the home's file, if there are some, and the store has no others."""
@@ -234,6 +252,7 @@ class KeyControl:
             if done is not None and (done.added or done.known):
                 self.log.info("moved {n} keys to {store}", n=done.added, store=store.name)
                 self._use_keys(await store.load())
+                await maybeDeferred(self.changed)
         except StateError:
             self._load_later()
             return
@@ -283,7 +302,7 @@ class KeyControl:
             raise UnavailableError("The gateway stops.", code="keys_unavailable")
         editor = KeyEditor(self._store, time.time, self._use_keys)
         try:
-            return await change(editor)
+            result = await change(editor)
         except ValueError as error:
             name, _, rest = str(error).partition(": ")
             raise InvalidRequestError(f"{name}: {rest}" if rest else name, param=name) from None
@@ -298,6 +317,8 @@ class KeyControl:
                 "before you try again.",
                 code="keys_unavailable",
             ) from None
+        await maybeDeferred(self.changed)
+        return result
 
 
 def find_kind(url: str, kinds: Mapping[str, Any]) -> Any:

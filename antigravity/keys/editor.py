@@ -32,7 +32,7 @@ class KeyEditor:
         self,
         store: IKeyStore,
         now: Callable[[], float],
-        changed: Callable[[KeySet], None] = lambda keys: None,
+        changed: Callable[[KeySet], object] = lambda keys: None,
     ) -> None:
         self._store = store
         self._now = now
