@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, Final
 
 from msgspec import Struct, inspect
 
 from antigravity.config.display import without_secrets
 from antigravity.config.errors import ConfigurationError, Problem
+from antigravity.config.home import master_text
 from antigravity.config.paths import KeyPath, dotted
 from antigravity.config.schema import plain, type_at
 from antigravity.config.secret import Secret
@@ -165,13 +167,22 @@ def _secrets(text: str, shows_secret: Callable[[str], bool]) -> list[_Value]:
         and (is_secret(path) or path in arguments or shows_secret(value))
     ]
     ends = {text.count("\n", 0, each.end) for each in found}
+    shipped = _shipped_comments()
     for match in _STRING_OR_COMMENT.finditer(text):
-        if match["comment"] is not None:
+        if match["comment"] is not None and match["comment"].strip() not in shipped:
             line = text.count("\n", 0, match.start())
             found += _in_comment(
                 text, match.start(), match.end(), shows_secret, after_secret=line in ends
             )
     return sorted(found, key=lambda each: each.begin)
+
+
+@cache
+def _shipped_comments() -> frozenset[str]:
+    """Return the comments of the file that a new home gets, which hold no secret."""
+    return frozenset(
+        line.strip() for line in master_text().splitlines() if line.lstrip().startswith("#")
+    )
 
 
 def _secret_arguments(text: str, spans: Mapping[KeyPath, tuple[int, int]]) -> set[KeyPath]:

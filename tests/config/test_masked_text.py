@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.config.errors import ConfigurationError
+from antigravity.config.home import initial_text
 from antigravity.config.masked_text import mask_text, restore_text
 from antigravity.config.toml_text import toml_text
 from antigravity.redaction.credentials import CREDENTIALS
@@ -217,3 +218,12 @@ def test_any_secrets_survive(values: dict[str, str]) -> None:
     for text in values.values():
         if len(text) > 12:
             assert text not in masked.text
+
+
+def test_comments_of_a_new_file_are_shown_as_they_are() -> None:
+    text = initial_text("sk-key-of-the-clients", "sk-key-of-the-operator")
+    masked = mask_text(text)
+    assert len(masked.secrets) == 2
+    assert restore_text(masked.text, masked) == text
+    changed = text.replace('#api_key = ""', '#api_key = "sk-an-old-one-of-mine"', 1)
+    assert "an-old-one" not in mask_text(changed).text
