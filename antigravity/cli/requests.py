@@ -155,7 +155,7 @@ def _row(found: RequestSummary) -> tuple[str, ...]:
         found.account or "-",
         _status(found),
         f"{found.duration:.2f} s",
-        str(found.tokens.total),
+        str(found.tokens.total or "-"),
         money(found.cost) if found.tokens.total else "-",
     )
 
