@@ -10,7 +10,7 @@ from antigravity.interfaces.refusals import describe_refusal
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        ("invalid_api_key", "wrong API key"),
+        ("invalid_api_key", "missing or wrong API key"),
         ("PermissionDeniedError", "forbidden host or origin"),
         ("NoSuchMethodError", "wrong method"),
         ("path_not_found", "unknown path"),

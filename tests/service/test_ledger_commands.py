@@ -125,7 +125,7 @@ class CommandTests(AccountCase):
         usage = await self.answers("usage")
         self.assertEqual(usage["refused"], {"invalid_api_key": 3})
         self.assertEqual((usage["requests"], usage["cost"]), (0, 0.0))
-        self.assertIn("3 invalid_api_key", await self.command("usage"))
+        self.assertIn("3 missing or wrong API key", await self.command("usage"))
 
     async def test_wrong_questions_are_refused(self) -> None:
         await self.asked()
