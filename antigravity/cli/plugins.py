@@ -10,6 +10,7 @@ from msgspec import structs
 
 from antigravity.cli.group import Group
 from antigravity.cli.invocation import Invocation, command_options, note
+from antigravity.cli.plugin_installation import installation_command
 from antigravity.cli.plugin_skeleton import SkeletonError, write_skeleton
 from antigravity.cli.terminal import table
 from antigravity.plugins import PluginHost, PluginInfo
@@ -21,8 +22,9 @@ def plugins() -> None:
     """List, check and create plugins.
 
     A plugin is a Python package in the same environment as the gateway.  Install it with "pip
-    install", with "pipx inject antigravity-gateway PLUGIN" if pipx has installed the gateway, or
-    with "uv tool install antigravity-gateway --with PLUGIN".
+    install PLUGIN", with "pipx inject antigravity-gateway PLUGIN" if pipx has installed the
+    gateway, or with "uv tool install WHEEL --with PLUGIN" if uv has.  WHEEL is the file that the
+    gateway was installed from.  "antigravity plugins list" shows the command for this gateway.
     """
 
 
@@ -33,6 +35,7 @@ def list_plugins(invocation: Invocation) -> None:
     host = PluginHost(invocation.configuration().settings.plugins)
     host.load()
     found = host.plugins()
+    install = installation_command()
     data = {
         "plugins": [_as_json(plugin) for plugin in found],
         "blocked": sorted(host.blocked),
@@ -42,7 +45,8 @@ def list_plugins(invocation: Invocation) -> None:
     lines = [table(("NAME", "BUILT-IN", "HAS"), rows) if rows else "There are no plugins."]
     if host.blocked:
         lines.append(f"Blocked: {_listed(sorted(host.blocked))}")
-    invocation.show(data, "\n".join(lines))
+    invocation.show({**data, "install": install}, "\n".join(lines))
+    note(f"To add one: {install}")
     for problem in host.problems:
         note(f"antigravity: plugin {problem.plugin} {problem.reason}")
 

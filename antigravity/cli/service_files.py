@@ -20,7 +20,6 @@ _UNIT: Final = """\
 # {marker}  Changes are lost with the next one.
 [Unit]
 Description=antigravity, a gateway between LLM clients and providers
-After=network-online.target
 
 [Service]
 Type=simple

@@ -7,6 +7,8 @@ import os
 import plistlib
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -104,6 +106,26 @@ def test_agent_is_a_property_list(run: Run, user: Path, tmp_path: Path) -> None:
     assert agent["ProgramArguments"][:4] == [sys.executable, "-m", "antigravity", "serve"]
     assert agent["RunAtLoad"] is True
     assert asked(tmp_path)[-1].startswith("launchctl bootstrap gui/")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd")
+def test_unit_is_valid_for_systemd(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "antigravity", "serve", "--home", "/home/a user/100 %/$x"]
+    file = service_file("systemd", command, {}, tmp_path, 1)
+    unit = tmp_path / file.path.name
+    unit.write_text(file.text)
+    done = subprocess.run(
+        ["systemd-analyze", "--user", "verify", str(unit)],
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (
+        0,
+        "",
+    )  # it ignores what it does not know, and says so
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\n\r\0"), min_size=1))

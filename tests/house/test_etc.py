@@ -6,6 +6,9 @@ import configparser
 import json
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -83,6 +86,25 @@ def test_unit_has_only_known_keys(unit: configparser.ConfigParser) -> None:
     for section in unit.sections():
         for key in unit[section]:
             assert re.fullmatch(r"[A-Z][A-Za-z]+", key), key
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd")
+def test_unit_is_valid_for_systemd(unit: configparser.ConfigParser, tmp_path: Path) -> None:
+    text = (ETC / "antigravity.service").read_text("ascii")
+    program = shlex.split(unit["Service"]["ExecStart"])[0]
+    file = tmp_path / "antigravity.service"
+    file.write_text(text.replace(program, sys.executable))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (
+        0,
+        "",
+    )  # it ignores what it does not know, and says so
 
 
 # Docker
