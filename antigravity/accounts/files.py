@@ -20,6 +20,7 @@ from antigravity.config.home import ACCOUNTS_NAME
 from antigravity.config.keys import KeyFormatError, clean_key
 from antigravity.config.raw_configuration import read_file
 from antigravity.config.secret import Secret
+from antigravity.config.spelling import closest
 from antigravity.config.validation import decode_secret
 from antigravity.ir.mismatch import find_mismatch
 
@@ -146,9 +147,10 @@ class AccountFiles:
         :raises AccountError: if no account or several accounts match.
         """
         records, _ = self.load()
+        label = name.casefold()
         for matches in (
             [record for record in records if record.id == name],
-            [record for record in records if record.label == name],
+            [record for record in records if record.label.casefold() == label],
             [record for record in records if record.id.startswith(name)],
         ):
             if name and len(matches) == 1:
@@ -156,7 +158,9 @@ class AccountFiles:
             if name and matches:
                 ids = ", ".join(record.id for record in matches)
                 raise AccountError(f"{name!r} matches several accounts: {ids}")
-        raise AccountError(f"account {name!r} does not exist; run 'antigravity accounts list'")
+        near = closest(name, (each for record in records for each in (record.id, record.label)))
+        hint = f"did you mean {near!r}? Run" if near else "run"
+        raise AccountError(f"account {name!r} does not exist; {hint} 'antigravity accounts list'")
 
     def disable(self, identifier: str, secret: Secret, reason: str, when: float) -> bool:
         """Disable an account, if ``secret`` is still its secret; return whether it was.

@@ -95,8 +95,9 @@ def network_findings(
     with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
         answers = list(pool.map(lambda each: _try(each[1], each[2]), wanted))
     is_failing = False
-    for (name, address, _), answer in zip(wanted, answers, strict=True):
-        finding = _finding(name, address, answer)
+    for (name, address, proxy), answer in zip(wanted, answers, strict=True):
+        lists_models = settings.upstreams.get(name, UpstreamSettings(name)).kind == "openai"
+        finding = _finding(name, address, proxy, answer, lists_models=lists_models)
         is_failing |= finding.status == "failed"
         yield finding
     yield from _clock_finding([each for each in answers if isinstance(each, Answer)])
@@ -169,10 +170,17 @@ def _try(address: str, proxy: str) -> Answer | OSError:
         return error
 
 
-def _finding(name: str, address: str, answer: Answer | OSError) -> Finding:
+def _finding(
+    name: str, address: str, proxy: str, answer: Answer | OSError, *, lists_models: bool
+) -> Finding:
+    """Return what the answer of an address means.
+
+    :param lists_models: whether an API of this kind has the path that was asked.
+    """
     host = urlsplit(address).hostname or address
     if isinstance(answer, Answer):
-        if answer.content_type == "text/html" and answer.status < 400:
+        is_missing = answer.status == 404 and lists_models
+        if answer.content_type == "text/html" and (answer.status < 400 or is_missing):
             return Finding(
                 "address",
                 "warning",
@@ -182,6 +190,8 @@ def _finding(name: str, address: str, answer: Answer | OSError) -> Finding:
             )
         return Finding("address", "ok", f"{name}: {host} answers in {answer.seconds * 1000:.0f} ms")
     detail, remedy = _explain(host, answer)
+    if proxy and isinstance(answer, socket.gaierror | ConnectionRefusedError | TimeoutError):
+        detail, remedy = _explain_proxy(host, proxy, answer), f"check upstreams.{name}.http_proxy"
     return Finding("address", "failed", f"{name}: {detail}", remedy)
 
 
@@ -206,6 +216,16 @@ def _explain(host: str, error: OSError) -> tuple[str, str]:
         return f"{host} refuses connections", "check the port; is the server running?"
     why = error.strerror or str(error) or type(error).__name__
     return f"{host} cannot be reached: {why}", _CHECK_NETWORK
+
+
+def _explain_proxy(host: str, proxy: str, error: OSError) -> str:
+    """Return what an error of a connection through a proxy means."""
+    name = urlsplit(proxy).hostname
+    if isinstance(error, TimeoutError):
+        return f"{host} does not answer within {TIMEOUT:g} s through the proxy {name}"
+    if isinstance(error, socket.gaierror):
+        return f"the name of the proxy {name} cannot be resolved"
+    return f"the proxy {name} refuses connections"
 
 
 def _clock_finding(answers: Sequence[Answer]) -> Iterator[Finding]:

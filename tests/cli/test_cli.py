@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import pytest
 
 from antigravity.cli import doctor
 from antigravity.cli.main import COMMANDS, SECTIONS, antigravity
 from antigravity.config.key_proof import PROOF_PATH, proof, proving_key
 from antigravity.config.last_run import LastRun, write_last_run
+from antigravity.config.running_gateway import RunningGateway, process_start, record_path
 from tests.cli.builders import Result, Run, configure
 
 SECRET = "AIzaVeiled-0123456789"
@@ -258,6 +260,19 @@ def test_missing_admin_key_is_reported_with_its_file(run: Run, tmp_path: Path) -
     assert found["admin key"][0] == "warning"
     file.write_text('[proxy]\nport = 1\nadmin_key = "sk-Veiled"\n')
     assert "admin key" not in findings(run("doctor", "--offline", "--json"))
+
+
+def test_status_without_a_configuration_file_names_the_file_of_a_running_gateway(
+    run: Run, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    (home / "state").mkdir(parents=True)
+    record = RunningGateway(os.getpid(), process_start(os.getpid()), ("http://127.0.0.1:9",))
+    record_path(home).write_bytes(msgspec.json.encode(record))
+    result = run("status")
+    assert result.code == 1
+    assert str(home / "antigravity.toml") in result.err
+    assert "missing" in result.err
 
 
 def test_unlock_reports_unknown_account_and_missing_gateway(run: Run, tmp_path: Path) -> None:
@@ -540,3 +555,13 @@ def test_no_command_has_an_option_twice() -> None:
     for path, command in commands(antigravity, "antigravity"):
         options = [option for each in command.params for option in each.opts]
         assert sorted(set(options)) == sorted(options), path
+
+
+def test_account_is_found_by_its_label_in_any_case_and_a_misspelt_one_is_suggested(
+    run: Run,
+) -> None:
+    assert run("accounts", "add", "gemini_api", SECRET, "--label", "Work Laptop").code == 0
+    assert "Work Laptop" in run("accounts", "show", "work laptop").out
+    missed = run("accounts", "show", "Wrok Laptop")
+    assert missed.code == 1
+    assert "did you mean 'Work Laptop'? Run 'antigravity accounts list'" in missed.err

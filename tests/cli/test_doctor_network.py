@@ -87,6 +87,17 @@ def test_web_page_is_not_an_api(server: Server) -> None:
     assert "upstreams.far.base_url" in remedy
 
 
+def test_missing_web_page_at_the_list_of_models_is_not_an_api(server: Server) -> None:
+    server.status, server.kind = 404, "text/html"
+    assert findings(server.address)["address"][0] == "warning"
+    server.kind = "application/json"
+    assert findings(server.address)["address"][0] == "ok"
+    server.kind = "text/html"
+    upstream = UpstreamSettings("gemini_api", base_url=server.address)
+    (found, *_) = network_findings(Settings(upstreams={"far": upstream}), ["far"], {})
+    assert found.status == "ok"  # the list is at another path
+
+
 @pytest.mark.parametrize(("ahead", "word"), [(-3600.0, "3600 s ahead"), (600.0, "600 s behind")])
 def test_wrong_clock_is_found(server: Server, ahead: float, word: str) -> None:
     server.ahead = ahead
@@ -156,6 +167,22 @@ def test_proxy_is_used_and_a_variable_is_named(server: Server) -> None:
     assert "proxy" not in found
     found = findings(server.address, HTTPS_PROXY="http://user:secret@proxy.example")
     assert found["proxy"] == ("ok", "HTTPS_PROXY is set, but the gateway does not read it", "")
+
+
+def test_failure_of_the_proxy_is_not_said_of_the_upstream(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        proxy = f"http://user:secret@127.0.0.1:{free.getsockname()[1]}"
+    status, detail, remedy = findings("https://far.example/v1", proxy=proxy)["address"]
+    assert (status, detail) == ("failed", "far: the proxy 127.0.0.1 refuses connections")
+    assert remedy == "check upstreams.far.http_proxy"
+
+    def ask(*arguments: Any) -> Any:
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(doctor_network, "ask", ask)
+    _, detail, _ = findings("https://far.example/v1", proxy=proxy)["address"]
+    assert detail == "far: far.example does not answer within 5 s through the proxy 127.0.0.1"
 
 
 @pytest.mark.parametrize(
