@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ _HINTS: Final = {
     "zsh": 'eval "$(antigravity completion zsh)"    # in ~/.zshrc, after compinit',
     "fish": "antigravity completion fish > ~/.config/fish/completions/antigravity.fish",
 }
+#: A label that shells take for one argument as it is.
+_WORD: Final = re.compile(r"[\w.@%+=:,-]+")
 #: Seconds to wait for the running gateway's list of models.
 _PATIENCE: Final = 2.0
 
@@ -63,7 +66,9 @@ class CompletedName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 def _accounts(invocation: Invocation) -> Iterable[str]:
     from antigravity.accounts.files import AccountFiles
 
-    return [each.label or each.id for each in AccountFiles(invocation.home).load()[0]]
+    records = AccountFiles(invocation.home).load()[0]
+    # Shells would take the words of a label for several arguments.
+    return [each.label if _WORD.fullmatch(each.label) else each.id for each in records]
 
 
 def _upstreams(invocation: Invocation) -> Iterable[str]:

@@ -123,5 +123,7 @@ def test_shells_complete_commands_accounts_and_upstreams(run: Run, tmp_path: Pat
     run("accounts", "add", "openai", "sk-1", "--label", "work")
     assert complete(tmp_path, "stat") == ["status"]
     assert complete(tmp_path, "accounts", "show", "w") == ["work"]
+    run("accounts", "add", "openai", "sk-2", "--label", "my laptop")
+    assert complete(tmp_path, "accounts", "show", "o") == ["openai-my-laptop"], "one word"
     assert complete(tmp_path, "accounts", "add", "--upstream", "o") == ["openai"]
     assert complete(tmp_path, "explain", "gpt") == [], "no gateway runs"

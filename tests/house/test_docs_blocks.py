@@ -285,17 +285,68 @@ def test_powershell_sets_the_same_variables_as_the_shell() -> None:
         assert others == programs
 
 
-def test_powershell_sends_the_same_request_as_curl(demo: str, tmp_path: Path) -> None:
-    (block,) = (block for block in shown("powershell") if block.page == "docs/start.rst")
-    words = shlex.split(block.text.replace("`\n", " "))
-    assert words[0] == "Invoke-RestMethod"
-    options = dict(zip(words[2::2], words[3::2], strict=True))
-    assert options.keys() == {"-Method", "-ContentType", "-Body"}
+#: A request without its headers' case: address, headers, body or form, and the file to write.
+SentRequest = tuple[str, dict[str, str], str | dict[str, str], str]
+
+
+def curl_request(line: str) -> SentRequest:
+    """Return what a curl command sends; what follows a pipe reads the response."""
+    words = shlex.split(line.partition(" | ")[0])
+    address, headers, form, body, file = "", {}, {}, "", ""
+    rest = iter(words[1:])
+    for word in rest:
+        if word == "-H":
+            name, _, value = next(rest).partition(": ")
+            headers[name.lower()] = value
+        elif word == "-F":
+            name, _, value = next(rest).partition("=")
+            form[name] = value
+        elif word == "-d":
+            body = next(rest)
+        elif word == "-o":
+            file = next(rest)
+        else:
+            address = word
+    return address, headers, form or body, file
+
+
+def powershell_requests(text: str) -> list[SentRequest]:
+    """Return what the commands of PowerShell send."""
+    found = []
+    for line in text.replace("`\n", " ").splitlines():
+        command = line.partition("Invoke-RestMethod ")[2]
+        if not command:
+            continue
+        tables = dict(re.findall(r"-(Headers|Form) @\{(.*?)\}", command))
+        words = shlex.split(re.sub(r"-(?:Headers|Form) @\{.*?\}", "", command))
+        options = dict(zip(words[1::2], words[2::2], strict=True))
+        posts = options.pop("-Method", "") == "Post"
+        pairs = (each.split(" = ") for each in tables.get("Headers", "").split("; ") if each)
+        headers = {name.strip('"'): value.strip('"') for name, value in pairs}
+        if "-ContentType" in options:
+            headers["content-type"] = options.pop("-ContentType")
+        fields = (each.split(" = ") for each in tables.get("Form", "").split("; ") if each)
+        form = {name: re.sub("^Get-Item ", "@", value).strip('"') for name, value in fields}
+        body = form or options.pop("-Body", "")
+        assert posts == bool(body), line
+        found.append((words[0], headers, body, options.pop("-OutFile", "")))
+        assert not options, line
+    return found
+
+
+@pytest.mark.parametrize("page", ["docs/start.rst", "docs/clients.rst"])
+def test_powershell_sends_the_same_requests_as_curl(page: str) -> None:
+    blocks = [block for block in shown() if block.page == page]
+    pairs = [pair for pair in pairwise(blocks) if pair[0].text.startswith("$ curl ")]
+    assert len(pairs) == {"docs/start.rst": 1, "docs/clients.rst": 7}[page]
+    for shell, power in pairs:
+        assert power.language == "powershell", shell
+        lines = shell.text.replace("\\\n", " ").removeprefix("$ ").split("\n$ ")
+        assert powershell_requests(power.text) == [curl_request(line) for line in lines]
+
+
+def test_request_of_the_first_page_works(demo: str, tmp_path: Path) -> None:
     (curl,) = (line for page, line in lines() if page == "docs/start.rst" and "curl" in line)
-    assert shlex.split(curl) == [
-        *("curl", words[1], "-H", f"Content-Type: {options['-ContentType']}"),
-        *("-d", options["-Body"]),
-    ]
     answer = json.loads(run_curl(curl, demo, tmp_path))
     assert answer["choices"][0]["message"]["content"] == "Hello!"
 
