@@ -16,6 +16,7 @@ from antigravity.cli.payload_view import describe_message
 from antigravity.cli.terminal import table
 from antigravity.cli.usage import money
 from antigravity.interfaces.ledger import PAGE_LIMIT, RequestDetail, RequestQuestion, RequestSummary
+from antigravity.interfaces.refusals import describe_error_kind
 from antigravity.ledger.csv_lines import COLUMNS, csv_line, csv_row
 
 _HEAD: Final = (
@@ -162,8 +163,9 @@ def _row(found: RequestSummary) -> tuple[str, ...]:
 
 def _status(found: RequestSummary) -> str:
     """Return the status with the outcome, or with the kind of the error."""
-    kind = (found.error or "").partition(":")[0].removesuffix("Error")
-    what = kind if found.outcome == "error" and kind.isidentifier() else found.outcome
+    kind = (found.error or "").partition(":")[0]
+    is_known = found.outcome == "error" and kind.isidentifier()
+    what = describe_error_kind(kind) if is_known else found.outcome
     return what if found.status is None else f"{found.status} {what}"
 
 

@@ -153,9 +153,10 @@ def _as_text(report: UsageReport, by: str) -> str:
     head = (*(name.upper().replace("_", " ") for name in columns), *_HEAD)
     lines = [table(head, rows)]
     if report.total.unpriced:
+        count = report.total.unpriced
         lines.append(
-            f"The price of {report.total.unpriced} requests is unknown: set it in [prices] of the "
-            "configuration."
+            f"The price of {count} {'request' if count == 1 else 'requests'} is unknown: set it in "
+            "[prices] of the configuration."
         )
     if report.refused:
         reasons = ", ".join(

@@ -92,19 +92,19 @@ def _describe(exception: BaseException, where: str) -> str | None:
     """Return one sentence about ``exception``, or ``None`` for an unknown type."""
     match exception:
         case error.ConnectionRefusedError():
-            return f"connection refused by {where}"
+            return f"cannot connect to {where}: no server listens there"
         case error.DNSLookupError() | error.UnknownHostError():
-            return f"the name of {where} does not resolve"
+            return f"cannot connect to {where}: the name cannot be resolved"
         case error.TimeoutError():
-            return f"no connection to {where}: the network timed out"
+            return f"cannot connect to {where}: the network timed out"
         case VerificationError():
             return f"the TLS certificate of {where} belongs to another name"
         case SSL.Error():
             return f"TLS with {where} failed: {_tls_reason(exception)}{_tls_hint(exception)}"
         case error.NoRouteError():
-            return f"no route to {where}"
+            return f"cannot connect to {where}: there is no route"
         case error.ConnectError():
-            return f"could not connect to {where}"
+            return f"cannot connect to {where}"
         case SchemeNotSupported():
             return f"the address of {where} is neither http nor https"
     return None

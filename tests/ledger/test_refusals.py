@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from antigravity.interfaces.refusals import describe_refusal
+from antigravity.interfaces.refusals import describe_error_kind, describe_refusal
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,16 @@ from antigravity.interfaces.refusals import describe_refusal
 )
 def test_refusals_are_words(kind: str, text: str) -> None:
     assert describe_refusal(kind) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("UpstreamError", "upstream failed"),
+        ("RateLimitedError", "rate limited"),
+        ("UpstreamCredentialError", "credential refused"),
+        ("InvalidRequestError", "invalid request"),
+    ],
+)
+def test_kinds_of_errors_are_words(kind: str, text: str) -> None:
+    assert describe_error_kind(kind) == text

@@ -61,7 +61,9 @@ class Faults(TransportTestCase):
         await port.stopListening()
         self.url = f"http://127.0.0.1:{number}"
         error = await self.failing(self.transport.send(self.request()), UpstreamError)
-        self.assertEqual(error.message, f"connection refused by 127.0.0.1:{number}")
+        self.assertEqual(
+            error.message, f"cannot connect to 127.0.0.1:{number}: no server listens there"
+        )
 
     async def test_close_without_response_fails(self) -> None:
         self.serve(lambda peer, got: peer.close())
