@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -34,12 +35,11 @@ from antigravity.ir.errors import (
 )
 from antigravity.keys.limit_headers import LimitState
 from antigravity.keys.records import rules_of
-from antigravity.keys.ring import ActiveKey, KeyRing
+from antigravity.keys.ring import MINUTE, ActiveKey, KeyRing
+from antigravity.keys.stored_keys import MOST_KEYS
 from antigravity.keys.values import Period, dollars, iso_time, period_at
 from antigravity.logs import make_logger
 
-#: Seconds of a rate limit.
-MINUTE: Final = 60.0
 #: Seconds after which the slot of a request whose process was killed is free again.
 _SLOT_TTL: Final = 3600.0
 
@@ -51,6 +51,15 @@ class BudgetPeriod(Struct, frozen=True):
     name: str
     limit: int
     ends: float | None
+
+
+class _CurrentPeriods(Struct, frozen=True):
+    """The periods of a key's budgets, which hold from ``begin`` to ``end``."""
+
+    key: ActiveKey
+    begin: float
+    end: float
+    periods: tuple[BudgetPeriod, ...]
 
 
 class KeyGate:
@@ -73,6 +82,19 @@ class KeyGate:
         # Clients can choose the ids of their requests, so these are other ones.
         self._process = secrets.token_hex(8)
         self._numbers = count()
+        self._periods: dict[str, _CurrentPeriods] = {}
+
+    def periods(self, key: ActiveKey) -> tuple[BudgetPeriod, ...]:
+        """Return the periods of a key's budgets that are now."""
+        now, known = self.now(), self._periods.get(key.id)
+        if known is not None and known.key is key and known.begin <= now < known.end:
+            return known.periods
+        periods = budget_periods(key, now)
+        end = min((each.ends for each in periods if each.ends is not None), default=math.inf)
+        if len(self._periods) >= MOST_KEYS:
+            self._periods.clear()
+        self._periods[key.id] = _CurrentPeriods(key, now, end, periods)
+        return periods
 
     def admission(self, key: ActiveKey) -> KeyAdmission:
         """Return what admits one request of a key."""
@@ -80,6 +102,8 @@ class KeyGate:
 
     def settle(self, done: Deferred[None]) -> None:
         """Log a settlement that failed: what was claimed then expires by itself."""
+        if done.called and done.result is None:
+            return
         done.addErrback(
             lambda failure: self.log.warn(
                 "the use of a key was not settled: {error}", error=str(failure.value)
@@ -98,7 +122,6 @@ class KeyGate:
                 "of this request has none.",
                 code="key_without_limits",
             )
-        now = self.now()
         claims = [
             WindowClaim(_window(key, name), 0, limit, MINUTE)
             for name, limit in _rates(key)
@@ -106,7 +129,7 @@ class KeyGate:
         ]
         try:
             claimed: Claimed = await self.state.claim(claims)
-            periods = budget_periods(key, now)
+            periods = self.periods(key)
             spent = await self.spending.look(
                 [(_account(key, each.period), each.name) for each in periods]
             )
@@ -174,13 +197,12 @@ class KeyAdmission:
         claims: list[Claim] = []
         most = record.tokens_per_minute
         self.tokens = tokens
-        if record.requests_per_minute is not None:
-            window = _window(self.key, "requests")
-            claims.append(WindowClaim(window, 1, record.requests_per_minute, MINUTE))
+        if self.key.requests is not None:
+            claims.append(self.key.requests)
         if most is not None:
-            claims.append(WindowClaim(_window(self.key, "tokens"), tokens, most, MINUTE))
+            claims.append(WindowClaim(self.key.tokens, tokens, most, MINUTE))
         if record.parallel_requests is not None:
-            slots = _slots(self.key)
+            slots = self.key.slots
             claims.append(SlotClaim(slots, self._holder, record.parallel_requests, _SLOT_TTL))
         if not claims:
             return
@@ -221,7 +243,7 @@ class KeyAdmission:
         if more <= 0:
             return
         if not self._periods:
-            self._periods = budget_periods(self.key, self._gate.now())
+            self._periods = self._gate.periods(self.key)
         claims = [
             SpendClaim(_account(self.key, each.period), each.name, more, each.limit)
             for each in self._periods
@@ -264,11 +286,10 @@ class KeyAdmission:
             used = _used_tokens(record, self.tokens)
             if used != self.tokens:
                 change = used - self.tokens
-                window = _window(self.key, "tokens")
-                settlements.append(WindowChange(window, tokens, change, MINUTE))
+                settlements.append(WindowChange(self.key.tokens, tokens, change, MINUTE))
         if self._has_slot:
             self._has_slot = False
-            settlements.append(SlotRelease(_slots(self.key), self._holder))
+            settlements.append(SlotRelease(self.key.slots, self._holder))
         if settlements:
             self._gate.settle(self._gate.state.settle(settlements))
         if self._spending is not None:
@@ -328,10 +349,6 @@ def _rates(key: ActiveKey) -> tuple[tuple[str, int | None], ...]:
 
 def _window(key: ActiveKey, unit: str) -> str:
     return f"key/{key.id}/{unit}"
-
-
-def _slots(key: ActiveKey) -> str:
-    return f"key/{key.id}/parallel"
 
 
 def _account(key: ActiveKey, period: str) -> str:

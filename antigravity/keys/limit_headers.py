@@ -33,8 +33,9 @@ def limit_headers(limits: Iterable[LimitState], protocol: str, now: float) -> He
     :param now: the seconds since the epoch.
     """
     found: list[tuple[str, str]] = []
+    is_anthropic = protocol.startswith("anthropic")
     for each in limits:
-        if protocol.startswith("anthropic"):
+        if is_anthropic:
             name = f"anthropic-ratelimit-{each.unit}"
             reset = iso_time(now + math.ceil(each.reset)).replace("+00:00", "Z")
             found += (

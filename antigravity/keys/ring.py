@@ -11,6 +11,7 @@ from msgspec import Struct
 from zope.interface import implementer
 
 from antigravity.interfaces.keys import Endpoint, IKeyRing
+from antigravity.interfaces.state import WindowClaim
 from antigravity.ir.errors import AuthenticationError, PermissionDeniedError, UnavailableError
 from antigravity.keys.records import KeyRecord
 from antigravity.keys.secret import ID_PREFIX, digest_of, is_secret
@@ -31,13 +32,16 @@ from antigravity.routing.patterns import matches
 
 #: Seconds for which an address counts among those that a key was used from.
 ADDRESS_AGE: Final = 86_400.0
+#: Seconds of a rate limit.
+MINUTE: Final = 60.0
 _NEVER: Final = float("inf")
 
 
 class ActiveKey(Struct, frozen=True):
     """A key with its rules parsed; ``expires`` is in seconds since the epoch.
 
-    ``time_zone`` is that of its times and budgets, ``None`` for the machine's own.
+    ``time_zone`` is that of its times and budgets, ``None`` for the machine's own.  ``requests`` is
+    the claim of each request in its window; ``tokens`` and ``slots`` are the names of the others.
     """
 
     record: KeyRecord
@@ -46,6 +50,9 @@ class ActiveKey(Struct, frozen=True):
     times: tuple[Times, ...]
     budgets: tuple[Budget, ...]
     time_zone: tzinfo | None
+    requests: WindowClaim | None
+    tokens: str
+    slots: str
 
     @property
     def id(self) -> str:
@@ -246,6 +253,11 @@ class KeyRing:
             tuple(map(parse_times, record.times)),
             tuple(map(parse_budget, record.budgets)),
             time_zone,
+            None
+            if record.requests_per_minute is None
+            else WindowClaim(f"key/{record.id}/requests", 1, record.requests_per_minute, MINUTE),
+            f"key/{record.id}/tokens",
+            f"key/{record.id}/parallel",
         )
 
     def _count_address(self, key: ActiveKey, address: str, now: float) -> None:

@@ -197,11 +197,14 @@ class SharedState:
         """Delete a value."""
         return self._call("delete", key)
 
-    @inlineCallbacks
     def claim(self, claims: Sequence[Claim]) -> Any:
         """Grant all claims or none; while the backend is lost, as ``on_loss`` says."""
         if self._backend is None:
-            return (yield self._in_memory().claim(claims))
+            return self._in_memory().claim(claims)
+        return self._claim(claims)
+
+    @inlineCallbacks
+    def _claim(self, claims: Sequence[Claim]) -> Any:
         try:
             return (yield self._call("claim", claims))
         except StateError:
@@ -213,12 +216,14 @@ class SharedState:
         states = [replace(each, place=-1 - each.place) for each in found.states]
         return Claimed(found.granted, tuple(states))
 
-    @inlineCallbacks
     def settle(self, settlements: Sequence[Settlement]) -> Any:
         """Correct and end what was claimed, where it was."""
         if self._backend is None:
-            yield self._in_memory().settle(settlements)
-            return
+            return self._in_memory().settle(settlements)
+        return self._settle(settlements)
+
+    @inlineCallbacks
+    def _settle(self, settlements: Sequence[Settlement]) -> Any:
         here: list[Settlement] = []
         there: list[Settlement] = []
         for each in settlements:
