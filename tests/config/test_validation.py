@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from antigravity.config.checks import BUILTIN_KINDS, BUILTIN_MODES, BUILTIN_SCHEMES
+from antigravity.config.checks import (
+    BUILTIN_KEY_SCHEMES,
+    BUILTIN_KINDS,
+    BUILTIN_MODES,
+    BUILTIN_SCHEMES,
+)
 from antigravity.config.credentials import find_credentials
 from antigravity.config.display import masked
 from antigravity.config.errors import ConfigurationError, Problem
@@ -265,6 +270,24 @@ def test_address_of_unknown_state_is_a_warning_unless_plugins_are_loaded(tmp_pat
     assert problems(tmp_path, '[state]\nurl = "localhost"\n')["state.url"].severity == "error"
 
 
+def test_address_of_unknown_key_store_is_a_warning_unless_plugins_are_loaded(
+    tmp_path: Path,
+) -> None:
+    text = '[keys]\nurl = "veiled://user:veiled@host"\n'
+    (warning,) = [each for each in read(tmp_path, text).warnings if each.key == "keys.url"]
+    assert (warning.severity, warning.line) == ("warning", 2)
+    modes = ("CacheFirst", "Balance")
+    (error,) = problems(tmp_path, text, known=KnownNames((), modes, (), ("file",))).values()
+    assert (error.key, error.severity) == ("keys.url", "error")
+    for problem in (warning, error):
+        assert "veiled" not in str(problem)
+    known = KnownNames((), modes, (), ("veiled",))
+    assert read(tmp_path, text, known=known).warnings == ()
+    for url in ("postgresql://u:p@h/1", "file:", "", "POSTGRES://h"):
+        assert read(tmp_path, f'[keys]\nurl = "{url}"\n').warnings == ()
+    assert problems(tmp_path, '[keys]\nurl = "localhost"\n')["keys.url"].severity == "error"
+
+
 def test_builtin_names_match_the_builtin_plugins() -> None:
     host = PluginHost()
     host.load(installed=False)
@@ -272,7 +295,9 @@ def test_builtin_names_match_the_builtin_plugins() -> None:
         tuple(host.registry.upstream_kinds),
         tuple(host.registry.selection_policies),
         tuple(host.registry.state_kinds),
+        tuple(host.registry.key_store_kinds),
     )
+    assert host.registry.known_names.key_schemes == BUILTIN_KEY_SCHEMES
     assert host.registry.known_names.state_schemes == BUILTIN_SCHEMES
     assert set(host.registry.known_names.upstream_kinds) == set(BUILTIN_KINDS)
     assert host.registry.known_names.selection_policies == BUILTIN_MODES

@@ -17,6 +17,7 @@ from antigravity.interfaces.spending import RESERVATION_TTL
 from antigravity.interfaces.state import StateError
 from antigravity.testing.key_store_conformance import KeyStoreConformance, add
 from antigravity.testing.spending_conformance import SpendingConformance
+from tests.support.doc_examples import example_of
 from tests.support.postgres import PostgresServer
 
 
@@ -32,6 +33,19 @@ class FileStoreTests(KeyStoreConformance, TestCase):
         self.addCleanup(store.stop)
         await store.start()
         return store
+
+
+class ExampleStoreTests(KeyStoreConformance, TestCase):
+    """The store that the page for authors of plugins shows."""
+
+    reactor = reactor
+    watches = False  # nobody else changes it
+
+    async def open_store(self) -> Any:
+        if not hasattr(self, "store"):
+            kind = example_of("register_stores", 2).VaultKind()
+            self.store = kind.build(reactor, None, "vault:a")
+        return self.store
 
 
 class PostgresCase(TestCase):

@@ -14,6 +14,7 @@ from zope.interface import implementer
 from antigravity import plugins
 from antigravity.config.settings import Settings
 from antigravity.hookspecs import hookimpl
+from antigravity.interfaces.key_store import IKeyStoreKind
 from antigravity.interfaces.selection import ISelectionPolicy
 from antigravity.interfaces.state import IStateKind
 from antigravity.interfaces.upstreams import IUpstream, IUpstreamKind
@@ -202,6 +203,31 @@ class LoadTests(SynchronousTestCase):
         self.assertEqual(len([each for each in told(host) if each[0] == "mine"]), 5)
         (info,) = [each for each in host.plugins() if each.name == "mine"]
         self.assertEqual(info.registered["stores"], ("mine, mines",))
+
+    def test_key_stores_have_schemes_of_their_own(self) -> None:
+        @implementer(IKeyStoreKind)
+        class Kind:
+            def __init__(self, *schemes: Any) -> None:
+                self.schemes = schemes
+
+            def name(self, url: str) -> str:
+                return url
+
+            def build(self, reactor: Any, home: Any, url: str) -> Any:
+                raise NotImplementedError
+
+        class Plugin:
+            @hookimpl
+            def register_stores(self, register: Callable[[object], None]) -> None:
+                for schemes in (("mine", "redis"), (), ("postgresql",)):
+                    register(Kind(*schemes))
+
+        host = load(("mine", Plugin()))
+        kinds = host.registry.key_store_kinds
+        self.assertIsInstance(kinds["redis"], Kind)
+        self.assertNotIsInstance(kinds["postgresql"], Kind)
+        self.assertNotIn("mine", host.registry.state_kinds)
+        self.assertEqual(len([each for each in told(host) if each[0] == "mine"]), 2)
 
     def test_selection_policies_are_checked(self) -> None:
         @implementer(ISelectionPolicy)

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
 
 from antigravity.app.gateway import Gateway
 from antigravity.config.key_settings import KeySettings
@@ -25,6 +27,8 @@ OUTPUT = 1000
 
 
 class SharedKeyCase(KeyCase):
+    reactor: Any = reactor
+
     @pytest.fixture(autouse=True)
     def use_server(self, postgres: PostgresServer) -> None:
         self.postgres = postgres
@@ -59,11 +63,15 @@ class SharedKeyCase(KeyCase):
 
     async def codes(self, key: str, count: int) -> list[int]:
         """Return the codes of many requests at once, every second one to the other gateway."""
+        return [each.code for each in await gatherResults(self.send(key, count))]
+
+    def send(self, key: str, count: int) -> list[Deferred[Any]]:
+        """Send many requests at once, every second one to the other gateway."""
         sent = []
         for number in range(count):
             self.use(number % len(self.gateways))
-            sent.append(Deferred.fromCoroutine(self.chat(key, f"{number}", max_tokens=OUTPUT)))
-        return [each.code for each in await gatherResults(sent)]
+            sent.append(Deferred.fromCoroutine(self.chat(key, "hi", max_tokens=OUTPUT)))
+        return sent
 
     async def budget(self, key: str) -> Any:
         return (await self.get("/v1/usage", key))["budgets"][0]
@@ -126,6 +134,30 @@ class SharedKeyTests(SharedKeyCase):
         await eventually(lambda: not self.use(0).keys.status().problem, 10)
         self.assertEqual(await self.budget(limited), before)
         self.assertEqual((await self.chat(limited)).code, 200)
+
+    async def test_nothing_is_lost_when_the_server_restarts_under_load(self) -> None:
+        await self.open_two()
+        key = await self.key(budgets=["1/day"])
+        await eventually(lambda: len(self.gateways[1].keys.ring.by_id) == 1)
+        self.assertEqual((await self.chat(key, "hi", max_tokens=OUTPUT)).code, 200)
+        cost = (await self.budget(key))["spent"]
+        codes = []
+        for kill in (False, True):
+            sent = self.send(key, 30)
+            while len([each for each in sent if each.called]) < 5:
+                await deferLater(self.reactor, 0.01)
+            self.postgres.stop(kill=kill)
+            self.postgres.start()
+            codes += [each.code for each in await gatherResults(sent)]
+        self.assertLessEqual(set(codes), {200, 503})
+        self.assertIn(200, codes)
+        for number in range(2):
+            gateway = self.use(number)
+            spending: Any = gateway.keys.spending
+            await eventually(lambda each=spending: each.unsettled == 0)
+            await eventually(lambda each=gateway: not each.keys.status().problem)
+        found = await self.budget(key)
+        self.assertAlmostEqual(found["spent"], cost * (1 + codes.count(200)), places=8)
 
     async def test_settlement_waits_for_the_server(self) -> None:
         await self.open_two()
