@@ -43,8 +43,12 @@ class Costs:
     postgres_row: float = 69e-6
     #: GiB of a million requests on a PostgreSQL server, with indexes and attempts.
     postgres_million: float = 0.9
-    #: Round trips of a request whose limits are on Redis: the claim, and the release at the end.
+    #: Round trips of a request whose limits are on Redis: the claim, and the release at the end;
+    #: and the CPU seconds of Redis and of the gateway for each
+    #: (``python -m bench.simulate_gateways --cost``).
     round_trips: int = 2
+    redis_operation: float = 50e-6
+    state_operation: float = 250e-6
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class Needs:
     open_requests: float
     memory: float
     redis: float
+    redis_cores: float
     rows: float
     disk: float
 
@@ -110,7 +115,8 @@ def _main_table(text: str) -> dict[str, list[str]]:
 def needs(costs: Costs, load: Load, rate: float) -> Needs:
     """Return what a load needs at a rate of requests per second."""
     row = max(costs.sqlite_row, costs.postgres_row)
-    cores = rate * (costs.request + load.chunks * costs.chunk + row)
+    state = costs.round_trips * costs.state_operation
+    cores = rate * (costs.request + load.chunks * costs.chunk + row + state)
     workers = max(1, math.ceil(cores / UTILISATION))
     open_requests = rate * load.seconds
     return Needs(
@@ -119,6 +125,7 @@ def needs(costs: Costs, load: Load, rate: float) -> Needs:
         open_requests=open_requests,
         memory=workers * costs.idle + open_requests * costs.stream,
         redis=rate * costs.round_trips,
+        redis_cores=rate * costs.round_trips * costs.redis_operation,
         rows=rate * DAY,
         disk=rate * DAY / 1e6 * costs.postgres_million,
     )
@@ -146,6 +153,8 @@ def render(costs: Costs) -> str:
         ("CPU of writing a row to a PostgreSQL server", f"{costs.postgres_row * 1e6:.0f} µs"),
         ("Disk of a million requests on PostgreSQL", f"{costs.postgres_million} GiB"),
         ("Redis round trips of a request with shared limits", f"{costs.round_trips}"),
+        ("CPU of the gateway for a round trip", f"{costs.state_operation * 1e6:.0f} µs"),
+        ("CPU of Redis for a round trip", f"{costs.redis_operation * 1e6:.0f} µs"),
     )
     lines = ["", ".. list-table:: Costs", "   :widths: 70 30", ""]
     for name, value in measured:
@@ -158,6 +167,7 @@ def render(costs: Costs) -> str:
             "Open requests": [_number(each.open_requests) for each in every],
             "Memory of all workers": [_size(each.memory) for each in every],
             "Redis operations per second": [_number(each.redis) for each in every],
+            "CPU of Redis, cores": [_number(each.redis_cores) for each in every],
             "PostgreSQL rows per day, millions": [_number(each.rows / 1e6) for each in every],
             "PostgreSQL disk per day": [_size(each.disk * 1024) for each in every],
         }

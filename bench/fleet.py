@@ -24,6 +24,7 @@ from antigravity.config.settings import OAuthSettings
 from antigravity.interfaces.state import (
     Claim,
     Claimed,
+    Settlement,
     SlotClaim,
     SlotRelease,
     StateError,
@@ -42,7 +43,7 @@ MODEL: Final = "model"
 ESTIMATE, USED = 1000, 700
 #: Seconds after which the slot of a gateway that was killed is free.
 _SLOT_TTL: Final = 3600.0
-_KINDS: Final = {scheme: RedisKind() for scheme in RedisKind().schemes}
+KINDS: Final = {scheme: RedisKind() for scheme in RedisKind().schemes}
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,24 @@ class Key:
 
     name: str
     limit: int
+
+
+def claims_of(key: Key, holder: str, period: float) -> list[Claim]:
+    """Return what a request claims whose key has all limits."""
+    return [
+        WindowClaim(f"key/{key.name}/requests", 1, key.limit, period),
+        WindowClaim(f"key/{key.name}/tokens", ESTIMATE, 10**9, period),
+        SlotClaim(f"key/{key.name}/parallel", holder, 10**6, _SLOT_TTL),
+    ]
+
+
+def settlements_of(key: str, holder: str, claimed: Claimed, period: float) -> list[Settlement]:
+    """Return what ends these claims."""
+    place = claimed.states[1].place
+    return [
+        WindowChange(f"key/{key}/tokens", place, USED - ESTIMATE, period),
+        SlotRelease(f"key/{key}/parallel", holder),
+    ]
 
 
 @dataclass
@@ -186,7 +205,7 @@ class Node:
 
     async def start(self, url: str) -> None:
         """Connect to Redis."""
-        await self.state.use(url, "local", _KINDS)
+        await self.state.use(url, "local", KINDS)
 
     async def stop(self, *, kill: bool = False) -> None:
         """Leave in order, or without a word."""
@@ -199,29 +218,22 @@ class Node:
         """Serve one request as a gateway does; return whether it was granted."""
         self._requests += 1
         holder = f"{self.number}-{self._requests}"
-        tokens, slots = f"key/{key.name}/tokens", f"key/{key.name}/parallel"
-        claims: list[Claim] = [
-            WindowClaim(f"key/{key.name}/requests", 1, key.limit, period),
-            WindowClaim(tokens, ESTIMATE, 10**9, period),
-            SlotClaim(slots, holder, 10**6, _SLOT_TTL),
-        ]
         began = self._reactor.seconds()
-        claimed: Claimed = await self.state.claim(claims)
+        claimed: Claimed = await self.state.claim(claims_of(key, holder, period))
         figures.claims.append(1000 * (self._reactor.seconds() - began))
         if not claimed.granted:
             return False
-        ensureDeferred(self._finish(session, tokens, slots, holder, claimed, period))
+        ensureDeferred(self._finish(session, key, holder, claimed, period))
         return True
 
     async def _finish(
-        self, session: str, tokens: str, slots: str, holder: str, claimed: Claimed, period: float
+        self, session: str, key: Key, holder: str, claimed: Claimed, period: float
     ) -> None:
         await self._ask_provider(session)
         if not self.is_alive:
             return  # it was killed
-        change = WindowChange(tokens, claimed.states[1].place, USED - ESTIMATE, period)
         try:
-            await self.state.settle([change, SlotRelease(slots, holder)])
+            await self.state.settle(settlements_of(key.name, holder, claimed, period))
         except StateError:
             return
 

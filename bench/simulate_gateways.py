@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,12 +21,13 @@ from twisted.internet import reactor as default_reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall, react
 
-from bench.fleet import Figures, Key, Load, Node, Provider
+from antigravity.state.shared import SharedState
+from bench.fleet import KINDS, Figures, Key, Load, Node, Provider, claims_of, settlements_of
 from bench.load import percentile
 from bench.table import replace_between
 from tests.support.redis import RedisServer, running_redis
 
-LIMITS: Final = (10, 50, 200, 1000)
+LIMITS: Final = (10, 50, 200)
 TABLE: Final = "gateways"
 #: Commands that a gateway sends; those in scripts are not counted.
 _COMMANDS: Final = ("eval", "evalsha", "get", "set", "del", "publish", "subscribe", "info")
@@ -181,6 +183,37 @@ def text(results: dict[str, Figures], keys: Sequence[Key]) -> str:
     return "\n".join(found)
 
 
+async def measure_cost(
+    reactor: Any, count: int = 20_000, parallel: int = 50
+) -> tuple[float, float]:
+    """Return the CPU seconds of one operation, those of Redis and those of the gateway.
+
+    An operation is a claim of requests, tokens and a slot, or its settlement, at full speed.
+    """
+    with running_redis() as redis:
+        state = SharedState(reactor)
+        await state.use(redis.url(), "refuse", KINDS)
+        numbers = iter(range(count // 2))
+
+        async def work() -> None:
+            for number in numbers:
+                claim = claims_of(Key("some", 10**9), f"{number}", 60.0)
+                claimed = await state.claim(claim)
+                await state.settle(settlements_of("some", f"{number}", claimed, 60.0))
+
+        before, began = _cpu(redis), time.process_time()
+        await gatherResults([Deferred.fromCoroutine(work()) for _ in range(parallel)])
+        used = _cpu(redis) - before, time.process_time() - began
+        await state.stop()
+    return used[0] / count, used[1] / count
+
+
+def _cpu(redis: RedisServer) -> float:
+    lines = redis.send("INFO cpu").decode().splitlines()
+    values = dict(line.split(":", 1) for line in lines if ":" in line)
+    return float(values["used_cpu_user"]) + float(values["used_cpu_sys"])
+
+
 async def simulate(
     reactor: Any, gateways: int, period: float, keys: Sequence[Key]
 ) -> dict[str, Figures]:
@@ -199,9 +232,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--limits", type=int, nargs="+", default=LIMITS, help="of the keys, in a period"
     )
+    parser.add_argument("--cost", action="store_true", help="measure the CPU of an operation only")
     parser.add_argument("--write", type=Path, help="put the table between its comments in a file")
     options = parser.parse_args(arguments)
     keys = [Key(f"limit-{limit}", limit) for limit in options.limits]
+
+    if options.cost:
+
+        def run_cost(reactor: Any) -> Deferred[None]:
+            done = Deferred.fromCoroutine(measure_cost(reactor))
+            return done.addCallback(
+                lambda found: print(
+                    f"{found[0] * 1e6:.0f} µs of Redis and {found[1] * 1e6:.0f} µs of the gateway "
+                    "for an operation"
+                )
+            )
+
+        react(run_cost, _reactor=default_reactor)
 
     def run(reactor: Any) -> Deferred[None]:
         done = Deferred.fromCoroutine(simulate(reactor, options.gateways, options.period, keys))

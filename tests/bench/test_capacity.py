@@ -7,7 +7,15 @@ import pytest
 from bench.capacity import BEGIN, DOCS, END, LOADS, PAGE, Costs, Load, needs, read_costs, render
 
 PERFORMANCE = (DOCS / "performance.rst").read_text("utf-8")
-COSTS = Costs(request=0.001, chunk=0.0001, idle=70, stream=0.05, postgres_row=0.0, sqlite_row=0.0)
+COSTS = Costs(
+    request=0.001,
+    chunk=0.0001,
+    idle=70,
+    stream=0.05,
+    postgres_row=0.0,
+    sqlite_row=0.0,
+    state_operation=0.0,
+)
 
 
 def test_page_has_the_computed_tables() -> None:
@@ -42,6 +50,7 @@ def test_needs_grow_with_rate_chunks_and_time() -> None:
     assert found.open_requests == 600
     assert found.memory == pytest.approx(2 * 70 + 600 * 0.05)
     assert found.redis == 120
+    assert found.redis_cores == pytest.approx(120 * 50e-6)
     assert found.rows == 60 * 86_400
     assert found.disk == pytest.approx(60 * 86_400 / 1e6 * 0.9)
 
@@ -52,5 +61,10 @@ def test_a_worker_is_needed_for_the_smallest_load() -> None:
 
 def test_a_row_of_the_ledger_costs_what_the_dearer_store_takes() -> None:
     load = Load("whole", 0, 1.0)
-    dear = Costs(0.0, 0.0, 70, 0.05, sqlite_row=0.001, postgres_row=0.002)
+    dear = Costs(0.0, 0.0, 70, 0.05, sqlite_row=0.001, postgres_row=0.002, state_operation=0.0)
     assert needs(dear, load, 100).cores == pytest.approx(0.2)
+
+
+def test_shared_limits_cost_a_request_two_round_trips() -> None:
+    costs = Costs(0.0, 0.0, 70, 0.05, sqlite_row=0.0, postgres_row=0.0, state_operation=0.001)
+    assert needs(costs, Load("whole", 0, 1.0), 100).cores == pytest.approx(0.2)
