@@ -171,6 +171,10 @@ class Machine:
         """Return all that the gateway has logged."""
         return self._log.read_text("utf-8", "replace")
 
+    def losses(self) -> list[str]:
+        """Return the lines of the log that say that Redis was lost."""
+        return [line for line in self.log().splitlines() if "the shared state is lost" in line]
+
     def add_key(self, label: str, *options: str) -> str:
         """Make a key for a client with the command line, and return its secret."""
         command = [sys.executable, "-m", "antigravity", "keys", "add", label, "--json", *options]

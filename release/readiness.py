@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import configparser
 import re
+from collections.abc import Sequence
 
 from release.artifacts import ROOT, ReleaseError, run
+from release.fragments import fragments
 from release.surface import REMEDY, broken, collect, read_recorded, unrecorded
 
 _CLASSIFIER = "Programming Language :: Python :: 3."
@@ -56,10 +58,36 @@ def check_surface() -> None:
         raise ReleaseError(f"release/surface.json differs from the code:\n{shown}\n{REMEDY}")
 
 
+def check_fragments(names: Sequence[str]) -> None:
+    """Check that every change is in the changelog.
+
+    :param names: of the files of fragments that are left.
+    :raises ReleaseError: naming them.
+    """
+    if names:
+        raise ReleaseError(
+            f"These changes are not in CHANGELOG.rst: {', '.join(names)}.  Put them in with: "
+            "python -m release.fragments"
+        )
+
+
+def check_tag(tags: Sequence[str], version: str) -> None:
+    """Check that the commit has the tag of its version.
+
+    :param tags: those of the commit.
+    :raises ReleaseError: if it has not.
+    """
+    if f"v{version}" not in tags:
+        raise ReleaseError(
+            f"The commit is not tagged.  If it is the one to release: git tag -a v{version}"
+        )
+
+
 def check_readiness(version: str, draft: bool) -> None:
     """Check all that can be checked before the build.
 
-    :param draft: whether the checkout may have changes that are not committed; they are not built.
+    :param draft: whether the checkout may have changes that are not committed (they are not built)
+        or not in the changelog, and no tag.
     :raises ReleaseError: saying what to do.
     """
     check_classifiers((ROOT / "setup.cfg").read_text("utf-8"), run((".ci/pythons",), ROOT))
@@ -67,5 +95,7 @@ def check_readiness(version: str, draft: bool) -> None:
         return
     check_surface()
     check_changelog((ROOT / "CHANGELOG.rst").read_text("utf-8"), version)
+    check_fragments([path.name for path in fragments()])
     if changed := run(("git", "status", "--porcelain"), ROOT):
         raise ReleaseError(f"Commit these changes first, or build a draft:\n{changed}")
+    check_tag(run(("git", "tag", "--points-at", "HEAD"), ROOT).split(), version)

@@ -9,11 +9,13 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from antigravity.version import VERSION
 from release import installations
 from release.artifacts import (
     CHECKSUMS,
@@ -24,7 +26,14 @@ from release.artifacts import (
     run,
     write_checksums,
 )
-from release.readiness import check_changelog, check_classifiers, classified_pythons
+from release.fragments import fragments, merge, sections
+from release.readiness import (
+    check_changelog,
+    check_classifiers,
+    check_fragments,
+    check_tag,
+    classified_pythons,
+)
 
 ROOT = Path(__file__).parents[2]
 EPOCH = 1_700_000_000
@@ -143,6 +152,53 @@ def test_classifier_of_untested_python_is_rejected() -> None:
     with pytest.raises(ReleaseError, match=r"for Python 3\.12, which"):
         check_classifiers(SETUP, found)
     check_classifiers(SETUP, f"{found}3.12 /usr/bin/python3.12\n")
+
+
+def test_release_needs_every_fragment_in_the_changelog_and_a_tag() -> None:
+    check_fragments([])
+    with pytest.raises(ReleaseError, match=r"CHANGELOG\.rst: some\.feature\.rst\."):
+        check_fragments(["some.feature.rst"])
+    check_tag(["nightly", "v0.1.0"], "0.1.0")
+    with pytest.raises(ReleaseError, match=r"git tag -a v0\.1\.0"):
+        check_tag(["v0.1.0rc1"], "0.1.0")
+
+
+ENTRY = "0.1.0 (2030-01-31)\n------------------\n\nThe first one.\n\nKeys\n~~~~\n\n- Old.\n"
+BEFORE = "Changelog\n=========\n\n.. towncrier release notes start\n\n"
+OLDER = "0.0.9 (2029-12-31)\n------------------\n\n- Older.\n"
+
+
+@pytest.mark.parametrize("older", ["", f"\n\n{OLDER}"])
+def test_fragments_are_put_at_the_end_of_the_entry(older: str, tmp_path: Path) -> None:
+    (tmp_path / "README.rst").write_text("not a fragment")
+    (tmp_path / "template.jinja").write_text("not a fragment")
+    (tmp_path / "one.bugfix.rst").write_text("One\nof two lines.\n")
+    (tmp_path / "two.feature.rst").write_text("Two.\n")
+    (tmp_path / "three.feature.rst").write_text("Three.\n")
+    files = fragments(tmp_path)
+    assert len(files) == 3
+
+    found = merge(BEFORE + ENTRY + older, "0.1.0", sections(files), date(2030, 2, 28))
+
+    added = (
+        "\nFeatures\n~~~~~~~~\n\n- Three.\n- Two.\n\nBugfixes\n~~~~~~~~\n\n- One\n  of two lines.\n"
+    )
+    assert found == BEFORE + ENTRY.replace("2030-01-31", "2030-02-28") + added + older
+    check_changelog(found, "0.1.0")
+
+
+def test_fragment_of_unknown_type_and_missing_entry_are_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "one.wonder.rst"
+    path.write_text("One.")
+    with pytest.raises(ReleaseError, match=r"one\.wonder\.rst"):
+        sections([path])
+    with pytest.raises(ReleaseError, match=r"no entry for 0\.2\.0"):
+        merge(BEFORE + ENTRY, "0.2.0", "", date(2030, 2, 28))
+
+
+def test_real_fragments_can_be_put_into_the_changelog() -> None:
+    text = (ROOT / "CHANGELOG.rst").read_text("utf-8")
+    assert merge(text, VERSION, sections(fragments()), date(2030, 2, 28)).count(VERSION) >= 1
 
 
 def test_changelog_without_entry_is_rejected() -> None:
