@@ -258,7 +258,12 @@ def judge_requests(
     ]
     report.rows["Streams of the killed gateway that had begun"] = f"{len(lost)}"
     # Every attempt of these failed at a provider, and the gateway made all that it may.
-    hopeless = [each for each in responses if each.outcome == "failed" and rows.get(each.id, 0) > 1]
+    hopeless = [
+        each
+        for each in responses
+        if each.outcome == "failed"
+        and (rows.get(each.id, 0) > 1 or _is_lost_error(each, rows, accidents))
+    ]
     report.rows["Failed at a provider in all attempts"] = f"{len(hopeless)}"
     avoidable = [
         each
@@ -270,6 +275,13 @@ def judge_requests(
         f"{each.request.number} {each.outcome} after {each.ended - each.began:.1f} s: {each.detail}"
         for each in avoidable[:20]
     ]
+
+
+def _is_lost_error(response: Response, rows: Mapping[str, int], accidents: Accidents) -> bool:
+    """Return whether the killed gateway had reported an error, and lost its row."""
+    killed = accidents.times.get("gateway", 0.0)
+    is_near = killed - 1.0 < response.ended < killed + 0.1
+    return is_near and response.id not in rows and '"error"' in response.detail
 
 
 def _judge_limit(

@@ -44,9 +44,12 @@ from antigravity.state.checks import (
 )
 from antigravity.state.redis_address import RedisAddress
 
-#: Seconds after which a command that has no reply fails, and to wait for the first connection.
-_TIMEOUT: Final = 3.0
+#: Seconds after which a command fails at the latest, and to wait for the first connection.
+_TIMEOUT: Final = 10.0
 _START_TIMEOUT: Final = 2.0
+#: Seconds between two checks whether replies come, and how many may find that none came.
+_CHECK_INTERVAL: Final = 1.0
+_SILENT_CHECKS: Final = 2
 _CONNECTIONS: Final = 2
 _SCRIPTS: Final = files(__package__) / "lua"
 
@@ -203,47 +206,63 @@ class RedisState:
             raise StateError(f"{self._address.name} is not connected")
         try:
             sent = getattr(factory.handler, method)(*arguments, **options)
-            # Connections have a limit of their own; this one is for the wait for a connection.
-            return (yield sent.addTimeout(_TIMEOUT + 1.0, self._reactor))
+            return (yield sent.addTimeout(_TIMEOUT, self._reactor))
         except (txredisapi.RedisError, DeferredTimeout, CancelledError, ConnectionClosed) as error:
             reason = " ".join(map(_text, error.args)) or type(error).__name__
             raise StateError(f"{self._address.name} cannot be used now: {reason}") from None
 
 
 class _Connection:
-    """What both kinds of connections do if a command has no reply in time: they end.
+    """What both kinds of connections do while commands wait and no reply comes: they end.
 
     Nothing is sent over such a connection any more, and what still arrives is ignored.  Otherwise a
-    later command would get the reply of the one that timed out.
+    later command would get the reply of another one.
+
+    Silence is counted in checks, not in seconds: on a busy machine the reactor may stand still for
+    long, and what has arrived meanwhile is read after the timers.
     """
 
     transport: Any
-    callLater: Callable[..., IDelayedCall]  # noqa: N815 - the name of the library
+    replyQueue: Any  # noqa: N815 - names of the library
+    callLater: Callable[..., IDelayedCall]  # noqa: N815
     _is_broken = False
+    _silent_checks = 0
+    _timer: IDelayedCall | None = None
 
     def execute_command(self, *arguments: Any, **options: Any) -> Any:
         """Send a command; return a Deferred with its reply."""
         if self._is_broken:
             raise txredisapi.ConnectionError("Not connected")
         reply = super().execute_command(*arguments, **options)  # type: ignore[misc]
-        timer = self.callLater(_TIMEOUT, self._break)
-
-        def received(value: Any) -> Any:
-            if timer.active():
-                timer.cancel()
-            return value
-
-        return reply.addBoth(received)
+        if self._timer is None:
+            self._silent_checks = 0
+            self._timer = self.callLater(_CHECK_INTERVAL, self._check)
+        return reply
 
     def replyReceived(self, reply: Any) -> None:  # noqa: N802 - the name of the library
         """Give a reply to the command that waits longest."""
+        self._silent_checks = 0
         if not self._is_broken or isinstance(reply, Exception):
             super().replyReceived(reply)  # type: ignore[misc]
 
-    def _break(self) -> None:
-        """End the connection, so that all commands fail that wait for replies."""
-        self._is_broken = True
-        self.transport.abortConnection()
+    def connectionLost(self, reason: Any) -> None:
+        """Let all commands fail that wait for replies."""
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+        super().connectionLost(reason)  # type: ignore[misc]
+
+    def _check(self) -> None:
+        """End the connection if nothing came for long although commands wait."""
+        self._timer = None
+        if not self.replyQueue.waiting:
+            return
+        self._silent_checks += 1
+        if self._silent_checks > _SILENT_CHECKS:
+            self._is_broken = True
+            self.transport.abortConnection()
+        else:
+            self._timer = self.callLater(_CHECK_INTERVAL, self._check)
 
 
 class _CommandConnection(_Connection, txredisapi.RedisProtocol):  # type: ignore[misc]

@@ -138,11 +138,12 @@ class ConnectionTests(TestCase):
         from txredisapi import ConnectionError as NotConnected
 
         waiting = [self.connection.get("a"), self.connection.delete("b")]
-        self.clock.advance(2.9)
         # What follows a text is read in a later turn, which may be too late.
         self.connection.dataReceived(b"$5\r\nvalue\r\n:1\r\n:7\r\n")
         self.assertEqual(self.successResultOf(waiting.pop(0)), b"value")
-        self.connection._break()
+        self.connection._timer.cancel()
+        self.connection._silent_checks = 2
+        self.connection._check()
         self.assertTrue(self.transport.disconnecting)
         with pytest.raises(NotConnected):
             self.connection.get("c")
@@ -151,15 +152,28 @@ class ConnectionTests(TestCase):
         self.connection.connectionLost(Failure(ConnectionLost()))
         for each in waiting:
             self.failureResultOf(each, NotConnected)
-
-    def test_reply_in_time_ends_the_limit(self) -> None:
-        reply = self.connection.get("a")
-        self.clock.advance(2)
-        self.connection.dataReceived(b"$5\r\nvalue\r\n")
-        self.assertEqual(self.successResultOf(reply), b"value")
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.clock.advance(9)
+
+    def test_silent_connection_ends_after_three_checks(self) -> None:
+        reply = self.connection.get("a")
+        self.clock.pump([1.0] * 2)
         self.assertFalse(self.transport.disconnecting)
+        self.clock.advance(1)
+        self.assertTrue(self.transport.disconnecting)
+        self.connection.connectionLost(Failure(ConnectionLost()))
+        self.failureResultOf(reply)
+
+    def test_connection_that_stood_still_but_once_stays(self) -> None:
+        replies = [self.connection.get("a"), self.connection.get("b")]
+        self.clock.advance(60)  # timers first, then what has arrived meanwhile
+        self.connection.dataReceived(b"$1\r\n1\r\n")
+        self.assertEqual(self.successResultOf(replies[0]), b"1")
+        self.clock.pump([1.0] * 2)
+        self.assertFalse(self.transport.disconnecting)
+        self.connection.dataReceived(b"$1\r\n2\r\n")
+        self.assertEqual(self.successResultOf(replies[1]), b"2")
+        self.clock.advance(1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class AddressTests(TestCase):
