@@ -22,7 +22,7 @@ TAIL: Final = 1024 * 1024
 #: How many bytes show whether a body is text.
 _SAMPLE: Final = 4096
 #: The characters that are searched at once; other threads run between two searches.
-_WINDOW: Final = 64 * 1024
+_WINDOW: Final = 128 * 1024
 
 
 class KeptBody(Struct, frozen=True):

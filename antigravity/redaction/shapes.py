@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from string import ascii_lowercase, ascii_uppercase
 from typing import Final
 
 from antigravity.redaction.credentials import REDACTED, SECRET_NAME
 
-_AUTHORIZATION: Final = re.compile(
-    r"\b([Bb]earer|BEARER|[Bb]asic|BASIC)([ +]|%20)[A-Za-z0-9._~+/=%-]{8,}"
+#: What follows a scheme of authorization, by its spellings.
+_AUTHORIZATIONS: Final = tuple(
+    (scheme, re.compile(rf"(?<!\w)({scheme}(?:[ +]|%20))[A-Za-z0-9._~+/=%-]{{8,}}"))
+    for scheme in ("Bearer", "bearer", "BEARER", "Basic", "basic", "BASIC")
 )
 _IN_QUERY: Final = re.compile(
     r"([?&;](?:[\w.-]*(?:key|token|secret|passw|auth|credential|signature)[\w.-]*)=)[^&\s\"'<>\\#]+",
@@ -21,17 +23,21 @@ _IN_ADDRESS: Final = re.compile(r"(://[^\s/:@\"'\\<>]{0,256}:)[^\s/@\"'\\<>]{1,5
 #: What follows the name of a member of JSON that is a credential, also of JSON within JSON strings:
 #: its text ends with the same quote as the name.  Names such as ``token`` and ``key`` alone are
 #: those of harmless members, too.  Texts are in lower case, which is five times as fast.
-_MEMBER: Final = re.compile(
-    r"""((?:api[_-]?key|access[_-]?key|private[_-]?key|secret[_-]?key
+_NAMES: Final = r"""(?:api[_-]?key|access[_-]?key|private[_-]?key|secret[_-]?key
         |(?:access|refresh|auth|session|bearer|security|authorization|id)[_-]?token
-        |client[_-]?secret|passw(?:or)?d|authorization|cookie)
-    (?P<quote>(?P<escape>\\{1,7})?")\s{0,8}:\s{0,8}(?P=quote))
-    (?(escape)(?:[^"\\]|(?!(?P=quote))\\++"?){1,16384}
-      |(?:[^"\\]|\\.){1,16384})""",
+        |client[_-]?secret|passw(?:or)?d|authorization|cookie)"""
+_MEMBER: Final = re.compile(
+    rf"""({_NAMES}
+    (?P<quote>(?P<escape>\\{{1,7}})?")\s{{0,8}}:\s{{0,8}}(?P=quote))
+    (?(escape)(?:[^"\\]|(?!(?P=quote))\\++"?){{1,16384}}
+      |(?:[^"\\]|\\.){{1,16384}})""",
     re.ASCII | re.VERBOSE | re.DOTALL,
 )
-#: One of these is at the end of each such name.
-_MEMBER_ENDS: Final = ("key", "token", "secret", "passw", "authorization", "cookie")
+#: Such a name before a place.
+_NAME_BEFORE: Final = re.compile(rf"{_NAMES}\Z", re.ASCII | re.VERBOSE)
+_LONGEST_NAME: Final = len("authorization_token")
+#: One of these is at the end of each such name, before a quote that may be escaped.
+_NAME_ENDS: Final = ("key", "token", "secret", "password", "passwd", "authorization", "cookie")
 _LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 #: The beginnings of keys of well-known issuers, and all of such keys.
 _ISSUED: Final = tuple(
@@ -67,7 +73,9 @@ def redact_shapes(text: str) -> str:
     That is what follows ``Bearer`` or ``Basic``, secret parameters and passwords of addresses,
     members of JSON such as ``"authorization"``, and keys of well-known issuers.
     """
-    redacted = _AUTHORIZATION.sub(rf"\1\2{REDACTED}", text)
+    redacted = text
+    for scheme, pattern in _AUTHORIZATIONS:
+        redacted = _redact_literal(redacted, scheme, pattern)
     if "=" in text:
         redacted = _IN_QUERY.sub(rf"\1{REDACTED}", redacted)
     if "://" in text and "@" in text:
@@ -81,8 +89,7 @@ def redact_shapes(text: str) -> str:
 def redact_issued(text: str) -> str:
     """Return text without keys of well-known issuers."""
     for beginning, pattern in _ISSUED:
-        if beginning in text:
-            text = pattern.sub(REDACTED, text)
+        text = _redact_literal(text, beginning, pattern)
     return text
 
 
@@ -100,15 +107,48 @@ def secret_arguments(arguments: Sequence[str]) -> list[bool]:
     return found
 
 
+def _redact_literal(text: str, literal: str, pattern: re.Pattern[str]) -> str:
+    """Return text without what matches a pattern, but for its first group if it has one.
+
+    To search for the literal with which each match begins is ten times as fast as the pattern.
+    """
+    place = text.find(literal)
+    if place < 0:
+        return text
+    out: list[str] = []
+    done = 0
+    while place >= 0:
+        found = pattern.match(text, place)
+        if found is None:
+            place = text.find(literal, place + 1)
+            continue
+        out += (text[done:place], found[1] if pattern.groups else "", REDACTED)
+        done = found.end()
+        place = text.find(literal, done)
+    return "".join((*out, text[done:])) if out else text
+
+
 def _redact_members(text: str) -> str:
     lower = text.lower()
-    if not any(each in lower for each in _MEMBER_ENDS):
-        return text
     if len(lower) != len(text):  # a few letters become two
         lower = text.translate(_LOWER)
     out: list[str] = []
     done = 0
-    for found in _MEMBER.finditer(lower):
-        out += (text[done : found.end(1)], REDACTED)
-        done = found.end()
+    for end in sorted(_ends_of_names(lower)):
+        start = max(done, end - _LONGEST_NAME)
+        name = _NAME_BEFORE.search(lower, start, end) if start < end else None
+        found = _MEMBER.match(lower, name.start()) if name is not None else None
+        if found is not None:
+            out += (text[done : found.end(1)], REDACTED)
+            done = found.end()
     return "".join((*out, text[done:])) if out else text
+
+
+def _ends_of_names(lower: str) -> Iterator[int]:
+    """Yield where the names of members may end."""
+    for word in _NAME_ENDS:
+        for quote in ('"', "\\"):
+            place = lower.find(f"{word}{quote}")
+            while place >= 0:
+                yield place + len(word)
+                place = lower.find(f"{word}{quote}", place + 1)

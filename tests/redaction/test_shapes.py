@@ -94,6 +94,7 @@ def test_arguments_after_and_in_secret_options_are_secret() -> None:
     [
         *('"', "\\", "://a:", '"authorization":"', "?key", "eyJ", " sk-", '"authorization" '),
         *("a", '\\\\"cookie\\\\":\\\\"', "session_", "Bearer ", "AKIA", "&a-"),
+        *("bearer+", 'key"', 'api_key" : ', '"token\\', "sk-a", "basic%20aaaaaaaa"),
     ],
 )
 def test_time_is_linear_in_hostile_text(piece: str) -> None:
