@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import click
 import msgspec
@@ -15,7 +15,13 @@ from antigravity.cli.ledger_source import LedgerSource, read_time
 from antigravity.cli.payload_view import describe_message
 from antigravity.cli.terminal import table
 from antigravity.cli.usage import money
-from antigravity.interfaces.ledger import PAGE_LIMIT, RequestDetail, RequestQuestion, RequestSummary
+from antigravity.interfaces.ledger import (
+    PAGE_LIMIT,
+    Order,
+    RequestDetail,
+    RequestQuestion,
+    RequestSummary,
+)
 from antigravity.interfaces.refusals import describe_error_kind
 from antigravity.ledger.csv_lines import COLUMNS, csv_line, csv_row
 
@@ -46,6 +52,13 @@ _PAUSE: Final = 1.0
 @click.option("--client", default=None, help="Only requests of this client, such as claude-code.")
 @click.option("--session", default=None, help="Only requests of this session of Claude Code.")
 @click.option("--text", default=None, help="Only requests whose error contains this text.")
+@click.option(
+    "--sort",
+    default="time",
+    show_default=True,
+    type=click.Choice(get_args(Order)),
+    help="Newest first, or the highest values of the newest 20,000 requests.",
+)
 @click.option("--failed", is_flag=True, help="Only requests that failed.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for a spreadsheet.")
 @click.option("--follow", "-f", is_flag=True, help="Show new requests as they end, until Ctrl-C.")
@@ -61,11 +74,12 @@ def requests(
     client: str | None,
     session: str | None,
     text: str | None,
+    sort: Order,
     failed: bool,
     as_csv: bool,
     follow: bool,
 ) -> None:
-    """List finished requests, newest first."""
+    """List finished requests, newest first, or those with the highest values."""
     now = time.time()
     question = RequestQuestion(
         since=None if since is None else read_time(since, now),
@@ -77,9 +91,12 @@ def requests(
         client=client,
         session=session,
         text=text,
+        sort=sort,
         limit=min(limit, PAGE_LIMIT),
     )
     source = LedgerSource(invocation)
+    if follow and sort != "time":
+        raise click.UsageError("--follow shows new requests as they end, so --sort does not apply.")
     if follow and as_csv:
         raise click.UsageError("--follow prints text or JSON, not CSV.")
     if follow:
@@ -122,7 +139,7 @@ def _pages(source: LedgerSource, question: RequestQuestion, limit: int) -> list[
     while True:
         page = source.requests(question)
         found += page.requests[: limit - len(found)]
-        if page.next is None or len(found) >= limit:
+        if page.next is None or len(found) >= limit or question.sort != "time":
             return found
         question = msgspec.structs.replace(question, before=int(page.next))
 

@@ -9,11 +9,13 @@ from msgspec import Struct
 
 from antigravity.dashboard.address import RANGES, Address, export_address
 from antigravity.dashboard.context import Page, PageContext
-from antigravity.interfaces.ledger import Outcome, Place, RequestQuestion, SearchText
+from antigravity.interfaces.ledger import WINDOW, Order, Outcome, Place, RequestQuestion, SearchText
 
 #: Requests of one page, and the most new ones that are added to it at a time.
 PAGE: Final = 50
 _MOST_NEW: Final = 100
+#: The columns that the ledger sorts.
+_SORTS: Final = ("first_byte", "duration", "tokens", "cost")
 #: What one request of a list can be filtered by, in the order of the form.
 _FIELDS: Final = ("model", "account", "upstream", "client", "client_key", "session", "text")
 
@@ -32,6 +34,7 @@ class RequestFilters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     text: SearchText = ""
     before: Place = 0
     after: Place = 0
+    sort: Order | Literal[""] = ""
 
     def question(self, now: float, limit: int) -> RequestQuestion:
         """Return the question to the ledger."""
@@ -47,6 +50,7 @@ class RequestFilters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             text=self.text or None,
             before=self.before or None,
             after=self.after or None,
+            sort=self.sort or "time",
             limit=limit,
         )
 
@@ -61,7 +65,8 @@ async def build(context: PageContext) -> Page:
     filters = context.read(RequestFilters)
     found = await context.ledger.requests(filters.question(context.now, PAGE))
     address = Address("requests", filters)
-    is_live = not filters.before
+    is_sorted = filters.sort not in ("", "time")
+    is_live = not filters.before and not is_sorted
     values: dict[str, Any] = {
         "page": "requests",
         "filters": filters,
@@ -71,6 +76,9 @@ async def build(context: PageContext) -> Page:
         "address": address,
         "next": found.next and address(before=found.next, after=""),
         "is_live": is_live,
+        "is_sorted": is_sorted,
+        "sorts": _SORTS,
+        "window": WINDOW,
         "new": address("requests/new", before="", after=""),
         "newest": found.newest or "0",
         "is_filtered": filters.is_filtered,

@@ -24,6 +24,10 @@ Moment = Annotated[float, Meta(ge=0, le=4_102_444_800)]
 Place = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 Outcome = Literal["ok", "error", "cancelled"]
+#: What a list can be sorted by: newest, longest, most or most expensive first.
+Order = Literal["time", "duration", "first_byte", "tokens", "cost"]
+#: The most requests that one page looks at, unless an index finds them.
+WINDOW: Final = 20_000
 #: What sums can be grouped by: names, and one period of time.
 Group = Literal["model", "upstream", "account", "client_key", "client", "hour", "day", "month"]
 
@@ -39,6 +43,9 @@ class RequestQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     requested one if none was served.  ``text`` is looked for in messages of errors, without regard
     to case.  ``before`` is ``next`` of the page before; ``after`` is ``newest`` of an earlier page,
     for the requests that have ended since then.
+
+    With another ``sort`` than ``time``, a page has the first ``limit`` in that order of the newest
+    20,000 requests, and ``next`` of it continues with the 20,000 before them.
     """
 
     since: Moment | None = None
@@ -54,6 +61,7 @@ class RequestQuestion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     text: SearchText | None = None
     before: Place | None = None
     after: Place | None = None
+    sort: Order = "time"
     limit: Annotated[int, Meta(ge=1, le=PAGE_LIMIT)] = 50
 
 

@@ -42,6 +42,9 @@ def answer_requests(reader: Reader, question: RequestQuestion) -> RequestPage:
     """Return a page of requests."""
     rows, floor = reader.requests(question)
     page = rows[: question.limit]
+    if question.sort != "time":
+        found = [summary(row) for row in page]
+        return RequestPage(found, None if floor is None else str(floor), None)
     after = page[-1]["number"] if len(rows) > len(page) else floor
     newest = page[0]["number"] if page else question.after
     return RequestPage(

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from antigravity.interfaces.ledger import RequestQuestion
+from antigravity.interfaces.ledger import WINDOW, RequestQuestion
 from antigravity.ir.call import READS
 from antigravity.ledger.blocks import Part, split_span
 from antigravity.ledger.rows import number_at
@@ -47,8 +47,15 @@ _INDEXED: Final = {
     "client": "client = :client",
     "session": "session = :session",
 }
-#: The most rows that one page of a list looks at without an index.
-WINDOW: Final = 20_000
+_TOKENS: Final = "input + cached + cache_write + cache_write_1h + output + reasoning"
+#: What lists are sorted by; what is not known comes last.
+_ORDERS: Final = {
+    "time": "number DESC",
+    "duration": "duration DESC, number DESC",
+    "first_byte": "coalesce(first_byte, -1) DESC, number DESC",
+    "tokens": f"{_TOKENS} DESC, number DESC",
+    "cost": "coalesce(cost, -1) DESC, number DESC",
+}
 #: Rows are looked for in this time after the end of an hour in which they began.
 _LONGEST: Final = 2 * HOUR
 
@@ -82,9 +89,15 @@ def list_requests(question: RequestQuestion, floor: int | None = None) -> Query:
         conditions.append("number >= :floor")
         parameters["floor"] = floor
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    # The rows are long, so that only the numbers of those that may be shown are sorted.
+    sorted_numbers = (
+        f"SELECT number FROM requests{where} ORDER BY {_ORDERS[question.sort]} LIMIT :limit"  # noqa: S608 - names of this module
+    )
+    if question.sort != "time":
+        where = f" WHERE number IN ({sorted_numbers})"
     return Query(
         f"SELECT {', '.join(LIST_COLUMNS)} FROM requests{where}"  # noqa: S608 - names of this module
-        " ORDER BY number DESC LIMIT :limit",
+        f" ORDER BY {_ORDERS[question.sort]} LIMIT :limit",
         parameters,
     )
 
@@ -102,12 +115,15 @@ def export_requests(question: RequestQuestion) -> Query:
 def find_floor(question: RequestQuestion) -> Query | None:
     """Return the query of the number of the row after :data:`WINDOW` rows.
 
-    ``None`` if a page needs no such bound, because it has no filter, or one that has an index.
+    ``None`` if a page needs no such bound, because it has no filter, or one that has an index.  One
+    that is sorted needs it in any case, of the rows that such an index finds.
     """
     filters = _filters(question)
-    if not filters or (len(filters) == 1 and filters[0] in _INDEXED.values()):
+    is_indexed = len(filters) == 1 and filters[0] in _INDEXED.values()
+    is_sorted = question.sort != "time"
+    if not is_sorted and (not filters or is_indexed):
         return None
-    bounds = _bounds(question)
+    bounds = [*_bounds(question), *(filters if is_sorted and is_indexed else ())]
     where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
     return Query(
         f"SELECT number FROM requests{where} ORDER BY number DESC LIMIT 1 OFFSET {WINDOW}",  # noqa: S608
@@ -140,6 +156,7 @@ def _filters(question: RequestQuestion) -> list[str]:
 
 def _parameters(question: RequestQuestion) -> dict[str, Any]:
     fields = msgspec.structs.asdict(question)
+    del fields["sort"]
     parameters = {name: value for name, value in fields.items() if value is not None}
     for name in ("since", "until"):
         if name in parameters:

@@ -233,12 +233,18 @@ def test_first_page_is_held(page: Any, gateway: ThreadedGateway) -> None:
 
 def test_rows_are_sorted_and_moved_through(page: Any, gateway: ThreadedGateway) -> None:
     page.goto(f"{gateway.url}/dashboard/requests")
-    page.click("th >> text=Duration")
+    page.click("th >> text=Tries")  # of the rows of this page
+    assert page.get_attribute("#pause", "aria-pressed") == "true"
+    page.click("th >> text=Duration")  # of the ledger
+    page.wait_for_selector("text=longest of all requests that match")
+    assert page.url.endswith("sort=duration")
     found = page.eval_on_selector_all(
         "#rows td:nth-child(8)", "cells => cells.map(each => Number(each.dataset.value))"
     )
     assert found == sorted(found, reverse=True)
-    assert page.get_attribute("#pause", "aria-pressed") == "true"
+    assert page.get_attribute("th:nth-child(8)", "aria-sort") == "descending"
+    assert page.query_selector("#live") is None  # a sorted list does not change by itself
+    assert serious(axe.Axe().run(page)) == []
     page.keyboard.press("j")
     page.keyboard.press("j")
     page.keyboard.press("k")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from antigravity.interfaces.ledger import RequestPage, RequestQuestion, UsageQuestion
+from antigravity.interfaces.ledger import Order, RequestPage, RequestQuestion, UsageQuestion
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.ledger.answers import answer_request, answer_requests, answer_usage
 from antigravity.ledger.bounds import Bounds
@@ -171,6 +172,53 @@ def test_pages_look_at_a_limited_number_of_rows(
         before = int(page.next)
     assert (found, pages) == ("30;;3;;", 4)
     assert len(answer_requests(reader, RequestQuestion(account="a@google")).requests) == 35
+
+
+@pytest.mark.parametrize(
+    ("sort", "found"),
+    [("time", "43210"), ("duration", "10432"), ("first_byte", "02413"), ("tokens", "20431"),
+     ("cost", "20431")],
+)  # fmt: skip
+def test_lists_are_sorted_with_what_is_unknown_last(
+    writer: Writer, reader: Reader, sort: Order, found: str
+) -> None:
+    usage = make_record().usage
+    assert usage is not None
+    more = replace(usage, output=usage.output + 5)
+    changes: list[dict[str, Any]] = [
+        {"duration": 8.0, "first_byte": 3.0, "usage": more},
+        {"duration": 9.0, "first_byte": 0.5, "usage": None},
+        {"duration": 1.0, "first_byte": 2.0, "usage": replace(usage, output=usage.output + 9)},
+        {"duration": 5.0, "first_byte": None},
+        {"duration": 5.0, "first_byte": 0.5},
+    ]
+    writer.write([make_record(number, **each) for number, each in enumerate(changes)], {})
+    assert names(answer_requests(reader, RequestQuestion(sort=sort))) == found
+    page = answer_requests(reader, RequestQuestion(sort=sort, limit=2))
+    assert names(page) == found[:2]
+    assert (page.next is None) == (sort != "time")
+
+
+def test_sorted_pages_have_parts_of_the_list(
+    writer: Writer, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part is sorted; together they have the whole list, with or without an index."""
+    monkeypatch.setattr("antigravity.ledger.queries.WINDOW", 10)
+    others = {"attempts": make_record().attempts}
+    writer.write([make_record(number, duration=number % 7, **others) for number in range(35)], {})
+    for fields in ({}, {"account": "a@google"}, {"outcome": "ok"}, {"text": "nothing"}):
+        seen: list[int] = []
+        before = None
+        while True:
+            question = RequestQuestion(sort="duration", before=before, limit=500, **fields)
+            page = answer_requests(reader, question)
+            numbers = [int(each.id.removeprefix("req_")) for each in page.requests]
+            assert numbers == sorted(numbers, key=lambda number: (-(number % 7), -number))
+            seen += numbers
+            if page.next is None:
+                break
+            before = int(page.next)
+        assert sorted(seen) == ([] if "text" in fields else list(range(35)))
 
 
 @pytest.mark.parametrize(

@@ -181,10 +181,12 @@ async function copyText(button) {
   setTimeout(() => { button.textContent = label; }, 1500);
 }
 
-// The head of a table sorts the rows that the page has.  A live list is held meanwhile.
+// The head of a table sorts the rows that the page has, unless it is a link to a sorted page.  A
+// live list is held meanwhile.
 function makeSortable(table) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
+    if (head.querySelector("a")) return;
     const button = document.createElement("button");
     button.type = "button";
     button.append(...head.childNodes);
