@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -78,7 +79,8 @@ class ConnectionPlans:
         plan = self._plan(client, request.action, gateway, choice)
         ours = self._harmless_texts(client, gateway, choice)
         shown = OWN_KEY if gateway.demands_key else gateway.key
-        diff = mask_diff(plan.diff(), gateway.key, ours, plan.documents(), shown)
+        diff = _with_tilde(plan.diff(), self._places.home)
+        diff = mask_diff(diff, gateway.key, ours, plan.documents(), shown)
         connects = request.action == "connect"
         return ConnectionPreview(
             client=client.name,
@@ -214,6 +216,12 @@ def _leaves(data: object) -> Iterator[str]:
             yield from _leaves(each)
     elif isinstance(data, str):
         yield data
+
+
+def _with_tilde(diff: str, home: Path) -> str:
+    """Return a diff whose names of files begin with ``~`` if they are in the home directory."""
+    head = re.compile(rf"^(---|\+\+\+) {re.escape(str(home))}(?=[/\\])", re.MULTILINE)
+    return head.sub(r"\1 ~", diff)
 
 
 def _marked(content: bytes | None) -> bytes:

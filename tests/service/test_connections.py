@@ -87,6 +87,7 @@ class ConnectionTests(ConnectionCase):
         preview = await self.preview()
         self.assertEqual((preview["changes"], preview["files"]), (True, [str(self.file)]))
         self.assertIn(self.address, preview["diff"])
+        self.assertIn("+++ ~/.claude/settings.json\n", preview["diff"])
         self.assertEqual(self.file.read_bytes(), before)
         code, done = await self.apply("connect", preview["token"])
         self.assertEqual(code, 200, done)
