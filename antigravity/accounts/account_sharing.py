@@ -114,7 +114,10 @@ class AccountSharing:
     # What others tell
 
     def _taken(self, part: str, row: TableRow) -> None:
-        upstream, credential = self._owner(part)
+        owner = self._owner(part)
+        if owner is None:
+            return  # it was removed here
+        upstream, credential = owner
         if row.key == _DISABLED:
             if row.value:
                 self._disabled_elsewhere(credential, _DISABLED_DECODER.decode(row.value))
@@ -151,8 +154,8 @@ class AccountSharing:
     def _parts(self) -> list[str]:
         return [part for part, _, _ in self._owners()]
 
-    def _owner(self, part: str) -> tuple[str, Credential | None]:
-        return next(each[1:] for each in self._owners() if each[0] == part)
+    def _owner(self, part: str) -> tuple[str, Credential | None] | None:
+        return next((each[1:] for each in self._owners() if each[0] == part), None)
 
     def _has(self, scope: LockScope) -> bool:
         return _part(scope.upstream, scope.credential) in self._parts()

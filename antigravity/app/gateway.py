@@ -32,6 +32,7 @@ from antigravity.app.prices import price_rules
 from antigravity.app.running_parts import EndDemo, Predecessor, RunningParts
 from antigravity.app.running_record import RunningRecord
 from antigravity.app.runtime import Configure, LoadedConfiguration, Runtime
+from antigravity.app.summary_key import SummaryKey
 from antigravity.app.traces import GatewayTraces
 from antigravity.config.settings import Settings
 from antigravity.config.snapshot import Configuration
@@ -39,6 +40,7 @@ from antigravity.config.state_settings import StateSettings
 from antigravity.dashboard.routes import DashboardState
 from antigravity.deferreds import call_in_thread
 from antigravity.exchange.background import Background
+from antigravity.exchange.operations.stored_responses import RESPONSES
 from antigravity.exchange.service import Exchange
 from antigravity.exchange.services import Services
 from antigravity.exchange.turns import Turns
@@ -105,7 +107,8 @@ class Gateway(Service):
         self._demo = DemoSimulator(reactor) if demo else None
         self.status = ConfigurationStatus(reactor, state_home, source)
         #: What this gateway shares with others.
-        self.state = GatewayState(reactor)
+        stored = state_home and state_home / "state"
+        self.state = GatewayState(reactor, SummaryKey(stored))
         self.keys = KeyControl(reactor, state_home, self.state)
         self.drain = Drain(reactor, settings.proxy.shutdown_grace)
         self.transport = HttpTransport(reactor, http_client=settings.proxy.http_client)
@@ -113,12 +116,12 @@ class Gateway(Service):
         self.traces = GatewayTraces(reactor)
         self._observers = Observers(self.drain, plugins, self._keep)
         self.accounts = AccountServices(reactor, state_home, self._observers, self.state)
-        self._learned = LearnedState(reactor, settings, state_home and state_home / "state")
+        self._learned = LearnedState(reactor, settings, stored, self.state.content)
         self.metrics = GatewayMetrics(
             reactor, self.accounts, self._learned.signatures, self._running_parts, demo=demo
         )
         written = self.metrics.add_rows, self._observers.rows_written
-        self.ledger = HomeLedger(reactor, state_home and state_home / "state", *written)
+        self.ledger = HomeLedger(reactor, stored, *written)
         #: The parameters that upstreams have refused.
         self.refusals = self._learned.refusals
         self._builder = RuntimeBuilder(
@@ -300,10 +303,12 @@ class Gateway(Service):
         if record.trace is not None:
             self.traces.add(record)
 
+    @inlineCallbacks
     def _share_state(self, runtime: Runtime) -> Any:
         """Use the shared state that the configuration names; a demo shares nothing."""
         settings = StateSettings() if self.is_demo else runtime.settings.state
-        return self.state.configure(settings, runtime.registry.state_kinds)
+        yield self.state.configure(settings, runtime.registry.state_kinds)
+        self._learned.summaries.shared_key = self.state.summary_key
 
     def _use_keys(self, runtime: Runtime) -> Any:
         """Use the keys of the store that the configuration names."""
@@ -321,21 +326,27 @@ class Gateway(Service):
     def _exchange_services(self, settings: Settings) -> Services:
         reactor, responses, images = self._reactor, settings.responses, settings.images
         computing = DeferredSemaphore(_COMPUTING_THREADS)
+        conversations = BoundedCache(
+            time.monotonic,
+            max_entries=responses.max_entries,
+            max_bytes=responses.max_bytes,
+            ttl=responses.ttl,
+        )
+        self.state.content.kind(RESPONSES).on_drop = conversations.delete
         return Services(
             clock=reactor,
             transport=self.transport,
             signatures=self._learned.signatures,
             calibration=self._learned.calibration,
             contexts=self._learned.contexts,
-            conversations=BoundedCache(
-                time.monotonic,
-                max_entries=responses.max_entries,
-                max_bytes=responses.max_bytes,
-                ttl=responses.ttl,
-            ),
+            conversations=conversations,
             files=PublishedFiles(
-                time.monotonic, max_bytes=images.url_max_bytes, ttl=images.url_ttl
+                time.monotonic,
+                max_bytes=images.url_max_bytes,
+                ttl=images.url_ttl,
+                shared=self.state.content.kind("file"),
             ),
+            content=self.state.content,
             new_id=new_id,
             started=self._observers.exchange_started,
             finished=self._observers.exchange_finished,

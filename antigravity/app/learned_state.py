@@ -19,6 +19,7 @@ from antigravity.interfaces.stores import Entry, IStateStore
 from antigravity.logs import make_logger
 from antigravity.routing.learned_refusals import LearnedRefusals
 from antigravity.signatures.store import SignatureStore
+from antigravity.state.content import SharedContent
 from antigravity.stores.expiring_store import ExpiringStore
 from antigravity.stores.json_state import open_state
 from antigravity.stores.optional_store import OptionalStore
@@ -39,16 +40,25 @@ _CALIBRATION_DELAY: Final = 30.0
 class LearnedState:
     """Signatures, calibration and compression plans, from :meth:`start` to :meth:`stop`.
 
-    They are stored in ``directory``; without one they are in memory only.
+    They are stored in ``directory``; without one they are in memory only.  ``content`` is what
+    gateways share of them.
     """
 
     log = make_logger()
 
-    def __init__(self, reactor: Any, settings: Settings, directory: Path | None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Settings,
+        directory: Path | None,
+        content: SharedContent | None = None,
+    ) -> None:
         self._reactor = reactor
         self._bounds = settings.signatures
         self._state: IStateStore | None = None
         self.signatures = SignatureStore(reactor.seconds)
+        if content is not None:
+            self.signatures.shared = content.kind("thinking")
         #: In memory only: an upstream may accept after a restart what it refused before.
         self.refusals = LearnedRefusals(reactor.seconds)
         self.summaries = SummarySealer(SummaryKey(directory))
@@ -74,7 +84,8 @@ class LearnedState:
             self._state = open_state(
                 reactor, directory / CALIBRATION_FILE, delay=_CALIBRATION_DELAY
             )
-        self.contexts = PlanStore(self._contexts)
+        plans = None if content is None else content.kind("plan")
+        self.contexts = PlanStore(self._contexts, plans, _PLAN_TTL)
         self.calibration = (
             Calibration() if self._state is None else Calibration(self._state.changed)
         )

@@ -53,5 +53,13 @@ def state_findings(
     lines = done.stdout.strip().splitlines() or ["the check has failed"]
     if done.returncode == 0:
         yield Finding("state", "ok", f"{name} can be used: {lines[-1]}")
+        if not settings.secret and not url.startswith("unix:"):
+            yield Finding(
+                "state",
+                "warning",
+                "gateways do not share contents of requests: a response that one has stored is "
+                "absent at others",
+                "set the same state.secret in all of them",
+            )
     else:
         yield Finding("state", "failed", f"{name}: {lines[-1]}", _REMEDY)

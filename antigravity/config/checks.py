@@ -30,6 +30,8 @@ BUILTIN_MODES = ("CacheFirst", "Balance", "PerformanceFirst")
 #: The built-in schemes of shared state; plugins can add more.
 BUILTIN_KEY_SCHEMES = ("file", "postgresql", "postgres")
 BUILTIN_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "redis+unix", "unix")
+#: The fewest characters of ``state.secret``.
+SHORTEST_STATE_SECRET = 32
 
 _Found: TypeAlias = Iterator[tuple[KeyPath, Problem]]
 
@@ -72,6 +74,7 @@ def cross_check(settings: Settings, known: KnownNames | None = None) -> _Found:
     yield from _state(settings.state.url.reveal(), schemes, blocked)
     schemes = None if known is None else known.key_schemes
     yield from _keys(settings.keys.url.reveal(), schemes, blocked)
+    yield from _state_secret(settings.state.secret.reveal())
     yield from _fallbacks(settings)
     yield from _model_patterns(settings)
     yield from _plugins(settings.plugins)
@@ -119,6 +122,13 @@ def _ledger(url: str) -> _Found:
         scheme = ""
     if url and scheme not in ("postgresql", "postgres"):
         yield ("ledger", "url"), Problem("this is no address of PostgreSQL", allowed=allowed)
+
+
+def _state_secret(secret: str) -> _Found:
+    """Check the length of the secret, which could be guessed if it were short."""
+    if 0 < len(secret) < SHORTEST_STATE_SECRET:
+        message = f"it has {len(secret)} characters; at least {SHORTEST_STATE_SECRET} are needed"
+        yield ("state", "secret"), Problem(message)
 
 
 def _state(url: str, schemes: Collection[str] | None, blocked: object) -> _Found:

@@ -30,3 +30,13 @@ class StateSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """What becomes of the limits of keys while the state cannot be reached.  ``"local"``: each of N
     gateways enforces 1/N of them.  ``"refuse"``: requests of keys with limits fail with status 503.
     """
+    secret: Secret = Secret()
+    """Encrypts contents of requests that gateways share: stored responses, thinking, files.  The
+    same in all of them, at least 32 characters, such as from ``openssl rand -base64 32``.  Empty:
+    they share no contents.
+
+    Processes of one home that share the Unix socket of one of them use a secret of that home
+    instead.  After a reload with another secret, what was encrypted with the earlier one is lost.
+
+    Example: ``"Yc2xJ6mUq0vH8sWb3nRk5tEz7pLd9fGa"``
+    """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -55,17 +55,58 @@ class ByteStore(Protocol):
     def put(self, key: str, value: bytes) -> bool:
         """Store ``value``; return false if it is too large."""
 
+    def delete(self, key: str) -> bool:
+        """Remove ``key``; return whether it was there."""
+
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(CachedPlan)
 
 
-class PlanStore:
-    """Plans by conversation, and the sizes of requests that upstreams have refused."""
+class SharedPlans(Protocol):
+    """What gateways share of plans; nothing fails."""
 
-    def __init__(self, store: ByteStore) -> None:
+    on_drop: Callable[[str], object]
+
+    @property
+    def is_used(self) -> bool:
+        """Whether it is shared now."""
+
+    def put(self, key: str, value: bytes, ttl: float, /) -> None:
+        """Store a value, soon."""
+
+    def drop(self, key: str, /) -> None:
+        """Let other gateways forget what they keep of a value."""
+
+    async def find(self, key: str, /) -> bytes | None:
+        """Return a value, ``None`` if it is absent."""
+
+
+class PlanStore:
+    """Plans by conversation, and the sizes of requests that upstreams have refused.
+
+    :param shared: what gateways share; the plan that one of them changes replaces that of others.
+    :param ttl: the seconds for which a plan is shared.
+    """
+
+    def __init__(
+        self, store: ByteStore, shared: SharedPlans | None = None, ttl: float = 0.0
+    ) -> None:
         self._store = store
+        self._shared = shared
+        self._ttl = ttl
+        if shared is not None:
+            shared.on_drop = store.delete
         self._refused: OrderedDict[str, int] = OrderedDict()
+
+    async def fetch(self, key: str) -> None:
+        """Keep the plan that another gateway has of a conversation, if there is none here."""
+        shared = self._shared
+        if shared is None or not shared.is_used or self._store.get(key) is not None:
+            return
+        stored = await shared.find(key)
+        if stored is not None:
+            self._store.put(key, stored)
 
     def get(self, key: str) -> CachedPlan:
         """Return the plan of a conversation."""
@@ -79,7 +120,11 @@ class PlanStore:
 
     def put(self, key: str, plan: CachedPlan) -> None:
         """Store the plan of a conversation."""
-        self._store.put(key, _ENCODER.encode(plan))
+        value = _ENCODER.encode(plan)
+        self._store.put(key, value)
+        if self._shared is not None and self._shared.is_used:
+            self._shared.put(key, value, self._ttl)
+            self._shared.drop(key)
 
     def refused(self, model: str, size: int) -> None:
         """Record that a body of ``size`` bytes was too long for a model."""

@@ -10,6 +10,7 @@ import base64
 import binascii
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -54,11 +55,16 @@ _DECODER: Final = msgspec.json.Decoder(Summary)
 
 
 class SummarySealer:
-    """Seals summaries with the key that ``key`` returns, which is asked for once, on first use."""
+    """Seals summaries with the key that ``key`` returns, which is asked for once, on first use.
+
+    :ivar shared_key: a key that other gateways have as well; if there is one, it seals, and either
+        key opens.
+    """
 
     def __init__(self, key: Callable[[], bytes]) -> None:
         self._find_key = key
         self._found: bytes | None = None
+        self.shared_key: bytes | None = None
 
     def seal(self, summary: Summary) -> str:
         """Return a summary as text for a client.
@@ -92,14 +98,19 @@ class SummarySealer:
         # Imported on first use: most gateways never need it.
         from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-        return ChaCha20Poly1305(self._key()).encrypt(nonce, plain, PREFIX.encode() + _VERSION)
+        key = self.shared_key or self._key()
+        return ChaCha20Poly1305(key).encrypt(nonce, plain, PREFIX.encode() + _VERSION)
 
     def _decrypt(self, nonce: bytes, sealed: bytes) -> bytes:
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+        context = PREFIX.encode() + _VERSION
+        if self.shared_key is not None:
+            with suppress(InvalidTag):
+                return ChaCha20Poly1305(self.shared_key).decrypt(nonce, sealed, context)
         try:
-            return ChaCha20Poly1305(self._key()).decrypt(nonce, sealed, PREFIX.encode() + _VERSION)
+            return ChaCha20Poly1305(self._key()).decrypt(nonce, sealed, context)
         except InvalidTag as error:
             raise SummaryError("it was changed, or another gateway made it") from error
 

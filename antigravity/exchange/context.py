@@ -33,7 +33,7 @@ from antigravity.ir.request import Request
 from antigravity.lowering.media import urls_to_fetch, with_fetched
 from antigravity.protocols.request_limits import rough_count, rough_schema_cost
 from antigravity.signatures.store import StoredThinking
-from antigravity.signatures.thinking_recovery import call_ids
+from antigravity.signatures.thinking_recovery import call_ids, lost_call_ids
 
 #: Lookups before other requests have their turn of the event loop.
 _LOOKUPS_PER_TURN = 500
@@ -322,6 +322,9 @@ class RequestContext:
     async def thinking_lookup(self, request: Request) -> Callable[[str], StoredThinking | None]:
         """Return what finds the stored thinking of a tool call; a thread can use the result."""
         signatures, principal = self.services.signatures, self.call.principal
+        shared = signatures.shared
+        if shared is not None and shared.is_used:
+            await signatures.fetch(principal, await self.compute(lost_call_ids, request))
         find = partial(signatures.recall, principal)
         if not self.is_large:
             return find

@@ -85,9 +85,9 @@ class Exchange:
         """Return an exchange that serves with other collaborators, made from this one's."""
         return Exchange(*change(self._services, self._snapshot))
 
-    def published(self, name: str) -> PublishedFile | None:
+    def published(self, name: str) -> Deferred[PublishedFile | None]:
         """Return a file that was promised to a client; see :class:`IExchange`."""
-        return self._services.files.find(name)
+        return self._services.files.fetch(name)
 
     def handle(self, protocol: IServerProtocol, call: Call) -> Deferred[Reply]:
         """Serve one call; see :class:`IExchange`."""

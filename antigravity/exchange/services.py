@@ -22,6 +22,7 @@ from antigravity.keys.gate import KeyGate
 from antigravity.routing.learned_refusals import LearnedRefusals
 from antigravity.signatures.bound_thinking import BoundThinking
 from antigravity.signatures.store import SignatureStore
+from antigravity.state.content import SharedContent
 from antigravity.stores.bounded_cache import BoundedCache
 from antigravity.stores.published_files import PublishedFiles
 
@@ -35,6 +36,7 @@ class Services(Struct, frozen=True):
     ``refusals`` are the parameters that upstreams have refused.  ``summaries`` seals the summaries
     of conversations that clients store.  ``running`` are the requests that are being served.
     ``keys`` admits requests of keys with rules, whose budgets need the prices of ``pricer``.
+    ``content`` is what gateways share of requests, ``None`` if they share nothing.
     ``bound`` are the conversations whose thinking no longer fits.  ``traces`` has the tracer, if
     traces are on.
     """
@@ -58,4 +60,5 @@ class Services(Struct, frozen=True):
     bound: BoundThinking = field(default_factory=BoundThinking)
     keys: KeyGate | None = None
     pricer: Any = None
+    content: SharedContent | None = None
     traces: TraceSource = field(default_factory=TraceSource)

@@ -94,8 +94,8 @@ class IExchange(Interface):
         Its client gets the error in its protocol, and its upstream requests are cancelled.
         """
 
-    def published(name: str) -> PublishedFile | None:
-        """Return a published file, ``None`` if it does not exist or has expired."""
+    def published(name: str) -> Deferred[PublishedFile | None]:
+        """Return a Deferred with a published file, ``None`` if there is none or it has expired."""
 
     def ready() -> bool:
         """Return whether a request could be served now."""

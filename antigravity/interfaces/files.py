@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 
@@ -20,5 +21,5 @@ class IPublishedFiles(Interface):
     def publish(mime_type: str, data: bytes) -> str:
         """Store a file and return its random name; it is empty if the file is too large."""
 
-    def find(name: str) -> PublishedFile | None:
-        """Return a file, ``None`` if it does not exist or has expired."""
+    def fetch(name: str) -> Deferred[PublishedFile | None]:
+        """Return a Deferred with a file, ``None`` if it does not exist or has expired."""

@@ -6,8 +6,8 @@ The thinking of one API key is never used for another one.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -37,8 +37,30 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(StoredThinking)
 #: Using an entry renews it if less than this fraction of its time to live remains.
 _RENEW_BELOW: Final = 0.9
+#: The most calls of one request that other gateways are asked for, the last ones.
+MAX_FETCHED: Final = 200
 #: The separator of API key and call id, which neither contains.
 _SEPARATOR: Final = "\0"
+
+
+class SharedThinking(Protocol):
+    """What gateways share of thinking; nothing fails."""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether it is shared now."""
+
+    def put(self, key: str, value: bytes, ttl: float, /) -> None:
+        """Store a value, soon."""
+
+    async def find_many(self, keys: Sequence[str], /) -> list[bytes | None]:
+        """Return values, ``None`` for those that are absent."""
+
+    def is_absent(self, key: str, /) -> bool:
+        """Return whether a value was not found not long ago."""
+
+    def note_absent(self, key: str, /) -> None:
+        """Remember that there is no such value."""
 
 
 class SignatureStore:
@@ -47,6 +69,7 @@ class SignatureStore:
     ``now`` returns seconds since the epoch; ``ttl`` is in seconds since the last use.
 
     :ivar disk: the store on disk, if there is one.
+    :ivar shared: where gateways share thinking, if they do.
     """
 
     def __init__(
@@ -59,6 +82,7 @@ class SignatureStore:
         disk: IExpiringStore | None = None,
     ) -> None:
         self.disk = disk
+        self.shared: SharedThinking | None = None
         self._now = now
         self._ttl = ttl
         self._max_entries = max_entries
@@ -110,6 +134,30 @@ class SignatureStore:
         self._save(_key(principal, call_id), thinking)
         self._trim()
 
+    async def fetch(self, principal: str, call_ids: Iterable[str]) -> None:
+        """Keep what other gateways have stored of calls that are not stored here.
+
+        What is not found is not looked for again for a while.
+        """
+        shared = self.shared
+        if shared is None or not shared.is_used:
+            return
+        keys = [_key(principal, each) for each in call_ids]
+        missing = [key for key in keys if key not in self._entries and not shared.is_absent(key)]
+        missing = missing[-MAX_FETCHED:]
+        if not missing:
+            return
+        for key, value in zip(missing, await shared.find_many(missing), strict=True):
+            if value is None:
+                shared.note_absent(key)
+                continue
+            try:
+                thinking = _DECODER.decode(value)
+            except msgspec.DecodeError:
+                continue  # of another version
+            self._save(key, thinking, tell=False)
+        self._trim()
+
     def recall(self, principal: str, call_id: str) -> StoredThinking | None:
         """Return the thinking of a call, if it is still stored."""
         key = _key(principal, call_id)
@@ -128,11 +176,17 @@ class SignatureStore:
             self._save(key, thinking)
         return thinking
 
-    def _save(self, key: str, thinking: StoredThinking) -> None:
+    def _save(self, key: str, thinking: StoredThinking, *, tell: bool = True) -> None:
         expires = self._now() + self._ttl
         self._put(key, expires, thinking)
+        shared = self.shared if tell and self.shared is not None and self.shared.is_used else None
+        if self.disk is None and shared is None:
+            return
+        value = _ENCODER.encode(thinking)
         if self.disk is not None:
-            self.disk.put(Entry(key, expires, _ENCODER.encode(thinking)))
+            self.disk.put(Entry(key, expires, value))
+        if shared is not None:
+            shared.put(key, value, self._ttl)
 
     def _put(self, key: str, expires: float, thinking: StoredThinking) -> None:
         self._drop(key)

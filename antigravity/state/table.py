@@ -53,7 +53,7 @@ class TableRow(Struct, frozen=True, array_like=True):
         return self.made, self.origin
 
 
-_Message = list[tuple[str, TableRow]]
+_Message = tuple[str, list[TableRow]]
 _PART_DECODER: Final = msgspec.msgpack.Decoder(list[TableRow])
 _MESSAGE_DECODER: Final = msgspec.msgpack.Decoder(_Message)
 _encode: Final = msgspec.msgpack.encode
@@ -215,12 +215,11 @@ class SharedTable:
 
     def _received(self, message: bytes) -> None:
         try:
-            rows = _MESSAGE_DECODER.decode(message)
+            part, rows = _MESSAGE_DECODER.decode(message)
         except msgspec.DecodeError:
             return  # of another version
-        wanted = frozenset(self._parts())
-        for part, row in rows:
-            if part in wanted:
+        if part in self._parts():
+            for row in rows:
                 self._take(part, row)
 
     def _learn(self, part: str, value: bytes | None) -> dict[str, TableRow]:
@@ -266,10 +265,13 @@ class SharedTable:
         try:
             while self._pending:
                 pending, self._pending = self._pending, {}
-                changes = [(part, row) for (part, _), row in pending.items()]
-                yield from self._publish(changes)
-                for part in dict.fromkeys(part for part, _ in changes):
+                changes: dict[str, list[TableRow]] = {}
+                for (part, _), row in pending.items():
+                    changes.setdefault(part, []).append(row)
+                for part, rows in changes.items():
+                    # First: a gateway that starts between the two finds what is stored.
                     yield from self._store(part)
+                    yield from self._publish(part, rows)
         except StateError:
             self._pending.clear()  # they are stored when the state is back
         except Exception:  # noqa: BLE001 - whoever made the change has gone on
@@ -277,9 +279,9 @@ class SharedTable:
         finally:
             self._working = None
 
-    def _publish(self, changes: Sequence[tuple[str, TableRow]]) -> Any:
-        for start in range(0, len(changes), _ROWS):
-            message = _encode(changes[start : start + _ROWS])
+    def _publish(self, part: str, rows: Sequence[TableRow]) -> Any:
+        for start in range(0, len(rows), _ROWS):
+            message = _encode((part, rows[start : start + _ROWS]))
             yield self._state.publish(f"table/{self._name}", message)
 
     def _store(self, part: str) -> Any:

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 
 from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import IExchange, Reply
+from antigravity.interfaces.files import PublishedFile
 from antigravity.ir.errors import NotFoundError
 from antigravity.version import VERSION
 from antigravity.web.authentication import FILES_PATH
@@ -90,9 +91,13 @@ class OwnPaths:
             state["message"] = _DEMO_MESSAGE
         _write_json(request, state, 200 if ready else 503)
 
-    def _file(self, request: Any, name: str) -> None:
+    def _file(self, request: Any, name: str) -> Deferred[None]:
         """Serve a file that a response referred to; there is no list of files."""
-        file = self._exchange.published(name)
+        return self._exchange.published(name).addCallback(
+            lambda file: None if is_closed(request) else self._write_file(request, file)
+        )
+
+    def _write_file(self, request: Any, file: PublishedFile | None) -> None:
         if file is None:
             raise NotFoundError("File not found or expired.", code="file_not_found")
         kind = file.mime_type if file.mime_type in _IMAGES else "application/octet-stream"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -124,3 +124,52 @@ def test_summary_is_requested_once_per_cut() -> None:
         session.messages += [Message("assistant", (Text(prose(4_000)),)), says(f"Next {number}.")]
     assert session.summaries == session.changes > 0
     assert session.summaries <= 4
+
+
+class SharedPlansOfTest:
+    """What several gateways share: a dictionary."""
+
+    def __init__(self, values: dict[str, bytes]) -> None:
+        self.values = values
+        self.is_used = True
+        self.asked: list[str] = []
+        self.on_drop: Callable[[str], object] = lambda key: None
+        self.others: list[SharedPlansOfTest] = []
+
+    def put(self, key: str, value: bytes, ttl: float) -> None:
+        assert ttl == 60.0
+        self.values[key] = value
+
+    def drop(self, key: str) -> None:
+        for each in self.others:
+            each.on_drop(key)
+
+    async def find(self, key: str) -> bytes | None:
+        self.asked.append(key)
+        return self.values.get(key)
+
+
+def fetched(store: PlanStore, key: str) -> CachedPlan:
+    """Return a plan after it was looked for elsewhere."""
+    with pytest.raises(StopIteration):
+        store.fetch(key).send(None)
+    return store.get(key)
+
+
+def test_plan_of_other_gateway_is_used_until_it_is_replaced() -> None:
+    values: dict[str, bytes] = {}
+    shared = [SharedPlansOfTest(values) for _ in range(2)]
+    shared[0].others, shared[1].others = [shared[1]], [shared[0]]
+    one, other = (
+        PlanStore(BoundedCache(lambda: 0.0, max_entries=9, max_bytes=9999, ttl=9.0), each, 60.0)
+        for each in shared
+    )
+    assert fetched(other, "k") == UNKNOWN
+    one.put("k", CachedPlan(ceiling=1))
+    assert [fetched(other, "k").ceiling for _ in range(3)] == [1, 1, 1]
+    assert shared[1].asked == ["k", "k"], "once absent, once found"
+    other.put("k", CachedPlan(ceiling=2))
+    assert fetched(one, "k").ceiling == 2
+    shared[1].is_used = False
+    other.put("k", CachedPlan(ceiling=3))
+    assert [fetched(other, "k").ceiling, fetched(one, "k").ceiling] == [3, 2]

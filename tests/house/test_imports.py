@@ -121,6 +121,7 @@ ALLOWED = {
         "routing",
         "signatures",
         "sse",
+        "state.content",
         "stores",
     },
     "warmup": {

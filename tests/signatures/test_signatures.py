@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +13,7 @@ from antigravity.ir.events import Event, TextDelta, ThinkingDelta, ThinkingSigna
 from antigravity.ir.parts import Text, Thinking, ToolCall
 from antigravity.ir.request import Message, Request
 from antigravity.ir.signature import Signature, seal, unseal
-from antigravity.signatures.store import SignatureStore, StoredThinking
+from antigravity.signatures.store import MAX_FETCHED, SignatureStore, StoredThinking
 from antigravity.signatures.thinking_recovery import SignatureCollector, recover
 
 
@@ -185,3 +188,63 @@ def test_lower_limits_apply_on_disk() -> None:
     kept.configure(ttl=1000, max_entries=3, max_bytes=9999)
     now[0] = 10.0
     assert kept.recall("k", "3") is None, "what was kept before keeps its time"
+
+
+class SharedThinkingOfTest:
+    """What several gateways share: a dictionary."""
+
+    def __init__(self, values: dict[str, bytes]) -> None:
+        self.values = values
+        self.is_used = True
+        self.asked: list[list[str]] = []
+        self.absent: set[str] = set()
+
+    def put(self, key: str, value: bytes, ttl: float) -> None:
+        assert ttl == 7200.0
+        self.values[key] = value
+
+    async def find_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        self.asked.append(list(keys))
+        return [self.values.get(key) for key in keys]
+
+    def is_absent(self, key: str) -> bool:
+        return key in self.absent
+
+    def note_absent(self, key: str) -> None:
+        self.absent.add(key)
+
+
+def fetch(store: SignatureStore, *names: str) -> None:
+    """Look for thinking elsewhere."""
+    with pytest.raises(StopIteration):
+        store.fetch("me", names).send(None)
+
+
+def test_thinking_of_other_gateway_is_asked_for_once() -> None:
+    values: dict[str, bytes] = {}
+    one, other = SignatureStore(lambda: 0.0), SignatureStore(lambda: 0.0)
+    one.shared, other.shared = (SharedThinkingOfTest(values) for _ in range(2))
+    thinking = StoredThinking(Signature("s", "gemini"))
+    one.remember("me", "a", thinking)
+    for _ in range(2):
+        fetch(other, "a", "b")
+    assert other.recall("me", "a") == thinking
+    assert other.recall("you", "a") is other.recall("me", "b") is None
+    assert [len(each) for each in other.shared.asked] == [2], "neither again"
+    values.update(dict.fromkeys(values, b"\xc1"))
+    third = SignatureStore(lambda: 0.0)
+    third.shared = SharedThinkingOfTest(values)
+    fetch(third, "a")
+    assert third.recall("me", "a") is None
+    third.shared.is_used = False
+    fetch(third, "c")
+    third.remember("me", "c", thinking)
+    assert (len(third.shared.asked), len(values)) == (1, 1)
+
+
+def test_last_calls_are_asked_for_if_there_are_many() -> None:
+    store = SignatureStore(lambda: 0.0)
+    store.shared = shared = SharedThinkingOfTest({})
+    fetch(store, *(f"{number}" for number in range(500)))
+    ((*asked,),) = shared.asked
+    assert (len(asked), asked[-1].endswith("499")) == (MAX_FETCHED, True)

@@ -160,8 +160,8 @@ class FakeExchange:
     def cancel(self, request_id: str, error: GatewayError) -> bool:
         return False
 
-    def published(self, name: str) -> PublishedFile | None:
-        return self.files.get(name)
+    def published(self, name: str) -> Deferred[PublishedFile | None]:
+        return succeed(self.files.get(name))
 
     def ready(self) -> bool:
         return self.is_ready

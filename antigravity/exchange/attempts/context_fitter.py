@@ -236,6 +236,7 @@ class ContextFitter:
             recovering = partial(recover, reasoning=reasoning)
             request = await context.compute(recovering, request, lookup, family)
         key = await context.compute(_key, context, target.model, raw)
+        await context.services.contexts.fetch(key)
         remembered = context.services.contexts.get(key)
         room = self._room(option) or ModelWindow(_UNLIMITED)
         limits = room.limits(request.max_output_tokens, self._thresholds, remembered.ceiling)

@@ -40,6 +40,7 @@ async def serve_stored(context: RequestContext) -> Reply:
         raise NotFoundError(f"The protocol {context.protocol.name} stores no responses.")
     call, responses = context.call, client_responses(context)
     response_id = call.arguments["id"]
+    await responses.fetch((response_id,))
     found = responses.get(response_id)
     if found is None:
         raise retrieval.not_found(call)

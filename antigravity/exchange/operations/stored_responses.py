@@ -15,6 +15,8 @@ from antigravity.interfaces.server_traits import StoredResponses
 from antigravity.interfaces.upstreams import Credential
 from antigravity.routing.decision import RoutingOption
 
+#: The kind of contents that stored responses are.
+RESPONSES: Final = "response"
 #: What is wrong with a response whose account was removed or disabled.
 ACCOUNT_GONE: Final = "is stored for an account that is no longer available here."
 
@@ -31,7 +33,11 @@ _IDENTITY = msgspec.json.Decoder(_Identity)
 def client_responses(context: RequestContext) -> ResponseStore:
     """Return the stored responses of the client."""
     services, name = context.services, context.protocol.name
-    return ResponseStore(services.conversations, context.call.principal, name)
+    store, principal = services.conversations, context.call.principal
+    if services.content is None:
+        return ResponseStore(store, principal, name)
+    ttl = context.snapshot.settings.responses.ttl
+    return ResponseStore(store, principal, name, services.content.kind(RESPONSES), ttl)
 
 
 async def expand_history(context: RequestContext) -> RequestContext:
@@ -47,6 +53,7 @@ async def expand_history(context: RequestContext) -> RequestContext:
     if reference is None:
         return context
     responses = client_responses(context)
+    await responses.fetch((reference,))
     found = responses.get(reference)
     if isinstance(found, bytes):
         expanded = await context.compute_with(len(found), stored.expand, body, [found])
@@ -65,6 +72,7 @@ async def _with_referenced_items(
         return context
     responses = client_responses(context)
     names = await context.compute(stored.referenced, context.outline.body)
+    await responses.fetch(names)
     found = {name: responses.get(name) for name in names}
     known = {name: entry for name, entry in found.items() if isinstance(entry, bytes)}
     if not known:
