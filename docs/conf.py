@@ -14,7 +14,7 @@ project = "antigravity"
 author = "the authors of antigravity"
 project_copyright = author
 version = release = VERSION
-extensions = ["sphinx_click", "sphinx_copybutton", "source_links"]
+extensions = ["sphinx_click", "sphinx_copybutton", "page_contents", "source_links"]
 exclude_patterns = ["screenshots/*.rst"]
 root_doc = "index"
 # Names that the pages quote are not references.
