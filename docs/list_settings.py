@@ -313,11 +313,11 @@ def _render(setting: Setting) -> Iterator[str]:
         yield f"   {each}"
         yield ""
     variable = f"{setting.variable}={shlex.quote(variable_text(setting))}"
-    yield f"   :Type: {type_in_words(setting.kind)}"
-    yield f"   :Default: {default_in_words(setting)}"
-    yield f"   :Example: ``{setting.key} = {setting.example}``"
-    yield f"   :Environment: ``{variable}``"
-    yield f"   :Applied: {setting.applied}; {setting.since}"
+    yield f"   | Type: {type_in_words(setting.kind)}"
+    yield f"   | Default: {default_in_words(setting)}"
+    yield f"   | Example: ``{setting.key} = {setting.example}``"
+    yield f"   | Environment: ``{variable}``"
+    yield f"   | Applied: {setting.applied}; {setting.since}"
 
 
 def render_file(text: str, every: list[Table]) -> str:
