@@ -51,10 +51,12 @@ def _requirements(receipt: Path) -> list[Any]:
 
 
 def _source(requirement: dict[str, Any]) -> str:
-    """Return where a requirement came from: a file, a folder, a repository, or its name."""
+    """Return a requirement: a file, a folder, a repository or a name, with its extras."""
+    extras = requirement.get("extras")
+    extra = f"[{','.join(map(str, extras))}]" if isinstance(extras, list) and extras else ""
     for key in ("path", "directory", "editable", "url"):
         if isinstance(requirement.get(key), str):
-            return str(requirement[key])
+            return f"{requirement[key]}{extra}"
     if isinstance(requirement.get("git"), str):
         return f"git+{requirement['git']}"
-    return f"{requirement.get('name', '')}{requirement.get('specifier', '')}"
+    return f"{requirement.get('name', '')}{extra}{requirement.get('specifier', '')}"

@@ -26,14 +26,14 @@ def test_pipx_injects_into_the_environment_that_it_has_made(tmp_path: Path) -> N
 def test_uv_installs_the_same_file_again_with_all_plugins(tmp_path: Path) -> None:
     (tmp_path / "uv-receipt.toml").write_text(
         "[tool]\nrequirements = [\n"
-        f'  {{ name = "antigravity-gateway", path = "{WHEEL}" }},\n'
+        f'  {{ name = "antigravity-gateway", extras = ["otel", "redis"], path = "{WHEEL}" }},\n'
         '  { name = "antigravity-mask", directory = "/plugins/mask" },\n'
         '  { name = "antigravity-other", specifier = ">=2" },\n'
         '  { name = "antigravity-third", git = "https://git.example.org/third" },\n'
         "]\n"
     )
     assert shlex.split(installation_command(tmp_path)) == [
-        *("uv", "tool", "install", WHEEL),
+        *("uv", "tool", "install", f"{WHEEL}[otel,redis]"),
         *("--with", "/plugins/mask", "--with", "antigravity-other>=2"),
         *("--with", "git+https://git.example.org/third", "--with", "PLUGIN"),
     ]

@@ -18,6 +18,7 @@ from antigravity.app.mcp.vision import PATH as VISION
 from antigravity.config.settings import ProxySettings
 from antigravity.connect.clients import CLIENTS
 from antigravity.plugins import PluginHost
+from antigravity.version import VERSION
 from tests.house.pages import run, run_curl, run_python, table
 from tests.support.gateway_process import clean_environment, get
 from tests.support.pages import ROOT, blocks, commands
@@ -98,6 +99,18 @@ def test_readme_installs_what_make_builds() -> None:
     name = metadata["metadata"]["name"].replace("-", "_")
     assert shlex.split(install)[2:] == [f"dist/{name}-*.whl"]
     assert "--outdir dist" in (ROOT / "Makefile").read_text("utf-8")
+
+
+def test_first_page_names_the_wheel_of_this_version_and_every_extra() -> None:
+    page = (ROOT / "docs/start.rst").read_text("utf-8")
+    metadata = configparser.ConfigParser()
+    metadata.read(ROOT / "setup.cfg", "utf-8")
+    name = metadata["metadata"]["name"].replace("-", "_")
+    assert page.count(f"dist/{name}-{VERSION}-py3-none-any.whl[redis]'") == 2
+    extras = set(metadata["options.extras_require"])
+    sentence = page.partition("which the extras ")[2].partition(" name.")[0]
+    named = set(re.findall(r"``(\w+)``", sentence))
+    assert named == {each for each in extras if not each.startswith(("test", "docs"))}
 
 
 def test_readme_counts_clients_with_a_configuration() -> None:
