@@ -180,11 +180,13 @@ def metrics() -> Part:
 
 def migrations() -> Part:
     """Return the scripts that make the tables, with their SHA-256: they never change."""
+    from antigravity.keys.postgres_tables import MIGRATIONS
+
     folder = ROOT / "antigravity" / "ledger" / "sql"
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.glob("schema_*.sql")
-    }
+    scripts = {path.name: path.read_bytes() for path in folder.glob("schema_*.sql")}
+    for number, script in enumerate(MIGRATIONS, 1):
+        scripts[f"keys_{number}.sql"] = script.encode()
+    return {name: hashlib.sha256(script).hexdigest() for name, script in scripts.items()}
 
 
 def commands() -> Part:

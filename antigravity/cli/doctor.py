@@ -19,7 +19,7 @@ from antigravity.accounts.files import UNTIDY, AccountError, AccountFiles, Broke
 from antigravity.cli.config import model_file_problems, quirk_problems
 from antigravity.cli.doctor_network import network_findings, path_findings
 from antigravity.cli.doctor_repairs import disk_finding, open_paths, repairs
-from antigravity.cli.doctor_state import state_findings
+from antigravity.cli.doctor_state import key_findings, state_findings
 from antigravity.cli.gateway_client import GatewayAddress, NoGatewayError, find_address, get_json
 from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options, note
@@ -111,6 +111,8 @@ def examine(invocation: Invocation, *, online: bool = False) -> Iterator[Finding
     yield from state_findings(
         invocation, configuration.settings.state, plugins.registry.state_kinds, online=online
     )
+    if online:
+        yield from key_findings(invocation, configuration.settings)
     yield from admin_findings(configuration)
     yield from login_findings(configuration.settings.mcp, invocation.home)
     yield from tunnel_findings(configuration.settings.tunnel, invocation.home)

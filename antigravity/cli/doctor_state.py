@@ -1,6 +1,7 @@
-"""The check of ``antigravity doctor`` that asks the shared state.
+"""The checks of ``antigravity doctor`` that ask the shared state, and the database of the keys.
 
-It runs in a process of its own, because a client may use the reactor that is installed globally.
+That of the state runs in a process of its own, because a client may use the reactor that is
+installed globally.
 """
 
 from __future__ import annotations
@@ -10,9 +11,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import click
+
 from antigravity.app.gateway_state import check_state
 from antigravity.cli.invocation import Invocation
+from antigravity.cli.key_store import load_keys
 from antigravity.config.errors import ConfigurationError
+from antigravity.config.key_settings import HOME_FILES, key_store_url
+from antigravity.config.settings import Settings
 from antigravity.config.state_settings import StateSettings
 from antigravity.interfaces.system import Finding
 from antigravity.state.shared import find_kind
@@ -20,6 +26,22 @@ from antigravity.state.shared import find_kind
 #: Seconds that the process may take.
 _TIMEOUT: Final = 30.0
 _REMEDY: Final = "check state.url, and that its server runs and lets this machine connect"
+
+
+def key_findings(invocation: Invocation, settings: Settings) -> Iterator[Finding]:
+    """Check that the keys of clients can be read, if they are not in the home directory."""
+    if key_store_url(settings.keys, settings.ledger) == HOME_FILES:
+        return
+    try:
+        found = load_keys(invocation)
+    except click.ClickException as error:
+        remedy = "check keys.url, or ledger.url, and that its server runs and lets this machine in"
+        yield Finding("keys", "failed", error.message, remedy)
+        return
+    for problem in (found.problem, *found.damaged):
+        if problem:
+            yield Finding("keys", "failed", problem, "repair or remove that key in the database")
+    yield Finding("keys", "ok", f"{len(found.records)} keys can be read from the database")
 
 
 def state_findings(

@@ -74,7 +74,13 @@ def test_keys_are_in_the_database_of_the_ledger(
     assert run("keys", "rotate", old["id"], "--grace", "0", "--json").json["id"] == old["id"]
     assert run("keys", "remove", old["id"]).code == 0
     assert postgres.execute(COUNT) == [(1,)]
+    proxy = "[proxy]\nport = 1\n"
+    file.write_text(f'{proxy}[keys]\nurl = "{postgres.url(password="Veiled")}"\n')
+    found = {each["name"]: each for each in run("doctor", "--json", check=True).json["findings"]}
+    assert found["keys"]["status"] == "ok"
     postgres.stop()
+    found = {each["name"]: each for each in run("doctor", "--json", check=True).json["findings"]}
+    assert found["keys"]["status"] == "failed"
     away = run("keys", "add", "desk", check=True)
     assert away.code == 1
     assert "connection" in away.err
