@@ -358,7 +358,7 @@ class LifeCycleTests(ServerTests):
             assert time.monotonic() < deadline, status
             await deferLater(reactor, 0.05)
         self.assertEqual(status["a"]["state"], "starting")
-        self.assertIn("refused", status["c"]["reason"])
+        self.assertIn("no server listens", status["c"]["reason"])
         self.assertIn("exit code 127", status["d"]["reason"])
 
     async def test_server_that_ignores_signals_is_killed_with_gateway(self) -> None:

@@ -198,5 +198,5 @@ class Tunnels(TlsCase):
         self.serve(lambda peer, got: None)
         url = "http://127.0.0.1:1"
         error = await self.failing(self.trusting.send(self.request("up.test", proxy=url)))
-        self.assertIn("refused", error.message)
+        self.assertIn("no server listens", error.message)
         self.assertIn("127.0.0.1:1", error.message)
