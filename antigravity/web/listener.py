@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from twisted.application.service import Service
+from twisted.internet import tcp
 from twisted.internet.defer import DeferredList, inlineCallbacks, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
@@ -41,7 +42,7 @@ def endpoint_strings(proxy: ProxySettings) -> list[str]:
 class Listener(Service):
     """The service that opens the ports of the configuration.
 
-    :ivar ports: the open ports.
+    :ivar ports: the open ports; :ivar descriptions: the endpoint of each.
     :ivar addresses: base URLs of those on TCP, as programs on this machine reach them.
     """
 
@@ -53,6 +54,7 @@ class Listener(Service):
         self._proxy = proxy
         self._sends = SendQueue(reactor)
         self.ports: list[IListeningPort] = []
+        self.descriptions: list[str] = []
         self.addresses: tuple[str, ...] = ()
 
     def serves(self, proxy: ProxySettings) -> bool:
@@ -71,7 +73,7 @@ class Listener(Service):
         refused: CannotListenError | None = None
         for description in descriptions:
             try:
-                endpoint = serverFromString(self._reactor, description)
+                endpoint = self._endpoint(description)
             except Exception as error:  # noqa: BLE001 - what Twisted and its plugins raise
                 yield self._close()
                 message = f"{description!r} cannot be used as an endpoint: {error}"
@@ -88,9 +90,12 @@ class Listener(Service):
                 raise ConfigurationError(message, key="proxy.listen") from None
             else:
                 send_promptly(port, self._sends)
+                if "backlog=" not in description:
+                    _let_wait(port)
                 self.ports.append(port)
+                self.descriptions.append(description)
                 self.addresses += local_addresses(description, port)
-                self.log.info("listening on {address}", address=_readable(port))
+                self._note_open(port)
         if refused is not None and not (alternatives and self.ports):
             yield self._close()
             raise refused
@@ -101,8 +106,16 @@ class Listener(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         yield self._close()
 
+    def _note_open(self, port: IListeningPort) -> None:
+        self.log.info("listening on {address}", address=_readable(port))
+
+    def _endpoint(self, description: str) -> Any:
+        """Return the endpoint that a string describes."""
+        return serverFromString(self._reactor, description)
+
     def _close(self) -> Any:
         ports, self.ports = self.ports, []
+        self.descriptions = []
         self.addresses = ()
         return DeferredList([maybeDeferred(port.stopListening) for port in ports])
 
@@ -119,6 +132,12 @@ def local_addresses(description: str, port: IListeningPort) -> tuple[str, ...]:
     scheme = "https" if description.startswith(("ssl:", "tls:")) else "http"
     host = _LOOPBACK.get(host, host)
     return (f"{scheme}://[{host}]:{number}" if ":" in host else f"{scheme}://{host}:{number}",)
+
+
+def _let_wait(port: Any) -> None:
+    """Let :data:`BACKLOG` connections wait at a port; Twisted's 50 would reset some of a burst."""
+    if isinstance(port, tcp.Port):
+        port.socket.listen(BACKLOG)
 
 
 def _readable(port: IListeningPort) -> str:

@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.task import Cooperator
 from twisted.web import server
 
@@ -37,9 +41,14 @@ class GatewaySite(server.Site):
         self.tunnel = tunnel
         self.successor: GatewaySite | None = None
         self.connections: set[ClientConnection] = set()
+        #: Called with the number of open connections whenever it has changed.
+        self.count: Callable[[int], None] | None = None
         #: What the connections over WebSocket remember, once there was one; it is theirs.
         self.socket_histories: Any = None
         self.is_closing = False
+        #: Whether idle connections stay open for a while after the last port is closed.
+        self.lingers = False
+        self.make_connection: Callable[[GatewaySite], ClientConnection] = ClientConnection
         self._close_waiters: list[Deferred[None]] = []
         self._all_idle: Deferred[None] | None = None
 
@@ -55,7 +64,7 @@ class GatewaySite(server.Site):
 
     def buildProtocol(self, addr: Any) -> Any:
         """Return a :class:`ClientConnection`."""
-        return ClientConnection(self.successor or self)
+        return self.make_connection(self.successor or self)
 
     def startFactory(self) -> None:
         """Accept connections, because the first port is open."""
@@ -66,8 +75,24 @@ class GatewaySite(server.Site):
         if self.successor is not None:
             self.successor.stopFactory()
         self.is_closing = True
+        if not self.lingers:
+            self.close_idle()
+
+    def close_idle(self) -> None:
+        """Close the connections without a request, also without one that was not read yet."""
         for connection in list(self.connections):
-            connection.close_if_idle()
+            if not _has_unread(connection.transport):
+                connection.close_if_idle()
+
+    def wait_until_empty(self, seconds: float) -> Deferred[None]:
+        """Return a Deferred that fires when there is no connection, or after ``seconds``."""
+        done: Deferred[None] = Deferred()
+        timer = self.reactor.callLater(
+            seconds, lambda: None if done.called else done.callback(None)
+        )
+        self._close_waiters.append(done)
+        self._notify_if_empty()
+        return done.addBoth(lambda _: timer.cancel() if timer.active() else None)
 
     def finish_all(self, seconds: float) -> Deferred[None]:
         """Fail all requests whose response has not begun.
@@ -105,9 +130,17 @@ class GatewaySite(server.Site):
         self._notify_if_empty()
         return done
 
+    def add(self, connection: ClientConnection) -> None:
+        """Remember a connection that was made."""
+        self.connections.add(connection)
+        if self.count is not None:
+            self.count(len(self.connections))
+
     def remove(self, connection: ClientConnection) -> None:
         """Forget a connection that was lost."""
         self.connections.discard(connection)
+        if self.count is not None:
+            self.count(len(self.connections))
         self.note_idle()
         self._notify_if_empty()
 
@@ -115,7 +148,8 @@ class GatewaySite(server.Site):
         if not self.connections:
             waiting, self._close_waiters = self._close_waiters, []
             for done in waiting:
-                done.callback(None)
+                if not done.called:
+                    done.callback(None)
 
     def acceptableProtocols(self) -> list[bytes]:
         """Return the protocols that TLS clients can choose."""
@@ -135,3 +169,12 @@ class GatewaySite(server.Site):
             seconds = self.reactor.seconds() - request.started_at
             self.access.write(head, status, request.sentLength, seconds)
         head.is_logged = True
+
+
+def _has_unread(transport: Any) -> bool:
+    """Return whether the client has sent something that was not read yet; with TLS, false."""
+    if ISSLTransport.providedBy(transport):
+        return False
+    with suppress(AttributeError, OSError):
+        return bool(transport.getHandle().recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    return False

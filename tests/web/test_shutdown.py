@@ -28,8 +28,51 @@ def test_current_request_is_completed_and_is_the_last() -> None:
     web.site.doStop()
     assert not web.transport.disconnecting
     waiting.callback(Reply(200, "text/plain", (), b"done"))
-    assert web.responses()[0].body == b"done"
+    (response,) = web.responses()
+    assert (response.body, response.headers["connection"]) == (b"done", "close")
     assert web.transport.disconnecting
+    web.close()
+
+
+def test_idle_connection_that_lingers_gets_one_more_response() -> None:
+    web = WebHarness()
+    web.site.doStart()
+    web.site.lingers = True
+    web.site.doStop()
+    assert not web.transport.disconnecting
+    assert web.request("GET", "/healthz").headers["connection"] == "close"
+    assert web.transport.disconnecting
+    web.close()
+
+
+def test_stream_without_notice_lingers_for_another_request() -> None:
+    """Its head has promised that the connection stays open."""
+    web = WebHarness()
+    web.site.doStart()
+    stream = FakeStream()
+    web.exchange.answer = lambda call: stream.reply()
+    web.send(ASK)
+    stream.write(b"data")
+    web.site.lingers = True
+    web.site.doStop()
+    stream.finish()
+    assert not web.transport.disconnecting
+    web.site.close_idle()
+    assert web.transport.disconnecting
+    web.close()
+
+
+def test_wait_for_connections_ends_with_the_last_or_in_time() -> None:
+    web = WebHarness()
+    ended: list[None] = []
+    web.site.wait_until_empty(5).addCallback(ended.append)
+    web.clock.advance(4.9)
+    assert not ended
+    web.clock.advance(0.2)
+    assert ended == [None]
+    web.site.wait_until_empty(5).addCallback(ended.append)
+    web.lose()
+    assert ended == [None, None]
     web.close()
 
 

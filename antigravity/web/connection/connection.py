@@ -88,7 +88,7 @@ class ClientConnection(Protocol):
         self._is_secure = ISSLTransport.providedBy(transport)
         self._waiting = WaitingInput(transport)
         transport.registerProducer(self, True)
-        self.site.connections.add(self)
+        self.site.add(self)
         self._update_deadline()
 
     # -- time --
@@ -159,6 +159,13 @@ class ClientConnection(Protocol):
             return
         parsed, rest = found
         self.request = request = GatewayRequest(self, parsed)
+        self._begin(request, rest)
+
+    def _begin(self, request: GatewayRequest, rest: bytes) -> None:
+        """Begin with a request whose head is complete; ``rest`` are the bytes behind it.
+
+        :raises GatewayError: if the request is refused.
+        """
         head = request.head
         self._is_persistent = head.keeps_open and not self.site.is_closing
         if not self._is_persistent and head.version == "HTTP/1.1":
@@ -208,10 +215,17 @@ class ClientConnection(Protocol):
         else:
             self._start_next()
 
+    def announce_close(self, request: GatewayRequest) -> None:
+        """Close the connection after a response that has not begun, and say so in its head."""
+        if self._is_persistent:
+            self._is_persistent = False
+            if request.head.version == "HTTP/1.1":
+                request.set_headers((("Connection", "close"),))
+
     def _start_next(self) -> None:
         self._next_request = self.request = None
         self.is_busy = False
-        if self.site.is_closing:
+        if self.site.is_closing and not self.site.lingers:
             self._is_persistent = False
         if not self._is_persistent:
             self._waiting.take()

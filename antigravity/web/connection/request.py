@@ -160,6 +160,8 @@ class GatewayRequest(LazyRequest):
     def _encode_head(self) -> bytes:
         """Return the head of the response, and decide how the body is sent."""
         self.startedWriting = 1
+        if self.site.is_closing and self.code != 101 and self.channel is not None:
+            self.channel.announce_close(self)
         head, own = self.head, self.__dict__
         self._has_no_body = head.method == "HEAD" or self.code in _NO_BODY
         if "lastModified" in own and not self.responseHeaders.hasHeader(b"Last-Modified"):
