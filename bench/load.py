@@ -98,7 +98,7 @@ class _Client(asyncio.Protocol):
         self._rest = b""
         self._marks = 0
         self._first = 0.0
-        self._order_is_wrong = self._is_complete = False
+        self._order_is_wrong = self._is_complete = self._stays_open = False
         self._is_waiting = True
         self._sent_at = time.monotonic()
         self._transport.write(self._run.request)
@@ -122,6 +122,8 @@ class _Client(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._is_complete = True
+        # Later the parser knows only of the next response, and says no.
+        self._stays_open = self._parser.should_keep_alive()
 
     def _read(self, body: bytes, now: float) -> None:
         """Read the marks; one that is split between two reads is read with the second."""
@@ -151,7 +153,7 @@ class _Client(asyncio.Protocol):
         result.first.append(1000 * (self._first - self._sent_at))
         result.marks += min(self._marks, spec.pieces)
         self._is_waiting = False
-        if self._parser.should_keep_alive():
+        if self._stays_open:
             self._next()
         else:
             self._reconnect()
