@@ -21,6 +21,13 @@ class Options(usage.Options):
         ["port", "p", None, "TCP port to listen on (default: 8045)", int],
         ["home", None, None, "home directory (default: ANTIGRAVITY_HOME, or the platform's)"],
         ["config", "c", None, "configuration file (default: antigravity.toml in the home)"],
+        [
+            "workers",
+            "w",
+            None,
+            "number of processes that serve, or 'auto' for one per core (default: 1)",
+        ],
+        ["worker", None, None, "what a worker needs to know (set by the gateway itself)"],
     ]
     optFlags = [  # noqa: RUF012
         ["demo", None, "serve all models from the built-in simulator"],

@@ -27,6 +27,7 @@ from antigravity.accounts.upstreams import UnclearAccountError
 from antigravity.app.account_checks import CheckResult, check_account, check_record
 from antigravity.app.accounts import AccountServices
 from antigravity.app.runtime import Runtime
+from antigravity.app.workers import Workers
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.secret import Secret
 from antigravity.config.settings import Settings
@@ -64,6 +65,7 @@ class AccountsOwner(Protocol):
     """A gateway, as far as its accounts are concerned."""
 
     accounts: AccountServices
+    workers: Workers
 
     @property
     def transport(self) -> IHttpTransport:
@@ -112,7 +114,7 @@ class AccountControl:
         runtime, services = self._owner.runtime, self._owner.accounts
         return account_list(
             runtime.accounts,
-            services.pool.status(),
+            self._owner.workers.add_pools(services.pool.status()),
             services.quotas.quota,
             ModelGroups(runtime.settings.quota.model_groups),
             self._reactor.seconds(),

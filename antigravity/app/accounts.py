@@ -64,12 +64,22 @@ class AccountServices:
 
     Their state is stored in ``home``, or only in memory if that is ``None``.  ``shared`` is what
     gateways share.
+
+    :param quota_home: where another process stores the quotas that it fetches; then none are
+        fetched here.
     """
 
     def __init__(
-        self, reactor: Any, home: Path | None, observers: Observers, shared: Any = None
+        self,
+        reactor: Any,
+        home: Path | None,
+        observers: Observers,
+        shared: Any = None,
+        quota_home: Path | None = None,
     ) -> None:
         defaults = Settings()
+        self._fetches_quotas = quota_home is None
+        quota_home = quota_home or home
         self.in_use = AccountsInUse()
         self._known = KnownQuotas(reactor.seconds)
         events = AccountEvents(self._known.protections)
@@ -90,7 +100,7 @@ class AccountServices:
             self._known,
             self.in_use.quota_sources,
             partial(call_in_thread, reactor),
-            None if home is None else QuotaFiles(home),
+            None if quota_home is None else QuotaFiles(quota_home),
             last_used=self.pool.last_used,
             on_quota=self.pool.apply_quota,
             on_change=self.pool.accounts_changed,
@@ -106,7 +116,7 @@ class AccountServices:
         self.in_use.use(runtime.accounts, runtime.snapshot.router.upstreams)
         groups = ModelGroups(settings.quota.model_groups)
         self._known.protection = QuotaProtection(settings.quota_protection, groups)
-        self.quotas.interval = settings.quota.refresh_interval
+        self.quotas.interval = settings.quota.refresh_interval if self._fetches_quotas else 0.0
         self.pool.reload(runtime.accounts, settings.proxy.scheduling, runtime.policy)
         if self.pool.sharing is not None:
             self.pool.sharing.disable = runtime.disabler.disable

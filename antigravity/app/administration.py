@@ -25,6 +25,7 @@ from antigravity.app.metrics import GatewayMetrics
 from antigravity.app.model_administration import ModelAdministration
 from antigravity.app.replay import replay
 from antigravity.app.system_control import Installation, SystemControl
+from antigravity.app.workers import Workers
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import (
     Belief,
@@ -61,6 +62,7 @@ class GatewayControl(AccountsOwner, Installation, Protocol):
     keys: KeyControl
     metrics: GatewayMetrics
     state: GatewayState
+    workers: Workers
 
     @property
     def is_demo(self) -> bool:
@@ -107,14 +109,16 @@ class Administration:
             version=VERSION,
             demo=self._control.is_demo,
             configuration=self._control.status.state(),
-            running_requests=self._control.drain.active,
-            pool=self._snapshot.pool.status(),
+            running_requests=self._control.drain.active + self._control.workers.active,
+            pool=self._control.workers.add_pools(self._snapshot.pool.status()),
             quotas=self._control.accounts.quota_status(),
             mcp=McpStatus(self._mcp.status()),
             ledger=self._control.ledger.status(),
             upstreams=self._upstreams(),
+            wrong_keys=self._control.workers.wrong_keys,
             state=self._control.state.status(),
             key_store=self.keys.status(),
+            workers=self._control.workers.status(),
         )
 
     def _upstreams(self) -> list[UpstreamStatus]:
@@ -138,14 +142,14 @@ class Administration:
     def running(self) -> RunningRequests:
         """Return the requests that are being served, oldest first."""
         now = time.time()
-        return RunningRequests([_as_running(each, now) for each in self._exchange.running()])
+        found = [describe_running(each, now) for each in self._exchange.running()]
+        found += self._control.workers.running()
+        return RunningRequests(sorted(found, key=lambda each: each.time))
 
     def cancel(self, request_id: str) -> CancelledRequest:
         """Cancel a running request."""
-        error = CancelledByOperatorError(
-            "The operator of the gateway has cancelled this request.", code="cancelled_by_operator"
-        )
-        if not self._exchange.cancel(request_id, error):
+        is_here = self._exchange.cancel(request_id, cancelled_by_operator())
+        if not (self._control.workers.cancel(request_id) or is_here):
             raise NotFoundError(
                 f"No request with the id {request_id[:100]!r} is running.",
                 code="request_not_running",
@@ -175,18 +179,21 @@ class Administration:
     def fix_account(self, credential: str | None) -> None:
         """Use one account for all requests that it can serve, or all accounts for ``None``."""
         self._snapshot.pool.fix(credential)
+        self._control.workers.fix_account(credential)
 
     def unlock_account(self, account: str, model: str) -> UnlockedAccount:
         """End the locks of an account, for one model or for all."""
         accounts, pool = self._snapshot.credentials, self._snapshot.pool
         credentials = [each for name in accounts.upstreams for each in accounts.credentials(name)]
         credential = find_account(credentials, account)
-        ended = pool.unlock(credential.id, model)
-        return UnlockedAccount(credential.id, model or None, ended or 0)
+        ended = pool.unlock(credential.id, model) or 0
+        known = self._control.workers.unlock(credential.id, model)
+        return UnlockedAccount(credential.id, model or None, max(ended, known))
 
     def clear_bindings(self) -> None:
         """Forget which account serves which conversation."""
         self._snapshot.pool.clear_bindings()
+        self._control.workers.clear_bindings()
 
     def warm_up(self, account: str, model: str, project: str) -> Deferred[WarmupReport]:
         """Return a Deferred that fires with the result of each warm-up."""
@@ -234,7 +241,15 @@ class Administration:
         return await explain(self._snapshot, model, protocol, self.accounts.accounts().accounts)
 
 
-def _as_running(record: ExchangeRecord, now: float) -> RunningRequest:
+def cancelled_by_operator() -> CancelledByOperatorError:
+    """Return the error that ends a request which the operator cancels."""
+    return CancelledByOperatorError(
+        "The operator of the gateway has cancelled this request.", code="cancelled_by_operator"
+    )
+
+
+def describe_running(record: ExchangeRecord, now: float) -> RunningRequest:
+    """Return a running request as its operator sees it; ``now`` is in seconds since the epoch."""
     attempt = record.attempts[-1] if record.attempts else None
     return RunningRequest(
         id=record.id,

@@ -145,6 +145,24 @@ class FrontEnd:
         app.admission.on_refusal = self._control.ledger.add_refusal
         return app
 
+    def build_worker_app(self, runtime: Runtime) -> WebApp:
+        """Return the web application of a worker: what every process can serve.
+
+        The routes of plugins are there to be recognised.
+        """
+        registry = runtime.registry
+        app = WebApp(
+            self._exchange,
+            registry.all_servers,
+            runtime.settings,
+            registry.routes,
+            hostname=socket.gethostname(),
+            ring=self._control.keys.ring,
+            key_usage=self._control.keys.usage,
+        )
+        app.admission.key_throttle = self._key_throttle
+        return app
+
     def _pages(self, runtime: Runtime) -> DashboardRoutes | None:
         if not runtime.settings.dashboard.enabled:
             self.dashboard.stop()

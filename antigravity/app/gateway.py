@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 from twisted.application.service import Service
 from twisted.internet.defer import DeferredLock, DeferredSemaphore, inlineCallbacks
+from twisted.internet.task import deferLater
 from txaio import tx as txaio
 
 from antigravity.accounts.files import AccountFiles
@@ -34,6 +35,7 @@ from antigravity.app.running_record import RunningRecord
 from antigravity.app.runtime import Configure, LoadedConfiguration, Runtime
 from antigravity.app.summary_key import SummaryKey
 from antigravity.app.traces import GatewayTraces
+from antigravity.app.workers import NoWorkers, Workers
 from antigravity.config.settings import Settings
 from antigravity.config.snapshot import Configuration
 from antigravity.config.state_settings import StateSettings
@@ -52,7 +54,11 @@ from antigravity.services import Closing, Drain, SequentialService
 from antigravity.stores.bounded_cache import BoundedCache
 from antigravity.stores.published_files import PublishedFiles
 from antigravity.transport.client import HttpTransport
+from antigravity.web.app import WebApp
 from antigravity.web.listener import Listener, endpoint_strings
+
+if TYPE_CHECKING:
+    from antigravity.workers.link import MainProcess
 
 #: The maximum number of computing threads; more would only slow down the event loop.
 _COMPUTING_THREADS = 4
@@ -68,6 +74,7 @@ class Gateway(Service):
     is called when the gateway cannot start.  ``record`` tells commands where the gateway listens.
     ``configured`` is called with the settings of each reload.
     ``end_demo`` is asked at each reload of a demo; ``predecessor`` is the demo that it ended.
+    ``main`` is the main process of a worker, which stores no state.
 
     :ivar status: the state of the configuration.
     :ivar parts: the running parts, ``None`` before the start.
@@ -90,11 +97,12 @@ class Gateway(Service):
         record: RunningRecord | None = None,
         end_demo: EndDemo | None = None,
         predecessor: Predecessor | None = None,
+        main: MainProcess | None = None,
     ) -> None:
         self._reactor = reactor
         self._home = home
-        #: The directory of stored state; ``None`` for a demo, which stores none.
-        self._state_home = state_home = None if demo else home
+        #: The directory of stored state; ``None`` for a demo, which stores none, and for a worker.
+        self._state_home = state_home = None if demo or main is not None else home
         self._first = LoadedConfiguration(settings, plugins, source)
         self._configure = configure
         self._failed = failed
@@ -108,17 +116,28 @@ class Gateway(Service):
         self.status = ConfigurationStatus(reactor, state_home, source)
         #: What this gateway shares with others.
         stored = state_home and state_home / "state"
-        self.state = GatewayState(reactor, SummaryKey(stored))
-        self.keys = KeyControl(reactor, state_home, self.state)
+        home_key = SummaryKey(None if demo else home / "state")
+        self.state = GatewayState(reactor, home_key)
+        self.keys = KeyControl(
+            reactor, None if demo else home, self.state, None if main is None else main.spending
+        )
         self.drain = Drain(reactor, settings.proxy.shutdown_grace)
         self.transport = HttpTransport(reactor, http_client=settings.proxy.http_client)
         self.background = Background(partial(call_in_thread, reactor))
         self.traces = GatewayTraces(reactor)
         self._observers = Observers(self.drain, plugins, self._keep)
-        self.accounts = AccountServices(reactor, state_home, self._observers, self.state)
-        self._learned = LearnedState(reactor, settings, stored, self.state.content)
+        self.accounts = AccountServices(
+            reactor, state_home, self._observers, self.state, None if main is None else home
+        )
+        self._learned = LearnedState(reactor, settings, stored, self.state.content, home_key)
+        self.workers: Workers = NoWorkers()
         self.metrics = GatewayMetrics(
-            reactor, self.accounts, self._learned.signatures, self._running_parts, demo=demo
+            reactor,
+            self.accounts,
+            self._learned.signatures,
+            self._running_parts,
+            lambda: self.workers,
+            demo=demo,
         )
         written = self.metrics.add_rows, self._observers.rows_written
         self.ledger = HomeLedger(reactor, stored, *written)
@@ -269,7 +288,7 @@ class Gateway(Service):
         self.parts = parts = RunningParts(runtime, exchange, warmups, front_end)
         add(Closing(lambda: parts.runtime.stop()))
         add(self.accounts.quotas)
-        front_end.serve(front_end.build_app(runtime))
+        front_end.serve(self._build_app(front_end, runtime))
         add(Closing(front_end.tunnel.close))
         add(Closing(front_end.site.close_all))
         add(Closing(partial(self._finish_requests, front_end)))
@@ -286,10 +305,22 @@ class Gateway(Service):
         add(Closing(self.metrics.stop))
         if old is not None:
             yield old.metrics.stop()
-        yield self.metrics.use(runtime.settings)
-        front_end.tunnel.use(runtime.settings)
-        add(warmups.scheduler)
+        yield self._use_metrics(runtime.settings)
+        self._use_tunnel(front_end, runtime.settings)
+        self._schedule_warmups(warmups)
         yield self.status.record()
+
+    def _build_app(self, front_end: FrontEnd, runtime: Runtime) -> WebApp:
+        return front_end.build_app(runtime)
+
+    def _use_metrics(self, settings: Settings) -> Any:
+        return self.metrics.use(settings)
+
+    def _use_tunnel(self, front_end: FrontEnd, settings: Settings) -> None:
+        front_end.tunnel.use(settings)
+
+    def _schedule_warmups(self, warmups: Warmups) -> None:
+        self._add(warmups.scheduler)
 
     def _running_parts(self) -> RunningParts:
         assert self.parts is not None
@@ -411,6 +442,8 @@ class Gateway(Service):
         parts.listener = listener
         if moved:
             yield self._announce(parts)
+        elif listener is not None:
+            yield self._renew_workers(listener)
         if moved and old_listener is not None:
             yield old_listener.stopService()
         yield old.stop()
@@ -418,13 +451,16 @@ class Gateway(Service):
         yield self._learned.use(new.settings)
         yield self._keep_records(new)
         parts.exchange.payloads = self.ledger.payload_sink
-        yield self.metrics.use(new.settings)
+        yield self._use_metrics(new.settings)
         self.log.info("serving with the new configuration")
+
+    def _renew_workers(self, listener: Listener) -> Any:
+        """Do nothing: there are none."""
 
     def _use(self, runtime: Runtime, parts: RunningParts) -> None:
         """Serve new requests with ``runtime``."""
         settings, front_end = runtime.settings, parts.front_end
-        app = front_end.build_app(runtime)
+        app = self._build_app(front_end, runtime)
         if settings.log.level != parts.runtime.settings.log.level:
             txaio.set_global_log_level(settings.log.level)
         if self._configured is not None:
@@ -437,7 +473,7 @@ class Gateway(Service):
         parts.warmups.use(settings)
         self._observers.plugins = runtime.configuration.plugins
         # Before the application: it closes the tunnel if authentication is switched off.
-        front_end.tunnel.use(settings)
+        self._use_tunnel(front_end, settings)
         front_end.serve(app)
         parts.runtime = runtime
         self.status.source = runtime.configuration.source
@@ -461,6 +497,8 @@ class Gateway(Service):
             yield self._record.remove()
         if parts.listener is not None:
             yield parts.listener.stopService()
+            # Requests that have arrived by now begin, and are waited for.
+            yield deferLater(self._reactor, 0)
 
     def _finish_requests(self, front_end: FrontEnd) -> Any:
         """End all running requests with errors in their clients' protocols."""

@@ -42,6 +42,8 @@ class LearnedState:
 
     They are stored in ``directory``; without one they are in memory only.  ``content`` is what
     gateways share of them.
+
+    :param summary_key: finds the key of sealed summaries, which all processes of a home share.
     """
 
     log = make_logger()
@@ -52,6 +54,7 @@ class LearnedState:
         settings: Settings,
         directory: Path | None,
         content: SharedContent | None = None,
+        summary_key: Callable[[], bytes] | None = None,
     ) -> None:
         self._reactor = reactor
         self._bounds = settings.signatures
@@ -61,7 +64,7 @@ class LearnedState:
             self.signatures.shared = content.kind("thinking")
         #: In memory only: an upstream may accept after a restart what it refused before.
         self.refusals = LearnedRefusals(reactor.seconds)
-        self.summaries = SummarySealer(SummaryKey(directory))
+        self.summaries = SummarySealer(summary_key or SummaryKey(directory))
         self._configure(settings)
         self._contexts = PersistentCache(
             reactor.seconds, max_entries=_MAX_PLANS, max_bytes=_MAX_PLAN_BYTES, ttl=_PLAN_TTL

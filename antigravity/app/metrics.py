@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
+from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks, maybeDeferred
 from twisted.internet.error import CannotListenError
 from zope.interface import implementer
 
@@ -32,6 +32,7 @@ from antigravity.web.listener import Listener
 if TYPE_CHECKING:
     from antigravity.app.accounts import AccountServices
     from antigravity.app.running_parts import RunningParts
+    from antigravity.app.workers import Workers
     from antigravity.ledger.rows import RequestRow
 
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 class GatewayMetrics:
     """The numbers of a gateway, and the ports that serve only them.
 
-    :param parts: returns the running parts.
+    :param parts: returns the running parts; :param workers: what other processes do.
     :ivar requests: what finished requests did.
     """
 
@@ -51,6 +52,7 @@ class GatewayMetrics:
         accounts: AccountServices,
         signatures: SignatureStore,
         parts: Callable[[], RunningParts],
+        workers: Callable[[], Workers],
         *,
         demo: bool,
     ) -> None:
@@ -58,6 +60,7 @@ class GatewayMetrics:
         self._accounts = accounts
         self._signatures = signatures
         self._parts = parts
+        self._workers = workers
         self._demo = demo
         self._settings = MetricsSettings()
         self._host_policy = HostPolicy(ProxySettings())
@@ -93,11 +96,14 @@ class GatewayMetrics:
 
     def render(self) -> Deferred[tuple[str, bytes]]:
         """Return a Deferred with the media type and the page, which is written in a thread."""
-        return call_in_thread(self._reactor, self._render, self.state())
+        refreshed: Deferred[Any] = maybeDeferred(self._workers().refresh)
+        return refreshed.addCallback(
+            lambda _: call_in_thread(self._reactor, self._render, self.state())
+        )
 
     def state(self) -> GatewayNumbers:
         """Return the state of the gateway now."""
-        parts = self._parts()
+        parts, workers = self._parts(), self._workers()
         administration = parts.administration()
         status, tunnel = administration.status(), administration.tunnel()
         pool = status.pool
@@ -107,13 +113,13 @@ class GatewayMetrics:
             is_current=administration.is_current(),
             running=status.running_requests,
             waiting=pool.queue.waiting,
-            wrong_keys=parts.front_end.wrong_keys,
+            wrong_keys=parts.front_end.wrong_keys + workers.wrong_keys,
             accounts=self._account_states(pool),
             locks=Counter(each.reason for each in pool.locks),
             mcp_servers=Counter(each.state for each in status.mcp.servers),
             mcp_calls=parts.front_end.mcp_calls(),
-            signatures=dict(self._signatures.lookups),
-            sessions=dict(self._accounts.pool.session_uses),
+            signatures=dict(workers.add_signatures(self._signatures.lookups)),
+            sessions=dict(workers.add_sessions(self._accounts.pool.session_uses)),
             tunnel=tunnel.state,
             tunnel_connections=tunnel.connections,
             ledger=_ledger_numbers(status.ledger),

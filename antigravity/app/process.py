@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 from collections.abc import Mapping
 from functools import partial
@@ -150,6 +151,10 @@ def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
     configured = read_first(reader)
     settings = configured.settings
     txaio.set_global_log_level(settings.log.level)
+    if options["worker"]:
+        from antigravity.app.worker_process import make_worker_service
+
+        return make_worker_service(loop, options["worker"], reader.home, configured)
     log.info(
         "antigravity {version}, configuration {file}, authentication {mode}",
         version=VERSION,
@@ -177,7 +182,9 @@ def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
     has_accounts = partial(_has_accounts, reader.home)
     current = CurrentGateway(loop, services, build, has_accounts)
     demo = _wants_demo(options, settings, reader.home)
-    gateway = current.gateway = Gateway(
+    workers = _count_workers(options, demo=demo)
+    kind = Gateway if workers < 2 else partial(_main_gateway, loop, options, workers)
+    gateway = current.gateway = kind(
         loop,
         settings,
         reader.home,
@@ -203,6 +210,53 @@ def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
     loop.addSystemEventTrigger("before", "startup", _reload_on_hangup, loop, current)
     loop.addSystemEventTrigger("before", "shutdown", _second_signal_stops, loop, current)
     return services
+
+
+def count_workers(wanted: str) -> int:
+    """Return the number of workers for an option: a number, or ``auto`` for one per core.
+
+    :raises ValueError: if it is something else.
+    """
+    if not wanted:
+        return 1
+    if wanted == "auto":
+        affinity = getattr(os, "sched_getaffinity", None)
+        return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    if not wanted.isascii() or not wanted.isdigit() or not 1 <= int(wanted) <= 256:
+        raise ValueError(f"--workers is a number from 1 to 256, or 'auto', not {wanted!r}")
+    return int(wanted)
+
+
+def _count_workers(options: Mapping[str, Any], *, demo: bool) -> int:
+    """Return the number of workers, 1 for a gateway that is one process.
+
+    :raises SystemExit: if it is wrong.
+    """
+    wanted = options["workers"] or ""
+    if wanted in ("", "1"):
+        return 1
+    try:
+        number = count_workers(wanted)
+    except ValueError as error:
+        raise SystemExit(f"antigravity: {error}") from None
+    if number > 1 and os.name == "nt":
+        raise SystemExit("antigravity: --workers needs Linux, macOS or another Unix")
+    if number > 1 and demo:
+        log.warn("the demo is one process: --workers is for a gateway with accounts")
+        return 1
+    return number
+
+
+def _main_gateway(
+    loop: Any, options: Mapping[str, Any], number: int, *arguments: Any, **others: Any
+) -> Gateway:
+    """Return the main process of several workers."""
+    from antigravity.app.main_gateway import MainGateway
+    from antigravity.app.worker_process import worker_command
+
+    command = worker_command(loop, options, lambda: gateway.workers)
+    gateway = MainGateway(*arguments, number=number, command=command, **others)
+    return gateway
 
 
 def _wants_demo(options: Mapping[str, Any], settings: Settings, home: Path) -> bool:

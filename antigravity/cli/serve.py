@@ -23,8 +23,20 @@ from antigravity.cli.options import decorate, given
     is_flag=True,
     help="The same, as long as neither an upstream nor an account is configured.",
 )
+@click.option(
+    "--workers",
+    "-w",
+    metavar="N|auto",
+    help="The number of processes that serve, or one per core with auto (default: 1).",
+)
 @decorate
-def serve(port: int | None, listen: tuple[str, ...], demo: bool, demo_if_empty: bool) -> None:
+def serve(
+    port: int | None,
+    listen: tuple[str, ...],
+    demo: bool,
+    demo_if_empty: bool,
+    workers: str | None,
+) -> None:
     """Run the gateway in the foreground, until Ctrl-C.
 
     This is the same service as "twistd -n antigravity".  "antigravity service install" starts it
@@ -37,6 +49,8 @@ def serve(port: int | None, listen: tuple[str, ...], demo: bool, demo_if_empty: 
     for option, name in (("--home", "home"), ("--config", "config_file")):
         if value := given(context, name):
             arguments.append(f"{option}={Path(value).expanduser().absolute()}")
+    if workers is not None:
+        arguments.append(f"--workers={workers}")
     arguments += ["--demo"] * demo + ["--demo-if-empty"] * demo_if_empty
     run_twistd("antigravity", arguments)
 

@@ -37,6 +37,7 @@ _ACCOUNTS: Final = (
     "LAST USED",
     "LAST ERROR",
 )
+_WORKERS: Final = ("WORKER", "PROCESS", "STATE", "SINCE", "RUNNING", "RESTARTS", "PROBLEM")
 
 
 @click.command(cls=Command)
@@ -114,6 +115,8 @@ def describe(data: Mapping[str, Any], labels: Mapping[str, str], where: str = ""
     if data["upstreams"]:
         upstreams = [(u["name"], u["kind"], *_upstream(u)) for u in data["upstreams"]]
         lines += ["", table(("UPSTREAM", "KIND", "ACCOUNTS", "STATE"), upstreams)]
+    if workers := data.get("workers"):
+        lines += ["", table(_WORKERS, map(_worker, workers))]
     if data["mcp"]["servers"]:
         head = ("MCP SERVER", "STATE", "REVISION", "TOOLS", "LOGIN", "REASON")
         lines += ["", table(head, map(_mcp_server, data["mcp"]["servers"]))]
@@ -195,6 +198,12 @@ def _help(accounts: list[Mapping[str, Any]], labels: Mapping[str, str]) -> list[
 
 def _upstream(upstream: Mapping[str, Any]) -> tuple[str, str]:
     return str(upstream["accounts"]), upstream["problem"] or "ready"
+
+
+def _worker(each: Mapping[str, Any]) -> tuple[str, ...]:
+    names = ("running", "restarts", "problem")
+    process, since = each["pid"] or "-", span(each["seconds"])
+    return (str(each["number"]), str(process), each["state"], since, *(str(each[n]) for n in names))
 
 
 def _mcp_server(each: Mapping[str, Any]) -> tuple[str, ...]:

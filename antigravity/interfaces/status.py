@@ -173,8 +173,27 @@ class UpstreamStatus(Struct, frozen=True):
     problem: str = ""
 
 
+class WorkerStatus(Struct, frozen=True, kw_only=True):
+    """A process that serves requests; ``seconds`` is how long it has been in its state.
+
+    ``waiting`` is one that ended unasked, and is started again soon; ``problem`` says why it ended,
+    ``restarts`` how often.  ``running`` counts its requests.
+    """
+
+    number: int
+    pid: int
+    state: Literal["starting", "serving", "draining", "waiting", "ended"]
+    seconds: float
+    running: int
+    restarts: int = 0
+    problem: str = ""
+
+
 class GatewayStatus(Struct, frozen=True, kw_only=True):
-    """A running gateway.  ``demo`` says whether a simulator serves every model."""
+    """A running gateway.  ``demo`` says whether a simulator serves every model.
+
+    ``workers`` is empty if the gateway is one process.
+    """
 
     version: str
     demo: bool
@@ -188,6 +207,7 @@ class GatewayStatus(Struct, frozen=True, kw_only=True):
     wrong_keys: int = 0
     state: SharedStateStatus = SharedStateStatus()
     key_store: KeyStoreStatus = KeyStoreStatus()
+    workers: list[WorkerStatus] = []
 
 
 class TunnelStatus(Struct, frozen=True, kw_only=True):

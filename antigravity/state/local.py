@@ -25,7 +25,12 @@ _PIECES: Final = (VALUE_LIMIT + 1024 * 1024) // _PIECE
 
 
 class Long(amp.Argument):
-    """Bytes of any length, in several values of a box: ``body``, then ``body-1`` and so on."""
+    """Bytes of any length, in several values of a box: ``body``, then ``body-1`` and so on.
+
+    :cvar pieces: the most of them.
+    """
+
+    pieces = _PIECES
 
     def toBox(self, name: bytes, strings: Any, objects: Any, proto: Any) -> None:  # noqa: N802
         """Add the pieces of a value to a box."""
@@ -38,7 +43,7 @@ class Long(amp.Argument):
         pieces: list[bytes] = []
         while (piece := strings.pop(_piece(name, len(pieces)), None)) is not None:
             pieces.append(piece)
-            if len(pieces) > _PIECES:
+            if len(pieces) > self.pieces:
                 raise ValueError("a value is too long")
         objects[name.decode()] = b"".join(pieces)
 

@@ -248,7 +248,7 @@ class AdminRequests:
 
     def _status(self) -> GatewayStatus:
         status = self._administration.status()
-        return msgspec.structs.replace(status, wrong_keys=self._wrong_keys())
+        return msgspec.structs.replace(status, wrong_keys=status.wrong_keys + self._wrong_keys())
 
     def _explain(self, query: ModelQuestion) -> Deferred[Explanation]:
         return self._administration.explain(query.model, query.protocol)

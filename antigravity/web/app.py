@@ -47,7 +47,7 @@ from antigravity.web.own_paths import KeyUsage, OwnPaths
 from antigravity.web.pages import Pages
 from antigravity.web.request import head_of, pop_body
 from antigravity.web.request_head import RequestHead
-from antigravity.web.resource import Endpoint, GatewayResource
+from antigravity.web.resource import Endpoint, GatewayResource, is_socket
 from antigravity.web.responses import (
     DEMO_HEADERS,
     NOT_STORED,
@@ -409,7 +409,7 @@ class WebApp:
             FILES_PATH
         ):  # files need no key, so their paths are never corrected
             raise NotFoundError("File not found or expired.", code="file_not_found")
-        if head.upgrade == "websocket" and head.path.rstrip("/").endswith("/responses"):
+        if is_socket(head):
             return self._upgrade(request, head)
         match = self._table.correct(head.method, head.path)
         head.protocol = match.protocol

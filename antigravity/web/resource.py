@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.web.connection.request import GatewayRequest
 from antigravity.web.request import head_of
+from antigravity.web.request_head import RequestHead
 from antigravity.web.responses import is_closed
 from antigravity.web.routing_table import PLUGIN, RoutingTable
 
@@ -47,6 +48,17 @@ class GatewayResource(KleinResource):
         self._preflight = preflight
         self._unmatched = unmatched
 
+    def is_served_by_all(self, head: RequestHead) -> bool:
+        """Return whether each of several processes can serve a request.
+
+        The main process serves the routes of plugins, and whatever has no route here.
+        """
+        try:
+            endpoint, _ = self._table.match(head.method, head.path)
+        except (HTTPException, InvalidRequestError):
+            return is_socket(head)
+        return not endpoint.startswith(PLUGIN)
+
     def render(self, request: Any) -> Any:
         """Call the endpoint of ``request``, and finish the request when it is done."""
         head = head_of(request)
@@ -71,6 +83,11 @@ class GatewayResource(KleinResource):
             # The gateway's own connections cancel what runs for a request.
             request.notifyFinish().addErrback(lambda _: done.cancel())
         return NOT_DONE_YET
+
+
+def is_socket(head: RequestHead) -> bool:
+    """Return whether a request wants to change to a protocol over WebSocket."""
+    return head.upgrade == "websocket" and head.path.rstrip("/").endswith("/responses")
 
 
 def _finish(_: None, request: Any) -> None:

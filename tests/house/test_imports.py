@@ -196,6 +196,14 @@ ALLOWED = {
         "oauth",
     },
     "processes": {"logs"},
+    "workers": {
+        "daemon.log_lines",
+        "interfaces",
+        "ir.record",
+        "ledger.payload_queue",
+        "logs",
+        "state.local",
+    },
     "tunnel": {
         "logs",
         "config",

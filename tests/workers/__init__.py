@@ -1,0 +1,1 @@
+"""Tests of the room workers/, and of gateways with workers in real processes."""
