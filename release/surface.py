@@ -1,5 +1,7 @@
 """What others build on, as a list: ``python -m release.surface`` writes it to ``surface.json``.
 
+It also writes the page of settings anew, which shows the version that had each of them first.
+
 ``docs/stability.rst`` promises what may change in it.  A test fails when something recorded is gone
 or different.  What is new is not promised until it is recorded, which a release requires.
 """
@@ -12,6 +14,7 @@ import inspect
 import json
 import pkgutil
 import re
+import runpy
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -292,3 +295,5 @@ def record() -> None:
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     record()
+    # The page of settings shows the versions that are recorded.
+    runpy.run_path(str(ROOT / "docs" / "list_settings.py"), run_name="__main__")
