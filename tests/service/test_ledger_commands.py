@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,11 +14,17 @@ import pytest
 import treq
 from click.testing import CliRunner
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.internet.threads import blockingCallFromThread, deferToThread
 
 from antigravity.cli import requests as requests_module
 from antigravity.cli.ledger_source import read_time
 from antigravity.cli.main import antigravity
+from antigravity.config.running_gateway import (
+    RunningGateway,
+    process_start,
+    write_running_gateway,
+)
 from antigravity.config.secret import Secret
 from antigravity.interfaces.ledger import RequestQuestion, UsageQuestion
 from tests.service.account_fixture import MODEL, AccountCase, reactor
@@ -93,6 +100,31 @@ class CommandTests(AccountCase):
             self.assertIn("total", text)
 
         await self.both(check)
+
+    async def test_ledger_is_read_if_the_gateway_has_another_key(self) -> None:
+        await self.asked()
+        await deferLater(reactor, 0.5)  # the rows are written then
+        (self.home / "antigravity.toml").write_text(
+            f'[proxy]\nport = {self.port}\nadmin_key = "sk-another"\n'
+        )
+        pid = os.getpid()
+        record = RunningGateway(pid, process_start(pid), (f"http://127.0.0.1:{self.port}",))
+        for has_record, said in ((False, "does not know the configured key"), (True, "401")):
+            if has_record:  # the key goes to the gateway then, which refuses it
+                write_running_gateway(self.home, record)
+            for arguments, found in (
+                (("usage", "--since", "1h"), "total"),
+                (("requests",), MODEL),
+                (("export", "--since", "1h"), MODEL),
+            ):
+                done = await deferToThread(
+                    CliRunner().invoke, antigravity, [*arguments, "--home", str(self.home)]
+                )
+                self.assertEqual(done.exit_code, 0, done.output)
+                self.assertIn(found, done.output)
+                self.assertIn("The ledger in the home is read", done.stderr)
+                self.assertIn(said, done.stderr)
+                self.assertNotIn("sk-another", done.output + done.stderr)
 
     async def test_follow_prints_requests_as_they_end(self) -> None:
         await self.asked()
