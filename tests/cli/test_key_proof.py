@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +91,25 @@ def test_no_command_sends_a_key_to_another_program(
     if command[0] != "connect":  # it only lacks the list of models
         assert done.code == 1, done
     assert "not an antigravity gateway" in done.out + done.err
+
+
+def test_bridge_for_mcp_sends_no_key_to_another_program(tmp_path: Path, port: int) -> None:
+    table = f'[proxy]\nport = {port}\nauth_mode = "strict"\n'
+    home = configure(tmp_path, f'{table}api_key = "{KEY}"\n').parent
+    message = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    done = subprocess.run(
+        [sys.executable, "-m", "antigravity", "mcp", "--home", str(home)],
+        input=f"{json.dumps(message)}\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={k: v for k, v in os.environ.items() if not k.startswith("ANTIGRAVITY_")},
+    )
+    assert "not an antigravity gateway" in json.loads(done.stdout)["error"]["message"]
+    assert Listener.sent
+    assert all(path.startswith(PROOF_PATH) for path, _ in Listener.sent)
+    assert all("Veiled" not in headers for _, headers in Listener.sent)
 
 
 def test_proof_of_another_key_or_address_is_not_enough(
