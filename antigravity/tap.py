@@ -27,7 +27,6 @@ class Options(usage.Options):
             None,
             "number of processes that serve, or 'auto' for one per core (default: 1)",
         ],
-        ["worker", None, None, "what a worker needs to know (set by the gateway itself)"],
     ]
     optFlags = [  # noqa: RUF012
         ["demo", None, "serve all models from the built-in simulator"],
@@ -41,12 +40,17 @@ class Options(usage.Options):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self["listen"] = []
+        self["worker"] = ""
 
     def opt_listen(self, description: str) -> None:
         """Listen on this Twisted endpoint (may be given more than once)."""
         self["listen"].append(description)
 
     opt_l = opt_listen
+
+    def opt_worker(self, task: str) -> None:
+        """Be a worker (the gateway itself sets this)."""
+        self["worker"] = task
 
     def opt_version(self) -> None:
         """Print the version."""
