@@ -167,6 +167,7 @@ class Connections:
             list(change.records),
             known.backup if known else "",
             file.root,
+            known.made if known else _first_missing(file.path),
         )
         return FileChange(file.path, before, after, change, file.format, file.root, record)
 
@@ -204,12 +205,19 @@ class Connections:
                     record = msgspec.structs.replace(record, backup=backup)
                 if file.after is None:
                     file.path.unlink(missing_ok=True)
+                    _remove_empty(file.path, self._made_for(client, file.path))
                 else:
                     _write(file.path, file.after)
         except OSError as error:
             why = error.strerror or "unknown"
             raise ConnectError(f"{file.path} cannot be written: {why}.") from None
         return record
+
+    def _made_for(self, client: Client, path: Path) -> str:
+        """Return the first of the folders that were made for a file, ``""`` if none was."""
+        known = self._load().get(client.name)
+        records = known.files if known else []
+        return next((each.made for each in records if each.path == str(path)), "")
 
     def _back_up(self, client: Client, file: FileChange) -> str:
         """Copy a file into the gateway's home, and return the copy's path in it."""
@@ -274,6 +282,24 @@ class Connections:
         path = self._home / _RECORDS
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, msgspec.json.format(msgspec.json.encode(connections)))
+
+
+def _first_missing(path: Path) -> str:
+    """Return the first folder above ``path`` that does not exist, ``""`` if all do."""
+    missing = [each for each in path.parents if not each.exists()]
+    return str(missing[-1]) if missing else ""
+
+
+def _remove_empty(path: Path, made: str) -> None:
+    """Remove the empty folders above ``path``, up to the first one that was made for it."""
+    folders = list(path.parents)
+    if not made or Path(made) not in folders:
+        return
+    for folder in folders[: folders.index(Path(made)) + 1]:
+        try:
+            folder.rmdir()
+        except OSError:  # somebody has put something into it
+            return
 
 
 def _decode(path: Path, data: bytes | None) -> str:

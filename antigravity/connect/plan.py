@@ -28,6 +28,7 @@ class FileRecord(Struct, frozen=True):
     :ivar existed: whether it was there before.
     :ivar digest: of the bytes that were written.
     :ivar backup: a copy of what it was, in the gateway's home.
+    :ivar made: the first of the folders above it that were made for it, empty if none was.
     """
 
     path: str
@@ -37,6 +38,7 @@ class FileRecord(Struct, frozen=True):
     settings: list[SettingRecord]
     backup: str = ""
     root: Any = None
+    made: str = ""
 
 
 class Connection(Struct, frozen=True):

@@ -112,6 +112,28 @@ def test_client_without_files_gets_them_and_loses_them(machine: Machine, client:
 
 
 @pytest.mark.parametrize("client", WITH_FILES, ids=by_name)
+def test_folders_that_were_made_go_with_the_file(machine: Machine, client: Client) -> None:
+    machine.connect(client)
+    machine.connect(client)
+    machine.disconnect(client)
+    assert list(machine.user.iterdir()) == []
+    assert not machine.connections.is_installed(client)
+
+
+def test_folders_of_the_user_stay(machine: Machine) -> None:
+    (path,) = machine.paths(CLAUDE)
+    path.parent.mkdir(parents=True)
+    machine.connect(CLAUDE)
+    machine.disconnect(CLAUDE)
+    assert path.parent.is_dir(), "it was there before"
+    path.parent.rmdir()
+    machine.connect(CLAUDE)
+    (path.parent / "history").write_text("")
+    machine.disconnect(CLAUDE)
+    assert list(path.parent.iterdir()) == [path.parent / "history"]
+
+
+@pytest.mark.parametrize("client", WITH_FILES, ids=by_name)
 def test_connecting_twice_changes_nothing(machine: Machine, client: Client) -> None:
     before = machine.fill(client)
     machine.connect(client)
