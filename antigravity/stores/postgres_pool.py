@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList, fail, succeed
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
@@ -37,6 +38,8 @@ PATIENCE: Final = 5.0
 _NETWORK_TIMEOUT: Final = 4
 #: Milliseconds after which the server ends a statement.
 _STATEMENT_TIMEOUT: Final = 4000
+#: Seconds after which a connection that nobody has used is closed.
+_IDLE: Final = 60.0
 #: Seconds after a failed connection in which calls fail at once.
 _PAUSE: Final = 0.5
 
@@ -82,7 +85,9 @@ class PostgresPool:
         self._reactor = reactor
         self.server = server
         self._threads = ThreadPool(0, CONNECTIONS, "postgres")
-        self._idle: list[Any] = []
+        #: Connections that are not in use, and since when.
+        self._idle: list[tuple[Any, float]] = []
+        self._closing: IDelayedCall | None = None
         self._calls: dict[_Call[Any], Deferred[Any]] = {}
         self._is_stopped = False
         self._refused_until = 0.0
@@ -132,6 +137,8 @@ class PostgresPool:
             del self._calls[call]
             if timer.active():
                 timer.cancel()
+            if self._idle and self._closing is None and not self._is_stopped:
+                self._closing = self._reactor.callLater(_IDLE, self._close_unused)
             if not call.is_over:
                 call.is_over = True
                 result.callback(found)
@@ -144,17 +151,39 @@ class PostgresPool:
         if self._is_stopped:
             return succeed(None)
         self._is_stopped = True
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
         for call in self._calls:
             if call.connection is not None:
                 break_connection(call.connection)
         return DeferredList(list(self._calls.values())).addCallback(self._end)
 
     def _end(self, _: object) -> None:
-        idle, self._idle = self._idle, []
-        for connection in idle:
+        for connection, _ in self._take_idle():
             connection.close()
         if self._threads.started:
             self._threads.stop()
+
+    def _close_unused(self) -> None:
+        """Close connections that were not used for long: a server has few."""
+        until = time.monotonic() - _IDLE
+        for connection, since in self._take_idle():
+            if since > until:
+                self._idle.append((connection, since))
+            else:
+                connection.close()
+        self._closing = None
+        if self._idle:
+            self._closing = self._reactor.callLater(_IDLE, self._close_unused)
+
+    def _take_idle(self) -> list[tuple[Any, float]]:
+        """Return all connections that are not in use, which belong to the caller then."""
+        found = []
+        with suppress(IndexError):
+            while True:
+                found.append(self._idle.pop(0))
+        return found
 
     def _time_out(self, call: _Call[T], result: Deferred[T]) -> None:
         if call.is_over:
@@ -188,12 +217,12 @@ class PostgresPool:
                 call.connection = None
                 with suppress(psycopg.Error, OSError):
                     connection.execute("ROLLBACK")
-                    self._idle.append(connection)
+                    self._idle.append((connection, time.monotonic()))
                 raise
         except (psycopg.Error, OSError) as error:
             raise StateError(self.server.explain(error)) from None
         call.connection = None
-        self._idle.append(connection)
+        self._idle.append((connection, time.monotonic()))
         return result
 
     def _take(self, psycopg: Any) -> Any:
@@ -201,11 +230,12 @@ class PostgresPool:
 
         :raises UnsentError: if there is none.
         """
-        while self._idle:
-            connection = self._idle.pop()
-            if not _is_readable(connection.fileno()):
-                return connection
-            connection.close()  # the server has said something: that it ends
+        with suppress(IndexError):
+            while True:
+                connection, _ = self._idle.pop()
+                if not _is_readable(connection.fileno()):
+                    return connection
+                connection.close()  # the server has said something: that it ends
         if time.monotonic() < self._refused_until:
             raise UnsentError(self._refusal)
         try:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from twisted.internet import reactor
-from twisted.internet.defer import DeferredList
+from twisted.internet.defer import DeferredList, gatherResults
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from antigravity.builtin.keys import FileKind, PostgresKind
 from antigravity.interfaces.spending import RESERVATION_TTL
 from antigravity.interfaces.state import StateError
+from antigravity.stores import postgres_pool
+from antigravity.stores.postgres_pool import CONNECTIONS
 from antigravity.testing.key_store_conformance import KeyStoreConformance, add
 from antigravity.testing.spending_conformance import SpendingConformance
 from tests.support.doc_examples import example_of
@@ -82,6 +85,44 @@ class PostgresSpendingTests(PostgresCase, SpendingConformance):
             "UPDATE antigravity.reservations SET expires = expires - "
             f"interval '{RESERVATION_TTL} seconds'"
         )
+
+
+class ConnectionTests(PostgresCase):
+    async def test_connections_are_few_and_end_when_nobody_uses_them(self) -> None:
+        store = await self.open_store()
+        with patch.object(postgres_pool, "_IDLE", 0.3):
+            await store.load()
+            await gatherResults([store.spending.look([("key_a/day", "d")]) for _ in range(50)])
+            self.assertLessEqual(self.connections(), CONNECTIONS + 1)
+            for _ in range(500):
+                if self.connections() <= 1:  # that of the watcher
+                    break
+                await deferLater(reactor, 0.01)
+            else:
+                self.fail("the connections are still open")
+        self.assertEqual(len(await store.spending.look([("key_a/day", "d")])), 1)
+        await store.stop()
+        self.assertEqual(self.connections(), 0)
+
+    def connections(self) -> int:
+        sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'antigravity'"
+        return int(self.postgres.execute(sql)[0][0])
+
+    async def test_calls_beyond_the_most_that_wait_fail_at_once(self) -> None:
+        store = await self.open_store()
+        with patch.object(postgres_pool, "MOST_WAITING", 3):
+            found = await DeferredList(
+                [store.spending.look([("key_a/day", "d")]) for _ in range(20)], consumeErrors=True
+            )
+        self.assertIn(True, [done for done, _ in found])
+        self.assertIn("too many", str(found[-1][1].value))
+
+    async def test_server_that_hangs_is_not_waited_for(self) -> None:
+        store = await self.open_store()
+        await store.load()
+        with patch.object(postgres_pool, "PATIENCE", 0.3), self.assertRaises(StateError):
+            await store._pool.query("SELECT pg_sleep(3)", [])
+        self.assertEqual(len((await store.load()).keys), 0)
 
 
 class OutageTests(PostgresCase):
