@@ -22,6 +22,7 @@ from tests.deployment.programs import find
 ETC = Path(__file__).parents[2] / "etc"
 SECRETS = {
     "ANTIGRAVITY_API_KEY": "clients0key",
+    "STATE_SECRET": "state0secret-of-at-least-32-characters",
     "REDIS_PASSWORD": "redis0password",
     "POSTGRES_PASSWORD": "postgres0password",
     "GEMINI_API_KEY": "gemini0key",
@@ -135,6 +136,7 @@ def test_secrets_are_in_the_environment_of_those_who_need_them_only() -> None:
         text = json.dumps(each)
         holders = {
             "clients0key": name.startswith("gateway-"),
+            "state0secret": name.startswith("gateway-"),
             "redis0password": name.startswith("gateway-") or name == "redis",
             "postgres0password": name.startswith("gateway-") or name == "postgres",
         }

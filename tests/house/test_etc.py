@@ -284,7 +284,7 @@ def test_envoy_example_waits_longer_than_gateway() -> None:
 def test_examples_hold_no_secret() -> None:
     for name in ("compose.yaml", "compose-single.yaml"):
         text = (ETC / name).read_text("ascii")
-        values = re.findall(r"^ +(\w*(?:KEY|PASSWORD|URL)): (\S+)", text, re.MULTILINE)
+        values = re.findall(r"^ +(\w*(?:KEY|PASSWORD|SECRET|URL)): (\S+)", text, re.MULTILINE)
         assert values
         for variable, value in values:
             assert value.startswith(("${", "redis://:${", "postgresql://antigravity:${")), variable
