@@ -126,8 +126,10 @@ class CandidateFinder:
         if len(bound) != 1:
             return None
         upstream_model, name = bound[0]
-        load, load_of_others, last_used = self._in_flight.activity_of(name, session)
-        if load_of_others >= OVERLOADED_AT_LEAST or 0 < self.max_requests <= load:
+        _, load_of_others, last_used = self._in_flight.activity_of(name, session)
+        if load_of_others >= OVERLOADED_AT_LEAST:
+            return None
+        if self._in_flight.is_full(name, self.max_requests):
             return None
         for credential in self.source.credentials(upstream_model.upstream):
             if credential.id == name:
@@ -179,7 +181,7 @@ class CandidateFinder:
             disabled=facts.disabled,
             protection=facts.protection,
             excluded=name in request.exclude,
-            busy=bool(self.max_requests) and load >= self.max_requests,
+            busy=self._in_flight.is_full(name, self.max_requests),
             fixed=name == self.fixed,
             bound=name == bound,
             recent=name == recent,

@@ -33,6 +33,7 @@ class InFlightCounts:
         self._last_used: dict[str, float] = {}
         self._recent: dict[str, tuple[str, float]] = {}
         self._last_errors: dict[str, tuple[str, float]] = {}
+        self._full_until: dict[str, float] = {}
         #: The average duration of a lease, in seconds.
         self.average_duration = 5.0
 
@@ -68,6 +69,18 @@ class InFlightCounts:
             _decrease(self._session_loads, (session, credential))
         self.average_duration += _NEWEST * (duration - self.average_duration)
 
+    def mark_full(self, credential: str, seconds: float) -> None:
+        """Record that an account has as many requests as it may have, with those of others."""
+        self._full_until[credential] = self._now() + seconds
+
+    def is_full(self, credential: str, limit: int) -> bool:
+        """Return whether an account may serve no further request; ``limit`` is 0 for no limit."""
+        if not limit:
+            return False
+        if self._loads[credential] >= limit:
+            return True
+        return bool(self._full_until) and self._full_until.get(credential, 0.0) > self._now()
+
     def load(self, credential: str) -> int:
         """Return the number of requests that an account serves."""
         return self._loads[credential]
@@ -95,6 +108,7 @@ class InFlightCounts:
         """Remove the times of accounts that no longer exist."""
         self._last_used = {c: when for c, when in self._last_used.items() if c in credentials}
         self._last_errors = {c: last for c, last in self._last_errors.items() if c in credentials}
+        self._full_until = {c: end for c, end in self._full_until.items() if c in credentials}
         self._recent = {u: last for u, last in self._recent.items() if last[0] in credentials}
 
 

@@ -35,6 +35,8 @@ class Lease:
         self.began = began
         self.is_probe = probe_passed is not None
         self._probe_passed = probe_passed
+        #: Called when the lease ends, before anything else.
+        self.on_end: Callable[[], None] | None = None
         self._ended: Callable[[Lease, bool, GatewayError | None], None] | None = ended
 
     def __repr__(self) -> str:
@@ -61,4 +63,6 @@ class Lease:
     def _end(self, success: bool, error: GatewayError | None) -> None:
         ended, self._ended = self._ended, None
         if ended is not None:
+            if self.on_end is not None:
+                self.on_end()
             ended(self, success, error)

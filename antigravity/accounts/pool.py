@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred, fail, inlineCallbacks, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -36,6 +36,7 @@ from antigravity.accounts.pool_status import build_status, explain_candidates
 from antigravity.accounts.selection import POLICIES, Balance
 from antigravity.accounts.session_binder import SessionBinder
 from antigravity.accounts.session_moves import SessionMoves
+from antigravity.accounts.shared_slots import AccountSlots
 from antigravity.config.settings import SchedulingSettings
 from antigravity.interfaces.accounts import (
     CandidateStatus,
@@ -105,6 +106,7 @@ class AccountPool:
         self._queue = LeaseQueue(clock, self._choose, self._grant, self._refusal)
         self._stopped = False
         self.sharing: AccountSharing | None = None
+        self._slots: AccountSlots | None = None
         if shared is not None:
             self._share(shared, wall or clock.seconds)
         self._configure(settings, policy or POLICIES[Balance.name])
@@ -171,13 +173,34 @@ class AccountPool:
 
     def lease_now(self, request: LeaseRequest, max_wait: float) -> ILease | None:
         """Return a lease of an account that is free now, ``None`` if there is none."""
-        if self._stopped:
+        if self._stopped or (self._slots is not None and self._slots.is_used):
             return None
         choice = self._choose_now(request, max_wait)
         return None if choice.chosen is None else self._grant(request, choice)
 
     def lease(self, request: LeaseRequest, max_wait: float) -> Deferred[ILease]:
         """Return a Deferred that fires with a lease of the chosen account."""
+        if self._slots is not None and self._slots.is_used:
+            return Deferred.fromCoroutine(self._lease_with_slot(self._slots, request, max_wait))
+        return self._lease(request, max_wait)
+
+    async def _lease_with_slot(
+        self, slots: AccountSlots, request: LeaseRequest, max_wait: float
+    ) -> ILease:
+        """Return a lease of an account that has a slot left, over all gateways."""
+        deadline = self._clock.seconds() + max_wait
+        while True:
+            lease = await self._lease(request, max(0.0, deadline - self._clock.seconds()))
+            is_granted = False
+            try:
+                is_granted = await slots.take(cast("Lease", lease))
+            finally:
+                if not is_granted:
+                    lease.release()
+            if is_granted:
+                return lease
+
+    def _lease(self, request: LeaseRequest, max_wait: float) -> Deferred[ILease]:
         if self._stopped:
             return fail(stopping_error())
         choice = self._choose_now(request, max_wait)
@@ -256,6 +279,7 @@ class AccountPool:
         self.sharing = AccountSharing(
             shared, self._clock, self._locks, credentials, self._locked_elsewhere, wall=wall
         )
+        self._slots = AccountSlots(shared, self._clock, self._in_flight, self.serve_waiting)
         self._locks.on_change = self.sharing.locks_changed
         self._lock_releaser.on_unlock = self.sharing.unlocked
 
@@ -268,7 +292,9 @@ class AccountPool:
 
     @inlineCallbacks
     def stop_sharing(self) -> Any:
-        """Return a Deferred that fires when other gateways were told of everything."""
+        """Return a Deferred that fires when other gateways know everything."""
+        if self._slots is not None:
+            self._slots.stop()
         for each in (self.sharing, self._binder.moves):
             if each is not None:
                 yield each.stop()
@@ -287,6 +313,8 @@ class AccountPool:
         self._is_built_in = policy in POLICIES.values()
         self._keeps_bindings = self._is_built_in and self._policy.sticky
         self._finder.max_requests = settings.max_concurrency
+        if self._slots is not None:
+            self._slots.limit = settings.max_concurrency
         self._finder.probe_interval = settings.probe_interval
         self._locks.max_lock = settings.max_lock_seconds
 

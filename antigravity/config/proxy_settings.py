@@ -95,7 +95,8 @@ class SchedulingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_wait_seconds: Seconds = 60.0
     """How long a request may wait for accounts, over all its attempts."""
     max_concurrency: Annotated[int, Meta(ge=0)] = 0
-    """How many requests one account serves at a time; 0 is no limit.
+    """How many requests one account serves at a time; 0 is no limit.  Gateways with ``state.url``
+    count together.
 
     Example: ``4``
     """

@@ -5,6 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import LoopingCall
+
+from antigravity.config.settings import SchedulingSettings
 from tests.service.shared_fixture import OnRedis, OnSocket
 from tests.support.conditions import eventually
 
@@ -52,6 +56,26 @@ class AccountTests:
         await self.start_another()
         self.assertEqual(await self.ask_at(2, text), 200)
         self.assertEqual([self.bound(number) for number in range(3)], [[account]] * 3)
+
+    async def test_requests_of_account_are_limited_over_both(self: Any) -> None:
+        await self.start_two(scheduling=SchedulingSettings(max_concurrency=1))
+        peak = 0
+
+        def count() -> None:
+            nonlocal peak
+            peak = max(peak, self.simulator.stats.open_streams)
+
+        counting = LoopingCall(count)
+        counting.start(0.01)
+        self.addCleanup(counting.stop)
+        asked = [
+            Deferred.fromCoroutine(self.ask_at(number % 2, f"[[delay 0.1]] {number}"))
+            for number in range(6)
+        ]
+        self.assertEqual(await gatherResults(asked), [200] * 6)
+        await self.lost()
+        self.assertEqual([await self.ask_at(number) for number in (0, 1)], [200, 200])
+        self.assertEqual(peak, 1)
 
     async def test_revoked_account_is_disabled_by_both(self: Any) -> None:
         await self.start_two("revoked", "two")
