@@ -130,6 +130,7 @@ class Gateway(Service):
             reactor, state_home, self._observers, self.state, None if main is None else home
         )
         self._learned = LearnedState(reactor, settings, stored, self.state.content, home_key)
+        self.state.summaries = self._learned.summaries
         self.workers: Workers = NoWorkers()
         self.metrics = GatewayMetrics(
             reactor,
@@ -334,12 +335,10 @@ class Gateway(Service):
         if record.trace is not None:
             self.traces.add(record)
 
-    @inlineCallbacks
     def _share_state(self, runtime: Runtime) -> Any:
         """Use the shared state that the configuration names; a demo shares nothing."""
         settings = StateSettings() if self.is_demo else runtime.settings.state
-        yield self.state.configure(settings, runtime.registry.state_kinds)
-        self._learned.summaries.shared_key = self.state.summary_key
+        return self.state.configure(settings, runtime.registry.state_kinds)
 
     def _use_keys(self, runtime: Runtime) -> Any:
         """Use the keys of the store that the configuration names."""

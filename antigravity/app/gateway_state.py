@@ -10,7 +10,7 @@ from twisted.internet.defer import inlineCallbacks
 
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.state_settings import StateSettings
-from antigravity.context.sealed_summary import KEY_SIZE
+from antigravity.context.sealed_summary import KEY_SIZE, SummarySealer
 from antigravity.interfaces.status import SharedStateStatus
 from antigravity.state.content import SharedContent
 from antigravity.state.shared import SharedState, find_kind
@@ -21,15 +21,15 @@ class GatewayState(SharedState):
 
     :param home_key: returns a secret that all processes of the home have.
     :ivar content: the contents of requests that gateways share.
-    :ivar summary_key: seals summaries so that the gateways of other homes can open them, ``None``
-        if they share nothing.
+    :ivar summaries: seals summaries; with the secret of all gateways each of them opens those of
+        the others.
     """
 
     def __init__(self, reactor: Any, home_key: Callable[[], bytes]) -> None:
         super().__init__(reactor)
         self._home_key = home_key
         self.content = SharedContent(self, reactor)
-        self.summary_key: bytes | None = None
+        self.summaries: SummarySealer | None = None
 
     @inlineCallbacks
     def configure(self, settings: StateSettings, kinds: Mapping[str, Any]) -> Any:
@@ -43,10 +43,8 @@ class GatewayState(SharedState):
             raise ConfigurationError(str(error), key="state.url") from error
         secret = self._content_secret(settings)
         self.content.use(secret)
-        self.summary_key = None
-        if settings.secret and secret is not None:
-            key = hashlib.blake2b(secret, digest_size=KEY_SIZE, person=b"summary key")
-            self.summary_key = key.digest()
+        if self.summaries is not None:
+            self.summaries.shared_key = _summary_key(settings.secret.reveal())
 
     def _content_secret(self, settings: StateSettings) -> bytes | None:
         """Return what encrypts contents, ``None`` if gateways share none."""
@@ -62,6 +60,13 @@ class GatewayState(SharedState):
         return SharedStateStatus(
             found.name, found.problem, found.gateways, found.failed, found.losses
         )
+
+
+def _summary_key(secret: str) -> bytes | None:
+    """Return the key that seals summaries for all gateways, ``None`` if they have no secret."""
+    if not secret:
+        return None
+    return hashlib.blake2b(secret.encode(), digest_size=KEY_SIZE, person=b"summary key").digest()
 
 
 def check_state(settings: StateSettings, kinds: Mapping[str, Any]) -> None:

@@ -216,3 +216,17 @@ def test_stored_messages_have_no_thinking_and_media() -> None:
     assert all(len(m.parts[0].text) < 40_000 for m in stored[:1])  # type: ignore[union-attr]
     assert stored[0].parts[1] == Text("[image left out of the compacted conversation]")
     assert not any(isinstance(part, Media) for m in stored for part in m.parts)
+
+
+def test_gateways_with_shared_key_open_each_others_summaries() -> None:
+    one, other = (SummarySealer(lambda n=n: bytes([n]) * KEY_SIZE) for n in range(2))
+    before = one.seal(Summary("text"))
+    one.shared_key = other.shared_key = b"s" * KEY_SIZE
+    sealed = one.seal(Summary("text"))
+    assert other.open(sealed).text == one.open(sealed).text == "text"
+    assert one.open(before).text == "text", "its own from before"
+    with pytest.raises(SummaryError):
+        other.open(before)
+    one.shared_key = None
+    with pytest.raises(SummaryError):
+        one.open(sealed)

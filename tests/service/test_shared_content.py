@@ -9,6 +9,7 @@ import treq
 from msgspec.structs import replace
 
 from antigravity.config.secret import Secret
+from antigravity.context.sealed_summary import Summary
 from tests.service.shared_fixture import OnRedis, OnSocket
 from tests.support.conditions import eventually
 
@@ -129,6 +130,11 @@ class ContentTests:
         await self.returned()
         _, third = await self.respond(0, "on", previous_response_id=second["id"])
         self.assertEqual((await self.send(1, f"/v1/responses/{third['id']}"))[0], 200)
+
+    async def test_summary_of_one_gateway_is_opened_by_the_other(self: Any) -> None:
+        await self.start_two()
+        one, other = (each._learned.summaries for each in self.gateways)
+        self.assertEqual(other.open(one.seal(Summary("text"))).text, "text")
 
     async def test_state_holds_nothing_readable(self: Any) -> None:
         await self.start_two()
