@@ -152,8 +152,12 @@ def _checked(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _query(question: Any) -> str:
-    fields = msgspec.structs.asdict(question)
-    values = {name: value for name, value in fields.items() if value is not None}
+    """Return the question as a query, without defaults: a gateway may be older than the command."""
+    values = {
+        each.name: value
+        for each in msgspec.structs.fields(question)
+        if (value := getattr(question, each.name)) is not None and value != each.default
+    }
     texts = {True: "true", False: "false"}
     return urlencode(
         {name: texts[value] if isinstance(value, bool) else value for name, value in values.items()}
