@@ -3,7 +3,7 @@
 
 // Times are written in the browser's time zone; the exact one stays in the title.
 function showLocalTimes(root) {
-  for (const time of root.querySelectorAll("td time[datetime]")) {
+  for (const time of root.querySelectorAll("td time[datetime], p time[datetime]")) {
     const date = new Date(time.dateTime);
     if (!isNaN(date)) {
       const pad = (value) => String(value).padStart(2, "0");
