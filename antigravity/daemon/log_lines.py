@@ -21,7 +21,12 @@ _decode = msgspec.json.Decoder(tuple[float | None, str, str, str]).decode
 
 
 class LineObserver(TextObserver):
-    """Writes time, level, namespace and text of each event."""
+    """Writes time, level, namespace and text of each event.
+
+    Lines of some moments are written together: each write wakes the other process.
+    """
+
+    delay = 0.05
 
     def _format(self, event: LogEvent) -> str | None:
         text = event.get("log_format")

@@ -54,7 +54,10 @@ class TextObserver:
     with all before them.
 
     :param loop: the reactor; without one, or while it does not run, each line is flushed.
+    :cvar delay: seconds after which lines are flushed together; 0 is the end of the turn.
     """
+
+    delay = 0.0
 
     def __init__(self, file: TextIO | TeeFile, loop: Any = None) -> None:
         self._file = file
@@ -71,13 +74,13 @@ class TextObserver:
             return
         self._file.write(text)
         when = event.get("log_time")
-        is_next = when is not None and 0 <= when - self._flushed < _QUIET
+        is_next = self.delay > 0 or (when is not None and 0 <= when - self._flushed < _QUIET)
         if not is_next or event.get("log_level") in _URGENT or not self._is_running():
             self._file.flush()
             self._flushed = when or 0.0
         elif not self._is_scheduled:
             self._is_scheduled = True
-            self._loop.callLater(0, self._end_turn)
+            self._loop.callLater(self.delay, self._end_turn)
 
     def _is_running(self) -> bool:
         return self._loop is not None and bool(self._loop.running)

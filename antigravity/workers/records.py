@@ -17,7 +17,7 @@ from antigravity.logs import make_logger, one_line
 from antigravity.workers.commands import Batch
 
 #: Seconds until a record is sent, and between two attempts after a failure.
-SEND_DELAY: Final = 0.1
+SEND_DELAY: Final = 0.2
 _PAUSE: Final = 1.0
 #: A batch is sent at once with so many records, and has no more.
 BATCH: Final = 500

@@ -166,8 +166,8 @@ def test_killed_worker_is_replaced_and_others_go_on(own: Gateway) -> None:
     assert "ended by signal 9" in own.server.log
     (first,) = (each for each in own.workers() if each["number"] == 1)
     assert first["restarts"] == 1
-    # at most what the worker had not sent yet: the rows of 100 ms
-    assert result.responses - recorded(own) <= 6 * 6
+    # at most what the worker had not sent yet: the rows of 200 ms
+    assert result.responses - recorded(own) <= 6 * 10
 
 
 def test_reload_renews_workers_without_a_failed_request(own: Gateway) -> None:
@@ -199,7 +199,7 @@ def test_request_of_a_renewed_worker_goes_on(own: Gateway) -> None:
     wait_until(lambda: len(set(own.serving().values()) - old) == 2, 120)
     (running,) = own.ask("/admin/running")["requests"]
     draining = [each for each in own.workers() if each["state"] == "draining"]
-    assert [each["running"] for each in draining] == [1]
+    assert sum(each["running"] for each in draining) == 1
     own.ask(f"/admin/requests/{running['id']}/cancel", "POST")
     ((_, body),) = posts.join()
     assert "cancelled this request" in body["error"]["message"]
