@@ -99,14 +99,15 @@ class AdmissionPolicy:
             host_policy.check_own_origin(head.origin, head.host)
         else:
             head.allowed_origin = host_policy.check_origin(head.origin)
-        if head.tunnel is None and head.path.rstrip("/") == MCP_PATH:
+        is_mcp = head.path.rstrip("/") == MCP_PATH
+        if is_mcp and head.tunnel is None:
             head.principal = authenticator.operator(head.all_keys())
             if head.principal:
                 return
         head.principal = authenticator.authenticate(
             head.method, head.path, head.all_keys(), head.address
         )
-        if head.path.rstrip("/") == MCP_PATH:
+        if is_mcp:
             for name in authenticator.unknown_keys(head.principal, head.all_keys()):
                 self.key_throttle.admit_unknown(name, head.client)
 
