@@ -124,6 +124,7 @@ class GatewayMetrics:
             tunnel_connections=tunnel.connections,
             ledger=_ledger_numbers(status.ledger),
             shared=_shared_numbers(status.state),
+            has_current_keys=not status.key_store.problem,
         )
 
     def _account_states(self, pool: PoolStatus) -> list[AccountState]:

@@ -49,7 +49,8 @@ class GatewayNumbers(Struct, frozen=True, kw_only=True):
     ``locks`` counts locks by reason, ``mcp_servers`` servers by state, ``mcp_calls`` finished calls
     by method and outcome, ``signatures`` and ``sessions`` uses of what is stored by result.
     ``tunnel`` is its state.  ``ledger`` and ``shared`` are ``None`` if there is none.
-    ``is_current`` says that the newest configuration is in force.
+    ``is_current`` says that the newest configuration is in force, ``has_current_keys`` that the
+    store of the keys can be read.
     """
 
     version: str
@@ -68,3 +69,4 @@ class GatewayNumbers(Struct, frozen=True, kw_only=True):
     tunnel_connections: int = 0
     ledger: LedgerNumbers | None = None
     shared: SharedStateNumbers | None = None
+    has_current_keys: bool = True

@@ -49,6 +49,11 @@ class StateCollector(Collector):
         yield CounterMetricFamily(
             "antigravity_wrong_keys", "Requests with a wrong key.", state.wrong_keys
         )
+        yield GaugeMetricFamily(
+            "antigravity_keys_current",
+            "Whether the store of the keys of clients can be read.",
+            int(state.has_current_keys),
+        )
         yield from self._accounts()
         yield counters(
             "antigravity_signature_lookups",

@@ -130,8 +130,10 @@ class SharedKeyTests(SharedKeyCase):
         self.assertLess(time.monotonic() - began, 10)
         await self.admin("POST", "/admin/keys/free/disable", status=503)
         await eventually(lambda: bool(self.use(0).keys.status().problem))
+        self.assertFalse(self.use(0).metrics.state().has_current_keys)
         self.postgres.start()
         await eventually(lambda: not self.use(0).keys.status().problem, 10)
+        self.assertTrue(self.use(0).metrics.state().has_current_keys)
         self.assertEqual(await self.budget(limited), before)
         self.assertEqual((await self.chat(limited)).code, 200)
 
