@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -111,7 +112,13 @@ def make_worker_service(
         yield main.tell_failed(str(error) or type(error).__name__)
         end()
 
-    main = MainProcess(loop, end)
+    def main_lost() -> None:
+        # Its directory of sockets; the other workers may be faster.
+        shutil.rmtree(Path(known.relay).parent, ignore_errors=True)
+        end()
+
+    known = msgspec.json.decode(task, type=WorkerTask)
+    main = MainProcess(loop, main_lost)
     gateway = WorkerGateway(
         loop,
         configured.settings,
@@ -119,7 +126,7 @@ def make_worker_service(
         configured.plugins,
         source=configured.source,
         failed=failed,
-        task=msgspec.json.decode(task, type=WorkerTask),
+        task=known,
         main=main,
         end=end,
     )
