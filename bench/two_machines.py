@@ -11,22 +11,28 @@ whose budget is enough for three of them, at one machine and at two.
 from __future__ import annotations
 
 import argparse
-import platform
 import random
 import re
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from bench.balancers import nginx
 from bench.clients import Request, Response, send_all
+from bench.machine_report import (
+    LIMIT,
+    Report,
+    judge_ledger,
+    judge_limit,
+    judge_requests,
+    render,
+)
 from bench.machines import (
     ACCOUNTS,
     API_KEY,
@@ -44,28 +50,9 @@ from tests.support.redis import RedisServer, running_redis
 TABLE: Final = "machines"
 #: Seconds for which a token is used, and how much earlier than its end it is renewed.
 TOKEN_LIFE, RENEW_BEFORE = 20.0, 300.0
-#: Requests per minute of the limited key; it asks for more.
-LIMIT: Final = 100
 #: Seconds for which what was killed is away.
 AWAY: Final = 3.0
-#: What a process that is killed may lose of its ledger, in seconds.
-ALLOWED_LOSS: Final = 0.2
 _LINE: Final = re.compile(r"127\.0\.0\.1:(\d+) \d+ (\S+)$")
-
-
-@dataclass
-class Report:
-    """What happened, in the order of the table."""
-
-    rows: dict[str, str] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-    details: list[str] = field(default_factory=list)
-
-    def expect(self, title: str, value: float, most: float = 0, shown: str = "") -> None:
-        """Add a row, and a problem if the value is larger than it may be."""
-        self.rows[title] = shown or f"{value:g}"
-        if value > most:
-            self.problems.append(f"{title}: {value:g}, at most {most:g}")
 
 
 @dataclass(frozen=True)
@@ -225,78 +212,13 @@ def run_accidents(report: Report, count: int, parallel: int) -> None:
     report.rows["Times that a gateway lost Redis"] = f"{len(losses)}"
     report.details += losses
     judge_requests(report, responses, accidents, seconds, rows)
-    _judge_limit(report, responses, accidents, secrets["limited"])
+    judge_limit(report, responses, accidents, secrets["limited"])
     expiries = ACCOUNTS * (1 + int(lived // TOKEN_LIFE))
     # While Redis is away, each of two gateways may renew each token once more.
     report.expect(
         "Tokens renewed / expired", issued, expiries + ACCOUNTS, shown=f"{issued} / {expiries}"
     )
-    _judge_ledger(report, responses, accidents, rows, served_by, scene.machines[1].port)
-
-
-def judge_requests(
-    report: Report,
-    responses: Sequence[Response],
-    accidents: Accidents,
-    seconds: float,
-    rows: Mapping[str, int],
-) -> None:
-    """Count what became of the requests.
-
-    :param rows: the attempts of the requests in the ledger, by their ids.
-    """
-    outcomes = Counter(each.outcome for each in responses)
-    report.rows["Requests"] = f"{len(responses):,}"
-    report.rows["Seconds"] = f"{seconds:.0f}"
-    report.rows["Served"] = f"{outcomes['served']:,}"
-    report.rows["Refused by the limit"] = f"{outcomes['limited']:,}"
-    killed = accidents.times.get("gateway", 0.0)
-    lost = [
-        each
-        for each in responses
-        if each.outcome == "broken" and each.began <= killed <= each.ended + 0.5
-    ]
-    report.rows["Streams of the killed gateway that had begun"] = f"{len(lost)}"
-    # Every attempt of these failed at a provider, and the gateway made all that it may.
-    hopeless = [
-        each
-        for each in responses
-        if each.outcome == "failed"
-        and (rows.get(each.id, 0) > 1 or _is_lost_error(each, rows, accidents))
-    ]
-    report.rows["Failed at a provider in all attempts"] = f"{len(hopeless)}"
-    avoidable = [
-        each
-        for each in responses
-        if each.outcome in ("failed", "broken") and each not in (*lost, *hopeless)
-    ]
-    report.expect("Failures that another gateway could have avoided", len(avoidable))
-    report.details += [
-        f"{each.request.number} {each.outcome} after {each.ended - each.began:.1f} s: {each.detail}"
-        for each in avoidable[:20]
-    ]
-
-
-def _is_lost_error(response: Response, rows: Mapping[str, int], accidents: Accidents) -> bool:
-    """Return whether the killed gateway had reported an error, and lost its row."""
-    killed = accidents.times.get("gateway", 0.0)
-    is_near = killed - 1.0 < response.ended < killed + 0.1
-    return is_near and response.id not in rows and '"error"' in response.detail
-
-
-def _judge_limit(
-    report: Report, responses: Sequence[Response], accidents: Accidents, key: str
-) -> None:
-    granted = [each for each in responses if each.request.key == key and each.outcome != "limited"]
-    lost = accidents.times.get("redis", float("inf"))
-    # A request that had begun a moment before may have been counted a moment after.
-    before = [each.began for each in granted if each.began < lost - 1.0]
-    most = max((sum(end - 60 < each <= end for each in before) for end in before), default=0)
-    title = f"Beyond the limit of {LIMIT} in a minute, before Redis was lost"
-    report.expect(title, max(0, most - LIMIT))
-    # Then the gateways grant half of it each, and count from zero when Redis is back, empty.
-    after = len(granted) - len(before)
-    report.expect("Granted after Redis had lost its counts", after, 2 * LIMIT)
+    judge_ledger(report, responses, accidents, rows, served_by, scene.machines[1].port)
 
 
 def _settled_rows(scene: Scene, responses: Sequence[Response]) -> dict[str, int]:
@@ -319,33 +241,6 @@ def _served_by(scene: Scene) -> dict[str, int]:
         if match := _LINE.search(line):
             found[match[2]] = int(match[1])
     return found
-
-
-def _judge_ledger(
-    report: Report,
-    responses: Sequence[Response],
-    accidents: Accidents,
-    rows: Mapping[str, int],
-    served_by: Mapping[str, int],
-    killed_port: int,
-) -> None:
-    report.rows["Rows before PostgreSQL was killed"] = f"{len(accidents.committed):,}"
-    report.expect("Committed rows lost", len(accidents.committed.keys() - rows.keys()))
-    missing = [each for each in responses if each.outcome == "served" and each.id not in rows]
-    killed = accidents.times.get("gateway", 0.0)
-    of_killed = [
-        each
-        for each in missing
-        if served_by.get(each.id) == killed_port and each.ended <= killed + 0.1
-    ]
-    report.expect("Rows lost in all other ways", len(missing) - len(of_killed))
-    oldest = max((killed - each.ended for each in of_killed), default=0.0)
-    report.expect(
-        "Rows that the killed gateway lost",
-        oldest,
-        ALLOWED_LOSS,
-        shown=f"{len(of_killed)}, of its last {max(0.0, oldest) * 1000:.0f} ms",
-    )
 
 
 def attack_budget(report: Report, count: int, machines: int) -> None:
@@ -386,15 +281,6 @@ def attack_budget(report: Report, count: int, machines: int) -> None:
     report.details += [each.detail for each in responses if each.outcome in ("failed", "broken")][
         :5
     ]
-
-
-def render(report: Report, command: str) -> str:
-    """Return the table in reStructuredText."""
-    lines = [".. list-table:: Two machines, while each part is killed", "   :widths: 70 30", ""]
-    for title, value in report.rows.items():
-        lines += [f"   * - {title}", f"     - {value}"]
-    facts = (f":Date: {datetime.now(UTC):%Y-%m-%d}", f":Python: {platform.python_version()}")
-    return "\n".join([*lines, "", *facts, f":Command: ``{command}``", ""])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from bench.clients import Request, Response, _judge
 from bench.fleet import Figures, Key, Load, Provider
+from bench.machine_report import Report, judge_requests
 from bench.simulate_gateways import render
-from bench.two_machines import Accidents, Report, judge_requests, plan
+from bench.two_machines import Accidents, plan
 from tests.support import postgres, redis
 
 ROOT = Path(__file__).parents[2]
