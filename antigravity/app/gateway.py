@@ -272,6 +272,8 @@ class Gateway(Service):
         add(Closing(self.traces.stop))
         yield self._keep_records(runtime)
         self.accounts.use(runtime)
+        add(Closing(self.keys.stop_sharing))
+        yield self.keys.start_sharing(self.state)
         add(Closing(self.accounts.pool.stop_sharing))
         yield self.accounts.pool.start_sharing()
         exchange = Exchange(self._exchange_services(runtime.settings), runtime.snapshot)

@@ -106,6 +106,22 @@ class KeyControl:
         url = key_store_url(settings.keys, settings.ledger)
         return self._changing.run(self._use, url, kinds)
 
+    def start_sharing(self, state: Any) -> Any:
+        """Count addresses with other gateways; the Deferred fires when theirs were read.
+
+        :param state: provides :class:`ISharedState`.
+        """
+        return self.ring.addresses.share(state, self._reactor, self._with_addresses)
+
+    def stop_sharing(self) -> Any:
+        """Return a Deferred that fires when other gateways know everything."""
+        return self.ring.addresses.stop()
+
+    def _with_addresses(self) -> list[str]:
+        return [
+            key for key, each in self.ring.by_id.items() if each.record.max_addresses is not None
+        ]
+
     def stop(self) -> Any:
         """Write what keys have spent; the Deferred fires when that is done."""
         return self._changing.run(self._stop)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, tzinfo
 from typing import Final
@@ -13,6 +12,7 @@ from zope.interface import implementer
 from antigravity.interfaces.keys import Endpoint, IKeyRing
 from antigravity.interfaces.state import WindowClaim
 from antigravity.ir.errors import AuthenticationError, PermissionDeniedError, UnavailableError
+from antigravity.keys.key_addresses import KeyAddresses
 from antigravity.keys.records import KeyRecord
 from antigravity.keys.secret import ID_PREFIX, digest_of, is_secret
 from antigravity.keys.stored_keys import StoredKeys
@@ -20,7 +20,6 @@ from antigravity.keys.values import (
     Budget,
     Network,
     Times,
-    client_network,
     in_networks,
     parse_budget,
     parse_network,
@@ -30,8 +29,6 @@ from antigravity.keys.values import (
 from antigravity.logs import make_logger
 from antigravity.routing.patterns import matches
 
-#: Seconds for which an address counts among those that a key was used from.
-ADDRESS_AGE: Final = 86_400.0
 #: Seconds of a rate limit.
 MINUTE: Final = 60.0
 _NEVER: Final = float("inf")
@@ -138,6 +135,7 @@ class KeyRing:
     :ivar by_id: the keys by id.
     :ivar problem: why the keys cannot be used, empty if they can.
     :ivar is_used: whether there are keys, or may be.
+    :ivar addresses: where keys are used from, if that is limited.
     """
 
     log = make_logger()
@@ -150,7 +148,7 @@ class KeyRing:
         self._is_lost = False
         self._salts: tuple[str, ...] = ()
         self._by_digest: dict[str, tuple[ActiveKey, float]] = {}
-        self._addresses: dict[str, OrderedDict[str, float]] = {}
+        self.addresses = KeyAddresses(now)
 
     def is_secret(self, text: str) -> bool:
         """Return whether a text has the form of a key's secret."""
@@ -177,9 +175,7 @@ class KeyRing:
         found.update({key.record.digest: (key, _NEVER) for key in self.by_id.values()})
         self._by_digest = found
         self.is_used = bool(found or problem)
-        self._addresses = {
-            name: each for name, each in self._addresses.items() if name in self.by_id
-        }
+        self.addresses.keep(self.by_id)
 
     def authenticate(self, secret: str, address: str) -> str | None:
         """Return the id of the key with a secret; see :class:`IKeyRing`."""
@@ -207,7 +203,7 @@ class KeyRing:
                 code="address_not_allowed",
             )
         if key.record.max_addresses is not None:
-            self._count_address(key, address, now)
+            self.addresses.count(key.id, key.record.max_addresses, address)
         return key.id
 
     def find(self, principal: str) -> ActiveKey | None:
@@ -229,10 +225,6 @@ class KeyRing:
         key = self.find(principal)
         if key is not None:
             key.check_endpoint(endpoint)
-
-    def addresses(self, key: str) -> int:
-        """Return from how many addresses a key was used within a day, if that is limited."""
-        return len(self._addresses.get(key, ()))
 
     def _find(self, secret: str) -> tuple[ActiveKey, float] | None:
         """Return the key with a secret, and when the secret ends."""
@@ -259,22 +251,3 @@ class KeyRing:
             f"key/{record.id}/tokens",
             f"key/{record.id}/parallel",
         )
-
-    def _count_address(self, key: ActiveKey, address: str, now: float) -> None:
-        """Note the address of a request.
-
-        :raises PermissionDeniedError: if the key was used from too many others.
-        """
-        seen = self._addresses.setdefault(key.id, OrderedDict())
-        while seen and next(iter(seen.values())) <= now - ADDRESS_AGE:
-            seen.popitem(last=False)
-        most = key.record.max_addresses or 0
-        address = client_network(address)
-        if address not in seen and len(seen) >= most:
-            raise PermissionDeniedError(
-                f"This API key was used from {len(seen)} other addresses within a day, and may be "
-                f"used from {most}.",
-                code="too_many_addresses",
-            )
-        seen[address] = now
-        seen.move_to_end(address)

@@ -68,6 +68,7 @@ ALLOWED = {
         "ir",
         "logs",
         "routing.patterns",
+        "state.table",
         "stores",
     },
     "state": {"interfaces.state", "logs"},

@@ -12,7 +12,7 @@ from antigravity.config.settings import SchedulingSettings
 from tests.service.shared_fixture import OnRedis, OnSocket
 from tests.support.conditions import eventually
 
-#: Seconds within which a gateway knows what another one does; an idle machine needs 0.002.
+#: Seconds within which a gateway knows what another one does.
 SOON = 1.0
 
 
