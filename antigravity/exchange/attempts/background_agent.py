@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from antigravity.exchange.attempts.attempt import Attempt
@@ -61,7 +62,11 @@ class BackgroundAgent:
         """
         identity, self._id = self._id, ""
         if identity and not self._ended:
-            Deferred.fromCoroutine(self._cancel(identity))
+            cancelling = Deferred.fromCoroutine(self._cancel(identity))
+            cancelling.addErrback(self._not_cancelled, identity)
+
+    def _not_cancelled(self, failure: Failure, identity: str) -> None:
+        log.failure("the agent {id} was not cancelled", failure, id=identity)
 
     async def _cancel(self, identity: str) -> None:
         attempt = self._attempt
