@@ -21,3 +21,17 @@ def address_problem(address: str, *, may_have_user: bool = False) -> Problem | N
     if not may_have_user and "@" in parts.netloc:
         return Problem("an address must not contain a user or a password; use api_key")
     return None
+
+
+def is_ambiguous(url: str) -> bool:
+    """Return whether the password of an address may have a ``/`` or ``@``.
+
+    It would be taken for a part of the host, the path or the parameters, which are not secret.
+    """
+    authority, _, rest = url.partition("://")[2].partition("/")
+    path, _, query = rest.partition("?")
+    return (
+        authority.count("@") > 1
+        or "@" in path
+        or any("@" in pair and "=" not in pair for pair in query.split("&"))
+    )

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from antigravity.config.addresses import address_problem
+from antigravity.config.addresses import address_problem, is_ambiguous
 from antigravity.config.errors import Problem
 from antigravity.config.known_names import KnownNames
 from antigravity.config.mcp_checks import mcp_check, zai_mcp_check
@@ -122,6 +122,9 @@ def _ledger(url: str) -> _Found:
         scheme = ""
     if url and scheme not in ("postgresql", "postgres"):
         yield ("ledger", "url"), Problem("this is no address of PostgreSQL", allowed=allowed)
+    elif is_ambiguous(url):
+        message = "write / in a password as %2F, and @ as %40; it would be taken for the host"
+        yield ("ledger", "url"), Problem(message, allowed=allowed)
 
 
 def _state_secret(secret: str) -> _Found:

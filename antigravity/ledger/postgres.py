@@ -109,7 +109,11 @@ class PostgresDatabase(Database):
         psycopg = load_client()
         try:
             yield
-        except (psycopg.IntegrityError, psycopg.DataError):
+        except (
+            psycopg.IntegrityError,
+            psycopg.DataError,
+            psycopg.errors.ProgramLimitExceeded,  # names that are too long for an index
+        ):
             raise
         except psycopg.ProgrammingError as error:
             if error.sqlstate is None:  # the driver refuses a value
@@ -228,9 +232,9 @@ class PostgresDatabase(Database):
 
     def _migrate(self, connection: Any) -> None:
         connection.execute("BEGIN")
-        self._is_migrating = True
         try:
             connection.execute(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+            self._is_migrating = True  # only now: the wait for another gateway may be ended
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             connection.execute(_settings(0))
             connection.execute(_VERSIONS)

@@ -15,6 +15,8 @@ _ROWS: Final = 1000
 #: The most payloads that one step deletes.
 _PAYLOADS: Final = 200
 _DAY: Final = 86_400
+#: Larger than the number of any row, also of one from a clock that was ahead.
+_ANY: Final = 2**63 - 1
 #: Sums are kept by hour for so many days, then by day for so many days.
 HOURS_DAYS: Final = 400
 DAYS_DAYS: Final = 5 * 366
@@ -71,7 +73,7 @@ class Retention:
             return False
         used = self._database.used_bytes(connection)
         if bounds.max_bytes and used > bounds.max_bytes:
-            before = max(before, number_at(int(now * 1_000_000)))
+            before = _ANY
         if oldest >= before:
             return False
         limits = {"before": before, "limit": _ROWS}

@@ -19,6 +19,8 @@ NAME_LIMIT: Final = 200
 TEXT_LIMIT: Final = 1000
 #: The low bits of a row's number; the high ones are the time in microseconds.
 _NUMBER_BITS: Final = 10
+#: Microseconds that numbers may be ahead of the clock; beyond, a clock that was wrong was set back.
+_LONGEST_LEAD: Final = 3600 * 1_000_000
 
 _NO_USAGE: Final = Usage()
 #: No request has more tokens.
@@ -129,14 +131,18 @@ class RowNumbers:
         return cls(secrets.randbelow(1 << _NUMBER_BITS))
 
     def follow(self, number: int) -> None:
-        """Let all further numbers be larger than ``number``."""
+        """Let further numbers be larger than ``number``, unless it is far ahead of the clock."""
         self._last = max(self._last, time_of(number))
 
     def next(self, microseconds: int) -> int:
         """Return the number of a row that ended at a time since the epoch.
 
-        It is larger than all numbers before, also when the clock has gone back.
+        It is larger than all numbers before, also when the clock has gone back, by up to an hour.
+        After a larger step numbers follow the clock again: rows with a number of the far future
+        would be in no time range, and would never be old.
         """
+        if self._last - microseconds > _LONGEST_LEAD:
+            self._last = 0
         self._last = max(self._last + 1, microseconds)
         return self._last << _NUMBER_BITS | self._node
 

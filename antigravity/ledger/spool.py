@@ -10,6 +10,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -77,9 +78,10 @@ class Spool:
         if self._end + len(frame) > self._limit:
             raise LedgerError(f"{self.path.name} has its largest size")
         try:
-            file.seek(self._end)
-            file.write(frame)
+            _write_at(file, self._end, frame)
         except OSError as error:
+            with suppress(OSError):
+                file.truncate(self._end)  # a part may have been written
             raise LedgerError(f"{self.path} cannot be written: {error.strerror}") from None
         self._end += len(frame)
         self.waiting += len(batch.rows)
@@ -120,8 +122,7 @@ class Spool:
                 file.truncate(_HEAD.size)
             else:
                 self._start = end
-            file.seek(0)
-            file.write(_HEAD.pack(_MARK, self._start))
+            _write_at(file, 0, _HEAD.pack(_MARK, self._start))
         except OSError as error:
             raise LedgerError(f"{self.path} cannot be written: {error.strerror}") from None
 
@@ -149,7 +150,7 @@ class Spool:
     def _find_batches(self, file: BinaryIO) -> None:
         head = file.read(_HEAD.size)
         if not head:
-            file.write(_HEAD.pack(_MARK, _HEAD.size))
+            _write_at(file, 0, _HEAD.pack(_MARK, _HEAD.size))
             self._start = self._end = _HEAD.size
             return
         size = os.fstat(file.fileno()).st_size
@@ -200,3 +201,14 @@ class Spool:
         self._file = None
         self._start = self._end = self.waiting = 0
         os.replace(self.path, aside)
+
+
+def _write_at(file: BinaryIO, place: int, data: bytes) -> None:
+    """Write at a place of an unbuffered file, which takes only a part when the disk gets full.
+
+    :raises OSError: if not all of it can be written.
+    """
+    file.seek(place)
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]

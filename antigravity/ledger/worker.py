@@ -52,6 +52,7 @@ class Worker:
         self._pause = 0.0
         self._failed = 0.0
         self._away = ""
+        self._given: dict[str, int] = {}
 
     def run(self, work: Callable[[Worker], Any]) -> tuple[Any, int, str]:
         """Return what ``work`` returns, the size of the ledger, and what is wrong with it.
@@ -88,12 +89,18 @@ class Worker:
         if self._spool is None:
             self._writer.open()
             return self._store(self._writer.make(records, refusals))
-        batch = self._writer.make(records, refusals)
+        given, self._given = self._given, {}
+        batch = self._writer.make(records, refusals, given)
         try:
             with self._server():
-                return self._store(batch)
+                return self._store_again([batch]) if given else self._store(batch)
         except LedgerError:
-            return self._append(self._spool, batch)
+            try:
+                return self._append(self._spool, batch)
+            except LedgerError:
+                # They may be in the database all the same: the next attempt uses their numbers.
+                self._given = {row.id: row.number for row in batch.rows}
+                raise
 
     def replay(self) -> bool:
         """Write some rows that wait in the spool; return whether there are more.

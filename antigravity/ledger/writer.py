@@ -50,6 +50,7 @@ class Writer:
         self._queries: Any = None
         self._names = Names()
         self._block_ends: dict[int, int] = {}
+        self._uncertain: frozenset[str] = frozenset()
 
     def open(self) -> None:
         """Open the database, and create or change its tables where needed.
@@ -88,13 +89,19 @@ class Writer:
         return batch.rows
 
     def make(
-        self, records: Sequence[ExchangeRecord], refusals: Mapping[tuple[int, str], int]
+        self,
+        records: Sequence[ExchangeRecord],
+        refusals: Mapping[tuple[int, str], int],
+        given: Mapping[str, int] | None = None,
     ) -> Batch:
-        """Return the rows of finished exchanges; one that has none is left out."""
+        """Return the rows of finished exchanges; one that has none is left out.
+
+        :param given: numbers of requests, by id, whose rows were made before.
+        """
         batch = Batch(refusals=[(hour, kind, n) for (hour, kind), n in refusals.items()])
         now = int(self._now() * 1_000_000)
         for place, record in enumerate(records, 1):
-            number = self._numbers.next(now)
+            number = (given or {}).get(record.id) or self._numbers.next(now)
             try:
                 row = request_row(record, number, self._price)
                 attempts = attempt_rows(record, number)
@@ -200,6 +207,9 @@ class Writer:
     def write_payloads(self, payloads: Sequence[RawPayloads], redactor: PayloadRedactor) -> int:
         """Write payloads in one transaction, and return about how many bytes they take.
 
+        Those of the last transaction, if its end could not be told, take the place of what is
+        there.
+
         :raises LedgerError: if nothing could be written.
         """
         from antigravity.ledger.payload_rows import payload_rows
@@ -211,8 +221,14 @@ class Writer:
             for each in payloads
             for row in payload_rows(each, redactor, lambda: self._numbers.next(now))
         ]
+        requests = frozenset(each.request_id for each in payloads)
+        again, self._uncertain = self._uncertain & requests, requests
         with self.transaction() as connection:
+            if again:
+                found = [{"request": each} for each in sorted(again)]
+                self._queries.delete_payloads_of(connection, found)
             self._database.insert(connection, "payloads", rows)
+        self._uncertain = frozenset()
         return sum(row.stored for row in rows)
 
     @contextmanager

@@ -6,7 +6,7 @@ import os
 import socket
 from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 #: The schema of all tables of the gateway.
 SCHEMA: Final = "antigravity"
@@ -14,6 +14,9 @@ SCHEMA: Final = "antigravity"
 MIGRATION_LOCK: Final = 4_702_111_234_474_983_745
 #: The parameters of an address that are secret.
 _SECRET: Final = frozenset({"password", "sslpassword", "oauth_client_secret"})
+#: Seconds after which a silent server is asked whether it is there, between two such questions,
+#: and how many may stay without an answer.
+_KEEPALIVES: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 _MISSING: Final = (
     "the PostgreSQL client is not installed: pip install 'antigravity-gateway[postgres]'"
 )
@@ -34,14 +37,14 @@ class Server:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        parts = urlsplit(url)
-        place = parts.netloc.rpartition("@")[2]
-        parameters = dict(parse_qsl(parts.query))
-        found = {value for name, value in parameters.items() if name in _SECRET}
-        if parts.password:
-            found |= {parts.password, unquote(parts.password)}
-        self._secrets = sorted(filter(None, {url, *found}), key=len, reverse=True)
-        self.name = f"{parts.scheme}://{place or parameters.get('host', '')}{parts.path}"
+        credentials, rest = split_credentials(url)
+        password = credentials.partition(":")[2]
+        parts = urlsplit(rest)
+        parameters = [pair.partition("=") for pair in parts.query.split("&")]
+        found = {password, *(value for name, _, value in parameters if name in _SECRET)}
+        self._secrets = sorted(filter(None, {url, *found, *map(unquote, found)}), key=len)[::-1]
+        host = next((unquote(value) for name, _, value in parameters if name == "host"), "")
+        self.name = f"{parts.scheme}://{parts.netloc or host}{parts.path}"
 
     def without_secrets(self, text: str) -> str:
         """Return a text without the address and the password."""
@@ -66,6 +69,7 @@ class Server:
         defaults = {
             "connect_timeout": connect_timeout,
             "tcp_user_timeout": send_timeout * 1000,
+            **_KEEPALIVES,
             "application_name": "antigravity",
         }
         given = psycopg.conninfo.conninfo_to_dict(self.url)
@@ -73,6 +77,17 @@ class Server:
 
     def __repr__(self) -> str:
         return f"Server({self.name!r})"
+
+
+def split_credentials(url: str) -> tuple[str, str]:
+    """Return user and password of an address, and the address without them.
+
+    As for libpq, they may have ``?`` and ``#``.
+    """
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    credentials, _, place = authority.rpartition("@")
+    return credentials, f"{scheme}{separator}{place}{slash}{path}"
 
 
 def load_client() -> Any:

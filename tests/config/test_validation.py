@@ -230,6 +230,23 @@ def test_address_of_ledger_is_secret(tmp_path: Path) -> None:
     assert "veiled" not in str(found["ledger.url"])
 
 
+@pytest.mark.parametrize("password", ["vei/led", "vei@led", "vei/le?d", "vei/le#d", "@", "/"])
+def test_password_that_would_be_taken_for_the_host_is_refused(
+    tmp_path: Path, password: str
+) -> None:
+    found = problems(tmp_path, f'ledger.url = "postgresql://me:{password}@db/ledger"')
+    assert list(found) == ["ledger.url"]
+    assert "%2F" in str(found["ledger.url"])
+    assert "vei" not in str(found["ledger.url"])
+
+
+@pytest.mark.parametrize(
+    "rest", ["me:vei%2Fl%40d@db/ledger", "me:p?#@db/d", "/d?host=/run&user=me@corp", "db", "db/"]
+)
+def test_unambiguous_addresses_of_ledger_are_accepted(tmp_path: Path, rest: str) -> None:
+    read(tmp_path, f'ledger.url = "postgresql://{rest}"')
+
+
 def test_unknown_kind_is_a_warning_unless_plugins_are_loaded(tmp_path: Path) -> None:
     text = '[upstreams.x]\nkind = "opnai"\n'
     (warning,) = read(tmp_path, text).warnings

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from antigravity.interfaces.ledger import RequestQuestion
+from antigravity.interfaces.payloads import RawBody, RawMessage, RawPayloads, ReplayRoute
 from antigravity.ledger.bounds import Bounds
 from antigravity.ledger.errors import LedgerError, NewerVersionError
+from antigravity.ledger.payload_text import PayloadRedactor
 from antigravity.ledger.postgres import PostgresDatabase
 from antigravity.ledger.queries import Span
 from antigravity.ledger.reader import Reader
@@ -23,7 +27,8 @@ from antigravity.ledger.rows import RowNumbers
 from antigravity.ledger.spool import Spool
 from antigravity.ledger.worker import Worker
 from antigravity.ledger.writer import Writer
-from antigravity.stores.postgres_server import Server
+from antigravity.redaction.credentials import Credentials
+from antigravity.stores.postgres_server import MIGRATION_LOCK, Server
 from tests.support.conditions import wait_until
 from tests.support.postgres import PostgresServer
 from tests.support.records import HOUR, START, Time, make_record, price
@@ -57,6 +62,24 @@ def count(reader: Reader) -> int:
     return int(reader.add_up(NOW)[0]["requests"] or 0)
 
 
+@contextmanager
+def lost_commits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let transactions succeed, and the client never learn of it."""
+    import psycopg
+
+    execute = psycopg.Connection.execute
+
+    def interrupted(self: Any, sql: str, *arguments: Any, **options: Any) -> Any:
+        found = execute(self, sql, *arguments, **options)
+        if sql == "COMMIT":
+            raise psycopg.OperationalError("the connection is lost")
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(psycopg.Connection, "execute", interrupted)
+        yield
+
+
 def test_address_hides_password() -> None:
     server = Server(
         "postgresql://me:p%40ss@db.example:5433/ledger?sslpassword=hush&sslmode=require"
@@ -65,6 +88,22 @@ def test_address_hides_password() -> None:
     assert repr(server) == "Server('postgresql://db.example:5433/ledger')"
     text = server.without_secrets(f"p@ss, p%40ss and hush are wrong in {server.url}")
     assert text == "…, … and … are wrong in …"
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("postgresql://me:se#cret@db/ledger", "postgresql://db/ledger"),
+        ("postgresql://me:se?cret@db/ledger", "postgresql://db/ledger"),
+        ("postgresql:///ledger?host=/run/a&password=se+cret", "postgresql:///run/a/ledger"),
+    ],
+)
+def test_address_hides_password_with_odd_characters(url: str, name: str) -> None:
+    """libpq does not end the password at a "?" or "#", and leaves a "+" as it is."""
+    server = Server(url)
+    assert server.name == name
+    secret = url.partition("se")[2].partition("@")[0]
+    assert server.without_secrets(f"wrong: se{secret}") == "wrong: …"
 
 
 def test_errors_hide_password(postgres: PostgresServer) -> None:
@@ -107,6 +146,43 @@ def test_interrupted_migration_changes_nothing(
         database.prepare()
     found = "SELECT nspname FROM pg_namespace WHERE nspname = 'antigravity'"
     assert postgres.execute(found) == []
+
+
+def test_wait_for_migration_of_another_gateway_can_be_ended(
+    postgres: PostgresServer, database: PostgresDatabase
+) -> None:
+    """It may hang, and rows go into the spool meanwhile."""
+    import psycopg
+
+    waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with psycopg.connect(postgres.url()) as other, ThreadPoolExecutor(1) as pool:
+        other.execute(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+        prepared = pool.submit(database.prepare)
+        wait_until(lambda: bool(postgres.execute(waiting)))
+        database.abort()
+        with pytest.raises(LedgerError, match="cannot be used now"):
+            prepared.result(20)
+    database.prepare().close()
+
+
+def test_silent_server_is_noticed_while_an_answer_is_awaited(database: PostgresDatabase) -> None:
+    """Within a minute, also while nothing is sent; the system's own limit is two hours."""
+    with database.prepare() as connection:
+        found = connection.info.get_parameters()
+    names = ("keepalives_idle", "keepalives_interval", "keepalives_count")
+    assert [int(found[name]) for name in names] == [30, 10, 3]
+
+
+def test_names_too_long_for_an_index_do_not_hold_up_others(
+    worker: Worker, reader: Reader, spool: Spool
+) -> None:
+    long = "".join(map(chr, random.Random(0).sample(range(0x20000, 0x2A000), 1000)))
+    records = [make_record(1), make_record(2, principal=long), make_record(3)]
+    rows, _, problem = worker.run(lambda worker: worker.write(records, {}))
+    assert ([row.id for row in rows], problem) == (["req_1", "req_3"], "")
+    spool.append(worker._writer.make([make_record(4, principal=long), make_record(5)], {}))
+    assert worker.run(lambda worker: worker.replay())[::2] == (False, "")
+    assert ids(reader) == ["1", "3", "5"]
 
 
 def test_gateways_start_at_the_same_time(database: PostgresDatabase) -> None:
@@ -205,25 +281,51 @@ def test_commit_whose_end_is_unknown_is_not_repeated(
     database: PostgresDatabase,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import psycopg
-
-    execute = psycopg.Connection.execute
-
-    def interrupted(self: Any, sql: str, *arguments: Any, **options: Any) -> Any:
-        found = execute(self, sql, *arguments, **options)
-        if sql == "COMMIT":
-            raise psycopg.OperationalError("the connection is lost")
-        return found
-
     worker.open()
-    monkeypatch.setattr(psycopg.Connection, "execute", interrupted)
-    worker.run(lambda worker: worker.write([make_record(1)], {(HOUR, "host"): 1}))
-    monkeypatch.undo()
+    with lost_commits(monkeypatch):
+        worker.run(lambda worker: worker.write([make_record(1)], {(HOUR, "host"): 1}))
     assert worker.spooled == 1
     clock.now += 5
     worker.run(lambda worker: worker.replay())
     assert (worker.spooled, ids(reader), count(reader)) == (0, ["1"], 1)
     assert reader.refusals(HOUR, HOUR + 1) == {"host": 1}
+
+
+def test_commit_whose_end_is_unknown_is_not_repeated_without_spool(
+    database: PostgresDatabase,
+    reader: Reader,
+    clock: Time,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The service gives the records again, with others."""
+    worker = Worker(database, clock, price, spool=Spool(tmp_path / "ledger.spool", 100))
+    worker.open()
+    with lost_commits(monkeypatch):
+        written, _, problem = worker.run(lambda worker: worker.write([make_record(1)], {}))
+    assert (written, "largest size" in problem) == (None, True)
+    clock.now += 5
+    records = [make_record(1), make_record(2)]
+    rows, _, problem = worker.run(lambda worker: worker.write(records, {}))
+    assert ([row.id for row in rows], problem) == (["req_1", "req_2"], "")
+    assert (ids(reader), count(reader)) == (["1", "2"], 2)
+    worker.close()
+
+
+def test_payloads_whose_commit_is_unknown_are_not_doubled(
+    worker: Worker, reader: Reader, clock: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.open()
+    redactor = PayloadRedactor(Credentials().snapshot(), {})
+    message = RawMessage("from_client", (), RawBody((b"{}",), (), 2, reserved=2), "POST", "/v1/x")
+    route = ReplayRoute("anthropic", "POST", "/v1/x")
+    payloads = [RawPayloads(f"req_{number}", route, [message]) for number in range(3)]
+    with lost_commits(monkeypatch):
+        worker.run(lambda worker: worker.write_payloads(payloads[:2], redactor))
+    clock.now += 5
+    stored, _, problem = worker.run(lambda worker: worker.write_payloads(payloads, redactor))
+    assert (stored > 0, problem) == (True, "")
+    assert [len(reader.payloads(f"req_{number}")) for number in range(3)] == [1, 1, 1]
 
 
 def test_full_spool_gives_records_back(

@@ -166,6 +166,22 @@ def test_numbers_increase_when_clock_goes_back() -> None:
     assert number_at(100) <= found[0] < number_at(101)
 
 
+def test_numbers_follow_clock_that_was_far_ahead() -> None:
+    """Otherwise all further rows would be in the future, where no time range ends."""
+    hour = 3600 * 1_000_000
+    numbers = RowNumbers()
+    found = [numbers.next(time) for time in (100 * hour, 99 * hour, 98 * hour, 98 * hour)]
+    assert [time_of(number) for number in found] == [
+        100 * hour,
+        100 * hour + 1,
+        98 * hour,
+        98 * hour + 1,
+    ]
+    numbers = RowNumbers()
+    numbers.follow(number_at(100 * hour))
+    assert time_of(numbers.next(50 * hour)) == 50 * hour
+
+
 @pytest.mark.parametrize(
     ("agent", "name"),
     [

@@ -87,6 +87,28 @@ def test_file_is_bounded(path: Path) -> None:
     spool.close()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there are no such limits")
+def test_batch_is_written_whole_or_not_at_all(path: Path) -> None:
+    """When the disk gets full, the system writes a part, and says so by a number only."""
+    import resource
+
+    spool = Spool(path, ROOM)
+    spool.append(make_batch(1))
+    size = path.stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1000, limits[1]))
+    try:
+        with pytest.raises(LedgerError, match="cannot be written"):
+            spool.append(make_batch(*range(2, 20)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (spool.waiting, path.stat().st_size) == (1, size)
+    spool.append(make_batch(20))
+    spool = reopened(spool)
+    assert numbers(spool.peek(100)[0]) == [1, 20]
+    spool.close()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there are no such permissions")
 def test_file_is_private(path: Path) -> None:
     spool = Spool(path, ROOM)

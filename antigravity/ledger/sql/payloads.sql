@@ -6,6 +6,9 @@ SELECT max(number) FROM payloads;
 -- name: payloads_of(request)
 SELECT * FROM payloads WHERE request = :request ORDER BY position LIMIT 200;
 
+-- name: delete_payloads_of*!
+DELETE FROM payloads WHERE request = :request;
+
 -- name: stored_payloads()^
 SELECT min(number) AS oldest, coalesce(sum(stored), 0) AS stored FROM payloads;
 
