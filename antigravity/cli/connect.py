@@ -9,17 +9,20 @@ from typing import Any, Final
 
 import click
 
+from antigravity.app.diff_masks import mask_diff
 from antigravity.cli.connect_target import find_target
 from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.terminal import table
 from antigravity.config.spelling import closest
-from antigravity.connect.client import Client, Target, this_machine
+from antigravity.connect.client import KEY_VARIABLE, NAME, Client, Target, this_machine
 from antigravity.connect.clients import CLIENTS, find_client
 from antigravity.connect.connections import Connections
 from antigravity.connect.plan import ChangedMeanwhileError, ConnectError, Plan, State
 from antigravity.connect.texts import dialogs, hints
 
+#: Texts of the gateway's that look like secrets where they are.
+_OURS: Final = frozenset({NAME, KEY_VARIABLE})
 #: How often a plan is made again because a client has written its file meanwhile.
 _TRIES: Final = 3
 _MORE: Final = (
@@ -163,9 +166,7 @@ def _may_write() -> bool:
 
 
 def _show_plan(invocation: Invocation, plan: Plan, secret: str, dry_run: bool) -> None:
-    diff = plan.diff()
-    if secret:
-        diff = diff.replace(secret, "(the gateway's key)")
+    diff = mask_diff(plan.diff(), secret, _OURS, plan.documents())
     if invocation.as_json:
         files = [str(file.path) for file in plan.files if file.is_change]
         data = {"client": plan.client.name, "files": files, "diff": diff, "kept": plan.left}

@@ -74,12 +74,14 @@ class Places(Struct, frozen=True):
     def of_variable(self, name: str, default: FilePath) -> FilePath:
         """Return the folder that a variable names, or ``default``."""
         value = self.variables.get(name, "")
-        return FilePath(value).expanduser() if value else default
+        return FilePath(os.path.expanduser(value)) if value else default
 
     @property
     def configuration(self) -> FilePath:
         """The folder of programs that follow the XDG specification on every platform."""
-        return self.of_variable("XDG_CONFIG_HOME", self.home / ".config")
+        value = self.variables.get("XDG_CONFIG_HOME", "")
+        # the specification demands to ignore relative paths
+        return FilePath(value) if os.path.isabs(value) else self.home / ".config"
 
     @property
     def applications(self) -> FilePath:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
-import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +16,13 @@ from antigravity.config.atomic import write_atomically, write_private
 from antigravity.connect import changes
 from antigravity.connect.changes import Change
 from antigravity.connect.client import Client, ClientFile, Format, Places, Target
+from antigravity.connect.client_files import (
+    MAX_BYTES,
+    decode_text,
+    read_file,
+    remove_file,
+    write_file,
+)
 from antigravity.connect.files.document import MISSING, DocumentError, find, show
 from antigravity.connect.plan import (
     ChangedMeanwhileError,
@@ -34,8 +39,6 @@ _RECORDS: Final = "state/connections.json"
 _BACKUPS: Final = "backups/clients"
 #: How many copies of each file are kept.
 KEPT_BACKUPS: Final = 5
-#: Larger files are not the configuration of a client.
-MAX_BYTES: Final = 8 * 1024 * 1024
 
 
 class Connections:
@@ -55,12 +58,11 @@ class Connections:
 
         :raises ConnectError: if a file cannot be changed.
         """
-        assert client.files is not None
         known = self._load().get(client.name)
         found = {file.path: file for file in known.files} if known else {}
         files = [
             self._connect_file(file, found.pop(str(file.path), None))
-            for file in client.files(target, self._places)
+            for file in self._files_of(client, target)
         ]
         # files that are not used any more, such as after another folder was configured
         files += [self._disconnect_file(record) for record in found.values()]
@@ -84,22 +86,51 @@ class Connections:
         :raises ConnectError: if a file cannot be written.
         """
         for file in plan.files:
-            if self._read(file.path) != file.before:
+            if read_file(file.path, self._largest) != file.before:
                 raise ChangedMeanwhileError(f"{file.path} has just been changed by something else.")
-        records: list[FileRecord | None] = []
+        before = self._load().get(plan.client.name)
+        records = {record.path: record for record in before.files} if before else {}
+        written: list[FileChange] = []
         try:
             for file in plan.files:
-                records.append(self._write(plan.client, file))
-        except ConnectError:  # what is not remembered could not be undone
-            for file in plan.files[: len(records)]:
-                _restore(file)
-            raise
-        kept = [record for record in records if record is not None]
-        with self._changed() as connections:
-            if kept:
-                connections[plan.client.name] = Connection(plan.address, time.time(), kept)
-            else:
+                self._write(plan, file, records)
+                written.append(file)
+            self._remember(plan, records)
+        except OSError as error:
+            for each in written:
+                _restore(each)
+            with contextlib.suppress(OSError), self._changed() as connections:
                 connections.pop(plan.client.name, None)
+                if before is not None:
+                    connections[plan.client.name] = before
+            why = error.strerror or "unknown"
+            raise ConnectError(f"{file.path} cannot be written: {why}.") from None
+
+    def _write(self, plan: Plan, file: FileChange, records: dict[str, FileRecord]) -> None:
+        """Write one file, and remember it: before, because the process may be killed."""
+        path, record = str(file.path), file.record
+        backup = self._back_up(plan.client, file) if file.is_change else ""
+        if record is not None:
+            if not record.backup and record.existed and record.digest:
+                record = msgspec.structs.replace(record, backup=backup)
+            records[path] = record
+            self._remember(plan, records)
+        if file.is_change and file.after is None:
+            remove_file(file.path)
+            _remove_empty(file.path, self._made_for(plan.client, file.path))
+        elif file.is_change and file.after is not None:
+            write_file(file.path, file.after)
+        if record is None:
+            records.pop(path, None)
+
+    def _remember(self, plan: Plan, records: dict[str, FileRecord]) -> None:
+        """Remember which files of a client were changed, if any."""
+        with self._changed() as connections:
+            known = connections.pop(plan.client.name, None)
+            address = plan.address or (known.address if known else "")
+            if records:
+                files = list(records.values())
+                connections[plan.client.name] = Connection(address, time.time(), files)
 
     def state(self, client: Client) -> State:
         """Return whether a client is there, and where it points."""
@@ -107,7 +138,7 @@ class Connections:
         if client.files is None:
             return State(client.name, client.title, installed, "by hand")
         known = self._load().get(client.name)
-        files = client.files(Target("http://127.0.0.1", ""), self._places)
+        files = self._files_of(client, Target("http://127.0.0.1", ""))
         try:
             address = self._address_in(client, files[0])
             if known is None:
@@ -149,9 +180,17 @@ class Connections:
 
     # -- files --
 
+    def _files_of(self, client: Client, target: Target) -> list[ClientFile]:
+        """Return the files of a client; variables may name them from the current folder."""
+        assert client.files is not None
+        return [
+            msgspec.structs.replace(file, path=file.path.absolute())
+            for file in client.files(target, self._places)
+        ]
+
     def _connect_file(self, file: ClientFile, known: FileRecord | None) -> FileChange:
-        before = self._read(file.path)
-        text = _decode(file.path, before)
+        before = read_file(file.path, self._largest)
+        text = decode_text(file.path, before)
         try:
             change = changes.connect(file, text, known.settings if known else ())
         except DocumentError as error:
@@ -159,11 +198,12 @@ class Connections:
         after = (change.text or "").encode("utf-8")
         if not change.records:  # nothing of ours is in it: an empty file is not made
             return FileChange(file.path, before, before, change, file.format, file.root)
+        is_untouched = known is None or _digest(before) == known.digest
         record = FileRecord(
             str(file.path),
             file.format,
             known.existed if known else before is not None,
-            hashlib.sha256(after).hexdigest(),
+            _digest(after) if is_untouched else "",
             list(change.records),
             known.backup if known else "",
             file.root,
@@ -173,14 +213,14 @@ class Connections:
 
     def _disconnect_file(self, record: FileRecord) -> FileChange:
         path, kind, root = Path(record.path), record.format, record.root
-        before = self._read(path)
+        before = read_file(path, self._largest)
         if before is None:
             return FileChange(path, None, None, Change(None), kind, root)
-        if hashlib.sha256(before).hexdigest() == record.digest:  # nobody has touched it
+        if _digest(before) == record.digest:  # nobody has touched it
             original = self._original(record)
             if original is not None or not record.existed:
                 return FileChange(path, before, original, Change(None), kind, root)
-        text = _decode(path, before)
+        text = decode_text(path, before)
         try:
             change = changes.disconnect(kind, root, text, record.settings, existed=record.existed)
         except DocumentError as error:
@@ -195,23 +235,6 @@ class Connections:
             return (self._home / record.backup).read_bytes()
         except OSError:
             return None
-
-    def _write(self, client: Client, file: FileChange) -> FileRecord | None:
-        record = file.record
-        try:
-            if file.is_change:
-                backup = self._back_up(client, file)
-                if record is not None and not record.backup and record.existed:
-                    record = msgspec.structs.replace(record, backup=backup)
-                if file.after is None:
-                    file.path.unlink(missing_ok=True)
-                    _remove_empty(file.path, self._made_for(client, file.path))
-                else:
-                    _write(file.path, file.after)
-        except OSError as error:
-            why = error.strerror or "unknown"
-            raise ConnectError(f"{file.path} cannot be written: {why}.") from None
-        return record
 
     def _made_for(self, client: Client, path: Path) -> str:
         """Return the first of the folders that were made for a file, ``""`` if none was."""
@@ -244,21 +267,11 @@ class Connections:
 
     def _plain(self, path: Path, kind: Format, root: Any) -> Any:
         """Return the settings in a file, those of an empty one if there is none."""
-        text = _decode(path, self._read(path))
+        text = decode_text(path, read_file(path, self._largest))
         try:
             return changes.open_document(kind, text, root).plain()
         except DocumentError as error:
             raise ConnectError(f"{path}: {error}") from None
-
-    def _read(self, path: Path) -> bytes | None:
-        try:
-            if path.stat().st_size > self._largest:
-                raise ConnectError(f"{path} has more than {self._largest} bytes, so it stays.")
-            return path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise ConnectError(f"{path} cannot be read: {error.strerror}.") from None
 
     # -- what is remembered --
 
@@ -302,22 +315,8 @@ def _remove_empty(path: Path, made: str) -> None:
             return
 
 
-def _decode(path: Path, data: bytes | None) -> str:
-    try:
-        return (data or b"").decode("utf-8")
-    except UnicodeDecodeError:
-        raise ConnectError(f"{path} is not UTF-8 text.") from None
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Replace a file atomically; it keeps its mode, and stays behind a link that leads to it."""
-    target = Path(os.path.realpath(path))
-    try:
-        mode = stat.S_IMODE(target.stat().st_mode)
-    except FileNotFoundError:
-        mode = 0o600
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_atomically(target, data, mode=mode)
+def _digest(data: bytes | None) -> str:
+    return "" if data is None else hashlib.sha256(data).hexdigest()
 
 
 def _restore(file: FileChange) -> None:
@@ -325,6 +324,6 @@ def _restore(file: FileChange) -> None:
     if file.is_change:
         with contextlib.suppress(OSError):
             if file.before is None:
-                file.path.unlink(missing_ok=True)
+                remove_file(file.path)
             else:
-                _write(file.path, file.before)
+                write_file(file.path, file.before)

@@ -26,7 +26,8 @@ class FileRecord(Struct, frozen=True):
     """A file that was changed when a client was connected.
 
     :ivar existed: whether it was there before.
-    :ivar digest: of the bytes that were written.
+    :ivar digest: of the bytes that were written; empty if they had changes of others, so that the
+        file cannot become what it was before.
     :ivar backup: a copy of what it was, in the gateway's home.
     :ivar made: the first of the folders above it that were made for it, empty if none was.
     """

@@ -67,6 +67,20 @@ def test_dry_run_prints_diff_and_writes_nothing(cli: Cli) -> None:
     assert list(cli.home.rglob("connections.json")) == []
 
 
+def test_diffs_show_no_secrets(cli: Cli) -> None:
+    """Those of others are there, too: what is replaced, what comes back, and lines beside it."""
+    theirs = {"ANTHROPIC_API_KEY": "sk-ant-secret-1", "ANTHROPIC_AUTH_TOKEN": "their-token-2"}
+    cli.claude.parent.mkdir(parents=True, exist_ok=True)
+    cli.claude.write_text(json.dumps({"env": theirs}, indent=2))
+    for command in (("connect", "claude-code", "--yes"), ("disconnect", "claude-code", "--yes")):
+        done = cli.run(*command)
+        assert done.exit_code == 0, done.output
+        assert "ANTHROPIC_AUTH_TOKEN" in done.output
+        assert "sk-ant-secret-1" not in done.output
+        assert "their-token-2" not in done.output
+    assert json.loads(cli.claude.read_text())["env"] == theirs
+
+
 def test_connected_client_is_listed_and_disconnected(cli: Cli) -> None:
     done = cli.run("connect", "claude-code", "--yes")
     assert done.exit_code == 0, done.output

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from antigravity.connect.client import Client, Places, ServedModel, Target
+from antigravity.connect.client_files import write_file
 from antigravity.connect.clients import CLIENTS, find_client
 from antigravity.connect.connections import KEPT_BACKUPS, Connections
 from antigravity.connect.plan import ChangedMeanwhileError, ConnectError
@@ -344,6 +345,108 @@ def test_damaged_record_is_an_error(machine: Machine) -> None:
         machine.connections.plan_connect(CLAUDE, TARGET)
 
 
+@pytest.mark.parametrize("existed", [True, False])
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8045", "http://127.0.0.1:9"])
+def test_changes_made_between_two_connections_stay(
+    machine: Machine, existed: bool, address: str
+) -> None:
+    """The copy of the file as it was before the first one does not have them."""
+    (path,) = machine.paths(CLAUDE)
+    path.parent.mkdir()
+    if existed:
+        path.write_text('{"theme": "dark"}')
+    machine.connect(CLAUDE)
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps({**data, "mine": "precious"}))
+    machine.connect(CLAUDE, Target(address, "k", models=MODELS))
+    machine.connect(CLAUDE, Target(address, "k", models=MODELS))
+    assert machine.disconnect(CLAUDE) == []
+    left = {"theme": "dark"} if existed else {}
+    assert json.loads(path.read_text()) == {**left, "mine": "precious"}
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_nothing_stays_after_a_failure(
+    machine: Machine, failing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    llm = CLIENTS["llm"]
+    before = machine.fill(llm)
+    plan = machine.connections.plan_connect(llm, TARGET)
+    path = plan.files[failing].path
+
+    def fail(target: Path, data: bytes) -> None:
+        if target == path:
+            raise OSError(28, "No space left on device")
+        write_file(target, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("antigravity.connect.connections.write_file", fail)
+        with pytest.raises(ConnectError, match="No space left"):
+            machine.connections.apply(plan)
+    assert machine.read(llm) == before
+    with pytest.raises(ConnectError, match="was not connected"):
+        machine.disconnect(llm)
+
+
+def test_what_was_written_before_the_process_was_killed_can_be_undone(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = machine.fill(CLAUDE)
+
+    def be_killed(target: Path, data: bytes) -> None:
+        write_file(target, data)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("antigravity.connect.connections.write_file", be_killed)
+        with pytest.raises(KeyboardInterrupt):
+            machine.connect(CLAUDE)
+    assert machine.connections.state(CLAUDE).state == "connected"
+    machine.disconnect(CLAUDE)
+    assert machine.read(CLAUDE) == before
+
+
+def test_link_to_nothing_stays(machine: Machine) -> None:
+    (path,) = machine.paths(CLAUDE)
+    path.parent.mkdir()
+    real = machine.user / "dotfiles" / "settings.json"
+    path.symlink_to(real)
+    machine.connect(CLAUDE)
+    assert "8045" in real.read_text()
+    machine.disconnect(CLAUDE)
+    assert path.is_symlink()
+    assert not real.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such files")
+@pytest.mark.parametrize("kind", ["null", "pipe", "folder"])
+def test_what_is_no_file_is_not_replaced(machine: Machine, kind: str) -> None:
+    """Root could replace /dev/null, to which people let files lead that they do not want."""
+    (path,) = machine.paths(CLAUDE)
+    path.parent.mkdir()
+    if kind == "null":
+        path.symlink_to("/dev/null")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    with pytest.raises(ConnectError, match="not a regular file"):
+        machine.connections.plan_connect(CLAUDE, TARGET)
+    assert machine.connections.state(CLAUDE).state == "unreadable"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root")
+def test_root_gives_files_to_the_owner(machine: Machine) -> None:
+    os.chown(machine.user, 1234, 1235)
+    (path,) = machine.paths(CLAUDE)
+    machine.connect(CLAUDE)
+    found = [(each.stat().st_uid, each.stat().st_gid) for each in (path, path.parent)]
+    assert found == [(1234, 1235)] * 2
+    os.chown(path, 4321, 4322)
+    machine.connect(CLAUDE, Target("http://127.0.0.1:9", "k"))
+    assert (path.stat().st_uid, path.stat().st_gid) == (4321, 4322)
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user without rights")
 def test_folder_that_cannot_be_written_is_an_error(machine: Machine) -> None:
     machine.fill(CLAUDE)
@@ -354,6 +457,22 @@ def test_folder_that_cannot_be_written_is_an_error(machine: Machine) -> None:
             machine.connect(CLAUDE)
     finally:
         path.parent.chmod(0o700)
+
+
+def test_folders_named_by_variables_are_whole_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The undo may be called in another folder; XDG demands to ignore relative paths."""
+    monkeypatch.chdir(tmp_path)
+    places = Places(tmp_path, {"CODEX_HOME": "a b/c", "XDG_CONFIG_HOME": "x"}, "linux")
+    assert places.configuration == tmp_path / ".config"
+    connections = Connections(tmp_path / "home", places)
+    connections.apply(connections.plan_connect(CODEX, TARGET))
+    assert (tmp_path / "a b" / "c" / "config.toml").exists()
+    monkeypatch.chdir("/")
+    assert connections.state(CODEX).state == "connected"
+    connections.apply(connections.plan_disconnect(CODEX))
+    assert not (tmp_path / "a b" / "c" / "config.toml").exists()
 
 
 def test_folders_named_by_variables_are_used(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from antigravity.connect.files.document import DocumentError, Item
 from antigravity.connect.files.env_document import EnvDocument
+from antigravity.connect.files.json_document import JsonDocument
 from antigravity.connect.files.toml_document import TomlDocument
 from antigravity.connect.files.yaml_document import YamlDocument
 
@@ -125,3 +126,45 @@ def test_last_of_several_lines_counts() -> None:
 def test_variables_have_no_paths() -> None:
     with pytest.raises(DocumentError):
         EnvDocument("").set(("a", "b"), 1)
+
+
+def test_exported_variable_stays_exported() -> None:
+    document = EnvDocument("export A=1\nB=2\n")
+    document.set(("A",), "3")
+    document.set(("B",), "4")
+    assert document.text() == "export A=3\nB=4\n"
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_toml_keeps_line_ends_and_mark(mark: str) -> None:
+    text = f"{mark}a = 1\r\n[t]\r\nb = 2\r\n"
+    document = TomlDocument(text)
+    document.set(("model_provider",), "x")
+    document.set(("providers", "x", "url"), "y")
+    changed = document.text()
+    assert changed.startswith(f"{mark}a = 1\r\n")
+    assert changed.count("\n") == changed.count("\r\n") > 5
+    assert document.plain()["providers"] == {"x": {"url": "y"}}
+    document.remove(("model_provider",))
+    assert "\ufeff" not in document.text()[1:]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a: 1\n  key: "sk-very-secret"\n',
+        "key: sk-very-secret\nkey: sk-very-secret\n",
+        "key: 'sk-very-secret\n",
+        "- a\nsk-very-secret\n",
+    ],
+)
+def test_errors_of_yaml_quote_no_values(text: str) -> None:
+    with pytest.raises(DocumentError, match=r"not valid YAML: line \d") as caught:
+        YamlDocument(text)
+    assert "very-secret" not in str(caught.value)
+
+
+def test_errors_of_json_quote_no_text() -> None:
+    with pytest.raises(DocumentError, match="line 1: the text is not valid") as caught:
+        JsonDocument('{"key": "sk-very-secret\\q"}')
+    assert "very-secret" not in str(caught.value)

@@ -10,7 +10,7 @@ from typing import Any
 
 from antigravity.connect.files.document import DocumentError, Item, Path, show
 
-_LINE = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*(.*?)[ \t]*$")
+_LINE = re.compile(r"^[ \t]*(export[ \t]+)?([A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*(.*?)[ \t]*$")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=~-]*")
 
 
@@ -24,7 +24,7 @@ class EnvDocument:
     def plain(self) -> Any:
         """Return all variables; of several lines for one, the last one counts."""
         found = (_LINE.match(line) for line in self._lines)
-        return {match[1]: _unquoted(match[2]) for match in found if match}
+        return {match[2]: _unquoted(match[3]) for match in found if match}
 
     def text(self) -> str:
         """Return the file."""
@@ -35,7 +35,8 @@ class EnvDocument:
         line = f"{_name(path)}={_quoted(str(value))}"
         places = self._places(path)
         if places:
-            self._lines[places[-1]] = line
+            match = _LINE.match(self._lines[places[-1]])
+            self._lines[places[-1]] = f"{match[1] or ''}{line}" if match else line
         elif self._lines and not self._lines[-1]:
             self._lines[-1:] = [line, ""]
         else:
@@ -49,7 +50,7 @@ class EnvDocument:
     def _places(self, path: Path) -> list[int]:
         name = _name(path)
         found = ((number, _LINE.match(line)) for number, line in enumerate(self._lines))
-        return [number for number, match in found if match and match[1] == name]
+        return [number for number, match in found if match and match[2] == name]
 
 
 def _name(path: Path) -> str:

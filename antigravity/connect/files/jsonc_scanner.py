@@ -108,7 +108,8 @@ class _Scanner:
         try:
             return json.loads(token)
         except ValueError:
-            raise self.problem(place, f"{token[:30]} is not valid") from None
+            shown = "the text" if token.startswith('"') else token[:30]  # which may be a key
+            raise self.problem(place, f"{shown} is not valid") from None
 
     def _object(self, start: int, depth: int) -> Value:
         members: list[Member] = []

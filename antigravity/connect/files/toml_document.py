@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Any
 
@@ -20,6 +21,9 @@ class TomlDocument:
     """
 
     def __init__(self, text: str) -> None:
+        self._mark = "\ufeff" if text.startswith("\ufeff") else ""
+        text = text.removeprefix("\ufeff")
+        self._has_crlf = "\r\n" in text and not re.search(r"(?<!\r)\n", text)
         try:
             tomllib.loads(text)
             self._document = tomlkit.parse(text)
@@ -28,11 +32,14 @@ class TomlDocument:
 
     def plain(self) -> Any:
         """Return all settings."""
-        return tomllib.loads(self.text())
+        return tomllib.loads(self.text().removeprefix("\ufeff"))
 
     def text(self) -> str:
         """Return the file."""
-        return tomlkit.dumps(self._document)
+        text = tomlkit.dumps(self._document)
+        if self._has_crlf:
+            text = re.sub(r"(?<!\r)\n", "\r\n", text)
+        return self._mark + text
 
     def set(self, path: Path, value: Any) -> None:
         """Set a setting; what is on the way to it and missing is created."""

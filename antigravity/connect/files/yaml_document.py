@@ -28,7 +28,12 @@ class YamlDocument:
         try:
             found = self._yaml.load(text)
         except YAMLError as error:
-            raise DocumentError(f"it is not valid YAML: {error}") from None
+            # its own text quotes lines and values, which may hold a key
+            mark = getattr(error, "problem_mark", None)
+            place = "" if mark is None else f"line {mark.line + 1}: "
+            problem = str(getattr(error, "problem", None) or "it cannot be read")
+            problem = problem.partition(" with value ")[0]
+            raise DocumentError(f"it is not valid YAML: {place}{problem}") from None
         self._data: Any = ({} if root is None else root) if found is None else found
         self._comment = text if found is None else ""
 
