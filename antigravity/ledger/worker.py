@@ -52,7 +52,7 @@ class Worker:
         self._pause = 0.0
         self._failed = 0.0
         self._away = ""
-        self._given: dict[str, int] = {}
+        self._given: dict[tuple[str, int], int] = {}
 
     def run(self, work: Callable[[Worker], Any]) -> tuple[Any, int, str]:
         """Return what ``work`` returns, the size of the ledger, and what is wrong with it.
@@ -99,7 +99,7 @@ class Worker:
                 return self._append(self._spool, batch)
             except LedgerError:
                 # They may be in the database all the same: the next attempt uses their numbers.
-                self._given = {row.id: row.number for row in batch.rows}
+                self._given = {(row.id, row.started): row.number for row in batch.rows}
                 raise
 
     def replay(self) -> bool:

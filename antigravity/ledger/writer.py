@@ -23,6 +23,8 @@ from antigravity.logs import make_logger
 
 #: The most rows that are made at once; other threads run between them.
 _SLICE: Final = 50
+#: The most payloads that are remembered because their commit is unknown.
+_UNCERTAIN: Final = 1000
 
 
 class Writer:
@@ -50,7 +52,7 @@ class Writer:
         self._queries: Any = None
         self._names = Names()
         self._block_ends: dict[int, int] = {}
-        self._uncertain: frozenset[str] = frozenset()
+        self._uncertain: list[dict[str, object]] = []
 
     def open(self) -> None:
         """Open the database, and create or change its tables where needed.
@@ -92,16 +94,18 @@ class Writer:
         self,
         records: Sequence[ExchangeRecord],
         refusals: Mapping[tuple[int, str], int],
-        given: Mapping[str, int] | None = None,
+        given: Mapping[tuple[str, int], int] | None = None,
     ) -> Batch:
         """Return the rows of finished exchanges; one that has none is left out.
 
-        :param given: numbers of requests, by id, whose rows were made before.
+        :param given: numbers of rows that were made before, by id and start: clients choose ids,
+            and may use one twice.
         """
         batch = Batch(refusals=[(hour, kind, n) for (hour, kind), n in refusals.items()])
         now = int(self._now() * 1_000_000)
         for place, record in enumerate(records, 1):
-            number = (given or {}).get(record.id) or self._numbers.next(now)
+            key = record.id, round(record.started * 1_000_000)
+            number = (given or {}).get(key) or self._numbers.next(now)
             try:
                 row = request_row(record, number, self._price)
                 attempts = attempt_rows(record, number)
@@ -221,14 +225,15 @@ class Writer:
             for each in payloads
             for row in payload_rows(each, redactor, lambda: self._numbers.next(now))
         ]
-        requests = frozenset(each.request_id for each in payloads)
-        again, self._uncertain = self._uncertain & requests, requests
+        requests = {each.request_id for each in payloads}
+        again = [each for each in self._uncertain if each["request"] in requests]
+        sent = [{"number": row.number, "request": row.request} for row in rows]
+        self._uncertain = [*again, *sent][-_UNCERTAIN:]
         with self.transaction() as connection:
             if again:
-                found = [{"request": each} for each in sorted(again)]
-                self._queries.delete_payloads_of(connection, found)
+                self._queries.delete_payload(connection, again)
             self._database.insert(connection, "payloads", rows)
-        self._uncertain = frozenset()
+        self._uncertain = []
         return sum(row.stored for row in rows)
 
     @contextmanager

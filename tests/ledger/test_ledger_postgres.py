@@ -301,14 +301,14 @@ def test_commit_whose_end_is_unknown_is_not_repeated_without_spool(
     """The service gives the records again, with others."""
     worker = Worker(database, clock, price, spool=Spool(tmp_path / "ledger.spool", 100))
     worker.open()
+    records = [make_record(1), make_record(1, started=START + 1), make_record(2)]
     with lost_commits(monkeypatch):
-        written, _, problem = worker.run(lambda worker: worker.write([make_record(1)], {}))
+        written, _, problem = worker.run(lambda worker: worker.write(records[:2], {}))
     assert (written, "largest size" in problem) == (None, True)
     clock.now += 5
-    records = [make_record(1), make_record(2)]
     rows, _, problem = worker.run(lambda worker: worker.write(records, {}))
-    assert ([row.id for row in rows], problem) == (["req_1", "req_2"], "")
-    assert (ids(reader), count(reader)) == (["1", "2"], 2)
+    assert ([row.id for row in rows], problem) == (["req_1", "req_1", "req_2"], "")
+    assert (ids(reader), count(reader)) == (["1", "1", "2"], 3)
     worker.close()
 
 

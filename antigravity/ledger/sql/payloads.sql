@@ -6,8 +6,8 @@ SELECT max(number) FROM payloads;
 -- name: payloads_of(request)
 SELECT * FROM payloads WHERE request = :request ORDER BY position LIMIT 200;
 
--- name: delete_payloads_of*!
-DELETE FROM payloads WHERE request = :request;
+-- name: delete_payload*!
+DELETE FROM payloads WHERE number = :number AND request = :request;
 
 -- name: stored_payloads()^
 SELECT min(number) AS oldest, coalesce(sum(stored), 0) AS stored FROM payloads;
