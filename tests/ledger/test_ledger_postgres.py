@@ -154,7 +154,7 @@ def test_wait_for_migration_of_another_gateway_can_be_ended(
     """It may hang, and rows go into the spool meanwhile."""
     import psycopg
 
-    waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     with psycopg.connect(postgres.url()) as other, ThreadPoolExecutor(1) as pool:
         other.execute(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
         prepared = pool.submit(database.prepare)
@@ -417,7 +417,7 @@ def test_rows_are_deleted_when_they_need_too_much_space(
     def count_rows() -> None:
         """Let the server count when no session has numbers that it has not told yet."""
         writer.close()
-        sessions = "SELECT FROM pg_stat_activity WHERE application_name = 'antigravity'"
+        sessions = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'antigravity'"
         wait_until(lambda: not postgres.execute(sessions))
         postgres.execute("ANALYZE antigravity.requests, antigravity.attempts")
 
