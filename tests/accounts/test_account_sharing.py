@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 
 from antigravity.accounts.candidate_finder import secret_stamp
 from antigravity.interfaces.accounts import LeaseRequest, UpstreamModel
@@ -18,8 +15,8 @@ from antigravity.ir.errors import (
     UpstreamCredentialError,
     UpstreamError,
 )
-from tests.accounts.pool_fixture import BEGINNING, FLASH, PRO, PoolFixture, Source, got, waits
-from tests.support.shared_memory import SharedMemory
+from tests.accounts.pool_fixture import FLASH, PRO, PoolFixture, Source, got, waits
+from tests.accounts.sharing_case import SharingCase
 
 DAY = 86_400.0
 
@@ -31,32 +28,6 @@ def quota(delay: float | None = None) -> GatewayError:
 def locked(kit: PoolFixture, model: UpstreamModel = PRO) -> str:
     """Return the locked accounts of a pool, in order."""
     return "".join(name for name, state in kit.states("", model).items() if state == "locked")
-
-
-class SharingCase(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.clock.advance(BEGINNING)
-        self.shared = SharedMemory(self.clock)
-        self.disabled: dict[PoolFixture, list[Any]] = {}
-
-    def pool(self, *accounts: str, **options: Any) -> PoolFixture:
-        """Return the pool of another gateway."""
-        state = self.shared.gateway()
-        self.addCleanup(state.stop)
-        kit = PoolFixture(accounts or ("a", "b"), clock=self.clock, shared=state, **options)
-        kit.reload()
-        assert kit.pool.sharing is not None
-        self.disabled[kit] = found = []
-        kit.pool.sharing.disable = lambda *each: found.append(each)
-        self.successResultOf(kit.pool.start_sharing())
-        self.addCleanup(kit.pool.stop_sharing)
-        return kit
-
-    def settle(self, seconds: float = 0.0) -> None:
-        for _ in range(5):
-            self.clock.advance(0)
-        self.clock.advance(seconds)
 
 
 class SharedLockTests(SharingCase):
