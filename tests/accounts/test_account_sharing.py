@@ -15,8 +15,9 @@ from antigravity.ir.errors import (
     UpstreamCredentialError,
     UpstreamError,
 )
-from tests.accounts.pool_fixture import FLASH, PRO, PoolFixture, Source, got, waits
-from tests.accounts.sharing_case import SharingCase
+from tests.accounts.pool_fixture import BEGINNING, FLASH, PRO, PoolFixture, Source, got, waits
+from tests.accounts.sharing_fixture import SharingCase
+from tests.support.shared_memory import SharedMemory
 
 DAY = 86_400.0
 

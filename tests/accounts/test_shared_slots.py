@@ -10,7 +10,7 @@ from antigravity.accounts.shared_slots import PAUSE, SLOT_TTL
 from antigravity.interfaces.state import SlotClaim
 from antigravity.ir.errors import GatewayError
 from tests.accounts.pool_fixture import PoolFixture, got, waits
-from tests.accounts.sharing_case import SharingCase
+from tests.accounts.sharing_fixture import SharingCase
 
 
 class SlotCase(SharingCase):
