@@ -274,8 +274,10 @@ class Ledger(Service):
             return
         self._pause = 0.0
         self._lost += len(records) - len(written)
-        if self._records or self._refusals:
-            self._schedule(0 if len(self._records) >= BATCH else FLUSH_DELAY)
+        if len(self._records) >= BATCH:
+            self._schedule(0)
+        elif self._records or self._refusals:
+            self._schedule_flush()  # earlier, if a record came while these were written
         for listener in tuple(self._listeners):
             try:
                 listener(written)

@@ -90,6 +90,22 @@ class ServiceTests(SynchronousTestCase):
         self.clock.advance(0.2)
         self.assertEqual(self.ledger.status().waiting, 0)
 
+    def test_record_that_came_meanwhile_waits_no_longer_than_others(self) -> None:
+        self.clock.advance(1)
+        self.ledger.add(make_record(1))
+        self.waiting = []
+        self.clock.advance(0.2)
+        self.clock.advance(0.05)
+        self.ledger.add(make_record(2))
+        self.clock.advance(0.1)
+        ((done, work),) = self.waiting
+        self.waiting = None
+        done.callback(work())
+        self.clock.advance(0.05)
+        self.assertEqual(self.ledger.status().waiting, 1)
+        self.clock.advance(0.06)
+        self.assertEqual(self.ledger.status().waiting, 0)
+
     def test_stop_writes_what_waits(self) -> None:
         self.ledger.add(make_record(1))
         self.ledger.add_refusal("wrong key")
