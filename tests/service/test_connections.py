@@ -188,14 +188,14 @@ class ConnectionTests(ConnectionCase):
         folder.mkdir()
         (folder / ".env").write_text("OTHER=1\n")
         token = (await self.preview("gemini-cli"))["token"]
-        write = file_module._write
+        write = file_module.write_file
 
         def fail_later(path: Path, data: bytes) -> None:
             if path.name == "settings.json":
                 raise OSError(28, "No space left on device")
             write(path, data)
 
-        self.patch(file_module, "_write", fail_later)
+        self.patch(file_module, "write_file", fail_later)
         code, found = await self.apply("connect", token, "gemini-cli")
         self.assertEqual(code, 409, found)
         self.assertIn("No space left", found["error"]["message"])

@@ -226,5 +226,5 @@ class SteadyTimeTests(SynchronousTestCase):
         ledger.add(make_record(3, started=1e9))
         self.clock.pump([1, 600, 600, 1])
         rows = self.successResultOf(ledger.ask(lambda r: r.requests(RequestQuestion())[0]))
-        self.assertEqual([row["id"] for row in rows], ["req_3", "req_2", "req_1"])
+        self.assertEqual([row["id"] for row in rows], ["req_2", "req_3", "req_1"])
         self.successResultOf(ledger.stopService())

@@ -18,6 +18,7 @@ from antigravity.cli.main import antigravity
 from antigravity.config.ledger_settings import LedgerSettings
 from antigravity.config.secret import Secret
 from antigravity.ledger.payload_rows import decode_body
+from antigravity.redaction.credentials import CREDENTIALS
 from tests.service.account_fixture import MODEL, AccountCase, reactor
 from tests.support.har import read_archive
 
@@ -169,9 +170,8 @@ class PayloadTests(PayloadCase):
 
     def simulator_tokens(self) -> list[str]:
         """Return the access tokens of the account."""
-        from antigravity.redaction.credentials import CREDENTIALS
-
-        return [value.removeprefix("Bearer ") for value in CREDENTIALS._sent]
+        sent = (value.removeprefix("Bearer ") for value in CREDENTIALS._sent)
+        return [token for token in sent if len(token) > 8]  # other tests have sent "1"
 
     async def test_commands(self) -> None:
         await self.begin()
