@@ -31,10 +31,12 @@ SHARE    ?= 1/1
 run: $(VENV)/run.stamp
 	$(BIN)/twistd -n --pidfile= antigravity --port $(PORT) --demo-if-empty
 
-# Create both environments at the same time, because this is mostly waiting for downloads.
+# Create both environments at the same time, because this is mostly waiting for downloads; and check
+# the types while tests run, because both wait at times, and mypy uses one core.
 test:
 	@$(MAKE) --no-print-directory --jobs=2 environments
-	@$(MAKE) --no-print-directory lint types tests
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory --jobs=2 types tests
 
 environments: $(VENV)/test.stamp $(VENV)-previous/test.stamp
 
