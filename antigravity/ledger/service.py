@@ -125,6 +125,8 @@ class Ledger(Service):
             self._run, lambda damage: self._in_writer(lambda worker: worker.replace(damage))
         )
         self._records: deque[ExchangeRecord] = deque()
+        #: How many records a thread writes now.
+        self._taken = 0
         self.payloads = PayloadQueue(self._schedule_flush)
         self.addresses: Callable[[], Mapping[str, str]] = dict
         self._payload_bytes = 0
@@ -216,7 +218,7 @@ class Ledger(Service):
             self.server.name if self.server else str(self.path),
             self._size,
             self._problem,
-            len(self._records),
+            len(self._records) + self._taken,
             self._lost,
             self.payloads.lost,
             self._lag(),
@@ -236,7 +238,7 @@ class Ledger(Service):
 
         :param payloads: whether to write payloads, too.
         """
-        rows = bool(self._records or self._refusals)
+        rows = bool(self._records or self._refusals or self._taken)
         if rows:
             yield self._writing.run(self._write_batch)
         if payloads and self.payloads and not (rows and self._pause):
@@ -265,7 +267,9 @@ class Ledger(Service):
         refusals, self._refusals = self._refusals, {}
         if not records and not refusals:
             return
+        self._taken = len(records)
         written = yield self._call(lambda worker: worker.write(records, refusals))
+        self._taken = 0
         if written is None:
             self._records.extendleft(reversed(records))
             for key, number in refusals.items():

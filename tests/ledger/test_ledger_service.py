@@ -106,6 +106,19 @@ class ServiceTests(SynchronousTestCase):
         self.clock.advance(0.06)
         self.assertEqual(self.ledger.status().waiting, 0)
 
+    def test_question_waits_for_what_is_being_written(self) -> None:
+        self.clock.advance(1)
+        self.waiting = []
+        self.ledger.add(make_record(1))
+        self.clock.advance(0.2)
+        ((done, work),) = self.waiting
+        self.assertEqual(self.ledger.status().waiting, 1)
+        self.waiting = None
+        asked = self.ledger.ask(lambda reader: reader.requests(RequestQuestion())[0])
+        self.assertNoResult(asked)
+        done.callback(work())
+        self.assertEqual([row["id"] for row in self.successResultOf(asked)], ["req_1"])
+
     def test_stop_writes_what_waits(self) -> None:
         self.ledger.add(make_record(1))
         self.ledger.add_refusal("wrong key")

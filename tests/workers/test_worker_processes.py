@@ -163,7 +163,8 @@ def test_killed_worker_is_replaced_and_others_go_on(own: Gateway) -> None:
     assert replaced[2] == serving[2]
     assert not result.statuses
     assert len(result.failures) <= 6, "each connection of the killed worker fails once"
-    assert all("Connection" in each or "Disconnected" in each for each in result.failures)
+    broken = ("Connection", "Disconnected", "IncompleteRead", "BrokenPipe")
+    assert not [each for each in result.failures if not any(name in each for name in broken)]
     assert "ended by signal 9" in own.server.log
     (first,) = (each for each in own.workers() if each["number"] == 1)
     assert first["restarts"] == 1
