@@ -35,7 +35,7 @@ _PDF: Final = b"JVBERi"
 _PDF_BYTES: Final = 3
 #: The output of a model whose largest output is not known.
 _ASSUMED_OUTPUT: Final = 65_536
-#: No model writes more tokens in a second: the output of a response that broke off.
+#: No model writes more tokens in a second: the output of a response without usage.
 _TOKENS_PER_SECOND: Final = 500
 _OUTPUT: Final = re.compile(
     rb'"(?:max_tokens|max_completion_tokens|max_output_tokens|maxOutputTokens)"\s*:\s*(\d{1,9})\b'
@@ -112,7 +112,7 @@ async def restrict(context: RequestContext, plan: Plan) -> Plan:
         with context.recorder.waiting("queue"):
             await context.services.in_thread(pricer.load)
     plan, amount = _priced(context, admission.key, plan, pricer)
-    admission.cost = partial(_cost, pricer, amount)
+    admission.cost = partial(cost_of, pricer, amount, admission.tokens)
     await admission.reserve(amount)
     return plan
 
@@ -234,10 +234,12 @@ def _priced(
     return plan.with_options(tuple(options)), highest
 
 
-def _cost(pricer: Pricer, reserved: int, record: ExchangeRecord) -> int:
+def cost_of(pricer: Pricer, reserved: int, sent: int, record: ExchangeRecord) -> int:
     """Return what a finished request has cost, in nanodollars.
 
-    That of one that broke off is estimated by its duration, and is at most what was reserved.
+    A response that broke off has no usage, or not its last; others have none if the upstream does
+    not report it, or only to clients that ask for it.  Then the cost is estimated, from ``sent``
+    tokens of input and from the duration, and is at most what was ``reserved``.
     """
     if not record.attempts:
         return 0
@@ -246,10 +248,10 @@ def _cost(pricer: Pricer, reserved: int, record: ExchangeRecord) -> int:
     def price(usage: Usage) -> int:
         return pricer.price(last.upstream, last.model, usage, record.started) or 0
 
-    if record.outcome == "ok":
-        return 0 if record.usage is None else price(record.usage)
-    if record.usage is None and record.first_byte is None and record.outcome != "cancelled":
+    if record.outcome == "ok" and record.usage is not None:
+        return price(record.usage)
+    if record.usage is None and record.first_byte is None and record.outcome == "error":
         return 0
-    usage = record.usage or Usage()
+    usage = record.usage or Usage(input_total=sent)
     output = max(usage.output, int((record.duration or 0.0) * _TOKENS_PER_SECOND))
     return min(reserved, price(replace(usage, output=output)))
