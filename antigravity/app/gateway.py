@@ -2,66 +2,44 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import replace
 from twisted.application.service import Service
-from twisted.internet.defer import DeferredLock, DeferredSemaphore, inlineCallbacks
+from twisted.internet.defer import DeferredLock, inlineCallbacks
 from twisted.internet.task import deferLater
 from txaio import tx as txaio
 
-from antigravity.accounts.files import AccountFiles
-from antigravity.accounts.loader import AccountLoader
-from antigravity.app.accounts import AccountServices, Warmups
-from antigravity.app.build import RuntimeBuilder, new_id
+from antigravity.app.accounts import Warmups
+from antigravity.app.build import new_id
 from antigravity.app.configuration_status import ConfigurationStatus
-from antigravity.app.demo import DemoSimulator, demo_settings
 from antigravity.app.front_end import FrontEnd
-from antigravity.app.gateway_state import GatewayState
-from antigravity.app.home_ledger import HomeLedger
-from antigravity.app.key_control import KeyControl
-from antigravity.app.learned_state import LearnedState
+from antigravity.app.lasting_parts import LastingParts
 from antigravity.app.mcp.call_records import CallRecords
 from antigravity.app.mcp.endpoints import McpEndpoints
-from antigravity.app.metrics import GatewayMetrics
-from antigravity.app.observers import Observers
 from antigravity.app.prices import price_rules
 from antigravity.app.running_parts import EndDemo, Predecessor, RunningParts
 from antigravity.app.running_record import RunningRecord
 from antigravity.app.runtime import Configure, LoadedConfiguration, Runtime
-from antigravity.app.summary_key import SummaryKey
-from antigravity.app.traces import GatewayTraces
 from antigravity.app.workers import NoWorkers, Workers
 from antigravity.config.settings import Settings
 from antigravity.config.snapshot import Configuration
 from antigravity.config.state_settings import StateSettings
 from antigravity.dashboard.routes import DashboardState
-from antigravity.deferreds import call_in_thread
-from antigravity.exchange.background import Background
-from antigravity.exchange.operations.stored_responses import RESPONSES
 from antigravity.exchange.service import Exchange
-from antigravity.exchange.services import Services
-from antigravity.exchange.turns import Turns
 from antigravity.ir.record import ExchangeRecord
 from antigravity.logs import make_logger
 from antigravity.plugins import PluginHost
 from antigravity.redaction.credentials import CREDENTIALS
-from antigravity.services import Closing, Drain, SequentialService
-from antigravity.stores.bounded_cache import BoundedCache
-from antigravity.stores.published_files import PublishedFiles
-from antigravity.transport.client import HttpTransport
+from antigravity.services import Closing, SequentialService
 from antigravity.web.app import WebApp
 from antigravity.web.listener import Listener, endpoint_strings
 
 if TYPE_CHECKING:
     from antigravity.workers.link import MainProcess
 
-#: The maximum number of computing threads; more would only slow down the event loop.
-_COMPUTING_THREADS = 4
 #: Seconds to write errors for the requests that are cut off.
 _FINAL_ERRORS = 2.0
 
@@ -101,8 +79,6 @@ class Gateway(Service):
     ) -> None:
         self._reactor = reactor
         self._home = home
-        #: The directory of stored state; ``None`` for a demo, which stores none, and for a worker.
-        self._state_home = state_home = None if demo or main is not None else home
         self._first = LoadedConfiguration(settings, plugins, source)
         self._configure = configure
         self._failed = failed
@@ -112,57 +88,35 @@ class Gateway(Service):
         self._predecessor = predecessor
         self._children = SequentialService()  # type: ignore[no-untyped-call]
         self._changing = DeferredLock()
-        self._demo = DemoSimulator(reactor) if demo else None
-        self.status = ConfigurationStatus(reactor, state_home, source)
-        #: What this gateway shares with others.
-        stored = state_home and state_home / "state"
-        home_key = SummaryKey(None if demo else home / "state")
-        self.state = GatewayState(reactor, home_key)
-        self.keys = KeyControl(
-            reactor, None if demo else home, self.state, None if main is None else main.spending
-        )
-        self.drain = Drain(reactor, settings.proxy.shutdown_grace)
-        self.transport = HttpTransport(reactor, http_client=settings.proxy.http_client)
-        self.background = Background(partial(call_in_thread, reactor))
-        self.traces = GatewayTraces(reactor)
-        self._observers = Observers(self.drain, plugins, self._keep)
-        self.accounts = AccountServices(
-            reactor, state_home, self._observers, self.state, None if main is None else home
-        )
-        self._learned = LearnedState(reactor, settings, stored, self.state.content, home_key)
-        self.state.summaries = self._learned.summaries
         self.workers: Workers = NoWorkers()
-        self.metrics = GatewayMetrics(
+        self._lasting = lasting = LastingParts(
             reactor,
-            self.accounts,
-            self._learned.signatures,
-            self._running_parts,
-            lambda: self.workers,
-            demo=demo,
-        )
-        written = self.metrics.add_rows, self._observers.rows_written
-        self.ledger = HomeLedger(reactor, stored, *written)
-        #: The parameters that upstreams have refused.
-        self.refusals = self._learned.refusals
-        self._builder = RuntimeBuilder(
-            reactor,
+            settings,
             home,
-            self.transport,
-            self.accounts.pool,
-            None if demo else AccountLoader(AccountFiles(home)),
-            self.state,
+            plugins,
+            demo=demo,
+            main=main,
+            keep=self._keep,
+            running=self._running_parts,
+            workers=lambda: self.workers,
         )
+        self.status = ConfigurationStatus(reactor, lasting.state_home, source)
+        self.accounts, self.keys, self.state = lasting.accounts, lasting.keys, lasting.state
+        self.transport, self.drain = lasting.transport, lasting.drain
+        self.ledger, self.metrics, self.traces = lasting.ledger, lasting.metrics, lasting.traces
+        #: The parameters that upstreams have refused.
+        self.refusals = lasting.learned.refusals
         self.parts: RunningParts | None = None
 
     @property
     def simulator(self) -> Any:
         """The simulator of the demo, once it runs."""
-        return None if self._demo is None else self._demo.simulator
+        return None if self._lasting.demo is None else self._lasting.demo.simulator
 
     @property
     def is_demo(self) -> bool:
         """Whether a simulator serves every model."""
-        return self._demo is not None
+        return self._lasting.demo is not None
 
     @property
     def runtime(self) -> Runtime:
@@ -173,7 +127,7 @@ class Gateway(Service):
     @property
     def accepts_accounts(self) -> bool:
         """Whether accounts can be added: to all but a demo that goes on whatever is configured."""
-        return self._demo is None or self._end_demo is not None
+        return self._lasting.demo is None or self._end_demo is not None
 
     @property
     def configured_settings(self) -> Settings:
@@ -199,7 +153,7 @@ class Gateway(Service):
     @property
     def is_translating(self) -> bool:
         """Whether a large request is being translated in a thread."""
-        return self.background.running
+        return self._lasting.background.running
 
     @property
     def configuration(self) -> object:
@@ -256,13 +210,13 @@ class Gateway(Service):
         reactor, add = self._reactor, self._add
         add(Closing(partial(CREDENTIALS.release, self)))
         add(Closing(self.transport.close))
-        if self._demo is not None:
-            add(Closing(self._demo.stop))
-            yield self._demo.start()
+        if self._lasting.demo is not None:
+            add(Closing(self._lasting.demo.stop))
+            yield self._lasting.demo.start()
         self.accounts.pool.start()
         add(Closing(self.accounts.pool.stop))
-        add(Closing(self._learned.stop))
-        yield self._learned.start()
+        add(Closing(self._lasting.learned.stop))
+        yield self._lasting.learned.start()
         runtime = self._build(self._first)
         add(Closing(self.keys.stop))
         yield self._use_keys(runtime)
@@ -276,11 +230,11 @@ class Gateway(Service):
         yield self.keys.start_sharing(self.state)
         add(Closing(self.accounts.pool.stop_sharing))
         yield self.accounts.pool.start_sharing()
-        exchange = Exchange(self._exchange_services(runtime.settings), runtime.snapshot)
+        exchange = Exchange(self._lasting.exchange_services(runtime.settings), runtime.snapshot)
         exchange.payloads = self.ledger.payload_sink
-        warmups = Warmups(reactor, self._state_home, self.accounts, exchange.warm_up)
+        warmups = Warmups(reactor, self._lasting.state_home, self.accounts, exchange.warm_up)
         warmups.use(runtime.settings)
-        observers = self._observers
+        observers = self._lasting.observers
         records = CallRecords(reactor, new_id, observers.call_started, observers.call_finished)
         mcp = McpEndpoints(
             reactor, self._home, self.drain, self.transport, exchange.ask, records.observe
@@ -355,48 +309,8 @@ class Gateway(Service):
         yield self.ledger.use(settings.ledger)
         yield self.traces.use(settings.traces)
 
-    def _exchange_services(self, settings: Settings) -> Services:
-        reactor, responses, images = self._reactor, settings.responses, settings.images
-        computing = DeferredSemaphore(_COMPUTING_THREADS)
-        conversations = BoundedCache(
-            time.monotonic,
-            max_entries=responses.max_entries,
-            max_bytes=responses.max_bytes,
-            ttl=responses.ttl,
-        )
-        self.state.content.kind(RESPONSES).on_drop = conversations.delete
-        return Services(
-            clock=reactor,
-            transport=self.transport,
-            signatures=self._learned.signatures,
-            calibration=self._learned.calibration,
-            contexts=self._learned.contexts,
-            conversations=conversations,
-            files=PublishedFiles(
-                time.monotonic,
-                max_bytes=images.url_max_bytes,
-                ttl=images.url_ttl,
-                shared=self.state.content.kind("file"),
-            ),
-            content=self.state.content,
-            new_id=new_id,
-            started=self._observers.exchange_started,
-            finished=self._observers.exchange_finished,
-            in_thread=partial(computing.run, call_in_thread, reactor),
-            background=self.background,
-            turns=Turns(reactor),
-            refusals=self.refusals,
-            summaries=self._learned.summaries,
-            traces=self.traces.source,
-            keys=self.keys.gate,
-            pricer=self.ledger.pricer,
-        )
-
     def _build(self, configuration: LoadedConfiguration) -> Runtime:
-        if self._demo is not None:
-            settings = demo_settings(configuration.settings, self._demo.address)
-            configuration = replace(configuration, settings=settings)
-        runtime = self._builder.build(configuration)
+        runtime = self._lasting.build(configuration)
         # Running requests still use the credentials of the previous configuration.
         before = frozenset() if self.parts is None else self.parts.runtime.secrets()
         CREDENTIALS.hold(self, runtime.secrets() | before)
@@ -449,7 +363,7 @@ class Gateway(Service):
             yield old_listener.stopService()
         yield old.stop()
         yield self.accounts.refresh_shared()
-        yield self._learned.use(new.settings)
+        yield self._lasting.learned.use(new.settings)
         yield self._keep_records(new)
         parts.exchange.payloads = self.ledger.payload_sink
         yield self._use_metrics(new.settings)
@@ -472,7 +386,7 @@ class Gateway(Service):
         parts.exchange.use(runtime.snapshot)
         self.accounts.use(runtime)
         parts.warmups.use(settings)
-        self._observers.plugins = runtime.configuration.plugins
+        self._lasting.observers.plugins = runtime.configuration.plugins
         # Before the application: it closes the tunnel if authentication is switched off.
         self._use_tunnel(front_end, settings)
         front_end.serve(app)

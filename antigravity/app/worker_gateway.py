@@ -178,7 +178,7 @@ class WorkerGateway(Gateway):
             running=[describe_running(each, now) for each in parts.exchange.running()],
             pool=self.accounts.pool.status(),
             sessions=dict(self.accounts.pool.session_uses),
-            signatures=dict(self._learned.signatures.lookups),
+            signatures=dict(self._lasting.learned.signatures.lookups),
             wrong_keys=parts.front_end.wrong_keys,
             lost=self._main.records.lost,
         )

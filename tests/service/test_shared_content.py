@@ -133,7 +133,7 @@ class ContentTests:
 
     async def test_summary_of_one_gateway_is_opened_by_the_other(self: Any) -> None:
         await self.start_two()
-        one, other = (each._learned.summaries for each in self.gateways)
+        one, other = (each._lasting.learned.summaries for each in self.gateways)
         self.assertEqual(other.open(one.seal(Summary("text"))).text, "text")
 
     async def test_state_holds_nothing_readable(self: Any) -> None:
