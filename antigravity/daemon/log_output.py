@@ -21,8 +21,10 @@ from zope.interface import implementer
 _SPECIAL: Final = ("log_failure", "log_flattened", "log_system")
 #: Levels whose lines are written at once.
 _URGENT: Final = (LogLevel.warn, LogLevel.error, LogLevel.critical)
-#: A line is written at once if none was written for so many seconds.
+#: A line is written at once if there was none for so many seconds.
 _QUIET: Final = 0.01
+#: The most characters that wait.
+_LONGEST: Final = 64 * 1024
 #: The number of namespaces, each with a level, that are remembered.
 _MOST_SYSTEMS: Final = 1000
 
@@ -50,11 +52,12 @@ class TextObserver:
     """Writes the lines of ``textFileLogObserver``.
 
     That one formats each time and each text anew, and flushes each line.  Here the lines of a turn
-    of the event loop are flushed together at its end, but those of warnings and errors at once,
-    with all before them.
+    of the event loop are written together at its end, but those of warnings and errors at once,
+    with all before them.  They are one call of the system also if the file has no buffer, as with
+    ``PYTHONUNBUFFERED``.
 
-    :param loop: the reactor; without one, or while it does not run, each line is flushed.
-    :cvar delay: seconds after which lines are flushed together; 0 is the end of the turn.
+    :param loop: the reactor; without one, or while it does not run, each line is written at once.
+    :cvar delay: seconds after which lines are written together; 0 is the end of the turn.
     """
 
     delay = 0.0
@@ -64,7 +67,9 @@ class TextObserver:
         self._loop = loop
         self._times = _Times()
         self._systems: dict[tuple[str, Any], str] = {}
-        self._flushed = 0.0
+        self._lines: list[str] = []
+        self._length = 0
+        self._logged = float("-inf")
         self._is_scheduled = False
 
     def __call__(self, event: LogEvent) -> None:
@@ -72,23 +77,34 @@ class TextObserver:
         text = self._format(event)
         if not text:
             return
-        self._file.write(text)
-        when = event.get("log_time")
-        is_next = self.delay > 0 or (when is not None and 0 <= when - self._flushed < _QUIET)
-        if not is_next or event.get("log_level") in _URGENT or not self._is_running():
-            self._file.flush()
-            self._flushed = when or 0.0
+        self._lines.append(text)
+        self._length += len(text)
+        is_urgent = event.get("log_level") in _URGENT or self._length > _LONGEST
+        if is_urgent or self._loop is None or not self._loop.running or self._is_quiet():
+            self._write()
         elif not self._is_scheduled:
             self._is_scheduled = True
             self._loop.callLater(self.delay, self._end_turn)
 
-    def _is_running(self) -> bool:
-        return self._loop is not None and bool(self._loop.running)
+    def _is_quiet(self) -> bool:
+        """Return whether this is the first line after a pause.
+
+        The clock says so: the lines of a worker have their own times, and come together.
+        """
+        if self.delay:
+            return False
+        before, self._logged = self._logged, self._loop.seconds()
+        return not 0 <= self._logged - before < _QUIET
 
     def _end_turn(self) -> None:
         self._is_scheduled = False
         with suppress(OSError, ValueError):  # nobody reads it, or it is closed
-            self._file.flush()
+            self._write()
+
+    def _write(self) -> None:
+        lines, self._lines, self._length = self._lines, [], 0
+        self._file.write("".join(lines))
+        self._file.flush()
 
     def _format(self, event: LogEvent) -> str | None:
         """Return the line of an event."""
@@ -118,26 +134,22 @@ def _system(namespace: str, level: Any) -> str:
 
 
 class TeeFile:
-    """A text file that is written to two places; the second gets the text at each flush.
+    """A text file that is written to two places.
 
-    :param second: gets texts; it must not raise.
+    :param second: gets texts, also if the first file cannot be written; it must not raise.
     """
 
     def __init__(self, first: TextIO, second: Callable[[str], None]) -> None:
         self._first = first
         self._second = second
-        self._waiting: list[str] = []
 
     def write(self, text: str) -> None:
         """Write a text to both."""
-        self._waiting.append(text)
+        self._second(text)
         self._first.write(text)
 
     def flush(self) -> None:
-        """Flush both, the second even if nobody reads the first any more."""
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            self._second("".join(waiting))
+        """Flush the first."""
         self._first.flush()
 
 

@@ -6,6 +6,7 @@ import io
 import stat
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from antigravity.app.home_log_file import HomeLogFile
@@ -67,12 +68,12 @@ def test_directory_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     log.close()
 
 
-def test_tee_passes_lines_on_at_each_flush() -> None:
+def test_second_place_of_a_tee_gets_lines_that_the_first_refuses() -> None:
     screen, kept = io.StringIO(), list[str]()
     tee = TeeFile(screen, kept.append)
     tee.write("a\n")
-    tee.write("b\n")
-    assert (screen.getvalue(), kept) == ("a\nb\n", [])
-    tee.flush()
-    tee.flush()
-    assert kept == ["a\nb\n"]
+    assert (screen.getvalue(), kept) == ("a\n", ["a\n"])
+    screen.close()
+    with pytest.raises(ValueError, match="closed"):
+        tee.write("b\n")
+    assert kept == ["a\n", "b\n"]
