@@ -12,7 +12,6 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from antigravity.accounts.account_events import AccountEvents
-from antigravity.accounts.account_sharing import AccountSharing
 from antigravity.accounts.affinity import Bindings
 from antigravity.accounts.candidate_finder import (
     CandidateFinder,
@@ -20,13 +19,13 @@ from antigravity.accounts.candidate_finder import (
     Protections,
     no_facts,
     no_protections,
-    secret_stamp,
 )
 from antigravity.accounts.guarded_policy import GuardedPolicy
 from antigravity.accounts.in_flight import InFlightCounts
 from antigravity.accounts.lease import Lease
 from antigravity.accounts.lease_errors import no_account_error, queue_full_error, stopping_error
 from antigravity.accounts.lease_queue import Choice, LeaseQueue
+from antigravity.accounts.lease_results import LeaseResults
 from antigravity.accounts.lock_release import LockReleaser
 from antigravity.accounts.lock_rules import BINDING_KINDS
 from antigravity.accounts.lock_table import LockTable
@@ -36,6 +35,7 @@ from antigravity.accounts.pool_status import build_status, explain_candidates
 from antigravity.accounts.selection import POLICIES, Balance
 from antigravity.accounts.session_binder import SessionBinder
 from antigravity.accounts.session_moves import SessionMoves
+from antigravity.accounts.shared_accounts import SharedAccounts
 from antigravity.accounts.shared_slots import AccountSlots
 from antigravity.config.settings import SchedulingSettings
 from antigravity.interfaces.accounts import (
@@ -66,7 +66,7 @@ class AccountPool:
     :param events: notifies observers.
     :param chance: returns a number from 0 to 1.
     :param shared: the state that gateways share, which provides :class:`ISharedState`.
-    :ivar sharing: what this gateway and others tell each other; ``None`` without ``shared``.
+    :ivar shared_accounts: what gateways tell each other; ``None`` without ``shared``.
     """
 
     log = make_logger()
@@ -103,9 +103,18 @@ class AccountPool:
             self._in_flight,
             clock.seconds,
         )
+        self._results = LeaseResults(
+            clock.seconds,
+            self._locks,
+            self._bindings,
+            self._in_flight,
+            self._events,
+            self._changed,
+            self.serve_waiting,
+        )
         self._queue = LeaseQueue(clock, self._choose, self._grant, self._refusal)
         self._stopped = False
-        self.sharing: AccountSharing | None = None
+        self.shared_accounts: SharedAccounts | None = None
         self._slots: AccountSlots | None = None
         if shared is not None:
             self._share(shared, wall or clock.seconds)
@@ -164,8 +173,8 @@ class AccountPool:
 
     def account_disabled(self, credential: Credential, reason: str) -> None:
         """Notify observers that an account was removed from the source for good."""
-        if self.sharing is not None:
-            self.sharing.disabled(credential, reason)
+        if self.shared_accounts is not None:
+            self.shared_accounts.disabled(credential, reason)
         self._events.account_disabled(credential, reason)
         self.serve_waiting()
 
@@ -276,17 +285,17 @@ class AccountPool:
         self._binder.moves = SessionMoves(
             shared, self._clock, self._bindings, credentials, wall=wall
         )
-        self.sharing = AccountSharing(
+        self.shared_accounts = SharedAccounts(
             shared, self._clock, self._locks, credentials, self._locked_elsewhere, wall=wall
         )
         self._slots = AccountSlots(shared, self._clock, self._in_flight, self.serve_waiting)
-        self._locks.on_change = self.sharing.locks_changed
-        self._lock_releaser.on_unlock = self.sharing.unlocked
+        self._locks.on_change = self.shared_accounts.locks_changed
+        self._lock_releaser.on_unlock = self.shared_accounts.unlocked
 
     @inlineCallbacks
     def start_sharing(self) -> Any:
         """Return a Deferred that fires when what other gateways know was read, or cannot be."""
-        for each in (self.sharing, self._binder.moves):
+        for each in (self.shared_accounts, self._binder.moves):
             if each is not None:
                 yield each.start()
 
@@ -295,7 +304,7 @@ class AccountPool:
         """Return a Deferred that fires when other gateways know everything."""
         if self._slots is not None:
             self._slots.stop()
-        for each in (self.sharing, self._binder.moves):
+        for each in (self.shared_accounts, self._binder.moves):
             if each is not None:
                 yield each.stop()
 
@@ -378,74 +387,10 @@ class AccountPool:
         followed = not (request.only or is_probe)
         self._in_flight.begin(upstream_model.upstream, name, session, followed=followed)
         credential = self._finder.credential_of(chosen)
-        passed = self._probe_passed if is_probe else None
+        results = self._results
+        passed = results.probe_passed if is_probe else None
         return Lease(
-            upstream_model, credential, session, self._clock.seconds(), self._ended, passed
-        )
-
-    def _ended(self, lease: Lease, success: bool, error: GatewayError | None) -> None:
-        """Apply the result of a lease."""
-        upstream_model, name = lease.upstream_model, lease.credential.id
-        if success:
-            self._succeeded(lease)
-        elif error is not None:
-            self._failed(lease, error)
-        if lease.is_probe:
-            self._locks.end_probe(upstream_model.upstream, name, upstream_model.model)
-        duration = self._clock.seconds() - lease.began
-        self._in_flight.end(name, lease.session, duration, error)
-        self.serve_waiting()
-
-    def _probe_passed(self, lease: Lease) -> None:
-        """End the locks of a probed account before the response to the probe is complete."""
-        self._succeeded(lease)
-        self.serve_waiting()
-
-    def _succeeded(self, lease: Lease) -> None:
-        upstream_model, name = lease.upstream_model, lease.credential.id
-        ended = self._locks.record_success(
-            upstream_model.upstream,
-            name,
-            upstream_model.model,
-            since=lease.began,
-            probe=lease.is_probe,
-        )
-        if ended:
-            self._changed()
-            self._events.unlocked(upstream_model.upstream, name, upstream_model.model)
-
-    def _failed(self, lease: Lease, error: GatewayError) -> None:
-        upstream_model, name = lease.upstream_model, lease.credential.id
-        before = self._locks.longest_lock(upstream_model.upstream, name, upstream_model.model)
-        rule = self._locks.record_failure(
-            upstream_model.upstream,
-            name,
-            upstream_model.model,
-            error,
-            since=lease.began,
-            stamp=secret_stamp(lease.credential),
-            probe=lease.is_probe,
-        )
-        if rule is None:
-            return
-        self._changed()
-        if rule.ends_bindings and rule.scope == "account":
-            self._bindings.unbind_account(name)
-        elif rule.ends_bindings:
-            self._bindings.unbind(
-                lease.session, upstream_model.upstream, upstream_model.model, name
-            )
-        lock = self._locks.longest_lock(upstream_model.upstream, name, upstream_model.model)
-        if lock is not None:
-            account = "" if rule.scope == "everyone" else name
-            model = "" if rule.scope == "account" else upstream_model.model
-            self._events.locked(upstream_model, account, model, before, lock)
-        self.log.info(
-            "{credential} is locked for {model} ({kind}) for {seconds} s",
-            credential=name if rule.scope != "everyone" else "every account",
-            model=upstream_model.model if rule.scope != "account" else "all models",
-            kind=rule.kind,
-            seconds="?" if lock is None else round(lock.until - self._clock.seconds(), 1),
+            upstream_model, credential, session, self._clock.seconds(), results.apply, passed
         )
 
 

@@ -118,14 +118,14 @@ class AccountServices:
         self._known.protection = QuotaProtection(settings.quota_protection, groups)
         self.quotas.interval = settings.quota.refresh_interval if self._fetches_quotas else 0.0
         self.pool.reload(runtime.accounts, settings.proxy.scheduling, runtime.policy)
-        if self.pool.sharing is not None:
-            self.pool.sharing.disable = runtime.disabler.disable
+        if self.pool.shared_accounts is not None:
+            self.pool.shared_accounts.disable = runtime.disabler.disable
 
     @inlineCallbacks
     def refresh_shared(self) -> Any:
         """Read what other gateways know of accounts that are new here."""
-        if self.pool.sharing is not None:
-            yield self.pool.sharing.refresh()
+        if self.pool.shared_accounts is not None:
+            yield self.pool.shared_accounts.refresh()
 
 
 class Warmups:

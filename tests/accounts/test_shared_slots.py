@@ -10,10 +10,10 @@ from antigravity.accounts.shared_slots import PAUSE, SLOT_TTL
 from antigravity.interfaces.state import SlotClaim
 from antigravity.ir.errors import GatewayError
 from tests.accounts.pool_fixture import PoolFixture, got, waits
-from tests.accounts.sharing_fixture import SharingCase
+from tests.accounts.shared_pool_fixture import SharedPoolCase
 
 
-class SlotCase(SharingCase):
+class SlotCase(SharedPoolCase):
     def pools(self, count: int, *accounts: str, **settings: Any) -> list[PoolFixture]:
         """Return the pools of some gateways with the same limit."""
         kits = [self.pool(*accounts) for _ in range(count)]

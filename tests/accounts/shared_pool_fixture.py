@@ -11,7 +11,7 @@ from tests.accounts.pool_fixture import BEGINNING, PoolFixture
 from tests.support.shared_memory import SharedMemory
 
 
-class SharingCase(SynchronousTestCase):
+class SharedPoolCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(BEGINNING)
@@ -24,9 +24,9 @@ class SharingCase(SynchronousTestCase):
         self.addCleanup(state.stop)
         kit = PoolFixture(accounts or ("a", "b"), clock=self.clock, shared=state, **options)
         kit.reload()
-        assert kit.pool.sharing is not None
+        assert kit.pool.shared_accounts is not None
         self.disabled[kit] = found = []
-        kit.pool.sharing.disable = lambda *each: found.append(each)
+        kit.pool.shared_accounts.disable = lambda *each: found.append(each)
         self.successResultOf(kit.pool.start_sharing())
         self.addCleanup(kit.pool.stop_sharing)
         return kit

@@ -35,7 +35,7 @@ _LOCK_DECODER: Final = msgspec.json.Decoder(dict[str, Any])
 _DISABLED_DECODER: Final = msgspec.json.Decoder(_DisabledRow)
 
 
-class AccountSharing:
+class SharedAccounts:
     """The locks of a pool, and the state that other gateways have of the same accounts.
 
     A part of the table is an account, or a whole upstream.  Accounts that this gateway does not

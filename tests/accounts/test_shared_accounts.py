@@ -16,7 +16,7 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from tests.accounts.pool_fixture import BEGINNING, FLASH, PRO, PoolFixture, Source, got, waits
-from tests.accounts.sharing_fixture import SharingCase
+from tests.accounts.shared_pool_fixture import SharedPoolCase
 from tests.support.shared_memory import SharedMemory
 
 DAY = 86_400.0
@@ -31,7 +31,7 @@ def locked(kit: PoolFixture, model: UpstreamModel = PRO) -> str:
     return "".join(name for name, state in kit.states("", model).items() if state == "locked")
 
 
-class SharedLockTests(SharingCase):
+class SharedLockTests(SharedPoolCase):
     def test_lock_is_seen_by_others_until_it_ends(self) -> None:
         one, other = self.pool(), self.pool()
         one.take().failed(quota(100))
@@ -58,8 +58,8 @@ class SharedLockTests(SharingCase):
         self.settle()
         self.assertEqual(locked(other), "")
         other.reload(Source(google=["a", "b"]))
-        assert other.pool.sharing is not None
-        self.successResultOf(other.pool.sharing.refresh())
+        assert other.pool.shared_accounts is not None
+        self.successResultOf(other.pool.shared_accounts.refresh())
         self.assertEqual(locked(other), "a")
 
     def test_account_that_one_gateway_removes_stays_locked_at_others(self) -> None:
@@ -170,7 +170,7 @@ class SharedLockTests(SharingCase):
         self.assertEqual(locked(other), "a")
 
 
-class SharedSessionTests(SharingCase):
+class SharedSessionTests(SharedPoolCase):
     def account(self, kit: PoolFixture, session: str, *models: UpstreamModel) -> str:
         """Return the account that serves a session."""
         lease = kit.take(session, *models)
@@ -272,7 +272,7 @@ class SharedSessionTests(SharingCase):
         self.assertEqual({self.account(other, f"session {n}") for n in range(8)}, {"a"})
 
 
-class SharedDisablingTests(SharingCase):
+class SharedDisablingTests(SharedPoolCase):
     def credential(self, kit: PoolFixture) -> Credential:
         (found,) = kit.source.credentials("google")
         return found
@@ -314,7 +314,7 @@ def test_candidate_is_not_asked_elsewhere() -> None:
     shared = SharedMemory(clock)
     state = shared.gateway()
     kit = PoolFixture(("a", "b"), clock=clock, shared=state)
-    assert kit.pool.sharing is not None
+    assert kit.pool.shared_accounts is not None
     kit.pool.start_sharing()
     before = len(shared.calls)
     for number in range(10):
