@@ -82,7 +82,8 @@ class RedisState:
         endpoint = self._address.endpoint(self._reactor)
         for factory in (self._commands, self._messages):
             factory.startConnecting(endpoint)
-        connected = gatherResults([self._commands.deferred, self._messages.deferred])
+        both = [self._commands.deferred, self._messages.deferred]
+        connected = gatherResults(both, consumeErrors=True)
         with suppress(DeferredTimeout, CancelledError, FirstError):  # calls fail until then
             yield connected.addTimeout(_START_TIMEOUT, self._reactor)
 

@@ -112,6 +112,22 @@ class ServerTests(RedisCase):
         self.assertIsNone(await state.get("a"))
 
 
+class StartTests(TestCase):
+    """A start without a server."""
+
+    async def test_connections_that_are_late_leave_no_failure(self) -> None:
+        from antigravity.state import redis
+
+        self.patch(redis, "_START_TIMEOUT", 0.01)
+        state = redis.RedisState(reactor, RedisAddress("redis+unix:///nowhere/redis.sock"))
+        waiting = [state._commands.deferred, state._messages.deferred]
+        await state.start()
+        await state.stop()
+        await deferLater(reactor, 0)  # type: ignore[arg-type]
+        for each in waiting:  # otherwise the log shows it at some time
+            self.assertIsNone(self.successResultOf(each))
+
+
 class Transport(StringTransport):
     """A transport that can be resumed when it was aborted, as those of sockets can."""
 
