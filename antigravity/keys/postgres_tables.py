@@ -6,12 +6,14 @@ each other.  A reservation stays for a week after its end, in case it is settled
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
 from typing import Any, Final
 
 from antigravity.interfaces.key_store import KeyStoreError
-from antigravity.stores.postgres_server import MIGRATION_LOCK, SCHEMA
+from antigravity.stores import postgres_migration
 
+#: Milliseconds to wait for another gateway that makes tables, and for each statement.
+LOCK_WAIT: Final = 4000
 #: The channel on which the server tells of changes of keys.
 CHANNEL: Final = "antigravity_keys"
 
@@ -122,25 +124,17 @@ def migrate(connection: Any) -> None:
     """Create the tables, or bring them up to date.
 
     :raises KeyStoreError: if a newer version of the gateway has made them.
+    :raises psycopg.Error: if that is not possible, such as because others take too long.
     """
-    connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-    try:
-        connection.execute(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-        connection.execute(f"SET LOCAL search_path = {SCHEMA}")
-        connection.execute("CREATE TABLE IF NOT EXISTS keys_version (version BIGINT NOT NULL)")
-        found = connection.execute("SELECT max(version) FROM keys_version").fetchone()[0] or 0
-        if found > len(MIGRATIONS):
-            raise KeyStoreError(
-                f"the tables of the keys have the version {found}, and this gateway knows "
-                f"{len(MIGRATIONS)}: start a newer one"
-            )
-        for number, script in enumerate(MIGRATIONS[found:], found + 1):
-            connection.execute(script)
-            connection.execute("DELETE FROM keys_version")
-            connection.execute("INSERT INTO keys_version VALUES (%s)", [number])
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(Exception):
-            connection.execute("ROLLBACK")
-        raise
+    postgres_migration.migrate(
+        connection, "keys_version", _scripts, lock_wait=LOCK_WAIT, statement_limit=LOCK_WAIT
+    )
+
+
+def _scripts(version: int) -> Iterator[tuple[int, str]]:
+    if version > len(MIGRATIONS):
+        raise KeyStoreError(
+            f"the tables of the keys have the version {version}, and this gateway knows "
+            f"{len(MIGRATIONS)}: start a newer one"
+        )
+    return enumerate(MIGRATIONS[version:], version + 1)

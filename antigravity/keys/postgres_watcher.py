@@ -24,6 +24,8 @@ from antigravity.stores.postgres_server import (
 #: Seconds between two looks at the version, in case notifications do not arrive: a pool of
 #: connections that stands in between does not pass them on.
 _PERIOD: Final = 0.8
+#: Seconds after which a server that was asked something and does not answer is lost.
+_PATIENCE: Final = 5.0
 #: Seconds after a failure until the next connection.
 _PAUSE: Final = 0.5
 #: Seconds between two removals of what nobody can settle any more.
@@ -52,21 +54,37 @@ class PostgresWatcher:
         self._stopping = Event()
         self._thread: Thread | None = None
         self._connection: Any = None
+        #: Since when the server owes an answer, 0 if it does not.
+        self._asked = 0.0
+        self._is_silent = False
+        self._timer: Any = None
         self._stopped: Deferred[None] = Deferred()
 
     def start(self) -> None:
         """Begin to watch."""
         self._thread = Thread(target=self._run, name="postgres-keys", daemon=True)
         self._thread.start()
+        self._timer = self._reactor.callLater(_PATIENCE / 2, self._check)
 
     def stop(self) -> Deferred[None]:
         """Return a Deferred that fires when the thread has ended."""
         if self._thread is None:
             return succeed(None)
         self._stopping.set()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._connection is not None:
             break_connection(self._connection)
         return self._stopped
+
+    def _check(self) -> None:
+        """Break a connection whose server does not answer, such as one that is stopped."""
+        self._timer = self._reactor.callLater(_PATIENCE / 2, self._check)
+        connection, asked = self._connection, self._asked
+        if connection is not None and asked and time.monotonic() - asked > _PATIENCE:
+            self._is_silent = True
+            break_connection(connection)
 
     def _run(self) -> None:
         try:
@@ -75,7 +93,10 @@ class PostgresWatcher:
                 try:
                     self._watch()
                 except (psycopg.Error, OSError, KeyStoreError) as error:
-                    self._tell(self._lost, self._server.explain(error))
+                    reason = self._server.explain(error)
+                    if self._is_silent:
+                        reason = f"the database does not answer within {_PATIENCE:g} s"
+                    self._tell(self._lost, reason)
                 self._stopping.wait(_PAUSE)
         except MissingClientError as error:
             self._tell(self._lost, str(error))
@@ -83,23 +104,28 @@ class PostgresWatcher:
             self._reactor.callFromThread(self._stopped.callback, None)
 
     def _watch(self) -> None:
+        self._is_silent = False
         connection = self._connection = connect(self._server)
+        self._asked = time.monotonic()
         try:
             migrate(connection)
             connection.execute(f"LISTEN {CHANNEL}")
             version, cleaned = None, -_CLEANING
             while not self._stopping.is_set():
-                if time.monotonic() > cleaned + _CLEANING:
-                    cleaned = time.monotonic()
+                self._asked = time.monotonic()
+                if self._asked > cleaned + _CLEANING:
+                    cleaned = self._asked
                     connection.execute(f"SET search_path = {SCHEMA}; {CLEAN}; RESET search_path")
+                    self._asked = time.monotonic()
                 found = connection.execute(_VERSION).fetchone()
+                self._asked = 0.0
                 if found != version:
                     version = found
                     self._tell(self._changed)
                 for _ in connection.notifies(timeout=_PERIOD, stop_after=1):
                     pass
         finally:
-            self._connection = None
+            self._connection, self._asked = None, 0.0
             with suppress(Exception):
                 connection.close()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from weakref import WeakSet
 
@@ -18,8 +18,8 @@ from aiosql.adapters.pyformat import PyFormatAdapter
 from antigravity.ledger.database import Connection, Database
 from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.queries import Query
+from antigravity.stores.postgres_migration import MIGRATION_LOCK, migrate
 from antigravity.stores.postgres_server import (
-    MIGRATION_LOCK,
     SCHEMA,
     MissingClientError,
     Server,
@@ -36,6 +36,8 @@ _SEND_TIMEOUT: Final = 30
 #: Milliseconds after which the server ends a statement of the writer, and of a reader.
 _WRITE_LIMIT: Final = 30_000
 _READ_LIMIT: Final = 20_000
+#: Milliseconds to wait for another gateway that changes the tables, or that uses one.
+_LOCK_WAIT: Final = 30_000
 #: The lock that gateways take for one transaction to delete rows.
 _DELETING: Final = MIGRATION_LOCK + 1
 #: Bytes of a row beside its values: its head in the table, and its places in the indexes.
@@ -48,7 +50,6 @@ _STATISTICS_DELAY: Final = 5.0
 _SMALL: Final = 2**20
 #: The other tables, whose rows are few.
 _SUMS: Final = ("hours", "names_by_hour", "names", "refusals")
-_VERSIONS: Final = "CREATE TABLE IF NOT EXISTS ledger_version (version BIGINT NOT NULL)"
 #: What SQLite's words are called here.
 _DIALECT: Final = (
     (r"\bINTEGER\b", "BIGINT"),
@@ -231,23 +232,13 @@ class PostgresDatabase(Database):
         return connection
 
     def _migrate(self, connection: Any) -> None:
-        connection.execute("BEGIN")
-        try:
-            connection.execute(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+        def begun() -> None:
             self._is_migrating = True  # only now: the wait for another gateway may be ended
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-            connection.execute(_settings(0))
-            connection.execute(_VERSIONS)
-            found = connection.execute("SELECT max(version) FROM ledger_version").fetchone()[0]
-            for number, script in self.migrations(found or 0):
-                connection.execute(script)
-                connection.execute("DELETE FROM ledger_version")
-                connection.execute("INSERT INTO ledger_version VALUES (%s)", [number])
-            connection.execute("COMMIT")
-        except BaseException:
-            with suppress(Exception):
-                connection.execute("ROLLBACK")
-            raise
+
+        try:
+            migrate(
+                connection, "ledger_version", self.migrations, lock_wait=_LOCK_WAIT, begun=begun
+            )
         finally:
             self._is_migrating = False
 

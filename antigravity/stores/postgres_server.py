@@ -10,8 +10,6 @@ from urllib.parse import unquote, urlsplit
 
 #: The schema of all tables of the gateway.
 SCHEMA: Final = "antigravity"
-#: The lock that gateways take for one transaction to create or change tables.
-MIGRATION_LOCK: Final = 4_702_111_234_474_983_745
 #: The parameters of an address that are secret.
 _SECRET: Final = frozenset({"password", "sslpassword", "oauth_client_secret"})
 #: Seconds after which a silent server is asked whether it is there, between two such questions,

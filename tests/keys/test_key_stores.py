@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -9,14 +11,16 @@ from unittest.mock import patch
 
 import pytest
 from twisted.internet import reactor
-from twisted.internet.defer import DeferredList, gatherResults
+from twisted.internet.defer import Deferred, DeferredList, gatherResults
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from antigravity.builtin.keys import FileKind, PostgresKind
 from antigravity.interfaces.spending import RESERVATION_TTL
 from antigravity.interfaces.state import StateError
+from antigravity.keys import postgres_tables, postgres_watcher
 from antigravity.stores import postgres_pool
+from antigravity.stores.postgres_migration import MIGRATION_LOCK
 from antigravity.stores.postgres_pool import CONNECTIONS
 from antigravity.testing.key_store_conformance import KeyStoreConformance, add
 from antigravity.testing.spending_conformance import SpendingConformance
@@ -123,6 +127,55 @@ class ConnectionTests(PostgresCase):
         with patch.object(postgres_pool, "PATIENCE", 0.3), self.assertRaises(StateError):
             await store._pool.query("SELECT pg_sleep(3)", [])
         self.assertEqual(len((await store.load()).keys), 0)
+
+
+class WaitTests(PostgresCase):
+    """Gateways wait for a while only."""
+
+    async def lost_reason(self, store: Any) -> str:
+        """Return why the watcher has lost the server."""
+        lost: Deferred[str] = Deferred()
+        store.watch(lambda: None, lambda reason: None if lost.called else lost.callback(reason))
+        await store.start()
+        return await lost.addTimeout(10, reactor)
+
+    def store(self) -> Any:
+        store = PostgresKind().build(reactor, self.home, self.postgres.url(password="veiled"))
+        self.addCleanup(store.stop)
+        return store
+
+    async def test_gateway_that_makes_tables_is_waited_for_no_longer_than_the_limit(self) -> None:
+        import psycopg
+
+        waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        with (
+            patch.object(postgres_tables, "LOCK_WAIT", 200),
+            psycopg.connect(self.postgres.url()) as other,
+        ):
+            other.execute(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+            store = self.store()
+            with self.assertRaisesRegex(StateError, "timeout"):
+                await store.load()
+            self.assertEqual(self.postgres.execute(waiting), [])  # the server does not wait either
+            self.assertIn("timeout", await self.lost_reason(store))
+        self.assertEqual(len((await store.load()).keys), 0)
+
+    async def test_server_that_stops_to_answer_is_lost_for_the_watcher(self) -> None:
+        with patch.object(postgres_watcher, "_PATIENCE", 0.3):
+            store = self.store()
+            changed: Deferred[None] = Deferred()
+            store.watch(
+                lambda: None if changed.called else changed.callback(None), lambda reason: None
+            )
+            await store.start()
+            await changed.addTimeout(10, reactor)
+            lost: Deferred[str] = Deferred()
+            store.watch(lambda: None, lambda reason: None if lost.called else lost.callback(reason))
+            sql = "SELECT pid FROM pg_stat_activity WHERE application_name = 'antigravity'"
+            for (pid,) in self.postgres.execute(sql):
+                os.kill(pid, signal.SIGSTOP)
+                self.addCleanup(os.kill, pid, signal.SIGCONT)
+            self.assertIn("does not answer", await lost.addTimeout(10, reactor))
 
 
 class OutageTests(PostgresCase):

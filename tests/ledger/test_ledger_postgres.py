@@ -28,7 +28,8 @@ from antigravity.ledger.spool import Spool
 from antigravity.ledger.worker import Worker
 from antigravity.ledger.writer import Writer
 from antigravity.redaction.credentials import Credentials
-from antigravity.stores.postgres_server import MIGRATION_LOCK, Server
+from antigravity.stores.postgres_migration import MIGRATION_LOCK
+from antigravity.stores.postgres_server import Server
 from tests.support.conditions import wait_until
 from tests.support.postgres import PostgresServer
 from tests.support.records import HOUR, START, Time, make_record, price
