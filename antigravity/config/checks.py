@@ -30,6 +30,7 @@ BUILTIN_MODES = ("CacheFirst", "Balance", "PerformanceFirst")
 #: The built-in schemes of shared state; plugins can add more.
 BUILTIN_KEY_SCHEMES = ("file", "postgresql", "postgres")
 BUILTIN_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "redis+unix", "unix")
+_AMBIGUOUS = "write / in a password as %2F, and @ as %40; it would be taken for the host"
 #: The fewest characters of ``state.secret``.
 SHORTEST_STATE_SECRET = 32
 
@@ -123,8 +124,7 @@ def _ledger(url: str) -> _Found:
     if url and scheme not in ("postgresql", "postgres"):
         yield ("ledger", "url"), Problem("this is no address of PostgreSQL", allowed=allowed)
     elif is_ambiguous(url):
-        message = "write / in a password as %2F, and @ as %40; it would be taken for the host"
-        yield ("ledger", "url"), Problem(message, allowed=allowed)
+        yield ("ledger", "url"), Problem(_AMBIGUOUS, allowed=allowed)
 
 
 def _state_secret(secret: str) -> _Found:
@@ -154,7 +154,10 @@ def _keys(url: str, schemes: Collection[str] | None, blocked: object) -> _Found:
     """Check the scheme of the key store; the address may hold a password, and is not shown."""
     scheme, colon, _ = url.partition(":")
     known = BUILTIN_KEY_SCHEMES if schemes is None else schemes
+    allowed = ("postgresql://user:password@host/name", "file:")
     if not url or (colon and scheme.lower() in known):
+        if scheme.lower() in ("postgresql", "postgres") and is_ambiguous(url):
+            yield ("keys", "url"), Problem(_AMBIGUOUS, allowed=allowed)
         return
     message = "this is no address of a key store"
     if isinstance(blocked, list) and "keys" in blocked:
@@ -162,11 +165,7 @@ def _keys(url: str, schemes: Collection[str] | None, blocked: object) -> _Found:
     is_certain = schemes is not None or not colon
     yield (
         ("keys", "url"),
-        Problem(
-            message,
-            allowed=("postgresql://user:password@host/name", "file:"),
-            severity="error" if is_certain else "warning",
-        ),
+        Problem(message, allowed=allowed, severity="error" if is_certain else "warning"),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct, structs
 
@@ -64,15 +63,13 @@ def foreign(value: Any) -> Any:
 
 
 def without_password(text: str) -> str:
-    """Return an address without user and password; other text is unchanged."""
-    if "://" not in text or "@" not in text:
-        return text
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return "…"
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"…@{host}"))
+    """Return an address without user and password; other text is unchanged.
+
+    All before the last ``@`` may belong to the password: people forget to write ``/`` as ``%2F``.
+    """
+    scheme, separator, rest = text.partition("://")
+    _, at, place = rest.rpartition("@")
+    return f"{scheme}{separator}…{at}{place}" if at else text
 
 
 def without_secrets(text: str) -> str:

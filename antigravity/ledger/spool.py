@@ -20,6 +20,7 @@ from msgspec import Struct, field
 from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.rows import AttemptRow, RequestRow
 from antigravity.logs import make_logger
+from antigravity.stores.damaged_files import aside_name
 
 _MARK: Final = b"AGspool1"
 _HEAD: Final = struct.Struct(">8sQ")
@@ -188,7 +189,7 @@ class Spool:
 
     def _set_aside(self) -> None:
         """Rename a file that cannot be read."""
-        aside = self.path.with_name(f"{self.path.name}.broken")
+        aside = aside_name(self.path)
         self.log.error(
             "{name} is damaged, or of another version: it was renamed to {aside}, and its "
             "{n} requests are not in the ledger",

@@ -16,6 +16,7 @@ from msgspec.structs import astuple
 
 from antigravity.ledger.database import Connection, Database
 from antigravity.ledger.errors import DamagedError, LedgerError
+from antigravity.stores.damaged_files import aside_name
 
 #: Seconds to wait for another process that has locked the file, such as a backup.
 _LOCK_TIMEOUT: Final = 5.0
@@ -220,7 +221,7 @@ class SqliteDatabase(Database):
 
     def _set_aside(self, error: object) -> LedgerError:
         """Rename the damaged file, and return the error that says so."""
-        aside = self.path.with_name(f"{self.path.name}.broken")
+        aside = aside_name(self.path)
         try:
             os.replace(self.path, aside)
             for companion in self._files()[1:]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from antigravity.interfaces.stores import Entry
+from antigravity.stores.damaged_files import aside_name
 
 if TYPE_CHECKING:
     import sqlite3
@@ -141,7 +142,7 @@ class SqliteFile:
             self.close()
             if isinstance(error, OSError) or not _is_damaged(error):
                 return StoreFileError(f"{self._path} cannot be used now: {error}")
-            aside = self._path.with_name(f"{self._path.name}.broken")
+            aside = aside_name(self._path)
             os.replace(self._path, aside)
             for companion in self._companions():
                 companion.unlink(missing_ok=True)

@@ -230,21 +230,23 @@ def test_address_of_ledger_is_secret(tmp_path: Path) -> None:
     assert "veiled" not in str(found["ledger.url"])
 
 
+@pytest.mark.parametrize("table", ["ledger", "keys"])
 @pytest.mark.parametrize("password", ["vei/led", "vei@led", "vei/le?d", "vei/le#d", "@", "/"])
 def test_password_that_would_be_taken_for_the_host_is_refused(
-    tmp_path: Path, password: str
+    tmp_path: Path, password: str, table: str
 ) -> None:
-    found = problems(tmp_path, f'ledger.url = "postgresql://me:{password}@db/ledger"')
-    assert list(found) == ["ledger.url"]
-    assert "%2F" in str(found["ledger.url"])
-    assert "vei" not in str(found["ledger.url"])
+    found = problems(tmp_path, f'{table}.url = "postgresql://me:{password}@db/ledger"')
+    assert list(found) == [f"{table}.url"]
+    assert "%2F" in str(found[f"{table}.url"])
+    assert "vei" not in str(found[f"{table}.url"])
 
 
 @pytest.mark.parametrize(
     "rest", ["me:vei%2Fl%40d@db/ledger", "me:p?#@db/d", "/d?host=/run&user=me@corp", "db", "db/"]
 )
-def test_unambiguous_addresses_of_ledger_are_accepted(tmp_path: Path, rest: str) -> None:
+def test_unambiguous_addresses_of_databases_are_accepted(tmp_path: Path, rest: str) -> None:
     read(tmp_path, f'ledger.url = "postgresql://{rest}"')
+    read(tmp_path, f'keys.url = "postgresql://{rest}"')
 
 
 def test_unknown_kind_is_a_warning_unless_plugins_are_loaded(tmp_path: Path) -> None:

@@ -160,6 +160,14 @@ class DamageTests(SynchronousTestCase):
         self.assertEqual(numbers(spool.peek(100)[0]), [3])
         self.assertTrue(self.path.with_name(f"{self.path.name}.broken").exists())
 
+    def test_damaged_file_does_not_replace_an_older_one(self) -> None:
+        older = self.path.with_name(f"{self.path.name}.broken")
+        older.parent.mkdir(exist_ok=True)
+        older.write_text("older")
+        self.damage(0).open()
+        self.assertEqual(older.read_text(), "older")
+        self.assertTrue(self.path.with_name(f"{self.path.name}.broken-2").exists())
+
     def test_rows_before_the_damage_are_used(self) -> None:
         spool = self.damage(self.end + 50)
         spool.open()
