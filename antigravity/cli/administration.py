@@ -38,6 +38,17 @@ class NoGatewayRunsError(click.ClickException):
     exit_code = NO_GATEWAY
 
 
+class RequestFailedError(click.ClickException):
+    """The gateway has not done what it was asked.
+
+    :ivar status: the status of its response, 0 if there was none.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 def find_gateway(invocation: Invocation, proxy: ProxySettings) -> GatewayAddress:
     """Return the address of the gateway.
 
@@ -55,7 +66,7 @@ def find_gateway(invocation: Invocation, proxy: ProxySettings) -> GatewayAddress
 def unreachable(error: NoGatewayError) -> click.ClickException:
     """Return the error for a person; its exit code says whether no gateway runs."""
     if not error.absent:
-        return click.ClickException(str(error))
+        return RequestFailedError(str(error), error.status)
     return NoGatewayRunsError(
         f"no gateway runs: {error}; start one with 'antigravity serve', or {DOCTOR}"
     )

@@ -21,4 +21,4 @@ def version(invocation: Invocation) -> None:
         "python": platform.python_version(),
         "twisted": twisted.__version__,
     }
-    invocation.show(data, f"antigravity-gateway {VERSION}")
+    invocation.show(data, f"antigravity {VERSION}")

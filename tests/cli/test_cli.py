@@ -24,6 +24,7 @@ from antigravity.cli.main import COMMANDS, SECTIONS, antigravity
 from antigravity.config.key_proof import PROOF_PATH, proof, proving_key
 from antigravity.config.last_run import LastRun, write_last_run
 from antigravity.config.running_gateway import RunningGateway, process_start, record_path
+from antigravity.version import VERSION
 from tests.cli.builders import Result, Run, configure
 
 SECRET = "AIzaVeiled-0123456789"
@@ -283,7 +284,24 @@ def test_unlock_reports_unknown_account_and_missing_gateway(run: Run, tmp_path: 
         result = run("accounts", "unlock", "stranger")
     assert result.code == 1
     assert "account 'stranger' does not exist" in result.err
-    assert "nothing listens at" in result.err
+    assert "cannot be asked: no gateway runs: nothing listens at" in result.err
+
+
+def test_unlock_all_touches_files_without_gateway(run: Run, tmp_path: Path) -> None:
+    configure(tmp_path, "")
+    home = tmp_path / "home"
+    assert run("accounts", "unlock", "ALL").out == "There are no accounts.\n"
+    added = [
+        run("accounts", "add", "openai", f"sk-{number}", "--json").json["account"]["id"]
+        for number in range(3)
+    ]
+    assert run("accounts", "disable", added[2]).code == 0
+    files = [home / "accounts" / f"{each}.json" for each in added]
+    for each in files:
+        os.utime(each, (1, 1))
+    done = run("accounts", "unlock", "ALL", "--json")
+    assert sorted(each["account"] for each in done.json["accounts"]) == sorted(added[:2])
+    assert [each.stat().st_mtime > 1 for each in files] == [True, True, False]
 
 
 def test_config_option_selects_another_file(run: Run, tmp_path: Path) -> None:
@@ -513,7 +531,7 @@ def test_cli_runs_as_a_module(tmp_path: Path, command: list[str]) -> None:
         [sys.executable, *command, "version"], cwd=tmp_path, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("antigravity-gateway ")
+    assert done.stdout == f"antigravity {VERSION}\n"
 
 
 def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:

@@ -231,7 +231,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 match sys.argv[1:]:
     case ["version"]:
-        print("antigravity-gateway 0.1.0")
+        print("antigravity 0.1.0")
     case ["docs", "--print"]:
         print("file://{folder}/{page}")
     case ["serve", "--demo", "--port", "0"]:

@@ -76,7 +76,13 @@ class AccountLockTests(AccountCase):
         return response.code, await treq.json_content(response)
 
     async def command(self, *arguments: str, key: str = ADMIN) -> Any:
-        """Run a command of the gateway's home in a thread, and return its JSON."""
+        """Run a command of the gateway's home, and return its JSON."""
+        done = await self.run_command(*arguments, key=key)
+        self.assertEqual(done.exit_code, 0, done.output)
+        return json.loads(done.stdout)
+
+    async def run_command(self, *arguments: str, key: str = ADMIN) -> Any:
+        """Run a command of the gateway's home in a thread, and return its result."""
         (self.home / "antigravity.toml").write_text(
             f'[proxy]\nport = {self.port}\nadmin_key = "{key}"\n'
         )
@@ -86,9 +92,7 @@ class AccountLockTests(AccountCase):
                 antigravity, ["accounts", *arguments, "--home", str(self.home), "--json"]
             )
 
-        done = await deferToThread(run)
-        self.assertEqual(done.exit_code, 0, done.output)
-        return json.loads(done.stdout)
+        return await deferToThread(run)
 
     async def test_unlock_endpoint_unlocks_account_or_model(self) -> None:
         await self.start("good-1")
@@ -124,6 +128,20 @@ class AccountLockTests(AccountCase):
         done = await self.command("unlock", "work", "--model", MODEL)
         self.assertEqual(done, {"account": "codeassist-0", "model": MODEL, "unlocked": 1})
         self.assertEqual(await self.ask(), 200)
+
+    async def test_unlock_command_takes_all_accounts(self) -> None:
+        await self.start("good-1")
+        await self.lock()
+        done = await self.command("unlock", "ALL")
+        one = {"account": "codeassist-0", "model": None, "unlocked": 1}
+        self.assertEqual(done, {"accounts": [one]})
+        self.assertEqual(await self.ask(), 200)
+
+    async def test_unlock_command_names_unknown_account_once(self) -> None:
+        await self.start("good-1")
+        done = await self.run_command("unlock", "nobody")
+        self.assertEqual(done.exit_code, 1)
+        self.assertEqual(done.output.count("nobody"), 1, done.output)
 
     async def test_status_lists_locks(self) -> None:
         await self.start("good-1")
