@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import sys
 import threading
 import time
@@ -251,13 +250,3 @@ def load(gateway: Gateway, clients: int = 6, prompt: str = "hello") -> Iterator[
         stop.set()
         for thread in threads:
             thread.join(60)
-
-
-def has_process(pid: int) -> bool:
-    """Return whether a process runs."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{pid}/stat")
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"

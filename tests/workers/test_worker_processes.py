@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.conditions import wait_until
+from tests.support.processes import is_alive
 from tests.workers.gateways import (
     Gateway,
     Posts,
     gateway,
-    has_process,
     load,
     many_clients,
     post_in_turn,
@@ -181,7 +181,7 @@ def test_reload_renews_workers_without_a_failed_request(own: Gateway) -> None:
     after = own.serving()
     assert not set(before.values()) & set(after.values())
     assert (result.failures, result.statuses) == ([], [])
-    wait_until(lambda: not any(map(has_process, before.values())))
+    wait_until(lambda: not any(map(is_alive, before.values())))
     assert recorded(own) == result.responses, "no row is lost"
 
 
@@ -205,7 +205,7 @@ def test_request_of_a_renewed_worker_goes_on(own: Gateway) -> None:
     own.ask(f"/admin/requests/{running['id']}/cancel", "POST")
     ((_, body),) = posts.join()
     assert "cancelled this request" in body["error"]["message"]
-    wait_until(lambda: not any(map(has_process, old)))
+    wait_until(lambda: not any(map(is_alive, old)))
 
 
 def test_requests_end_before_the_gateway_stops(own: Gateway) -> None:
@@ -214,7 +214,7 @@ def test_requests_end_before_the_gateway_stops(own: Gateway) -> None:
     wait_until(lambda: own.ask("/admin/status")["running_requests"] == 6)
     assert own.server.stop() in (0, -signal.SIGTERM)
     assert [status for status, _ in posts.join()] == [200] * 6
-    assert not any(map(has_process, [own.pid, *workers]))
+    assert not any(map(is_alive, [own.pid, *workers]))
     # the rows of the last requests are in the file
     with sqlite3.connect(own.home / "state" / "ledger.db") as database:
         assert database.execute("select count(*) from requests").fetchone() == (6,)
@@ -228,7 +228,7 @@ def test_workers_end_when_the_main_process_is_killed(own: Gateway) -> None:
     os.kill(own.pid, signal.SIGKILL)
     own.server.process.wait(20)
     started = time.monotonic()
-    wait_until(lambda: not any(map(has_process, workers)), 20)
+    wait_until(lambda: not any(map(is_alive, workers)), 20)
     assert time.monotonic() - started < 20
     assert not Path(folder[1]).exists()
 
