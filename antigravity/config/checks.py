@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from antigravity.config.addresses import address_problem, is_ambiguous
 from antigravity.config.errors import Problem
+from antigravity.config.ip_networks import UNIX_PROXY, parse_network
 from antigravity.config.known_names import KnownNames
 from antigravity.config.mcp_checks import mcp_check, zai_mcp_check
 from antigravity.config.network import reaches_network
@@ -94,13 +95,28 @@ def _proxy(proxy: ProxySettings) -> _Found:
     if mode != "off" and not proxy.api_key:
         message = f"it is empty, and authentication is on ({mode}): every request is refused"
         yield ("proxy", "api_key"), _warning(message)
-    if mode == "off" and reachable:
+    yield from _trusted_proxies(proxy.trusted_proxies)
+    if mode == "off" and (reachable or proxy.trusted_proxies):
         message = "authentication is off, and other machines can connect"
         yield ("proxy", "auth_mode"), _warning(message, allowed=("strict", "all_except_health"))
     yield from _mapping(("proxy", "custom_mapping"), proxy.custom_mapping)
     yield from _mapping(("proxy", "zai", "model_mapping"), proxy.zai.model_mapping)
     yield from _address(("proxy", "zai", "base_url"), proxy.zai.base_url)
     yield from _address(("proxy", "public_url"), proxy.public_url)
+
+
+def _trusted_proxies(entries: Sequence[str]) -> _Found:
+    for index, entry in enumerate(entries):
+        path = ("proxy", "trusted_proxies", index)
+        if entry == UNIX_PROXY:
+            continue
+        try:
+            network = parse_network(entry)
+        except ValueError as error:
+            yield path, Problem(str(error), allowed=(f'or "{UNIX_PROXY}" for a UNIX socket',))
+            continue
+        if not network.prefixlen:
+            yield path, Problem("these are all addresses: every client could name itself another")
 
 
 def _metrics_listen(endpoints: Sequence[str]) -> _Found:

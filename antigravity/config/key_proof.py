@@ -12,8 +12,9 @@ import hmac
 import re
 import secrets
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
 from typing import Final
+
+from antigravity.config.ip_networks import parse_address
 
 PROOF_PATH: Final = "/key-proof"
 #: The form of a nonce.
@@ -52,8 +53,6 @@ def proof(proving_key: bytes, nonce: str, host: str, port: int) -> str:
 def plain_address(host: str) -> str:
     """Return an IP address in one spelling; an IPv4 address in IPv6 becomes IPv4."""
     try:
-        address = ip_address(host.partition("%")[0])
+        return str(parse_address(host))
     except ValueError:
         return host
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return str(mapped or address)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from typing import Final
+
+from antigravity.config.ip_networks import parse_address
 
 _SEPARATOR: Final = re.compile(r"(?<!\\):")
 _SOCKETS: Final = ("tcp", "tcp6", "ssl")
@@ -14,11 +15,9 @@ def reaches_network(endpoint: str) -> bool:
     """Return whether other machines may be able to reach a Twisted server endpoint.
 
     They cannot reach sockets in the file system and ports on loopback.  Endpoints of unknown types
-    count as reachable.
+    count as reachable, and so do those for HAProxy, which connects other machines with them.
     """
     kind, *arguments = _SEPARATOR.split(endpoint)
-    if kind == "haproxy":
-        return reaches_network(endpoint.partition(":")[2])
     if kind == "unix" or (kind == "systemd" and "domain=UNIX" in arguments):
         return False
     if kind not in _SOCKETS:
@@ -34,8 +33,6 @@ def is_loopback(host: str) -> bool:
     if host.lower() == "localhost":
         return True
     try:
-        address = ip_address(host)
+        return parse_address(host).is_loopback
     except ValueError:
         return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback

@@ -13,6 +13,7 @@ from antigravity.config.value_types import Bytes, LockSeconds, Port, Seconds
 
 AuthMode = Literal["off", "strict", "all_except_health", "auto"]
 HttpClientName = Literal["httptools", "twisted"]
+ForwardedHeader = Literal["X-Forwarded-For", "Forwarded"]
 DispatchMode = Literal["off", "exclusive", "pooled", "fallback"]
 WholeResponses = Literal["auto", "always", "never"]
 
@@ -146,7 +147,7 @@ class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
     auth_mode: AuthMode = "auto"
     """Which requests need the API key: ``"off"`` none, ``"strict"`` all, ``"all_except_health"``
     all but ``GET /healthz``.  ``"auto"`` is ``"all_except_health"`` if other machines can connect
-    (``allow_lan_access``, ``listen``), else ``"off"``.
+    (``allow_lan_access``, ``listen``, ``trusted_proxies``), else ``"off"``.
 
     Example: ``"strict"``
     """
@@ -191,6 +192,24 @@ class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
     client used.
 
     Example: ``"https://llm.example.org"``
+    """
+    trusted_proxies: list[str] = []
+    """Addresses and networks of the reverse proxies in front of the gateway, whose headers about
+    the client are believed.  ``"unix"`` is a proxy that connects to a UNIX socket.
+
+    They say from which address, under which host name and whether over TLS a client connected.
+    Without them all clients of a proxy have the address of the proxy.  Name only proxies, and not a
+    network from which clients connect, too.  See `operations
+    <operations.rst#behind-a-reverse-proxy>`_.
+
+    Example: ``["127.0.0.1", "10.0.3.0/28"]``
+    """
+    forwarded_header: ForwardedHeader = "X-Forwarded-For"
+    """The header in which trusted proxies name the client: ``"X-Forwarded-For"``, with
+    ``X-Forwarded-Proto`` and ``X-Forwarded-Host``, or ``"Forwarded"`` (RFC 7239).  The other one is
+    ignored: a proxy may pass it on as a client has sent it.
+
+    Example: ``"Forwarded"``
     """
     max_body_bytes: Bytes = 64 * 1024 * 1024
     """The largest request body, after decompression.
@@ -244,8 +263,11 @@ class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def effective_auth_mode(proxy: ProxySettings) -> Literal["off", "strict", "all_except_health"]:
-    """Return the mode in force; ``auto`` requires a key if other machines can connect."""
+    """Return the mode in force; ``auto`` requires a key if clients of other machines can connect.
+
+    A proxy in front of the gateway forwards such clients.
+    """
     if proxy.auth_mode == "auto":
         networked = proxy.allow_lan_access or any(map(reaches_network, proxy.listen))
-        return "all_except_health" if networked else "off"
+        return "all_except_health" if networked or proxy.trusted_proxies else "off"
     return proxy.auth_mode

@@ -21,6 +21,7 @@ _STRICTNESS: Final = ("off", "all_except_health", "strict")
 _AUTH_MODE: Final[KeyPath] = ("proxy", "auth_mode")
 _LAN: Final[KeyPath] = ("proxy", "allow_lan_access")
 _LISTEN: Final[KeyPath] = ("proxy", "listen")
+_PROXIES: Final[KeyPath] = ("proxy", "trusted_proxies")
 _KEEP: Final = "the gateway keeps its earlier configuration"
 
 
@@ -69,7 +70,7 @@ def _openings(old: Configuration, new: Configuration) -> Iterator[tuple[KeyPath,
     modes = effective_auth_mode(before), effective_auth_mode(after)
     if not _is_closed(modes[1], modes[0]):
         path = _reason_for_mode(old)
-        if new.raw.origin(path) is None:
+        if path != _PROXIES and new.raw.origin(path) is None:
             message = (
                 f'it is missing, and authentication would go from "{modes[0]}" to "{modes[1]}"'
             )
@@ -78,6 +79,9 @@ def _openings(old: Configuration, new: Configuration) -> Iterator[tuple[KeyPath,
     if _is_reachable(after) and not _is_reachable(before) and before.listen and not after.listen:
         message = "it is missing, and other machines could reach the gateway"
         yield _LISTEN, message, "Set it to the endpoints to listen on"
+    if before.trusted_proxies and not after.trusted_proxies and new.raw.origin(_PROXIES) is None:
+        message = "it is missing, and clients behind proxies would have the addresses of these"
+        yield _PROXIES, message, "Set trusted_proxies = [] if there is no proxy"
 
 
 def _is_closed(mode: str, demanded: str) -> bool:
@@ -91,7 +95,9 @@ def _reason_for_mode(configuration: Configuration) -> KeyPath:
     proxy = configuration.settings.proxy
     if proxy.auth_mode != "auto":
         return _AUTH_MODE
-    return _LAN if proxy.allow_lan_access else _LISTEN
+    if proxy.allow_lan_access:
+        return _LAN
+    return _LISTEN if any(map(reaches_network, proxy.listen)) else _PROXIES
 
 
 def _is_reachable(proxy: ProxySettings) -> bool:

@@ -267,7 +267,7 @@ class DashboardSite:
     def _url(self, request: Any) -> str:
         """Return the address at which the browser reaches the gateway."""
         head = head_of(request)
-        return self._host_policy.base_url(head.host, head.headers, request.isSecure())
+        return self._host_policy.base_url(head.host, head.forwarded, request.isSecure())
 
     def _render(
         self,
@@ -353,9 +353,17 @@ def _token(request: Any) -> str:
 
 
 def _cookie(request: Any, token: str) -> tuple[tuple[str, str], ...]:
-    """Return the header that sets the cookie, or removes it."""
+    """Return the header that sets the cookie, or removes it.
+
+    Any proxy may say that the browser uses TLS: that only protects the cookie.
+    """
     age = int(MAX_AGE) if token else 0
-    secure = request.isSecure() or head_of(request).header("x-forwarded-proto") == "https"
+    head = head_of(request)
+    secure = (
+        request.isSecure()
+        or head.header("x-forwarded-proto") == "https"
+        or (head.forwarded is not None and head.forwarded.scheme == "https")
+    )
     value = f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path={DASHBOARD_PATH}; Max-Age={age}"
     return (("Set-Cookie", f"{value}; Secure" if secure else value),)
 

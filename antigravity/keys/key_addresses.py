@@ -10,8 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
+from antigravity.config.ip_networks import client_network
 from antigravity.ir.errors import PermissionDeniedError
-from antigravity.keys.values import client_network
 from antigravity.state.table import SharedTable, TableRow
 
 #: Seconds for which an address counts, and after which others learn that it is still used.

@@ -9,13 +9,13 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import asdict, replace
 
+from antigravity.config.ip_networks import parse_network
 from antigravity.interfaces.keys import ClientKeyView, KeyRules
 from antigravity.keys.secret import SALT_BYTES
 from antigravity.keys.values import (
     iso_time,
     parse_budget,
     parse_expiry,
-    parse_network,
     parse_times,
     zone,
 )

@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 from zope.interface import implementer
 
+from antigravity.config.ip_networks import Network, in_networks, parse_network
 from antigravity.interfaces.keys import Endpoint, IKeyRing
 from antigravity.interfaces.state import WindowClaim
 from antigravity.ir.errors import AuthenticationError, PermissionDeniedError, UnavailableError
@@ -18,11 +19,8 @@ from antigravity.keys.secret import ID_PREFIX, digest_of, is_secret
 from antigravity.keys.stored_keys import StoredKeys
 from antigravity.keys.values import (
     Budget,
-    Network,
     Times,
-    in_networks,
     parse_budget,
-    parse_network,
     parse_times,
     zone,
 )

@@ -1,4 +1,4 @@
-"""The values of rules, as people write them: budgets, durations, networks and times.  Pure."""
+"""The values of rules, as people write them: budgets, durations and times.  Pure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
 Period = Literal["day", "week", "month", "total"]
-Network = IPv4Network | IPv6Network
 
 PERIODS: Final[tuple[Period, ...]] = get_args(Period)
 NANODOLLARS: Final = 1_000_000_000
@@ -121,41 +119,6 @@ def parse_expiry(text: str, now: float) -> str:
 def iso_time(seconds: float) -> str:
     """Return a time since the epoch in ISO 8601."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
-def parse_network(text: str) -> Network:
-    """Return a network, or an address as one.
-
-    :raises ValueError: if it is neither.
-    """
-    try:
-        network: Network = ip_network(text.strip(), strict=False)
-    except ValueError:
-        raise ValueError(f"{text!r} is not an address or a network such as 10.0.0.0/8") from None
-    return network
-
-
-def in_networks(address: str, networks: tuple[Network, ...]) -> bool:
-    """Return whether an address is in one of the networks; a name never is."""
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        return any(found.ipv4_mapped in each for each in networks if each.version == 4)
-    return any(found in each for each in networks if each.version == found.version)
-
-
-def client_network(address: str) -> str:
-    """Return what counts as one client: an address, or 64 bits of IPv6."""
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address[:64]
-    if isinstance(found, IPv6Address):
-        mapped = found.ipv4_mapped
-        return str(IPv6Network((found, 64), strict=False) if mapped is None else mapped)
-    return str(found)
 
 
 def parse_times(text: str) -> Times:

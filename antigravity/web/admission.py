@@ -16,6 +16,7 @@ from antigravity.web.errors import ErrorRenderer
 from antigravity.web.host_policy import HostPolicy
 from antigravity.web.key_throttle import KeyThrottle
 from antigravity.web.request_head import RequestHead
+from antigravity.web.trusted_proxies import TrustedProxies
 
 #: Most bytes of a body without a key, in a mode in which most requests need one.
 _KEYLESS_BODY = 64 * 1024
@@ -62,6 +63,7 @@ class AdmissionPolicy:
         problem = authenticator.problem()
         if problem:
             self.log.warn("{problem}", problem=problem)
+        self.proxies = TrustedProxies(proxy) if proxy.trusted_proxies else None
         self._rules = authenticator, HostPolicy(proxy, self._hostname)
         self.limits = ConnectionSettings(
             max_body_bytes=proxy.max_body_bytes,
@@ -145,7 +147,7 @@ class AdmissionPolicy:
 
     def base_url(self, head: RequestHead, secure: bool) -> str:
         """Return the base URL that the client used, without a final slash."""
-        return self._rules[1].base_url(head.host, head.headers, secure)
+        return self._rules[1].base_url(head.host, head.forwarded, secure)
 
     def admit_operator(self, head: RequestHead) -> None:
         """Check that a request has the rights of the operator, however its path is spelt.

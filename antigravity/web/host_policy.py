@@ -7,13 +7,13 @@ A page on the Internet can make a browser send requests to a server on the same 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from antigravity.config.settings import ProxySettings
 from antigravity.ir.errors import InvalidRequestError, PermissionDeniedError
+from antigravity.web.trusted_proxies import ForwardedClient
 
 _OWN_NAMES: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _REMEMBERED: Final = 256
@@ -28,8 +28,6 @@ _EXPOSED: Final = (
     "X-Antigravity-Overhead-Ms, X-Antigravity-Demo, X-Background-Task, X-Context-Compressed, "
     "X-Token-Count-Source, X-Should-Retry"
 )
-#: Headers with the scheme and the host name that a client used with a proxy.
-_FORWARDED: Final = frozenset({"x-forwarded-host", "x-forwarded-proto"})
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 Headers = tuple[tuple[str, str], ...]
@@ -121,22 +119,20 @@ class HostPolicy:
             return True
         return self._lan and _is_address(name)
 
-    def base_url(self, host: str | None, headers: Mapping[str, str], secure: bool) -> str:
+    def base_url(self, host: str | None, forwarded: ForwardedClient | None, secure: bool) -> str:
         """Return the gateway's base URL: the configured one, or the one that the client used.
 
-        A proxy can forward the host name that the client used; it counts if it is allowed.
+        The host name that a trusted proxy forwards counts if it is allowed.
         """
         if self._public_url:
             return self._public_url
-        if not secure and _FORWARDED.isdisjoint(headers):
-            return f"http://{host or 'localhost'}"
-        forwarded = headers.get("x-forwarded-host", "").partition(",")[0].strip()
-        name = host_name(forwarded) if forwarded else ""
-        called = forwarded if name and self._is_own_name(name) else host
-        scheme = headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
-        if scheme not in _DEFAULT_PORTS:
-            scheme = "https" if secure else "http"
-        return f"{scheme}://{called or 'localhost'}"
+        scheme = "https" if secure else "http"
+        if forwarded is not None:
+            scheme = forwarded.scheme or scheme
+            name = host_name(forwarded.host) if forwarded.host else ""
+            if name and self._is_own_name(name):
+                host = forwarded.host
+        return f"{scheme}://{host or 'localhost'}"
 
     def check_origin(self, origin: str | None) -> str:
         """Return the origin to name in CORS headers, ``""`` for a request without one.

@@ -10,9 +10,9 @@ from __future__ import annotations
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
+from antigravity.config.ip_networks import client_network
 from antigravity.ir.errors import AuthenticationError, GatewayError, RateLimitedError
 from antigravity.logs import make_logger
 
@@ -143,18 +143,10 @@ class KeyThrottle:
 def network_of(peer: str) -> str:
     """Return the network that counts as one client: an IPv4 address, or 64 bits of IPv6.
 
-    A label before the address stays; text that is not an address is returned unchanged.
+    A label before the address stays, and so does text that is not an address.
     """
     label, space, host = peer[:128].rpartition(" ")
-    try:
-        address: IPv4Address | IPv6Address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return peer[:128]
-    if isinstance(address, IPv6Address):
-        mapped = address.ipv4_mapped
-        network = IPv6Network((address, 64), strict=False)
-        return f"{label}{space}{network if mapped is None else mapped}"
-    return f"{label}{space}{address}"
+    return f"{label}{space}{client_network(host)}"
 
 
 class TooManyWrongKeysError(RateLimitedError):

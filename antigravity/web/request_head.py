@@ -18,6 +18,7 @@ from antigravity.web.authentication import (
     FILES_PATH,
     bearer,
 )
+from antigravity.web.trusted_proxies import ForwardedClient, TrustedProxies
 from antigravity.web.tunnel_access import TunnelAccess
 
 _VALID_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -52,6 +53,10 @@ _FORWARDED: Final = frozenset(
         "x-envoy-external-address",
         "x-real-ip",
     }
+)
+#: Those of them to which each proxy may append, also in a line of its own.
+_CHAINS: Final = frozenset(
+    {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
 )
 _FORWARDED_PREFIXES: Final = ("x-forwarded", "x-original-", "cf-")
 #: Headers with lists, which may come in several lines.
@@ -149,7 +154,8 @@ class RequestHead:
     ``headers``, ``query`` and ``args`` have no credentials; those are in ``keys``, by the name of
     their header or parameter.  ``framing`` has the headers about connection and body, each with all
     its values.  ``fault`` describes a head that is malformed.  ``tunnel`` is set for requests
-    through the tunnel.  ``protocol`` is the one that a corrected prefix of the path named.
+    through the tunnel.  ``forwarded`` is the client behind a trusted proxy, ``peer`` the address of
+    the connection.  ``protocol`` is the one that a corrected prefix of the path named.
     ``quiet`` keeps the request out of the access log.  ``record`` is that of its exchange, once it
     has ended; ``is_logged`` says that the line of the request is written.  ``admitted``,
     ``principal`` and ``allowed_origin`` are set by the admission policy.
@@ -163,6 +169,7 @@ class RequestHead:
         "allowed_origin",
         "args",
         "fault",
+        "forwarded",
         "framing",
         "headers",
         "host",
@@ -192,8 +199,10 @@ class RequestHead:
         fields: Iterable[tuple[str, str]],
         peer: str | None,
         tunnel: TunnelAccess | None = None,
+        proxies: TrustedProxies | None = None,
     ) -> None:
         self.fault = ""
+        self.forwarded: ForwardedClient | None = None
         self.peer = peer or "local"
         self.quiet = self.is_logged = False
         self.record: ExchangeRecord | None = None
@@ -212,6 +221,8 @@ class RequestHead:
         self.loopback = tunnel is None and _is_local(peer)
         self.id = ""
         self._read_headers(fields)
+        if proxies is not None and tunnel is None and not self.loopback:
+            self.forwarded = proxies.find_client(peer, self.headers)
         self._read_target(target)
         if self.host is None and version != "HTTP/1.0":
             self.fault = self.fault or "The Host header is missing."
@@ -236,6 +247,8 @@ class RequestHead:
                 self._read_credential(name, value)
             else:
                 self.loopback = False
+                if name in _CHAINS and name in headers:
+                    value = f"{headers[name]}, {value}"
                 headers[name] = value
 
     def _read_header(self, name: str, value: str) -> None:
@@ -326,15 +339,18 @@ class RequestHead:
 
     @property
     def client(self) -> str:
-        """Return the client's address; through the tunnel, the one that Cloudflare reports."""
+        """Return the client's address; through the tunnel, the one that Cloudflare reports.
+
+        Behind a trusted proxy, it is the one that the proxy reports.
+        """
         if self.tunnel is None:
-            return self.peer
+            return (self.forwarded and self.forwarded.address) or self.peer
         return "tunnel " + self.headers.get("cf-connecting-ip", "")[:64]
 
     @property
     def address(self) -> str:
         """Return the same without the word that says that it came through the tunnel."""
-        return self.peer if self.tunnel is None else self.client.removeprefix("tunnel ")
+        return self.client if self.tunnel is None else self.client.removeprefix("tunnel ")
 
     @property
     def upgrade(self) -> str:

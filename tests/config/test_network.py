@@ -18,7 +18,6 @@ LOCAL = (
     "ssl:8045:privateKey=a.pem:interface=127.0.0.1",
     "unix:/run/antigravity.sock",
     "systemd:domain=UNIX:index=0",
-    "haproxy:tcp:8045:interface=127.0.0.1",
 )
 OPEN = (
     "tcp:8045",
@@ -34,6 +33,8 @@ OPEN = (
     "ssl:8045:privateKey=a.pem",
     "systemd:domain=INET:index=0",
     "haproxy:tcp:8045",
+    "haproxy:tcp:8045:interface=127.0.0.1",
+    "haproxy:unix:/run/antigravity.sock",
     "onion:8045",
 )
 

@@ -15,6 +15,7 @@ STRICT = '[proxy]\nauth_mode = "strict"\napi_key = "sk-1"\n'
 LAN = '[proxy]\nallow_lan_access = true\napi_key = "sk-1"\n'
 LISTEN = '[proxy]\nlisten = ["tcp:8045"]\napi_key = "sk-1"\n'
 LOOPBACK = '[proxy]\nallow_lan_access = true\nlisten = ["tcp:8045:interface=127.0.0.1"]\n'
+PROXIED = '[proxy]\ntrusted_proxies = ["127.0.0.1"]\napi_key = "sk-1"\n'
 OTHER = "[log]\naccess = false\n"
 
 
@@ -33,6 +34,8 @@ def read(home: Path, text: str, **environ: str) -> Configuration:
         (LAN, OTHER, "proxy.allow_lan_access"),
         (LISTEN, OTHER, "proxy.listen"),
         (LOOPBACK, LAN, "proxy.listen"),
+        (PROXIED, OTHER, "proxy.trusted_proxies"),
+        (PROXIED + "allow_lan_access = true\n", LAN, "proxy.trusted_proxies"),
         (STRICT, "", ""),
         (OTHER, "# nothing\n", ""),
         (OTHER, "[proxy]\n", ""),
@@ -57,6 +60,8 @@ def test_missing_setting_never_widens_access(
         (STRICT, STRICT.replace("strict", "off")),
         (STRICT, STRICT.replace("strict", "auto")),
         (STRICT, STRICT + OTHER),
+        (PROXIED, "[proxy]\ntrusted_proxies = []\n"),
+        (PROXIED, PROXIED.replace("127.0.0.1", "unix")),
         (STRICT, '[proxy]\nauth_mode = "strict"\n'),
         (LAN, LAN.replace("true", "false")),
         (LISTEN, LISTEN.replace("8045", "8045:interface=127.0.0.1")),

@@ -322,12 +322,22 @@ def test_builtin_names_match_the_builtin_plugins() -> None:
     assert host.registry.known_names.selection_policies == BUILTIN_MODES
 
 
+@pytest.mark.parametrize("entry", ["", "localhost", "10.0.0.0/33", "10.0.0.", "0.0.0.0/0", "::/0"])
+def test_trusted_proxy_is_an_address_or_a_network(tmp_path: Path, entry: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read(tmp_path, f'[proxy]\napi_key = "k"\ntrusted_proxies = ["10.0.0.1/8", "{entry}"]')
+    (problem,) = caught.value.problems
+    assert problem.key == "proxy.trusted_proxies[1]"
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [
         ('[proxy]\nauth_mode = "strict"', "proxy.api_key"),
         ('[proxy]\nallow_lan_access = true\nauth_mode = "off"', "proxy.auth_mode"),
         ('[proxy]\nlisten = ["tcp:8045"]', "proxy.api_key"),
+        ('[proxy]\ntrusted_proxies = ["::1"]', "proxy.api_key"),
+        ('[proxy]\ntrusted_proxies = ["unix"]\nauth_mode = "off"', "proxy.auth_mode"),
         ('[proxy]\nlisten = ["tcp:8045"]\nauth_mode = "off"', "proxy.auth_mode"),
         ('[proxy.custom_mapping]\n"^gpt.*$" = "x"', 'proxy.custom_mapping."^gpt.*$"'),
         ('[upstreams.x]\nkind = "openai"\nrefresh_token = "r"', "upstreams.x.refresh_token"),

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
+from antigravity.web.key_throttle import FREE_TRIES
 from bench.balancers import ETC, envoy, nginx, nginx_frame
 from bench.certificates import write_certificate
 from bench.load import Load, run
@@ -163,6 +164,30 @@ def test_host_and_address_of_client_reach_gateway(fakes: Fakes) -> None:
     # another address of the machine.
     assert lines["x-forwarded-for"].rpartition(",")[2].strip() != "203.0.113.9"
     assert lines["x-forwarded-proto"] == "http"
+
+
+def test_clients_behind_nginx_have_their_own_addresses(tmp_path: Path) -> None:
+    """Wrong keys are counted for the address of the client, whatever it says."""
+    program = find("nginx")
+    more = (
+        '\n[proxy]\nauth_mode = "all_except_health"\napi_key = "sk-right"\n'
+        'trusted_proxies = ["127.0.0.1"]\n'
+    )
+    with ExitStack() as stack:
+        address = f"http://127.0.0.1:{stack.enter_context(upstream(tmp_path)).port}"
+        found = stack.enter_context(gateway("one", SOURCE, tmp_path, address, more=more))
+        found.wait_listening()
+        port = stack.enter_context(nginx(tmp_path, (found.port, found.port), program)).port
+        for source in ("127.0.0.2", *["127.0.0.3"] * (FREE_TRIES + 1)):
+            connection = http.client.HTTPConnection(
+                "127.0.0.1", port, timeout=60, source_address=(source, 0)
+            )
+            headers = {"x-api-key": "sk-wrong", "X-Forwarded-For": "192.0.2.1"}
+            connection.request("GET", "/v1/models", headers=headers)
+            assert connection.getresponse().status == 401
+            connection.close()
+    log = (tmp_path / "one.log").read_text()
+    assert f"{FREE_TRIES + 1} requests from 127.0.0.3 had a wrong API key" in log
 
 
 def test_query_is_in_no_log(fakes: Fakes, tmp_path: Path) -> None:

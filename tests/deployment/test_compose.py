@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import time
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,18 @@ def test_nginx_balances_all_gateways_and_lets_streams_end() -> None:
     assert set(re.findall(r"server (gateway-\d+):8045", source.read_text("ascii"))) == gateways
     assert nginx["depends_on"].keys() == gateways
     assert nginx["stop_signal"] == "SIGQUIT"
+
+
+def test_gateways_trust_nginx_only() -> None:
+    found = read()
+    address = found["services"]["nginx"]["networks"]["gateways"]["ipv4_address"]
+    (network,) = found["networks"]["gateways"]["ipam"]["config"]
+    assert ip_address(address) in ip_network(network["subnet"])
+    assert ip_address(address) not in ip_network(network["ip_range"])
+    for name, each in found["services"].items():
+        if name.startswith("gateway-"):
+            trusted = each["environment"]["ANTIGRAVITY_PROXY__TRUSTED_PROXIES"]
+            assert json.loads(trusted) == [address]
 
 
 def test_no_service_gains_privileges() -> None:

@@ -59,6 +59,7 @@ ALLOWED = {
     "prices": {"ir"},
     "keys": {
         "config.atomic",
+        "config.ip_networks",
         "deferreds",
         "interfaces.key_store",
         "interfaces.keys",

@@ -10,14 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from antigravity.config.ip_networks import client_network, in_networks, parse_network
 from antigravity.keys.values import (
     Period,
-    client_network,
-    in_networks,
     parse_budget,
     parse_duration,
     parse_expiry,
-    parse_network,
     parse_times,
     period_at,
     zone,

@@ -54,18 +54,29 @@ def test_other_methods_need_the_key() -> None:
     assert gateway.request("DELETE", "/files/abc.png").status == 401
 
 
+#: A gateway with a proxy on its machine.
+PROXIED: dict[str, object] = {"trusted_proxies": ["127.0.0.1"], "auth_mode": "off"}
+
+
 @pytest.mark.parametrize(
     ("headers", "proxy", "host", "address"),
     [
         ((), {}, "localhost:8045", "http://localhost:8045"),
-        (("X-Forwarded-Proto: https",), {}, "127.0.0.1", "https://127.0.0.1"),
-        (("X-Forwarded-Proto: javascript",), {}, "127.0.0.1", "http://127.0.0.1"),
-        (("X-Forwarded-Host: evil.example",), {}, "localhost", "http://localhost"),
+        (("X-Forwarded-Proto: https",), {}, "127.0.0.1", "http://127.0.0.1"),
+        (("X-Forwarded-Proto: https",), PROXIED, "127.0.0.1", "https://127.0.0.1"),
+        (("X-Forwarded-Proto: javascript",), PROXIED, "127.0.0.1", "http://127.0.0.1"),
+        (("X-Forwarded-Host: evil.example",), PROXIED, "localhost", "http://localhost"),
+        (
+            ("X-Forwarded-Host: llm.example:444", "X-Forwarded-Proto: https"),
+            {"allowed_hosts": ["llm.example"], **PROXIED},
+            "localhost",
+            "https://llm.example:444",
+        ),
         (
             ("X-Forwarded-Host: llm.example:444", "X-Forwarded-Proto: https"),
             {"allowed_hosts": ["llm.example"]},
             "localhost",
-            "https://llm.example:444",
+            "http://localhost",
         ),
         ((), {"public_url": "https://llm.example/at/"}, "localhost", "https://llm.example/at"),
     ],

@@ -18,6 +18,7 @@ from antigravity.web.connection.body_length import body_length
 from antigravity.web.connection.body_receiver import BodyReceiver
 from antigravity.web.connection.deadline import Deadline
 from antigravity.web.connection.head_parser import HeadReader
+from antigravity.web.connection.proxy_protocol import add_client, has_proxy_protocol
 from antigravity.web.connection.pull_producer import PulledProducer
 from antigravity.web.connection.request import GatewayRequest
 from antigravity.web.connection.successor import ISuccessor
@@ -62,7 +63,7 @@ class ClientConnection(Protocol):
         self.request: GatewayRequest | None = None
         self.is_busy = self.is_congested = self.refused = False
         self.peer: str | None = None
-        self._is_secure = False
+        self._is_secure = self._has_proxy_protocol = False
         self._is_persistent = True
         self._closing = self._ignores_input = False
         self._successor: Any = None  # an IProtocol
@@ -86,6 +87,7 @@ class ClientConnection(Protocol):
         address = transport.getPeer()
         self.peer = address.host if isinstance(address, (IPv4Address, IPv6Address)) else None
         self._is_secure = ISSLTransport.providedBy(transport)
+        self._has_proxy_protocol = has_proxy_protocol(transport)
         self._waiting = WaitingInput(transport)
         transport.registerProducer(self, True)
         self.site.add(self)
@@ -158,6 +160,8 @@ class ClientConnection(Protocol):
         if found is None:
             return
         parsed, rest = found
+        if self._has_proxy_protocol:
+            add_client(parsed, self.transport)
         self.request = request = GatewayRequest(self, parsed)
         self._begin(request, rest)
 

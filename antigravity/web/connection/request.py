@@ -67,7 +67,7 @@ class GatewayRequest(LazyRequest):
         self.started_at: float = site.reactor.seconds()
         self._parsed = parsed
         self._fields = {}
-        self.head = RequestHead(*parsed, channel.peer, site.tunnel)
+        self.head = RequestHead(*parsed, channel.peer, site.tunnel, site.admission.proxies)
 
     # -- the body --
 
