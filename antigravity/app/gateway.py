@@ -29,6 +29,7 @@ from antigravity.config.snapshot import Configuration
 from antigravity.config.state_settings import StateSettings
 from antigravity.dashboard.routes import DashboardState
 from antigravity.exchange.service import Exchange
+from antigravity.interfaces.payloads import IPayloadSink
 from antigravity.ir.record import ExchangeRecord
 from antigravity.logs import make_logger
 from antigravity.plugins import PluginHost
@@ -196,13 +197,15 @@ class Gateway(Service):
         """Stop waiting for running requests while the gateway stops."""
         self.drain.stop_waiting()
 
-    def reload(self) -> Any:
+    def reload(self, *, renews: bool = False) -> Any:
         """Read the configuration again and serve new requests with it.
 
         Return a Deferred that fires when it is in force.  If it cannot be used, the Deferred fails
         and the gateway keeps the old configuration.
+
+        :param renews: whether new processes replace the workers, which otherwise reload as well.
         """
-        return self._changing.run(self._reload_and_record)
+        return self._changing.run(self._reload_and_record, renews)
 
     @inlineCallbacks
     def _start(self) -> Any:
@@ -231,7 +234,7 @@ class Gateway(Service):
         add(Closing(self.accounts.pool.stop_sharing))
         yield self.accounts.pool.start_sharing()
         exchange = Exchange(self._lasting.exchange_services(runtime.settings), runtime.snapshot)
-        exchange.payloads = self.ledger.payload_sink
+        exchange.payloads = self._payload_sink
         warmups = Warmups(reactor, self._lasting.state_home, self.accounts, exchange.warm_up)
         warmups.use(runtime.settings)
         observers = self._lasting.observers
@@ -317,9 +320,9 @@ class Gateway(Service):
         return runtime
 
     @inlineCallbacks
-    def _reload_and_record(self) -> Any:
+    def _reload_and_record(self, renews: bool) -> Any:
         try:
-            yield self._reload()
+            yield self._reload(renews)
         except Exception as error:
             self.status.problem = str(error) or type(error).__name__
             yield self.status.record()
@@ -330,7 +333,7 @@ class Gateway(Service):
         yield self.status.record()
 
     @inlineCallbacks
-    def _reload(self) -> Any:
+    def _reload(self, renews: bool) -> Any:
         parts = self.parts
         if self._configure is None or not self.running or parts is None:
             return
@@ -341,7 +344,7 @@ class Gateway(Service):
             yield ended
             return
         new = self._build(configuration)
-        moved = endpoint_strings(new.settings.proxy) != endpoint_strings(old.settings.proxy)
+        moved = self._has_moved(new.settings, old.settings)
         listener = old_listener
         try:
             yield self._share_state(new)
@@ -358,19 +361,31 @@ class Gateway(Service):
         if moved:
             yield self._announce(parts)
         elif listener is not None:
-            yield self._renew_workers(listener)
+            yield self._update_workers(listener, renews=renews)
         if moved and old_listener is not None:
             yield old_listener.stopService()
         yield old.stop()
         yield self.accounts.refresh_shared()
         yield self._lasting.learned.use(new.settings)
         yield self._keep_records(new)
-        parts.exchange.payloads = self.ledger.payload_sink
+        parts.exchange.payloads = self._payload_sink
         yield self._use_metrics(new.settings)
+        self._log_reload()
+
+    def _has_moved(self, new: Settings, old: Settings) -> bool:
+        """Return whether other ports are to be opened."""
+        return endpoint_strings(new.proxy) != endpoint_strings(old.proxy)
+
+    def _update_workers(self, listener: Listener, *, renews: bool) -> Any:
+        """Do nothing: there are none."""
+
+    def _log_reload(self) -> None:
         self.log.info("serving with the new configuration")
 
-    def _renew_workers(self, listener: Listener) -> Any:
-        """Do nothing: there are none."""
+    @property
+    def _payload_sink(self) -> IPayloadSink | None:
+        """What takes bodies, ``None`` if they are not kept."""
+        return self.ledger.payload_sink
 
     def _use(self, runtime: Runtime, parts: RunningParts) -> None:
         """Serve new requests with ``runtime``."""

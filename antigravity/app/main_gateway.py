@@ -99,11 +99,12 @@ class MainGateway(Gateway):
         return listener
 
     @inlineCallbacks
-    def _renew_workers(self, listener: Listener) -> Any:
-        """Let workers with the new configuration take the place of the others."""
+    def _update_workers(self, listener: Listener, *, renews: bool) -> Any:
+        """Let the workers reload, or new ones take their place."""
         assert isinstance(listener, BoundListener)
+        supervisor = self.workers.supervisor
         try:
-            yield self.workers.supervisor.renew(listener.endpoints())
+            yield supervisor.renew(listener.endpoints()) if renews else supervisor.reload()
         except WorkerError as error:
             raise ConfigurationError(str(error)) from error
 

@@ -154,7 +154,7 @@ def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
     if options["worker"]:
         from antigravity.app.worker_process import make_worker_service
 
-        return make_worker_service(loop, options["worker"], reader.home, configured)
+        return make_worker_service(loop, options["worker"], reader.home, configured, reader.read)
     log.info(
         "antigravity {version}, configuration {file}, authentication {mode}",
         version=VERSION,
@@ -318,7 +318,7 @@ def _stop(reactor: Any) -> None:
         reactor.stop()
 
 
-def _reload(gateway: CurrentGateway) -> Any:
+def _reload(gateway: CurrentGateway, *, renews: bool = False) -> Any:
     """Reload; if that fails, log the reason and keep the old configuration."""
 
     def failed(failure: Failure) -> None:
@@ -329,12 +329,14 @@ def _reload(gateway: CurrentGateway) -> Any:
         else:
             log.failure("the new configuration is not used", failure)
 
-    return gateway.reload().addErrback(failed)
+    return gateway.reload(renews=renews).addErrback(failed)
 
 
 def _reload_on_hangup(reactor: Any, gateway: CurrentGateway) -> None:
+    """Reload at a signal; new workers then replace those that run."""
+    reload = partial(_reload, gateway, renews=True)
     if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(_reload, gateway))
+        signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(reload))
 
 
 def _second_signal_stops(reactor: Any, current: CurrentGateway) -> None:

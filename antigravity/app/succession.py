@@ -64,9 +64,9 @@ class CurrentGateway:
         """The runtime in force, ``None`` before the start."""
         return self.gateway.configuration
 
-    def reload(self) -> Any:
+    def reload(self, *, renews: bool = False) -> Any:
         """Read the configuration again; see :meth:`Gateway.reload`."""
-        return self.gateway.reload()
+        return self.gateway.reload(renews=renews)
 
     def end_demo(self, configuration: LoadedConfiguration) -> Deferred[None] | None:
         """Replace the demo if ``configuration`` has accounts or upstreams; else return ``None``.

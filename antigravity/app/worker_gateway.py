@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
 
 from antigravity.app.accounts import Warmups
 from antigravity.app.administration import cancelled_by_operator, describe_running
@@ -23,8 +24,11 @@ from antigravity.app.running_parts import RunningParts
 from antigravity.app.runtime import Runtime
 from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings
+from antigravity.interfaces.payloads import IPayloadSink
+from antigravity.interfaces.state import StateError
 from antigravity.ir.record import ExchangeRecord
 from antigravity.ledger.payload_queue import PayloadQueue
+from antigravity.logs import one_line
 from antigravity.services import Closing
 from antigravity.web.app import WebApp
 from antigravity.web.listener import BACKLOG, Listener
@@ -110,6 +114,7 @@ class WorkerGateway(Gateway):
         self._end = end
         self._relay = Relay(self._reactor, Path(task.relay))
         self._payloads = PayloadQueue(main.records.payloads_ready)
+        main.records.payloads = self._payloads
         self._is_ending = False
         self._table = ConnectionTable(Path(task.connections), task.place)
         self.ledger.pricer = RequestPricer(self._home / "state")
@@ -130,6 +135,13 @@ class WorkerGateway(Gateway):
             self._main.tell_started()
 
     # What the main process calls
+
+    def reload(self, *, renews: bool = False) -> Any:
+        """Read the configuration again; the Deferred fires when it is in force.
+
+        It fails with a :class:`StateError` if it cannot be used.
+        """
+        return super().reload().addErrback(_explain)
 
     def report(self) -> Deferred[Report]:
         """Return a Deferred with what this worker does, once its records are sent."""
@@ -196,12 +208,22 @@ class WorkerGateway(Gateway):
     @inlineCallbacks
     def _keep_records(self, runtime: Runtime) -> Any:
         settings = runtime.settings
-        self._add(Closing(self._main.records.stop))
+        if self.parts is None:
+            self._add(Closing(self._main.records.stop))
         self.ledger.pricer.use(price_rules(settings.prices, runtime.accounts.upstreams))
-        keeps = settings.ledger.enabled and settings.ledger.payloads != "off"
-        self._main.records.payloads = self._payloads if keeps else None
         self._payloads.keeps_all = settings.ledger.payloads == "all"
         yield self.traces.use(settings.traces)
+
+    @property
+    def _payload_sink(self) -> IPayloadSink | None:
+        ledger = self.settings.ledger
+        return self._payloads if ledger.enabled and ledger.payloads != "off" else None
+
+    def _has_moved(self, new: Settings, old: Settings) -> bool:
+        return False  # the main process opens the ports, and starts other workers for them
+
+    def _log_reload(self) -> None:
+        pass  # the main process says so for all
 
     def _build_app(self, front_end: FrontEnd, runtime: Runtime) -> WebApp:
         app = front_end.build_worker_app(runtime)
@@ -219,8 +241,6 @@ class WorkerGateway(Gateway):
 
     @inlineCallbacks
     def _listen(self, front_end: FrontEnd, settings: Settings) -> Any:
-        parts = self._running_parts()
-        parts.exchange.payloads = self._main.records.payloads
         self._relay.serve(front_end.site)
         front_end.site.count = self._table.set
         self._table.set(0)
@@ -241,3 +261,9 @@ class WorkerGateway(Gateway):
             site.close_idle()
         yield deferLater(self._reactor, 0)  # what has arrived by now begins
         yield self._relay.finish(_RELAY_GRACE if site.lingers else _LAST_RELAYS)
+
+
+def _explain(failure: Failure) -> None:
+    """Tell the main process in words why a reload failed."""
+    problem = one_line(str(failure.value) or type(failure.value).__name__)
+    raise StateError(problem) from failure.value

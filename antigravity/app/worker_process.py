@@ -14,7 +14,7 @@ from twisted.application.service import IService
 from twisted.internet.defer import inlineCallbacks
 from twisted.logger import ILogObserver
 
-from antigravity.app.runtime import LoadedConfiguration
+from antigravity.app.runtime import Configure, LoadedConfiguration
 from antigravity.app.worker_gateway import WorkerGateway, WorkerTask
 from antigravity.daemon.exit_code import ExitCode
 from antigravity.daemon.interpreter import Interpreter
@@ -97,8 +97,12 @@ def make_worker_service(
     task: str,
     home: Path,
     configured: LoadedConfiguration,
+    configure: Configure,
 ) -> IService:
-    """Return the worker with a task, which the main process has encoded as JSON."""
+    """Return the worker with a task, which the main process has encoded as JSON.
+
+    :param configure: reads the configuration again.
+    """
     services = _Process(loop)
     exit_code = ExitCode()
 
@@ -125,6 +129,7 @@ def make_worker_service(
         home,
         configured.plugins,
         source=configured.source,
+        configure=configure,
         failed=failed,
         task=known,
         main=main,

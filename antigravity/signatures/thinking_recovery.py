@@ -90,14 +90,19 @@ def call_ids(request: Request) -> tuple[str, ...]:
 
 def lost_call_ids(request: Request) -> tuple[str, ...]:
     """Return the ids of the tool calls that have lost what was before them, or never had it."""
-    return tuple(
-        part.id
-        for message in request.messages
-        if message.role == "assistant"
-        and not any(isinstance(part, Thinking) for part in message.parts)
-        for part in message.parts
-        if isinstance(part, ToolCall) and part.signature is None and part.id
-    )
+    found: list[str] = []
+    for message in request.messages:
+        if message.role != "assistant":
+            continue
+        lost: list[str] = []
+        for part in message.parts:
+            if isinstance(part, Thinking):
+                break
+            if isinstance(part, ToolCall) and part.signature is None and part.id:
+                lost.append(part.id)
+        else:
+            found += lost
+    return tuple(found)
 
 
 def _call_id(part: Part) -> str:

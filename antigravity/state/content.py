@@ -55,7 +55,8 @@ class SharedContent:
         self._now: Callable[[], float] = reactor.seconds
         self._keys: _Keys | None = None
         self._sending = 0
-        self._absent: OrderedDict[str, float] = OrderedDict()
+        #: Until when values are not looked for, by kind and key.
+        self._absent: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._kinds: dict[str, SharedKind] = {}
         self._is_listening = False
         state.watch(self._listen)
@@ -85,7 +86,7 @@ class SharedContent:
             return
         assert self._keys is not None
         name = self._keys.name(kind, key)
-        self._absent.pop(name, None)
+        self._absent.pop((kind, key), None)
         self._sending += size
         sent: Deferred[None] = self._state.put(
             name, self._keys.seal(name, value), min(ttl, LONGEST_TTL)
@@ -129,15 +130,13 @@ class SharedContent:
         """Return whether a value was looked for and not found not long ago."""
         if self._keys is None:
             return True
-        until = self._absent.get(self._keys.name(kind, key), 0.0)
-        return until > self._now()
+        return self._absent.get((kind, key), 0.0) > self._now()
 
     def note_absent(self, kind: str, key: str) -> None:
         """Remember that there is no such value."""
         if self._keys is not None:
-            name = self._keys.name(kind, key)
-            self._absent[name] = self._now() + _ABSENT_TTL
-            self._absent.move_to_end(name)
+            self._absent[kind, key] = self._now() + _ABSENT_TTL
+            self._absent.move_to_end((kind, key))
             if len(self._absent) > _MAX_ABSENT:
                 self._absent.popitem(last=False)
 

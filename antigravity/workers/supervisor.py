@@ -9,7 +9,9 @@ from typing import Any, Final, Protocol
 from msgspec import Struct
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, inlineCallbacks, succeed
 from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
 
+from antigravity.interfaces.state import StateError
 from antigravity.interfaces.status import WorkerStatus
 from antigravity.logs import make_logger
 from antigravity.workers.worker import Command, MainServices, Ports, Worker
@@ -25,6 +27,8 @@ LOOP: Final = 3
 RENEWAL_GRACE: Final = 3600.0
 #: The most workers that drain after reloads; older ones get only the usual time then.
 _MOST_DRAINING: Final = 8
+#: Seconds for a worker to load the configuration again.
+_RELOAD_TIMEOUT: Final = 30.0
 #: Seconds for the reports of all workers.
 _REPORT_TIMEOUT: Final = 1.0
 
@@ -112,6 +116,15 @@ class Supervisor:
         renewed: Deferred[None] = self._changing.run(self._renew, ports)
         return renewed
 
+    def reload(self) -> Deferred[None]:
+        """Let the workers load the configuration again, one after the other.
+
+        One that cannot is replaced.  The Deferred fires when all have the configuration, and
+        fails with a :class:`WorkerError` as :meth:`renew`.
+        """
+        reloaded: Deferred[None] = self._changing.run(self._reload)
+        return reloaded
+
     def stop_starting(self) -> None:
         """Start no more workers, and kill those that do not serve yet."""
         self._is_stopping = True
@@ -196,22 +209,41 @@ class Supervisor:
     def _renew(self, ports: Ports) -> Any:
         self._ports = ports
         for place in self._places:
-            if self._is_stopping:
-                return
-            worker = self._make(self._reactor, place.number, self._services)
-            self._run(worker)
-            self._draining.append(worker)  # until it serves
-            problem = yield _copy(worker.started)
-            self._draining.remove(worker)
-            if problem:
-                raise WorkerError(f"worker {place.number} cannot start: {problem}")
-            before = place.worker
-            place.worker, place.problem, place.ends = worker, "", 0
-            if place.timer is not None and place.timer.active():
-                place.timer.cancel()
-            worker.ended.addCallback(partial(self._ended, place, worker))
-            if before is not None and before.state != "ended":
-                self._retire(before)
+            if not self._is_stopping:
+                yield self._renew_one(place)
+
+    @inlineCallbacks
+    def _reload(self) -> Any:
+        for place in self._places:
+            worker = place.worker
+            if worker is None or self._is_stopping:
+                continue  # the next one at this place reads the configuration when it starts
+            yield _copy(worker.started)
+            if worker.state != "serving":
+                continue
+            try:
+                yield worker.channel.call("reload", timeout=_RELOAD_TIMEOUT)
+            except StateError as error:
+                if worker.state == "serving" and not self._is_stopping:
+                    self._not_done(Failure(error), "reload", worker)
+                    yield self._renew_one(place)
+
+    @inlineCallbacks
+    def _renew_one(self, place: _Place) -> Any:
+        worker = self._make(self._reactor, place.number, self._services)
+        self._run(worker)
+        self._draining.append(worker)  # until it serves
+        problem = yield _copy(worker.started)
+        self._draining.remove(worker)
+        if problem:
+            raise WorkerError(f"worker {place.number} cannot start: {problem}")
+        before = place.worker
+        place.worker, place.problem, place.ends = worker, "", 0
+        if place.timer is not None and place.timer.active():
+            place.timer.cancel()
+        worker.ended.addCallback(partial(self._ended, place, worker))
+        if before is not None and before.state != "ended":
+            self._retire(before)
 
     def _retire(self, worker: Worker) -> None:
         """Let a worker end that another one has replaced."""

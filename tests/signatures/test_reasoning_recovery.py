@@ -24,7 +24,7 @@ from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT, OPENA
 from antigravity.routing.capability_table import load_table
 from antigravity.signatures import thinking_recovery
 from antigravity.signatures.store import SignatureStore, StoredThinking
-from antigravity.signatures.thinking_recovery import SignatureCollector, recover
+from antigravity.signatures.thinking_recovery import SignatureCollector, lost_call_ids, recover
 from antigravity.sse import ServerSentEvent
 
 CLAUDE = Signature("c", "claude")
@@ -312,3 +312,17 @@ def test_upstream_quirks_override_reasoning_history_of_model(
     assert target.wants_reasoning is (level != "ignored")
     body = json.loads(OPENAI_CHAT_CLIENT.encode(CONVERSATION, target).body)
     assert ("reasoning_content" in body["messages"][1]) is target.wants_reasoning
+
+
+def test_calls_with_thinking_or_signature_have_lost_nothing() -> None:
+    request = Request(
+        "m",
+        (
+            Message("assistant", (ToolCall("a", "f"), ToolCall("b", "f", signature=CLAUDE))),
+            Message("user", (ToolCall("c", "f"),)),
+            Message("assistant", (ToolCall("d", "f"), Thinking("why", CLAUDE))),
+            Message("assistant", (Text("so"), ToolCall("", "f"), ToolCall("e", "f"))),
+        ),
+        protocol="anthropic",
+    )
+    assert lost_call_ids(request) == ("a", "e")

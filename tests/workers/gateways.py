@@ -95,6 +95,15 @@ class Gateway:
             each["number"]: each["pid"] for each in self.workers() if each["state"] == "serving"
         }
 
+    def payloads(self, request: str) -> Any:
+        """Return what was kept of the bodies of a request, ``None`` if there is nothing."""
+        try:
+            return self.ask(f"/admin/requests/{request}/payloads")
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            return None
+
     def client(self, key: str = CLIENT_KEY) -> Client:
         """Return a client with a connection of its own."""
         return Client(self.address, key)

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from antigravity.interfaces.state import StateError
 from antigravity.workers.supervisor import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
@@ -18,6 +19,18 @@ from antigravity.workers.supervisor import (
     Supervisor,
     WorkerError,
 )
+
+
+class FakeChannel:
+    """Notes what is called, and succeeds as soon as a test lets it."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Deferred[None]]] = []
+
+    def call(self, method: str, timeout: float) -> Deferred[None]:
+        done: Deferred[None] = Deferred()
+        self.calls.append((method, done))
+        return done
 
 
 class FakeWorker:
@@ -34,6 +47,7 @@ class FakeWorker:
         self.ended: Deferred[None] = Deferred()
         self.ends: list[tuple[float, bool]] = []
         self.ports: Any = None
+        self.channel = FakeChannel()
 
     def spawn(self, command: object, ports: Any, place: int) -> None:
         self.ports = ports
@@ -179,7 +193,61 @@ class SupervisorTests(SynchronousTestCase):
         self.clock.advance(LONGEST_PAUSE)
         self.assertEqual(len(self.workers), 4)
 
-    def test_many_reloads_do_not_pile_up_workers(self) -> None:
+    def test_reload_asks_one_worker_after_the_other(self) -> None:
+        first, second = self.start()
+        reloaded = self.supervisor.reload()
+        ((method, done),) = first.channel.calls
+        self.assertEqual((method, second.channel.calls), ("reload", []))
+        done.callback(None)
+        self.assertNoResult(reloaded)
+        second.channel.calls[0][1].callback(None)
+        self.successResultOf(reloaded)
+        self.assertEqual((first.ends, second.ends, len(self.workers)), ([], [], 2))
+
+    def test_worker_that_cannot_reload_is_replaced(self) -> None:
+        first, second = self.start()
+        reloaded = self.supervisor.reload()
+        first.channel.calls[0][1].errback(StateError("the other process does not respond"))
+        self.assertEqual((first.ends, self.workers[2].ports), ([], [("tcp:1", None)]))
+        self.workers[2].serve()
+        self.assertEqual(first.ends, [(RENEWAL_GRACE, True)])
+        second.channel.calls[0][1].callback(None)
+        self.successResultOf(reloaded)
+        self.assertEqual(second.ends, [])
+
+    def test_reload_fails_if_the_replacement_cannot_start(self) -> None:
+        first, second = self.start()
+        reloaded = self.supervisor.reload()
+        first.channel.calls[0][1].errback(StateError("line 3 is wrong"))
+        self.workers[2].die("line 3 is wrong")
+        self.assertIn("line 3 is wrong", str(self.failureResultOf(reloaded, WorkerError).value))
+        self.assertEqual((first.ends, second.ends), ([], []))
+        self.assertEqual(self.states(), [(1, "serving"), (2, "serving")])
+
+    def test_reload_waits_for_a_worker_that_starts(self) -> None:
+        """It may have read the configuration before it was changed."""
+        first, second = self.start()
+        first.die()
+        self.clock.advance(FIRST_PAUSE)
+        third = self.workers[2]
+        reloaded = self.supervisor.reload()
+        self.assertEqual((third.channel.calls, second.channel.calls), ([], []))
+        third.serve()
+        third.channel.calls[0][1].callback(None)
+        second.channel.calls[0][1].callback(None)
+        self.successResultOf(reloaded)
+
+    def test_worker_that_ends_during_a_reload_has_one_successor(self) -> None:
+        first, second = self.start()
+        reloaded = self.supervisor.reload()
+        first.die()
+        first.channel.calls[0][1].errback(StateError("the other process is gone"))
+        second.channel.calls[0][1].callback(None)
+        self.successResultOf(reloaded)
+        self.clock.advance(FIRST_PAUSE)
+        self.assertEqual(len(self.workers), 3)
+
+    def test_many_renewals_do_not_pile_up_workers(self) -> None:
         self.start()
         for _ in range(10):
             renewed = self.supervisor.renew([])

@@ -64,22 +64,18 @@ def test_both_workers_serve_and_main_process_does_not(shared: Gateway) -> None:
     serving = shared.serving()
     assert sorted(serving) == [1, 2]
     assert shared.pid not in serving.values()
-    posts = Posts(shared, 12, "[[ttft 1500ms]] hello")
-    running = wait_until(
-        lambda: (
-            (found := {each["pid"]: each["running"] for each in shared.workers()})
-            and sum(found.values()) == 12
-            and found
-        )
+    posts = Posts(shared, 12, "[[ttft 3s]] hello")
+    status = wait_until(
+        lambda: (s := shared.ask("/admin/status"))["pool"]["running"] == 12 and s, 60
     )
-    assert all(count > 0 for count in running.values()), running
-    status = shared.ask("/admin/status")
+    running = [each["running"] for each in status["workers"]]
+    assert sum(running) == 12
+    assert all(running), running
     assert status["running_requests"] == 12
-    assert status["pool"]["running"] == 12
-    assert len(shared.ask("/admin/running")["requests"]) == 12
     assert sum(each["running"] for each in status["pool"]["accounts"]) == 12
+    assert len(shared.ask("/admin/running")["requests"]) == 12
     posts.join()
-    assert shared.ask("/admin/status")["running_requests"] == 0
+    wait_until(lambda: shared.ask("/admin/status")["running_requests"] == 0)
 
 
 def test_metrics_and_ledger_have_requests_of_both(shared: Gateway) -> None:
@@ -185,12 +181,48 @@ def test_reload_renews_workers_without_a_failed_request(own: Gateway) -> None:
     assert recorded(own) == result.responses, "no row is lost"
 
 
-def test_changed_setting_reaches_workers(own: Gateway) -> None:
-    old = own.serving()
-    own.write_settings('models = ["gpt-*"]', 'models = ["gpt-*", "other-*"]')
-    wait_until(lambda: not set(own.serving().values()) & set(old.values()))
-    ((status, _),) = Posts(own, 1, "hello", model="other-1").join()
-    assert status == 200
+def test_changed_settings_reach_the_running_workers(own: Gateway) -> None:
+    before = own.serving()
+    with many_clients(own, 8) as clients, load(own) as result:
+        assert post_in_turn(clients) == [200] * 8
+        own.write_settings('models = ["gpt-*"]', 'models = ["other-*", "gpt-*"]')
+        own.server.wait_for_log("(serving with the new configuration)")
+        assert [each.post("hello", model="other-1")[0] for each in clients] == [200] * 8
+    assert own.serving() == before
+    assert (result.failures, result.statuses) == ([], [])
+    assert own.server.log.count("serving with the new configuration") == 1
+
+
+def test_bodies_are_kept_once_running_workers_should(own: Gateway) -> None:
+    before = own.serving()
+    with many_clients(own, 8) as clients:
+        assert post_in_turn(clients) == [200] * 8
+        own.write_settings("[metrics]", '[ledger]\npayloads = "all"\n[metrics]')
+        own.server.wait_for_log("(serving with the new configuration)")
+        assert post_in_turn(clients, "keep this") == [200] * 8
+    rows = own.ask("/admin/requests?limit=8")["requests"]
+    for row in rows:
+        kept = wait_until(lambda row=row: own.payloads(row["id"]))
+        assert "keep this" in json.dumps(kept)
+    assert own.serving() == before
+
+
+def test_accounts_come_and_go_in_running_workers(upstream: str, tmp_path: Path) -> None:
+    more = '[upstreams.spare]\nkind = "openai"\nmodels = ["spare-*"]\n'
+    more += f'base_url = "{upstream}/v1"\n'
+    account = {"kind": "openai", "upstream": "spare", "secret": "k2", "check": False}
+    with gateway(tmp_path, upstream, more=more) as own, many_clients(own, 8) as clients:
+
+        def statuses() -> set[int]:
+            return {each.post("hello", model="spare-1")[0] for each in clients}
+
+        before = own.serving()
+        assert 200 not in statuses()
+        added = own.ask("/admin/accounts", "POST", account)
+        assert statuses() == {200}
+        own.ask(f"/admin/accounts/{added['account']}", "DELETE")
+        assert 200 not in statuses()
+        assert own.serving() == before
 
 
 def test_request_of_a_renewed_worker_goes_on(own: Gateway) -> None:
