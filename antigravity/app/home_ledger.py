@@ -118,23 +118,23 @@ class HomeLedger:
 
         return self._ask(answer)
 
-    def request(self, request_id: str) -> Deferred[RequestDetail]:
+    def request(self, reference: str) -> Deferred[RequestDetail]:
         """Return a Deferred that fires with one request."""
 
         def answer(reader: Reader) -> RequestDetail:
             from antigravity.ledger.answers import answer_request
 
-            return answer_request(reader, request_id)
+            return answer_request(reader, reference)
 
         return self._ask(answer)
 
-    def payloads(self, request_id: str) -> Deferred[RequestPayloads]:
+    def payloads(self, reference: str) -> Deferred[RequestPayloads]:
         """Return a Deferred that fires with what was sent and received for a request."""
 
         def answer(reader: Reader) -> RequestPayloads:
             from antigravity.ledger.payload_answers import answer_payloads
 
-            return answer_payloads(reader, request_id)
+            return answer_payloads(reader, reference)
 
         return self._ask(answer, payloads=True)
 

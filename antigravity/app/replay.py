@@ -37,7 +37,7 @@ async def replay(
     exchange: IExchange,
     protocols: Sequence[Any],
     ledger: ILedger,
-    request_id: str,
+    reference: str,
     model: str,
     new_id: Callable[[str], str],
 ) -> ReplayedRequest:
@@ -46,14 +46,14 @@ async def replay(
     :raises NotFoundError: if there are no payloads of it.
     :raises ConflictError: if it cannot be sent again, saying why.
     """
-    found = await ledger.payloads(request_id)
+    found = await ledger.payloads(reference)
     if found.no_replay:
         raise ConflictError(found.no_replay, code=_NOT_REPLAYED)
     protocol, route = _find_route(protocols, found)
     call = _call(found, route, new_id("req_"))
     if model:
         call = _with_model(protocol, call, model)
-    reply = await exchange.replay(protocol, call, f"{REPLAY}:{request_id}")
+    reply = await exchange.replay(protocol, call, f"{REPLAY}:{found.reference or found.id}")
     if reply.stream is None:
         body, size = reply.body[:_LIMIT], len(reply.body)
     else:

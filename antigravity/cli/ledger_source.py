@@ -50,15 +50,15 @@ class LedgerSource:
         path = f"/admin/requests?{_query(question)}"
         return self._answer(path, RequestPage, "answer_requests", question)
 
-    def request(self, request_id: str) -> RequestDetail:
+    def request(self, reference: str) -> RequestDetail:
         """Return one request."""
-        path = f"/admin/requests/{quote(request_id, safe='')}"
-        return self._answer(path, RequestDetail, "answer_request", request_id)
+        path = f"/admin/requests/{quote(reference, safe='')}"
+        return self._answer(path, RequestDetail, "answer_request", reference)
 
-    def payloads(self, request_id: str) -> RequestPayloads:
+    def payloads(self, reference: str) -> RequestPayloads:
         """Return what was sent and received for a request."""
-        path = f"/admin/requests/{quote(request_id, safe='')}/payloads"
-        return self._answer(path, RequestPayloads, "answer_payloads", request_id)
+        path = f"/admin/requests/{quote(reference, safe='')}/payloads"
+        return self._answer(path, RequestPayloads, "answer_payloads", reference)
 
     def export(self, question: ExportQuestion) -> Iterator[bytes]:
         """Return the pieces of an export.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import datetime
 from typing import Any, Final, get_args
 
@@ -107,7 +108,8 @@ def requests(
         lines = (csv_line(COLUMNS), *(csv_line(csv_row(each)) for each in found))
         click.echo("".join(lines), nl=False)
         return
-    rows = [_row(each) for each in found]
+    ids = Counter(each.id for each in found)
+    rows = [_row(each, is_unique=ids[each.id] == 1) for each in found]
     invocation.show(
         msgspec.to_builtins(found),
         table(_HEAD, rows) if rows else "There are no such requests in the ledger.",
@@ -115,20 +117,25 @@ def requests(
 
 
 @click.command(cls=Command)
-@click.argument("request_id", metavar="ID")
+@click.argument("reference", metavar="ID")
 @click.option(
     "--payloads", is_flag=True, help="Also show what was sent and received, if it was stored."
 )
 @command_options
-def request(invocation: Invocation, request_id: str, payloads: bool) -> None:
-    """Show one request with its attempts."""
+def request(invocation: Invocation, reference: str, payloads: bool) -> None:
+    """Show one request with its attempts.
+
+    Of several requests with the same ID, which clients choose, this is the last one.  ID@NUMBER, as
+    shown for such requests, names one of them.
+    """
     source = LedgerSource(invocation)
-    found = source.request(request_id)
+    found = source.request(reference)
     data = msgspec.to_builtins(found)
     data = {**data.pop("request"), **data}
     text = _describe(found)
     if payloads:
-        kept = source.payloads(request_id)
+        # A gateway of an earlier version has no references.
+        kept = source.payloads(found.request.reference or reference)
         data["payloads"] = msgspec.to_builtins(kept.messages)
         text = "\n".join((text, *map(describe_message, kept.messages)))
     invocation.show(data, text)
@@ -162,11 +169,11 @@ def _print(invocation: Invocation, found: RequestSummary) -> None:
         click.echo("  ".join(_row(found)))
 
 
-def _row(found: RequestSummary) -> tuple[str, ...]:
+def _row(found: RequestSummary, *, is_unique: bool = True) -> tuple[str, ...]:
     served = found.served_model if found.served_model != found.model else ""
     return (
         _short(found.time),
-        found.id,
+        found.id if is_unique else found.reference or found.id,
         found.client or "-",
         found.model or f"({found.operation.replace('_', ' ')})",
         "/".join(each for each in (found.upstream, served) if each) or "-",
@@ -204,6 +211,8 @@ def _describe(found: RequestDetail) -> str:
     if request.error:
         lines.append(f"error: {request.error}")
     lines += [f"{name}: {value}" for name, value in _extras(request) if value]
+    if found.same_id:
+        lines.append(f"other requests with this id: {', '.join(found.same_id)}")
     lines += [f"warning: {each}" for each in found.warnings]
     if found.attempts:
         head = ("ATTEMPT", "ACCOUNT", "MODEL", "STATUS", "FROM", "UNTIL", "ERROR")

@@ -28,7 +28,7 @@ _EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 class LabFilters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The query of the page; ``request`` is the id of one whose body the ledger has kept."""
+    """The query of the page; ``request`` is the reference, or the id, of one whose body is kept."""
 
     protocol: str = "openai_chat"
     model: str = ""
@@ -83,7 +83,7 @@ async def _kept(context: PageContext, request_id: str) -> Page:
     :raises NotFoundError: if there is no such request, or its body was not kept.
     """
     request = (await context.ledger.request(request_id)).request
-    kept = await context.ledger.payloads(request_id)
+    kept = await context.ledger.payloads(request.reference)
     body = next((each.body for each in kept.messages if each.direction == "from_client"), "")
     if not body:
         raise NotFoundError(text("lab.not_kept"))

@@ -21,17 +21,21 @@ class ReplayForm(Struct, frozen=True, forbid_unknown_fields=True):
     model: str = ""
 
 
-def address(request_id: str) -> str:
+def address(reference: str) -> str:
     """Return the address of the page of a request."""
-    return f"/dashboard/requests/{quote(request_id, safe='')}"
+    return f"/dashboard/requests/{quote(reference, safe='')}"
 
 
 async def build(context: PageContext, request_id: str) -> Page:
-    """Return the page of one request."""
+    """Return the page of one request.
+
+    :param request_id: its reference, or its id.
+    """
     found = await context.ledger.request(request_id)
+    reference = found.request.reference
     payloads: PayloadView | None = None
     with suppress(NotFoundError):  # they are not kept
-        payloads = PayloadView(await context.ledger.payloads(request_id), context.url)
+        payloads = PayloadView(await context.ledger.payloads(reference), context.url)
     return Page(
         "request.html",
         {
@@ -42,7 +46,8 @@ async def build(context: PageContext, request_id: str) -> Page:
             "parts": ("input", "cached", "cache_write", "cache_write_1h", "output", "reasoning"),
             "payloads": payloads,
             "kept": context.administration.status().ledger.payloads,
-            "replay": f"{address(request_id)}/replay",
+            "replay": f"{address(reference)}/replay",
+            "same_id": [(each, address(each)) for each in found.same_id],
         },
     )
 

@@ -127,7 +127,8 @@ class RequestSummary(Struct, frozen=True):
 
     ``model`` is the name that the client used.  ``cost`` is ``None`` if the price of the model is
     unknown; ``list_cost`` is the cost without an account's flat rate.  ``overhead`` is what the
-    gateway has added to the upstream's time.
+    gateway has added to the upstream's time.  Clients choose the ``id``, and may use one twice:
+    ``reference`` can be used in its place, and names this request alone.
     """
 
     id: str
@@ -154,6 +155,7 @@ class RequestSummary(Struct, frozen=True):
     list_cost: float | None
     compressed: str | None
     intercepted: str | None
+    reference: str = ""
 
 
 class AttemptDetail(Struct, frozen=True):
@@ -171,7 +173,10 @@ class AttemptDetail(Struct, frozen=True):
 
 
 class RequestDetail(Struct, frozen=True):
-    """One request whole; ``queue`` is how long it waited for a turn or an account."""
+    """One request whole; ``queue`` is how long it waited for a turn or an account.
+
+    ``same_id`` has the references of the newest other requests with its id.
+    """
 
     request: RequestSummary
     route: list[str]
@@ -179,6 +184,7 @@ class RequestDetail(Struct, frozen=True):
     queue: float
     price_version: str
     attempts: list[AttemptDetail]
+    same_id: list[str] = []
 
 
 class RequestPage(Struct, frozen=True):
@@ -251,10 +257,14 @@ class ILedger(Interface):
         It fails with an ``UnavailableError`` if there is no ledger, or it cannot be read.
         """
 
-    def request(request_id: str) -> Deferred[RequestDetail]:
-        """Return a Deferred that fires with one request; it fails with a ``NotFoundError``."""
+    def request(reference: str) -> Deferred[RequestDetail]:
+        """Return a Deferred that fires with one request; it fails with a ``NotFoundError``.
 
-    def payloads(request_id: str) -> Deferred[RequestPayloads]:
+        :param reference: that of a ``RequestSummary``, or an id: that of several requests stands
+            for the last one.
+        """
+
+    def payloads(reference: str) -> Deferred[RequestPayloads]:
         """Return a Deferred that fires with what was sent and received for a request.
 
         It fails with a ``NotFoundError`` if there is no such request, or nothing is kept of it.

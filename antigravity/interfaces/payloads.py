@@ -98,21 +98,28 @@ class PayloadMessage(Struct, frozen=True):
 class RequestPayloads(Struct, frozen=True):
     """The messages of one request, in the order in which they began.
 
-    ``no_replay`` says why it cannot be sent again, empty if it can.
+    ``no_replay`` says why it cannot be sent again, empty if it can.  ``reference`` is that of a
+    ``RequestSummary``, empty as long as the request has no row.
     """
 
     id: str
     messages: list[PayloadMessage]
     route: ReplayRoute
     no_replay: str
+    reference: str = ""
 
 
 class RawPayloads(Struct):
-    """All messages of one finished request, in the order in which they began."""
+    """All messages of one finished request, in the order in which they began.
+
+    ``started`` is that of its record, in seconds since the epoch: clients choose ids, and may use
+    one twice.
+    """
 
     request_id: str
     route: ReplayRoute
     messages: list[RawMessage]
+    started: float = 0.0
 
     @property
     def reserved(self) -> int:

@@ -87,7 +87,7 @@ class ExchangeRecord(Struct):
     ``first_byte`` and ``duration`` are in seconds since the start.  ``intercepted`` is
     ``warmup:FILTER`` for a request that was answered without a model, ``background:KIND`` for one
     that was sent to the model for background tasks, and ``context:summary`` for a request that
-    the gateway made itself, and ``replay:ID`` for one that the operator has sent again.
+    the gateway made itself, and ``replay:REFERENCE`` for one that the operator has sent again.
     ``compressed`` says how a conversation was shortened, such as ``l1; tokens=180000->120000``.
     ``warnings`` lists what translation dropped or replaced.
     ``times`` says where the time went.  ``session``, ``agent`` and ``parent_agent`` are the ids

@@ -23,7 +23,7 @@ from antigravity.interfaces.ledger import (
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.ledger.periods import Unit, hour_name, hour_of, periods
 from antigravity.ledger.queries import Span
-from antigravity.ledger.reader import Reader
+from antigravity.ledger.reader import Reader, reference_of
 from antigravity.ledger.sums import HOUR, NAME_COLUMNS
 
 Row = Mapping[str, Any]
@@ -54,18 +54,19 @@ def answer_requests(reader: Reader, question: RequestQuestion) -> RequestPage:
     )
 
 
-def answer_request(reader: Reader, request_id: str) -> RequestDetail:
+def answer_request(reader: Reader, reference: str) -> RequestDetail:
     """Return one request.
 
-    :raises NotFoundError: if there is none with this id.
+    :param reference: see :meth:`Reader.request`.
+    :raises NotFoundError: if there is none.
     """
-    row = reader.request(request_id)
+    row = reader.request(reference)
     if row is None:
-        raise NotFoundError(f"The ledger has no request {request_id!r}.")
-    return detail(row)
+        raise NotFoundError(f"The ledger has no request {reference!r}.")
+    return detail(row, [reference_of(each) for each in reader.others_with_id(row)])
 
 
-def detail(row: Row) -> RequestDetail:
+def detail(row: Row, same_id: Sequence[str] = ()) -> RequestDetail:
     """Return a row of ``requests`` with its ``attempts`` as an answer."""
     attempts = [_attempt(each) for each in row["attempts"]]
     return RequestDetail(
@@ -75,6 +76,7 @@ def detail(row: Row) -> RequestDetail:
         _seconds(row["queue"]),
         row["price_version"],
         attempts,
+        list(same_id),
     )
 
 
@@ -147,6 +149,7 @@ def summary(row: Row) -> RequestSummary:
         list_cost=_dollars(row["list_cost"]),
         compressed=row["compressed"],
         intercepted=row["intercepted"],
+        reference=reference_of(row),
     )
 
 

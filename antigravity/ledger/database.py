@@ -20,7 +20,7 @@ from antigravity.ledger.errors import LedgerError, NewerVersionError
 from antigravity.ledger.queries import Query
 
 #: The version of the tables; ``sql/schema_N.sql`` makes version N from the one before.
-VERSION: Final = 3
+VERSION: Final = 4
 _SQL: Final = files(__package__) / "sql"
 
 

@@ -52,8 +52,8 @@ class Export:
         for row in reader.export(self._next_question()):
             self._after = row["number"]
             payloads: RequestPayloads | None = None
-            if self._has_payloads and (found := reader.payloads(row["id"])):
-                payloads = payloads_of(row["id"], found)
+            if self._has_payloads and (found := reader.payloads(row["id"], row["started"])):
+                payloads = payloads_of(found)
             out.append(self._format.add(detail(row), payloads))
             size += len(out[-1])
             count += 1

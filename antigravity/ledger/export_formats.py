@@ -42,6 +42,7 @@ class JsonLines(ExportFormat):
     def add(self, found: RequestDetail, payloads: RequestPayloads | None) -> str:
         """Return a line."""
         data: dict[str, Any] = msgspec.to_builtins(found)
+        del data["same_id"]  # those are lines of their own
         line = {**data.pop("request"), **data}
         if payloads is not None:
             line["payloads"] = payloads.messages

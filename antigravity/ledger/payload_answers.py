@@ -8,32 +8,36 @@ from typing import Any
 from antigravity.interfaces.payloads import PayloadMessage, ReplayRoute, RequestPayloads
 from antigravity.ir.errors import NotFoundError
 from antigravity.ledger.payload_rows import decode_body, decode_headers, decode_route
-from antigravity.ledger.reader import Reader
+from antigravity.ledger.reader import Reader, reference_of
 
 Row = Mapping[str, Any]
 
 
-def answer_payloads(reader: Reader, request_id: str) -> RequestPayloads:
+def answer_payloads(reader: Reader, reference: str) -> RequestPayloads:
     """Return the messages of one request.
 
+    :param reference: see :meth:`Reader.request`.
     :raises NotFoundError: if there are none, saying why.
     """
-    rows = reader.payloads(request_id)
-    if rows:
-        return payloads_of(request_id, rows)
-    if reader.request(request_id) is None:
-        raise NotFoundError(f"The ledger has no request {request_id!r}.")
+    found = reader.request(reference)
+    if found is None:  # its row may be written after its payloads
+        if rows := reader.payloads(reference):
+            return payloads_of(rows)
+        raise NotFoundError(f"The ledger has no request {reference!r}.")
+    if rows := reader.payloads(found["id"], found["started"]):
+        return payloads_of(rows, reference_of(found))
     raise NotFoundError(
-        f"The ledger has no payloads of the request {request_id!r}: they were not kept, or were "
+        f"The ledger has no payloads of the request {reference!r}: they were not kept, or were "
         "deleted.  ledger.payloads in the configuration says of which requests they are kept.",
         code="no_payloads",
     )
 
 
-def payloads_of(request_id: str, rows: Sequence[Row]) -> RequestPayloads:
+def payloads_of(rows: Sequence[Row], reference: str = "") -> RequestPayloads:
     """Return rows of one request as an answer."""
     route = next((decode_route(row["route"]) for row in rows if row["route"]), _NO_ROUTE)
-    return RequestPayloads(request_id, [_message(row) for row in rows], route, _no_replay(rows))
+    messages = [_message(row) for row in rows]
+    return RequestPayloads(rows[0]["request"], messages, route, _no_replay(rows), reference)
 
 
 _NO_ROUTE = ReplayRoute("", "", "")

@@ -14,11 +14,11 @@ from antigravity.interfaces.payloads import (
     Direction,
     NamedValue,
     Pairs,
-    RawMessage,
     RawPayloads,
     ReplayRoute,
 )
 from antigravity.ledger.payload_text import KeptBody, PayloadRedactor, keep
+from antigravity.ledger.rows import micros
 
 if TYPE_CHECKING or sys.version_info < (3, 14):
     from backports import zstd
@@ -42,7 +42,8 @@ class PayloadRow(Struct):
     ``position`` orders the messages of a request.  ``headers`` and ``route`` are JSON, ``body`` is
     compressed.  ``size`` is that of the whole body; of a long one, ``cut`` bytes after ``head``
     bytes are missing.  ``media`` counts files that were replaced by marks; ``dropped`` is 1 if
-    there was no room for the body.  ``stored`` is about the size of the row.
+    there was no room for the body.  ``stored`` is about the size of the row.  ``started`` is that
+    of the request's row, in microseconds.
     """
 
     number: int
@@ -62,6 +63,7 @@ class PayloadRow(Struct):
     route: str | None
     headers: str
     body: bytes
+    started: int
 
 
 def payload_rows(
@@ -76,27 +78,27 @@ def payload_rows(
         kept_bytes += len(kept.text)
         if kept_bytes > _MOST:
             kept = KeptBody(b"", kept.size, cut=kept.size, is_dropped=True)
-        rows.append(_row(payloads.request_id, position, message, kept, redactor, number(), route))
+        rows.append(_row(payloads, position, kept, redactor, number(), route))
         route = None
     return rows
 
 
 def _row(
-    request: str,
+    payloads: RawPayloads,
     position: int,
-    message: RawMessage,
     kept: KeptBody,
     redactor: PayloadRedactor,
     number: int,
     route: str | None,
 ) -> PayloadRow:
+    message = payloads.messages[position]
     pairs = redactor.clean_headers(message.headers)
     headers = msgspec.json.encode([NamedValue(*pair) for pair in pairs]).decode()
     body = zstd.compress(kept.text)
     url = redactor.clean_url(message.url)[:_URL_LIMIT]
     return PayloadRow(
         number=number,
-        request=request,
+        request=payloads.request_id,
         stored=len(body) + len(headers) + len(url) + len(route or "") + _ROW,
         position=position,
         direction=message.direction,
@@ -112,6 +114,7 @@ def _row(
         route=route,
         headers=headers,
         body=body,
+        started=micros(payloads.started),
     )
 
 

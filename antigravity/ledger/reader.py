@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,12 +19,32 @@ from antigravity.ledger.queries import (
     find_floor,
     list_requests,
 )
+from antigravity.ledger.rows import number_at
 
 #: The most connections that are kept open, and the most groups of sums.
 _KEPT: Final = 2
 _GROUPS: Final = 1000
+#: The most other requests with an id.
+_OTHERS: Final = 20
+
+_NUMBER: Final = re.compile("[0-9]{1,19}", re.ASCII)
+#: The number of a row is below.
+_NUMBERS: Final = 2**63
 
 Row = dict[str, Any]
+
+
+def reference_of(row: Mapping[str, Any]) -> str:
+    """Return what names one request: its id may be that of others, too."""
+    return f"{row['id']}@{row['number']}"
+
+
+def split_reference(reference: str) -> tuple[str, int | None]:
+    """Return the id in a reference, and the number if it has one."""
+    request_id, at, number = reference.partition("@")
+    if at and _NUMBER.fullmatch(number) and int(number) < _NUMBERS:
+        return request_id, int(number)
+    return reference, None
 
 
 class Reader:
@@ -47,14 +68,30 @@ class Reader:
         floor = found[0]["number"] if found else None
         return self._fetch(list_requests(question, floor)), floor
 
-    def request(self, request_id: str) -> Row | None:
-        """Return a request with its ``attempts``, ``None`` if there is none with this id."""
+    def request(self, reference: str) -> Row | None:
+        """Return a request with its ``attempts``, ``None`` if there is none.
+
+        :param reference: its id, which may be that of several ones, of which the last is returned;
+            or its id and its number, as :func:`reference_of` returns them.
+        """
+        request_id, number = split_reference(reference)
         with self._connection() as connection:
-            found = self._queries.request_by_id(connection, id=request_id)
+            if number is None:
+                found = self._queries.request_by_id(connection, id=request_id)
+            else:
+                found = self._queries.request_by_number(connection, id=request_id, number=number)
             if found is None:
                 return None
             attempts = self._queries.attempts_of(connection, number=found["number"])
             return {**dict(found), "attempts": [dict(each) for each in attempts]}
+
+    def others_with_id(self, row: Row) -> list[Row]:
+        """Return ``id`` and ``number`` of the newest other requests with the id of one."""
+        with self._connection() as connection:
+            found = self._queries.others_with_id(
+                connection, id=row["id"], number=row["number"], limit=_OTHERS
+            )
+            return [dict(each) for each in found]
 
     def export(self, question: RequestQuestion) -> Iterator[Row]:
         """Yield the next requests, oldest first, with their ``attempts``."""
@@ -63,10 +100,21 @@ class Reader:
                 attempts = self._queries.attempts_of(connection, number=found["number"])
                 yield {**found, "attempts": [dict(each) for each in attempts]}
 
-    def payloads(self, request_id: str) -> list[Row]:
-        """Return the messages of a request, in order."""
+    def payloads(self, request_id: str, started: int | None = None) -> list[Row]:
+        """Return the messages of a request, in order.
+
+        :param started: when it started, in microseconds, as in its row; without, the messages are
+            those of the last one with this id.
+        """
+        queries, key = self._queries, {"request": request_id}
         with self._connection() as connection:
-            found = self._queries.payloads_of(connection, request=request_id)
+            if started is None:
+                found = list(queries.newest_payloads_of(connection, **key))
+            else:
+                found = list(queries.payloads_of(connection, **key, started=started))
+                found = found or list(
+                    queries.old_payloads_of(connection, **key, number=number_at(started))
+                )
             return [dict(each) for each in found]
 
     def add_up(

@@ -173,7 +173,7 @@ def request_row(record: ExchangeRecord, number: int, price: Pricer) -> RequestRo
     return RequestRow(
         number,
         record.id,
-        _micros(record.started),
+        micros(record.started),
         record.protocol,
         record.operation,
         int(record.stream),
@@ -189,10 +189,10 @@ def request_row(record: ExchangeRecord, number: int, price: Pricer) -> RequestRo
         kind,
         text,
         len(record.attempts),
-        None if record.first_byte is None else _micros(record.first_byte),
-        _micros(record.duration or 0.0),
-        _micros(times.overhead),
-        _micros(times.queue),
+        None if record.first_byte is None else micros(record.first_byte),
+        micros(record.duration or 0.0),
+        micros(times.overhead),
+        micros(times.queue),
         _count(usage.input_uncached),
         _count(usage.cached),
         _count(usage.cache_write - usage.cache_write_1h),
@@ -233,8 +233,8 @@ def _attempt_row(attempt: AttemptRecord, number: int, position: int) -> AttemptR
         int(attempt.passed_through),
         attempt.status,
         _text(attempt.error) if attempt.error else None,
-        _micros(attempt.started),
-        None if attempt.ended is None else _micros(attempt.ended),
+        micros(attempt.started),
+        None if attempt.ended is None else micros(attempt.ended),
     )
 
 
@@ -270,5 +270,6 @@ def _count(tokens: int) -> int:
     return tokens if 0 <= tokens <= _MOST else min(max(0, tokens), _MOST)
 
 
-def _micros(seconds: float) -> int:
+def micros(seconds: float) -> int:
+    """Return a time or a duration in microseconds."""
     return round(seconds * 1_000_000)

@@ -16,7 +16,14 @@ from antigravity.ledger.database import Connection, Database
 from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.names import Names
 from antigravity.ledger.payload_text import PayloadRedactor
-from antigravity.ledger.rows import Pricer, RequestRow, RowNumbers, attempt_rows, request_row
+from antigravity.ledger.rows import (
+    Pricer,
+    RequestRow,
+    RowNumbers,
+    attempt_rows,
+    micros,
+    request_row,
+)
 from antigravity.ledger.spool import Batch
 from antigravity.ledger.sums import HOUR, HourSums
 from antigravity.logs import make_logger
@@ -104,7 +111,7 @@ class Writer:
         batch = Batch(refusals=[(hour, kind, n) for (hour, kind), n in refusals.items()])
         now = int(self._now() * 1_000_000)
         for place, record in enumerate(records, 1):
-            key = record.id, round(record.started * 1_000_000)
+            key = record.id, micros(record.started)
             number = (given or {}).get(key) or self._numbers.next(now)
             try:
                 row = request_row(record, number, self._price)
@@ -172,8 +179,8 @@ class Writer:
         moved: dict[int, int] = {}
         for row in batch.rows:
             number = row.number
-            while (other := self._queries.id_of_row(connection, number=number)) is not None:
-                if other == row.id:
+            while (other := self._queries.key_of_row(connection, number=number)) is not None:
+                if tuple(other) == (row.id, row.started):
                     break
                 number = RowNumbers.after(number)
             else:
@@ -225,9 +232,11 @@ class Writer:
             for each in payloads
             for row in payload_rows(each, redactor, lambda: self._numbers.next(now))
         ]
-        requests = {each.request_id for each in payloads}
-        again = [each for each in self._uncertain if each["request"] in requests]
-        sent = [{"number": row.number, "request": row.request} for row in rows]
+        requests = {(each.request_id, micros(each.started)) for each in payloads}
+        again = [each for each in self._uncertain if (each["request"], each["started"]) in requests]
+        sent = [
+            {"number": row.number, "request": row.request, "started": row.started} for row in rows
+        ]
         self._uncertain = [*again, *sent][-_UNCERTAIN:]
         with self.transaction() as connection:
             if again:

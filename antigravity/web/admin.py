@@ -125,10 +125,10 @@ class AdminRequests:
             summary="Send a stored request again, to the same or another model.",
             details=(
                 "It goes the same way as that of a client, under the name `operator`, and has a "
-                "record that says `replay` and the id of the first one.  409 says why a request "
+                "record that says `replay` and names the first one.  409 says why a request "
                 "cannot be sent again, such as one that is not stored as a whole."
             ),
-            names={"request_id": "id of a finished request whose payloads are stored"},
+            names={"request_id": "reference or id of a finished request whose payloads are stored"},
             body=ReplayRequest,
             body_optional=True,
             example={"model": "claude-sonnet-5"},

@@ -21,7 +21,12 @@ from antigravity.ir.errors import NotFoundError, UnavailableError
 from antigravity.web.piece_stream import PieceStream
 from antigravity.web.responses import NOT_STORED
 
-_ID: Final = {"request_id": "the id in the list, which clients get as X-Request-Id"}
+_ID: Final = {
+    "request_id": (
+        "the id in the list, which clients get as X-Request-Id and may use twice; or the reference "
+        "in the list, which names one request"
+    )
+}
 #: The type of each format of an export, and the end of its file's name.
 _FORMATS: Final = {
     "jsonl": "application/jsonl",

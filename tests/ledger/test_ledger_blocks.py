@@ -163,6 +163,9 @@ def test_file_of_earlier_version_gets_blocks(tmp_path: Path) -> None:
     with writer.transaction() as connection:
         for table in ("blocks", "names_by_block", "block_ends"):
             connection.execute(f"DROP TABLE {table}")
+        connection.execute("DROP INDEX payloads_by_request")
+        connection.execute("ALTER TABLE payloads DROP COLUMN started")
+        connection.execute("CREATE INDEX payloads_by_request ON payloads (request, position)")
         connection.execute("PRAGMA user_version = 2")
     writer.close()
     build(writer, database, NOW)

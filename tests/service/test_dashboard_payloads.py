@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 import treq
 from msgspec.structs import replace
@@ -69,7 +70,37 @@ class PayloadPageTests(DashboardCase):
         self.assertIn("was sent again: status 200", page)
         self.assertIn("gemini-2.5-pro", page)
         self.assertIn("what is this?", page)
-        self.assertIn(f"replay:{first.rpartition('/')[2]}", page)
+        self.assertIn(f"replay:{unquote(first.rpartition('/')[2])}", page)
+
+    async def test_requests_with_one_id_have_pages_of_their_own(self) -> None:
+        await self.begin()
+        for text in ("first question", "second question"):
+            response = await treq.post(
+                f"{self.address}/v1/chat/completions",
+                json={"model": MODEL, "messages": [{"role": "user", "content": text}]},
+                headers={"X-Request-Id": "again"},
+                persistent=False,
+            )
+            await response.content()
+        listed = await self.page("/dashboard/requests")
+        second, first = (each.partition('"')[0] for each in listed.split('data-href="')[1:])
+        self.assertTrue(first.startswith("/dashboard/requests/again%40"))
+        for address, text, other in (
+            (first, "first question", "second question"),
+            (second, "second question", "first question"),
+            ("/dashboard/requests/again", "second question", "first question"),
+        ):
+            page = await self.page(address)
+            self.assertIn(text, page)
+            self.assertNotIn(other, page)
+            self.assertIn(first if "second" in text else second, page)
+        reference = unquote(first.rpartition("/")[2])
+        lab = await self.page(f"/dashboard/lab?request={reference}")
+        self.assertIn("first question", lab)
+        done = await self.replay(first, model="")
+        page = await self.page(done.header("location"))
+        self.assertIn("first question", page)
+        self.assertIn(f"replay:{reference}", page)
 
     async def test_change_without_token_is_refused(self) -> None:
         await self.begin()

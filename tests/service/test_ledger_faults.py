@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from antigravity.interfaces.ledger import RequestQuestion
 from antigravity.ledger import service as module
 from antigravity.ledger.bounds import Bounds
+from antigravity.ledger.database import VERSION
 from antigravity.ledger.queries import Query
 from antigravity.ledger.service import Ledger
 from antigravity.ledger.sqlite import SqliteDatabase
@@ -136,7 +137,7 @@ class FaultTests(AccountCase):
         await self.served_without_ledger("newer version")
         self.assertEqual(self.path.read_bytes(), content)
         with closing(sqlite3.connect(self.path)) as connection:
-            connection.execute("PRAGMA user_version = 3")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
         await self.caught_up(4)
 
     async def test_damaged_ledger(self) -> None:

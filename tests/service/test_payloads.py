@@ -47,12 +47,19 @@ class PayloadCase(AccountCase):
         assert self.gateway.listener is not None
         return f"http://127.0.0.1:{self.gateway.listener.ports[0].getHost().port}"
 
-    async def post(self, text: str = "hi", model: str = MODEL, **fields: Any) -> Any:
+    async def post(
+        self, text: str = "hi", model: str = MODEL, *, request_id: str = "", **fields: Any
+    ) -> Any:
+        named = {"X-Request-Id": request_id} if request_id else {}
         body = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
         return await treq.post(
             f"{self.address}/v1/chat/completions?key={CLIENT}",
             json=body,
-            headers={"Authorization": f"Bearer {CLIENT}", "Cookie": "session=cookie-secret"},
+            headers={
+                "Authorization": f"Bearer {CLIENT}",
+                "Cookie": "session=cookie-secret",
+                **named,
+            },
             persistent=False,
         )
 
@@ -159,8 +166,9 @@ class PayloadTests(PayloadCase):
         shown += self.last
         shown += await self.command("export", "--format", "har")
         with sqlite3.connect(self.home / "state" / "ledger.db") as connection:
-            for row in connection.execute("SELECT * FROM payloads"):
-                shown += repr(row[:-1]) + decode_body(row[-1]).decode()
+            connection.row_factory = sqlite3.Row
+            for row in map(dict, connection.execute("SELECT * FROM payloads")):
+                shown += decode_body(row.pop("body")).decode() + repr(row)
         self.assertIn("my key is [redacted]", shown)
         tokens = self.simulator_tokens()
         self.assertTrue(tokens)
@@ -172,6 +180,38 @@ class PayloadTests(PayloadCase):
         """Return the access tokens of the account."""
         sent = (value.removeprefix("Bearer ") for value in CREDENTIALS._sent)
         return [token for token in sent if len(token) > 8]  # other tests have sent "1"
+
+    async def test_requests_with_one_id_stay_apart(self) -> None:
+        await self.begin()
+        for text in ("first question", "second question"):
+            await (await self.post(text, request_id="again")).content()
+        listed = (await self.answer("requests"))["requests"]
+        self.assertEqual([each["id"] for each in listed], ["again", "again"])
+        second, first = (each["reference"] for each in listed)
+        self.assertEqual((await self.answer("requests/again"))["request"]["reference"], second)
+        self.assertEqual((await self.answer("requests/again"))["same_id"], [first])
+        for reference, text, other in (
+            (first, "first question", "second question"),
+            (second, "second question", "first question"),
+            ("again", "second question", "first question"),
+        ):
+            shown = json.dumps(await self.answer(f"requests/{reference}/payloads"))
+            shown += await self.command("request", reference, "--payloads")
+            self.assertIn(text, shown)
+            self.assertNotIn(other, shown)
+        shown = await self.command("requests")
+        self.assertIn(first, shown)
+        self.assertIn(second, shown)
+        self.assertIn(
+            f"other requests with this id: {first}", await self.command("request", "again")
+        )
+        self.assertIn(first, (await self.command("requests", "--csv")).splitlines()[-1])
+        await self.answer(f"requests/{first}/replay", method="POST")
+        newest = await self.newest()
+        self.assertEqual(newest["intercepted"], f"replay:{first}")
+        self.assertNotIn("again@", (await self.command("requests", "--limit", "2")))
+        asked = (await self.payloads())[0]
+        self.assertIn("first question", asked["body"])
 
     async def test_commands(self) -> None:
         await self.begin()
@@ -222,7 +262,7 @@ class ReplayTests(PayloadCase):
         await self.begin()
         response = await self.post("what is this?", **fields)
         await response.content()
-        return str((await self.newest())["id"])
+        return str((await self.newest())["reference"])
 
     async def again(self, request_id: str, body: Any = None) -> Any:
         return await self.answer(

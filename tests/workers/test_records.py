@@ -99,7 +99,7 @@ class RecordTests(SynchronousTestCase):
         body = RawBody([b"abc", memoryview(b"defg")], [], 7, reserved=7)
         self.assertTrue(queue.reserve(7))
         route = ReplayRoute("anthropic", "POST", "/v1/messages")
-        queue.put(RawPayloads("req_1", route, [RawMessage("from_client", body=body)]))
+        queue.put(RawPayloads("req_1", route, [RawMessage("from_client", body=body)], 12.3456789))
         self.clock.advance(SEND_DELAY)
         (batch,) = self.sent
         self.assertEqual((len(queue), queue._used), (0, 0))
@@ -107,6 +107,7 @@ class RecordTests(SynchronousTestCase):
         (payloads,) = found.payloads
         self.assertEqual(b"".join(payloads.messages[0].body.head), b"abcdefg")
         self.assertEqual((payloads.reserved, payloads.route.path), (7, route.path))
+        self.assertEqual(payloads.started, 12.3456789)
 
     def test_records_arrive_as_they_were(self) -> None:
         attempts = [AttemptRecord("u", "m", "c", "openai_chat", False, 0.1, 0.2, 500, "bad")]

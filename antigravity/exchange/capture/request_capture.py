@@ -123,12 +123,14 @@ class RequestCapture:
     def _started(self, services: Services, record: ExchangeRecord) -> None:
         if record.id == self._payloads.request_id:  # not one that the gateway makes for it
             self._record = record
+            self._payloads.started = record.started
         services.started(record)
 
     def _finished(self, services: Services, record: ExchangeRecord) -> None:
         services.finished(record)
         if record.id == self._payloads.request_id:
             self._outcome = record.outcome
+            self._payloads.started = record.started
             self._settle()
 
     def _settle(self) -> None:

@@ -3,8 +3,18 @@
 -- name: newest_payload()$
 SELECT max(number) FROM payloads;
 
--- name: payloads_of(request)
-SELECT * FROM payloads WHERE request = :request ORDER BY position LIMIT 200;
+-- name: payloads_of(request, started)
+SELECT * FROM payloads WHERE request = :request AND started = :started
+ORDER BY position LIMIT 200;
+
+-- name: newest_payloads_of(request)
+SELECT * FROM payloads WHERE request = :request AND started = (
+    SELECT max(started) FROM payloads WHERE request = :request
+) ORDER BY position LIMIT 200;
+
+-- name: old_payloads_of(request, number)
+SELECT * FROM payloads WHERE request = :request AND started = 0 AND number >= :number
+ORDER BY position LIMIT 200;
 
 -- name: delete_payload*!
 DELETE FROM payloads WHERE number = :number AND request = :request;

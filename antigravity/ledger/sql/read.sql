@@ -3,6 +3,13 @@
 -- name: request_by_id(id)^
 SELECT * FROM requests WHERE id = :id ORDER BY number DESC LIMIT 1;
 
+-- name: request_by_number(id, number)^
+SELECT * FROM requests WHERE id = :id AND number = :number;
+
+-- name: others_with_id(id, number, limit)
+SELECT id, number FROM requests WHERE id = :id AND number <> :number
+ORDER BY number DESC LIMIT :limit;
+
 -- name: attempts_of(number)
 SELECT * FROM attempts WHERE request = :number ORDER BY position;
 

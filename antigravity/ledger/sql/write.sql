@@ -74,5 +74,5 @@ SELECT kind, name, used FROM names;
 -- name: newest_row()$
 SELECT max(number) FROM requests;
 
--- name: id_of_row(number)$
-SELECT id FROM requests WHERE number = :number;
+-- name: key_of_row(number)^
+SELECT id, started FROM requests WHERE number = :number;

@@ -96,7 +96,9 @@ class RequestsArguments(Struct, frozen=True, forbid_unknown_fields=True):
 class ExplainArguments(Struct, frozen=True, forbid_unknown_fields=True):
     """What to explain: a request, or a model."""
 
-    request_id: Annotated[Name, Meta(description="A finished request.")] | None = None
+    request_id: (
+        Annotated[Name, Meta(description="`reference`, or `id`, of a finished request.")] | None
+    ) = None
     model: Annotated[Name, Meta(description="A model, as clients call it.")] | None = None
     protocol: Annotated[Name, Meta(description="The protocol of a client.")] = "openai_chat"
 
@@ -253,7 +255,7 @@ _TOOLS: Final = (
         "Lists finished requests, newest first, with outcome, HTTP status, error, account, "
         "attempts, duration, time to the first byte, the gateway's own overhead (all in seconds), "
         "tokens and cost.  Filter by outcome `error` to see what failed.  Calls of MCP tools have "
-        "the protocol `mcp`.",
+        "the protocol `mcp`.  Clients may use an `id` twice: `reference` names one request.",
         RequestsArguments,
         RequestsResult,
         _requests,
