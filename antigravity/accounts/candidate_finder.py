@@ -162,7 +162,7 @@ class CandidateFinder:
         if self._locks:
             locked = (upstream_model.upstream, name, upstream_model.model)
             stamp = partial(secret_stamp, credential)
-            lock = self._locks.longest_lock(*locked, stamp)
+            lock = self._locks.strongest_lock(*locked, stamp)
             if lock is not None and facts.protection is None:
                 may_probe = self._may_probe(locked, stamp, request)
         locked_for, kind = self._locked_for(lock, facts.protection)

@@ -75,7 +75,7 @@ class LeaseResults:
 
     def _failed(self, lease: Lease, error: GatewayError) -> None:
         upstream_model, name = lease.upstream_model, lease.credential.id
-        before = self._locks.longest_lock(upstream_model.upstream, name, upstream_model.model)
+        before = self._locks.strongest_lock(upstream_model.upstream, name, upstream_model.model)
         rule = self._locks.record_failure(
             upstream_model.upstream,
             name,
@@ -94,7 +94,7 @@ class LeaseResults:
             self._bindings.unbind(
                 lease.session, upstream_model.upstream, upstream_model.model, name
             )
-        lock = self._locks.longest_lock(upstream_model.upstream, name, upstream_model.model)
+        lock = self._locks.strongest_lock(upstream_model.upstream, name, upstream_model.model)
         if lock is not None:
             account = "" if rule.scope == "everyone" else name
             model = "" if rule.scope == "account" else upstream_model.model

@@ -136,15 +136,17 @@ class LockTable:
                         ended = True
         return ended
 
-    def longest_lock(
+    def strongest_lock(
         self, upstream: str, credential: str, model: str, stamp: Callable[[], str] | None = None
     ) -> Lock | None:
-        """Return the longest active lock of the account for the model, if there is one.
+        """Return the active lock of the account for the model that counts, if there is one.
+
+        That is the longest one that is not estimated, or the longest if all are.
 
         :param stamp: returns the hash of the account's current secret.
         """
         found = [lock for _, lock in self._active(upstream, credential, model, stamp)]
-        return max(found, key=lambda lock: lock.until, default=None)
+        return max(found, key=_strength, default=None)
 
     def can_probe(
         self,
@@ -359,7 +361,7 @@ class LockTable:
     def _put(self, scope: LockScope, lock: Lock) -> None:
         known = self._locks.get(scope)
         stale = known is not None and lock.stamp and known.stamp != lock.stamp
-        if known is None or stale or lock.until > known.until:
+        if known is None or stale or _strength(lock) > _strength(known):
             self._locks[scope] = lock
         elif lock.rests_until > known.rests_until:
             self._locks[scope] = replace(known, rests_until=lock.rests_until)
@@ -382,6 +384,14 @@ class LockTable:
         if len(self._streaks) > self._max_entries:
             latest = sorted(self._streaks.items(), key=lambda item: -item[1].last)
             self._streaks = dict(latest[: self._max_entries])
+
+
+def _strength(lock: Lock) -> tuple[bool, float]:
+    """Return what orders locks: an estimated one must not hide one that is certain.
+
+    An account with an estimated lock is used if there is no other.
+    """
+    return not lock.estimated, lock.until
 
 
 def _scope(rule: LockRule, upstream: str, credential: str, model: str) -> LockScope:

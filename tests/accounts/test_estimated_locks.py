@@ -46,6 +46,16 @@ def test_refused_account_is_the_last_resort() -> None:
     assert kit.take().credential.id == "dead"
 
 
+def test_only_account_that_failed_and_then_is_limited_is_not_asked_again() -> None:
+    kit = PoolFixture(("only",))
+    failing(kit, "only", UpstreamError("500", upstream_status=500))
+    failing(kit, "only", RateLimitedError("429", retry_after=7.5))
+    waiting = kit.ask()
+    assert not waiting.called
+    kit.clock.advance(7.6)
+    assert waiting.result.credential.id == "only"
+
+
 def refuse(kit: PoolFixture, account: str, times: int = 1) -> None:
     """Have the upstream refuse an account at every request."""
     for _ in range(times):

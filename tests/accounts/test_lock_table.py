@@ -39,7 +39,7 @@ class Locks:
         return self.left()
 
     def left(self, credential: str = "a", model: str = "m", upstream: str = "u") -> float:
-        lock = self.table.longest_lock(upstream, credential, model)
+        lock = self.table.strongest_lock(upstream, credential, model)
         return 0.0 if lock is None else lock.until - self.now
 
     def after_each(self, error: GatewayError, times: int) -> list[float]:
@@ -92,7 +92,7 @@ def test_scope_of_locks() -> None:
     locks.fail(RateLimitedError("r"))
     assert (locks.left(), locks.left(model="n"), locks.left("b")) == (5, 0, 0)
     locks.fail(UpstreamCredentialError("c", upstream_status=401))
-    assert (locks.left(), locks.left(model="n"), locks.left("b")) == (600, 600, 0)
+    assert (locks.left(), locks.left(model="n"), locks.left("b")) == (5, 600, 0)
     locks = Locks()
     locks.fail(CAPACITY)
     assert (locks.left(), locks.left(model="n"), locks.left("b")) == (5, 0, 5)
@@ -113,12 +113,31 @@ def test_zero_delay_is_ignored(nothing: float) -> None:
     assert Locks().fail(RateLimitedError("r", retry_after=nothing)) == 5
 
 
-def test_the_longest_lock_wins() -> None:
+def test_the_strongest_lock_wins() -> None:
     locks = Locks()
     locks.fail(QuotaExhaustedError("q", retry_after=1000.0))
     assert locks.fail(RateLimitedError("r", retry_after=3.0)) == 1000
     assert locks.fail(UpstreamCredentialError("c", upstream_status=401)) == 1000
     assert locks.left(model="n") == 600
+
+
+def test_estimated_lock_hides_no_certain_one() -> None:
+    failure, limit = UpstreamError("e", upstream_status=500), RateLimitedError("r", retry_after=3.0)
+    for errors in ([failure, limit], [limit, failure]):
+        locks = Locks()
+        assert [locks.fail(each) for each in errors][-1] == 3
+        lock = locks.table.strongest_lock("u", "a", "m")
+        assert lock is not None
+        assert (lock.kind, lock.estimated) == ("rate", False)
+
+
+def test_refused_account_at_a_limit_is_at_a_limit() -> None:
+    locks = Locks()
+    locks.fail(UpstreamCredentialError("c", upstream_status=401))  # estimated, for all models
+    assert locks.fail(RateLimitedError("r", retry_after=3.0)) == 3
+    assert locks.left(model="n") == 600
+    locks.now += 3.0
+    assert locks.left() == 597
 
 
 def test_success_ends_the_streak_but_no_named_lock() -> None:
@@ -152,10 +171,10 @@ def test_jitter_applies_to_capacity_only() -> None:
     table = LockTable(lambda: 0.0, chance=lambda: 1.0)
     table.record_failure("u", "a", "m", CAPACITY)
     table.record_failure("u", "a", "n", RateLimitedError("r", retry_after=10.0))
-    lock = table.longest_lock("u", "b", "m")
+    lock = table.strongest_lock("u", "b", "m")
     assert lock is not None
     assert 5.0 < lock.until <= 6.0
-    other = table.longest_lock("u", "a", "n")
+    other = table.strongest_lock("u", "a", "n")
     assert other is not None
     assert other.until == 10.0
 
@@ -172,8 +191,8 @@ def test_snapshot_is_restored_completely() -> None:
     assert again.table.restore(data) == 0
     assert again.left() == 50
     assert again.left("b") == math.inf
-    assert again.table.longest_lock("u", "b", "m", lambda: "one") is not None
-    assert again.table.longest_lock("u", "b", "x", lambda: "two") is None
+    assert again.table.strongest_lock("u", "b", "m", lambda: "one") is not None
+    assert again.table.strongest_lock("u", "b", "x", lambda: "two") is None
     again.now += 50.0
     assert again.fail(QuotaExhaustedError("q")) == 300  # the row goes on
 
@@ -184,7 +203,7 @@ def test_refused_new_secret_has_its_own_lock() -> None:
         "u", "a", "m", UpstreamCredentialError("g", code="invalid_grant"), stamp="one"
     )
     locks.table.record_failure("u", "a", "m", UpstreamCredentialError("c"), stamp="two")
-    lock = locks.table.longest_lock("u", "a", "m", lambda: "two")
+    lock = locks.table.strongest_lock("u", "a", "m", lambda: "two")
     assert lock is not None
     assert lock.until - locks.now == 600
 
@@ -204,7 +223,7 @@ def test_invalid_snapshot_is_ignored(data: dict[str, Any]) -> None:
     assert len(locks.table) == 0
 
 
-def test_table_is_bounded_and_keeps_longest_locks() -> None:
+def test_table_is_bounded_and_keeps_strongest_locks() -> None:
     locks = Locks(max_entries=50)
     locks.fail(QuotaExhaustedError("q", retry_after=7200.0))
     for number in range(500):

@@ -375,7 +375,7 @@ def test_restored_locks_are_limited_to_the_maximum(until: float, made: float) ->
     row = {"upstream": "google", "credential": "a", "model": MODEL, "kind": "quota"}
     table = LockTable(lambda: BEGINNING)
     table.restore({"locks": [{**row, "until": until, "made": made, "probed": until}]})
-    lock = table.longest_lock("google", "a", MODEL)
+    lock = table.strongest_lock("google", "a", MODEL)
     assert lock is None or lock.until <= BEGINNING + MAX_LOCK
     text = json.dumps(table.snapshot(), allow_nan=False)
     for kept in json.loads(text)["locks"]:
@@ -427,11 +427,11 @@ def test_clock_running_backwards_extends_no_lock(jump: float) -> None:
     table = LockTable(wall)
     table.record_failure("google", "a", MODEL, quota(300.0))
     wall.now += jump
-    lock = table.longest_lock("google", "a", MODEL)
+    lock = table.strongest_lock("google", "a", MODEL)
     assert lock is not None
     assert lock.until - wall.now <= 300.0
     wall.now += 300.0
-    assert table.longest_lock("google", "a", MODEL) is None
+    assert table.strongest_lock("google", "a", MODEL) is None
 
 
 @pytest.mark.parametrize("jump", [-3600.0, -20 * 365 * DAY])
@@ -442,7 +442,7 @@ def test_restart_with_clock_set_back_extends_no_lock(jump: float) -> None:
     wall.now += jump
     after = LockTable(wall)
     after.restore(before.snapshot())
-    lock = after.longest_lock("google", "a", MODEL)
+    lock = after.strongest_lock("google", "a", MODEL)
     assert lock is not None
     assert lock.until - wall.now <= 300.0
 

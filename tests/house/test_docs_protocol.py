@@ -55,6 +55,7 @@ class Server(Resource):
     def __init__(self) -> None:
         super().__init__()
         self.bodies: list[Any] = []
+        self.prompts: list[str] = []
 
     def render(self, request: Any) -> bytes:
         assert request.getHeader("x-quill-key") == "quill-key"
@@ -64,6 +65,7 @@ class Server(Resource):
         body = json.loads(request.content.read())
         self.bodies.append(body)
         prompt = body["turns"][-1]["text"]
+        self.prompts.append(prompt)
         if prompt == "limit":
             request.setResponseCode(429)
             return b'{"message": "Slow down.", "wait_seconds": 7.5}'
@@ -131,8 +133,10 @@ class QuillTests(TestCase):
         cut = await chat("cut", stream=True)
         self.assertIn("broke off", cut.chunks()[-1]["error"]["message"])
         limited = await chat("limit")
-        self.assertEqual((limited.status, limited.headers["retry-after"]), (429, "8"))
-        self.assertEqual(limited.json()["error"]["message"], "Slow down.")
+        self.assertEqual(limited.status, 429)
+        self.assertIn(limited.headers["retry-after"], ("7", "8"))  # 7.5 s, on a real clock
+        self.assertIn("reached its rate limit", limited.json()["error"]["message"])
+        self.assertEqual(server.prompts.count("limit"), 1)
 
 
 def test_example_protocol_loads_and_its_test_passes() -> None:
