@@ -72,6 +72,24 @@ class Running:
 
 
 @contextmanager
+def sigint_not_ignored() -> Iterator[None]:
+    """Let processes that the block starts end at SIGINT.
+
+    A shell that starts the tests in the background has them ignore it, and so would what they
+    start.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a handler is not inherited
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def running(
     command: Sequence[str], home: Path, cwd: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[Running]:
@@ -79,15 +97,17 @@ def running(
 
     :param environment: of the process, instead of a clean one with this home.
     """
-    with subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=clean_environment(home) if environment is None else environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
+    with sigint_not_ignored():
+        started = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=clean_environment(home) if environment is None else environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    with started as process:
         server = Running(process)
         try:
             yield server
