@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ SHARING = ("tests/interop/", "tests/house/")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a run do without the SDKs, or with a share of the tests."""
+    """Let a run do without the SDKs, with a share of the tests, or collect garbage."""
     parser.addoption(
         "--without-sdks", action="store_true", help="skip the tests that need a provider's SDK"
     )
@@ -38,6 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="1/1",
         metavar="NUMBER/COUNT",
         help="run only one of several equal shares of the tests of each file",
+    )
+    parser.addoption(
+        "--collect-garbage",
+        action="store_true",
+        help="collect garbage after each test, and fail those that left an unhandled error in it",
     )
 
 
@@ -63,6 +69,40 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Keep what all tests share out of the collections, which would take long otherwise."""
+    if session.config.getoption("--collect-garbage"):
+        from twisted.internet.defer import setDebugging
+
+        setDebugging(True)  # errors then tell where their Deferred was made
+        gc.collect()
+        gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail a test that leaves a failed Deferred behind whose failure nobody has read.
+
+    Without this a later test fails, while which the garbage happens to be collected.
+    """
+    yield
+    if item.config.getoption("--collect-garbage"):
+        from twisted.logger import LogLevel, formatEvent, globalLogPublisher
+
+        errors: list[str] = []
+
+        def observe(event: dict[str, Any]) -> None:
+            if event.get("log_level") is LogLevel.critical:
+                failure = event.get("log_failure")
+                errors.append(f"{formatEvent(event)}\n{failure.getTraceback() if failure else ''}")
+
+        globalLogPublisher.addObserver(observe)
+        gc.collect()
+        globalLogPublisher.removeObserver(observe)
+        if errors:
+            pytest.fail("\n".join(errors), pytrace=False)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
