@@ -9,6 +9,9 @@ BIN      := $(VENV)/bin
 INSTALL  := -m pip install --quiet --disable-pip-version-check
 # pip cannot install a folder while it checks hashes, so the project is installed last.
 PROJECT  := --no-deps --no-build-isolation --editable .
+# Installing the project writes into its own folder, so environments that are made at the same time
+# do it in turn, where there is a flock.
+IN_TURN  := $(if $(shell command -v flock),flock setup.py)
 MP3      := --require-hashes --requirement requirements/mp3.txt
 POSTGRES := --require-hashes --requirement requirements/postgres.txt
 REDIS    := --require-hashes --requirement requirements/redis.txt
@@ -164,7 +167,7 @@ other-python:
 $(VENV)/run.stamp: $(VENV)/base.stamp requirements/run.txt requirements/mp3.txt $(SOURCES)
 	$(BIN)/python $(INSTALL) --require-hashes --requirement requirements/run.txt
 	$(BIN)/python $(INSTALL) $(MP3) || $(NO_MP3)
-	$(BIN)/python $(INSTALL) $(PROJECT)
+	$(IN_TURN) $(BIN)/python $(INSTALL) $(PROJECT)
 	touch $@
 
 # The requirements of the tests include those of the gateway.
@@ -173,7 +176,7 @@ $(VENV)/test.stamp: $(VENV)/base.stamp requirements/test.txt requirements/mp3.tx
 	$(BIN)/python $(INSTALL) --require-hashes --requirement requirements/test.txt
 	$(BIN)/python $(INSTALL) $(MP3) || $(NO_MP3)
 	$(BIN)/python $(INSTALL) $(POSTGRES) || $(NO_PG)
-	$(BIN)/python $(INSTALL) $(PROJECT)
+	$(IN_TURN) $(BIN)/python $(INSTALL) $(PROJECT)
 	touch $(VENV)/run.stamp $@
 
 $(VENV)/test-without-sdks.stamp: $(VENV)/base.stamp requirements/test-without-sdks.txt \
@@ -181,7 +184,7 @@ $(VENV)/test-without-sdks.stamp: $(VENV)/base.stamp requirements/test-without-sd
 	$(BIN)/python $(INSTALL) --require-hashes --requirement requirements/test-without-sdks.txt
 	$(BIN)/python $(INSTALL) $(MP3) || $(NO_MP3)
 	$(BIN)/python $(INSTALL) $(POSTGRES) || $(NO_PG)
-	$(BIN)/python $(INSTALL) $(PROJECT)
+	$(IN_TURN) $(BIN)/python $(INSTALL) $(PROJECT)
 	touch $(VENV)/run.stamp $@
 
 # It only adds to what the tests need.
@@ -196,7 +199,7 @@ $(VENV)-previous/test.stamp: $(VENV)-previous/base.stamp requirements/previous.t
 
 $(VENV)-docs/docs.stamp: $(VENV)-docs/base.stamp requirements/docs.txt $(SOURCES)
 	$(VENV)-docs/bin/python $(INSTALL) --require-hashes --requirement requirements/docs.txt
-	$(VENV)-docs/bin/python $(INSTALL) $(PROJECT)
+	$(IN_TURN) $(VENV)-docs/bin/python $(INSTALL) $(PROJECT)
 	touch $@
 
 $(VENV)-release/release.stamp: $(VENV)-release/base.stamp requirements/release.txt

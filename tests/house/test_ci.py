@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,15 @@ def run_ci(
     folder: Path, make: str, minors: Sequence[int], valgrind: bool = True, chromium: bool = True
 ) -> Done:
     """Run the script with stand-ins for make and the interpreters, and without apt-get."""
+    with started_ci(folder, make, minors, valgrind, chromium) as process:
+        out, err = process.communicate()
+        return Done(process.args, process.returncode, out, err)
+
+
+def started_ci(
+    folder: Path, make: str, minors: Sequence[int], valgrind: bool = True, chromium: bool = True
+) -> subprocess.Popen[str]:
+    """Start it; see :func:`run_ci`."""
     (folder / ".ci").mkdir()
     for name in ("run", "pythons"):
         shutil.copy(CI / name, folder / ".ci" / name)
@@ -84,13 +94,17 @@ def run_ci(
         add_program(folder / "tools" / "valgrind", "")
     if chromium:
         add_program(folder / "tools" / "chromium", "")
-    for name in ("bash", "ls", "sort", "env", "dirname", "rm", "sed", "grep", "mkdir"):
+    for name in ("bash", "ls", "sort", "env", "dirname", "rm", "sed", "grep", "mkdir", "sleep"):
         program = shutil.which(name)
         assert program is not None
         (folder / "tools" / name).symlink_to(program)
     environ = {"PATH": str(folder / "tools"), "PYENV_ROOT": str(folder / "pyenv")}
-    return subprocess.run(
-        [str(BASH), str(folder / ".ci" / "run")], env=environ, capture_output=True, text=True
+    return subprocess.Popen(
+        [str(BASH), str(folder / ".ci" / "run")],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -124,8 +138,9 @@ def test_ci_fails_when_any_version_fails(tmp_path: Path) -> None:
     assert f"test PYTHON={versions}/3.11/bin/python {cache}-3.11" in lines
     for version, share in (("3.12", "1/16"), ("3.13", "2/16")):
         expected = f"PYTHON={versions}/{version}/bin/python VENV=.venv-{version} SHARE={share}"
-        assert f"test-without-sdks {expected} {cache}-{version}" in lines
+        assert f"test-without-sdks {expected} PARALLEL=-n0 {cache}-{version}" in lines
     assert f"docs PYTHON={versions}/3.11/bin/python" in lines
+    assert f"--jobs=2 environments PYTHON={versions}/3.11/bin/python" in lines
     assert f"instructions PYTHON={versions}/3.11/bin/python" in lines
     assert f"test-browser PYTHON={versions}/3.11/bin/python" in lines
     assert results(done, 5) == [
@@ -179,3 +194,84 @@ def test_ci_fails_when_dashboard_fails_in_chromium(tmp_path: Path) -> None:
     done = run_ci(tmp_path, 'case "$1" in test-browser) exit 2;; esac', (11,))
     assert done.returncode == 1
     assert results(done, 1) == ["Python 3.11, Chromium with the dashboard: FAILED"]
+
+
+#: Waits until make also runs with the other of two targets.
+MEET = """
+meet() { : > "met-$1"; i=0; while [ ! -e "met-$2" ]; do
+  i=$((i + 1)); [ $i -lt 300 ] || exit 2; sleep 0.1; done; }
+case "$1 $2 $3" in
+  docs*) meet docs environments;;
+  *environments*) meet environments docs;;
+  instructions*) meet instructions browser;;
+  test-browser*) meet browser instructions;;
+  *VENV=.venv-3.12) meet 12 13;;
+  *VENV=.venv-3.13) meet 13 12;;
+esac"""
+
+
+def test_ci_runs_parts_on_one_core_at_the_same_time(tmp_path: Path) -> None:
+    done = run_ci(tmp_path, MEET, (11, 12, 13))
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert {path.name for path in tmp_path.glob("met-*")} == {
+        *("met-docs", "met-environments", "met-browser", "met-instructions", "met-12", "met-13")
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "title"),
+    [
+        ("docs", "Python 3.11, documentation"),
+        ("--jobs=2", "Python 3.11, environments"),
+        ("instructions", "Python 3.11, instructions of fixed requests"),
+    ],
+)
+def test_ci_fails_when_part_beside_others_fails(tmp_path: Path, target: str, title: str) -> None:
+    done = run_ci(tmp_path, f'[ "$1" != {target} ] || {{ echo reason; exit 2; }}', (11,))
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert "reason" in lines
+    assert [line.split(" after ")[0] for line in lines if "FAILED" in line] == [f"{title}: FAILED"]
+    assert sum(": passed in " in line for line in lines[-5:]) == 4
+
+
+def test_ci_names_unsteady_tests_of_other_pythons(tmp_path: Path) -> None:
+    make = failing("tests/a.py::test_a").replace("3.11", "3.12").replace("test\\ *", "*SHARE=*")
+    make = make.replace('case "$*" in', 'case "$*" in test-failed*) exit 0;;', 1)
+    done = run_ci(tmp_path, make, (11, 12))
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert results(done, 2) == [
+        "unsteady, but passed alone: tests/a.py::test_a",
+        "Python 3.12, share 1/16 of what needs no SDK: passed",
+    ]
+
+
+def test_ci_stops_parts_when_it_is_stopped(tmp_path: Path) -> None:
+    make = 'echo $$ > "pid-$1"; while :; do sleep 0.1; done'
+    with started_ci(tmp_path, make, (11,)) as process:
+        wait_until(lambda: len(written(tmp_path)) == 2)
+        process.terminate()
+        assert process.wait(30) == 143
+    wait_until(lambda: not any(is_running(pid) for pid in written(tmp_path)))
+    assert len(written(tmp_path)) == 2
+
+
+def written(folder: Path) -> list[int]:
+    """Return the processes of make that have written their number."""
+    texts = [path.read_text() for path in folder.glob("pid-*")]
+    return [int(text) for text in texts if text.endswith("\n")]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
