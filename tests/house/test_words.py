@@ -37,8 +37,9 @@ class Retired(NamedTuple):
     new: str
     paths: tuple[str, ...]
 
-    def holds(self, path: Path) -> bool:
-        return not self.paths or str(path.relative_to(ROOT)).startswith(self.paths)
+    def holds(self, path: str) -> bool:
+        """Return whether it is retired in a file, named from the project's root."""
+        return not self.paths or path.startswith(self.paths)
 
 
 def read(name: str) -> list[Retired]:
@@ -96,18 +97,21 @@ def module_name(path: Path) -> str:
 
 def names_in(path: Path, retired: list[Retired]) -> list[str]:
     """Return a message for each retired name in a module."""
-    wanted = {entry.old: entry for entry in retired if entry.holds(path)}
-    dotted = [old for old in wanted if "." in old]
+    relative = str(path.relative_to(ROOT))
+    wanted = {entry.old: entry for entry in retired if entry.holds(relative)}
     text = path.read_text("utf-8")
-    here = module_name(path)
-    found = [(1, old) for old in dotted if f"{here}.".startswith(f"{old}.")]
-    if {old.rpartition(".")[2] for old in wanted} & set(WORD.findall(text)):
+    here = f"{module_name(path)}."
+    found = [(1, old) for old in wanted if "." in old and here.startswith(f"{old}.")]
+    # A name is used only where all of its words are, so that few files have to be parsed.
+    words = set(WORD.findall(text))
+    used = {old for old in wanted if words.issuperset(old.split("."))}
+    if used:
+        dotted = [old for old in used if "." in old]
         for line, name in identifiers(ast.parse(text)):
-            found += [(line, name)] if name in wanted else []
+            found += [(line, name)] if name in used else []
             found += [(line, old) for old in dotted if name.startswith(f"{old}.")]
     return [
-        f"{path.relative_to(ROOT)}:{line}: {old} is now {wanted[old].new}"
-        for line, old in sorted(set(found))
+        f"{relative}:{line}: {old} is now {wanted[old].new}" for line, old in sorted(set(found))
     ]
 
 
