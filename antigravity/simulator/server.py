@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Rule
 
 from antigravity.simulator import catalog, mcp
 from antigravity.simulator.anthropic_api import AnthropicApi, check_anthropic_key
@@ -43,6 +44,33 @@ from antigravity.simulator.state import State, check_key
 from antigravity.simulator.stream import Clock
 from antigravity.simulator.validation.chat import check_model as check_openai_model
 from antigravity.simulator.validation.gemini_models import check_model as check_gemini_model
+
+
+class MatchedRule(Rule):
+    """A rule that matches paths, and builds none.
+
+    Werkzeug compiles two functions for each rule that build its paths, which nobody calls here.
+    """
+
+    @staticmethod
+    def _compile_builder(append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        return _build_nothing
+
+
+def _build_nothing(*_: object, **__: object) -> tuple[str, str]:
+    raise NotImplementedError("this rule builds no path")
+
+
+@dataclass(frozen=True)
+class RouteHandler:
+    """What Klein calls for a rule: with its instance, the request and the path's parameters."""
+
+    serve: Callable[..., Any]
+    segment_count: int
+
+    def __call__(self, _: object, request: Request, **names: str) -> Any:
+        """Serve a request."""
+        return self.serve(request, **names)
 
 
 class SimulatorApp:
@@ -169,7 +197,9 @@ class SimulatorApp:
         self._route(methods, path, serve)
 
     def _route(self, methods: str, path: str, serve: Callable[..., Any]) -> None:
-        self._klein.route(path, methods=methods.split(), endpoint=f"{methods} {path}")(serve)
+        endpoint = f"{methods} {path}"
+        self._klein.endpoints[endpoint] = RouteHandler(serve, path.count("/"))
+        self._klein.url_map.add(MatchedRule(path, methods=methods.split(), endpoint=endpoint))
 
     def _serve_mcp(self, call: Call, server: str) -> Result:
         if server not in mcp.TOOLS:
