@@ -20,7 +20,7 @@ from antigravity.routing.model_names import (
     parse_generation,
     plain_name,
 )
-from antigravity.routing.patterns import matches
+from antigravity.routing.patterns import matches_any
 from antigravity.routing.reported_capabilities import apply_reported
 
 _GENERATIONS: Final = ("from", "before", "generation")
@@ -50,7 +50,7 @@ class CapabilityRule(Struct, frozen=True):
             return False
         if self.below is not None and (generation is None or generation >= self.below):
             return False
-        return any(matches(pattern, name) or matches(pattern, plain) for pattern in self.match)
+        return matches_any(self.match, name) or (name != plain and matches_any(self.match, plain))
 
 
 class CapabilityTable:

@@ -20,7 +20,7 @@ from antigravity.routing.capability_table import load_table, parse_rules, shippe
 from antigravity.routing.catalog import RETRY_AFTER, ModelCatalog
 from antigravity.routing.fallbacks import fallbacks_for
 from antigravity.routing.mapping import ModelMapping, shipped_aliases
-from antigravity.routing.patterns import matches
+from antigravity.routing.patterns import matches, matches_any
 from antigravity.routing.selection import Fit, UpstreamFacts, select
 
 
@@ -51,6 +51,13 @@ def test_fallbacks_are_matched_like_mappings() -> None:
     assert fallbacks_for(table, "mine", "claude-opus-4-6") == ["d"]
     assert fallbacks_for(table, "yours", "claude-opus-4-6") == ["b", "c"]
     assert fallbacks_for(table, "gpt-5") == ()
+
+
+@given(
+    st.lists(st.text("aB.*|", max_size=5), min_size=1, max_size=4), st.text("Ab.|-\n", max_size=6)
+)
+def test_several_patterns_match_what_one_of_them_matches(patterns: list[str], name: str) -> None:
+    assert matches_any(patterns, name) == any(matches(pattern, name) for pattern in patterns)
 
 
 def test_patterns_are_not_regular_expressions() -> None:
