@@ -19,7 +19,8 @@ NO_MP3   := echo "There is no MP3 encoder for this platform: speech is wav and p
 NO_PG    := echo "There is no PostgreSQL client for this platform: its tests are skipped."
 SOURCES  := setup.cfg setup.py pyproject.toml
 # One worker for each core, up to four; -n0 in PYTEST_OPTIONS runs the tests in one process.
-PARALLEL := -n auto --maxprocesses=4 --dist=loadfile
+# Workers get the files in the order of tests/conftest.py: what takes longest comes first.
+PARALLEL := -n auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 # Tests of words, names, imports and pages, which are the same with every Python.
 READING  := test_words test_names test_imports test_architecture test_docs*
 # What another Python runs of the tests, as NUMBER/COUNT: all, or one of several equal shares.

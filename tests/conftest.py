@@ -27,6 +27,12 @@ else:
 
 #: Folders whose files share processes and wheels that take long to make.
 SHARING = ("tests/interop/", "tests/house/")
+#: What takes longest, so that workers begin with it and end together.
+FIRST = (*reversed(SHARING), "tests/workers/test_worker_processes.py")
+#: Seconds of CPU time that a test takes on average, by folder; most take little.
+SECONDS = {"tests/faults/": 0.6, "tests/deployment/": 0.6, "tests/context/": 0.4}
+SECONDS |= {"tests/service/": 0.2, "tests/mcp/": 0.1, "tests/connect/": 0.1}
+OTHERS = 0.04
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,6 +75,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
+    if hasattr(config, "workerinput"):
+        items[:] = longest_first(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Spare the garbage collector the tests, which stay until the end.
+
+    It would look at them again and again: a seventh of the time of a collection.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -124,10 +147,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            folder = next((name for name in SHARING if nodeid.startswith(name)), None)
-            return folder or super()._split_scope(nodeid)
+            return unit(nodeid)
 
     return Scheduling(config, log)
+
+
+def unit(nodeid: str) -> str:
+    """Return the file of a test, or the folder whose files share what they need."""
+    folder = next((name for name in SHARING if nodeid.startswith(name)), None)
+    return folder or nodeid.partition("::")[0]
+
+
+def longest_first(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return tests in the order in which workers get them: units that take longest come first."""
+    order = {}
+    for name, count in Counter(unit(item.nodeid) for item in items).items():
+        each = next((each for folder, each in SECONDS.items() if name.startswith(folder)), OTHERS)
+        order[name] = (FIRST.index(name) if name in FIRST else len(FIRST), -each * count, name)
+    return sorted(items, key=lambda item: order[unit(item.nodeid)])
 
 
 @pytest.fixture(autouse=True, scope="session")
