@@ -1,4 +1,8 @@
-"""Decodes the chunks of a ``streamGenerateContent`` response to events."""
+"""Decodes the chunks of a ``streamGenerateContent`` response to events.
+
+Finish events are held back until the stream is over: some models repeat the reason in every chunk,
+or send more content after it.  The last reason counts, and any other before ``STOP``.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from antigravity.ir.events import (
     CitationEvent,
     Event,
     Finish,
+    FinishReason,
     LogprobsDelta,
     MediaOutput,
     RefusalDelta,
@@ -52,14 +57,19 @@ from antigravity.sse import ServerSentEvent
 
 
 class _Choice:
-    """The state of one candidate."""
+    """The state of one candidate.
 
-    __slots__ = ("called", "citations", "finished", "grounding", "text")
+    :ivar finish: the reason for its end, if one was sent.
+    :ivar blocked: whether this is the reason for which the prompt was blocked.
+    """
+
+    __slots__ = ("blocked", "called", "citations", "finish", "grounding", "text")
 
     def __init__(self) -> None:
         self.text: list[str] = []
         self.called = False
-        self.finished = False
+        self.finish: str | None = None
+        self.blocked = False
         self.grounding: grounding.GroundingMetadata | None = None
         self.citations: grounding.CitationMetadata | None = None
 
@@ -80,15 +90,16 @@ class GeminiStreamDecoder:
         self._ids: set[str] = set()
         self._calls = 0
         self._searches = 0
+        self._counts: token_counts.UsageMetadata | None = None
         self._counted: tuple[token_counts.UsageMetadata, int] | None = None
         self._usage: Usage | None = None
         self._started = False
-        self._failed = False
+        self._over = False
 
     def decode(self, event: ServerSentEvent) -> Sequence[Event]:
         """Return the events of a chunk; for malformed data a ``StreamFailure``."""
         data = event.data.strip()
-        if self._failed or not data or data == b"[DONE]":
+        if self._over or not data or data == b"[DONE]":
             return ()
         try:
             if data.startswith(b"["):
@@ -101,20 +112,26 @@ class GeminiStreamDecoder:
             return self._fail(reported or UpstreamError(malformed, code="bad_answer"))
         events: list[Event] = []
         for chunk in chunks:
-            if chunk.error is None and not chunk.candidates and not self._failed:
+            if chunk.error is None and not chunk.candidates and not self._over:
                 reported = error_in_event(event.event, data, decode_error)
                 if reported is not None:
                     return [*events, *self._fail(reported)]
-            if not self._failed:
+            if not self._over:
                 self._chunk(chunk, events)
         return events
 
     def close(self) -> Sequence[Event]:
-        """Return a ``StreamFailure`` unless every candidate has finished."""
-        choices = self._choices.values()
-        if self._failed or (choices and all(choice.finished for choice in choices)):
+        """Return the ends of all candidates, or a ``StreamFailure`` if one has no reason."""
+        if self._over:
             return ()
-        return self._fail(incomplete_response_error())
+        if not self._choices or not all(choice.finish for choice in self._choices.values()):
+            return self._fail(incomplete_response_error())
+        self._over = True
+        events: list[Event] = []
+        for index, choice in self._choices.items():
+            self._end(choice, index, events)
+        self._count(events)
+        return events
 
     def _chunk(self, chunk: client_schema.GenerateResponse, events: list[Event]) -> None:
         """Add the events of a chunk to ``events``."""
@@ -126,36 +143,40 @@ class GeminiStreamDecoder:
             error = error_in(body, decode_error) or error_of_status(chunk.error)
             events += self._fail(error)
             return
+        failure: UpstreamError | None = None
         for candidate in chunk.candidates or ():
-            self._candidate(candidate, events)
-            if self._failed:
-                return
+            failure = failure or self._candidate(candidate, events)
         feedback = chunk.prompt_feedback
         if feedback is not None and feedback.block_reason and not self._choices:
-            events += self._blocked(feedback.block_reason, feedback.block_reason_message)
-        counts = chunk.usage_metadata
-        if counts is not None and (counts, self._searches) != self._counted:
-            self._counted = (counts, self._searches)
-            usage = token_counts.from_wire(counts, self._searches)
-            if usage != self._usage:
-                self._usage = usage
-                events.append(UsageUpdate(usage))
+            reason = feedback.block_reason
+            choice = self._choices[0] = _Choice()
+            choice.finish, choice.blocked = reason, True
+            message = feedback.block_reason_message
+            events.append(RefusalDelta(message or f"The provider blocked the prompt ({reason})."))
+        if chunk.usage_metadata is not None:
+            self._counts = chunk.usage_metadata
+            self._count(events)
+        if failure is not None:
+            events += self._fail(failure)
 
-    def _blocked(self, reason: str, message: str | None) -> Iterator[Event]:
-        """Yield the refusal of a prompt."""
-        choice = self._choices[0] = _Choice()
-        choice.finished = True
-        yield RefusalDelta(message or f"The provider blocked the prompt ({reason}).")
-        yield Finish("content_filter", native=reason)
+    def _count(self, events: list[Event]) -> None:
+        """Add the usage to ``events`` if it has changed."""
+        if self._counts is None or (self._counts, self._searches) == self._counted:
+            return
+        self._counted = (self._counts, self._searches)
+        usage = token_counts.from_wire(self._counts, self._searches)
+        if usage != self._usage:
+            self._usage = usage
+            events.append(UsageUpdate(usage))
 
-    def _candidate(self, candidate: client_schema.Candidate, events: list[Event]) -> None:
-        """Add the events of a candidate to ``events``."""
+    def _candidate(
+        self, candidate: client_schema.Candidate, events: list[Event]
+    ) -> UpstreamError | None:
+        """Add the events of a candidate to ``events``; return the failure that it ends with."""
         index = candidate.index or 0
         choice = self._choices.get(index)
         if choice is None:
             choice = self._choices[index] = _Choice()
-        if choice.finished:
-            return
         if candidate.content is not None:
             for part in candidate.content.parts or ():
                 self._part(part, choice, index, events)
@@ -168,15 +189,20 @@ class GeminiStreamDecoder:
         if candidate.citation_metadata is not None:
             choice.citations = candidate.citation_metadata
         native = candidate.finish_reason
-        if native and native != "FINISH_REASON_UNSPECIFIED":
-            failure = finish_reasons.failure_of(native, candidate.finish_message)
-            if failure is not None:
-                events += self._fail(failure)
-                return
-            choice.finished = True
-            reason = finish_reasons.from_wire(native, called=choice.called)
-            events += self._sources(choice, index)
-            events.append(Finish(reason, native=native, choice=index))
+        if not native or native == "FINISH_REASON_UNSPECIFIED":
+            return None
+        if choice.finish is None or native != "STOP":
+            choice.finish = native
+        return finish_reasons.failure_of(native, candidate.finish_message)
+
+    def _end(self, choice: _Choice, index: int, events: list[Event]) -> None:
+        """Add the end of a candidate to ``events``."""
+        assert choice.finish is not None
+        reason: FinishReason = "content_filter"
+        if not choice.blocked:
+            reason = finish_reasons.from_wire(choice.finish, called=choice.called)
+        events += self._sources(choice, index)
+        events.append(Finish(reason, native=choice.finish, choice=index))
 
     def _part(
         self, part: client_schema.Part, choice: _Choice, index: int, events: list[Event]
@@ -262,7 +288,7 @@ class GeminiStreamDecoder:
                 yield CitationEvent(citation, index)
 
     def _fail(self, error: GatewayError) -> list[Event]:
-        self._failed = True
+        self._over = True
         start = [] if self._started else [ResponseStart()]
         self._started = True
         return [*start, StreamFailure(error)]

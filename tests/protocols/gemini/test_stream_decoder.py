@@ -273,7 +273,7 @@ def test_a_blocked_prompt_is_refused() -> None:
         {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 3}}
     )
     assert isinstance(found[1], RefusalDelta)
-    assert found[2:] == [Finish("content_filter", native="SAFETY"), UsageUpdate(Usage(3))]
+    assert found[2:] == [UsageUpdate(Usage(3)), Finish("content_filter", native="SAFETY")]
 
 
 @pytest.mark.parametrize(
@@ -311,19 +311,35 @@ def test_errors_in_the_stream() -> None:
     assert found[-1].error.retry_after == 3.0
 
 
-def test_only_usage_follows_the_finish() -> None:
+def test_content_after_the_finish_is_kept() -> None:
     found = decode(
         chunk({"text": "x"}, finish="STOP"),
-        chunk({"text": "late"}),
+        chunk({"text": "late"}, finish="STOP"),
+        chunk({"functionCall": {"name": "f", "args": {}}}),
         {"usageMetadata": {"candidatesTokenCount": 1}},
         b"[DONE]",
     )
-    assert found == [
-        START,
-        TextDelta("x"),
-        Finish("stop", native="STOP"),
-        UsageUpdate(Usage(output=1)),
-    ]
+    assert found[:3] == [START, TextDelta("x"), TextDelta("late")]
+    assert isinstance(found[3], ToolCallStart)
+    assert found[-2:] == [UsageUpdate(Usage(output=1)), Finish("tool_calls", native="STOP")]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "last"),
+    [
+        (("STOP", "MAX_TOKENS"), Finish("length", native="MAX_TOKENS")),
+        (("SAFETY", "STOP"), Finish("content_filter", native="SAFETY")),
+    ],
+)
+def test_stop_replaces_no_other_reason(reasons: tuple[str, ...], last: Finish) -> None:
+    assert decode(*(chunk({"text": "x"}, finish=each) for each in reasons))[-1] == last
+
+
+def test_usage_in_the_chunk_of_a_failing_end_is_decoded() -> None:
+    usage = {"promptTokenCount": 3, "thoughtsTokenCount": 6}
+    found = decode(chunk(finish="MALFORMED_FUNCTION_CALL", usageMetadata=usage))
+    assert found[1] == UsageUpdate(Usage(3, output=6, reasoning=6))
+    assert isinstance(found[2], StreamFailure)
 
 
 json_values = st.recursive(
