@@ -11,6 +11,7 @@ from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import InvalidRequestError, UnreadablePartError
 from antigravity.ir.parts import Opaque, Part, Text
 from antigravity.ir.request import Message, Request
+from antigravity.ir.shared_extensions import is_shared
 from antigravity.ir.tools import HostedTool
 
 #: Fields that refer to content stored at the provider, and the alternative for the client.
@@ -113,7 +114,7 @@ def foreign_extensions(request: Request, protocol: str) -> tuple[Loss, ...]:
     """Return the losses of a request that goes to an upstream of ``protocol``.
 
     A name without a value has no effect, and a name that begins with the protocol's own is for
-    pieces of the field behind it.
+    pieces of the field behind it.  The encoder of ``protocol`` sends shared ones, or reports them.
     """
     if request.protocol == protocol:
         return ()
@@ -125,5 +126,8 @@ def foreign_extensions(request: Request, protocol: str) -> tuple[Loss, ...]:
             content=name in _CONTENT,
         )
         for name, value in request.extensions.items()
-        if value and name not in _FOR_SERVERS and name != request.protocol
+        if value
+        and name not in _FOR_SERVERS
+        and name != request.protocol
+        and not is_shared(name, request.protocol, protocol)
     )

@@ -10,6 +10,7 @@ from antigravity.interfaces.protocols import EncodedRequest
 from antigravity.ir.capabilities import Target
 from antigravity.ir.request import Request
 from antigravity.protocols.anthropic.client_binding import release_thinking
+from antigravity.protocols.anthropic.client_cache import add_breakpoints
 from antigravity.protocols.anthropic.client_content import Turn, text_block, turns
 from antigravity.protocols.anthropic.client_schema import fit_schema
 from antigravity.protocols.anthropic.client_thinking_plan import (
@@ -37,6 +38,7 @@ def encode_request(request: Request, target: Target) -> EncodedRequest:
     """Return the body of a streaming request."""
     losses = Losses()
     body, betas = _body(request, target, losses)
+    add_breakpoints(body, request, target)
     return EncodedRequest(msgspec.json.encode(body), losses.all(), betas)
 
 

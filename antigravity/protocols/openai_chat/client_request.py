@@ -15,6 +15,7 @@ from antigravity.interfaces.protocols import EncodedRequest
 from antigravity.ir.capabilities import Target
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request
+from antigravity.ir.shared_extensions import shared_extensions
 from antigravity.protocols.identifiers import OPENAI_MAX, short_identifier
 from antigravity.protocols.instructions import OPENING, needs_opening
 from antigravity.protocols.losses import Losses
@@ -35,6 +36,13 @@ _REQUIRED: Final = frozenset(("model", "messages", "stream"))
 _HINTS: Final = frozenset(("stream_options", "user", "prompt_cache_key", "safety_identifier"))
 #: Fields about the client, with their maximum length.
 _OF_CLIENT: Final = {"user": OPENAI_MAX, "prompt_cache_key": OPENAI_MAX}
+
+#: Fields of both APIs of OpenAI, and an older field that a target with the newer one accepts.
+_OLDER_FIELDS: Final = {
+    "moderation": "safety_identifier",
+    "prompt_cache_options": "prompt_cache_key",
+    "prompt_cache_retention": "prompt_cache_key",
+}
 
 
 def encode(request: Request, target: Target) -> EncodedRequest:
@@ -58,6 +66,7 @@ def encode(request: Request, target: Target) -> EncodedRequest:
     if request.stream and target.accepts("stream_options", usual=True):
         body["stream_options"] = {"include_usage": True}
     _extend(body, request, losses)
+    body |= _shared_fields(request, target, losses)
     _drop_refused(body, target, losses)
     return EncodedRequest(msgspec.json.encode(body), losses.all())
 
@@ -127,6 +136,23 @@ def _extend(body: dict[str, Any], request: Request, losses: Losses) -> None:
             body[name] = short_identifier(value, OPENAI_MAX)
         else:
             body.setdefault(name, value)
+
+
+def _shared_fields(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
+    """Return the fields of a client of the Responses API that mean the same in this protocol.
+
+    The newer ones are sent to targets that are known to accept an older one.
+    """
+    fields: dict[str, Any] = {}
+    for name, value in shared_extensions(request, NAME).items():
+        if name == "safety_identifier":
+            if value != request.user and target.accepts(name):  # else it is sent as ``user``
+                fields[name] = short_identifier(value, OPENAI_MAX)
+        elif target.accepts(_OLDER_FIELDS[name]):
+            fields[name] = value
+        else:
+            losses.add(name, "dropped: the target is not known to accept it")
+    return fields
 
 
 def _drop_refused(body: dict[str, Any], target: Target, losses: Losses) -> None:

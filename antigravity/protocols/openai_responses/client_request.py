@@ -14,6 +14,7 @@ from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Effort, Message, Request
 from antigravity.ir.request_features import has_cache_breakpoints
+from antigravity.ir.shared_extensions import shared_extensions
 from antigravity.ir.thinking import nearest_effort, requested_effort
 from antigravity.ir.tools import ToolChoice, WebSearchTool
 from antigravity.protocols.identifiers import OPENAI_MAX, short_identifier
@@ -79,8 +80,9 @@ def encode(request: Request, target: Target) -> EncodedRequest:
     if has_cache_breakpoints(request):
         losses.add("cache", "dropped: OpenAI caches without breakpoints")
     _report_unsupported(request, losses)
-    if own:
-        body = {**_extensions(request.extensions, losses), **without_nulls(body)}
+    extensions = request.extensions if own else shared_extensions(request, NAME)
+    if extensions:
+        body = {**_extensions(extensions, losses), **without_nulls(body)}
     body = without_nulls(body)
     _drop_refused(body, target, losses)
     return EncodedRequest(msgspec.json.encode(body), losses.all())

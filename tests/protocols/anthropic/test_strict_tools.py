@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.parts import Text
@@ -24,7 +25,7 @@ def tools(target: Target, *schemas: dict[str, Any]) -> tuple[list[dict[str, Any]
         FunctionTool(f"f{place}", "", schema, strict=True) for place, schema in enumerate(schemas)
     )
     asked = Request("m", (Message("user", (Text("hi"),)),), "openai_chat", tools=named)
-    encoded = encode_request(asked, target)
+    encoded = encode_request(asked, replace(target, quirks=frozenset({"no_cache_control"})))
     return json.loads(encoded.body)["tools"], [
         f"{loss.field}: {loss.detail}" for loss in encoded.warnings
     ]
