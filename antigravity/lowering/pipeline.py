@@ -14,6 +14,7 @@ from antigravity.ir.parts import Media, Opaque, ToolCall, ToolResult
 from antigravity.ir.request import Request, ResponseFormat
 from antigravity.lowering.audio_output import fit_audio_output
 from antigravity.lowering.call_ids import fit_call_ids
+from antigravity.lowering.enum_output import instruct_enum
 from antigravity.lowering.images import fit_image
 from antigravity.lowering.instructions import (
     fold_system_turns,
@@ -173,6 +174,8 @@ class _Lowering:
                 check_provider_content(request)
             if self._has_opaque:
                 request = with_readable_summaries(request)
+            if request.extensions:
+                request = self._note(instruct_enum(request))
         if request.modalities:
             check_outputs(request, traits, capabilities, target.model)
         if self._has_media and request.image is None:
