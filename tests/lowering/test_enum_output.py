@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from antigravity.ir.call import Call
 from antigravity.ir.capabilities import Target
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request
 from antigravity.lowering.pipeline import lower
-from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT, GEMINI_SERVER
 from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
-from tests.protocols.gemini.builders import decode
 
 FORMAT = {"responseMimeType": "text/x.enum", "responseSchema": {"enum": ["a b", "c"]}}
 
 
 def request(**config: Any) -> Request:
-    return decode({"contents": [{"parts": [{"text": "q"}]}], "generationConfig": config})
+    body = {"contents": [{"parts": [{"text": "q"}]}], "generationConfig": config}
+    route = next(route for route in GEMINI_SERVER.routes if route.path.endswith(":generateContent"))
+    data = msgspec.json.encode(body)
+    return GEMINI_SERVER.decode(Call(route, {"model": "m"}, {}, {}, data))
 
 
 def lowered(asked: Request, client: Any) -> tuple[Request, set[str]]:
