@@ -210,7 +210,7 @@ class Gateway(Service):
     @inlineCallbacks
     def _start(self) -> Any:
         """Build everything in the order of its dependencies; it stops in the reverse order."""
-        reactor, add = self._reactor, self._add
+        add = self._add
         add(Closing(partial(CREDENTIALS.release, self)))
         add(Closing(self.transport.close))
         if self._lasting.demo is not None:
@@ -233,19 +233,8 @@ class Gateway(Service):
         yield self.keys.start_sharing(self.state)
         add(Closing(self.accounts.pool.stop_sharing))
         yield self.accounts.pool.start_sharing()
-        exchange = Exchange(self._lasting.exchange_services(runtime.settings), runtime.snapshot)
-        exchange.payloads = self._payload_sink
-        warmups = Warmups(reactor, self._lasting.state_home, self.accounts, exchange.warm_up)
-        warmups.use(runtime.settings)
-        observers = self._lasting.observers
-        records = CallRecords(reactor, new_id, observers.call_started, observers.call_finished)
-        mcp = McpEndpoints(
-            reactor, self._home, self.drain, self.transport, exchange.ask, records.observe
-        )
-        old = self._predecessor
-        dashboard = DashboardState(reactor) if old is None else old.dashboard
-        front_end = FrontEnd(reactor, self._home, exchange, mcp, warmups.on_demand, self, dashboard)
-        self.parts = parts = RunningParts(runtime, exchange, warmups, front_end)
+        parts, mcp = self._make_parts(runtime)
+        self.parts, front_end, old = parts, parts.front_end, self._predecessor
         add(Closing(lambda: parts.runtime.stop()))
         add(self.accounts.quotas)
         front_end.serve(self._build_app(front_end, runtime))
@@ -267,8 +256,24 @@ class Gateway(Service):
             yield old.metrics.stop()
         yield self._use_metrics(runtime.settings)
         self._use_tunnel(front_end, runtime.settings)
-        self._schedule_warmups(warmups)
+        self._schedule_warmups(parts.warmups)
         yield self.status.record()
+
+    def _make_parts(self, runtime: Runtime) -> tuple[RunningParts, McpEndpoints]:
+        """Return the parts that serve requests; nothing of them has begun."""
+        reactor, old = self._reactor, self._predecessor
+        exchange = Exchange(self._lasting.exchange_services(runtime.settings), runtime.snapshot)
+        exchange.payloads = self._payload_sink
+        warmups = Warmups(reactor, self._lasting.state_home, self.accounts, exchange.warm_up)
+        warmups.use(runtime.settings)
+        observers = self._lasting.observers
+        records = CallRecords(reactor, new_id, observers.call_started, observers.call_finished)
+        mcp = McpEndpoints(
+            reactor, self._home, self.drain, self.transport, exchange.ask, records.observe
+        )
+        dashboard = DashboardState(reactor) if old is None else old.dashboard
+        front_end = FrontEnd(reactor, self._home, exchange, mcp, warmups.on_demand, self, dashboard)
+        return RunningParts(runtime, exchange, warmups, front_end), mcp
 
     def _build_app(self, front_end: FrontEnd, runtime: Runtime) -> WebApp:
         return front_end.build_app(runtime)

@@ -198,18 +198,22 @@ def make_service(loop: Any, options: Mapping[str, Any]) -> IService:
         end_demo=None if has_accounts(settings) else current.end_demo,
     )
     gateway.setServiceParent(services)  # type: ignore[no-untyped-call]
-    watcher = FileWatcher(
-        loop,
-        lambda: watched_files(reader.home, reader.file, current.gateway.settings),
-        partial(_reload, current),
-        open_events,
-    )
-    watcher.setServiceParent(services)  # type: ignore[no-untyped-call]
+    _watch_files(loop, current, reader).setServiceParent(services)  # type: ignore[no-untyped-call]
     interpreter = Interpreter(loop, current)
     interpreter.setServiceParent(services)  # type: ignore[no-untyped-call]
     loop.addSystemEventTrigger("before", "startup", _reload_on_hangup, loop, current)
     loop.addSystemEventTrigger("before", "shutdown", _second_signal_stops, loop, current)
     return services
+
+
+def _watch_files(loop: Any, current: CurrentGateway, reader: ConfigurationReader) -> FileWatcher:
+    """Return what reloads the gateway when a file of its configuration changes."""
+    return FileWatcher(
+        loop,
+        lambda: watched_files(reader.home, reader.file, current.gateway.settings),
+        partial(_reload, current),
+        open_events,
+    )
 
 
 def count_workers(wanted: str) -> int:

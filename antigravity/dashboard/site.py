@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import quote, urlencode
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -15,12 +15,14 @@ from antigravity.dashboard import account_forms, now_page, plugin_pages, request
 from antigravity.dashboard.admin_requests import require_local_change
 from antigravity.dashboard.context import Build, Change, Page, PageContext
 from antigravity.dashboard.files import static_files
+from antigravity.dashboard.forms import check_token, parse_form, read_form
 from antigravity.dashboard.live import MAX_STREAMS, LiveStream
 from antigravity.dashboard.plugin_pages import PLUGIN_PAGES
 from antigravity.dashboard.renderer import render
 from antigravity.dashboard.replies import Headers, html, redirect, static, write
 from antigravity.dashboard.routes import DashboardState, PluginPage
-from antigravity.dashboard.sessions import MAX_AGE, Notice, Session
+from antigravity.dashboard.session_cookie import session_cookie, session_token
+from antigravity.dashboard.sessions import Notice, Session
 from antigravity.dashboard.texts import text
 from antigravity.dashboard.tools import (
     ADDRESSES,
@@ -36,11 +38,9 @@ from antigravity.interfaces.ledger import ExportQuestion, ILedger
 from antigravity.ir.errors import (
     AuthenticationError,
     GatewayError,
-    InvalidRequestError,
     MethodNotAllowedError,
     NotFoundError,
     OverloadedError,
-    PermissionDeniedError,
 )
 from antigravity.web.admin_ledger import export_requests
 from antigravity.web.authentication import DASHBOARD_PATH, Authenticator
@@ -49,9 +49,7 @@ from antigravity.web.request import head_of, pop_small_body
 from antigravity.web.request_head import RequestHead
 from antigravity.web.responses import write_reply
 
-COOKIE: Final = "antigravity_dashboard"
 _SIGN_IN: Final = f"{DASHBOARD_PATH}/sign-in"
-_MOST_FIELDS: Final = 50
 #: What the layout of every page needs.
 _COMMON: Final[Mapping[str, Any]] = {"page": "", "session": None, "notice": None}
 
@@ -124,10 +122,10 @@ class DashboardSite:
 
     def sign_in(self, request: Any) -> None:
         """Start a session for the admin key of the form."""
-        form = _read_form(request)
+        form = read_form(request)
         principal = self._authenticator.administrator([form.get("key", "").strip()])
         token = self._state.sessions.start(principal)
-        write(redirect(_page_address(form.get("to", "")), _cookie(request, token)), request)
+        write(redirect(_page_address(form.get("to", "")), session_cookie(request, token)), request)
 
     def use_link(self, request: Any) -> Deferred[None]:
         """Start a session for a link.
@@ -141,15 +139,15 @@ class DashboardSite:
         )
         if token is None:
             raise AuthenticationError(text("sign_in.bad_link"), code="bad_link")
-        page = Page("link.html", {"to": DASHBOARD_PATH}, headers=_cookie(request, token))
+        page = Page("link.html", {"to": DASHBOARD_PATH}, headers=session_cookie(request, token))
         return self._render(request, page)
 
     def sign_out(self, request: Any) -> None:
         """End the session."""
         self._read_change(request)
-        self._state.sessions.end(_token(request))
+        self._state.sessions.end(session_token(request))
         self._state.check_streams()
-        write(redirect(DASHBOARD_PATH, _cookie(request, "")), request)
+        write(redirect(DASHBOARD_PATH, session_cookie(request, "")), request)
 
     # -- what needs no page --
 
@@ -160,7 +158,7 @@ class DashboardSite:
         streams = self._state.streams
         if len(streams) >= MAX_STREAMS:
             raise OverloadedError("Too many live pages are open.  Close some of them.")
-        token = _token(request)
+        token = session_token(request)
         stream = LiveStream(
             self._state.clock,
             request,
@@ -228,10 +226,10 @@ class DashboardSite:
         """Do that with a form that is too large to be read in the reactor's thread."""
         session = self._require_session(request)
         body = pop_small_body(request, LARGEST_FORM)
-        parsed: Deferred[dict[str, str]] = call_in_thread(self._state.clock, _parse_form, body)
+        parsed: Deferred[dict[str, str]] = call_in_thread(self._state.clock, parse_form, body)
 
         def check(form: dict[str, str]) -> Deferred[None]:
-            _check_token(request, session, form)
+            check_token(request, session, form)
             return self._changed(request, session, form, change, address)
 
         return parsed.addCallback(check)
@@ -297,7 +295,7 @@ class DashboardSite:
 
     def _session(self, request: Any) -> Session | None:
         principal = self._authenticator.administrator_principal
-        return self._state.sessions.find(_token(request), principal)
+        return self._state.sessions.find(session_token(request), principal)
 
     def _require_session(self, request: Any) -> Session:
         session = self._session(request)
@@ -312,8 +310,8 @@ class DashboardSite:
         :raises PermissionDeniedError: if the form lacks the session's token.
         """
         session = self._require_session(request)
-        form = _read_form(request)
-        _check_token(request, session, form)
+        form = read_form(request)
+        check_token(request, session, form)
         return form
 
     def _sign_in_values(self, head: RequestHead, problem: str) -> dict[str, Any]:
@@ -347,27 +345,6 @@ def _require_get(request: Any) -> None:
         raise MethodNotAllowedError("Use GET here.")
 
 
-def _token(request: Any) -> str:
-    value: bytes | None = request.getCookie(COOKIE.encode())
-    return "" if value is None else value.decode("latin-1")
-
-
-def _cookie(request: Any, token: str) -> tuple[tuple[str, str], ...]:
-    """Return the header that sets the cookie, or removes it.
-
-    Any proxy may say that the browser uses TLS: that only protects the cookie.
-    """
-    age = int(MAX_AGE) if token else 0
-    head = head_of(request)
-    secure = (
-        request.isSecure()
-        or head.header("x-forwarded-proto") == "https"
-        or (head.forwarded is not None and head.forwarded.scheme == "https")
-    )
-    value = f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path={DASHBOARD_PATH}; Max-Age={age}"
-    return (("Set-Cookie", f"{value}; Secure" if secure else value),)
-
-
 def _page_address(to: str) -> str:
     """Return the address of a page after the sign-in, never one of another site."""
     return (
@@ -375,33 +352,3 @@ def _page_address(to: str) -> str:
         if to.startswith(tuple(f"{DASHBOARD_PATH}{page}" for page in ADDRESSES))
         else DASHBOARD_PATH
     )
-
-
-def _read_form(request: Any) -> dict[str, str]:
-    """Return the fields of a form.
-
-    :raises InvalidRequestError: if the body is not a form.
-    """
-    return _parse_form(pop_small_body(request))
-
-
-def _parse_form(body: bytes) -> dict[str, str]:
-    """Return the fields of a form.
-
-    :raises InvalidRequestError: if it is not a form.
-    """
-    try:
-        found = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
-    except ValueError:
-        raise InvalidRequestError("The body is not a form.") from None
-    return {name: values[-1] for name, values in found.items()}
-
-
-def _check_token(request: Any, session: Session, form: Mapping[str, str]) -> None:
-    """Check that a form is from this session.
-
-    :raises PermissionDeniedError: if it lacks the session's token.
-    """
-    sent = head_of(request).header("x-csrf-token") or form.get("csrf", "")
-    if not session.permits(sent):
-        raise PermissionDeniedError(text("sign_in.bad_csrf"), code="bad_csrf_token")

@@ -30,11 +30,11 @@ from antigravity.ledger.bounds import Bounds
 from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.payload_queue import PayloadQueue
 from antigravity.ledger.steady_time import SteadyTime
+from antigravity.ledger.storage import Storage
 from antigravity.logs import make_logger, one_line
 from antigravity.redaction.credentials import CREDENTIALS
 
 if TYPE_CHECKING:
-    from antigravity.ledger.database import Database
     from antigravity.ledger.reader import Reader
     from antigravity.ledger.rows import Pricer, RequestRow
     from antigravity.ledger.worker import Worker
@@ -112,9 +112,7 @@ class Ledger(Service):
         self._reactor = reactor
         self.path = path
         self.server = server
-        self._spool_limit = spool_limit
         self.bounds = bounds
-        self._price = price
         self._now = now
         self._steady_time = SteadyTime(reactor, now)
         self._run = run or partial(call_in_thread, reactor)
@@ -134,12 +132,9 @@ class Ledger(Service):
         self._timer: IDelayedCall | None = None
         self._retention_timer: IDelayedCall | None = None
         self._pause = 0.0
-        self._worker: Worker | None = None
-        self._database: Database | None = None
+        self._storage = Storage(path, server, spool_limit, now, price)
         self._replay_timer: IDelayedCall | None = None
         self._spooled = 0
-        self._reader: Reader | None = None
-        self._is_closed = False
         self._problem = ""
         self._lost = 0
         self._size = 0
@@ -161,7 +156,7 @@ class Ledger(Service):
             if timer is not None and timer.active():
                 timer.cancel()
         self._timer = self._retention_timer = self._replay_timer = None
-        abort_timer = self.server and self._reactor.callLater(_ABORT_AT_STOP, self._abort)
+        abort_timer = self.server and self._reactor.callLater(_ABORT_AT_STOP, self._storage.abort)
         while self._records or self._refusals or self.payloads:
             yield self.flush()
             if self._pause:
@@ -171,7 +166,7 @@ class Ledger(Service):
                 break  # payloads do not wait for the server of the ledger
         if abort_timer and abort_timer.active():
             abort_timer.cancel()
-        yield self._writing.run(self._run, self._close)
+        yield self._writing.run(self._run, self._storage.close)
 
     def add(self, record: ExchangeRecord) -> None:
         """Take the record of a finished exchange; it is written soon."""
@@ -206,11 +201,11 @@ class Ledger(Service):
         """
         if not self._pause:
             yield self.flush(payloads=payloads)
-        if self._reader is None:
-            yield self._in_writer(self._open_reader)
-        if self._reader is None:
+        if self._storage.reader is None:
+            yield self._in_writer(self._storage.open_reader)
+        if self._storage.reader is None:
             raise LedgerError(self._problem or "it is closed")
-        return (yield self._reading.run(self._run_watched, question, self._reader))
+        return (yield self._reading.run(self._run_watched, question, self._storage.reader))
 
     def status(self) -> LedgerStatus:
         """Return the state of the ledger."""
@@ -344,12 +339,13 @@ class Ledger(Service):
     @inlineCallbacks
     def _call(self, work: Callable[[Worker], Any]) -> Any:
         """Call ``work`` in a thread, by who holds the lock; return ``None`` if it failed."""
-        result, size, problem = yield self._run_watched(self._work, work)
+        storage = self._storage
+        result, size, problem = yield self._run_watched(storage.work, work)
         self._size = size or self._size
-        if self._database is not None:
-            self._check.begin(self._database)
-        if self._worker is not None:
-            self._spooled = self._worker.spooled
+        if storage.database is not None:
+            self._check.begin(storage.database)
+        if storage.worker is not None:
+            self._spooled = storage.worker.spooled
             self._continue_replay(_FIRST_PAUSE)
         if problem and problem != self._problem:
             self.log.error("the ledger cannot be used: {problem}", problem=problem)
@@ -361,64 +357,12 @@ class Ledger(Service):
     @inlineCallbacks
     def _run_watched(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function in a thread; if a server does not answer, end its connections."""
-        timer = self.server and self._reactor.callLater(_ABORT_AFTER, self._abort)
+        timer = self.server and self._reactor.callLater(_ABORT_AFTER, self._storage.abort)
         try:
             return (yield self._run(function, *arguments))
         finally:
             if timer and timer.active():
                 timer.cancel()
-
-    def _abort(self) -> None:
-        if self._database is not None:
-            self._database.abort()
-
-    # In threads
-
-    def _work(self, work: Callable[[Worker], Any]) -> tuple[Any, int, str]:
-        if self._is_closed:
-            return None, 0, "it is closed"
-        if self._worker is None:
-            self._worker = self._make_worker()
-        return self._worker.run(work)
-
-    def _open_reader(self, worker: Worker) -> None:
-        """Create the database, if there is none, and what reads it."""
-        from antigravity.ledger.reader import Reader
-
-        worker.open()
-        self._reader = self._reader or Reader(self._open_database())
-
-    def _make_worker(self) -> Worker:
-        from antigravity.ledger.worker import Worker
-
-        database = self._open_database()
-        if self.server is None:
-            return Worker(database, self._now, self._price)
-        from antigravity.ledger.rows import RowNumbers
-        from antigravity.ledger.spool import Spool
-
-        # A few gateways may have the same number: see Writer.store_again.
-        return Worker(
-            database,
-            self._now,
-            self._price,
-            numbers=RowNumbers.of_any_node(),
-            spool=Spool(self.path.with_suffix(".spool"), self._spool_limit),
-        )
-
-    def _open_database(self) -> Database:
-        if self._database is None:
-            from antigravity.ledger.choice import open_database
-
-            self._database = open_database(self.path, self.server)
-        return self._database
-
-    def _close(self) -> None:
-        self._is_closed = True
-        if self._worker is not None:
-            self._worker.close()
-        if self._reader is not None:
-            self._reader.close()
 
 
 def _without_credentials(record: ExchangeRecord) -> ExchangeRecord:

@@ -99,6 +99,21 @@ class AdminRequests:
             response=GatewayStatus,
             handler=self._status,
         )
+        yield from self._request_routes()
+        yield from self._model_routes()
+        yield AdminRoute(
+            method="POST",
+            path="/admin/reload",
+            summary="Read the configuration again.",
+            details="If it cannot be used, the response is 409 with the reason.",
+            response=Reloaded,
+            errors=(ConflictError,),
+            handler=self._reload,
+        )
+        yield from self._account_routes()
+        yield from self._tunnel_routes()
+
+    def _request_routes(self) -> Iterator[AdminRoute]:
         yield AdminRoute(
             method="GET",
             path="/admin/running",
@@ -136,6 +151,8 @@ class AdminRequests:
             errors=(NotFoundError, ConflictError),
             handler=lambda request_id, body: self._administration.replay(request_id, body.model),
         )
+
+    def _model_routes(self) -> Iterator[AdminRoute]:
         yield AdminRoute(
             method="GET",
             path="/admin/explain",
@@ -161,15 +178,8 @@ class AdminRequests:
             errors=(NotFoundError,),
             handler=self._describe_model,
         )
-        yield AdminRoute(
-            method="POST",
-            path="/admin/reload",
-            summary="Read the configuration again.",
-            details="If it cannot be used, the response is 409 with the reason.",
-            response=Reloaded,
-            errors=(ConflictError,),
-            handler=self._reload,
-        )
+
+    def _account_routes(self) -> Iterator[AdminRoute]:
         yield AdminRoute(
             method="POST",
             path="/admin/account",
@@ -217,7 +227,6 @@ class AdminRequests:
             local_only=True,
             handler=self._warm_up,
         )
-        yield from self._tunnel_routes()
 
     def _tunnel_routes(self) -> Iterator[AdminRoute]:
         yield AdminRoute(

@@ -64,6 +64,21 @@ class AccountRequests:
             response=AccountList,
             handler=lambda: self._accounts.accounts(),
         )
+        yield from self._change_routes()
+        yield AdminRoute(
+            method="POST",
+            path="/admin/accounts/refresh",
+            summary="Check one account or all at their upstreams, and fetch their quotas.",
+            example={"account": "codeassist-1"},
+            body=AccountQuestion,
+            body_optional=True,
+            response=AccountChecks,
+            errors=(NotFoundError,),
+            handler=self._refresh,
+        )
+        yield from self._login_routes()
+
+    def _change_routes(self) -> Iterator[AdminRoute]:
         yield AdminRoute(
             method="POST",
             path="/admin/accounts",
@@ -108,18 +123,6 @@ class AccountRequests:
             errors=(NotFoundError, ConflictError),
             handler=lambda account: self._accounts.remove(account),
         )
-        yield AdminRoute(
-            method="POST",
-            path="/admin/accounts/refresh",
-            summary="Check one account or all at their upstreams, and fetch their quotas.",
-            example={"account": "codeassist-1"},
-            body=AccountQuestion,
-            body_optional=True,
-            response=AccountChecks,
-            errors=(NotFoundError,),
-            handler=self._refresh,
-        )
-        yield from self._login_routes()
 
     def _login_routes(self) -> Iterator[AdminRoute]:
         yield AdminRoute(

@@ -142,7 +142,9 @@ class ServiceTests(SynchronousTestCase):
         self.ledger.add(make_record(1))
         self.path.unlink(missing_ok=True)
         self.path.mkdir()
-        self.ledger._run(lambda: self.ledger._worker and self.ledger._worker.close())
+        self.ledger._run(
+            lambda: self.ledger._storage.worker and self.ledger._storage.worker.close()
+        )
         self.successResultOf(self.ledger.stopService())
         self.assertEqual(self.ledger.status().waiting, 1)
         self.failureResultOf(self.ledger.ask(lambda reader: reader.names("model")), LedgerError)
@@ -206,7 +208,7 @@ class ServiceTests(SynchronousTestCase):
         self.addCleanup(lock.close)
         self.patch(sqlite3, "connect", connect_without_waiting(sqlite3.connect))
         self.successResultOf(self.ledger.flush())
-        self.ledger._worker.close()  # type: ignore[union-attr]
+        self.ledger._storage.worker.close()  # type: ignore[union-attr]
         lock.execute("BEGIN IMMEDIATE")
         self.ledger.add(make_record(1))
         self.clock.advance(0.2)

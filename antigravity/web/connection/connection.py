@@ -19,8 +19,8 @@ from antigravity.web.connection.body_receiver import BodyReceiver
 from antigravity.web.connection.deadline import Deadline
 from antigravity.web.connection.head_parser import HeadReader
 from antigravity.web.connection.proxy_protocol import add_client, has_proxy_protocol
-from antigravity.web.connection.pull_producer import PulledProducer
 from antigravity.web.connection.request import GatewayRequest
+from antigravity.web.connection.response_producer import ResponseProducer
 from antigravity.web.connection.successor import ISuccessor
 from antigravity.web.connection.waiting_input import WaitingInput
 from antigravity.web.errors import RequestTimeoutError
@@ -76,7 +76,7 @@ class ClientConnection(Protocol):
         self._delayed_refusal: Any = None
         self._next_request: Any = None
         # sending
-        self._producer: Any = None
+        self._producer = ResponseProducer(site.cooperator)
 
     def connectionMade(self) -> None:
         """Wait for a request."""
@@ -262,22 +262,17 @@ class ClientConnection(Protocol):
 
         :param streaming: whether it writes unasked.
         """
-        if self._producer is not None:
-            raise RuntimeError("The response has a producer already.")
-        self._producer = producer if streaming else PulledProducer(producer, self.site.cooperator)
+        self._producer.register(producer, streaming)
 
     def unregisterProducer(self) -> None:
         """Forget the producer of the response."""
-        producer, self._producer = self._producer, None
-        if isinstance(producer, PulledProducer):
-            producer.stop()
+        self._producer.unregister()
 
     def pauseProducing(self) -> None:
         """Stop writing and reading: the client does not read fast enough."""
         self.is_congested = True
         self._update_deadline()
-        if self._producer is not None:
-            self._producer.pauseProducing()
+        self._producer.pause()
         if not self.is_busy:
             self._waiting.pause()
 
@@ -285,8 +280,7 @@ class ClientConnection(Protocol):
         """Go on with what :meth:`pauseProducing` stopped."""
         self.is_congested = False
         self._update_deadline()
-        if self._producer is not None:
-            self._producer.resumeProducing()
+        self._producer.resume()
         if self.is_busy or self._next_request is not None:
             return
         if self._waiting:
@@ -296,8 +290,7 @@ class ClientConnection(Protocol):
 
     def stopProducing(self) -> None:
         """Stop the response: the client is gone."""
-        if self._producer is not None:
-            self._producer.stopProducing()
+        self._producer.stop()
 
     # -- refusing and closing --
 
