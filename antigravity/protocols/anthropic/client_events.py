@@ -63,11 +63,23 @@ class _BlockStop(Struct, frozen=True):
     index: int = 0
 
 
+class _StopDetails(Struct, frozen=True):
+    """Why a response was refused; ``explanation`` is for the user."""
+
+    explanation: str | None = None
+
+
 class StopDelta(Struct, frozen=True):
     """``delta`` of ``message_delta``."""
 
     stop_reason: str | None = None
     stop_sequence: str | None = None
+    stop_details: _StopDetails | None = None
+
+    @property
+    def explanation(self) -> str:
+        """The explanation of a refusal, or empty."""
+        return (self.stop_details and self.stop_details.explanation) or ""
 
 
 class _MessageDelta(Struct, frozen=True):
@@ -83,6 +95,7 @@ class Whole(Struct, frozen=True):
     content: list[Block] | str = []
     stop_reason: str | None = None
     stop_sequence: str | None = None
+    stop_details: _StopDetails | None = None
     usage: UsageField = UsageField()
 
 

@@ -14,7 +14,9 @@ from antigravity.ir.errors import GatewayError, UpstreamError, incomplete_respon
 from antigravity.ir.events import (
     CitationEvent,
     Event,
+    Finish,
     RedactedThinking,
+    RefusalDelta,
     ResponseStart,
     StreamFailure,
     TextDelta,
@@ -135,7 +137,7 @@ class AnthropicStreamDecoder:
         for index, block in enumerate(blocks):
             events += self._open_block(index, block)
             events += self._close_block(index)
-        self._stop = StopDelta(whole.stop_reason, whole.stop_sequence)
+        self._stop = StopDelta(whole.stop_reason, whole.stop_sequence, whole.stop_details)
         return [*events, UsageUpdate(self._usage), *self._message_stop(b"")]
 
     def _start(self, data: bytes) -> list[Event]:
@@ -249,8 +251,12 @@ class AnthropicStreamDecoder:
         self._ended = True
         events = [event for index in sorted(self._blocks) for event in self._close_block(index)]
         stop = self._stop or StopDelta()
-        called = self._calls > 0
-        return [*events, finish(stop.stop_reason, stop.stop_sequence, called=called)]
+        end = finish(stop.stop_reason, stop.stop_sequence, called=self._calls > 0)
+        if end.reason == "refusal" and stop.explanation:
+            events.append(RefusalDelta(stop.explanation))
+            # A text of a refusal alone would end as "stop", as if the text before it was complete.
+            end = Finish("content_filter", native=end.native)
+        return [*events, end]
 
 
 #: The handler of each type of event; bound methods would make a reference cycle.

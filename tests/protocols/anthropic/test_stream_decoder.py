@@ -398,3 +398,27 @@ def test_retry_delay_is_read_from_headers(headers: dict[str, str], expected: flo
         assert found > 0
     else:
         assert found == expected
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_explanation_of_a_refusal_reaches_the_client(whole: bool) -> None:
+    details = {"type": "refusal", "category": "cyber", "explanation": "Not that."}
+    end = {"stop_reason": "refusal", "stop_sequence": None, "stop_details": details}
+    if whole:
+        found = read(wire({"type": "message", "content": [{"type": "text", "text": "So"}], **end}))
+    else:
+        last = ({"type": "message_delta", "delta": end}, {"type": "message_stop"})
+        found = read(wire(start(0, "text", text="So"), stop(0), *last))
+    assert found[-2:] == [
+        ev.RefusalDelta("Not that."),
+        ev.Finish("content_filter", None, "refusal"),
+    ]
+    assert ev.TextDelta("So") in found
+
+
+@pytest.mark.parametrize("details", [None, {"type": "refusal", "explanation": None}])
+def test_refusal_without_explanation(details: Any) -> None:
+    end = {"stop_reason": "refusal", "stop_details": details}
+    found = read(wire({"type": "message_delta", "delta": end}, {"type": "message_stop"}))
+    assert found[-1] == ev.Finish("refusal", None, "refusal")
+    assert not any(isinstance(event, ev.RefusalDelta) for event in found)
