@@ -19,7 +19,7 @@ from antigravity.ledger.payload_rows import PayloadRow
 from antigravity.ledger.reader import Reader
 from antigravity.ledger.rows import number_at
 from antigravity.ledger.writer import Writer
-from tests.ledger.test_payloads import make_redactor, payloads_of, rows_of
+from tests.support.payloads import make_redactor, payloads_of, rows_of
 from tests.support.records import START, make_record, price
 
 

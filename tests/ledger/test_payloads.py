@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 from antigravity.interfaces.payloads import (
     NamedValue,
     RawBody,
-    RawMessage,
-    RawPayloads,
     ReplayRoute,
 )
 from antigravity.ledger import payload_text
@@ -26,50 +24,32 @@ from antigravity.ledger.database import Database
 from antigravity.ledger.media_marks import replace_media, replace_parts
 from antigravity.ledger.payload_queue import PayloadQueue
 from antigravity.ledger.payload_rows import (
-    PayloadRow,
     decode_body,
     decode_headers,
     decode_route,
-    payload_rows,
 )
-from antigravity.ledger.payload_text import HEAD, TAIL, KeptBody, PayloadRedactor, keep
+from antigravity.ledger.payload_text import HEAD, TAIL, KeptBody, keep
 from antigravity.ledger.retention import Retention
 from antigravity.ledger.sqlite import SqliteDatabase
 from antigravity.ledger.writer import Writer
-from antigravity.redaction.credentials import LONGEST, Credentials
+from antigravity.redaction.credentials import LONGEST
+from tests.support.payloads import (
+    ADDRESS,
+    KEY,
+    ODD,
+    TOKEN,
+    body_of,
+    make_redactor,
+    payloads_of,
+    rows_of,
+)
 from tests.support.records import START, price
 
-KEY = "sk-client-0123456789abcdef"
-#: It has characters that JSON, URLs and HTML encode.
-ODD = 'tok/en+with="quotes"&more\\'
-TOKEN = "ya29.a0AfB_byC-token.of.an.account"
-ADDRESS = "Someone.Private@Example.com"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20
-
-
-def make_redactor() -> PayloadRedactor:
-    credentials = Credentials()
-    credentials.hold(credentials, [KEY, ODD])
-    credentials.sent(f"Bearer {TOKEN}")
-    return PayloadRedactor(credentials.snapshot(), {ADDRESS: "So***@Example.com"})
-
-
-def body_of(data: bytes) -> RawBody:
-    return RawBody((data,), (), len(data), reserved=len(data))
 
 
 def kept(data: bytes, content_type: str = "application/json") -> KeptBody:
     return keep(body_of(data), content_type, make_redactor())
-
-
-def payloads_of(request_id: str = "req_1", body: bytes = b"{}", **changes: Any) -> RawPayloads:
-    message = RawMessage("from_client", (), body_of(body), "POST", "/v1/x", **changes)
-    return RawPayloads(request_id, ReplayRoute("anthropic", "POST", "/v1/x"), [message])
-
-
-def rows_of(payloads: RawPayloads) -> list[PayloadRow]:
-    numbers = iter(range(1, 1000))
-    return payload_rows(payloads, make_redactor(), lambda: next(numbers))
 
 
 # -- secrets --
