@@ -91,7 +91,10 @@ class ConnectionPlans:
             is_cut=len(diff) > LONGEST_DIFF,
             token=self._token(client, request.action, plan),
             model=request.model,
-            warnings=_warnings(client, choice, request.model, gateway) if connects else [],
+            warnings=[
+                *(_warnings(client, choice, request.model, gateway) if connects else ()),
+                *(each.replace(str(self._places.home), "~", 1) for each in plan.permissions),
+            ],
             kept=plan.left,
         )
 
@@ -158,6 +161,7 @@ class ConnectionPlans:
         parts: list[bytes] = [client.name.encode(), action.encode(), plan.address.encode()]
         for file in plan.files:
             parts += [os.fsencode(file.path), *map(_marked, (file.before, file.after))]
+            parts.append(str(file.modes).encode())
         for part in parts:
             digest.update(b"%d:%b" % (len(part), part))
         return digest.hexdigest()

@@ -170,12 +170,15 @@ def _show_plan(invocation: Invocation, plan: Plan, secret: str, dry_run: bool) -
     if invocation.as_json:
         files = [str(file.path) for file in plan.files if file.is_change]
         data = {"client": plan.client.name, "files": files, "diff": diff, "kept": plan.left}
+        data["permissions"] = plan.permissions
         click.echo(json.dumps({**data, "dry_run": dry_run}, indent=2, ensure_ascii=False))
         return
     if not plan.is_change:
         click.echo("Nothing changes.")
     for line in diff.splitlines():
         click.echo(click.style(line, fg=_color_of(line)))
+    for sentence in plan.permissions:
+        click.echo(sentence)
     for name in plan.left:
         note(f"{name} was changed since, so it stays.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any, Final, Literal
 
@@ -119,6 +119,25 @@ class ClientFile(Struct, frozen=True):
     format: Format
     settings: Sequence[Setting]
     root: Any = None
+
+
+def holds_key(file: ClientFile, target: Target) -> bool:
+    """Return whether a key that the gateway demands is in the settings of a file."""
+    return target.demands_key and any(
+        target.key in text for setting in file.settings for text in _texts(setting.value)
+    )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield all texts in a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _texts(each)
 
 
 class Start(Struct, frozen=True):

@@ -45,11 +45,22 @@ def decode_text(path: Path, data: bytes | None) -> str:
         raise ConnectError(f"{path} is not UTF-8 text.") from None
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Replace a file atomically; it keeps its mode and owner, and stays behind a link to it.
+def permissions(path: Path) -> int | None:
+    """Return the permissions of a file, ``None`` if there is none, or on Windows."""
+    if os.name == "nt":
+        return None
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return None
+
+
+def write_file(path: Path, data: bytes, mode: int | None = None) -> None:
+    """Replace a file atomically; it keeps its owner, and stays behind a link to it.
 
     A new file belongs to the owner of the folder, also if root writes it for somebody.
 
+    :param mode: its permissions, ``None`` for those that it has; of a new one, 0600.
     :raises OSError: if that is not possible.
     """
     target = Path(os.path.realpath(path))
@@ -57,10 +68,10 @@ def write_file(path: Path, data: bytes) -> None:
         found = target.stat()
     except FileNotFoundError:
         found = _make_folder(target.parent)
-        mode = 0o600
+        kept = 0o600
     else:
-        mode = stat.S_IMODE(found.st_mode)
-    write_atomically(target, data, mode=mode)
+        kept = stat.S_IMODE(found.st_mode)
+    write_atomically(target, data, mode=kept if mode is None else mode)
     _give(target, found)
 
 

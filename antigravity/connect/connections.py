@@ -15,14 +15,16 @@ import msgspec
 from antigravity.config.atomic import write_atomically, write_private
 from antigravity.connect import changes
 from antigravity.connect.changes import Change
-from antigravity.connect.client import Client, ClientFile, Format, Places, Target
+from antigravity.connect.client import Client, ClientFile, Format, Places, Target, holds_key
 from antigravity.connect.client_files import (
     MAX_BYTES,
     decode_text,
+    permissions,
     read_file,
     remove_file,
     write_file,
 )
+from antigravity.connect.file_lock import locked
 from antigravity.connect.files.document import MISSING, DocumentError, find, show
 from antigravity.connect.plan import (
     ChangedMeanwhileError,
@@ -36,7 +38,10 @@ from antigravity.connect.plan import (
 
 #: In the gateway's home; both are for the owner only, because previous values can be keys.
 _RECORDS: Final = "state/connections.json"
+_LOCK: Final = "state/connections.lock"
 _BACKUPS: Final = "backups/clients"
+#: The permissions of others than the owner.
+_OTHERS: Final = 0o077
 #: How many copies of each file are kept.
 KEPT_BACKUPS: Final = 5
 
@@ -61,7 +66,7 @@ class Connections:
         known = self._load().get(client.name)
         found = {file.path: file for file in known.files} if known else {}
         files = [
-            self._connect_file(file, found.pop(str(file.path), None))
+            self._connect_file(file, found.pop(str(file.path), None), target)
             for file in self._files_of(client, target)
         ]
         # files that are not used any more, such as after another folder was configured
@@ -85,6 +90,10 @@ class Connections:
             written then.
         :raises ConnectError: if a file cannot be written.
         """
+        with locked(self._home / _LOCK):
+            self._apply(plan)
+
+    def _apply(self, plan: Plan) -> None:
         for file in plan.files:
             if read_file(file.path, self._largest) != file.before:
                 raise ChangedMeanwhileError(f"{file.path} has just been changed by something else.")
@@ -119,7 +128,7 @@ class Connections:
             remove_file(file.path)
             _remove_empty(file.path, self._made_for(plan.client, file.path))
         elif file.is_change and file.after is not None:
-            write_file(file.path, file.after)
+            write_file(file.path, file.after, file.modes and file.modes[1])
         if record is None:
             records.pop(path, None)
 
@@ -188,7 +197,9 @@ class Connections:
             for file in client.files(target, self._places)
         ]
 
-    def _connect_file(self, file: ClientFile, known: FileRecord | None) -> FileChange:
+    def _connect_file(
+        self, file: ClientFile, known: FileRecord | None, target: Target
+    ) -> FileChange:
         before = read_file(file.path, self._largest)
         text = decode_text(file.path, before)
         try:
@@ -199,6 +210,10 @@ class Connections:
         if not change.records:  # nothing of ours is in it: an empty file is not made
             return FileChange(file.path, before, before, change, file.format, file.root)
         is_untouched = known is None or _digest(before) == known.digest
+        mode, kept = permissions(file.path), known.mode if known else None
+        modes: tuple[int, int] | None = None
+        if mode is not None and mode & _OTHERS and holds_key(file, target):
+            modes, kept = (mode, mode & ~_OTHERS), mode
         record = FileRecord(
             str(file.path),
             file.format,
@@ -208,8 +223,9 @@ class Connections:
             known.backup if known else "",
             file.root,
             known.made if known else _first_missing(file.path),
+            kept,
         )
-        return FileChange(file.path, before, after, change, file.format, file.root, record)
+        return FileChange(file.path, before, after, change, file.format, file.root, record, modes)
 
     def _disconnect_file(self, record: FileRecord) -> FileChange:
         path, kind, root = Path(record.path), record.format, record.root
@@ -219,14 +235,16 @@ class Connections:
         if _digest(before) == record.digest:  # nobody has touched it
             original = self._original(record)
             if original is not None or not record.existed:
-                return FileChange(path, before, original, Change(None), kind, root)
+                modes = _modes_again(record) if original is not None else None
+                return FileChange(path, before, original, Change(None), kind, root, modes=modes)
         text = decode_text(path, before)
         try:
             change = changes.disconnect(kind, root, text, record.settings, existed=record.existed)
         except DocumentError as error:
             raise ConnectError(f"{path} stays as it is: {error}.") from None
         after = None if change.text is None else change.text.encode("utf-8")
-        return FileChange(path, before, after, change, kind, root)
+        modes = _modes_again(record) if after is not None else None
+        return FileChange(path, before, after, change, kind, root, modes=modes)
 
     def _original(self, record: FileRecord) -> bytes | None:
         if not record.backup:
@@ -297,6 +315,13 @@ class Connections:
         write_private(path, msgspec.json.format(msgspec.json.encode(connections)))
 
 
+def _modes_again(record: FileRecord) -> tuple[int, int] | None:
+    """Return the permissions that a file has and had, ``None`` if somebody has changed them."""
+    if record.mode is None or permissions(Path(record.path)) != record.mode & ~_OTHERS:
+        return None
+    return record.mode & ~_OTHERS, record.mode
+
+
 def _first_missing(path: Path) -> str:
     """Return the first folder above ``path`` that does not exist, ``""`` if all do."""
     missing = [each for each in path.parents if not each.exists()]
@@ -326,4 +351,4 @@ def _restore(file: FileChange) -> None:
             if file.before is None:
                 remove_file(file.path)
             else:
-                write_file(file.path, file.before)
+                write_file(file.path, file.before, file.modes and file.modes[0])

@@ -30,6 +30,7 @@ class FileRecord(Struct, frozen=True):
         file cannot become what it was before.
     :ivar backup: a copy of what it was, in the gateway's home.
     :ivar made: the first of the folders above it that were made for it, empty if none was.
+    :ivar mode: its permissions before others lost theirs, ``None`` if they did not.
     """
 
     path: str
@@ -40,6 +41,7 @@ class FileRecord(Struct, frozen=True):
     backup: str = ""
     root: Any = None
     made: str = ""
+    mode: int | None = None
 
 
 class Connection(Struct, frozen=True):
@@ -58,6 +60,7 @@ class FileChange(Struct, frozen=True):
 
     :ivar before: its bytes, ``None`` if there is none.
     :ivar after: its bytes, ``None`` if it is removed.
+    :ivar modes: its permissions before and after, ``None`` if they stay.
     """
 
     path: Path
@@ -67,11 +70,12 @@ class FileChange(Struct, frozen=True):
     format: Format
     root: Any = None
     record: FileRecord | None = None
+    modes: tuple[int, int] | None = None
 
     @property
     def is_change(self) -> bool:
         """Whether anything changes."""
-        return self.before != self.after
+        return self.before != self.after or self.modes is not None
 
 
 class Plan(Struct, frozen=True):
@@ -90,6 +94,17 @@ class Plan(Struct, frozen=True):
     def left(self) -> list[str]:
         """The settings that were changed since, and stay."""
         return [name for file in self.files for name in file.change.left]
+
+    @property
+    def permissions(self) -> list[str]:
+        """Sentences about permissions that change."""
+        return [
+            f"{file.path} gets the mode {new:04o} instead of {old:04o}"
+            + (": it holds the gateway's key." if new < old else ", as it was before.")
+            for file in self.files
+            if file.modes is not None
+            for old, new in (file.modes,)
+        ]
 
     def documents(self) -> list[Any]:
         """Return the settings in the files that change, before and after."""

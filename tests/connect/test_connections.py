@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from antigravity.connect.client import Client, Places, ServedModel, Target
 from antigravity.connect.client_files import write_file
 from antigravity.connect.clients import CLIENTS, find_client
 from antigravity.connect.connections import KEPT_BACKUPS, Connections
+from antigravity.connect.file_lock import locked
 from antigravity.connect.plan import ChangedMeanwhileError, ConnectError
 from antigravity.connect.texts import dialogs, hints
+from antigravity.stores.lock_file import LockFile
 
 MODELS = (
     ServedModel("gpt-5.1", 400_000, 128_000),
@@ -274,6 +277,99 @@ def test_file_that_changes_while_somebody_is_asked_is_not_written(machine: Machi
     assert machine.connections.state(CLAUDE).state == "elsewhere"
 
 
+def test_others_cannot_read_a_file_with_a_key(machine: Machine) -> None:
+    """And can again, once it is taken out, unless somebody has changed the permissions since."""
+    (path,) = machine.paths(CLAUDE)
+    path.parent.mkdir()
+    path.write_text('{"theme": "dark"}')
+    path.chmod(0o644)
+    secret = Target("http://127.0.0.1:8045", "sk-secret", demands_key=True, models=MODELS)
+    machine.connect(CLAUDE)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644  # its key is none
+    plan = machine.connections.plan_connect(CLAUDE, secret)
+    assert plan.permissions == [
+        f"{path} gets the mode 0600 instead of 0644: it holds the gateway's key."
+    ]
+    machine.connections.apply(plan)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    again = machine.connections.plan_connect(CLAUDE, secret)
+    assert (again.is_change, again.permissions) == (False, [])
+    machine.connections.apply(again)
+    plan = machine.connections.plan_disconnect(CLAUDE)
+    assert plan.permissions == [f"{path} gets the mode 0644 instead of 0600, as it was before."]
+    machine.connections.apply(plan)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert path.read_text() == '{"theme": "dark"}'
+    machine.connect(CLAUDE, secret)
+    path.chmod(0o400)
+    machine.disconnect(CLAUDE)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o400
+
+
+def test_permissions_alone_are_a_change(machine: Machine) -> None:
+    """Files that were connected by an earlier version, or that a client has written anew."""
+    secret = Target("http://127.0.0.1:8045", "sk-secret", demands_key=True, models=MODELS)
+    (path,) = machine.paths(CLAUDE)
+    machine.connect(CLAUDE, secret)
+    path.chmod(0o664)
+    plan = machine.connections.plan_connect(CLAUDE, secret)
+    assert (plan.is_change, plan.diff()) == (True, "")
+    machine.connections.apply(plan)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    machine.disconnect(CLAUDE)
+    assert not path.exists()
+
+
+def test_permissions_are_given_back_after_a_failure(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    llm = CLIENTS["llm"]
+    machine.fill(llm)
+    for path in machine.paths(llm):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        path.chmod(0o644)
+    secret = Target("http://127.0.0.1:8045", "sk-secret", demands_key=True, models=MODELS)
+    plan = machine.connections.plan_connect(llm, secret)
+    assert plan.permissions
+    last = plan.files[-1].path
+
+    def fail(target: Path, data: bytes, mode: int | None) -> None:
+        if target == last and mode != 0o644:
+            raise OSError(28, "No space left on device")
+        write_file(target, data, mode)
+
+    monkeypatch.setattr("antigravity.connect.connections.write_file", fail)
+    with pytest.raises(ConnectError, match="No space left"):
+        machine.connections.apply(plan)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in machine.paths(llm)} == {0o644}
+
+
+def test_process_that_holds_the_lock_is_waited_for(machine: Machine) -> None:
+    """Of two processes that connect clients, the second one would forget the first one's."""
+    lock = LockFile(machine.home / "state" / "connections.lock")
+    assert lock.acquire()
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(machine.connect, CLAUDE)
+        with pytest.raises(TimeoutError):
+            done.result(0.2)
+        lock.release()
+        done.result(10)
+    assert machine.connections.state(CLAUDE).state == "connected"
+
+
+def test_wait_for_the_lock_has_an_end(tmp_path: Path) -> None:
+    lock = LockFile(tmp_path / "lock")
+    assert lock.acquire()
+    with pytest.raises(ConnectError, match="Another process"), locked(tmp_path / "lock", 0.1):
+        pass
+    lock.release()
+    with locked(tmp_path / "lock", 0.1):
+        assert not lock.acquire()
+    assert lock.acquire()
+    lock.release()
+
+
 def test_link_and_mode_of_file_stay(machine: Machine) -> None:
     (path,) = machine.paths(CLAUDE)
     real = machine.user / "dotfiles.json"
@@ -374,10 +470,10 @@ def test_nothing_stays_after_a_failure(
     plan = machine.connections.plan_connect(llm, TARGET)
     path = plan.files[failing].path
 
-    def fail(target: Path, data: bytes) -> None:
+    def fail(target: Path, data: bytes, mode: int | None) -> None:
         if target == path:
             raise OSError(28, "No space left on device")
-        write_file(target, data)
+        write_file(target, data, mode)
 
     with monkeypatch.context() as patch:
         patch.setattr("antigravity.connect.connections.write_file", fail)
@@ -393,8 +489,8 @@ def test_what_was_written_before_the_process_was_killed_can_be_undone(
 ) -> None:
     before = machine.fill(CLAUDE)
 
-    def be_killed(target: Path, data: bytes) -> None:
-        write_file(target, data)
+    def be_killed(target: Path, data: bytes, mode: int | None) -> None:
+        write_file(target, data, mode)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

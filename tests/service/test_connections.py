@@ -190,10 +190,10 @@ class ConnectionTests(ConnectionCase):
         token = (await self.preview("gemini-cli"))["token"]
         write = file_module.write_file
 
-        def fail_later(path: Path, data: bytes) -> None:
+        def fail_later(path: Path, data: bytes, mode: int | None) -> None:
             if path.name == "settings.json":
                 raise OSError(28, "No space left on device")
-            write(path, data)
+            write(path, data, mode)
 
         self.patch(file_module, "write_file", fail_later)
         code, found = await self.apply("connect", token, "gemini-cli")
