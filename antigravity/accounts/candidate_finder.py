@@ -11,7 +11,7 @@ from antigravity.accounts.affinity import Bindings
 from antigravity.accounts.in_flight import InFlightCounts
 from antigravity.accounts.lock_table import LockTable
 from antigravity.accounts.locks import Lock
-from antigravity.accounts.selection import LAST_TIER, OVERLOADED_AT_LEAST, tier_rank
+from antigravity.accounts.selection import LAST_TIER, OVERLOADED_AT_LEAST, TIERS, tier_rank
 from antigravity.interfaces.accounts import ICredentialSource, LeaseRequest, UpstreamModel
 from antigravity.interfaces.selection import PROTECTED, AccountFacts, Candidate, Protection
 from antigravity.interfaces.upstreams import Credential
@@ -189,6 +189,7 @@ class CandidateFinder:
             probe=may_probe,
             resting=lock is not None and lock.rests_until > self._now(),
             quota_known=facts.remaining is not None,
+            tier_known=facts.tier.upper() in TIERS,
         )
 
     def _may_probe(

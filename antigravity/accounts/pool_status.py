@@ -31,7 +31,7 @@ _LOCK_REASONS: Final = {
     "revoked": "its login was revoked or has expired: log in again",
     "absent": "the upstream does not offer this model to it",
 }
-_TIER_NAMES: Final = ("ULTRA", "PRO", "FREE or unknown")
+_TIER_NAMES: Final = ("ULTRA", "PRO", "FREE")
 
 
 def explain_candidates(
@@ -182,9 +182,15 @@ def _reason_chosen(chosen: Candidate) -> str:
     if chosen.recent:
         return "it served the last request"
     return (
-        f"best of the available accounts: tier {_TIER_NAMES[chosen.tier]}, "
+        f"best of the available accounts: {_describe_tier(chosen)}, "
         f"{describe_quota(chosen)}, {chosen.load} requests in progress"
     )
+
+
+def _describe_tier(candidate: Candidate) -> str:
+    if not candidate.tier_known:
+        return "tier unknown"
+    return f"tier {_TIER_NAMES[candidate.tier]}"
 
 
 def _reason_not_chosen(candidate: Candidate, chosen: Candidate | None) -> str:

@@ -49,9 +49,10 @@ class AccountFacts(Struct, frozen=True):
 class Candidate(Struct, frozen=True):
     """One account for one upstream model of a request, in its current state.
 
-    ``rank`` is the upstream model's rank in the request.  ``tier`` is 0 for the best.  ``load`` is
-    the number of requests in progress, ``load_of_others`` the number of those that belong to other
-    sessions.  ``last_used`` is in seconds, 0 for never.
+    ``rank`` is the upstream model's rank in the request.  ``tier`` is 0 for the best; one that is
+    not known counts as the last (``tier_known``).  ``load`` is the number of requests in progress,
+    ``load_of_others`` the number of those that belong to other sessions.  ``last_used`` is in
+    seconds, 0 for never.
 
     ``locked_for`` is in seconds, infinite if only the operator can end the lock.  ``lock`` is the
     reason (:data:`PROTECTED` for a ``protection``, which locks until the quota resets), and
@@ -89,6 +90,7 @@ class Candidate(Struct, frozen=True):
     probe: bool = False
     resting: bool = False
     quota_known: bool = False
+    tier_known: bool = False
 
     @property
     def protected(self) -> bool:

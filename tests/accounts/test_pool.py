@@ -410,6 +410,16 @@ def test_explain_names_a_reason_for_each_account() -> None:
     assert kit.pool.status() == before  # asking changes nothing
 
 
+@pytest.mark.parametrize(
+    ("tier", "text"),
+    [("", "unknown"), ("free", "FREE"), ("Ultra", "ULTRA"), ("standard-tier", "unknown")],
+)
+def test_explain_names_tiers_only_if_they_are_known(tier: str, text: str) -> None:
+    kit = PoolFixture(["a"], facts={"a": AccountFacts(tier)})
+    (found,) = kit.pool.explain(LeaseRequest((PRO,), "s"))
+    assert f": tier {text}, " in found.reason
+
+
 def test_status_is_json_without_secrets() -> None:
     kit = PoolFixture(["alice", "bob"])
     kit.take("s").failed(quota(7200.0))
