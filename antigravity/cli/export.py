@@ -6,27 +6,20 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Unpack
 
 import click
 
 from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options, note
+from antigravity.cli.ledger_options import RowFilters, filter_options, session_option, time_options
 from antigravity.cli.ledger_source import LedgerSource, read_time
 from antigravity.config.atomic import open_atomically
 from antigravity.interfaces.ledger import ExportQuestion
 
 
 @click.command(cls=Command)
-@click.option(
-    "--since",
-    default="24h",
-    show_default=True,
-    help="Only requests since then: 24h, 7d, today or 2026-11-30.",
-)
-@click.option(
-    "--until", default=None, help="Only requests until then, in the same forms (default: now)."
-)
+@time_options("24h")
 @click.option(
     "--format",
     "form",
@@ -48,27 +41,21 @@ from antigravity.interfaces.ledger import ExportQuestion
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write to this file, which only you can read, instead of standard output.",
 )
-@click.option("--model", default=None, help="Only requests that this model served.")
-@click.option("--account", default=None, help="Only requests of this account.")
-@click.option("--upstream", default=None, help="Only requests of this upstream.")
-@click.option("--client", default=None, help="Only requests of this client, such as claude-code.")
-@click.option("--session", default=None, help="Only requests of this session of Claude Code.")
+@filter_options
+@session_option
 @click.option("--failed", is_flag=True, help="Only requests that failed.")
 @command_options
 def export(
     invocation: Invocation,
+    /,
     since: str,
     until: str | None,
     form: Any,
     payloads: bool,
     unmasked: bool,
     output: Path | None,
-    model: str | None,
-    account: str | None,
-    upstream: str | None,
-    client: str | None,
-    session: str | None,
     failed: bool,
+    **filters: Unpack[RowFilters],
 ) -> None:
     """Write finished requests, oldest first, for other programs."""
     if form == "csv" and payloads:
@@ -80,12 +67,8 @@ def export(
         format=form,
         payloads=payloads,
         unmasked=unmasked,
-        model=model,
-        account=account,
-        upstream=upstream,
-        client=client,
-        session=session,
         outcome="error" if failed else None,
+        **filters,
     )
     pieces = LedgerSource(invocation).export(question)
     if output is None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from datetime import datetime
-from typing import Any, Final, get_args
+from typing import Any, Final, Unpack, get_args
 
 import click
 import msgspec
 
 from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
+from antigravity.cli.ledger_options import RowFilters, filter_options, session_option, time_options
 from antigravity.cli.ledger_source import LedgerSource, read_time
 from antigravity.cli.payload_view import describe_message
 from antigravity.cli.terminal import table
@@ -34,12 +35,7 @@ _PAUSE: Final = 1.0
 
 
 @click.command(cls=Command)
-@click.option(
-    "--since", default=None, help="Only requests since then: 24h, 7d, today or 2026-11-30."
-)
-@click.option(
-    "--until", default=None, help="Only requests until then, in the same forms (default: now)."
-)
+@time_options()
 @click.option(
     "--limit",
     default=50,
@@ -47,11 +43,8 @@ _PAUSE: Final = 1.0
     type=click.IntRange(1, 100_000),
     help="The most requests to show.",
 )
-@click.option("--model", default=None, help="Only requests that this model served.")
-@click.option("--account", default=None, help="Only requests of this account.")
-@click.option("--upstream", default=None, help="Only requests of this upstream.")
-@click.option("--client", default=None, help="Only requests of this client, such as claude-code.")
-@click.option("--session", default=None, help="Only requests of this session of Claude Code.")
+@filter_options
+@session_option
 @click.option("--text", default=None, help="Only requests whose error contains this text.")
 @click.option(
     "--sort",
@@ -66,19 +59,16 @@ _PAUSE: Final = 1.0
 @command_options
 def requests(
     invocation: Invocation,
+    /,
     since: str | None,
     until: str | None,
     limit: int,
-    model: str | None,
-    account: str | None,
-    upstream: str | None,
-    client: str | None,
-    session: str | None,
     text: str | None,
     sort: Order,
     failed: bool,
     as_csv: bool,
     follow: bool,
+    **filters: Unpack[RowFilters],
 ) -> None:
     """List finished requests, newest first, or those with the highest values."""
     now = time.time()
@@ -86,14 +76,10 @@ def requests(
         since=None if since is None else read_time(since, now),
         until=None if until is None else read_time(until, now),
         outcome="error" if failed else None,
-        model=model,
-        account=account,
-        upstream=upstream,
-        client=client,
-        session=session,
         text=text,
         sort=sort,
         limit=min(limit, PAGE_LIMIT),
+        **filters,
     )
     source = LedgerSource(invocation)
     if follow and sort != "time":

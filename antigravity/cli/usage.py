@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 import click
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from antigravity.cli.group import Command
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.cli.key_usage import show_key_usage
+from antigravity.cli.ledger_options import Filters, filter_options, time_options
 from antigravity.cli.ledger_source import LedgerSource, read_time
 from antigravity.cli.terminal import table
 from antigravity.config.raw_configuration import KEY_VARIABLE
@@ -26,15 +27,7 @@ _HEAD: Final = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST", "MEAN
 
 
 @click.command(cls=Command)
-@click.option(
-    "--since",
-    default="24h",
-    show_default=True,
-    help="Only requests since then: 24h, 7d, today or 2026-11-30.",
-)
-@click.option(
-    "--until", default=None, help="Only requests until then, in the same forms (default: now)."
-)
+@time_options("24h")
 @click.option(
     "--by",
     default="model",
@@ -43,10 +36,7 @@ _HEAD: Final = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST", "MEAN
     "of these, separated by commas.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for a spreadsheet.")
-@click.option("--model", default=None, help="Only requests for this model.")
-@click.option("--account", default=None, help="Only requests of this account.")
-@click.option("--upstream", default=None, help="Only requests of this upstream.")
-@click.option("--client", default=None, help="Only requests of this client, such as claude-code.")
+@filter_options
 @click.option(
     "--key",
     "of_key",
@@ -57,16 +47,14 @@ _HEAD: Final = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST", "MEAN
 @command_options
 def usage(
     invocation: Invocation,
+    /,
     since: str,
     until: str | None,
     by: str,
     as_csv: bool,
-    model: str | None,
-    account: str | None,
-    upstream: str | None,
-    client: str | None,
     of_key: bool,
     url: str,
+    **filters: Unpack[Filters],
 ) -> None:
     """Show how many requests and tokens there were, and what they cost."""
     if of_key:
@@ -81,10 +69,7 @@ def usage(
         until=now if until is None else read_time(until, now),
         by=by,
         zone=zone_name(),
-        model=model,
-        account=account,
-        upstream=upstream,
-        client=client,
+        **filters,
     )
     report = source.usage(question)
     if as_csv:
