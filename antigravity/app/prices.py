@@ -76,7 +76,7 @@ def load_prices(directory: Path | None) -> PriceTable:
         try:
             return check_table(path.read_bytes())
         except FileNotFoundError:
-            pass
+            pass  # nobody has downloaded one, which is the usual case
         except (OSError, ValueError, RecursionError) as error:
             log.error(
                 "the price list {path} is not used: {error}", path=str(path), error=str(error)

@@ -9,6 +9,7 @@ from typing import Any
 from zope.interface import implementer
 
 from antigravity.hookspecs import hookimpl
+from antigravity.installation import extra_command
 from antigravity.interfaces.state import IState, IStateKind
 
 
@@ -32,7 +33,7 @@ class RedisKind:
             from antigravity.state.redis import RedisState
         except ImportError as error:
             raise ValueError(
-                f"Redis needs the package {error.name}: pip install 'antigravity-gateway[redis]'"
+                f"Redis needs the package {error.name}: {extra_command('redis')}"
             ) from None
         return RedisState(reactor, RedisAddress(url))
 

@@ -42,7 +42,7 @@ def change_keys(
         try:
             return request_admin(invocation, f"/admin/keys{path}", method, body, absent=True)
         except NoGatewayError:
-            pass  # it has just ended
+            pass  # it has just ended, and was sent nothing: whatever else fails is raised
     done = _use_store(invocation, lambda _, store: change(KeyEditor(store, time.time)))
     found = msgspec.to_builtins(done)
     return found if isinstance(found, dict) else {}

@@ -10,9 +10,9 @@ from msgspec import structs
 
 from antigravity.cli.group import Group
 from antigravity.cli.invocation import Invocation, command_options, note
-from antigravity.cli.plugin_installation import installation_command
 from antigravity.cli.plugin_skeleton import SkeletonError, write_skeleton
 from antigravity.cli.terminal import table
+from antigravity.installation import installation_command
 from antigravity.plugins import PluginHost, PluginInfo
 from antigravity.testing.checks import check_registered
 

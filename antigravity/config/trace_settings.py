@@ -12,6 +12,7 @@ from antigravity.config.addresses import address_problem
 from antigravity.config.errors import Problem
 from antigravity.config.paths import KeyPath
 from antigravity.config.value_types import Fraction, HeaderSecret
+from antigravity.installation import extra_command
 
 _PACKAGES: Final = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -62,7 +63,7 @@ def trace_check(traces: TraceSettings) -> Iterator[tuple[KeyPath, Problem]]:
             ("traces", "enabled"),
             Problem(
                 f"traces need {' and '.join(missing)}, which the extra otel installs: "
-                "pip install 'antigravity-gateway[otel]'"
+                f"{extra_command('otel')}"
             ),
         )
     problem = address_problem(traces.endpoint) if traces.endpoint else None

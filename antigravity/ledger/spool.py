@@ -103,7 +103,7 @@ class Spool:
                 count += len(found[-1].rows)
                 place += _FRAME.size + len(frame)
         except msgspec.DecodeError:
-            pass  # written by another version; what was read so far can be used
+            pass  # of another version: what was read can be used, and the next call says the rest
         except OSError as error:
             raise LedgerError(f"{self.path} cannot be read: {error.strerror}") from None
         if not found and place < self._end:

@@ -8,6 +8,8 @@ from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from antigravity.installation import extra_command
+
 #: The schema of all tables of the gateway.
 SCHEMA: Final = "antigravity"
 #: The parameters of an address that are secret.
@@ -15,9 +17,7 @@ _SECRET: Final = frozenset({"password", "sslpassword", "oauth_client_secret"})
 #: Seconds after which a silent server is asked whether it is there, between two such questions,
 #: and how many may stay without an answer.
 _KEEPALIVES: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-_MISSING: Final = (
-    "the PostgreSQL client is not installed: pip install 'antigravity-gateway[postgres]'"
-)
+_MISSING: Final = "the PostgreSQL client is not installed"
 
 
 class MissingClientError(Exception):
@@ -97,7 +97,7 @@ def load_client() -> Any:
         import psycopg
         import psycopg.types.numeric
     except ImportError:
-        raise MissingClientError(_MISSING) from None
+        raise MissingClientError(f"{_MISSING}: {extra_command('postgres')}") from None
     return psycopg
 
 

@@ -1,4 +1,4 @@
-"""The command that adds a plugin where the gateway is installed."""
+"""The commands that add a plugin, or an extra, where the gateway is installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from antigravity.cli.main import main
-from antigravity.cli.plugin_installation import installation_command
+from antigravity.installation import extra_command, installation_command
 
 WHEEL = "/tmp/a folder/antigravity_gateway-0.1.0-py3-none-any.whl"
 
@@ -50,6 +50,45 @@ def test_other_environments_have_pip(tmp_path: Path) -> None:
     python, *rest = shlex.split(installation_command(tmp_path))
     assert Path(python).parents[1] == tmp_path
     assert rest == ["-m", "pip", "install", "PLUGIN"]
+
+
+def test_pipx_injects_what_an_extra_needs(tmp_path: Path) -> None:
+    """It would forget an extra of the gateway with the next upgrade."""
+    (tmp_path / "pipx_metadata.json").write_text("{}")
+    pipx, inject, name, needed = shlex.split(extra_command("redis", tmp_path))
+    assert (pipx, inject, name) == ("pipx", "inject", tmp_path.name)
+    assert needed.startswith("txredisapi>=")
+    assert shlex.split(extra_command("unknown", tmp_path))[3:] == ["antigravity-gateway[unknown]"]
+
+
+def test_uv_installs_the_gateway_again_with_one_extra_more(tmp_path: Path) -> None:
+    (tmp_path / "uv-receipt.toml").write_text(
+        "[tool]\nrequirements = [\n"
+        f'  {{ name = "antigravity-gateway", extras = ["otel"], path = "{WHEEL}" }},\n'
+        '  { name = "antigravity-mask", directory = "/plugins/mask" },\n'
+        "]\n"
+    )
+    rest = ["--with", "/plugins/mask"]
+    install = ["uv", "tool", "install"]
+    assert shlex.split(extra_command("redis", tmp_path)) == [
+        *install,
+        f"{WHEEL}[otel,redis]",
+        *rest,
+    ]
+    assert shlex.split(extra_command("otel", tmp_path)) == [*install, f"{WHEEL}[otel]", *rest]
+    (tmp_path / "uv-receipt.toml").write_text("")
+    assert extra_command("redis", tmp_path) == "uv tool install 'antigravity-gateway[redis]'"
+    (tmp_path / "uv-receipt.toml").write_text(
+        '[tool]\nrequirements = [{ name = "antigravity-gateway", git = "https://git.example/g" }]'
+    )
+    (source,) = shlex.split(extra_command("redis", tmp_path))[3:]
+    assert source == "antigravity-gateway[redis] @ git+https://git.example/g"
+
+
+def test_pip_installs_an_extra(tmp_path: Path) -> None:
+    python, *rest = shlex.split(extra_command("redis", tmp_path))
+    assert Path(python).parents[1] == tmp_path
+    assert rest == ["-m", "pip", "install", "antigravity-gateway[redis]"]
 
 
 @pytest.mark.usefixtures("install", "home")
