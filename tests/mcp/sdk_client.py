@@ -1,4 +1,7 @@
-"""Do with the official client what clients do, and print what came: ``sdk_client.py URL MODE``."""
+"""Do with the official client what clients do: ``sdk_client.py URL MODE…``.
+
+It prints what came, by mode.
+"""
 
 from __future__ import annotations
 
@@ -93,4 +96,5 @@ async def changed(client: Client, mode: ConnectMode) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(ask(sys.argv[1], sys.argv[2]))))
+    url, *modes = sys.argv[1:]
+    print(json.dumps({mode: asyncio.run(ask(url, mode)) for mode in modes}))
