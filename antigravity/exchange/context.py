@@ -67,10 +67,12 @@ class AttemptState(Struct):
 
     ``waited`` are the seconds that they waited for accounts.  ``ended_empty`` says that one ended
     without content by what may be the model's mistake: the next response is delivered as it is.
+    ``refused_usage`` says that an upstream has refused to be asked for the usage of its stream.
     """
 
     waited: float = 0.0
     ended_empty: bool = False
+    refused_usage: bool = False
 
 
 class RequestContext:
@@ -214,16 +216,23 @@ class RequestContext:
                 pass  # the error of the body itself names the right place
         return self.protocol.peek(self.call)
 
-    def with_model(self, model: str) -> Body:
+    def with_model(self, model: str, *, asks_for_usage: bool = False) -> Body:
         """Return the body with another model, otherwise unchanged.
+
+        With ``asks_for_usage`` it asks for the usage of a stream, as the protocol's traits say.
 
         :raises InvalidRequestError: if it is not a JSON object.
         """
+        usage = self.traits.requested_usage if asks_for_usage else None
         if self.shortened is not None:
             body: Body = self.protocol.with_model(self.outline, model)
             if isinstance(body, bytes):
+                body = body if usage is None else usage.request(self.outline, body)
                 return self.shortened.restore(body)
-        return self.protocol.with_model(self.call, model)
+        body = self.protocol.with_model(self.call, model)
+        if usage is not None and isinstance(body, bytes):
+            body = usage.request(self.call, body)
+        return body
 
     @property
     def request(self) -> Request:

@@ -206,6 +206,16 @@ class IBodyRepairingTap(ITap):
         """Return a body that clients can read, usually ``body`` itself."""
 
 
+class IUsageHidingTap(ITap):
+    """A tap on a stream whose usage the gateway may have asked for, and not the client."""
+
+    def without_usage(event: ServerSentEvent) -> ServerSentEvent | None:
+        """Return what such a client sees of the event that was watched last, usually ``event``.
+
+        ``None``: nothing.
+        """
+
+
 class IReasoningTap(ITap):
     """A tap that finds reasoning that clients may drop although later requests need it."""
 

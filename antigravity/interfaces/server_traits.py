@@ -58,6 +58,19 @@ class StreamFraming(Struct, frozen=True):
     encode_failure: Callable[[GatewayError], bytes]
 
 
+class RequestedUsage(Struct, frozen=True):
+    """How the gateway asks for the usage of streams that report it only on request.
+
+    ``field`` is the field that asks, which some upstreams refuse.  ``can_request`` returns whether
+    a call does not ask by itself, and can be made to; ``request`` returns its body, in which the
+    model may be another one, with the field.  The taps of the protocol are an ``IUsageHidingTap``.
+    """
+
+    field: str
+    can_request: Callable[[Call], bool]
+    request: Callable[[Call, bytes], bytes]
+
+
 class Retrieval(Struct, frozen=True):
     """How a protocol replies to a call about one stored response.
 
@@ -196,6 +209,8 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     and that only this protocol has; ``None`` if it has no such tools.  It raises
     ``InvalidRequestError``.
 
+    ``requested_usage`` asks upstreams for the usage of streams.
+
     ``socket_session`` makes the state of a WebSocket connection, for protocols that can be spoken
     over one: to the path of the ``POST`` route that generates responses.  ``encode_prewarm``
     returns the stream of an empty response, for a request over one that generates none.
@@ -219,6 +234,7 @@ class ServerTraits(Struct, frozen=True, kw_only=True):
     socket_session: SessionFactory | None = None
     encode_prewarm: Callable[[ReplyContext], bytes] | None = None
     framing: StreamFraming | None = None
+    requested_usage: RequestedUsage | None = None
     stored_responses: StoredResponses | None = None
     compaction: Compaction | None = None
 

@@ -188,23 +188,34 @@ def replace_model(
 
     :raises InvalidRequestError: if it is not a JSON object.
     """
-    name = msgspec.json.encode(model)
+    return replace_member(body, field, msgspec.json.encode(model), members)
+
+
+def replace_member(
+    body: bytes, field: str, value: bytes, members: Mapping[str, Raw] | None = None
+) -> bytes:
+    """Return ``body`` with the JSON ``value`` in a top-level field, otherwise unchanged.
+
+    ``members`` are those of the body, if they are known.
+
+    :raises InvalidRequestError: if it is not a JSON object.
+    """
     place = 0
     pieces: list[bytes] = []
     copied = 0
     found = False
-    for key, value in (load_members(body) if members is None else members).items():
+    for key, old in (load_members(body) if members is None else members).items():
         begin = _begin_of_value(body, place, key)
         if begin < 0:
-            return _rebuilt(body, model, field)
-        place = begin + memoryview(value).nbytes
+            return _rebuilt(body, field, value)
+        place = begin + memoryview(old).nbytes
         if key == field:
             found = True
-            if bytes(value) != name:
-                pieces += [body[copied:begin], name]
+            if bytes(old) != value:
+                pieces += [body[copied:begin], value]
                 copied = place
     if not found or not _END.match(body, place):
-        return _rebuilt(body, model, field)
+        return _rebuilt(body, field, value)
     return b"".join([*pieces, body[copied:]]) if pieces else body
 
 
@@ -226,6 +237,6 @@ def _is_key(raw: bytes, key: str) -> bool:
     return raw[1:-1].decode() == key
 
 
-def _rebuilt(body: bytes, model: str, field: str) -> bytes:
-    """Return the body encoded again: it has no model, or a duplicate key."""
-    return msgspec.json.encode({**load_object(body), field: model})
+def _rebuilt(body: bytes, field: str, value: bytes) -> bytes:
+    """Return the body encoded again: it does not have the field, or a duplicate key."""
+    return msgspec.json.encode({**load_object(body), field: Raw(value)})

@@ -40,7 +40,7 @@ _NAMES: Final = {
         "thinking_budget": "thinking_budget",
         "enable_thinking": "enable_thinking",
         "parallel_tool_calls": "parallel_tool_calls",
-        "stream_options": "stream_options",
+        "stream_options": "stream_options include_usage",
         "store": "store",
         "metadata": "metadata",
         "user": "user",
@@ -106,6 +106,12 @@ def find_refused_parameters(status: int, body: bytes, sent: bytes) -> frozenset[
     if _BINDING_BETA in body[:_LONGEST]:
         found.add(BLOCK_BINDING)
     return frozenset(found & set(_parameters(request)))
+
+
+def mentions_parameter(status: int, body: bytes, name: str) -> bool:
+    """Return whether an error response names a parameter, for whatever reason."""
+    text = body[:_LONGEST].decode("utf-8", "replace")
+    return status in _STATUSES and any(parameter_of(each) == name for each in _NAME.findall(text))
 
 
 def parameter_of(name: str) -> str | None:

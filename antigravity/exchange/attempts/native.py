@@ -12,8 +12,9 @@ import msgspec
 
 from antigravity.exchange.attempts.attempt import Attempt
 from antigravity.exchange.attempts.commit_point import begin
+from antigravity.exchange.attempts.refused_parameters import asks_for_usage, refuses_usage
 from antigravity.exchange.attempts.socket_use import socket_use
-from antigravity.exchange.attempts.upstream_call import UpstreamCall
+from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.stored_responses import remember_origin, store_response
 from antigravity.exchange.reply_context import reply_context
@@ -38,8 +39,7 @@ from antigravity.exchange.streams.raw import (
     is_json,
 )
 from antigravity.exchange.streams.response_form import FormDetector
-from antigravity.exchange.streams.tapped_stream import check_json
-from antigravity.exchange.streams.translated import Translator
+from antigravity.exchange.streams.tapped_stream import TappedStream, check_json
 from antigravity.exchange.token_estimate import learn_from_usage
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import (
@@ -48,11 +48,12 @@ from antigravity.interfaces.protocols import (
     IReasoningTap,
     IResponseIdTap,
     ITap,
+    IUsageHidingTap,
 )
 from antigravity.interfaces.server_traits import IFramer
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import UpstreamOperation
-from antigravity.ir.call import HttpReply
+from antigravity.ir.call import Body, HttpReply
 from antigravity.ir.errors import GatewayError, UpstreamError, empty_response_error
 from antigravity.ir.events import StreamFailure
 from antigravity.ir.request import Request
@@ -77,15 +78,18 @@ async def attempt_native(attempt: Attempt) -> Reply:
     :raises Refused: if the upstream refused the request.
     """
     context, option = attempt.context, attempt.option
-    if context.is_long:
-        body = await context.compute(context.with_model, option.target.model)
-    else:
-        body = context.with_model(option.target.model)
+    asks = asks_for_usage(attempt)
+    build = partial(context.with_model, option.target.model, asks_for_usage=asks)
+    body: Body = await context.compute(build) if context.is_long else build()
     operation: UpstreamOperation = "stream" if context.head.stream else "generate"
     use = None if context.call.turn is None else await socket_use(attempt)
     credential = attempt.lease.credential
     call = UpstreamCall(option, credential, operation, body, context.call.headers, use)
-    response = await call.send(context.services.transport, context.recorder)
+    try:
+        response = await call.send(context.services.transport, context.recorder)
+    except Refused as refused:
+        refused.learned = asks and refuses_usage(attempt, refused)
+        raise
     tap = _tap(attempt)
     content_type = response.headers().get("content-type", "")
     is_plain = not is_events(content_type) and not is_json(content_type)
@@ -98,7 +102,7 @@ async def attempt_native(attempt: Attempt) -> Reply:
         return await whole(attempt, response, tap)
     if not is_events(content_type):
         await _decode(context)
-    return await _stream(attempt, response, tap)
+    return await _stream(attempt, response, tap, hides_usage=asks)
 
 
 async def _decode(context: RequestContext) -> None:
@@ -117,12 +121,16 @@ async def _plain(attempt: Attempt, response: IIncomingResponse) -> Reply:
     return Reply(status, content_type, passed, stream=pump)
 
 
-async def _stream(attempt: Attempt, response: IIncomingResponse, tap: ITap) -> Reply:
+async def _stream(
+    attempt: Attempt, response: IIncomingResponse, tap: ITap, *, hides_usage: bool
+) -> Reply:
     """Return a stream of events, or what is converted to one."""
     context, option = attempt.context, attempt.option
     framing = context.traits.framing
     framer = None if framing is None else framing.framer(context.call)
     passed = _passed_stream(attempt, tap, framer)
+    if hides_usage:
+        passed.visible = IUsageHidingTap(tap).without_usage
     translated = partial(reencoded_stream, attempt, response)
     source = attempt.source(response)
     translator = FormDetectingStream(passed, translated, source, option.client.name)
@@ -136,7 +144,7 @@ async def _stream(attempt: Attempt, response: IIncomingResponse, tap: ITap) -> R
     return Reply(200, content_type, headers, stream=pump)
 
 
-def _passed_stream(attempt: Attempt, tap: ITap, framer: IFramer | None) -> Translator:
+def _passed_stream(attempt: Attempt, tap: ITap, framer: IFramer | None) -> TappedStream:
     """Return what passes events on: as they come, or in the framing that the client wants."""
     context, upstream, ends = attempt.context, attempt.option.upstream, attempt.end_policy
     protocol = context.protocol

@@ -12,6 +12,7 @@ from antigravity.config.settings import WholeResponses
 from antigravity.exchange.attempts.attempt import Attempt
 from antigravity.exchange.attempts.background_agent import BackgroundAgent
 from antigravity.exchange.attempts.commit_point import begin
+from antigravity.exchange.attempts.refused_parameters import remember_refusal
 from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.attempts.whole_responses import QUIRK, needs_stream, wants_whole
 from antigravity.exchange.context import RequestContext
@@ -43,7 +44,6 @@ from antigravity.ir.errors import GatewayError, UnreadablePartError
 from antigravity.ir.outline import Outline
 from antigravity.ir.outlined_request import shorten_images
 from antigravity.ir.request import Request
-from antigravity.logs import make_logger
 from antigravity.lowering.omitted_parameters import omit_parameters, refusing_target
 from antigravity.lowering.pipeline import Lowered, lower
 from antigravity.lowering.provider_content import foreign_extensions
@@ -51,8 +51,6 @@ from antigravity.protocols.parameter_refusals import find_refused_parameters
 from antigravity.signatures.repair import REPAIRED
 from antigravity.signatures.store import StoredThinking
 from antigravity.signatures.thinking_recovery import SignatureCollector, recover
-
-log = make_logger()
 
 #: A lowered request, its encoded form, in which images may be shortened, and the body to send.
 Translated = tuple[Lowered, EncodedRequest, Body]
@@ -118,23 +116,13 @@ def with_betas(headers: Mapping[str, str], encoded: EncodedRequest) -> Mapping[s
 
 def _learn(attempt: Attempt, refused: Refused, lowered: Lowered, encoded: bytes) -> bool:
     """Return whether the upstream refused parameters that can be omitted, and remember them."""
-    option, refusals = attempt.option, attempt.context.services.refusals
-    upstream, model = option.upstream.name, option.target.model
+    option = attempt.option
     status = refused.error.upstream_status or 0
     if option.client.traits.streams and not lowered.request.stream and needs_stream(refused.error):
         names = frozenset((QUIRK,))
     else:
         names = find_refused_parameters(status, refused.body, encoded)
-    names -= refusals.names(upstream, model)
-    if names:
-        refusals.learn(upstream, model, names, refused.error.message)
-        log.info(
-            "{upstream} refuses {names} for {model}; they are omitted from now on",
-            upstream=upstream,
-            names=", ".join(sorted(names)),
-            model=model,
-        )
-    return bool(names)
+    return remember_refusal(attempt, refused, names)
 
 
 async def _encode(attempt: Attempt, form: WholeResponses) -> Translated:

@@ -95,8 +95,10 @@ class PassedThroughStream(TappedStream):
             len(event.data) >= SHORTEST and may_describe_error(event.data)
         ):
             self._may_have_errors = True
-        self._tap.watch(event)
-        return _encoded(event) if self._rewrites else b""
+        visible = self._watch(event)
+        if visible is None or (visible is event and not self._rewrites):
+            return b""
+        return _encoded(visible)
 
     def _join(self, data: bytes, out: list[bytes]) -> bytes:
         if self._rewrites:
@@ -176,8 +178,10 @@ class ReframedStream(TappedStream):
         assert self._unwrap is not None
         payload = self._unwrap(event.data)
         check_json(payload)
-        self._tap.watch(ServerSentEvent(event.event, payload))
-        framed: bytes = self._framer.frame(redact_errors(payload, event.event))
+        visible = self._watch(ServerSentEvent(event.event, payload))
+        if visible is None:
+            return b""
+        framed: bytes = self._framer.frame(redact_errors(visible.data, event.event))
         return framed
 
 

@@ -78,6 +78,9 @@ class TappedStream(ABC):
         self._watch_deltas: Callable[[str, Sequence[bytes], bytes], bool] | None = (
             None if deltas is None else deltas.watch_deltas
         )
+        #: Returns what the client sees of an event that the tap has seen; ``None``: all of it.
+        self.visible: Callable[[ServerSentEvent], ServerSentEvent | None] | None = None
+        self._has_hidden = False  # the client does not see the last event as it is
         self._unwrap: Unwrap | None = None
         self._ends = ends or EndPolicy()
         self._surrogates = SurrogateJoiner()
@@ -220,7 +223,7 @@ class TappedStream(ABC):
                 repaired = event if self._repair is None else self._repair(event)
                 if repaired is not event:
                     self._start_rewrite(events[:place], out)
-                out.append(self._encode(repaired))
+                self._add_visible(repaired, events[:place], out)
         except msgspec.DecodeError as error:
             if not self._can_drop(event):
                 return _malformed(error)
@@ -245,7 +248,30 @@ class TappedStream(ABC):
             ready = [self._repair(each) for each in ready]
         if len(ready) != 1 or ready[0] is not event:
             self._start_rewrite(before, out)
-        out += [self._encode(each) for each in ready]
+        for each in ready:
+            self._add_visible(each, before, out)
+
+    def _add_visible(
+        self, event: ServerSentEvent, before: Sequence[ServerSentEvent], out: list[bytes]
+    ) -> None:
+        """Append what the client sees of an event; ``before`` are those before it in the chunk.
+
+        :raises msgspec.DecodeError: if it is malformed.
+        """
+        encoded = self._encode(event)
+        if self._has_hidden:
+            self._has_hidden = False
+            self._start_rewrite(before, out)
+        out.append(encoded)
+
+    def _watch(self, event: ServerSentEvent) -> ServerSentEvent | None:
+        """Show an event to the tap, and return what the client sees of it."""
+        self._tap.watch(event)
+        if self.visible is None:
+            return event
+        visible = self.visible(event)
+        self._has_hidden = visible is not event
+        return visible
 
     def _start_rewrite(self, before: Sequence[ServerSentEvent], out: list[bytes]) -> None:
         """Encode all further events, as one of them is changed.
@@ -301,14 +327,17 @@ class TappedStream(ABC):
 
     def _encode_all(self, events: Sequence[ServerSentEvent]) -> bytes | None:
         """Return the client's bytes for the last events, ``None`` if one of them is truncated."""
+        out: list[bytes] = []
         try:
-            return b"".join([self._encode(event) for event in events])
+            for place, event in enumerate(events):
+                self._add_visible(event, events[:place], out)
         except msgspec.DecodeError:
             return None
+        return b"".join(out)
 
     @abstractmethod
     def _encode(self, event: ServerSentEvent) -> bytes:
-        """Return an event in the client's framing, once the tap has seen it.
+        """Return an event in the client's framing, once the tap has seen it; see :meth:`_watch`.
 
         :raises msgspec.DecodeError: if it is malformed.
         """

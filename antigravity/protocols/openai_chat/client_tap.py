@@ -18,6 +18,7 @@ from antigravity.interfaces.protocols import (
     IClosingTap,
     IReasoningTap,
     ITextIgnoringTap,
+    IUsageHidingTap,
 )
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import Event, ThinkingDelta, ToolCallStart
@@ -29,6 +30,7 @@ from antigravity.protocols.openai_chat.body_repair import repair_body
 from antigravity.protocols.openai_chat.client_stream import ChatStreamDecoder
 from antigravity.protocols.openai_chat.client_usage import read_usage
 from antigravity.protocols.openai_chat.schema import NAME, Chunk
+from antigravity.protocols.openai_chat.usage_chunks import without_usage
 from antigravity.protocols.openai_errors import decode_error
 from antigravity.sse import DONE, ServerSentEvent, encode_data
 
@@ -48,7 +50,7 @@ _CALL: Final = re.compile(rb'"tool_calls"\s*:\s*\[\s*\{')
 _MAX_HELD: Final = 4 * 1024 * 1024
 
 
-@implementer(IReasoningTap, IClosingTap, ITextIgnoringTap, IBodyRepairingTap)
+@implementer(IReasoningTap, IClosingTap, ITextIgnoringTap, IBodyRepairingTap, IUsageHidingTap)
 class ChatTap:
     """Tap on one stream, or on one whole response."""
 
@@ -58,6 +60,7 @@ class ChatTap:
         self._last = b""  # the last chunk with a choice
         self._counted = False  # the last chunk has usage that ends a stream
         self._counts = 0  # chunks with usage
+        self._is_usage = False  # the last event only reports usage
         self.usage: Usage | None = None
         self.finished = False
         self.meaningful = False
@@ -76,6 +79,13 @@ class ChatTap:
         self._on_event = on_event if unsigned else None
 
     repair_body = staticmethod(repair_body)
+
+    def without_usage(self, event: ServerSentEvent) -> ServerSentEvent | None:
+        """Return the event, or what is left of a chunk that only reports usage."""
+        if not self._is_usage:
+            return event
+        data = without_usage(event.data, self._last)
+        return None if data is None else ServerSentEvent(event.event, data)
 
     def watch_body(self, body: bytes) -> None:
         """Observe a whole response."""
@@ -105,6 +115,7 @@ class ChatTap:
     def watch(self, event: ServerSentEvent) -> None:
         """Observe one event."""
         data = event.data
+        self._is_usage = False
         if self._on_event is not None:
             self._hold_reasoning(event)
         if not self.meaningful and _CONTENT.search(data):
@@ -190,6 +201,7 @@ class ChatTap:
         if usage is not None:
             self.usage = usage
             self._counts += 1
+            self._is_usage = not chunk.choices
             self._counted = not chunk.choices or self._counts == 1
 
 

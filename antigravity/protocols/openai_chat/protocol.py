@@ -21,6 +21,7 @@ from antigravity.protocols.openai_chat.server_request import decode
 from antigravity.protocols.openai_chat.server_stream import ChatStreamEncoder
 from antigravity.protocols.openai_errors import decode_error
 from antigravity.protocols.openai_shapes import encode_error, encode_model, encode_models
+from antigravity.protocols.openai_stream_options import REQUESTED_USAGE
 from antigravity.protocols.server_protocol import ServerProtocol
 from antigravity.sse import KEEPALIVE_COMMENT
 
@@ -51,6 +52,7 @@ OPENAI_CHAT_SERVER: Final = ServerProtocol(
         calls_without_reasoning=server_history.calls_without_reasoning,
         requested_choices=_requested_choices,
         thinks_with_tools=server_scan.thinks_with_tools,
+        requested_usage=REQUESTED_USAGE,
     ),
     keepalive=KEEPALIVE_COMMENT,
     peek=peek,

@@ -12,6 +12,7 @@ from antigravity.protocols.openai_completions import request
 from antigravity.protocols.openai_completions.reply import encode_response
 from antigravity.protocols.openai_completions.stream import CompletionStreamEncoder
 from antigravity.protocols.openai_shapes import encode_error
+from antigravity.protocols.openai_stream_options import REQUESTED_USAGE
 from antigravity.protocols.server_protocol import ServerProtocol
 from antigravity.sse import KEEPALIVE_COMMENT
 
@@ -29,6 +30,7 @@ OPENAI_COMPLETIONS_SERVER: Final = ServerProtocol(
         requested_choices=request.requested_choices,
         split_prompts=request.split_prompts,
         native_only_error=request.native_only_error,
+        requested_usage=REQUESTED_USAGE,
     ),
     keepalive=KEEPALIVE_COMMENT,
     peek=peek,

@@ -136,6 +136,9 @@ def encode_completion(script: Script, context: Context) -> dict[str, Any]:
 def encode_completion_events(script: Script, context: Context) -> Iterator[Event]:
     """Yield the chunks of a (legacy) completion."""
     wants = bool((context.view.body.get("stream_options") or {}).get("include_usage"))
+    envelope = _completion(context)
+    if wants:
+        envelope["usage"] = None
     for index in range(script.choices):
         for chunk in (*script.choice(index).chunks, ""):
             choice = {
@@ -144,9 +147,9 @@ def encode_completion_events(script: Script, context: Context) -> Iterator[Event
                 "logprobs": None,
                 "finish_reason": None if chunk else _reason(script),
             }
-            yield Event({**_completion(context), "choices": [choice]}, content=bool(chunk))
+            yield Event({**envelope, "choices": [choice]}, content=bool(chunk))
     if wants:
-        yield Event({**_completion(context), "choices": [], "usage": _usage(script)})
+        yield Event({**envelope, "choices": [], "usage": _usage(script)})
     yield _DONE
 
 

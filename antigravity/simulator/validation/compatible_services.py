@@ -1,8 +1,8 @@
 """What services with OpenAI's protocol refuse, each in its own words; pure.
 
-A service is known by the host that a request names; ``vllm.internal`` is a
-server at home.  Sources: the API references of DeepSeek, Moonshot, Z.ai, Alibaba's Model Studio,
-MiniMax, Mistral and xAI.
+A service is known by the host that a request names; ``vllm.internal`` is a server at home, and
+``tgi.internal`` one that does not know ``stream_options``.  Sources: the API references of
+DeepSeek, Moonshot, Z.ai, Alibaba's Model Studio, MiniMax, Mistral and xAI.
 """
 
 from __future__ import annotations
@@ -152,13 +152,7 @@ def _check_minimax(body: dict[str, Any], model: str) -> None:
 def _check_mistral(body: dict[str, Any], model: str) -> None:
     for name in body:
         if name not in _MISTRAL_FIELDS:
-            detail = {
-                "type": "extra_forbidden",
-                "loc": ["body", name],
-                "msg": "Extra inputs are not permitted",
-                "input": body[name],
-            }
-            raise ApiError(422, body={"detail": [detail]})
+            _refuse_field(body, name)
     if "reasoning_effort" in body and re.match(
         r"mistral-(small-(latest|4|2603)|medium-(3[.-]5|2604))", model
     ) is None:  # fmt: skip
@@ -172,6 +166,17 @@ def _check_mistral(body: dict[str, Any], model: str) -> None:
                     f"Tool call id was {call.get('id')} but must be a-z, A-Z, 0-9, with a length "
                     "of 9."
                 )
+
+
+def _refuse_field(body: dict[str, Any], name: str) -> NoReturn:
+    """Refuse a field as FastAPI does."""
+    detail = {
+        "type": "extra_forbidden",
+        "loc": ["body", name],
+        "msg": "Extra inputs are not permitted",
+        "input": body[name],
+    }
+    raise ApiError(422, body={"detail": [detail]})
 
 
 def _refuse_mistral(message: str) -> NoReturn:
@@ -223,6 +228,11 @@ def _check_vllm(body: dict[str, Any], model: str) -> None:
         refuse(f"top_k must be 0 (disable), or at least 1, got {top_k}.")
 
 
+def _check_tgi(body: dict[str, Any], model: str) -> None:
+    if "stream_options" in body:
+        _refuse_field(body, "stream_options")
+
+
 _CHECKS: Final[tuple[tuple[str, Callable[[dict[str, Any], str], None]], ...]] = (
     ("deepseek.com", _check_deepseek),
     ("moonshot.ai", _check_moonshot),
@@ -232,4 +242,5 @@ _CHECKS: Final[tuple[tuple[str, Callable[[dict[str, Any], str], None]], ...]] = 
     ("mistral.ai", _check_mistral),
     ("x.ai", _check_xai),
     ("vllm.internal", _check_vllm),
+    ("tgi.internal", _check_tgi),
 )
