@@ -33,6 +33,10 @@ _SESSION: Final = "x-claude-code-session-id"
 _ID_LIMIT: Final = 128
 
 
+#: Marks the usage of a response that ended before the upstream reported it.
+_ESTIMATED: Final = Loss("usage", "estimated: the response ended before the upstream reported it")
+
+
 def _id_in(headers: Mapping[str, str], name: str) -> str:
     """Return the id in a header, empty if there is none that can be written anywhere."""
     value = headers.get(name, "")
@@ -221,8 +225,18 @@ class Recorder:
         """Record that the response to the client begins."""
         self.record.first_byte = self._elapsed()
 
-    def end(self, error: GatewayError | None, usage: Usage | None, status: int = 200) -> None:
-        """Record how it went, once; later calls change nothing."""
+    def end(
+        self,
+        error: GatewayError | None,
+        usage: Usage | None,
+        status: int = 200,
+        *,
+        is_estimate: bool = False,
+    ) -> None:
+        """Record how it went, once; later calls change nothing.
+
+        ``is_estimate`` says that the usage is more than what the upstream has reported.
+        """
         record = self.record
         if record.outcome != "running":
             return
@@ -230,6 +244,8 @@ class Recorder:
         self.pending = self.stream = None
         self.enter("translation")
         record.usage = usage
+        if is_estimate:
+            record.warnings = (*record.warnings, _ESTIMATED)
         record.duration = self._since - self._began
         if error is None:
             record.outcome, record.status = "ok", status

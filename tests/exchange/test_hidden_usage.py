@@ -13,10 +13,10 @@ from antigravity.exchange.streams.passed_through import PassedThroughStream
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_chat.client_tap import ChatTap
 from antigravity.sse import ServerSentEvent, SseDecoder
-from tests.pairs.streams import reply_context
 from tests.support.chunks import split_bytes
-from tests.support.protocols import SERVERS
+from tests.support.protocols import SERVERS, context
 
+REQUEST = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
 COUNTED = Usage(input_total=7, output=5)
 HEAD = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
@@ -58,7 +58,7 @@ def passed_in(chunks: list[bytes], *, hides: bool = True) -> tuple[bytes, ChatTa
     """Return what a client gets of chunks, and the tap that has seen them."""
     tap = ChatTap()
     server = SERVERS["openai_chat"]
-    encoder = server.encoder(reply_context("openai_chat"))
+    encoder = server.encoder(context("openai_chat", REQUEST))
     stream = PassedThroughStream(tap, server.keepalive, encoder)
     if hides:
         stream.visible = tap.without_usage

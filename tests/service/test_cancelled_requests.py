@@ -106,6 +106,27 @@ class CancelTests(TestCase):
                 await self.admin("POST", f"requests/{one['id']}/cancel", status=404)
         await self.upstream_is_idle()
 
+    async def test_stream_has_used_what_was_reported_or_is_estimated(self) -> None:
+        await self.start()
+        for protocol in PROTOCOLS:
+            for model in MODELS:
+                response = await self.request("POST", *asked(protocol, model, stream=True))
+                reader = Reader()
+                response.original.deliverBody(reader)
+                await reader.begun
+                (one,) = await self.running(1)
+                await self.admin("POST", f"requests/{one['id']}/cancel")
+                await reader.over
+                record = self.cancelled()
+                usage = record.usage
+                assert usage is not None
+                self.assertGreater(usage.input_total, 0, (protocol, model))
+                self.assertGreater(usage.output, 0, (protocol, model))
+                self.assertLess(usage.output, 100, (protocol, model))
+                marks = [each.detail for each in record.warnings if each.field == "usage"]
+                if model == MODELS[0]:  # OpenAI reports at the end
+                    self.assertEqual(len(marks), 1, (protocol, model))
+
     async def test_whole_response_is_error_that_clients_do_not_repeat(self) -> None:
         await self.start()
         for protocol in PROTOCOLS:

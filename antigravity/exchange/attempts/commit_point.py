@@ -8,6 +8,7 @@ from antigravity.exchange.context import RequestContext
 from antigravity.exchange.streams.other_form import FormDetectingStream
 from antigravity.exchange.streams.pump import Pump
 from antigravity.exchange.streams.translated import Translator
+from antigravity.exchange.usage_so_far import usage_so_far
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.ir.errors import GatewayError, empty_response_error
 
@@ -35,7 +36,11 @@ async def begin(
         if began:
             recorder.translated(pump.spent)
             settle(error)
-            recorder.end(error, translator.usage)
+            if error is None:
+                recorder.end(None, translator.usage)
+            else:
+                usage, is_estimate = usage_so_far(context, translator)
+                recorder.end(error, usage, is_estimate=is_estimate)
             if error is None and completed is not None:
                 completed()
 

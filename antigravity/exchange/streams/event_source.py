@@ -211,9 +211,12 @@ class EventSource:
 
     def _estimated_usage(self) -> UsageUpdate:
         """Return a usage for an upstream that is stopped before it reports its own."""
-        output = math.ceil(self._characters / ASCII_PER_TOKEN)
-        self.usage = Usage(input_total=self._estimate_input(), output=output)
+        self.usage = Usage(input_total=self._estimate_input(), output=self.estimate_output())
         return UsageUpdate(self.usage)
+
+    def estimate_output(self) -> int:
+        """Return about how many tokens the response had so far, by its text."""
+        return math.ceil(self._characters / ASCII_PER_TOKEN)
 
     def _note(self, events: Sequence[Event]) -> Sequence[Event]:
         """Update the state, and return the events after the passes."""
@@ -230,7 +233,7 @@ class EventSource:
                 self._collector.feed(event)
             if not self.meaningful and has_content(event, self._ends):
                 self.meaningful = True
-            if kind is TextDelta:
+            if kind is TextDelta or kind is ThinkingDelta:
                 self._characters += len(event.text)  # type: ignore[union-attr]
             elif kind is UsageUpdate:
                 self.usage = self.reported = event.usage  # type: ignore[union-attr]

@@ -62,6 +62,10 @@ class FormDetectingStream:
         """The last usage that was reported."""
         return self.inner.usage
 
+    def estimate_output(self) -> int:
+        """Return about how many tokens the response had so far."""
+        return self.inner.estimate_output()
+
     def feed(self, data: bytes) -> bytes:
         """Return the client's bytes for a chunk of the upstream's body."""
         if self._detector is not None:

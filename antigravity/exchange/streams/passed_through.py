@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -48,12 +49,19 @@ class PassedThroughStream(TappedStream):
         #: What further deltas are compared with; ``None`` after any other event.
         self._repeated: RepeatedDelta | None = None
         self._attempts = 0 if ignoring is None else _ATTEMPTS
+        #: About how many tokens there were: one for each event, more where its text is long.
+        self._tokens = 0.0
+
+    def estimate_output(self) -> int:
+        """Return about how many tokens there were, by the number and the size of events."""
+        self._look_again()
+        return math.ceil(self._tokens)
 
     def feed(self, data: bytes) -> bytes:
         """Return the client's bytes for a chunk of the upstream's body."""
         repeated = self._repeated
         if repeated is not None and repeated.matches(data):
-            self._attempts = _ATTEMPTS
+            repeated.size += len(data)
             return data
         return super().feed(data)
 
@@ -65,7 +73,7 @@ class PassedThroughStream(TappedStream):
                 out.append(self._write_deltas(first, payloads))
                 data = data[len(first) :]
         if self._repeated is not None and self._repeated.matches(data):
-            self._attempts = _ATTEMPTS
+            self._repeated.size += len(data)
             out.append(data)
         else:
             super()._feed_parts(data, blank, out)
@@ -74,7 +82,8 @@ class PassedThroughStream(TappedStream):
         return not self._rewrites and not self._splitter.held
 
     def _write_deltas(self, data: bytes, payloads: Sequence[bytes]) -> bytes:
-        self._repeated = None
+        self._look_again()
+        self._tokens += len(payloads)
         if self._attempts and len(payloads) == 1:
             self._attempts -= 1
             if self._ignores_text is not None and self._ignores_text():
@@ -82,7 +91,10 @@ class PassedThroughStream(TappedStream):
         return data
 
     def _look_again(self) -> None:
-        self._repeated = None
+        repeated, self._repeated = self._repeated, None
+        if repeated is not None and repeated.size:
+            self._attempts = _ATTEMPTS
+            self._tokens += repeated.estimate_tokens()
 
     def _start_rewrite(self, before: Sequence[ServerSentEvent], out: list[bytes]) -> None:
         if not self._rewrites:
@@ -95,6 +107,7 @@ class PassedThroughStream(TappedStream):
             len(event.data) >= SHORTEST and may_describe_error(event.data)
         ):
             self._may_have_errors = True
+        self._tokens += 1
         visible = self._watch(event)
         if visible is None or (visible is event and not self._rewrites):
             return b""

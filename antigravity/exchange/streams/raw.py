@@ -35,6 +35,10 @@ class RawStream:
         self.failure = error
         return b""
 
+    def estimate_output(self) -> int:
+        """Return 0: a file is no text."""
+        return 0
+
     def keepalive(self) -> bytes:
         """Return nothing: no byte is without meaning."""
         return b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from antigravity.context.estimate import ASCII_PER_TOKEN
 from antigravity.exchange.streams.bounds import ITEM_LIMIT
 from antigravity.exchange.streams.lone_surrogates import is_sound_text
 
@@ -22,17 +23,33 @@ class RepeatedDelta:
     An event with the same bytes and another text has the same members, and its text cannot end
     early, as it has no quote and no escape sequence.  What is true of the first event without
     looking at its text is therefore true of the other.
+
+    :param text: the bytes of the first event's text.
+    :ivar size: the bytes of the events that have passed since; who matches them adds to it.
     """
 
-    __slots__ = ("_fixed", "_joint", "_lines", "_prefix", "_quotes", "_returns", "_suffix")
+    __slots__ = (
+        *("_fixed", "_joint", "_lines", "_prefix", "_quotes", "_returns", "_suffix", "_text"),
+        "size",
+    )
 
-    def __init__(self, prefix: bytes, suffix: bytes) -> None:
+    def __init__(self, prefix: bytes, suffix: bytes, text: int = 0) -> None:
+        self.size = 0
+        self._text = text
         self._prefix = prefix
         self._suffix = suffix
         self._fixed = len(prefix) + len(suffix)
         self._joint = joint = suffix + prefix
         self._quotes, self._lines = joint.count(b'"'), joint.count(b"\n")
         self._returns = joint.count(b"\r")
+
+    def estimate_tokens(self) -> float:
+        """Return about how many tokens have passed, if other texts are as long as the first one.
+
+        An event is at least one.
+        """
+        events = self.size / (self._fixed + self._text)
+        return events * max(1.0, self._text / ASCII_PER_TOKEN)
 
     def matches(self, data: bytes) -> bool:
         """Return whether a chunk consists of such events."""
@@ -69,4 +86,4 @@ def repeated_delta(event: bytes) -> RepeatedDelta | None:
     end = event.find(b'"', begin)
     if event[end + 1 : end + 2] not in (b"}", b","):
         return None
-    return RepeatedDelta(event[:begin], event[end:])
+    return RepeatedDelta(event[:begin], event[end:], end - begin)

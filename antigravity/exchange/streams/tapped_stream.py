@@ -108,6 +108,10 @@ class TappedStream(ABC):
         usage: Usage | None = self._tap.usage
         return usage
 
+    def estimate_output(self) -> int:
+        """Return 0: upstreams of these streams report usage with each event."""
+        return 0
+
     def keepalive(self) -> bytes:
         """Return bytes that may stand between two events."""
         return self._keepalive

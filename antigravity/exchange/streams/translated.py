@@ -37,6 +37,9 @@ class Translator(Protocol):
     def usage(self) -> Usage | None:
         """The last usage that was reported."""
 
+    def estimate_output(self) -> int:
+        """Return about how many tokens the response had so far, 0 if nothing is known."""
+
     def feed(self, data: bytes) -> bytes:
         """Return the client's bytes for a chunk of the upstream's body."""
 
@@ -64,6 +67,10 @@ class _DecodedResponse(ABC):
     def usage(self) -> Usage | None:
         """The last usage that was reported."""
         return self._source.usage
+
+    def estimate_output(self) -> int:
+        """Return about how many tokens the response had so far."""
+        return self._source.estimate_output()
 
     def feed(self, data: bytes) -> bytes:
         """Return the client's bytes for a chunk of the upstream's body."""
