@@ -27,6 +27,32 @@ def first_failure(failure: Failure) -> Failure:
     return failure
 
 
+def ended_alone(
+    working: Deferred[T], unwanted: Callable[[T], object] = lambda result: None
+) -> Deferred[T]:
+    """Return a Deferred with the same result; cancelling it does not cancel ``working``.
+
+    :param unwanted: is called with the result if nobody waits for it any more.  Failures are
+        ignored then.
+    """
+    if working.called:
+        return working
+    waiting: Deferred[T] = Deferred()
+
+    def succeeded(result: T) -> None:
+        if waiting.called:
+            unwanted(result)
+        else:
+            waiting.callback(result)
+
+    def failed(failure: Failure) -> None:
+        if not waiting.called:
+            waiting.errback(failure)
+
+    working.addCallbacks(succeeded, failed)
+    return waiting
+
+
 def call_in_thread(reactor: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
     """Return a Deferred with the result of a function that blocks or computes for long."""
     return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)

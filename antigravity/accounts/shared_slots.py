@@ -17,10 +17,8 @@ from antigravity.accounts.in_flight import InFlightCounts
 from antigravity.accounts.lease import Lease
 from antigravity.interfaces.state import Claimed, SlotClaim, SlotRelease, StateError
 from antigravity.logs import make_logger
+from antigravity.state.held_slots import SLOT_TTL, HeldSlots
 
-#: Seconds after which a slot is free unless its holder prolongs it, and between two prolongations.
-SLOT_TTL: Final = 60.0
-_PROLONG_INTERVAL: Final = 20.0
 #: Seconds for which an account counts as busy after all of its slots were found taken.
 PAUSE: Final = 0.15
 #: Seconds for which a gateway leaves a slot to others that have asked for one.
@@ -47,11 +45,9 @@ class AccountSlots:
         self._in_flight = in_flight
         self._retry = retry
         self._numbers = count()
-        #: The slots that this gateway holds, by their holders.
-        self._held: dict[str, str] = {}
+        self._held = HeldSlots(state, clock, lambda: bool(state.is_shared))
         #: When other gateways last wanted a slot of an account.
         self._wanted: dict[str, float] = {}
-        self._timer: IDelayedCall | None = None
         self._retry_timer: IDelayedCall | None = None
         self._retry_until = 0.0
         self._unsubscribe: Callable[[], None] | None = None
@@ -64,14 +60,14 @@ class AccountSlots:
 
     def stop(self) -> None:
         """End timers, and free all slots; the state learns that a moment later."""
-        for timer in (self._timer, self._retry_timer):
-            if timer is not None and timer.active():
-                timer.cancel()
-        self._timer = self._retry_timer = None
+        self._held.stop()
+        timer, self._retry_timer = self._retry_timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
         end, self._unsubscribe = self._unsubscribe, None
         if end is not None:
             end()
-        for holder in tuple(self._held):
+        for holder in self._held.holders():
             self._free(holder)
 
     async def take(self, lease: Lease) -> bool:
@@ -83,7 +79,7 @@ class AccountSlots:
         key, holder = f"account/{account}", f"{self._state.identity}-{next(self._numbers)}"
         self._listen()
         taken: Deferred[bool] = Deferred(lambda _: None)  # a claim is not cancelled
-        self._held[holder] = key
+        self._held.add(holder, key)
         claimed = self._state.claim([SlotClaim(key, holder, limit, SLOT_TTL)])
         claimed.addCallbacks(self._claimed, self._lost, (taken, key, holder), None, (taken, lease))
         claimed.addErrback(self._failed, taken)
@@ -94,7 +90,6 @@ class AccountSlots:
             raise
         if is_granted:
             lease.on_end = lambda: self._ended(account, holder)
-            self._prolong_later()
         else:
             self._free(holder, is_held=False)
             self._refused(account)
@@ -143,34 +138,12 @@ class AccountSlots:
         self._retry()
 
     def _free(self, holder: str, *, is_held: bool = True) -> None:
-        key = self._held.pop(holder, None)
+        key = self._held.remove(holder)
         if key is not None and is_held:
             self._release(holder, key)
 
     def _release(self, holder: str, key: str) -> None:
         self._state.settle([SlotRelease(key, holder)]).addErrback(_ignore)
-
-    # Slots that are held for long
-
-    def _prolong_later(self) -> None:
-        if self._timer is None:
-            self._timer = self._clock.callLater(_PROLONG_INTERVAL, self._prolong)
-
-    def _prolong(self) -> None:
-        """Prolong all slots that are held."""
-        self._timer = None
-        if not self._held or not self._state.is_shared:
-            return
-        rounds: list[dict[str, SlotClaim]] = []
-        for holder, key in self._held.items():
-            claim = SlotClaim(key, holder, max(1, self.limit), SLOT_TTL)
-            free = next((each for each in rounds if key not in each), None)
-            if free is None:
-                rounds.append(free := {})
-            free[key] = claim
-        for claims in rounds:
-            self._state.claim(list(claims.values())).addErrback(_ignore)
-        self._prolong_later()
 
     # Other gateways
 
@@ -188,7 +161,7 @@ class AccountSlots:
             self._wanted[account] = self._clock.seconds()
 
     def _held_accounts(self) -> set[str]:
-        return {key.removeprefix("account/") for key in self._held.values()}
+        return {key.removeprefix("account/") for key in self._held.keys()}  # noqa: SIM118 - no dictionary
 
 
 def _ignore(failure: Any) -> None:

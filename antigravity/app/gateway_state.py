@@ -13,7 +13,8 @@ from antigravity.config.state_settings import StateSettings
 from antigravity.context.sealed_summary import KEY_SIZE, SummarySealer
 from antigravity.interfaces.status import SharedStateStatus
 from antigravity.state.content import SharedContent
-from antigravity.state.shared import SharedState, find_kind
+from antigravity.state.kinds import find_kind
+from antigravity.state.shared import SharedState
 
 
 class GatewayState(SharedState):

@@ -26,7 +26,7 @@ from antigravity.interfaces.keys import (
     NewKey,
 )
 from antigravity.interfaces.spending import ISpending
-from antigravity.interfaces.state import IState, StateError
+from antigravity.interfaces.state import StateError
 from antigravity.interfaces.status import KeyStoreStatus
 from antigravity.ir.errors import (
     ConflictError,
@@ -71,7 +71,7 @@ class KeyControl:
     log = make_logger()
 
     def __init__(
-        self, reactor: Any, home: Path | None, state: IState, spending: ISpending | None = None
+        self, reactor: Any, home: Path | None, state: Any, spending: ISpending | None = None
     ) -> None:
         self._reactor = reactor
         self._home = home
@@ -89,7 +89,7 @@ class KeyControl:
         self.changed: Callable[[], Any] = lambda: None
         self.ring = KeyRing(time.time)
         spending = MemorySpending(time.time) if spending is None else spending
-        self.gate = KeyGate(self.ring, state, spending, time.time)
+        self.gate = KeyGate(self.ring, state, spending, time.time, reactor)
 
     @property
     def spending(self) -> ISpending:
@@ -124,6 +124,7 @@ class KeyControl:
 
     def stop(self) -> Any:
         """Write what keys have spent; the Deferred fires when that is done."""
+        self.gate.stop()
         return self._changing.run(self._stop)
 
     def load(self) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 
 from antigravity.app.front_end import FrontEnd
 from antigravity.app.gateway import Gateway
@@ -20,7 +20,12 @@ from antigravity.app.worker_fleet import WorkerFleet
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.secret import Secret
 from antigravity.config.settings import Settings
-from antigravity.interfaces.spending import SpendClaim, Spending, SpendReply
+from antigravity.interfaces.spending import (
+    ISpendingRenewal,
+    SpendClaim,
+    Spending,
+    SpendReply,
+)
 from antigravity.services import Closing
 from antigravity.web.listener import Listener
 from antigravity.workers.commands import Batch
@@ -154,6 +159,13 @@ class _Services:
     def settle(self, reservation: str, spent: int) -> Deferred[None]:
         """Settle a reservation."""
         done: Deferred[None] = self._gateway.keys.spending.settle(reservation, spent)
+        return done
+
+    def renew(self, reservations: list[str]) -> Deferred[None]:
+        """Let reservations count for longer."""
+        spending = self._gateway.keys.spending
+        renewal: Any = ISpendingRenewal(spending, None)
+        done: Deferred[None] = succeed(None) if renewal is None else renewal.renew(reservations)
         return done
 
     def look(self, accounts: list[tuple[str, str]]) -> Deferred[list[Spending]]:

@@ -21,7 +21,7 @@ from antigravity.config.key_settings import HOME_FILES, key_store_url
 from antigravity.config.settings import Settings
 from antigravity.config.state_settings import StateSettings
 from antigravity.interfaces.system import Finding
-from antigravity.state.shared import find_kind
+from antigravity.state.kinds import find_kind
 
 #: Seconds that the process may take.
 _TIMEOUT: Final = 30.0

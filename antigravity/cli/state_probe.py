@@ -17,7 +17,7 @@ from twisted.internet.selectreactor import SelectReactor
 from antigravity.cli.invocation import Invocation
 from antigravity.interfaces.state import SlotClaim, StateError
 from antigravity.plugins import PluginHost
-from antigravity.state.shared import find_kind
+from antigravity.state.kinds import find_kind
 
 #: Seconds that the state may take.
 _TIMEOUT: Final = 10.0

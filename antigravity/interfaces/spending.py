@@ -13,7 +13,7 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
-#: Seconds after which a reservation that was not settled counts no more: no request is longer.
+#: Seconds after which a reservation that was neither settled nor renewed counts no more.
 RESERVATION_TTL: Final = 3600.0
 
 
@@ -65,3 +65,10 @@ class ISpending(Interface):
 
     def look(accounts: Sequence[tuple[str, str]]) -> Deferred[list[Spending]]:
         """Return a Deferred with the state of each account in a period."""
+
+
+class ISpendingRenewal(Interface):
+    """What a provider of :class:`ISpending` can provide besides: reservations of long requests."""
+
+    def renew(reservations: Sequence[str]) -> Deferred[None]:
+        """Let reservations count for another :data:`RESERVATION_TTL`, if they were not settled."""

@@ -155,6 +155,17 @@ class IState(Interface):
         """
 
 
+class ISlotRenewal(Interface):
+    """What a backend can provide beside :class:`IState`: to prolong many slots in one step."""
+
+    def renew(slots: Sequence[SlotClaim]) -> Deferred[None]:
+        """Let each holder have its slot for another ``ttl``.
+
+        It gets one also if it has none, or if there are as many as the limit: what holds it runs.
+        Keys may occur several times, and there are at most :data:`MANY_KEYS` slots.
+        """
+
+
 class IStateKind(Interface):
     """A kind of backend, which the scheme of ``state.url`` names; plugins can register more."""
 
@@ -173,12 +184,15 @@ class IStateKind(Interface):
         """
 
 
-class ISharedState(IState):
+class ISharedState(IState, ISlotRenewal):
     """The state of one gateway: that of the backend which the configuration names.
 
     Without one it is in memory, and nobody shares it.  While the backend is out of reach, claims
     are granted by this process alone, each up to its part of the limit, or fail, as the
     configuration says; everything else fails at once.
+
+    Cancelling a Deferred ends only the wait: the backend does what it was asked.  Slots that it
+    grants then are free again at once.
     """
 
     identity: str = Attribute("A name of this gateway that no other one has.")

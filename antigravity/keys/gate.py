@@ -7,18 +7,21 @@ import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import count
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
-from antigravity.interfaces.spending import ISpending, SpendClaim, SpendReply
+from antigravity.interfaces.spending import (
+    ISpending,
+    SpendClaim,
+    SpendReply,
+)
 from antigravity.interfaces.state import (
     WINDOW_PARTS,
     Claim,
     Claimed,
     ClaimState,
-    IState,
     Settlement,
     SlotClaim,
     SlotRelease,
@@ -33,15 +36,14 @@ from antigravity.ir.errors import (
     RateLimitedError,
     UnavailableError,
 )
+from antigravity.keys.held_reservations import HeldReservations
 from antigravity.keys.limit_headers import LimitState
 from antigravity.keys.records import rules_of
 from antigravity.keys.ring import MINUTE, ActiveKey, KeyRing
 from antigravity.keys.stored_keys import MOST_KEYS
 from antigravity.keys.values import Period, dollars, iso_time, period_at
 from antigravity.logs import make_logger
-
-#: Seconds after which the slot of a request whose process was killed is free again.
-_SLOT_TTL: Final = 3600.0
+from antigravity.state.held_slots import SLOT_TTL, HeldSlots
 
 
 class BudgetPeriod(Struct, frozen=True):
@@ -65,15 +67,22 @@ class _CurrentPeriods(Struct, frozen=True):
 class KeyGate:
     """The limits and budgets of all keys.
 
-    :param state: counts requests, tokens and running requests.
+    :param state: counts requests, tokens and running requests; provides :class:`ISharedState`.
     :param spending: the accounts of budgets.
     :param now: returns the seconds since the epoch.
+    :param clock: renews what running requests hold.
+    :ivar slots: the slots of running requests; :ivar reservations: what they have reserved.
     """
 
     log = make_logger()
 
     def __init__(
-        self, ring: KeyRing, state: IState, spending: ISpending, now: Callable[[], float]
+        self,
+        ring: KeyRing,
+        state: Any,
+        spending: ISpending,
+        now: Callable[[], float],
+        clock: Any,
     ) -> None:
         self.ring = ring
         self.state = state
@@ -83,6 +92,13 @@ class KeyGate:
         self._process = secrets.token_hex(8)
         self._numbers = count()
         self._periods: dict[str, _CurrentPeriods] = {}
+        self.slots = HeldSlots(state, clock)
+        self.reservations = HeldReservations(clock, self.settle)
+
+    def stop(self) -> None:
+        """Renew nothing more."""
+        self.slots.stop()
+        self.reservations.stop()
 
     def periods(self, key: ActiveKey) -> tuple[BudgetPeriod, ...]:
         """Return the periods of a key's budgets that are now."""
@@ -106,7 +122,7 @@ class KeyGate:
             return
         done.addErrback(
             lambda failure: self.log.warn(
-                "the use of a key was not settled: {error}", error=str(failure.value)
+                "what a key has used was not stored: {error}", error=str(failure.value)
             )
         )
 
@@ -203,7 +219,7 @@ class KeyAdmission:
             claims.append(WindowClaim(self.key.tokens, tokens, most, MINUTE))
         if record.parallel_requests is not None:
             slots = self.key.slots
-            claims.append(SlotClaim(slots, self._holder, record.parallel_requests, _SLOT_TTL))
+            claims.append(SlotClaim(slots, self._holder, record.parallel_requests, SLOT_TTL))
         if not claims:
             return
         try:
@@ -232,6 +248,8 @@ class KeyAdmission:
                     self._places[unit] = state.place
             else:
                 self._has_slot = claimed.granted
+                if claimed.granted:
+                    self._gate.slots.add(self._holder, claim.key)
 
     async def reserve(self, amount: int) -> None:
         """Reserve what the request may cost, in nanodollars, in place of an earlier reservation.
@@ -256,6 +274,7 @@ class KeyAdmission:
             raise unavailable(error) from error
         if reply.granted:
             self._reserved = amount
+            self._gate.reservations.add(self._holder, spending)
             return
         if not self._reserved:
             self._spending = None
@@ -289,11 +308,13 @@ class KeyAdmission:
                 settlements.append(WindowChange(self.key.tokens, tokens, change, MINUTE))
         if self._has_slot:
             self._has_slot = False
+            self._gate.slots.remove(self._holder)
             settlements.append(SlotRelease(self.key.slots, self._holder))
         if settlements:
             self._gate.settle(self._gate.state.settle(settlements))
         if self._spending is not None:
             spending, self._spending = self._spending, None
+            self._gate.reservations.remove(self._holder)
             spent = 0 if self.cost is None else self.cost(record)
             self._gate.settle(spending.settle(self._holder, spent))
 

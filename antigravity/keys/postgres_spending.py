@@ -13,6 +13,7 @@ from zope.interface import implementer
 from antigravity.interfaces.spending import (
     RESERVATION_TTL,
     ISpending,
+    ISpendingRenewal,
     SpendClaim,
     Spending,
     SpendReply,
@@ -33,10 +34,14 @@ _RESERVE: Final = (
     "%s, %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::double precision)"
 )
 _SETTLE: Final = "SELECT settle(%s, %s::bigint)"
+_RENEW: Final = (
+    "UPDATE reservations SET expires = now() + make_interval(secs => %s::double precision) "
+    "WHERE reservation = ANY(%s::text[])"
+)
 _LOOK: Final = "SELECT spent, reserved FROM look(%s::text[], %s::text[])"
 
 
-@implementer(ISpending)
+@implementer(ISpending, ISpendingRenewal)
 class PostgresSpending:
     """The accounts on a server; see :class:`ISpending`.
 
@@ -145,6 +150,11 @@ class PostgresSpending:
         done: Deferred[Any] = self._ask(_SETTLE, [reservation, spent])
         self._settling.add(done)
         return done.addBoth(ended)
+
+    def renew(self, reservations: Sequence[str]) -> Deferred[None]:
+        """Let reservations count for longer."""
+        done: Deferred[Any] = self._ask(_RENEW, [RESERVATION_TTL, list(reservations)])
+        return done.addCallback(lambda _: None)
 
     def look(self, accounts: Sequence[tuple[str, str]]) -> Deferred[list[Spending]]:
         """Return the state of each account in a period."""

@@ -13,6 +13,7 @@ from zope.interface import implementer
 from antigravity.interfaces.spending import (
     RESERVATION_TTL,
     ISpending,
+    ISpendingRenewal,
     SpendClaim,
     Spending,
     SpendReply,
@@ -48,7 +49,7 @@ class _Reservation(Struct):
     is_released: bool = False
 
 
-@implementer(ISpending)
+@implementer(ISpending, ISpendingRenewal)
 class MemorySpending:
     """Accounts of one process; see :class:`ISpending`.
 
@@ -116,6 +117,27 @@ class MemorySpending:
         if held is not None:
             self._end(held, spent)
         return succeed(None)
+
+    def renew(self, reservations: Sequence[str]) -> Deferred[None]:
+        """Let reservations count for longer; those that were released count again."""
+        for name in reservations:
+            held = self._reservations.pop(name, None)
+            if held is None:
+                held = self._released.pop(name, None)
+                if held is None:
+                    continue
+                self._count_again(held)
+            held.made = self._now()
+            self._reservations[name] = held
+        return succeed(None)
+
+    def _count_again(self, held: _Reservation) -> None:
+        held.is_released = False
+        for name, (period, amount) in held.amounts.items():
+            account = self._accounts.get(name)
+            if account is not None and account.period == period:
+                account.reserved += amount
+        self._changed()
 
     def look(self, accounts: Sequence[tuple[str, str]]) -> Deferred[list[Spending]]:
         """Return the state of each account in a period."""

@@ -79,6 +79,19 @@ def check_claims(claims: Sequence[Claim]) -> None:
         raise ValueError("two claims have the same key")
 
 
+def check_slots(slots: Sequence[SlotClaim]) -> None:
+    """Check slots that are renewed.
+
+    :raises ValueError: if one is invalid, or there are too many.
+    """
+    if len(slots) > MANY_KEYS:
+        raise ValueError(f"at most {MANY_KEYS} slots can be renewed at once, not {len(slots)}")
+    for each in slots:
+        check_key(each.key)
+        check_key(each.holder)
+        check_ttl(each.ttl)
+
+
 def check_settlements(settlements: Sequence[Settlement]) -> None:
     """Check settlements.
 

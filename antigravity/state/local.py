@@ -16,6 +16,7 @@ from antigravity.interfaces.state import (
     Claim,
     Claimed,
     Settlement,
+    SlotClaim,
     StateError,
 )
 
@@ -80,6 +81,7 @@ METHODS: Final[dict[str, tuple[Any, Any]]] = {
     "delete": (tuple[str], bool),
     "claim": (tuple[list[Claim]], Claimed),
     "settle": (tuple[list[Settlement]], None),
+    "renew": (tuple[list[SlotClaim]], None),
     "publish": (tuple[str, bytes], None),
     "subscribe": (tuple[str], None),
     "unsubscribe": (tuple[str], None),

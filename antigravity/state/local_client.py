@@ -25,9 +25,11 @@ from zope.interface import implementer
 from antigravity.interfaces.state import (
     Claim,
     Claimed,
+    ISlotRenewal,
     IState,
     Listener,
     Settlement,
+    SlotClaim,
     StateError,
 )
 from antigravity.logs import make_logger
@@ -36,6 +38,7 @@ from antigravity.state.checks import (
     check_key,
     check_keys,
     check_settlements,
+    check_slots,
     check_ttl,
     check_value,
 )
@@ -46,7 +49,7 @@ _TIMEOUT: Final = 3.0
 _START_TIMEOUT: Final = 2.0
 
 
-@implementer(IState)
+@implementer(IState, ISlotRenewal)
 class LocalState:
     """The state at the socket ``path``, connected again when the connection is lost."""
 
@@ -115,6 +118,11 @@ class LocalState:
         """Correct and end what was claimed."""
         check_settlements(settlements)
         return self._call("settle", list(settlements))
+
+    def renew(self, slots: Sequence[SlotClaim]) -> Deferred[None]:
+        """Let holders have their slots for longer."""
+        check_slots(slots)
+        return self._call("renew", list(slots))
 
     def publish(self, channel: str, message: bytes) -> Deferred[None]:
         """Send a message."""

@@ -14,6 +14,7 @@ from antigravity.interfaces.state import (
     Claim,
     Claimed,
     ClaimState,
+    ISlotRenewal,
     IState,
     Listener,
     Settlement,
@@ -27,6 +28,7 @@ from antigravity.state.checks import (
     check_key,
     check_keys,
     check_settlements,
+    check_slots,
     check_ttl,
     check_value,
 )
@@ -40,7 +42,7 @@ _ENTRY: Final = 200
 _SWEEP_INTERVAL: Final = 60.0
 
 
-@implementer(IState)
+@implementer(IState, ISlotRenewal)
 class MemoryState:
     """The state of a gateway with one process.
 
@@ -150,6 +152,14 @@ class MemoryState:
                     self._slots[each.key].holders.pop(each.holder, None)
             elif each.key in self._windows:
                 self._windows[each.key].add(each.place, each.amount, each.period, now)
+        return succeed(None)
+
+    def renew(self, slots: Sequence[SlotClaim]) -> Deferred[None]:
+        """Let holders have their slots for longer."""
+        check_slots(slots)
+        now = self._reactor.seconds()
+        for each in slots:
+            self._slots.setdefault(each.key, Slots()).holders[each.holder] = now + each.ttl
         return succeed(None)
 
     def publish(self, channel: str, message: bytes) -> Deferred[None]:

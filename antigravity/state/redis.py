@@ -26,9 +26,11 @@ from antigravity.interfaces.state import (
     Claim,
     Claimed,
     ClaimState,
+    ISlotRenewal,
     IState,
     Listener,
     Settlement,
+    SlotClaim,
     SlotRelease,
     StateError,
     WindowClaim,
@@ -39,6 +41,7 @@ from antigravity.state.checks import (
     check_key,
     check_keys,
     check_settlements,
+    check_slots,
     check_ttl,
     check_value,
 )
@@ -54,7 +57,7 @@ _CONNECTIONS: Final = 2
 _SCRIPTS: Final = files(__package__) / "lua"
 
 
-@implementer(IState)
+@implementer(IState, ISlotRenewal)
 class RedisState:
     """The state at ``address``.
 
@@ -73,7 +76,7 @@ class RedisState:
         self._listeners: dict[bytes, list[Listener]] = {}
         self._scripts = {
             name: (_SCRIPTS / f"{name}.lua").read_text("utf-8")
-            for name in ("claim", "settle", "replace")
+            for name in ("claim", "settle", "replace", "renew")
         }
 
     @inlineCallbacks
@@ -153,6 +156,13 @@ class RedisState:
                 keys.append(self._key(b"w", each.key))
                 arguments += ["w", each.place, each.amount, _millis(each.period)]
         return self._script("settle", keys, arguments).addCallback(_nothing)
+
+    def renew(self, slots: Sequence[SlotClaim]) -> Deferred[None]:
+        """Let holders have their slots for longer, by one script."""
+        check_slots(slots)
+        keys = [self._key(b"s", each.key) for each in slots]
+        arguments = [item for each in slots for item in (each.holder, _millis(each.ttl))]
+        return self._script("renew", keys, arguments).addCallback(_nothing)
 
     def publish(self, channel: str, message: bytes) -> Deferred[None]:
         """Send a message."""

@@ -5,21 +5,20 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeGuard
 
 from msgspec import Struct
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
-from zope.interface.exceptions import Invalid
-from zope.interface.verify import verifyObject
 
+from antigravity.deferreds import ended_alone
 from antigravity.interfaces.state import (
     Claim,
     Claimed,
     ISharedState,
-    IState,
+    ISlotRenewal,
     Listener,
     Settlement,
     SlotClaim,
@@ -27,7 +26,9 @@ from antigravity.interfaces.state import (
     StateError,
 )
 from antigravity.logs import make_logger
+from antigravity.state.kinds import check_backend, find_kind
 from antigravity.state.subscriptions import Subscriptions
+from antigravity.state.windows import renewing_claims
 
 #: Calls that wait for the backend; others fail at once.
 MAX_CALLS: Final = 5_000
@@ -130,7 +131,7 @@ class SharedState:
             kind: Any = find_kind(url, kinds)
             name = kind.name(url)
             backend = yield maybeDeferred(kind.build, self._reactor, url)
-            _verify(backend)
+            check_backend(backend)
         yield self.stop()
         self._url, self._name = url, name
         if backend is not None:
@@ -201,7 +202,13 @@ class SharedState:
         """Grant all claims or none; while the backend is lost, as ``on_loss`` says."""
         if self._backend is None:
             return self._in_memory().claim(claims)
-        return self._claim(claims)
+        return ended_alone(self._claim(claims), partial(self._give_back, claims))
+
+    def _give_back(self, claims: Sequence[Claim], found: Claimed) -> None:
+        """Release the slots of a claim that nobody waits for any more."""
+        slots = [SlotRelease(each.key, each.holder) for each in claims if _is_slot(each)]
+        if found.granted and slots:
+            self._settle(slots).addErrback(lambda failure: failure.trap(StateError) and None)
 
     @inlineCallbacks
     def _claim(self, claims: Sequence[Claim]) -> Any:
@@ -239,14 +246,32 @@ class SharedState:
         if there:
             yield self._call("settle", there)
 
+    def renew(self, slots: Sequence[SlotClaim]) -> Any:
+        """Let holders have their slots for longer, where limits count now."""
+        if self._backend is None:
+            return self._in_memory().renew(slots)
+        return ended_alone(self._renew(slots))
+
+    @inlineCallbacks
+    def _renew(self, slots: Sequence[SlotClaim]) -> Any:
+        try:
+            if ISlotRenewal.providedBy(self._backend):
+                yield self._call("renew", slots)
+            else:
+                for claims in renewing_claims(slots, _MANY):
+                    yield self._call("claim", claims)
+        except StateError:
+            if self.on_loss == "refuse":
+                raise
+            yield self._in_memory().renew(slots)
+
     def publish(self, channel: str, message: bytes) -> Deferred[None]:
         """Send a message."""
         return self._call("publish", channel, message)
 
     def subscribe(self, channel: str, listener: Listener) -> Deferred[Callable[[], None]]:
         """Call ``listener`` with later messages, whatever backend there is then."""
-        added: Deferred[Callable[[], None]] = self._subscriptions.add(channel, listener)
-        return added
+        return ended_alone(self._subscriptions.add(channel, listener), lambda end: end())
 
     # Internals
 
@@ -262,8 +287,11 @@ class SharedState:
         """Return the part of a limit that this gateway may grant alone."""
         return max(1, limit // self.gateways) if limit else 0
 
+    def _call(self, method: str, *arguments: Any) -> Deferred[Any]:
+        return ended_alone(self._call_now(method, *arguments))
+
     @inlineCallbacks
-    def _call(self, method: str, *arguments: Any) -> Any:
+    def _call_now(self, method: str, *arguments: Any) -> Any:
         backend = self._backend
         if backend is None:
             return (yield getattr(self._in_memory(), method)(*arguments))
@@ -354,19 +382,5 @@ class SharedState:
                 self.log.failure("a watcher of the shared state failed")
 
 
-def find_kind(url: str, kinds: Mapping[str, Any]) -> Any:
-    """Return the kind of backend for an address.
-
-    :raises ValueError: if there is none; the message does not quote the address.
-    """
-    scheme = url.partition(":")[0].lower()
-    if scheme not in kinds:
-        raise ValueError(f"it begins with none of: {', '.join(f'{each}:' for each in kinds)}")
-    return kinds[scheme]
-
-
-def _verify(backend: object) -> None:
-    try:
-        verifyObject(IState, backend)
-    except Invalid as error:
-        raise ValueError(f"its backend does not provide IState: {error}") from None
+def _is_slot(claim: Claim) -> TypeGuard[SlotClaim]:
+    return isinstance(claim, SlotClaim)

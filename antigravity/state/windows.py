@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
 from antigravity.interfaces.state import WINDOW_PARTS, ClaimState, SlotClaim, WindowClaim
 
 
@@ -66,3 +71,19 @@ class Slots:
             return ClaimState(used, 0.0)
         first = min(self.holders.values(), default=now + claim.ttl)
         return ClaimState(used, first - now)
+
+
+def renewing_claims(slots: Sequence[SlotClaim], limit: int) -> list[list[SlotClaim]]:
+    """Return claims that renew slots, in as few lists without a key twice as possible.
+
+    :param limit: that of the claims, so high that all are granted.
+    """
+    rounds: list[dict[str, SlotClaim]] = []
+    places: Counter[str] = Counter()
+    for each in slots:
+        place = places[each.key]
+        places[each.key] += 1
+        if place == len(rounds):
+            rounds.append({})
+        rounds[place][each.key] = replace(each, limit=limit)
+    return [list(claims.values()) for claims in rounds]

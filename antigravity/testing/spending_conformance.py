@@ -17,7 +17,13 @@ from typing import Any
 from twisted.internet.defer import gatherResults
 from zope.interface.verify import verifyObject
 
-from antigravity.interfaces.spending import ISpending, SpendClaim, Spending, SpendReply
+from antigravity.interfaces.spending import (
+    ISpending,
+    ISpendingRenewal,
+    SpendClaim,
+    Spending,
+    SpendReply,
+)
 
 #: No limit, as far as these tests go.
 _ANY = 10**15
@@ -151,4 +157,23 @@ class SpendingConformance:
         self.assertEqual(await self.look(spending), (0, 0))
         await spending.settle("1", 70)
         await spending.settle("1", 70)
+        self.assertEqual(await self.look(spending), (70, 0))
+
+    async def test_renewed_reservation_counts(self) -> None:
+        """Of backends that provide :class:`ISpendingRenewal`."""
+        spending = await self.open_spending()
+        renewal: Any = ISpendingRenewal(spending, None)
+        if renewal is None:
+            return
+        await self.reserve(spending, "1", 600, 1000)
+        await self.reserve(spending, "2", 50, 1000)
+        await self.pass_ttl()
+        await renewal.renew(["1", "never made"])
+        self.assertEqual(await self.look(spending), (0, 600))
+        self.assertFalse((await self.reserve(spending, "3", 500, 1000)).granted)
+        await spending.settle("1", 70)
+        await renewal.renew(["1"])
+        self.assertEqual(await self.look(spending), (70, 0))
+        await self.reserve(spending, "3", 930, 1000)
+        await self.pass_ttl()
         self.assertEqual(await self.look(spending), (70, 0))

@@ -30,6 +30,7 @@ from antigravity.interfaces.state import (
     VALUE_LIMIT,
     Claim,
     Claimed,
+    ISlotRenewal,
     IState,
     SlotClaim,
     SlotRelease,
@@ -55,6 +56,7 @@ class StateConformance:
     assertLessEqual: Any
     assertGreater: Any
     assertIsNone: Any
+    assertRaises: Any
     flushLoggedErrors: Any
 
     async def open_state(self) -> Any:
@@ -282,6 +284,30 @@ class StateConformance:
             self.assertEqual((found.granted, found.states[0].used), (True, 1))
             await self.wait(0.6 * self.unit)
         self.assertFalse((await self.claim(state, SlotClaim("s", "h1", 1, 60))).granted)
+
+    async def test_many_slots_are_renewed_at_once(self) -> None:
+        """Of backends that provide :class:`ISlotRenewal`."""
+        state, other = await self.open_state(), await self.open_state()
+        renewal: Any = ISlotRenewal(other, None)
+        if renewal is None:
+            return
+        for key in "st":
+            await self.claim(state, SlotClaim(key, "h0", 2, self.unit))
+        slots = [SlotClaim(key, f"h{n}", 0, self.unit) for key in "st" for n in range(2)]
+        for _ in range(3):
+            await self.wait(0.6 * self.unit)
+            await renewal.renew(slots)
+        looked = await self.claim(state, SlotClaim("s", "h2", 2, 60), SlotClaim("t", "h2", 3, 60))
+        self.assertFalse(looked.granted)
+        self.assertEqual([each.used for each in looked.states], [2, 2])
+        await state.settle([SlotRelease(each.key, each.holder) for each in slots])
+        self.assertTrue((await self.claim(state, SlotClaim("s", "h2", 1, 60))).granted)
+        await renewal.renew([SlotClaim("s", "h3", 1, self.unit)])
+        await self.wait(1.2 * self.unit)
+        found = await self.claim(state, SlotClaim("s", "h4", 2, 60))
+        self.assertEqual((found.granted, found.states[0].used), (True, 2))
+        with self.assertRaises(ValueError):
+            await renewal.renew(slots * MANY_KEYS)
 
     async def test_windows_and_slots_and_values_have_own_keys(self) -> None:
         state = await self.open_state()

@@ -104,6 +104,7 @@ OF_MAIN: Final = {
     "keep": Signature(tuple[Batch]),
     "reserve": Signature(tuple[str, list[SpendClaim]], SpendReply),
     "settle": Signature(tuple[str, int]),
+    "renew": Signature(tuple[list[str]]),
     "look": Signature(tuple[list[tuple[str, str]]], list[Spending]),
 }
 #: What the main process asks of workers.

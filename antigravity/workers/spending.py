@@ -7,10 +7,16 @@ from collections.abc import Callable, Sequence
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from antigravity.interfaces.spending import ISpending, SpendClaim, Spending, SpendReply
+from antigravity.interfaces.spending import (
+    ISpending,
+    ISpendingRenewal,
+    SpendClaim,
+    Spending,
+    SpendReply,
+)
 
 
-@implementer(ISpending)
+@implementer(ISpending, ISpendingRenewal)
 class MainSpending:
     """The accounts of the main process; see :class:`ISpending`.
 
@@ -27,6 +33,10 @@ class MainSpending:
     def settle(self, reservation: str, spent: int) -> Deferred[None]:
         """Replace a reservation by what was spent."""
         return self._call("settle", reservation, spent)  # type: ignore[return-value]
+
+    def renew(self, reservations: Sequence[str]) -> Deferred[None]:
+        """Let reservations count for longer."""
+        return self._call("renew", list(reservations))  # type: ignore[return-value]
 
     def look(self, accounts: Sequence[tuple[str, str]]) -> Deferred[list[Spending]]:
         """Return a Deferred with the state of each account in a period."""

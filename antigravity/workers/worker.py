@@ -44,6 +44,9 @@ class MainServices(Protocol):
     def settle(self, reservation: str, spent: int) -> Deferred[None]:
         """Settle a reservation."""
 
+    def renew(self, reservations: list[str]) -> Deferred[None]:
+        """Let reservations count for longer; see :class:`ISpendingRenewal`."""
+
     def look(self, accounts: list[tuple[str, str]]) -> Deferred[list[Spending]]:
         """Return a Deferred with the state of budgets."""
 
@@ -206,6 +209,7 @@ class _Calls:
         self.keep = services.keep
         self.reserve = services.reserve
         self.settle = services.settle
+        self.renew = services.renew
         self.look = services.look
 
     def started(self) -> None:

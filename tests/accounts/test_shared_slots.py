@@ -6,9 +6,10 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError
 
-from antigravity.accounts.shared_slots import PAUSE, SLOT_TTL
+from antigravity.accounts.shared_slots import PAUSE
 from antigravity.interfaces.state import SlotClaim
 from antigravity.ir.errors import GatewayError
+from antigravity.state.held_slots import SLOT_TTL
 from tests.accounts.pool_fixture import PoolFixture, got, waits
 from tests.accounts.shared_pool_fixture import SharedPoolCase
 
@@ -80,12 +81,12 @@ class SharedSlotTests(SlotCase):
         one, other = self.pools(2, "a", max_concurrency=1)
         one.take()
         assert one.pool._slots is not None
-        one.pool._slots._held.clear()  # it was killed: nothing is prolonged
+        one.pool._slots._held._keys.clear()  # it was killed: nothing is renewed
         self.assertIsInstance(other.refused(max_wait=0), GatewayError)
         self.settle(SLOT_TTL + 1)
         other.take()
 
-    def test_slots_of_long_requests_are_prolonged(self) -> None:
+    def test_slots_of_long_requests_are_renewed(self) -> None:
         one, other = self.pools(2, "a")
         leases = [one.take(), one.take()]
         for _ in range(30):

@@ -25,6 +25,7 @@ from antigravity.ir.errors import (
 )
 from antigravity.ir.usage import Usage
 from antigravity.keys.gate import KeyAdmission, KeyGate
+from antigravity.keys.held_reservations import RENEWAL_INTERVAL
 from antigravity.keys.limit_headers import LimitState, duration, limit_headers, without_limits
 from antigravity.keys.ring import KeyRing
 from antigravity.keys.spending import MemorySpending
@@ -46,7 +47,7 @@ class Scene:
         self.ring.use(editor.load())
         self.state: Any = MemoryState(self.clock)
         self.spending: Any = MemorySpending(self.clock.seconds)
-        self.gate = KeyGate(self.ring, self.state, self.spending, self.clock.seconds)
+        self.gate = KeyGate(self.ring, self.state, self.spending, self.clock.seconds, self.clock)
         self.key = next(iter(self.ring.by_id.values()))
 
     def admit(self, tokens: int = 1) -> KeyAdmission:
@@ -106,6 +107,52 @@ def test_tokens_are_settled_and_released(home: Path) -> None:
         scene.admit(1)
     with pytest.raises(RateLimitedError, match="Shorten"):
         scene.admit(101)
+
+
+def test_slots_of_long_requests_stay_taken(home: Path) -> None:
+    scene = Scene(home, parallel_requests=1)
+    running = scene.admit()
+    for _ in range(24 * 60 * 3):
+        scene.clock.advance(20)
+    with pytest.raises(RateLimitedError, match="1 requests running"):
+        scene.admit()
+    running.settle(ended())
+    scene.admit()
+
+
+def test_slot_of_killed_process_is_free_a_minute_later(home: Path) -> None:
+    scene = Scene(home, parallel_requests=1)
+    scene.admit()
+    scene.gate.stop()
+    scene.clock.advance(59)
+    with pytest.raises(RateLimitedError):
+        scene.admit()
+    scene.clock.advance(2)
+    scene.admit()
+    scene.gate.stop()
+    assert scene.clock.getDelayedCalls() == []
+
+
+def test_reservations_of_long_requests_stay(home: Path) -> None:
+    scene = Scene(home, budgets=["$1/day"])
+    running, short = scene.admit(), scene.admit()
+    run(running.reserve(600_000_000))
+    run(short.reserve(100_000_000))
+    calls: list[list[str]] = []
+    renew = scene.spending.renew
+    scene.spending.renew = lambda names: (calls.append(names), renew(names))[1]
+    scene.clock.pump([RENEWAL_INTERVAL] * 12)
+    short.cost = lambda record: 50_000_000
+    short.settle(ended())
+    scene.clock.pump([RENEWAL_INTERVAL] * 12)
+    assert [len(each) for each in calls] == [2] * 12 + [1] * 12
+    with pytest.raises(QuotaExhaustedError):
+        run(scene.admit().reserve(400_000_000))
+    running.cost = lambda record: 1
+    running.settle(ended())
+    run(scene.admit().reserve(900_000_000))
+    scene.gate.stop()
+    assert scene.clock.getDelayedCalls() == []
 
 
 def test_slots_are_released_once(home: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
@@ -18,6 +19,7 @@ from antigravity.interfaces.state import (
     WindowClaim,
 )
 from antigravity.state import shared as shared_module
+from antigravity.state.held_slots import RENEWAL_INTERVAL, SLOT_TTL, HeldSlots
 from antigravity.state.shared import BEAT, SharedState
 from antigravity.testing.state_conformance import StateConformance
 from tests.support.shared_memory import SharedMemory
@@ -125,6 +127,131 @@ class BackendTests(SharedStateCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
+class CancelTests(SharedStateCase):
+    """Requests whose clients are gone end their waits for the state, and nothing else."""
+
+    def test_cancelled_call_does_not_lose_state(self) -> None:
+        state = self.gateway()
+        self.shared.waiting = waiting = []
+        calls = [
+            state.get("a"),
+            state.claim([WindowClaim("w", 1, 5, 60)]),
+            state.settle([SlotRelease("s", "h")]),
+            state.renew([SlotClaim("s", "h", 1, 60)]),
+        ]
+        for each in calls:
+            each.cancel()
+            self.failureResultOf(each, CancelledError)
+        for each in waiting:
+            each.callback(None)
+        self.assertEqual((state.is_lost, state.numbers.failed), (False, 0))
+
+    def test_slot_of_cancelled_claim_is_free(self) -> None:
+        state, other = self.gateway(), self.gateway()
+        self.shared.waiting = waiting = []
+        asked = state.claim([SlotClaim("s", "h", 1, 60), WindowClaim("w", 1, 5, 60)])
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+        self.shared.waiting = None
+        for each in waiting:
+            each.callback(None)
+        self.assertTrue(self.claimed(other, SlotClaim("s", "i", 1, 60)).granted)
+        self.assertEqual(self.claimed(other, WindowClaim("w", 0, 5, 60)).states[0].used, 1)
+
+    def test_failure_after_cancelling_is_noticed(self) -> None:
+        state = self.gateway()
+        self.shared.waiting = waiting = []
+        asked = state.get("a")
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+        waiting[0].errback(StateError("gone"))
+        self.assertTrue(state.is_lost)
+
+    def test_cancelled_subscription_ends(self) -> None:
+        state, seen = self.gateway(), []
+        self.shared.waiting = waiting = []
+        asked = state.subscribe("c", seen.append)
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+        self.shared.waiting = None
+        for each in waiting:
+            each.callback(None)
+        state.publish("c", b"1")
+        self.clock.advance(0)
+        self.assertEqual(seen, [])
+
+
+class HeldSlotTests(SharedStateCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.state = self.gateway()
+        self.held = HeldSlots(self.state, self.clock)
+        self.addCleanup(self.held.stop)
+
+    def used(self, key: str = "s") -> int:
+        found = self.successResultOf(self.shared.memory.claim([SlotClaim(key, "tests", 0, 1.0)]))
+        return int(found.states[0].used)
+
+    def hold(self, *holders: str) -> None:
+        for each in holders:
+            self.claimed(self.state, SlotClaim("s", each, len(holders), SLOT_TTL))
+            self.held.add(each, "s")
+
+    def test_one_call_renews_all_slots_as_long_as_they_are_held(self) -> None:
+        self.hold("a", "b", "c")
+        self.shared.calls.clear()
+        self.clock.pump([RENEWAL_INTERVAL] * 30)
+        self.assertEqual((self.used(), self.shared.calls.count("renew")), (3, 30))
+        self.held.remove("b")
+        self.clock.pump([RENEWAL_INTERVAL] * 5)
+        self.assertEqual(self.used(), 2)
+        for each in "ac":
+            self.held.remove(each)
+        self.clock.pump([RENEWAL_INTERVAL] * 5)
+        self.assertEqual((self.used(), len(self.held)), (0, 0))
+        self.held.stop()
+
+    def test_slot_that_ends_during_its_renewal_is_free(self) -> None:
+        self.hold("a", "b")
+        self.shared.waiting = waiting = []
+        self.clock.advance(RENEWAL_INTERVAL)
+        self.shared.waiting = None
+        key = self.held.remove("a")
+        assert key is not None
+        self.state.settle([SlotRelease(key, "a")])
+        for each in waiting:
+            each.callback(None)
+        self.assertEqual(self.used(), 1)
+
+    def test_state_that_forgot_everything_learns_what_is_held(self) -> None:
+        self.hold("a", "b")
+        self.shared.memory._slots.clear()
+        self.clock.advance(RENEWAL_INTERVAL)
+        self.assertEqual(self.used(), 2)
+
+    def test_slots_are_held_here_while_state_is_lost(self) -> None:
+        self.hold("a", "b")
+        self.shared.is_away = True
+        self.failureResultOf(self.state.get("a"), StateError)
+        self.clock.pump([RENEWAL_INTERVAL] * 8)
+        self.assertFalse(self.claimed(self.state, SlotClaim("s", "c", 2, 60)).granted)
+        self.shared.is_away = False
+        self.clock.pump([RENEWAL_INTERVAL] * 2)
+        self.assertEqual(self.used(), 2)
+
+    def test_backend_without_renewal_gets_claims(self) -> None:
+        self.shared.renews = False
+        self.state = self.gateway()
+        self.held = HeldSlots(self.state, self.clock)
+        self.addCleanup(self.held.stop)
+        self.hold("a", "b")
+        self.held.add("c", "t")
+        self.shared.calls.clear()
+        self.clock.pump([RENEWAL_INTERVAL] * 6)
+        self.assertEqual((self.used(), self.used("t")), (2, 1))
+        self.assertNotIn("renew", self.shared.calls)
+
+
 class LossTests(SharedStateCase):
     def lose(self, *states: SharedState) -> None:
         self.shared.is_away = True
@@ -226,7 +353,7 @@ class LossTests(SharedStateCase):
 @pytest.mark.parametrize("url", ["unix:relative", "redis://u:veiled@h/name", "rediss://h:veiled"])
 def test_wrong_address_is_not_quoted(url: str) -> None:
     from antigravity.plugins import PluginHost
-    from antigravity.state.shared import find_kind
+    from antigravity.state.kinds import find_kind
 
     host = PluginHost()
     host.load(installed=False)

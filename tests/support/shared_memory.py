@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
-from zope.interface import implementer, provider
+from zope.interface import directlyProvides, implementer, provider
 
-from antigravity.interfaces.state import IState, IStateKind, Listener, StateError
+from antigravity.interfaces.state import ISlotRenewal, IState, IStateKind, Listener, StateError
 from antigravity.state.memory import MemoryState
 from antigravity.state.shared import SharedState
 
@@ -18,6 +18,7 @@ class SharedMemory:
     :ivar is_away: whether calls fail.
     :ivar waiting: if it is a list, calls wait in it.
     :ivar calls: the names of the calls.
+    :ivar renews: whether later backends can renew many slots at once.
     """
 
     def __init__(self, reactor: Any) -> None:
@@ -27,6 +28,7 @@ class SharedMemory:
         self.is_away = False
         self.waiting: list[Deferred[Any]] | None = None
         self.calls: list[str] = []
+        self.renews = True
         self.members: list[_Member] = []
 
     def kinds(self) -> dict[str, Any]:
@@ -63,6 +65,8 @@ class _Member:
         self._shared = shared
         self.is_running = False
         self.ends: list[Any] = []
+        if shared.renews:
+            directlyProvides(self, ISlotRenewal)
         shared.members.append(self)
 
     def start(self) -> Any:
@@ -109,6 +113,9 @@ class _Member:
 
     def settle(self, settlements: Any) -> Any:
         return self._call("settle", settlements)
+
+    def renew(self, slots: Any) -> Any:
+        return self._call("renew", slots)
 
     def publish(self, channel: str, message: bytes) -> Any:
         return self._call("publish", channel, message)

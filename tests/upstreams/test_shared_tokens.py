@@ -27,11 +27,13 @@ class SharedTokenTests(Case):
         self.service = Service()
         self.clock = self.service.clock
         self.shared = SharedMemory(self.clock)
+        self.states: list[Any] = []
         self.upstreams = [self.upstream() for _ in range(3)]
 
     def upstream(self) -> Any:
         state = self.shared.gateway()
         self.addCleanup(state.stop)
+        self.states.append(state)
         self.service.services = replace(self.service.services, state=state)
         return self.service.upstream(project="p")
 
@@ -69,19 +71,72 @@ class SharedTokenTests(Case):
             self.assertEqual(headers["authorization"], "Bearer new")
         self.assertEqual(self.refreshes, 1)
 
-    def test_lease_of_vanished_gateway_ends(self) -> None:
-        self.service.waiting = []
+    def test_lease_of_vanished_gateway_ends_soon(self) -> None:
+        self.service.waiting = waiting = []
         vanished = self.prepare(self.upstreams[0])
         other = self.prepare(self.upstreams[1])
-        self.clock.pump([1.0] * 40)
-        self.assertEqual(len(self.service.waiting), 2)
-        self.service.waiting[1].callback(
-            FakeResponse(200, {"access_token": "new", "expires_in": 3599})
-        )
+        self.clock.pump([1.0] * 2)
+        self.successResultOf(self.states[0].stop())
+        self.clock.pump([0.5] * 16)
+        self.assertEqual(len(waiting), 2)
+        waiting[1].callback(FakeResponse(200, {"access_token": "new", "expires_in": 3599}))
         headers = dict(self.successResultOf(other)[0].headers)
         self.assertEqual(headers["authorization"], "Bearer new")
         vanished.cancel()
         self.failureResultOf(vanished)
+
+    def test_slow_renewal_keeps_lease(self) -> None:
+        self.service.waiting = waiting = []
+        preparing = [self.prepare(each) for each in self.upstreams]
+        self.clock.pump([0.5] * 56)
+        self.assertEqual(len(waiting), 1)
+        waiting[0].callback(FakeResponse(200, {"access_token": "new", "expires_in": 3599}))
+        self.clock.pump([1.0] * 3)
+        for each in preparing:
+            self.successResultOf(each)
+        self.assertEqual((self.refreshes, self.leases()), (1, 0))
+
+    def test_renewal_without_end_loses_lease(self) -> None:
+        self.service.waiting = waiting = []
+        endless = self.prepare(self.upstreams[0])
+        self.clock.pump([1.0] * 30)
+        other = self.prepare(self.upstreams[1])
+        self.clock.pump([1.0] * 15)
+        self.assertEqual(len(waiting), 2)
+        for each in (endless, other):
+            each.cancel()
+            self.failureResultOf(each)
+
+    def test_failed_renewal_lets_another_gateway_try_at_once(self) -> None:
+        self.service.waiting = waiting = []
+        failing = self.prepare(self.upstreams[0])
+        other = self.prepare(self.upstreams[1])
+        waiting[0].callback(FakeResponse(500, {}))
+        self.failureResultOf(failing)
+        self.clock.advance(0.1)
+        self.assertEqual(len(waiting), 2)
+        waiting[1].callback(FakeResponse(200, {"access_token": "new", "expires_in": 3599}))
+        self.successResultOf(other)
+
+    def test_release_ends_lease_that_is_claimed_meanwhile(self) -> None:
+        self.service.waiting = waiting = []
+        asked = self.prepare(self.upstreams[0])
+        self.shared.waiting = claims = []
+        self.clock.advance(1.5)
+        self.shared.waiting = None
+        asked.cancel()
+        self.failureResultOf(asked)
+        self.assertEqual((len(waiting), len(claims), self.leases()), (1, 1, 0))
+        claims[0].callback(None)
+        self.assertEqual(self.leases(), 0)
+        before = len(self.shared.calls)
+        self.clock.advance(8)
+        self.assertEqual(len(self.shared.calls), before)
+
+    def leases(self) -> int:
+        """Return how many leases there are."""
+        slots = self.shared.memory._slots
+        return sum(len(each.holders) for name, each in slots.items() if name.startswith("oauth:"))
 
     def test_cancelled_renewal_ends_lease(self) -> None:
         self.service.waiting = []
