@@ -18,6 +18,8 @@ from zope.interface import Attribute, Interface
 #: The most characters of a key, and the most bytes of a value or a message.
 KEY_LIMIT: Final = 500
 VALUE_LIMIT: Final = 16 * 1024 * 1024
+#: The beginning of keys of contents: many and large values, which must not displace others.
+CONTENT_PREFIX: Final = "content/"
 #: The most keys of one :meth:`IState.get_many`.
 MANY_KEYS: Final = 1000
 #: The longest time that anything is kept, and the shortest period of a window.

@@ -18,15 +18,17 @@ import msgspec
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
-from antigravity.interfaces.state import LONGEST_TTL, MANY_KEYS, StateError
+from antigravity.interfaces.state import CONTENT_PREFIX, LONGEST_TTL, MANY_KEYS, StateError
 from antigravity.logs import make_logger
 
 #: The most bytes of a value, and of all values that are on their way.
 MAX_VALUE: Final = 8 * 1024 * 1024
 MAX_SENDING: Final = 64 * 1024 * 1024
-#: Values that are known to be absent, and for how many seconds they are not looked for.
+#: Values that are known to be absent, and for how many seconds they are not looked for.  After the
+#: first time that is short: a value that another gateway has just stored may be on its way.
 _MAX_ABSENT: Final = 20_000
 _ABSENT_TTL: Final = 600.0
+_FIRST_ABSENT_TTL: Final = 2.0
 _NONCE: Final = 12
 _CHANNEL: Final = "content"
 
@@ -135,8 +137,10 @@ class SharedContent:
     def note_absent(self, kind: str, key: str) -> None:
         """Remember that there is no such value."""
         if self._keys is not None:
-            self._absent[kind, key] = self._now() + _ABSENT_TTL
-            self._absent.move_to_end((kind, key))
+            name = kind, key
+            ttl = _ABSENT_TTL if name in self._absent else _FIRST_ABSENT_TTL
+            self._absent[name] = self._now() + ttl
+            self._absent.move_to_end(name)
             if len(self._absent) > _MAX_ABSENT:
                 self._absent.popitem(last=False)
 
@@ -206,7 +210,7 @@ class _Keys:
         """Return the key in the state; it does not tell what it stands for."""
         data = f"{kind}\0{key}".encode("utf-8", "surrogatepass")
         digest = hashlib.blake2b(data, key=self._name_key, digest_size=20).hexdigest()
-        return f"content/{kind}/{digest}"
+        return f"{CONTENT_PREFIX}{kind}/{digest}"
 
     def seal(self, name: str, value: bytes) -> bytes:
         """Return a value encrypted, and bound to its name."""

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
 from antigravity.interfaces.state import (
+    CONTENT_PREFIX,
     Claim,
     Claimed,
     ClaimState,
@@ -34,8 +35,10 @@ from antigravity.state.checks import (
 )
 from antigravity.state.windows import Slots, Window
 
-#: The most bytes of values with their keys; those used longest ago make room for others.
-MEMORY_LIMIT: Final = 64 * 1024 * 1024
+#: The most bytes of contents with their keys, and of all other values, such as locks of accounts.
+#: Of each the ones used longest ago make room for others.
+CONTENT_LIMIT: Final = 64 * 1024 * 1024
+VALUES_LIMIT: Final = 32 * 1024 * 1024
 #: What an entry takes besides its key and its value, in bytes.
 _ENTRY: Final = 200
 #: Seconds between two looks for what has expired.
@@ -47,16 +50,22 @@ class MemoryState:
     """The state of a gateway with one process.
 
     :param reactor: its clock and its timers.
-    :param limit: the most bytes of values.
+    :param content_limit: the most bytes of contents, whose keys begin with
+        :data:`CONTENT_PREFIX`; :param values_limit: those of other values.
     """
 
     log = make_logger()
 
-    def __init__(self, reactor: Any, limit: int = MEMORY_LIMIT) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        content_limit: int = CONTENT_LIMIT,
+        values_limit: int = VALUES_LIMIT,
+    ) -> None:
         self._reactor = reactor
-        self._limit = limit
-        self._size = 0
-        self._values: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        self._contents = _Values(content_limit)
+        self._others = _Values(values_limit)
         self._windows: dict[str, Window] = {}
         self._slots: dict[str, Slots] = {}
         self._listeners: dict[str, list[Listener]] = {}
@@ -73,9 +82,10 @@ class MemoryState:
         timer, self._timer = self._timer, None
         if timer is not None and timer.active():
             timer.cancel()
-        for table in (self._values, self._windows, self._slots, self._listeners):
+        for values in (self._contents, self._others):
+            values.clear()
+        for table in (self._windows, self._slots, self._listeners):
             table.clear()
-        self._size = 0
         return succeed(None)
 
     def server(self) -> Deferred[str]:
@@ -97,11 +107,7 @@ class MemoryState:
         check_key(key)
         check_value(value)
         check_ttl(ttl)
-        self._delete(key)
-        self._values[key] = value, self._reactor.seconds() + ttl
-        self._size += _size(key, value)
-        while self._size > self._limit and len(self._values) > 1:
-            self._delete(next(iter(self._values)))
+        self._values(key).put(key, value, self._reactor.seconds() + ttl)
         return succeed(None)
 
     def replace(self, key: str, expected: bytes | None, value: bytes, ttl: float) -> Deferred[bool]:
@@ -117,7 +123,7 @@ class MemoryState:
         """Delete a value."""
         check_key(key)
         is_there = self._get(key) is not None
-        self._delete(key)
+        self._values(key).delete(key)
         return succeed(is_there)
 
     def claim(self, claims: Sequence[Claim]) -> Deferred[Claimed]:
@@ -198,30 +204,65 @@ class MemoryState:
         return self._windows.setdefault(claim.key, Window()).look(claim, now)
 
     def _get(self, key: str) -> bytes | None:
-        found = self._values.get(key)
-        if found is None:
-            return None
-        value, expires = found
-        if expires <= self._reactor.seconds():
-            self._delete(key)
-            return None
-        self._values.move_to_end(key)
-        return value
+        return self._values(key).find(key, self._reactor.seconds())
 
-    def _delete(self, key: str) -> None:
-        found = self._values.pop(key, None)
-        if found is not None:
-            self._size -= _size(key, found[0])
+    def _values(self, key: str) -> _Values:
+        return self._contents if key.startswith(CONTENT_PREFIX) else self._others
 
     def _sweep(self) -> None:
         """Forget what has expired."""
         now = self._reactor.seconds()
-        for key in [key for key, (_, expires) in self._values.items() if expires <= now]:
-            self._delete(key)
+        for values in (self._contents, self._others):
+            values.sweep(now)
         for table in (self._windows, self._slots):
             for key in [key for key, each in table.items() if each.expires <= now]:
                 del table[key]
         self._timer = self._reactor.callLater(_SWEEP_INTERVAL, self._sweep)
+
+
+class _Values(OrderedDict[str, tuple[bytes, float]]):
+    """Values with the times at which they expire, within a limit of bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+        self.size = 0
+
+    def put(self, key: str, value: bytes, expires: float) -> None:
+        """Store a value; others make room for it."""
+        self.delete(key)
+        self[key] = value, expires
+        self.size += _size(key, value)
+        while self.size > self._limit and len(self) > 1:
+            self.delete(next(iter(self)))
+
+    def find(self, key: str, now: float) -> bytes | None:
+        """Return a value that has not expired."""
+        found = self.get(key)
+        if found is None:
+            return None
+        value, expires = found
+        if expires <= now:
+            self.delete(key)
+            return None
+        self.move_to_end(key)
+        return value
+
+    def delete(self, key: str) -> None:
+        """Delete a value, if there is one."""
+        found = self.pop(key, None)
+        if found is not None:
+            self.size -= _size(key, found[0])
+
+    def sweep(self, now: float) -> None:
+        """Delete what has expired."""
+        for key in [key for key, (_, expires) in self.items() if expires <= now]:
+            self.delete(key)
+
+    def clear(self) -> None:
+        """Delete all values."""
+        super().clear()
+        self.size = 0
 
 
 def _size(key: str, value: bytes) -> int:

@@ -57,7 +57,7 @@ class KeyAddressTests(SynchronousTestCase):
 
     def test_server_does_not_have_addresses(self) -> None:
         self.count(self.gateway(), "10.9.8.7")
-        stored: Any = self.shared.memory._values
+        stored: Any = self.shared.memory._others
         self.assertTrue(stored)
         self.assertNotIn("10.9.8.7", repr(stored))
 

@@ -174,5 +174,5 @@ class LocalContentTests(ContentTests, OnSocket):
 
     def dump(self) -> bytes:
         """Return what the server has of contents."""
-        values = self.server.state._values
+        values = self.server.state._contents
         return b"".join(value for key, (value, _) in values.items() if "content" in key)

@@ -35,7 +35,7 @@ class MemoryStateTests(StateConformance, TestCase):
 class BoundTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.state = MemoryState(self.clock, limit=10_000)
+        self.state = MemoryState(self.clock, values_limit=10_000, content_limit=20_000)
         self.state.start()
         self.addCleanup(self.state.stop)
 
@@ -46,17 +46,35 @@ class BoundTests(SynchronousTestCase):
         kept = [n for n in range(10) if self.successResultOf(self.state.get(f"k{n}")) is not None]
         self.assertEqual(kept, [0, 3, 4, 5, 6, 7, 8, 9])
 
+    def test_contents_do_not_displace_other_values(self) -> None:
+        self.state.put("accounts/a", b"locked", 60)
+        self.state.claim([SlotClaim("s", "h", 1, 60), WindowClaim("w", 1, 1, 60)])
+        for number in range(100):
+            self.state.put(f"content/response/{number}", bytes(5000), 60)
+        self.assertEqual(self.successResultOf(self.state.get("accounts/a")), b"locked")
+        found = self.successResultOf(
+            self.state.claim([SlotClaim("s", "i", 1, 60), WindowClaim("w", 1, 1, 60)])
+        )
+        self.assertEqual([each.used for each in found.states], [1, 1])
+        self.assertIsNone(self.successResultOf(self.state.get("content/response/0")))
+        self.assertIsNotNone(self.successResultOf(self.state.get("content/response/99")))
+        self.assertLessEqual(self.state._contents.size, 20_000)
+        self.successResultOf(self.state.delete("content/response/99"))
+        self.assertIsNone(self.successResultOf(self.state.get("content/response/99")))
+
     def test_what_has_expired_is_forgotten(self) -> None:
         for number in range(100):
             self.state.put(f"k{number}", b"1", 30)
+            self.state.put(f"content/{number}", b"1", 30)
             self.state.claim(
                 [WindowClaim(f"k{number}", 1, 5, 30), SlotClaim(f"k{number}", "h", 1, 30)]
             )
             self.state.claim([WindowClaim(f"refused{number}", 1, 0, 30)])
         self.clock.advance(60)
         state = self.state
-        self.assertEqual((len(state._values), len(state._windows), len(state._slots)), (0, 0, 0))
-        self.assertEqual(state._size, 0)
+        tables = state._contents, state._others, state._windows, state._slots
+        self.assertEqual([len(each) for each in tables], [0] * 4)
+        self.assertEqual((state._contents.size, state._others.size), (0, 0))
 
     def test_stop_ends_timers(self) -> None:
         self.state.stop()

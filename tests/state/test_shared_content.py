@@ -43,7 +43,7 @@ class ContentCase(SynchronousTestCase):
     @property
     def stored(self) -> dict[str, bytes]:
         """What the server has, without the table of gateways."""
-        return {key: value for key, (value, _) in self.shared.memory._values.items()}
+        return {key: value for key, (value, _) in self.shared.memory._contents.items()}
 
 
 class SharedContentTests(ContentCase):
@@ -137,9 +137,15 @@ class SharedContentTests(ContentCase):
         self.assertFalse(one.kind("l").is_absent("a"))
         kind.put("a", b"1", 60)
         self.assertFalse(kind.is_absent("a"))
-        kind.note_absent("b")
-        self.clock.advance(601)
-        self.assertFalse(kind.is_absent("b"))
+
+    def test_value_is_absent_for_longer_when_it_was_not_found_twice(self) -> None:
+        kind = self.gateway().kind("k")
+        for seconds in (2, 600, 600):
+            kind.note_absent("b")
+            self.clock.advance(seconds - 0.1)
+            self.assertTrue(kind.is_absent("b"))
+            self.clock.advance(0.2)
+            self.assertFalse(kind.is_absent("b"))
 
     def test_others_forget_what_one_deletes(self) -> None:
         one, other, stranger = self.gateway(), self.gateway(), self.gateway(b"another one")

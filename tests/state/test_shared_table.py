@@ -144,7 +144,7 @@ class SharedTableTests(TableCase):
         other.table.set("b", "m", b"3", 600)
         self.settle()
         self.assertTrue(one.state.is_lost)
-        self.shared.memory._values.clear()  # it was started again, and is empty
+        self.shared.memory._others.clear()  # it was started again, and is empty
         self.shared.is_away = False
         for _ in range(10):
             self.settle(1)

@@ -190,7 +190,7 @@ class SharedTokenTests(Case):
         self.assertEqual(self.refreshes, 4)
 
     def stored(self) -> dict[str, bytes]:
-        return {name: value for name, (value, _) in self.shared.memory._values.items()}
+        return {name: value for name, (value, _) in self.shared.memory._others.items()}
 
 
 class RedisTokenTests(TestCase):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Struct
+from twisted.internet.defer import Deferred
 
 from antigravity.state.content import SharedKind
 from antigravity.stores.bounded_cache import BoundedCache
@@ -16,6 +18,11 @@ _RESPONSE: Final = b"="
 _ORIGIN: Final = b">"
 #: The most responses that other gateways are asked for at once.
 _MAX_FETCHED: Final = 200
+#: The ids that gateways make.
+_OWN_ID: Final = re.compile(r"[a-z0-9]+_[0-9a-f]{24}")
+#: Seconds until a gateway asks again for responses that others have made: a client may continue a
+#: response before it has arrived where the gateways share it.
+_ASK_AGAIN: Final = (0.02, 0.05, 0.1, 0.2)
 #: What is in the place of the API key if a response is known to belong to another one.
 _OTHER: Final = "\1"
 #: Separates API key, protocol and response id in keys of the store; no API key contains it.
@@ -37,6 +44,7 @@ class ResponseStore:
     """The responses to one API key in one protocol; other keys and protocols do not see them.
 
     :param shared: what gateways share of them, if they do, for ``ttl`` seconds.
+    :param pause: returns a Deferred that fires after some seconds.
     """
 
     def __init__(
@@ -46,12 +54,14 @@ class ResponseStore:
         protocol: str,
         shared: SharedKind | None = None,
         ttl: float = 0.0,
+        pause: Callable[[float], Deferred[object]] | None = None,
     ) -> None:
         self._store = store
         self._protocol = protocol
         self._principal = principal
         self._shared = shared if shared is not None and shared.is_used else None
         self._ttl = ttl
+        self._pause = pause
 
     def get(self, response_id: str) -> bytes | ResponseOrigin | None:
         """Return a stored response, or the origin of one that its upstream stores."""
@@ -67,7 +77,25 @@ class ResponseStore:
             return
         missing = [each for each in response_ids if self._store.get(self._key(each)) is None]
         missing = missing[:_MAX_FETCHED]
-        if not missing:
+        await self._fetch(missing)
+        pause = self._pause
+        if pause is None:
+            return
+        for seconds in _ASK_AGAIN:
+            missing = [each for each in missing if self._may_arrive(each)]
+            if not missing or not self._shared.is_used:
+                return
+            await pause(seconds)
+            await self._fetch(missing)
+
+    def _may_arrive(self, response_id: str) -> bool:
+        """Return whether a response that was not found may have been made just now."""
+        if _OWN_ID.fullmatch(response_id) is None or self.is_other_clients(response_id):
+            return False
+        return self._store.get(self._key(response_id)) is None
+
+    async def _fetch(self, missing: Sequence[str]) -> None:
+        if not missing or self._shared is None:
             return
         keys = [self._key(each) for each in missing]
         found = await self._shared.find_many([*keys, *map(self._ending, missing)])

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from twisted.internet.task import deferLater
 
 from antigravity.exchange.context import Continuation, RequestContext
 from antigravity.exchange.operations.response_store import ResponseOrigin, ResponseStore
@@ -37,7 +38,8 @@ def client_responses(context: RequestContext) -> ResponseStore:
     if services.content is None:
         return ResponseStore(store, principal, name)
     ttl = context.snapshot.settings.responses.ttl
-    return ResponseStore(store, principal, name, services.content.kind(RESPONSES), ttl)
+    shared, pause = services.content.kind(RESPONSES), partial(deferLater, services.clock)
+    return ResponseStore(store, principal, name, shared, ttl, pause)
 
 
 async def expand_history(context: RequestContext) -> RequestContext:
