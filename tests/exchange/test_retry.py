@@ -7,9 +7,11 @@ import pytest
 from antigravity.exchange.attempts.retry import (
     CAPACITY,
     MAX_ATTEMPTS,
+    MAX_ATTEMPTS_WITH_OTHERS,
     is_about_account,
     is_about_signatures,
     is_model_unavailable,
+    most_attempts,
     next_step,
 )
 from antigravity.ir import errors
@@ -80,6 +82,25 @@ def test_delay_grows_with_attempts_and_luck() -> None:
 def test_no_retry_follows_the_last_attempt() -> None:
     for error in (errors.UpstreamError("500"), errors.RateLimitedError("x", retry_after=0.1)):
         assert next_step(error, MAX_ATTEMPTS, repaired=False, luck=0.5).action == "give_up"
+
+
+def test_accounts_that_were_not_tried_get_more_attempts() -> None:
+    def most(error: errors.GatewayError, *, others: bool = True, seconds: float = 1.0) -> int:
+        return most_attempts(error, others=others, seconds=seconds)
+
+    for error in (
+        errors.UpstreamError("500"),
+        errors.OverloadedError("529"),
+        errors.DeadlineError("no first byte", code="first_byte_timeout"),
+    ):
+        assert most(error) == MAX_ATTEMPTS_WITH_OTHERS
+        assert most(error, others=False) == most(error, seconds=30.0) == MAX_ATTEMPTS
+    for error in (
+        errors.OverloadedError("the model has no capacity", code=CAPACITY),
+        errors.InvalidRequestError("no"),
+        errors.NotFoundError("no"),
+    ):
+        assert most(error) == MAX_ATTEMPTS
 
 
 def test_history_is_repaired_once() -> None:

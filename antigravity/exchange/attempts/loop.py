@@ -23,7 +23,9 @@ from antigravity.exchange.attempts.retry import (
     SHORT_LIMIT,
     Step,
     is_about_account,
+    is_more_precise,
     may_ignore,
+    most_attempts,
     next_step,
 )
 from antigravity.exchange.attempts.translated import attempt_translated
@@ -38,7 +40,6 @@ from antigravity.ir.errors import (
     EmptyResponseError,
     GatewayError,
     OverloadedError,
-    RateLimitedError,
     UnreadablePartError,
 )
 from antigravity.logs import make_logger
@@ -91,6 +92,9 @@ class AttemptLoop:
         self._only = origin.credential if origin is not None else ""
         self._tried = TriedAccounts()
         self._attempts = 0
+        self._began = context.services.clock.seconds()
+        #: All accounts that failed, also those that are tried again.
+        self._failed: set[str] = set()
         self._refusals = 0
         #: How often parameters were omitted because the upstream refused them.
         self._omissions = 0
@@ -110,12 +114,13 @@ class AttemptLoop:
             try:
                 lease = await self._lease()
             except GatewayError as error:
-                if failure is not None and self._tried.transient:
+                is_last = self._attempts >= MAX_ATTEMPTS
+                if failure is not None and self._tried.transient and not is_last:
                     await self._readmit()
                     continue
                 if failure is None:
                     raise
-                if _is_more_precise(error, failure.error):
+                if is_more_precise(error, failure.error):
                     if failure.refusal is None or self._misstates(error, failure.error):
                         raise
                     failure = replace(failure, refusal=with_delay(failure.refusal, error))
@@ -331,6 +336,12 @@ class AttemptLoop:
         if is_about_account(error) and self._refusals < MAX_REFUSALS:
             self._refusals += 1
             self._attempts -= 1
+        self._failed.add(account)
+        most = most_attempts(
+            error,
+            others=bool(accounts - self._failed - self._tried.excluded),
+            seconds=context.services.clock.seconds() - self._began,
+        )
         step = next_step(
             error,
             self._attempts,
@@ -338,6 +349,7 @@ class AttemptLoop:
             emptied=state.ended_empty,
             luck=random.random(),  # noqa: S311 - it spreads delays, it hides nothing
             pause=context.snapshot.settings.proxy.scheduling.retry_pause,
+            most=most,
         )
         if isinstance(error, EmptyResponseError) or self._attempts == MAX_ATTEMPTS - 1:
             state.ended_empty = True  # the next attempt is the last that this is worth
@@ -375,12 +387,8 @@ class AttemptLoop:
         :raises GatewayError: if there is none, or another model takes over.
         """
         if self._attempts > 1:
-            log.info(
-                "{id}: gave up after {n} of {most} attempts",
-                id=self._context.call.request_id,
-                n=self._attempts,
-                most=MAX_ATTEMPTS,
-            )
+            request_id = self._context.call.request_id
+            log.info("{id}: gave up after {n} attempts", id=request_id, n=self._attempts)
         if failure.refusal is None or self._plan.triggers_fallback(failure.error):
             raise failure.error
         self._context.recorder.end(failure.error, None)
@@ -389,11 +397,3 @@ class AttemptLoop:
 
 async def _serve(context: RequestContext, plan: Plan) -> Reply:
     return await AttemptLoop(context, plan).run()
-
-
-def _is_more_precise(pool: GatewayError, failure: GatewayError) -> bool:
-    """Return whether the pool's error says more than that of the last attempt.
-
-    Of limits the pool knows the one that ends first; of all else only that it is locked now.
-    """
-    return isinstance(pool, RateLimitedError) and isinstance(failure, RateLimitedError)

@@ -27,6 +27,10 @@ from antigravity.ir.errors import (
 
 #: The maximum number of attempts for one request.
 MAX_ATTEMPTS: Final = 3
+#: The same while there are accounts that were not tried, and the seconds in which that holds: one
+#: of them may serve what the others failed to, without a pause.
+MAX_ATTEMPTS_WITH_OTHERS: Final = 5
+LONGEST_WITH_OTHERS: Final = 30.0
 #: Accounts that may refuse a request besides, see :func:`is_about_account`.
 MAX_REFUSALS: Final = 10
 
@@ -76,14 +80,15 @@ def next_step(
     emptied: bool = False,
     luck: float,
     pause: float = 1.0,
+    most: int = MAX_ATTEMPTS,
 ) -> Step:
-    """Return what to do after the ``attempts``-th attempt failed with ``error``.
+    """Return what to do after the ``attempts``-th attempt of ``most`` failed with ``error``.
 
     ``pause`` is in seconds.  ``repaired`` says that the history was repaired already,
     ``emptied`` that an earlier attempt ended without content.  ``luck`` is a random number from 0
     to 1, which spreads the delays so that many clients do not retry at the same moment.
     """
-    if attempts >= MAX_ATTEMPTS:
+    if attempts >= most:
         return GIVE_UP
     if is_about_signatures(error):
         return GIVE_UP if repaired else Step("repair", SOON * pause)
@@ -109,6 +114,19 @@ def next_step(
             return Step("other", SERVER_PAUSES * pause * attempts * jitter)
         case _:
             return GIVE_UP
+
+
+def most_attempts(error: GatewayError, *, others: bool, seconds: float) -> int:
+    """Return how many attempts a request gets if the last one failed with ``error``.
+
+    ``others`` says that there are accounts that were not tried, ``seconds`` is the time since the
+    first attempt.
+    """
+    is_of_model = isinstance(error, OverloadedError) and error.code == CAPACITY
+    may_help = isinstance(error, UpstreamError) and not is_of_model
+    if may_help and others and seconds < LONGEST_WITH_OTHERS:
+        return MAX_ATTEMPTS_WITH_OTHERS
+    return MAX_ATTEMPTS
 
 
 def is_about_account(error: GatewayError) -> bool:
@@ -159,3 +177,11 @@ def is_about_signatures(error: GatewayError) -> bool:
     if "expected `thinking`" in message:
         return True  # the client dropped it, and it is no longer stored here
     return "signature" in message and ("think" in message or "thought" in message)
+
+
+def is_more_precise(pool: GatewayError, failure: GatewayError) -> bool:
+    """Return whether the pool's error says more than that of the last attempt.
+
+    Of limits the pool knows the one that ends first; of all else only that it is locked now.
+    """
+    return isinstance(pool, RateLimitedError) and isinstance(failure, RateLimitedError)
