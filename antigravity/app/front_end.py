@@ -28,6 +28,7 @@ from antigravity.warmup.on_demand import WarmupsOnDemand
 from antigravity.web.app import WebApp
 from antigravity.web.authentication import principal_of
 from antigravity.web.key_throttle import KeyThrottle
+from antigravity.web.shared_guesses import SharedGuesses
 from antigravity.web.site import GatewaySite
 from antigravity.web.tunnel_access import TunnelAccess
 
@@ -35,6 +36,7 @@ from antigravity.web.tunnel_access import TunnelAccess
 class FrontEnd:
     """The sites that clients connect to; a reload replaces the application behind them.
 
+    :param state: what gateways share.
     :ivar site: the site of the listener.
     :ivar tunnel: the tunnel, which has a site of its own.
     :ivar dashboard: sessions and live pages of the dashboard.
@@ -49,6 +51,7 @@ class FrontEnd:
         warmups: WarmupsOnDemand,
         control: GatewayControl,
         dashboard: DashboardState,
+        state: Any,
     ) -> None:
         self._exchange = exchange
         self._mcp = mcp
@@ -64,6 +67,7 @@ class FrontEnd:
         )
         self._connections = ClientConnections(reactor, home, control)
         self._key_throttle = KeyThrottle()
+        self._key_throttle.share = SharedGuesses(state).tell
         self.dashboard = dashboard
         access = TunnelAccess()
         self.site = GatewaySite(reactor)

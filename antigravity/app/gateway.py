@@ -272,7 +272,9 @@ class Gateway(Service):
             reactor, self._home, self.drain, self.transport, exchange.ask, records.observe
         )
         dashboard = DashboardState(reactor) if old is None else old.dashboard
-        front_end = FrontEnd(reactor, self._home, exchange, mcp, warmups.on_demand, self, dashboard)
+        front_end = FrontEnd(
+            reactor, self._home, exchange, mcp, warmups.on_demand, self, dashboard, self.state
+        )
         return RunningParts(runtime, exchange, warmups, front_end), mcp
 
     def _build_app(self, front_end: FrontEnd, runtime: Runtime) -> WebApp:

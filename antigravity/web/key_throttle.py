@@ -23,6 +23,10 @@ FIRST_DELAY: Final = 0.1
 LONGEST_DELAY: Final = 3.0
 #: Seconds in which the count of wrong keys is halved.
 HALF_LIFE: Final = 60.0
+#: Wrong keys of an address of which other gateways learn at once, and seconds between two messages
+#: about more of them.
+TOLD_AT_ONCE: Final = 2 * FREE_TRIES
+TELL_INTERVAL: Final = 1.0
 #: Delayed responses at a time, for one address and for all.
 MAX_DELAYED: Final = 16
 MAX_DELAYED_IN_ALL: Final = 256
@@ -45,13 +49,15 @@ class WrongKeyError(AuthenticationError):
 class _Address:
     """The wrong keys of one address."""
 
-    __slots__ = ("due", "logged", "seen", "since", "wrong")
+    __slots__ = ("due", "logged", "seen", "since", "told", "untold", "wrong")
 
     def __init__(self) -> None:
         self.wrong = 0.0
         self.seen = 0.0
         self.logged = float("-inf")
         self.since = 0
+        self.told = float("-inf")
+        self.untold = 0
         self.due: deque[float] = deque()
 
 
@@ -60,12 +66,15 @@ class KeyThrottle:
 
     :param seconds: returns the time, for keys that are accepted without being known.
     :ivar total: the number of all wrong keys.
+    :ivar share: counts wrong keys of an address at all gateways, and calls a function with their
+        number; returns whether it does.
     """
 
     log = make_logger()
 
     def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
         self.total = 0
+        self.share: Callable[[str, int, Callable[[int], None]], bool] | None = None
         self._seconds = seconds
         self._addresses: OrderedDict[str, _Address] = OrderedDict()
         self._unknown: OrderedDict[str, dict[str, float]] = OrderedDict()
@@ -86,6 +95,8 @@ class KeyThrottle:
         address.wrong = address.wrong * 0.5 ** ((now - address.seen) / HALF_LIFE) + 1.0
         address.seen = now
         address.since += 1
+        if self.share is not None:
+            self._tell(self.share, name, address, now)
         if address.wrong <= FREE_TRIES:
             return error, 0.0
         self._log_wrong_keys(name, address, now)
@@ -98,6 +109,24 @@ class KeyThrottle:
         for waiting in (address.due, self._due):
             waiting.append(now + delay)
         return error, delay
+
+    def _tell(
+        self,
+        share: Callable[[str, int, Callable[[int], None]], bool],
+        name: str,
+        address: _Address,
+        now: float,
+    ) -> None:
+        """Let other gateways know of the wrong keys of an address, and learn of theirs."""
+        address.untold += 1
+        if address.wrong > TOLD_AT_ONCE and now - address.told < TELL_INTERVAL:
+            return
+
+        def learn(count: int) -> None:
+            address.wrong = max(address.wrong, float(count))
+
+        if share(name, address.untold, learn):
+            address.untold, address.told = 0, now
 
     def admit_unknown(self, key: str, peer: str) -> None:
         """Accept a key that is not known, where any key is accepted but one has more rights.

@@ -72,10 +72,11 @@ ALLOWED = {
         "ir",
         "logs",
         "routing.patterns",
+        "state.held_slots",
         "state.table",
         "stores",
     },
-    "state": {"interfaces.state", "logs"},
+    "state": {"deferreds", "interfaces.state", "logs"},
     "metrics": {"ir"},
     "traces": {"interfaces.traces", "ir", "version"},
     "stores": {
@@ -110,7 +111,7 @@ ALLOWED = {
     },
     "upstreams": {"ir", "config", "interfaces", "oauth", "protocols.lenient", "version"},
     "routing": {"ir", "logs", "deferreds", "config.settings", "interfaces"},
-    "accounts": {"ir", "logs", "config", "interfaces", "routing.patterns", "state.table"},
+    "accounts": {"ir", "logs", "config", "interfaces", "routing.patterns", "state"},
     "exchange": {
         "accounts.sessions",
         "config.settings",

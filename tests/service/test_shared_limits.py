@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from antigravity.config.state_settings import StateSettings
 from antigravity.interfaces.state import StateError
 from tests.service.account_fixture import MODEL
 from tests.service.dashboard_fixture import ADMIN, DashboardCase
+from tests.support.conditions import eventually
 from tests.support.redis import RedisServer
 
 
@@ -92,3 +94,18 @@ class SharedLimitTests(DashboardCase):
                 await each.state.get("a")
         self.assertEqual(await self.codes(key, 1, 2), [503, 503])
         self.assertEqual(await self.codes(free, 1, 1), [200])
+
+    async def test_requests_wait_once_for_state_that_stands_still(self) -> None:
+        key = await self.open_two("local")
+        free = await self.key("free")
+        self.redis.pause()
+        began = time.monotonic()
+        self.assertEqual(await self.codes(free, 1, 1), [200])
+        self.assertEqual(await self.codes(key, 1, 3), [200, 200, 429])
+        self.assertLess(time.monotonic() - began, 9)  # three checks, a second apart
+        self.assertTrue(self.gateways[1].state.is_lost)
+        before = self.gateways[1].state.numbers.losses
+        self.assertEqual(await self.codes(key, 1, 3), [429] * 3)
+        self.assertEqual(self.gateways[1].state.numbers.losses, before)
+        self.redis.resume()
+        await eventually(lambda: not self.gateways[1].state.is_lost)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -62,6 +63,16 @@ class RedisServer:
         if process is not None:
             process.kill()
             process.wait(30)
+
+    def pause(self) -> None:
+        """Let the server stand still: it accepts connections, and replies to nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let the server go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def send(self, command: str) -> bytes:
         """Send a command, and return the beginning of the reply."""

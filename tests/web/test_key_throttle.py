@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
 
 from antigravity.config.secret import Secret
 from antigravity.ir.errors import AuthenticationError, RateLimitedError
@@ -19,12 +21,16 @@ from antigravity.web.key_throttle import (
     MAX_DELAYED,
     MAX_DELAYED_IN_ALL,
     MAX_UNKNOWN,
+    TELL_INTERVAL,
+    TOLD_AT_ONCE,
     UNKNOWN_PERIOD,
     KeyThrottle,
     TooManyWrongKeysError,
     WrongKeyError,
     network_of,
 )
+from antigravity.web.shared_guesses import MAX_CALLS, SharedGuesses
+from tests.support.shared_memory import SharedMemory
 from tests.web.builders import Transport, WebHarness
 
 KEY = "sk-right"
@@ -233,3 +239,63 @@ def test_addresses_with_unknown_keys_are_bounded() -> None:
     for number in range(MAX_ADDRESSES + 10):
         throttle.admit_unknown("key", f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
     assert len(throttle._unknown) == MAX_ADDRESSES
+
+
+class SharedGuessTests(SynchronousTestCase):
+    """A guesser that goes from one gateway to the other."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.shared = SharedMemory(self.clock)
+        self.throttles = [self.throttle(), self.throttle()]
+
+    def throttle(self) -> KeyThrottle:
+        state = self.shared.gateway()
+        self.addCleanup(state.stop)
+        throttle = KeyThrottle()
+        throttle.share = SharedGuesses(state).tell
+        return throttle
+
+    def guess(self, number: int, peer: str = "203.0.113.1") -> float:
+        """Return the delay of a wrong key at a gateway."""
+        return self.throttles[number].throttle(WRONG, peer, self.clock.seconds())[1]
+
+    def test_wrong_keys_at_all_gateways_count(self) -> None:
+        delays = [self.guess(number % 2) for number in range(4 * FREE_TRIES)]
+        free = [delay for delay in delays if not delay]
+        # The one that a gateway had not heard of yet is free, too.
+        self.assertLessEqual(len(free), FREE_TRIES + 1)
+        self.assertEqual(self.guess(0, "203.0.113.2"), 0.0)
+
+    def test_server_does_not_learn_address(self) -> None:
+        self.guess(0)
+        self.assertTrue(self.shared.memory._windows)
+        self.assertNotIn("203.0.113.1", repr(self.shared.memory._windows.keys()))
+
+    def test_many_wrong_keys_take_one_call_a_second(self) -> None:
+        for _ in range(1000):
+            self.guess(0)
+        calls = self.shared.calls.count("claim")
+        self.assertLessEqual(calls, TOLD_AT_ONCE + 5)
+        self.clock.advance(TELL_INTERVAL)
+        self.guess(0)
+        self.assertEqual(self.shared.calls.count("claim"), calls + 1)
+        self.guess(1)
+        self.assertEqual(self.guess(1), LONGEST_DELAY)
+
+    def test_calls_are_bounded(self) -> None:
+        self.shared.waiting = waiting = []
+        for number in range(100):
+            self.guess(0, f"10.0.0.{number}")
+        self.assertEqual(len(waiting), MAX_CALLS)
+        self.shared.waiting = None
+        for each in waiting:
+            each.callback(None)
+        self.guess(0, "10.0.0.200")
+        self.assertEqual(len(self.shared.memory._windows), MAX_CALLS + 1)
+
+    def test_each_gateway_counts_alone_while_state_is_lost(self) -> None:
+        self.shared.is_away = True
+        delays = [self.guess(0) for _ in range(FREE_TRIES + 2)]
+        self.assertEqual([bool(each) for each in delays], [False] * FREE_TRIES + [True] * 2)
+        self.assertEqual(self.guess(1), 0.0)
