@@ -24,6 +24,8 @@ REFRESH_INTERVAL: Final = 60.0
 _FIRST_REFRESH: Final = 1.0
 #: Seconds for which a removed row is remembered, so that an older version does not come back.
 _REMOVED: Final = 600.0
+#: How far the clock of another machine may be ahead, in seconds.
+_AHEAD: Final = 86_400.0
 #: Attempts to store a part that others change at the same time.
 _TRIES: Final = 10
 #: The most parts that are kept although this gateway does not want to know them any more.
@@ -236,8 +238,11 @@ class SharedTable:
 
     def _take(self, part: str, row: TableRow) -> None:
         """Use a row of another gateway, if it is newer than what is known."""
-        known = self._rows.get(part, {}).get(row.key)
-        if row.expires <= self._wall() or (known is not None and known.version >= row.version):
+        now, known = self._wall(), self._rows.get(part, {}).get(row.key)
+        # One with a wrong time would win against all others, and could not be stored.
+        if not (row.made <= now + _AHEAD and now < row.expires <= now + _AHEAD + LONGEST_TTL):
+            return
+        if known is not None and known.version >= row.version:
             return
         self._put(part, row)
         self._pending.pop((part, row.key), None)
@@ -298,7 +303,7 @@ class SharedTable:
             value = _encode(rows)
             if not rows or value == stored:
                 return
-            ttl = max(row.expires for row in rows) - now
+            ttl = min(max(row.expires for row in rows) - now, LONGEST_TTL)
             if (yield self._state.replace(key, stored, value, ttl)):
                 return
 

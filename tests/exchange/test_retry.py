@@ -99,6 +99,7 @@ def test_accounts_that_were_not_tried_get_more_attempts() -> None:
         errors.OverloadedError("the model has no capacity", code=CAPACITY),
         errors.InvalidRequestError("no"),
         errors.NotFoundError("no"),
+        errors.UpstreamCredentialError("401"),
     ):
         assert most(error) == MAX_ATTEMPTS
 

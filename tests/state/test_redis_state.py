@@ -79,6 +79,12 @@ class ServerTests(RedisCase):
         found = [line for line in lines if line.startswith(f"cmdstat_{name}")]
         return sum(int(line.split("calls=")[1].split(",")[0]) for line in found)
 
+    async def test_renewed_slots_expire(self) -> None:
+        state = await self.open_state()
+        await state.renew([SlotClaim("new", "h", 1, 60), SlotClaim("new", "i", 1, 5)])
+        left = self.redis.send("PTTL {antigravity}:s:new")
+        self.assertGreater(int(left[1:]), 50_000)
+
     async def test_server_is_away_and_comes_back(self) -> None:
         state = await self.open_state()
         seen: list[bytes] = []

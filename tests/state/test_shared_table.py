@@ -8,6 +8,7 @@ import msgspec
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from antigravity.interfaces.state import LONGEST_TTL
 from antigravity.state.shared import SharedState
 from antigravity.state.table import REFRESH_INTERVAL, SharedTable, TableRow
 from tests.support.shared_memory import SharedMemory
@@ -190,6 +191,36 @@ class SharedTableTests(TableCase):
         self.settle()
         self.assertEqual(other.told, [("a", "l", b"1")])
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_row_with_impossible_time_is_ignored(self) -> None:
+        one, other = self.table(), self.table()
+        now, nan = self.clock.seconds(), float("nan")
+        for made, expires in (
+            (now + 2 * 86_400, now + 3 * 86_400),
+            (nan, now + 60),
+            (now, nan),
+            (now, 1e300),
+            (float("inf"), now + 60),
+        ):
+            row = TableRow("k", made, "x", expires, b"wrong time")
+            self.shared.memory.put("t/a", msgspec.msgpack.encode([row]), 60)
+            self.shared.memory.publish("table/t", msgspec.msgpack.encode(("a", [row])))
+            self.settle(REFRESH_INTERVAL)
+            self.assertIsNone(one.value("a", "k"))
+            one.table.set("a", "k", f"{made}".encode(), 60)
+            self.settle()
+            self.assertEqual(other.value("a", "k"), f"{made}".encode())
+            one.table.remove("a", "k")
+            self.settle(700)
+
+    def test_row_of_longest_life_is_stored(self) -> None:
+        one, other = self.table(ahead=300.0), self.table()
+        one.table.set("a", "k", b"1", LONGEST_TTL)
+        self.settle()
+        other.table.set("a", "l", b"2", 60)
+        self.settle()
+        late = self.table()
+        self.assertEqual((late.value("a", "k"), late.value("a", "l")), (b"1", b"2"))
 
     def test_messages_of_other_versions_are_ignored(self) -> None:
         one = self.table()

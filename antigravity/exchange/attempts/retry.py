@@ -123,7 +123,8 @@ def most_attempts(error: GatewayError, *, others: bool, seconds: float) -> int:
     first attempt.
     """
     is_of_model = isinstance(error, OverloadedError) and error.code == CAPACITY
-    may_help = isinstance(error, UpstreamError) and not is_of_model
+    is_failure = isinstance(error, UpstreamError) and not is_about_account(error)
+    may_help = is_failure and not is_of_model
     if may_help and others and seconds < LONGEST_WITH_OTHERS:
         return MAX_ATTEMPTS_WITH_OTHERS
     return MAX_ATTEMPTS
