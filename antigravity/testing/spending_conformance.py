@@ -155,9 +155,10 @@ class SpendingConformance:
         await self.reserve(spending, "1", 600, 1000)
         await self.pass_ttl()
         self.assertEqual(await self.look(spending), (0, 0))
+        await self.reserve(spending, "2", 50, 1000)
         await spending.settle("1", 70)
         await spending.settle("1", 70)
-        self.assertEqual(await self.look(spending), (70, 0))
+        self.assertEqual(await self.look(spending), (70, 50))
 
     async def test_renewed_reservation_counts(self) -> None:
         """Of backends that provide :class:`ISpendingRenewal`."""

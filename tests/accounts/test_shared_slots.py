@@ -123,6 +123,18 @@ class SharedSlotTests(SlotCase):
         self.assertEqual(self.used("a"), 0)
         self.assertEqual(one.pool._in_flight.load("a"), 0)
 
+    def test_slot_that_is_granted_after_cancelling_is_free(self) -> None:
+        (one,) = self.pools(1, "a", max_concurrency=1)
+        self.shared.waiting = waiting = []
+        asked = one.ask()
+        self.shared.waiting = None
+        asked.cancel()  # the release arrives before the claim
+        self.failureResultOf(asked, CancelledError)
+        for each in waiting:
+            each.callback(None)
+        self.settle()
+        self.assertEqual(self.used("a"), 0)
+
     def test_stop_frees_slots_and_ends_timers(self) -> None:
         (one,) = self.pools(1, "a", max_concurrency=1)
         one.take()

@@ -109,6 +109,28 @@ def test_tokens_are_settled_and_released(home: Path) -> None:
         scene.admit(101)
 
 
+def test_request_that_is_larger_than_its_limit_is_refused_for_good(home: Path) -> None:
+    scene = Scene(home, tokens_per_minute=100)
+    too_large, large = scene.gate.admission(scene.key), scene.gate.admission(scene.key)
+    with pytest.raises(RateLimitedError, match="Shorten"):
+        run(too_large.claim(101))
+    assert too_large.is_final
+    scene.admit(90)
+    with pytest.raises(RateLimitedError):
+        run(large.claim(90))
+    assert not large.is_final
+
+
+def test_reservation_that_cannot_grow_is_settled(home: Path) -> None:
+    scene = Scene(home, budgets=["$1/day"])
+    admission = scene.admit()
+    run(admission.reserve(600_000_000))
+    with pytest.raises(QuotaExhaustedError):
+        run(admission.reserve(2_000_000_000))
+    admission.settle(ended())
+    run(scene.admit().reserve(1_000_000_000))
+
+
 def test_slots_of_long_requests_stay_taken(home: Path) -> None:
     scene = Scene(home, parallel_requests=1)
     running = scene.admit()

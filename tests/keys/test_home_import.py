@@ -1,0 +1,41 @@
+"""Keys of a home are moved into a store that has none, and stay where it has others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from twisted.internet import reactor
+from twisted.trial.unittest import TestCase
+
+from antigravity.interfaces.keys import NewKey
+from antigravity.keys.home_import import SUFFIX, import_home
+from antigravity.keys.key_file import FILE_NAME
+from antigravity.testing.key_store_conformance import add
+from tests.keys.builders import FileEditor
+from tests.support.doc_examples import example_of
+
+
+class HomeImportTests(TestCase):
+    def setUp(self) -> None:
+        self.home = Path(self.mktemp())
+        self.home.mkdir()
+        FileEditor(self.home, lambda: 1_796_040_000.0).add(msgspec.convert({"label": "a"}, NewKey))
+        self.store: Any = example_of("register_stores", 2).VaultKind().build(reactor, None, "v:a")
+
+    async def ids(self) -> list[str]:
+        return [each["id"] for each in (await self.store.load()).keys]
+
+    async def test_first_gateway_moves_its_keys(self) -> None:
+        done = await import_home(reactor, self.store, self.home, only_first=True)
+        assert done is not None
+        self.assertEqual((done.added, done.known, len(await self.ids())), (1, 0, 1))
+        self.assertFalse((self.home / FILE_NAME).exists())
+        self.assertTrue((self.home / (FILE_NAME + SUFFIX)).exists())
+
+    async def test_keys_stay_in_the_home_if_the_store_has_others(self) -> None:
+        await self.store.change(add("key_b"))
+        self.assertIsNone(await import_home(reactor, self.store, self.home, only_first=True))
+        self.assertEqual(await self.ids(), ["key_b"])
+        self.assertTrue((self.home / FILE_NAME).exists())
