@@ -37,7 +37,7 @@ from antigravity.state.windows import Slots, Window
 
 #: The most bytes of contents with their keys, and of all other values, such as locks of accounts.
 #: Of each the ones used longest ago make room for others.
-CONTENT_LIMIT: Final = 64 * 1024 * 1024
+MEMORY_LIMIT: Final = 64 * 1024 * 1024
 VALUES_LIMIT: Final = 32 * 1024 * 1024
 #: What an entry takes besides its key and its value, in bytes.
 _ENTRY: Final = 200
@@ -50,21 +50,17 @@ class MemoryState:
     """The state of a gateway with one process.
 
     :param reactor: its clock and its timers.
-    :param content_limit: the most bytes of contents, whose keys begin with
-        :data:`CONTENT_PREFIX`; :param values_limit: those of other values.
+    :param limit: the most bytes of contents, whose keys begin with :data:`CONTENT_PREFIX`.
+    :param values_limit: the most bytes of other values.
     """
 
     log = make_logger()
 
     def __init__(
-        self,
-        reactor: Any,
-        *,
-        content_limit: int = CONTENT_LIMIT,
-        values_limit: int = VALUES_LIMIT,
+        self, reactor: Any, limit: int = MEMORY_LIMIT, values_limit: int = VALUES_LIMIT
     ) -> None:
         self._reactor = reactor
-        self._contents = _Values(content_limit)
+        self._contents = _Values(limit)
         self._others = _Values(values_limit)
         self._windows: dict[str, Window] = {}
         self._slots: dict[str, Slots] = {}

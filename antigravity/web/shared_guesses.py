@@ -9,7 +9,7 @@ from typing import Any, Final
 from antigravity.interfaces.state import Claimed, StateError, WindowClaim
 from antigravity.web.key_throttle import HALF_LIFE
 
-#: The most calls at a time; what is not told then is told with the next wrong key.
+#: The most calls at a time; what does not fit is counted with the next wrong key.
 MAX_CALLS: Final = 32
 #: There is no limit in the state: each gateway decides by the count.
 _NO_LIMIT: Final = 2**40

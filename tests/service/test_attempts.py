@@ -35,16 +35,6 @@ class AttemptTests(AccountCase):
         self.assertNotEqual(await self.ask("[[error 500 times=9]] hello"), 200)
         self.assertEqual(self.asked(), 4)
 
-    async def test_locked_account_gives_no_more_attempts_to_others(self) -> None:
-        names = ("exhausted-1", "good-1", "good-2", "good-3")
-        await self.start(*names, scheduling=SchedulingSettings(retry_pause=0.01))
-        assert self.gateway is not None
-        while not list(self.gateway.accounts.pool._locks.active_locks()):
-            self.assertEqual(await self.ask(), 200)
-        before = self.asked()
-        self.assertNotEqual(await self.ask("[[error 500 times=9]] hello"), 200)
-        self.assertEqual(self.asked() - before, 3)
-
     async def test_model_without_capacity_is_asked_three_times(self) -> None:
         await self.begin(5)
         text = "[[error 503 reason=MODEL_CAPACITY_EXHAUSTED times=9]] hello"

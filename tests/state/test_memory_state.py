@@ -35,7 +35,7 @@ class MemoryStateTests(StateConformance, TestCase):
 class BoundTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.state = MemoryState(self.clock, values_limit=10_000, content_limit=20_000)
+        self.state = MemoryState(self.clock, limit=20_000, values_limit=10_000)
         self.state.start()
         self.addCleanup(self.state.stop)
 
