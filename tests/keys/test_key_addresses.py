@@ -55,6 +55,17 @@ class KeyAddressTests(SynchronousTestCase):
         with pytest.raises(PermissionDeniedError):
             self.count(other, "10.0.0.4")
 
+    def test_others_learn_of_a_later_use(self) -> None:
+        one, other = self.gateway(), self.gateway()
+        self.count(one, "10.0.0.1")
+        self.clock.advance(0.9 * ADDRESS_AGE)
+        self.count(one, "10.0.0.1")
+        self.clock.advance(0.2 * ADDRESS_AGE)  # a day after the first use
+        for each in (other, self.gateway()):
+            self.count(each, "10.0.0.2")
+            with pytest.raises(PermissionDeniedError):
+                self.count(each, "10.0.0.3")
+
     def test_server_does_not_have_addresses(self) -> None:
         self.count(self.gateway(), "10.9.8.7")
         stored: Any = self.shared.memory._others

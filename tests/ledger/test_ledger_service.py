@@ -108,6 +108,9 @@ class ServiceTests(SynchronousTestCase):
 
     def test_question_waits_for_what_is_being_written(self) -> None:
         self.clock.advance(1)
+        # The first question would wait in any case, for the reader to be opened.
+        opened = self.ledger.ask(lambda reader: reader.requests(RequestQuestion())[0])
+        self.assertEqual(self.successResultOf(opened), [])
         self.waiting = []
         self.ledger.add(make_record(1))
         self.clock.advance(0.2)

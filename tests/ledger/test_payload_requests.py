@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,6 +16,7 @@ from antigravity.ir.errors import NotFoundError
 from antigravity.ledger import database as database_module
 from antigravity.ledger.answers import answer_request, answer_requests
 from antigravity.ledger.database import Database
+from antigravity.ledger.errors import LedgerError
 from antigravity.ledger.export import Export
 from antigravity.ledger.payload_answers import answer_payloads
 from antigravity.ledger.payload_rows import PayloadRow
@@ -71,6 +75,15 @@ def test_reference_to_nothing_is_not_found(writer: Writer, reader: Reader, refer
         answer_payloads(reader, reference)
 
 
+def test_reference_with_the_number_of_another_request_is_not_found(
+    writer: Writer, reader: Reader
+) -> None:
+    first, second = writer.write([make_record(1), make_record(2)], {})
+    assert answer_request(reader, f"req_1@{first.number}").request.id == "req_1"
+    with pytest.raises(NotFoundError, match="no request"):
+        answer_request(reader, f"req_1@{second.number}")
+
+
 def test_payloads_are_found_before_the_row_of_their_request(writer: Writer, reader: Reader) -> None:
     writer.write_payloads([payloads_of(body=b'"a"')], make_redactor())
     assert [each.body for each in answer_payloads(reader, "req_1").messages] == ['"a"']
@@ -94,6 +107,49 @@ def old_database(database: Database, monkeypatch: pytest.MonkeyPatch) -> Databas
                 database.insert(connection, "payloads", [old_row(**data)])
         writer.close()
     return database
+
+
+def test_number_of_another_request_with_the_id_is_not_taken(writer: Writer, reader: Reader) -> None:
+    """A batch whose commit is unknown is written again: its rows are known by id and start."""
+    writer.open()
+    (first,) = writer.write([make_record(1)], {})
+    later = make_record(1, started=START + 1)
+    batch = writer.make([later], {}, {("req_1", first.started): first.number})
+    assert batch.rows[0].number != first.number
+    batch.rows[0].number = batch.attempts[0].request = first.number
+    writer.store_again([batch])
+    found = answer_requests(reader, RequestQuestion()).requests
+    assert len(found) == 2
+    assert answer_request(reader, f"req_1@{first.number}").request.time == found[-1].time
+
+
+def test_payloads_in_doubt_are_replaced_for_their_request_alone(
+    writer: Writer, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.write([make_record(1), make_record(1, started=START + 1)], {})
+    first, second = payloads_of(body=b'"first"'), payloads_of(body=b'"second"')
+    first.started, second.started = START, START + 1
+    transaction = writer.transaction
+
+    @contextmanager
+    def in_doubt() -> Iterator[Any]:
+        with transaction() as connection:
+            yield connection
+        raise LedgerError("the connection broke after the commit")
+
+    with monkeypatch.context() as context:
+        context.setattr(writer, "transaction", in_doubt)
+        with pytest.raises(LedgerError):
+            writer.write_payloads([first], make_redactor())
+    writer.write_payloads([second], make_redactor())
+    newest, oldest = (
+        each.reference for each in answer_requests(reader, RequestQuestion()).requests
+    )
+    bodies = [
+        [each.body for each in answer_payloads(reader, reference).messages]
+        for reference in (oldest, newest)
+    ]
+    assert bodies == [['"first"'], ['"second"']]
 
 
 def test_payloads_of_earlier_version_are_found(old_database: Database) -> None:
