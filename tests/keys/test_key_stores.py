@@ -76,11 +76,19 @@ class PostgresCase(TestCase):
         return store
 
 
-class PostgresStoreTests(PostgresCase, KeyStoreConformance):
+class PatientCase(PostgresCase):
+    """A case whose many requests may take as long as a busy machine needs."""
+
+    @pytest.fixture(autouse=True)
+    def be_patient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(postgres_pool, "PATIENCE", 60.0)
+
+
+class PostgresStoreTests(PatientCase, KeyStoreConformance):
     pass
 
 
-class PostgresSpendingTests(PostgresCase, SpendingConformance):
+class PostgresSpendingTests(PatientCase, SpendingConformance):
     async def open_spending(self) -> Any:
         return (await self.open_store()).spending
 

@@ -14,6 +14,7 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from antigravity.interfaces.state import SlotClaim, StateError
+from antigravity.state import local_client
 from antigravity.state.local_client import LocalState
 from antigravity.state.local_server import LocalStateServer
 from antigravity.state.memory import MemoryState
@@ -46,6 +47,11 @@ class LocalCase(TestCase):
 class LocalStateTests(LocalCase, StateConformance):
     reactor = reactor
     unit = 0.5
+
+    @pytest.fixture(autouse=True)
+    def be_patient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let many requests take as long as a busy machine needs."""
+        monkeypatch.setattr(local_client, "_TIMEOUT", 60.0)
 
 
 class ServerTests(LocalCase):
