@@ -14,8 +14,8 @@ CACHE: Final = Path(__file__).parents[2] / ".clients"
 OLDEST_NODE: Final = 22
 NODE: Final = "node@26.10.0"
 PACKAGES: Final = {
-    "claude": "@anthropic-ai/claude-code@2.1.329",
-    "codex": "@openai/codex@0.169.0",
+    "claude": "@anthropic-ai/claude-code@2.1.332",
+    "codex": "@openai/codex@0.171.0",
     "gemini": "@google/gemini-cli@0.61.0",
     "opencode": "opencode-ai@1.18.33",
     "cline": "cline@3.0.65",
