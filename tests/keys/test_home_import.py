@@ -10,8 +10,11 @@ from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
 from antigravity.interfaces.keys import NewKey
+from antigravity.keys.editor import KeyEditor
 from antigravity.keys.home_import import SUFFIX, import_home
 from antigravity.keys.key_file import FILE_NAME
+from antigravity.keys.secret import digest_of
+from antigravity.keys.stored_keys import parse_keys
 from antigravity.testing.key_store_conformance import add
 from tests.keys.builders import FileEditor
 from tests.support.doc_examples import example_of
@@ -21,7 +24,8 @@ class HomeImportTests(TestCase):
     def setUp(self) -> None:
         self.home = Path(self.mktemp())
         self.home.mkdir()
-        FileEditor(self.home, lambda: 1_796_040_000.0).add(msgspec.convert({"label": "a"}, NewKey))
+        editor = FileEditor(self.home, lambda: 1_796_040_000.0)
+        self.made = editor.add(msgspec.convert({"label": "a"}, NewKey))
         self.store: Any = example_of("register_stores", 2).VaultKind().build(reactor, None, "v:a")
 
     async def ids(self) -> list[str]:
@@ -33,6 +37,17 @@ class HomeImportTests(TestCase):
         self.assertEqual((done.added, done.known, len(await self.ids())), (1, 0, 1))
         self.assertFalse((self.home / FILE_NAME).exists())
         self.assertTrue((self.home / (FILE_NAME + SUFFIX)).exists())
+
+    async def test_secrets_stay_valid_in_a_store_with_another_salt(self) -> None:
+        other = KeyEditor(self.store, lambda: 1_796_040_000.0)
+        await other.add(msgspec.convert({"label": "b"}, NewKey))
+        done = await import_home(reactor, self.store, self.home)
+        assert done is not None
+        stored = parse_keys(await self.store.load())
+        found = next(each for each in stored.records if each.id == self.made.id)
+        salt = found.salt or stored.salt
+        self.assertEqual(found.digest, digest_of(self.made.key, salt))
+        self.assertNotEqual(found.digest, digest_of(self.made.key, stored.salt))
 
     async def test_keys_stay_in_the_home_if_the_store_has_others(self) -> None:
         await self.store.change(add("key_b"))
