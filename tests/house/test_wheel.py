@@ -120,7 +120,7 @@ def test_command_prints_version(installed: Environment) -> None:
     expected = subprocess.run(
         [sys.executable, "-m", "antigravity", "version"], capture_output=True, text=True, check=True
     ).stdout
-    assert expected.startswith("antigravity-gateway ")
+    assert expected.startswith("antigravity ")
     for done in (
         installed.run("-m", "antigravity", "version"),
         installed.command(script, "version"),
