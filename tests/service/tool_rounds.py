@@ -37,6 +37,7 @@ ROUNDS: Final[dict[str, dict[str, Any]]] = {
         "tools": [{"type": "function", "function": _FUNCTION}],
         "max_completion_tokens": 30_000,
         "stream": True,
+        "stream_options": {"include_usage": True},
     },
     "openai_responses": {
         "input": [

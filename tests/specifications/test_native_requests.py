@@ -1,7 +1,8 @@
 """Whatever a provider's own types allow reaches an upstream of that provider byte for byte.
 
 The values are from the SDKs, each member and each value once, with members and values that are
-newer than the SDKs.  Some are not valid: to say so is the provider's part.
+newer than the SDKs.  Some are not valid: to say so is the provider's part.  Streams of chat and
+legacy completions ask for their usage here: where a client does not, the gateway does.
 """
 
 from __future__ import annotations
@@ -71,6 +72,14 @@ def is_refused(fields: dict[str, Any]) -> bool:
     return (fields.get("thread") or {}).get("type") == "continue"
 
 
+def with_stream(endpoint: Endpoint, body: dict[str, Any]) -> dict[str, Any]:
+    """Return a body that asks for a stream, with its usage where that is a choice."""
+    if endpoint.protocol not in ("openai_chat", "openai_completions"):
+        return {**body, "stream": True}
+    options = body.get("stream_options") or {}
+    return {**body, "stream": True, "stream_options": {**options, "include_usage": True}}
+
+
 def find_changed(
     gateway: MemoryGateway, endpoint: Endpoint, answer: bytes, **walk: Any
 ) -> list[tuple[Any, ...]]:
@@ -90,7 +99,7 @@ def find_changed(
         if endpoint.protocol == "gemini":
             arguments, body, expected = {"model": endpoint.model}, fields, fields
         elif stream:
-            body, expected = {**body, "stream": True}, {**expected, "stream": True}
+            body, expected = (with_stream(endpoint, each) for each in (body, expected))
         call = Call(route, arguments, {}, {}, json.dumps(body, indent=1).encode())
         reply = gateway.handle(endpoint.protocol, call)
         sent = gateway.transport.sent[before:]
