@@ -19,7 +19,7 @@ from antigravity.ir.errors import PermissionDeniedError
 from antigravity.ir.record import ExchangeRecord
 from antigravity.ir.usage import Usage
 from antigravity.keys.gate import KeyAdmission, KeyGate
-from antigravity.keys.limit_headers import FINAL, limit_headers, without_limits
+from antigravity.keys.limit_headers import as_final, limit_headers, without_limits
 from antigravity.keys.ring import ActiveKey
 from antigravity.routing.decision import RoutingOption
 
@@ -122,7 +122,7 @@ def label(reply: Reply, admission: KeyAdmission, protocol: str, now: float) -> R
     headers = without_limits(reply.headers)
     headers += limit_headers(admission.limits, protocol, now)
     if admission.is_final:
-        headers += FINAL
+        headers = as_final(headers)
     return replace(reply, headers=headers)
 
 

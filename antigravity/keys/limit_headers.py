@@ -15,7 +15,7 @@ Headers = tuple[tuple[str, str], ...]
 #: How the names of such headers begin; those of an upstream are about an account, not the key.
 PREFIXES: Final = ("anthropic-ratelimit-", "x-ratelimit-")
 #: What the clients of OpenAI and Anthropic read before they send a request again.
-FINAL: Final = (("x-should-retry", "false"),)
+_FINAL: Final = (("x-should-retry", "false"),)
 
 
 class LimitState(Struct, frozen=True):
@@ -55,6 +55,15 @@ def limit_headers(limits: Iterable[LimitState], protocol: str, now: float) -> He
 def without_limits(headers: Headers) -> Headers:
     """Return headers without those about limits of an upstream's account."""
     return tuple(each for each in headers if not each[0].lower().startswith(PREFIXES))
+
+
+def as_final(headers: Headers) -> Headers:
+    """Return the headers of an error after which clients must not send the request again.
+
+    There is no ``Retry-After``: some clients wait as long as it says, even until the next day.
+    """
+    kept = tuple(each for each in headers if each[0].lower() != "retry-after")
+    return kept + _FINAL
 
 
 def duration(seconds: float) -> str:

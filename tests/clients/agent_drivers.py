@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.clients.drivers import KEY, Driver
+from tests.clients.drivers import Driver
 
 
 class Agent(Driver):
@@ -23,10 +23,9 @@ class Agent(Driver):
     patient = False
     prompt_as_argument = True
 
-    def __init__(self, folder: Path, protocol: str, key: str = KEY, model: str = "") -> None:
+    def __init__(self, folder: Path, protocol: str, model: str = "") -> None:
         super().__init__(folder)
         self.protocol = protocol
-        self.key = key
         self.model = model
 
     def calls(self, command: str) -> str:

@@ -37,6 +37,8 @@ class Driver:
     """A client with a home of its own; nothing but loopback can be reached from there."""
 
     name = ""
+    #: What it sends to the gateway.
+    key = KEY
     #: Whether the prompt is the last argument; else it comes by standard input.
     prompt_as_argument = False
 
@@ -106,7 +108,7 @@ class ClaudeCode(Driver):
     def environment(self, gateway: str) -> Mapping[str, str]:
         return {
             "ANTHROPIC_BASE_URL": gateway,
-            "ANTHROPIC_API_KEY": KEY,
+            "ANTHROPIC_API_KEY": self.key,
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "CLAUDE_CODE_MAX_RETRIES": "2",
             "DISABLE_AUTOUPDATER": "1",
@@ -173,8 +175,8 @@ class Codex(Driver):
             f"request_max_retries = 1\nstream_max_retries = 1\n{key}",
         )
         if self._builtin:
-            self._write(".codex/auth.json", json.dumps({"OPENAI_API_KEY": KEY}))
-        return {"LOCAL_API_KEY": KEY}
+            self._write(".codex/auth.json", json.dumps({"OPENAI_API_KEY": self.key}))
+        return {"LOCAL_API_KEY": self.key}
 
 
 def patch_of(file: str, text: str) -> str:
@@ -201,7 +203,7 @@ class GeminiCli(Driver):
             },
         }
         self._write(".gemini/settings.json", json.dumps(settings))
-        return {"GOOGLE_GEMINI_BASE_URL": gateway, "GEMINI_API_KEY": KEY}
+        return {"GOOGLE_GEMINI_BASE_URL": gateway, "GEMINI_API_KEY": self.key}
 
 
 class OpenCode(Driver):
@@ -214,7 +216,7 @@ class OpenCode(Driver):
 
     def environment(self, gateway: str) -> Mapping[str, str]:
         def provider(base: str, model: str, **more: str) -> dict[str, Any]:
-            options = {"baseURL": gateway + base, "apiKey": KEY}
+            options = {"baseURL": gateway + base, "apiKey": self.key}
             known: dict[str, Any] = {"name": model}
             if "npm" in more:  # opencode knows nothing of such a model, and wants 32,000 tokens
                 known["limit"] = {"context": 128_000, "output": 16_384}

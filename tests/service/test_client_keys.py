@@ -229,7 +229,9 @@ class BudgetTests(KeyCase):
         refused = await self.chat(key)
         error = self.refused(refused, 429, "budget_exceeded")
         self.assertIn("$0.01 is left", error["message"])
+        self.assertIn("It is full again at", error["message"])
         self.assertEqual(header(refused, "x-should-retry"), "false")
+        self.assertFalse(refused.headers.hasHeader("retry-after"))
         self.assertEqual((await self.chat(key, max_tokens=100)).code, 200)
 
     async def test_parallel_requests_cannot_overspend(self) -> None:
