@@ -12,6 +12,9 @@ from typing import Any
 from tests.clients.drivers import Driver
 from tests.clients.programs import kill_group
 
+#: A text, or content blocks.
+Prompt = str | list[dict[str, Any]]
+
 _FORMAT = ("--input-format", "stream-json", "--output-format", "stream-json", "--verbose")
 
 
@@ -45,7 +48,7 @@ def _content(event: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def converse(
-    client: Driver, gateway: str, prompts: Sequence[str], *options: str, timeout: float = 90.0
+    client: Driver, gateway: str, prompts: Sequence[Prompt], *options: str, timeout: float = 90.0
 ) -> Transcript:
     """Let the client answer prompts, one after the other, and approve every tool.
 
@@ -79,7 +82,9 @@ def converse(
     return transcript
 
 
-def _exchange(process: subprocess.Popen[bytes], prompts: list[str], transcript: Transcript) -> None:
+def _exchange(
+    process: subprocess.Popen[bytes], prompts: list[Prompt], transcript: Transcript
+) -> None:
     assert process.stdin is not None
     assert process.stdout is not None
 
@@ -88,8 +93,8 @@ def _exchange(process: subprocess.Popen[bytes], prompts: list[str], transcript: 
         process.stdin.write(json.dumps(message).encode() + b"\n")
         process.stdin.flush()
 
-    def say(text: str) -> None:
-        send({"type": "user", "message": {"role": "user", "content": text}})
+    def say(prompt: Prompt) -> None:
+        send({"type": "user", "message": {"role": "user", "content": prompt}})
 
     say(prompts.pop(0))
     for line in process.stdout:
