@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -38,13 +39,16 @@ def search_path() -> str:
     return os.pathsep.join([str(CACHE / "node"), os.environ.get("PATH", ""), installed])
 
 
+@cache
 def find_client(name: str) -> str:
     """Return the program of a client, after installing it if it is not there.
+
+    One that is not from this checkout's own folder may have any version.
 
     :raises UnavailableError: if that is not possible.
     """
     found = shutil.which(name, path=search_path())
-    if found is None:
+    if found is None or (_is_own(found) and not _has_version(PACKAGES[name])):
         ensure_node()
         _install(PACKAGES[name])
         found = shutil.which(name, path=search_path())
@@ -53,6 +57,17 @@ def find_client(name: str) -> str:
     if found is None:
         raise UnavailableError(f"{PACKAGES[name]} was installed, but has no program {name!r}")
     return found
+
+
+def _is_own(program: str) -> bool:
+    return Path(program).is_relative_to(CACHE)
+
+
+def _has_version(package: str) -> bool:
+    """Return whether a package is installed in the version that its name ends with."""
+    name, _, version = package.rpartition("@")
+    description = CACHE / "node_modules" / name / "package.json"
+    return description.exists() and json.loads(description.read_text())["version"] == version
 
 
 @cache
