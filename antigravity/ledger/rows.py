@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import zlib
 from collections.abc import Callable
 from typing import Final
 
@@ -147,9 +148,14 @@ class RowNumbers:
         return self._last << _NUMBER_BITS | self._node
 
     @staticmethod
-    def after(number: int) -> int:
-        """Return another number of the same node, of a time within a millisecond."""
-        return number + (1 + secrets.randbelow(1000) << _NUMBER_BITS)
+    def after(number: int, key: tuple[str, int]) -> int:
+        """Return another number of the same node, of a time within a millisecond.
+
+        It is always the same for a row, whose id and start are given, so that a row is found again
+        that was stored under it.
+        """
+        chance = zlib.crc32(repr((number, *key)).encode())
+        return number + (1 + chance % 1000 << _NUMBER_BITS)
 
 
 def number_at(microseconds: int) -> int:

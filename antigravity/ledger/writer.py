@@ -143,8 +143,9 @@ class Writer:
         """
         with self.transaction() as connection:
             whole = Batch()
+            taken: set[int] = set()
             for batch in batches:
-                new = self._without_stored(connection, batch)
+                new = self._without_stored(connection, batch, taken)
                 if new.rows or not batch.rows:
                     whole.rows += new.rows
                     whole.attempts += new.attempts
@@ -173,19 +174,25 @@ class Writer:
             ],
         )
 
-    def _without_stored(self, connection: Connection, batch: Batch) -> Batch:
-        """Return a batch without the rows that are stored; a number of another row is replaced."""
+    def _without_stored(self, connection: Connection, batch: Batch, taken: set[int]) -> Batch:
+        """Return a batch without the rows that are stored; a number of another row is replaced.
+
+        :param taken: the numbers of new rows, to which those of the batch are added.
+        """
         found = Batch(refusals=batch.refusals)
         moved: dict[int, int] = {}
         for row in batch.rows:
-            number = row.number
-            while (other := self._queries.key_of_row(connection, number=number)) is not None:
-                if tuple(other) == (row.id, row.started):
+            number, key = row.number, (row.id, row.started)
+            while True:
+                other = self._queries.key_of_row(connection, number=number)
+                if other is not None and tuple(other) == key:
                     break
-                number = RowNumbers.after(number)
-            else:
-                found.rows.append(msgspec.structs.replace(row, number=number))
-                moved[row.number] = number
+                if other is None and number not in taken:
+                    found.rows.append(msgspec.structs.replace(row, number=number))
+                    moved[row.number] = number
+                    taken.add(number)
+                    break
+                number = RowNumbers.after(number, key)
         found.rows.sort(key=lambda row: row.number)
         for attempt in batch.attempts:
             if attempt.request in moved:

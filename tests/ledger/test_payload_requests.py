@@ -118,6 +118,7 @@ def test_number_of_another_request_with_the_id_is_not_taken(writer: Writer, read
     assert batch.rows[0].number != first.number
     batch.rows[0].number = batch.attempts[0].request = first.number
     writer.store_again([batch])
+    writer.store_again([batch])  # its number has changed, but is the same each time
     found = answer_requests(reader, RequestQuestion()).requests
     assert len(found) == 2
     assert answer_request(reader, f"req_1@{first.number}").request.time == found[-1].time
