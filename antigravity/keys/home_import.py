@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -37,7 +37,8 @@ async def import_home(
 ) -> Imported | None:
     """Move the keys of a home, and what they have spent, into a store; rename the files.
 
-    The digests of secrets go with them, so that clients keep their keys.
+    The digests of secrets go with them, so that clients keep their keys.  An import that was
+    interrupted can be repeated: nothing is spent twice.
 
     :param only_first: whether to move nothing, and return ``None``, if the store has other keys.
     :raises KeyStoreError: if the file cannot be used.
@@ -56,9 +57,10 @@ async def import_home(
     if only_first and before and not ids <= before:
         return None
     spending = home / "state" / SPENDING_FILE
-    for account, state in (await call_in_thread(reactor, _accounts, spending)).items():
+    source, accounts = await call_in_thread(reactor, _accounts, spending)
+    for account, state in accounts.items():
         if account.partition("/")[0] in ids and isinstance(state, dict):
-            await _spend(store, account, state)
+            await _spend(store, source, account, state)
     await call_in_thread(reactor, _set_aside, spending)
     await store.change(lambda found: merge(found, stored))
     await call_in_thread(reactor, _set_aside, file.path)
@@ -91,24 +93,34 @@ def merge(found: KeySet, other: StoredKeys) -> KeySet:
     return apply_change(found, add)[0]
 
 
-def _accounts(path: Path) -> Mapping[str, Any]:
-    """Return what keys have spent, as it is in a file."""
+def _accounts(path: Path) -> tuple[str, Mapping[str, Any]]:
+    """Return a digest of a file, and what keys have spent, as it is there."""
     try:
-        found = msgspec.json.decode(path.read_bytes())
+        content = path.read_bytes()
+        found = msgspec.json.decode(content)
     except (OSError, ValueError, RecursionError):
-        return {}
+        return "", {}
     accounts = found.get("accounts") if isinstance(found, dict) else None
-    return accounts if isinstance(accounts, dict) else {}
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    return digest, accounts if isinstance(accounts, dict) else {}
 
 
-async def _spend(store: IKeyStore, account: str, state: Mapping[str, Any]) -> None:
-    """Add what was spent of an account."""
+async def _spend(store: IKeyStore, source: str, account: str, state: Mapping[str, Any]) -> None:
+    """Add what was spent of an account, once for each ``source``.
+
+    A second account is spent with it, which can be reserved once.  If the reservation was made
+    before, it may still have to be settled.
+    """
     spent, period = state.get("spent"), state.get("period")
     if not isinstance(spent, int) or not isinstance(period, str) or not 0 < spent < _NO_LIMIT:
         return
-    name = f"import-{secrets.token_hex(8)}"
-    await store.spending.reserve(name, [SpendClaim(account, period, 0, _NO_LIMIT)])
-    await store.spending.settle(name, spent)
+    name = hashlib.blake2b(f"{source} {account}".encode(), digest_size=16).hexdigest()
+    claims = [
+        SpendClaim(account, period, 0, _NO_LIMIT),
+        SpendClaim(f"{account}/import", source, 1, 1),
+    ]
+    await store.spending.reserve(f"import-{name}", claims)
+    await store.spending.settle(f"import-{name}", spent)
 
 
 def _set_aside(path: Path) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
 from antigravity.interfaces.keys import NewKey
+from antigravity.interfaces.spending import Spending
+from antigravity.interfaces.state import StateError
 from antigravity.keys.editor import KeyEditor
+from antigravity.keys.file_store import SPENDING_FILE
 from antigravity.keys.home_import import SUFFIX, import_home
 from antigravity.keys.key_file import FILE_NAME
 from antigravity.keys.secret import digest_of
@@ -54,3 +58,42 @@ class HomeImportTests(TestCase):
         self.assertIsNone(await import_home(reactor, self.store, self.home, only_first=True))
         self.assertEqual(await self.ids(), ["key_b"])
         self.assertTrue((self.home / FILE_NAME).exists())
+
+    async def spent(self) -> list[Spending]:
+        accounts = [(f"{self.made.id}/day", "2026-12-01"), (f"{self.made.id}/total", "total")]
+        return list(await self.store.spending.look(accounts))
+
+    def write_spending(self) -> None:
+        accounts = {
+            f"{self.made.id}/day": {"period": "2026-12-01", "spent": 70},
+            f"{self.made.id}/total": {"period": "total", "spent": 900},
+        }
+        (self.home / "state").mkdir(exist_ok=True)
+        (self.home / "state" / SPENDING_FILE).write_bytes(
+            msgspec.json.encode({"accounts": accounts})
+        )
+
+    async def test_interrupted_import_counts_nothing_twice(self) -> None:
+        """As if the process was killed before each step, and after all of them."""
+        self.write_spending()
+        spending = self.store.spending
+        for method in ("settle", "reserve", "settle"):
+            original = getattr(spending, method)
+            calls = 0
+
+            def interrupted(*arguments: Any, original: Any = original) -> Any:
+                nonlocal calls
+                calls += 1
+                if calls == 2:
+                    raise StateError("killed")
+                return original(*arguments)
+
+            with patch.object(spending, method, interrupted), self.assertRaises(StateError):
+                await import_home(reactor, self.store, self.home)
+        await import_home(reactor, self.store, self.home)
+        self.assertEqual(await self.spent(), [Spending(70), Spending(900)])
+        self.write_spending()  # as if it had not been renamed
+        (self.home / (FILE_NAME + SUFFIX)).rename(self.home / FILE_NAME)
+        await import_home(reactor, self.store, self.home)
+        self.assertEqual(await self.spent(), [Spending(70), Spending(900)])
+        self.assertFalse((self.home / "state" / SPENDING_FILE).exists())
