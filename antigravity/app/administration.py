@@ -26,6 +26,7 @@ from antigravity.app.model_administration import ModelAdministration
 from antigravity.app.replay import replay
 from antigravity.app.system_control import Installation, SystemControl
 from antigravity.app.workers import Workers
+from antigravity.exchange.running import reference_of
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import (
     Belief,
@@ -146,15 +147,15 @@ class Administration:
         found += self._control.workers.running()
         return RunningRequests(sorted(found, key=lambda each: each.time))
 
-    def cancel(self, request_id: str) -> CancelledRequest:
+    def cancel(self, name: str) -> CancelledRequest:
         """Cancel a running request."""
-        is_here = self._exchange.cancel(request_id, cancelled_by_operator())
-        if not (self._control.workers.cancel(request_id) or is_here):
+        is_here = self._exchange.cancel(name, cancelled_by_operator())
+        if not (self._control.workers.cancel(name) or is_here):
             raise NotFoundError(
-                f"No request with the id {request_id[:100]!r} is running.",
+                f"No request with the id {name[:100]!r} is running.",
                 code="request_not_running",
             )
-        return CancelledRequest(request_id)
+        return CancelledRequest(name)
 
     def replay(self, request_id: str, model: str) -> Deferred[ReplayedRequest]:
         """Return a Deferred that fires with the response to a request that is sent again."""
@@ -253,6 +254,7 @@ def describe_running(record: ExchangeRecord, now: float) -> RunningRequest:
     attempt = record.attempts[-1] if record.attempts else None
     return RunningRequest(
         id=record.id,
+        reference=reference_of(record),
         time=datetime.fromtimestamp(record.started, UTC).isoformat(timespec="milliseconds"),
         age=max(0.0, round(now - record.started, 3)),
         protocol=record.protocol,

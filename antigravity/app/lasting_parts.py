@@ -113,7 +113,7 @@ class LastingParts:
         return self._builder.build(configuration)
 
     def exchange_services(self, settings: Settings) -> Services:
-        """Return what serving a request needs; the limits of stores are those of the start."""
+        """Return what serving a request needs; a reload changes the limits of its stores."""
         reactor, responses, images = self._reactor, settings.responses, settings.images
         computing = DeferredSemaphore(_COMPUTING_THREADS)
         conversations = BoundedCache(

@@ -139,15 +139,15 @@ class WorkerFleet:
         """Return how often thinking was found, in all processes."""
         return add_counts([own, *(report.signatures for _, report in self._reports())])
 
-    def cancel(self, request_id: str) -> bool:
+    def cancel(self, name: str) -> bool:
         """Cancel a request; return whether a worker serves it."""
         found = [
             worker
             for worker, report in self._reports()
-            if any(each.id == request_id for each in report.running)
+            if any(name in (each.reference, each.id) for each in report.running)
         ]
         for worker in found:
-            worker.channel.tell("cancel", request_id)
+            worker.channel.tell("cancel", name)
         return bool(found)
 
     def unlock(self, account: str, model: str) -> int:

@@ -148,10 +148,10 @@ class WorkerGateway(Gateway):
         sent: Deferred[Any] = self._main.records.flush()
         return sent.addCallback(lambda _: self._report())
 
-    def cancel(self, request_id: str) -> bool:
-        """Cancel a request."""
+    def cancel(self, name: str) -> bool:
+        """Cancel a request with a reference, or those with an id."""
         parts = self._running_parts()
-        return bool(parts.exchange.cancel(request_id, cancelled_by_operator()))
+        return bool(parts.exchange.cancel(name, cancelled_by_operator()))
 
     def unlock(self, account: str, model: str) -> int:
         """End the locks of an account."""

@@ -42,8 +42,8 @@ class Workers(Protocol):
     def add_signatures(self, own: Mapping[str, int]) -> Mapping[str, int]:
         """Return how often thinking was found, in all processes."""
 
-    def cancel(self, request_id: str) -> bool:
-        """Cancel a request; return whether a worker serves it."""
+    def cancel(self, name: str) -> bool:
+        """Cancel a request, by its reference or id; return whether a worker serves it."""
 
     def unlock(self, account: str, model: str) -> int:
         """End the locks of an account; return how many there were."""
@@ -83,7 +83,7 @@ class NoWorkers:
         """Return the numbers of this process."""
         return own
 
-    def cancel(self, request_id: str) -> bool:
+    def cancel(self, name: str) -> bool:
         """Find nothing."""
         return False
 

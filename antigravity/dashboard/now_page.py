@@ -67,6 +67,7 @@ def _midnight(now: float) -> float:
 
 
 async def cancel(context: PageContext, request_id: str) -> None:
-    """Cancel a running request."""
+    """Cancel a running request, whose reference is given."""
     context.administration.cancel(request_id)
-    context.session.notice = Notice(text("now.cancelled", id=request_id))
+    name = request_id.rpartition("@")[0] or request_id
+    context.session.notice = Notice(text("now.cancelled", id=name))

@@ -24,7 +24,16 @@ class RunningRequests(dict[int, Any]):
         """Return what is known about each, oldest first."""
         return sorted((each.record for each in self.values()), key=lambda each: each.started)
 
-    def interrupt(self, request_id: str, error: GatewayError) -> bool:
-        """End all with an id; return whether there was one that can be ended."""
-        found = [each for each in self.values() if each.record.id == request_id]
+    def interrupt(self, name: str, error: GatewayError) -> bool:
+        """End the one with a reference, or all with an id.
+
+        Return whether there was one that can be ended.
+        """
+        found = [each for each in self.values() if reference_of(each.record) == name]
+        found = found or [each for each in self.values() if each.record.id == name]
         return bool(sum(each.interrupt(error) for each in found))
+
+
+def reference_of(record: ExchangeRecord) -> str:
+    """Return a name of a running request that no other one has, although clients may repeat ids."""
+    return f"{record.id}@{round(record.started * 1_000_000)}"

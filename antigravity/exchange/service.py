@@ -97,9 +97,9 @@ class Exchange:
         """Return the records of running requests; see :class:`IExchange`."""
         return self._services.running.records()
 
-    def cancel(self, request_id: str, error: GatewayError) -> bool:
+    def cancel(self, name: str, error: GatewayError) -> bool:
         """End a running request; see :class:`IExchange`."""
-        return self._services.running.interrupt(request_id, error)
+        return self._services.running.interrupt(name, error)
 
     def replay(self, protocol: IServerProtocol, call: Call, label: str) -> Deferred[Reply]:
         """Serve the call of an earlier request again; see :class:`IExchange`."""

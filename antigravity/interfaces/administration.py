@@ -134,13 +134,15 @@ class WarmupReport(Struct, frozen=True):
 class RunningRequest(Struct, frozen=True, kw_only=True):
     """A request that is being served.
 
-    ``time`` is when it began, in ISO 8601, ``age`` how many seconds ago.  ``model`` is what the
+    Clients may repeat ids; ``reference`` names this request alone, while it runs.  ``time`` is when
+    it began, in ISO 8601, ``age`` how many seconds ago.  ``model`` is what the
     client asked for; ``upstream``, ``served_model`` and ``account`` are those of the running
     attempt, the number of which is ``attempts``.  ``first_byte`` is in seconds after the beginning,
     ``None`` if the response has not begun.
     """
 
     id: str
+    reference: str
     time: str
     age: float
     protocol: str
@@ -163,7 +165,7 @@ class RunningRequests(Struct, frozen=True):
 
 
 class CancelledRequest(Struct, frozen=True):
-    """A request that was cancelled."""
+    """The reference or the id of a request that was cancelled."""
 
     cancelled: str
 
@@ -207,9 +209,10 @@ class IAdministration(Interface):
     def running() -> RunningRequests:
         """Return the requests that are being served, oldest first."""
 
-    def cancel(request_id: str) -> CancelledRequest:
+    def cancel(name: str) -> CancelledRequest:
         """Cancel a running request: its client gets an error, its upstream is cancelled.
 
+        :param name: its reference, or an id: then all running requests with it are cancelled.
         :raises NotFoundError: if no such request is running.
         """
 

@@ -88,9 +88,10 @@ class IExchange(Interface):
     def running() -> Sequence[ExchangeRecord]:
         """Return the records of the requests that are being served, oldest first."""
 
-    def cancel(request_id: str, error: GatewayError) -> bool:
+    def cancel(name: str, error: GatewayError) -> bool:
         """End a running request with ``error``; return whether it is running.
 
+        ``name`` is its reference, or an id, which several requests can have: all are ended.
         Its client gets the error in its protocol, and its upstream requests are cancelled.
         """
 

@@ -127,9 +127,10 @@ class AdminRequests:
             summary="Cancel a running request: its client gets an error.",
             details=(
                 "The error is in the client's protocol, or the status is 499.  The request to the "
-                "upstream is cancelled, and the outcome is `cancelled`."
+                "upstream is cancelled, and the outcome is `cancelled`.  Clients may repeat ids: "
+                "with an id, all running requests that have it are cancelled."
             ),
-            names={"request_id": "id of a running request"},
+            names={"request_id": "reference of a running request, or an id"},
             response=CancelledRequest,
             errors=(NotFoundError,),
             handler=lambda request_id: self._administration.cancel(request_id),

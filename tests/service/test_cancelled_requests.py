@@ -191,6 +191,26 @@ class CancelTests(TestCase):
         self.assertEqual(record.outcome, "cancelled")
         self.assertNotIn(REASON, record.error or "")
 
+    async def test_one_of_two_requests_with_one_id_is_cancelled_by_its_reference(self) -> None:
+        await self.start()
+        exchange = self.gateway.parts and self.gateway.parts.exchange
+        assert exchange is not None
+        asking = [self.request("POST", *asked("chat", model, stream=False)) for model in MODELS[:2]]
+        await self.running(2)
+        records = exchange.running()
+        records[0].id = records[1].id
+        one, other = await self.running(2)
+        self.assertEqual(one["id"], other["id"])
+        for each in (other, one):
+            path = f"requests/{each['reference']}/cancel"
+            await self.admin("POST", path)
+            (record,) = self.observer.records
+            self.assertEqual(record.model, each["model"])
+            self.observer.records.clear()
+            await self.admin("POST", path, status=404)
+        for each in asking:
+            self.assertEqual((await each).code, 499)
+
     async def test_two_requests_with_one_id_are_both_cancelled(self) -> None:
         await self.start()
         exchange = self.gateway.parts and self.gateway.parts.exchange

@@ -225,6 +225,27 @@ class PageTests(DashboardCase):
         assert self.gateway is not None
         return self.gateway.accounts.pool.status()
 
+    async def test_running_requests_with_one_id_have_buttons_of_their_own(self) -> None:
+        await self.open()
+        asked = [
+            Deferred.fromCoroutine(self.post("[[chunks 50]] [[delay 1]] [[say one two]]"))
+            for _ in range(2)
+        ]
+        assert self.gateway is not None
+        assert self.gateway.parts is not None
+        while len(records := self.gateway.parts.exchange.running()) < 2:
+            await deferLater(reactor, 0.01)
+        records[0].id = records[1].id
+        shown = await self.page("/dashboard/now")
+        ids = re.findall(r' id="([^"]+)"', shown)
+        self.assertEqual(len(ids), len(set(ids)))
+        actions = re.findall(r'action="(/dashboard/requests/[^"]+/cancel)"', shown)
+        self.assertEqual(len(set(actions)), 2)
+        for left, action in zip((1, 0), actions, strict=True):
+            await self.fetch(action, "POST", {"csrf": await self.csrf()})
+            self.assertEqual(len(self.gateway.parts.exchange.running()), left)
+        self.assertEqual([(await each).code for each in asked], [499, 499])
+
     async def test_running_request_is_shown_and_cancelled(self) -> None:
         await self.open()
         asking = self.post("[[chunks 50]] [[delay 1]] [[say one two three four]]")
