@@ -25,13 +25,16 @@ from zope.interface import implementer
 
 from antigravity.logs import make_logger
 from antigravity.web.connection.connection import ClientConnection
-from antigravity.web.connection.head_parser import ParsedHead
+from antigravity.web.connection.head_parser import HeadReader, ParsedHead
 from antigravity.web.connection.request import GatewayRequest
 from antigravity.web.connection.successor import ISuccessor
 from antigravity.web.site import GatewaySite
 
 #: The most bytes of the line about a client.
 _MAX_LINE: Final = 1024
+#: How many headers a worker adds to a head: that of :func:`encode_head`, and those of
+#: :func:`.connection.proxy_protocol.add_client`.
+_ADDED: Final = 3
 
 
 class Origin(Struct, frozen=True):
@@ -296,6 +299,7 @@ class RelayedConnection(ClientConnection):
 
     def __init__(self, site: GatewaySite, origin: Origin) -> None:
         super().__init__(site)
+        self._reader = HeadReader(_ADDED)
         self._origin = origin
 
     def connectionMade(self) -> None:

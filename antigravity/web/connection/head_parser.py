@@ -16,6 +16,8 @@ from antigravity.web.errors import HeadersTooLargeError
 #: Most bytes of a head, and most headers in it.
 MAX_HEAD: Final = 64 * 1024
 MAX_HEADERS: Final = 200
+#: Most bytes of a header that the gateway itself adds to a head.
+MAX_EXTRA: Final = 128
 #: Most empty lines before requests, on one connection.
 _MOST_EMPTY_LINES: Final = 16
 
@@ -60,12 +62,16 @@ _UNKNOWN: Final = ParsedHead("GET", "/", "HTTP/1.1", [])
 class HeadReader:
     """A reader of the heads on one connection, one after the other.
 
+    :param extra: how many headers more than those of a client a head may have, each of up to
+        ``MAX_EXTRA`` bytes.
     :ivar partial: what was understood of the head at fault, for the response.
     """
 
-    __slots__ = ("_buffer", "_empty_lines", "partial")
+    __slots__ = ("_buffer", "_empty_lines", "_max_head", "_max_headers", "partial")
 
-    def __init__(self) -> None:
+    def __init__(self, extra: int = 0) -> None:
+        self._max_head = MAX_HEAD + extra * MAX_EXTRA
+        self._max_headers = MAX_HEADERS + extra
         self._buffer = bytearray()
         self._empty_lines = 0
         self.partial = _UNKNOWN
@@ -103,11 +109,11 @@ class HeadReader:
             if end >= 0:
                 data = bytes(self._buffer)
         if end < 0:
-            if b"\n" in data or len(self._buffer) > MAX_HEAD:
+            if b"\n" in data or len(self._buffer) > self._max_head:
                 self._check(bytes(self._buffer))
             return None
         end += 4
-        head = _parse(data[:end]) if end <= MAX_HEAD else None
+        head = _parse(data[:end], self._max_headers) if end <= self._max_head else None
         if head is None:
             self._check(data[:end])
             raise InvalidRequestError(_MALFORMED)
@@ -143,13 +149,13 @@ class HeadReader:
         :raises GatewayError: if one is malformed, or if it is too large.
         """
         self._buffer.clear()
-        self.partial, error = _inspect(data)
+        self.partial, error = _inspect(data, self._max_head, self._max_headers)
         if error is not None:
             raise error
         self._buffer += data
 
 
-def _parse(data: bytes) -> ParsedHead | None:
+def _parse(data: bytes, max_headers: int) -> ParsedHead | None:
     """Return the head ``data``, from the request line to the empty line; ``None`` if malformed."""
     text = data.decode("latin-1")
     line = _REQUEST_LINE.match(text)
@@ -159,19 +165,21 @@ def _parse(data: bytes) -> ParsedHead | None:
     fields = _HEADER_LINE.findall(text, start, end)
     # Each match is one line and ends at its only line feed.  If there are as many matches as line
     # feeds, no byte is outside of a match.
-    if len(fields) != text.count("\n", start, end) or len(fields) > MAX_HEADERS:
+    if len(fields) != text.count("\n", start, end) or len(fields) > max_headers:
         return None
     method, target, version = line.groups()
     return ParsedHead(method, target, version, fields)
 
 
-def _inspect(data: bytes) -> tuple[ParsedHead, GatewayError | None]:
+def _inspect(
+    data: bytes, max_head: int, max_headers: int
+) -> tuple[ParsedHead, GatewayError | None]:
     """Return what the lines of ``data`` say before the first fault, and the fault, if any."""
     text = data.decode("latin-1")
     head = _UNKNOWN
     fields: list[tuple[str, str]] = []
     place = 0
-    while (end := text.find("\n", place, MAX_HEAD) + 1) > 0:
+    while (end := text.find("\n", place, max_head) + 1) > 0:
         if text[end - 2 : end] != "\r\n":
             return head, InvalidRequestError(_LINE_ENDS)
         if place == 0:
@@ -186,9 +194,9 @@ def _inspect(data: bytes) -> tuple[ParsedHead, GatewayError | None]:
             if header is None:
                 return head, InvalidRequestError(_MALFORMED)
             fields.append((header[1], header[2]))
-            if len(fields) > MAX_HEADERS:
+            if len(fields) > max_headers:
                 return head, HeadersTooLargeError("The request has too many headers.")
         place = end
-    if len(text) > MAX_HEAD:
+    if len(text) > max_head:
         return head, HeadersTooLargeError("The request's headers are too large.")
     return head, None
