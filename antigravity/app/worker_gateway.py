@@ -11,7 +11,6 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred, inlineCallbacks
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
@@ -31,7 +30,7 @@ from antigravity.ledger.payload_queue import PayloadQueue
 from antigravity.logs import one_line
 from antigravity.services import Closing
 from antigravity.web.app import WebApp
-from antigravity.web.listener import BACKLOG, Listener
+from antigravity.web.listener import BACKLOG, Listener, server_endpoint
 from antigravity.web.relay import Relay
 from antigravity.workers.adoption import InheritedEndpoint, InheritedSocket
 from antigravity.workers.balance import ConnectionTable
@@ -89,7 +88,7 @@ class AdoptedListener(Listener):
         if description.startswith(("systemd:", "fd:")):  # they name a descriptor themselves
             return InheritedEndpoint(self._reactor, descriptor, BACKLOG, self._table.is_ahead)
         inherited = InheritedSocket(self._reactor, descriptor, self._table.is_ahead)
-        return serverFromString(inherited, description)
+        return server_endpoint(inherited, description)
 
 
 class WorkerGateway(Gateway):

@@ -111,13 +111,27 @@ class Listener(Service):
 
     def _endpoint(self, description: str) -> Any:
         """Return the endpoint that a string describes."""
-        return serverFromString(self._reactor, description)
+        return server_endpoint(self._reactor, description)
 
     def _close(self) -> Any:
         ports, self.ports = self.ports, []
         self.descriptions = []
         self.addresses = ()
         return DeferredList([maybeDeferred(port.stopListening) for port in ports])
+
+
+def server_endpoint(reactor: Any, description: str) -> Any:
+    """Return the endpoint that a string describes.
+
+    :raises ValueError: if Twisted has no such endpoint.
+    """
+    kind, _, inner = description.partition(":")
+    endpoint = serverFromString(reactor, inner if kind == "haproxy" else description)
+    if kind != "haproxy":
+        return endpoint
+    from antigravity.web.haproxy_endpoint import haproxy_endpoint
+
+    return haproxy_endpoint(endpoint)
 
 
 def local_addresses(description: str, port: IListeningPort) -> tuple[str, ...]:

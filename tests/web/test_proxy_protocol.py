@@ -6,11 +6,13 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol, serverFromString
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from antigravity.web.app import WebApp
+from antigravity.web.listener import server_endpoint
 from antigravity.web.request import head_of
 from tests.web.builders import FakeExchange, parse, protocols, settings
 
@@ -39,12 +41,15 @@ def look(request: Any) -> str:
 class ProxyProtocolTests(TestCase):
     timeout = 60
 
-    async def ask(self, opening: bytes, *headers: str, **proxy: Any) -> str:
-        """Return the response to a request after the line about the client."""
+    async def ask(self, opening: bytes, *headers: str, pause_at: int = 0, **proxy: Any) -> str:
+        """Return the response to a request after the line about the client.
+
+        :param pause_at: after so many bytes the others come later.
+        """
         configuration = settings(auth_mode="off", **proxy)
         app = WebApp(FakeExchange(), protocols(), configuration, [("GET", "/seen", look)])
         site = app.site(reactor)
-        endpoint = serverFromString(reactor, "haproxy:tcp:0:interface=127.0.0.1")
+        endpoint = server_endpoint(reactor, "haproxy:tcp:0:interface=127.0.0.1")
         port = await endpoint.listen(site)
         self.addCleanup(port.stopListening)
         self.addCleanup(site.close_all)
@@ -53,7 +58,11 @@ class ProxyProtocolTests(TestCase):
         )
         lines = ["GET /seen HTTP/1.1", "Host: localhost", "Connection: close", *headers, "", ""]
         assert client.transport is not None
-        client.transport.write(opening + "\r\n".join(lines).encode())
+        client.transport.setTcpNoDelay(True)  # type: ignore[attr-defined]
+        client.transport.write(opening[:pause_at])
+        if pause_at:
+            await deferLater(reactor, 0.01)
+        client.transport.write(opening[pause_at:] + "\r\n".join(lines).encode())
         (response,) = parse(await client.closed)
         return response.body.decode()
 
@@ -84,5 +93,9 @@ class ProxyProtocolTests(TestCase):
         self.assertEqual(await self.ask(loopback, **trust), "127.0.0.1 False")
         unknown = b"PROXY UNKNOWN ::1 ::1 4711 80\r\n"
         self.assertEqual(await self.ask(unknown, **trust), "127.0.0.1 False")
+        for pause_at in (0, 3, 8, 13, 14, 15):
+            bare = b"PROXY UNKNOWN\r\n"
+            found = await self.ask(bare, pause_at=pause_at, **trust)
+            self.assertEqual(found, "127.0.0.1 False")
         # version 2, LOCAL: a check of HAProxy's own
         self.assertEqual(await self.ask(V2 + b"\x20\0\0\0", **trust), "127.0.0.1 False")

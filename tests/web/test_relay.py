@@ -21,7 +21,8 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from antigravity.web.app import WebApp
-from antigravity.web.connection.head_parser import ParsedHead
+from antigravity.web.connection.head_parser import MAX_HEAD, MAX_HEADERS, ParsedHead
+from antigravity.web.listener import server_endpoint
 from antigravity.web.relay import Relay, RelayedFactory, encode_head
 from tests.support.conditions import eventually
 from tests.web.builders import FakeExchange, Response, parse, protocols, settings
@@ -154,6 +155,22 @@ class RelayTests(TestCase):
         waiting.callback(None)
         await deferLater(reactor, 0.05, lambda: None)
         await eventually(lambda: not self.main_site.connections)
+
+    async def test_largest_head_is_passed_on_whatever_the_worker_adds(self) -> None:
+        endpoint = server_endpoint(reactor, "haproxy:tcp:0:interface=127.0.0.1")
+        self.port = await endpoint.listen(self.site)
+        self.addCleanup(self.port.stopListening)
+        most = [f"X-{number}: 1" for number in range(MAX_HEADERS - 1)]
+        size = MAX_HEAD - len("GET /where HTTP/1.1\r\nHost: localhost\r\nX: \r\n\r\n")
+        for headers in (most, ["X: " + "x" * size]):
+            client = await self.connect()
+            assert client.transport is not None
+            head = ["GET /where HTTP/1.1", "Host: localhost", *headers, "", ""]
+            opening = "PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n"
+            client.transport.write((opening + "\r\n".join(head)).encode())
+            await eventually(lambda client=client: client.is_closed)
+            (response,) = parse(client.received)
+            self.assertEqual(response.status, 200)
 
     async def test_line_without_end_is_not_read_on(self) -> None:
         path = self.relay._endpoint._path
