@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from antigravity.config.ip_networks import UNIX_PROXY
 from antigravity.config.settings import Settings, WebSocketSettings
 from antigravity.interfaces.keys import Endpoint, IKeyRing
 from antigravity.interfaces.protocols import IServerProtocol
@@ -54,6 +55,8 @@ class AdmissionPolicy:
         #: Called with the code or the class of an error for each request that is refused.
         self.on_refusal: Callable[[str], None] = lambda kind: None
         self._hostname = hostname
+        #: The header that shows a proxy which is not trusted, ``""`` once that was logged.
+        self._watched_header = ""
         self.configure(settings)
 
     def configure(self, settings: Settings) -> None:
@@ -64,6 +67,7 @@ class AdmissionPolicy:
         if problem:
             self.log.warn("{problem}", problem=problem)
         self.proxies = TrustedProxies(proxy) if proxy.trusted_proxies else None
+        self._watched_header = proxy.forwarded_header.lower()
         self._rules = authenticator, HostPolicy(proxy, self._hostname)
         self.limits = ConnectionSettings(
             max_body_bytes=proxy.max_body_bytes,
@@ -84,6 +88,21 @@ class AdmissionPolicy:
             self.count_refusal(error)
             raise
         head.admitted = True
+        if self._watched_header in head.headers and head.forwarded is None and head.tunnel is None:
+            self._report_proxy(head)
+
+    def _report_proxy(self, head: RequestHead) -> None:
+        """Log once that an admitted request comes from a proxy that is not trusted.
+
+        It may be a client that has sent the header: what the header says is not logged.
+        """
+        self.log.info(
+            "a request came through a proxy at {address} ({header}): if this is your proxy, name "
+            "it in proxy.trusted_proxies, so that the gateway can tell its clients apart",
+            address=UNIX_PROXY if head.peer == "local" else head.peer,
+            header=self._watched_header,
+        )
+        self._watched_header = ""
 
     def count_refusal(self, error: GatewayError) -> None:
         """Count a request that is refused and therefore has no record."""

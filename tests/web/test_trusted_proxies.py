@@ -249,6 +249,27 @@ def test_clients_of_a_proxy_are_throttled_one_by_one() -> None:
     assert b" 401 " in gateway.wire()
 
 
+def test_log_names_a_proxy_that_is_not_trusted_once(logged: list[str]) -> None:
+    hint = "a request came through a proxy at 10.0.9.1 (x-forwarded-for)"
+    gateway = web(trusted_proxies=TRUSTED, auth_mode="strict", api_key=Secret("sk-right"))
+    key = "x-api-key: sk-right"
+    seen(gateway, PROXY, key, f"X-Forwarded-For: {CLIENT}")
+    seen(gateway, "10.0.9.1", key, f"Forwarded: for={CLIENT}")
+    gateway.connect("10.0.9.1")
+    gateway.request("GET", "/seen", None, f"X-Forwarded-For: {CLIENT}")  # not admitted
+    assert not [line for line in logged if "proxy" in line]
+    for _ in range(3):
+        seen(gateway, "10.0.9.1", key, "X-Forwarded-For: <script>")
+    (line,) = [line for line in logged if "proxy" in line]
+    assert line.startswith(hint)
+    assert "script" not in line
+    gateway.configure(trusted_proxies=[], forwarded_header="Forwarded")
+    seen(gateway, "10.0.9.1", key, f"X-Forwarded-For: {CLIENT}")
+    assert len([line for line in logged if "proxy" in line]) == 1
+    seen(gateway, "10.0.9.1", key, f"Forwarded: for={CLIENT}")
+    assert len([line for line in logged if "proxy" in line]) == 2
+
+
 def test_proxy_makes_mode_auto_demand_a_key() -> None:
     gateway = web(trusted_proxies=["127.0.0.1"], api_key=Secret("sk-right"))
     assert gateway.request("GET", "/v1/models").status == 401
