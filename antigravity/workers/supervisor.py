@@ -7,7 +7,14 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
-from twisted.internet.defer import Deferred, DeferredList, DeferredLock, inlineCallbacks, succeed
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredList,
+    DeferredLock,
+    inlineCallbacks,
+    succeed,
+)
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
@@ -92,6 +99,7 @@ class Supervisor:
         self._draining: list[Worker] = []
         self._ports: Ports = ()
         self._changing = DeferredLock()
+        self._reloading: Deferred[Any] | None = None
         self._is_stopping = False
 
     def __iter__(self) -> Iterator[Worker]:
@@ -126,8 +134,10 @@ class Supervisor:
         return reloaded
 
     def stop_starting(self) -> None:
-        """Start no more workers, and kill those that do not serve yet."""
+        """Start no more workers, kill those that do not serve yet, and end a reload."""
         self._is_stopping = True
+        if self._reloading is not None:
+            self._reloading.cancel()
         for worker in self:
             if worker.state == "starting":
                 worker.kill()
@@ -221,12 +231,15 @@ class Supervisor:
             yield _copy(worker.started)
             if worker.state != "serving":
                 continue
+            self._reloading = worker.channel.call("reload", timeout=_RELOAD_TIMEOUT)
             try:
-                yield worker.channel.call("reload", timeout=_RELOAD_TIMEOUT)
-            except StateError as error:
+                yield self._reloading
+            except (StateError, CancelledError) as error:
                 if worker.state == "serving" and not self._is_stopping:
                     self._not_done(Failure(error), "reload", worker)
                     yield self._renew_one(place)
+            finally:
+                self._reloading = None
 
     @inlineCallbacks
     def _renew_one(self, place: _Place) -> Any:

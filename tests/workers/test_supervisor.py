@@ -237,6 +237,18 @@ class SupervisorTests(SynchronousTestCase):
         second.channel.calls[0][1].callback(None)
         self.successResultOf(reloaded)
 
+    def test_stop_does_not_wait_for_the_reload_of_a_worker_that_hangs(self) -> None:
+        first, second = self.start()
+        reloaded = self.supervisor.reload()
+        self.supervisor.stop_starting()
+        self.successResultOf(reloaded)
+        self.assertEqual((len(self.workers), second.channel.calls), (2, []))
+        stopped = self.supervisor.stop()
+        for each in (first, second):
+            self.assertEqual(each.ends, [(30.0, False)])
+            each.die()
+        self.successResultOf(stopped)
+
     def test_worker_that_ends_during_a_reload_has_one_successor(self) -> None:
         first, second = self.start()
         reloaded = self.supervisor.reload()
