@@ -67,7 +67,9 @@ class FrontEnd:
         )
         self._connections = ClientConnections(reactor, home, control)
         self._key_throttle = KeyThrottle()
-        self._key_throttle.share = SharedGuesses(state).tell
+        guesses = SharedGuesses(state)
+        self._key_throttle.share = guesses.tell
+        self._key_throttle.share_unknown = guesses.tell_unknown
         self.dashboard = dashboard
         access = TunnelAccess()
         self.site = GatewaySite(reactor)

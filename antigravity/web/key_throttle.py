@@ -61,6 +61,17 @@ class _Address:
         self.due: deque[float] = deque()
 
 
+class _UnknownKeys:
+    """The unknown keys of one address: when each came, and the number at all gateways."""
+
+    __slots__ = ("learned", "number", "seen")
+
+    def __init__(self) -> None:
+        self.seen: dict[str, float] = {}
+        self.number = 0
+        self.learned = float("-inf")
+
+
 class KeyThrottle:
     """A counter of wrong keys by address.  Times are in seconds, of any monotonic clock.
 
@@ -68,6 +79,7 @@ class KeyThrottle:
     :ivar total: the number of all wrong keys.
     :ivar share: counts wrong keys of an address at all gateways, and calls a function with their
         number; returns whether it does.
+    :ivar share_unknown: does the same for an unknown key, which counts once at all gateways.
     """
 
     log = make_logger()
@@ -75,9 +87,10 @@ class KeyThrottle:
     def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
         self.total = 0
         self.share: Callable[[str, int, Callable[[int], None]], bool] | None = None
+        self.share_unknown: Callable[[str, str, Callable[[int], None]], bool] | None = None
         self._seconds = seconds
         self._addresses: OrderedDict[str, _Address] = OrderedDict()
-        self._unknown: OrderedDict[str, dict[str, float]] = OrderedDict()
+        self._unknown: OrderedDict[str, _UnknownKeys] = OrderedDict()
         self._due: deque[float] = deque()
         self._period = float("-inf")
         self._lines = 0
@@ -135,7 +148,8 @@ class KeyThrottle:
         :raises WrongKeyError: if the address has sent many others: it may be guessing that one.
         """
         now, name = self._seconds(), network_of(peer)
-        seen = self._unknown.setdefault(name, {})
+        unknown = self._unknown.setdefault(name, _UnknownKeys())
+        seen = unknown.seen
         self._unknown.move_to_end(name)
         if len(self._unknown) > MAX_ADDRESSES:
             self._unknown.popitem(last=False)
@@ -143,7 +157,9 @@ class KeyThrottle:
             return
         for old in [each for each, since in seen.items() if now - since >= UNKNOWN_PERIOD]:
             del seen[old]
-        if len(seen) >= MAX_UNKNOWN:
+        if now - unknown.learned >= UNKNOWN_PERIOD:
+            unknown.number = 0
+        if max(len(seen), unknown.number) >= MAX_UNKNOWN:
             raise WrongKeyError(
                 f"More than {MAX_UNKNOWN} different keys came from this address in "
                 f"{UNKNOWN_PERIOD / 60:.0f} minutes, as if it were guessing one.  Send no key, or "
@@ -151,6 +167,12 @@ class KeyThrottle:
                 code="invalid_api_key",
             )
         seen[key] = now
+
+        def learn(number: int) -> None:
+            unknown.number, unknown.learned = number, now
+
+        if self.share_unknown is not None:
+            self.share_unknown(name, key, learn)
 
     def _log_wrong_keys(self, name: str, address: _Address, now: float) -> None:
         """Log the wrong keys of an address, at most once in a period."""

@@ -252,8 +252,8 @@ class SharedGuessTests(SynchronousTestCase):
     def throttle(self) -> KeyThrottle:
         state = self.shared.gateway()
         self.addCleanup(state.stop)
-        throttle = KeyThrottle()
-        throttle.share = SharedGuesses(state).tell
+        throttle, guesses = KeyThrottle(self.clock.seconds), SharedGuesses(state)
+        throttle.share, throttle.share_unknown = guesses.tell, guesses.tell_unknown
         return throttle
 
     def guess(self, number: int, peer: str = "203.0.113.1") -> float:
@@ -282,6 +282,31 @@ class SharedGuessTests(SynchronousTestCase):
         self.assertEqual(self.shared.calls.count("claim"), calls + 1)
         self.guess(1)
         self.assertEqual(self.guess(1), LONGEST_DELAY)
+
+    def admit(self, number: int, key: str, peer: str = "203.0.113.1") -> bool:
+        """Return whether a gateway accepts an unknown key."""
+        try:
+            self.throttles[number].admit_unknown(key, peer)
+        except WrongKeyError:
+            return False
+        return True
+
+    def test_unknown_keys_at_all_gateways_count(self) -> None:
+        admitted = [self.admit(number % 2, f"key {number}") for number in range(30)]
+        self.assertEqual(sum(admitted), MAX_UNKNOWN + 1)  # one that a gateway had not heard of yet
+        self.assertTrue(self.admit(0, "key 0"))
+        self.assertTrue(self.admit(0, "key", "203.0.113.2"))
+        names = repr(self.shared.memory._windows.keys())
+        self.assertNotIn("203.0.113", names)
+        self.assertNotIn("key 0", names)
+        self.clock.advance(2 * UNKNOWN_PERIOD)
+        self.assertTrue(self.admit(0, "key 40"))
+
+    def test_unknown_key_counts_once_at_all_gateways(self) -> None:
+        self.throttles = [self.throttle() for _ in range(2 * MAX_UNKNOWN)]
+        for number in range(2 * MAX_UNKNOWN):
+            self.assertTrue(self.admit(number, "the same"))
+        self.assertTrue(self.admit(0, "another one"))
 
     def test_calls_are_bounded(self) -> None:
         self.shared.waiting = waiting = []
