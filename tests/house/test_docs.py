@@ -107,6 +107,10 @@ def test_changelog_builds_from_fragments(tmp_path: Path) -> None:
 def test_new_entry_of_the_changelog_stands_before_the_last_one(tmp_path: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     shutil.copy(ROOT / "CHANGELOG.rst", tmp_path)
+    newest = re.search(
+        r"^\d+\.\d+\.\d+ \([\d-]+\)$", (ROOT / "CHANGELOG.rst").read_text("utf-8"), re.M
+    )
+    assert newest is not None
     shutil.copytree(ROOT / "newsfragments", tmp_path / "newsfragments")
     (tmp_path / "newsfragments" / "one.feature.rst").write_text("It can do one thing more.\n")
     command = [sys.executable, "-m", "towncrier", "build", "--keep", "--version", "9.0.0"]
@@ -121,7 +125,7 @@ def test_new_entry_of_the_changelog_stands_before_the_last_one(tmp_path: Path) -
         for section in document.findall(docutils.nodes.section)
         if section.parent is document
     ]
-    assert titles[:2] == ["9.0.0 (2030-01-02)", "0.1.0 (2026-11-30)"]
+    assert titles[:2] == ["9.0.0 (2030-01-02)", newest[0]]
 
 
 def test_every_make_target_is_documented() -> None:
