@@ -3,9 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from antigravity.ir.parts import Part, Text, ToolResult
 from antigravity.ir.request import Request
+
+#: The turns of the user that get a breakpoint.  Claude finds an earlier entry only within 20
+#: blocks before a breakpoint, so the turn that was marked in the request before is marked again.
+CACHED_USER_TURNS: Final = 2
+
+
+def wants_cache_breakpoints(request: Request) -> bool:
+    """Return whether Claude should cache the prompt although the request has no breakpoints.
+
+    The provider of the client's protocol would cache it by itself, but Claude caches only up to a
+    breakpoint, and writing costs more than plain input.  So a single question without tools gets
+    none, and neither does a request with breakpoints of its own, or whose client has chosen to
+    set them itself.
+    """
+    is_continued = bool(request.tools) or any(
+        message.role == "assistant" for message in request.messages
+    )
+    return (
+        is_continued
+        and request.protocol != "anthropic"
+        and not has_cache_breakpoints(request)
+        and not _only_explicit(request)
+    )
+
+
+def _only_explicit(request: Request) -> bool:
+    """Return whether a client of OpenAI has switched the automatic breakpoint off."""
+    options = request.extensions.get("prompt_cache_options")
+    return isinstance(options, dict) and options.get("mode") == "explicit"
 
 
 def has_cache_breakpoints(request: Request) -> bool:

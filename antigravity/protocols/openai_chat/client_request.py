@@ -20,6 +20,7 @@ from antigravity.protocols.identifiers import OPENAI_MAX, short_identifier
 from antigravity.protocols.instructions import OPENING, needs_opening
 from antigravity.protocols.losses import Losses
 from antigravity.protocols.openai_chat.client_audio import audio_fields
+from antigravity.protocols.openai_chat.client_cache import add_breakpoints
 from antigravity.protocols.openai_chat.client_messages import MessageWriter
 from antigravity.protocols.openai_chat.client_settings import (
     format_fields,
@@ -68,6 +69,7 @@ def encode(request: Request, target: Target) -> EncodedRequest:
     _extend(body, request, losses)
     body |= _shared_fields(request, target, losses)
     _drop_refused(body, target, losses)
+    add_breakpoints(body, request, target)
     return EncodedRequest(msgspec.json.encode(body), losses.all())
 
 
