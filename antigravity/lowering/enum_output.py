@@ -29,7 +29,10 @@ def instruct_enum(request: Request) -> tuple[Request, tuple[Loss, ...]]:
     listed = "\n".join(f"- {value}" for value in values)
     text = f"Answer with exactly one of these values and nothing else, without quotes:\n{listed}"
     loss = Loss("response_format", "the response format became an instruction")
-    return replace(request, system=(*request.system, Text(text))), (loss,)
+    rest = {name: value for name, value in config.items() if name not in (_TYPE, *_SCHEMAS)}
+    extensions = {**request.extensions, _CONFIG: rest}
+    request = replace(request, system=(*request.system, Text(text)), extensions=extensions)
+    return request, (loss,)
 
 
 def _values(config: dict[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from antigravity.ir.capabilities import Target
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request
 from antigravity.lowering.pipeline import lower
+from antigravity.lowering.provider_content import foreign_extensions
 from antigravity.protocols.gemini.protocol import GEMINI_CLIENT, GEMINI_SERVER
 from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
 
@@ -36,6 +37,12 @@ def test_values_become_an_instruction_for_other_protocols(name: str) -> None:
     found, lost = lowered(asked, OPENAI_CHAT_CLIENT)
     assert found.system[-1].text.endswith("without quotes:\n- a b\n- c")
     assert lost == {"response_format"}
+    assert foreign_extensions(found, OPENAI_CHAT_CLIENT.name) == ()
+
+
+def test_other_settings_of_the_format_are_lost() -> None:
+    found, _ = lowered(request(**FORMAT, mediaResolution="odd"), OPENAI_CHAT_CLIENT)
+    assert found.extensions["generationConfig"].keys() == {"mediaResolution"}
 
 
 def test_gemini_gets_the_format_itself() -> None:

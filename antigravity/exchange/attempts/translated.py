@@ -189,7 +189,7 @@ def _translate(
     if forms.restorer is not None:
         lowered = replace(lowered, pipeline=lowered.pipeline.followed_by(forms.restorer))
     if request.extensions:
-        unknown = foreign_extensions(request, client.name)
+        unknown = foreign_extensions(lowered.request, client.name)
         lowered = replace(lowered, losses=unknown + lowered.losses)
     if refused:
         rest, losses = omit_parameters(lowered.request, refused, upstream)
