@@ -1,4 +1,4 @@
-"""Assistant turns that hold nothing, or thinking alone, do not reach upstreams that refuse them."""
+"""Turns that hold nothing, or thinking alone, do not reach upstreams that refuse them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,17 @@ from antigravity.ir.request import Message, Request
 from antigravity.ir.signature import Signature
 from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT
 from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
+from antigravity.protocols.gemini_interactions.client import interactions_client
+from antigravity.protocols.instructions import OPENING
 from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
 from antigravity.protocols.openai_responses.protocol import OPENAI_RESPONSES_CLIENT
+
+QUESTION = Message("user", (Text("hi"),))
+ANSWER = Message("assistant", (Text("hello"),))
+BLANK = Message("user", (Text(" \n"),))
+
+#: Clients of upstreams that refuse texts of white space.
+ENDINGS = [ANTHROPIC_CLIENT, GEMINI_CLIENT, interactions_client(GEMINI_CLIENT)]
 
 CLIENTS: dict[str, Any] = {
     "chat": OPENAI_CHAT_CLIENT,
@@ -65,3 +74,32 @@ def test_thinking_turn_before_text_or_call_is_kept(name: str) -> None:
         ((thinking, Text("so")),),
     ):
         assert "c2ln" in json.dumps(turns(name, *said))
+
+
+@pytest.mark.parametrize("client", ENDINGS)
+@pytest.mark.parametrize(
+    "said",
+    [
+        (BLANK,),
+        (QUESTION, ANSWER, BLANK),
+        (QUESTION, ANSWER, BLANK, Message("user", ())),
+        (QUESTION, ANSWER, Message("system", (Text("note"),)), BLANK),
+    ],
+)
+def test_blank_last_turn_becomes_a_word(client: Any, said: tuple[Message, ...]) -> None:
+    encoded = client.encode(
+        Request("m", said, "elsewhere"), Target("m", Capabilities(prefill=False))
+    )
+    body = json.loads(encoded.body)
+    last = json.dumps((body.get("messages") or body.get("input") or body["contents"])[-1])
+    assert OPENING in last
+    assert "hello" in json.dumps(body) or ANSWER not in said
+    details = [loss.detail for loss in encoded.warnings if loss.field == "messages"]
+    assert any(OPENING in detail for detail in details)
+
+
+@pytest.mark.parametrize("client", ENDINGS)
+@pytest.mark.parametrize("said", [(QUESTION, BLANK), (QUESTION, ANSWER, QUESTION, BLANK)])
+def test_blank_text_after_another_is_left_out(client: Any, said: tuple[Message, ...]) -> None:
+    encoded = client.encode(Request("m", said, "elsewhere"), Target("m"))
+    assert OPENING not in encoded.body.decode()

@@ -21,7 +21,7 @@ from antigravity.protocols.anthropic.client_thinking_plan import (
 from antigravity.protocols.anthropic.client_tools import wire_choice, wire_tools
 from antigravity.protocols.anthropic.server_request import MESSAGE_FIELDS, OWN_EXTENSIONS
 from antigravity.protocols.identifiers import ANTHROPIC_MAX, short_identifier
-from antigravity.protocols.instructions import json_instruction
+from antigravity.protocols.instructions import json_instruction, with_visible_end
 from antigravity.protocols.losses import Losses
 
 #: ``max_tokens``, which the API requires, if neither the client nor the model's data has a limit.
@@ -55,6 +55,7 @@ def _body(
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the body, and the betas that it needs."""
     capabilities = target.capabilities
+    request = with_visible_end(request, losses)
     reasoning = target.reasoning_history
     if reasoning == "required" and request.thinking.mode == "off":
         reasoning = "recommended"

@@ -21,7 +21,7 @@ from antigravity.protocols.gemini.client_contents import encode_contents
 from antigravity.protocols.gemini.client_tools import encode_choice, encode_tools
 from antigravity.protocols.gemini.image_request import fit_image_request, outputs_images
 from antigravity.protocols.gemini.speech_request import with_speaking_style
-from antigravity.protocols.instructions import OPENING
+from antigravity.protocols.instructions import OPENING, with_visible_end
 from antigravity.protocols.losses import Losses
 
 #: Extensions that are merged into other fields.
@@ -52,6 +52,7 @@ def encode_count_body(request: Request, target: Target) -> EncodedRequest:
 
 def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     capabilities = target.capabilities
+    request = with_visible_end(request, losses)
     if "codeassist" in target.quirks:
         # It rejects the fields for raw JSON Schemas, and hosted tools beside functions.
         capabilities = replace(

@@ -19,7 +19,7 @@ from antigravity.protocols.gemini_interactions.client_config import encode_confi
 from antigravity.protocols.gemini_interactions.client_steps import StepWriter
 from antigravity.protocols.gemini_interactions.client_tools import encode_choice, encode_tools
 from antigravity.protocols.gemini_interactions.schema import NAME, JsonObject
-from antigravity.protocols.instructions import OPENING
+from antigravity.protocols.instructions import OPENING, with_visible_end
 from antigravity.protocols.losses import Losses
 
 #: The service tiers of other protocols that have the same meaning here.
@@ -38,6 +38,7 @@ def encode(request: Request, target: Target) -> EncodedRequest:
     """
     losses = Losses()
     capabilities = target.capabilities
+    request = with_visible_end(request, losses)
     steps = StepWriter(request, capabilities, losses).steps
     system = "\n\n".join(part.text for part in request.system if part.text.strip())
     if not steps and system:

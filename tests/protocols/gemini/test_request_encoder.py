@@ -108,7 +108,7 @@ def test_roles_alternate_and_the_user_begins() -> None:
     ]
     assert turns(request)[0][0] == "user"
     with pytest.raises(InvalidRequestError):
-        encode(asked(user(Text(" "))))
+        encode(asked(model(Text(" "))))
 
 
 def test_order_inside_a_model_turn() -> None:

@@ -331,7 +331,7 @@ def test_prefill_is_dropped_for_models_without() -> None:
 
 def test_empty_request_is_refused() -> None:
     with pytest.raises(InvalidRequestError):
-        encode(Message("user", (Text(" "),)))
+        encode(Message("assistant", (Text(" "),)))
     body, losses = encode(Message("user", (Text(""),)), system=(Text("Go."),))
     assert len(body["input"]) == 1
     assert losses == ["messages"]
