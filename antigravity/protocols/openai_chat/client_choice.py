@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from antigravity.ir.events import (
@@ -27,6 +27,7 @@ from antigravity.protocols.openai_chat.audio_formats import join_base64
 from antigravity.protocols.openai_chat.client_calls import CallAssembler
 from antigravity.protocols.openai_chat.extra_content import is_thought, read_signature
 from antigravity.protocols.openai_chat.schema import ChunkChoice, ChunkDelta, ChunkToolCall
+from antigravity.protocols.openai_chat.think_tags import Piece, ThinkTagSplitter
 
 #: Finish reasons in lower case, including those of compatible servers; any other is ``stop``.
 _REASONS: Final[dict[str, FinishReason]] = {
@@ -68,12 +69,14 @@ class ChoiceDecoder:
         audio_type: str,
         next_call: Callable[[], int],
         make_id: Callable[[int], str],
+        tags: ThinkTagSplitter | None = None,
     ) -> None:
         self.finish: str | None = None
         self.meaningful = False
         self._index = index
         self._audio_type = audio_type
         self._calls = CallAssembler(index, next_call, make_id)
+        self._tags = tags
         self._refused = False
         self._audio: list[str] = []
         self._transcript: list[str] = []
@@ -105,6 +108,7 @@ class ChoiceDecoder:
 
     def end(self) -> Iterator[Event]:
         """Yield what was held back, and the finish."""
+        yield from self._release_text()
         yield from self._calls.end()
         if self._audio or self._transcript:
             source = InlineData(join_base64(self._audio))
@@ -118,15 +122,23 @@ class ChoiceDecoder:
     def _delta(self, delta: ChunkDelta, events: list[Event]) -> None:
         """Add the events of a delta to ``events``."""
         if delta.reasoning_content or delta.reasoning or delta.reasoning_details is not None:
+            if self._tags is not None:  # the server has a parser
+                events += self._release_text()
             events += self._reasoning(delta)
         content = delta.content
         if isinstance(content, str):
-            if content:
+            if content and self._tags is not None:
+                events += self._pieces(self._tags.feed(content))
+                if self._tags.done:
+                    self._tags = None
+            elif content:
                 thought = delta.extra_content is not None and is_thought(delta.extra_content)
                 kind = ThinkingDelta if thought else TextDelta
                 events.append(kind(content, self._index))
         elif content is not None:
             events += self._parts(content)
+        if self._tags is not None and (delta.tool_calls or delta.function_call or delta.refusal):
+            events += self._release_text()
         if delta.refusal:
             self._refused = True
             events.append(RefusalDelta(delta.refusal, self._index))
@@ -144,6 +156,16 @@ class ChoiceDecoder:
             events += self._citations(delta.annotations)
         if delta.audio is not None:
             self._hold_audio(delta.audio)
+
+    def _pieces(self, pieces: Iterable[Piece]) -> Iterator[Event]:
+        """Yield the events of pieces of a text with thinking in it."""
+        for is_thinking, text in pieces:
+            yield (ThinkingDelta if is_thinking else TextDelta)(text, self._index)
+
+    def _release_text(self) -> Iterator[Event]:
+        """Yield the text that was held back; what follows has no thinking in it."""
+        tags, self._tags = self._tags, None
+        return iter(()) if tags is None else self._pieces(tags.end())
 
     def _reasoning(self, delta: ChunkDelta) -> Iterator[Event]:
         """Yield the reasoning of a delta, which OpenRouter writes in two fields at once."""

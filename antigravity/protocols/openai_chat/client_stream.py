@@ -30,6 +30,7 @@ from antigravity.protocols.openai_chat.audio_formats import audio_type
 from antigravity.protocols.openai_chat.client_choice import ChoiceDecoder
 from antigravity.protocols.openai_chat.client_usage import read_usage
 from antigravity.protocols.openai_chat.schema import Chunk
+from antigravity.protocols.openai_chat.think_tags import ThinkTagSplitter
 from antigravity.protocols.openai_errors import decode_error
 from antigravity.sse import ServerSentEvent
 
@@ -38,11 +39,12 @@ _CHUNK: LenientDecoder[Chunk] = LenientDecoder(Chunk)
 
 @implementer(IStreamDecoder)
 class ChatStreamDecoder:
-    """Decoder of one response."""
+    """Decoder of one response; ``think_tags`` says that its text can begin with thinking."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, think_tags: bool = False) -> None:
         audio = (request.audio_config or {}).get("format")
         self._audio_type = audio_type(audio if isinstance(audio, str) else "pcm16")
+        self._think_tags = think_tags
         self._single = request.sampling.n == 1
         self._choices: dict[int, ChoiceDecoder] = {}
         self._calls = 0
@@ -87,8 +89,9 @@ class ChatStreamDecoder:
             index = 0 if self._single else place if wire.index is None else wire.index
             choice = self._choices.get(index)
             if choice is None:
+                tags = ThinkTagSplitter() if self._think_tags else None
                 choice = self._choices[index] = ChoiceDecoder(
-                    index, self._audio_type, self._next_call, self._make_id
+                    index, self._audio_type, self._next_call, self._make_id, tags
                 )
             self._complete = wire.message is not None  # a whole response
             choice.decode(wire, events)

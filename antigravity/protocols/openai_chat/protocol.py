@@ -85,7 +85,9 @@ OPENAI_CHAT_CLIENT: Final = ClientProtocol(
         moves_images=True,
     ),
     encode=encode,
-    decoder=lambda request, target: ChatStreamDecoder(request),
+    decoder=lambda request, target: ChatStreamDecoder(
+        request, think_tags=target.accepts("think_tags")
+    ),
     make_tap=ChatTap,
     decode_usage=decode_usage,
     decode_models=decode_models,
