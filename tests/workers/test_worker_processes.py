@@ -96,9 +96,9 @@ def test_metrics_and_ledger_have_requests_of_both(shared: Gateway) -> None:
 def test_request_of_a_worker_is_cancelled(shared: Gateway) -> None:
     posts = Posts(shared, 4, "[[ttft 30s]] hi")
     found = wait_until(lambda: len(r := shared.ask("/admin/running")["requests"]) == 4 and r)
-    for each in found:
-        assert shared.ask(f"/admin/requests/{each['id']}/cancel", "POST") == {
-            "cancelled": each["id"]
+    for each, name in zip(found, ("id", "reference") * 2, strict=True):
+        assert shared.ask(f"/admin/requests/{each[name]}/cancel", "POST") == {
+            "cancelled": each[name]
         }
     results = posts.join()
     assert [status for status, _ in results] != [200] * 4
