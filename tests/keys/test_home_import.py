@@ -7,9 +7,11 @@ from typing import Any
 from unittest.mock import patch
 
 import msgspec
+import pytest
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
+from antigravity.builtin.keys import PostgresKind
 from antigravity.interfaces.keys import NewKey
 from antigravity.interfaces.spending import Spending
 from antigravity.interfaces.state import StateError
@@ -22,6 +24,7 @@ from antigravity.keys.stored_keys import parse_keys
 from antigravity.testing.key_store_conformance import add
 from tests.keys.builders import FileEditor
 from tests.support.doc_examples import example_of
+from tests.support.postgres import PostgresServer
 
 
 class HomeImportTests(TestCase):
@@ -97,3 +100,18 @@ class HomeImportTests(TestCase):
         await import_home(reactor, self.store, self.home)
         self.assertEqual(await self.spent(), [Spending(70), Spending(900)])
         self.assertFalse((self.home / "state" / SPENDING_FILE).exists())
+
+
+class PostgresImportTests(HomeImportTests):
+    """The same, into a PostgreSQL database."""
+
+    @pytest.fixture(autouse=True)
+    def use_server(self, postgres: PostgresServer) -> None:
+        self.postgres = postgres
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        super().setUp()
+        url = self.postgres.url(password="veiled")
+        self.store = PostgresKind().build(reactor, Path(self.mktemp()), url)
+        self.addCleanup(self.store.stop)
+        await self.store.start()
