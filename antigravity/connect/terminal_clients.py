@@ -160,10 +160,14 @@ GEMINI_CLI: Final = Client(
 )
 
 
+#: Responses; in chat completions it sends ``max_tokens``, which newer models of OpenAI refuse.
+_QWEN_PROTOCOL: Final = "openai-responses"
+
+
 def _qwen_files(target: Target, places: Places) -> list[ClientFile]:
     settings = [
         Setting(("env", KEY_VARIABLE), target.key),
-        Setting(("security", "auth", "selectedType"), "openai"),
+        Setting(("security", "auth", "selectedType"), _QWEN_PROTOCOL),
         Setting(("model", "name"), target.model),
     ]
     for model in target.models:
@@ -173,7 +177,9 @@ def _qwen_files(target: Target, places: Places) -> list[ClientFile]:
             "baseUrl": target.openai,
             "envKey": KEY_VARIABLE,
         }
-        settings.append(Setting(("modelProviders", "openai", Item("name", label(model))), entry))
+        settings.append(
+            Setting(("modelProviders", _QWEN_PROTOCOL, Item("name", label(model))), entry)
+        )
     return [ClientFile(places.home / ".qwen" / "settings.json", "json", settings)]
 
 
@@ -183,14 +189,14 @@ QWEN_CODE: Final = Client(
     ("qwen",),
     lambda places: [places.home / ".qwen"],
     _qwen_files,
-    ("modelProviders", "openai"),
+    ("modelProviders", _QWEN_PROTOCOL),
     lambda target: Start(
         {
             "OPENAI_BASE_URL": target.openai,
             "OPENAI_API_KEY": target.key,
             "OPENAI_MODEL": target.model,
         },
-        ("--auth-type", "openai"),
+        ("--auth-type", _QWEN_PROTOCOL),
     ),
     needs_models=True,
 )
