@@ -216,22 +216,21 @@ class RequestContext:
                 pass  # the error of the body itself names the right place
         return self.protocol.peek(self.call)
 
-    def with_model(self, model: str, *, asks_for_usage: bool = False) -> Body:
+    def with_model(self, model: str, change: Callable[[Call, bytes], bytes] | None = None) -> Body:
         """Return the body with another model, otherwise unchanged.
 
-        With ``asks_for_usage`` it asks for the usage of a stream, as the protocol's traits say.
+        ``change`` returns a JSON body with further changes; its call has the client's body.
 
         :raises InvalidRequestError: if it is not a JSON object.
         """
-        usage = self.traits.requested_usage if asks_for_usage else None
         if self.shortened is not None:
             body: Body = self.protocol.with_model(self.outline, model)
             if isinstance(body, bytes):
-                body = body if usage is None else usage.request(self.outline, body)
+                body = body if change is None else change(self.outline, body)
                 return self.shortened.restore(body)
         body = self.protocol.with_model(self.call, model)
-        if usage is not None and isinstance(body, bytes):
-            body = usage.request(self.call, body)
+        if change is not None and isinstance(body, bytes):
+            body = change(self.call, body)
         return body
 
     @property

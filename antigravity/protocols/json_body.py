@@ -21,7 +21,8 @@ Allowed = Sequence[tuple[re.Pattern[str], tuple[str, ...]]]
 
 _KEY: Final = re.compile(rb'\s*[,{]\s*("(?:[^"\\]|\\.)*")\s*:\s*', re.DOTALL)
 _WHITESPACE: Final = b" \t\r\n"
-_END: Final = re.compile(rb"\s*}\s*\Z")
+#: The end of an object behind its last member.
+END_OF_OBJECT: Final = re.compile(rb"\s*}\s*\Z")
 
 
 #: The values of a switch.
@@ -205,7 +206,7 @@ def replace_member(
     copied = 0
     found = False
     for key, old in (load_members(body) if members is None else members).items():
-        begin = _begin_of_value(body, place, key)
+        begin = begin_of_value(body, place, key)
         if begin < 0:
             return _rebuilt(body, field, value)
         place = begin + memoryview(old).nbytes
@@ -214,12 +215,12 @@ def replace_member(
             if bytes(old) != value:
                 pieces += [body[copied:begin], value]
                 copied = place
-    if not found or not _END.match(body, place):
+    if not found or not END_OF_OBJECT.match(body, place):
         return _rebuilt(body, field, value)
     return b"".join([*pieces, body[copied:]]) if pieces else body
 
 
-def _begin_of_value(body: bytes, place: int, key: str) -> int:
+def begin_of_value(body: bytes, place: int, key: str) -> int:
     """Return where the value of ``key`` begins, -1 if another member follows at ``place``."""
     usual = b'%b"%b":' % (b"," if place else b"{", key.encode())
     if b"\\" not in usual and body.startswith(usual, place):

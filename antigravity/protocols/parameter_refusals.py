@@ -68,6 +68,10 @@ _CONDITION: Final = re.compile(
     r"|tools?)\b",
     re.IGNORECASE,
 )
+#: Azure's refusal, whose condition is about a header that the gateway does not send.
+_EXTRA: Final = re.compile(r"^extra parameters \[([^\]]*)\] are not allowed\b", re.IGNORECASE)
+#: The types of FastAPI's errors about fields that are not known.
+_EXTRA_TYPES: Final = ("extra_forbidden", "value_error.extra")
 _PENALTIES: Final = re.compile(r"penalty is not enabled", re.IGNORECASE)
 _EFFORT: Final = re.compile(r"the effort parameter", re.IGNORECASE)
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
@@ -78,14 +82,17 @@ _LISTED: Final = re.compile(
 #: The limit of the output has another name there, which is then used.
 _RENAMED: Final = re.compile(r"use .?max_completion_tokens.? instead", re.IGNORECASE)
 _BEGINNING: Final = re.compile(r"^\s*([A-Za-z_][A-Za-z0-9_.]*):")
+#: The place of a member in a body, in the errors of some services of Azure.
+_POINTER: Final = re.compile(r"#/([A-Za-z_][A-Za-z0-9_]*):")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 #: The beginnings of paths inside of a conversation, whose members can have the same names.
 _CONTENT: Final = ("messages.", "contents.", "input.", "system.", "tools.")
-_STATUSES: Final = (400, 422)
+#: The statuses of responses that refuse a parameter.
+STATUSES: Final = (400, 422)
 #: Bytes of an error that are searched.
 _LONGEST: Final = 4096
 #: Objects of a request body with parameters inside.
-_NESTED: Final = (
+NESTED: Final = (
     "generationConfig", "thinkingConfig", "reasoning", "output_config", "text", "thinking",
 )  # fmt: skip
 
@@ -95,7 +102,7 @@ def find_refused_parameters(status: int, body: bytes, sent: bytes) -> frozenset[
 
     ``sent`` is the body of the request: only what it has can be refused.
     """
-    if status not in _STATUSES:
+    if status not in STATUSES:
         return frozenset()
     error, request = _decoded(body), _decoded(sent)
     if not isinstance(request, dict):
@@ -111,7 +118,7 @@ def find_refused_parameters(status: int, body: bytes, sent: bytes) -> frozenset[
 def mentions_parameter(status: int, body: bytes, name: str) -> bool:
     """Return whether an error response names a parameter, for whatever reason."""
     text = body[:_LONGEST].decode("utf-8", "replace")
-    return status in _STATUSES and any(parameter_of(each) == name for each in _NAME.findall(text))
+    return status in STATUSES and any(parameter_of(each) == name for each in _NAME.findall(text))
 
 
 def parameter_of(name: str) -> str | None:
@@ -135,7 +142,7 @@ def _parameters(request: dict[str, Any]) -> Iterator[str]:
         parameter = parameter_of(name)
         if parameter is not None:
             yield parameter
-        if name in _NESTED and isinstance(value, dict):
+        if name in NESTED and isinstance(value, dict):
             yield from _parameters(value)
 
 
@@ -155,28 +162,34 @@ def _named(error: Any, body: bytes) -> Iterator[str | None]:
     if inner is not error:
         yield from _in_details(inner)
     message = inner.get("message")
+    if isinstance(message, str) and message.startswith("{"):
+        message = _decoded(message.encode())
     if isinstance(message, dict):
         yield from _in_details(message)
-    if not isinstance(message, str) or not _is_unconditional(message):
+    if not isinstance(message, str):
         return
     param = inner.get("param")
-    if isinstance(param, str) and param:
-        yield parameter_of(param)
-    else:
+    if not isinstance(param, str) or not param:
         yield from _in_message(message)
+    elif _is_unconditional(message):
+        yield parameter_of(param)
 
 
 def _in_details(error: dict[str, Any]) -> Iterator[str | None]:
-    """Yield the refused parameters of a list of invalid fields, as FastAPI and Google send it."""
-    details = error.get("detail")
-    for each in details if isinstance(details, list) else ():
-        if isinstance(each, dict) and each.get("type") in ("extra_forbidden", "value_error.extra"):
-            place = each.get("loc")
-            if isinstance(place, list) and place:
-                yield parameter_of(str(place[-1]))
+    """Yield the refused parameters of a list of invalid fields, as FastAPI and Azure send it."""
+    for name in ("detail", "details"):
+        fields = error.get(name)
+        for each in fields if isinstance(fields, list) else ():
+            if isinstance(each, dict) and each.get("type") in _EXTRA_TYPES:
+                place = each.get("loc")
+                if isinstance(place, list) and place:
+                    yield parameter_of(".".join(str(part) for part in place if part != "body"))
 
 
 def _in_message(message: str) -> Iterator[str | None]:
+    extra = _EXTRA.match(message)
+    if extra is not None:
+        yield from map(parameter_of, _NAME.findall(extra[1]))
     if not _is_unconditional(message):
         return
     if _PENALTIES.search(message):
@@ -184,6 +197,7 @@ def _in_message(message: str) -> Iterator[str | None]:
     if _EFFORT.search(message):
         yield "reasoning_effort"
     certain = set(_QUOTED.findall(message))
+    certain.update(_POINTER.findall(message))
     certain.update(match[1] for match in [_BEGINNING.match(message)] if match)
     for listed in _LISTED.findall(message):
         certain.update(_NAME.findall(listed))

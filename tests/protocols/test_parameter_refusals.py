@@ -91,6 +91,21 @@ def google(message: str) -> Any:
         ({"object": "error", "message": {"detail": [
             {"type": "extra_forbidden", "loc": ["body", "parallel_tool_calls"], "msg": "x"}]}},
          "parallel_tool_calls"),
+        ({"error": {"code": "Invalid input", "status": 422, "message": "invalid input error",
+                    "details": [{"type": "extra_forbidden", "loc": ["body", "store"], "msg": "x"},
+                                {"type": "extra_forbidden", "loc": ["body", "stream_options",
+                                                                    "include_usage"]}]}},
+         "store stream_options"),
+        ({"error": {"code": "Invalid input", "status": 422, "message": json.dumps(
+            {"detail": [{"type": "extra_forbidden", "loc": ["body", "user"], "msg": "x"}]})}},
+         "user"),
+        ({"error": "Extra parameters ['seed', 'user'] are not allowed when extra-parameters is not "
+                   "set or set to be 'error'.", "status": 400}, "seed user"),
+        ({"error": {"code": "Bad Request", "message": "Extra parameters ['seed'] are not allowed "
+                    "when extra-parameters is not set or set to be 'error'."}}, "seed"),
+        ({"error": {"requestid": "x", "code": 400, "message":
+            "Validation error at #/store: Extra inputs are not permitted\n"
+            "Validation error at #/seed: Extra inputs are not permitted"}}, "store seed"),
         (anthropic("`temperature` is deprecated for this model."), "temperature"),
         (anthropic("top_k: Extra inputs are not permitted"), "top_k"),
         (anthropic("This model does not support the effort parameter."), "reasoning_effort"),
@@ -126,6 +141,11 @@ def test_refused_parameters_are_found(error: Any, names: str) -> None:
         google("Thinking level LOW is not supported for this model."),
         google("Please use a valid role: user, model."),
         {"detail": "Not supported"},
+        {"detail": [{"type": "extra_forbidden",
+                     "loc": ["body", "messages", 3, "assistant", "metadata"], "msg": "x"}]},
+        {"error": {"details": [{"type": "extra_forbidden", "loc": ["body", "tools", 0, "seed"]},
+                               {"type": "extra_forbidden", "loc": [["body"]]}, "seed"]}},
+        {"error": {"message": "{\"detail\": 1}"}}, {"error": {"message": "{seed"}},
         {"detail": [{"type": "missing", "loc": ["body", "seed"]}]},
         [], "text", None, {"error": None}, {"error": {"message": None}},
     ],

@@ -12,7 +12,7 @@ import msgspec
 
 from antigravity.exchange.attempts.attempt import Attempt
 from antigravity.exchange.attempts.commit_point import begin
-from antigravity.exchange.attempts.refused_parameters import asks_for_usage, refuses_usage
+from antigravity.exchange.attempts.refused_parameters import body_changes, learn_from_refusal
 from antigravity.exchange.attempts.socket_use import socket_use
 from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.context import RequestContext
@@ -78,17 +78,20 @@ async def attempt_native(attempt: Attempt) -> Reply:
     :raises Refused: if the upstream refused the request.
     """
     context, option = attempt.context, attempt.option
-    asks = asks_for_usage(attempt)
-    build = partial(context.with_model, option.target.model, asks_for_usage=asks)
+    changes = body_changes(attempt)
+    change = partial(changes.apply, context) if changes.are_any else None
+    build = partial(context.with_model, option.target.model, change)
     body: Body = await context.compute(build) if context.is_long else build()
+    if changes.edits:
+        context.recorder.warn(attempt.losses + changes.losses(option.upstream.name))
     operation: UpstreamOperation = "stream" if context.head.stream else "generate"
-    use = None if context.call.turn is None else await socket_use(attempt)
+    use = None if context.call.turn is None else await socket_use(attempt, change)
     credential = attempt.lease.credential
     call = UpstreamCall(option, credential, operation, body, context.call.headers, use)
     try:
         response = await call.send(context.services.transport, context.recorder)
     except Refused as refused:
-        refused.learned = asks and refuses_usage(attempt, refused)
+        refused.learned = await learn_from_refusal(attempt, refused, changes)
         raise
     tap = _tap(attempt)
     content_type = response.headers().get("content-type", "")
@@ -102,7 +105,7 @@ async def attempt_native(attempt: Attempt) -> Reply:
         return await whole(attempt, response, tap)
     if not is_events(content_type):
         await _decode(context)
-    return await _stream(attempt, response, tap, hides_usage=asks)
+    return await _stream(attempt, response, tap, hides_usage=changes.asks_for_usage)
 
 
 async def _decode(context: RequestContext) -> None:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Final
+
+from msgspec import Struct
 
 from antigravity.exchange.attempts.attempt import Attempt
 from antigravity.exchange.attempts.upstream_call import Refused
+from antigravity.exchange.context import RequestContext
+from antigravity.ir.call import Call
+from antigravity.ir.capabilities import Loss
 from antigravity.logs import make_logger
-from antigravity.protocols.parameter_refusals import find_refused_parameters, mentions_parameter
+from antigravity.protocols.json_body import members_of
+from antigravity.protocols.member_edits import Edits, apply_edits, find_edits, list_edits
+from antigravity.protocols.parameter_refusals import (
+    BLOCK_BINDING,
+    MAX_COMPLETION_TOKENS,
+    MAX_TOKENS,
+    STATUSES,
+    find_refused_parameters,
+    mentions_parameter,
+)
 
 log = make_logger()
 
@@ -16,8 +31,94 @@ log = make_logger()
 _ASKED: Final = b'{"%b":{"include_usage":true}}'
 
 
-def remember_refusal(attempt: Attempt, refused: Refused, names: Collection[str]) -> bool:
-    """Remember that an upstream refuses parameters; return whether that was not known."""
+#: Parameters that bodies which pass through keep: without them the response would be another one,
+#: or the client gets no usage that it has asked for, or a header belongs to them.
+_KEPT: Final = frozenset(("stop", "stream_options", BLOCK_BINDING))
+#: The protocol whose limit of the output has two names, each by the other.
+_WITH_TWO_LIMITS: Final = "openai_chat"
+_OTHER_LIMIT: Final = {
+    MAX_TOKENS: MAX_COMPLETION_TOKENS,
+    MAX_COMPLETION_TOKENS: MAX_TOKENS,
+}
+_NO_EDITS: Final[Edits] = {}
+
+
+class BodyChanges(Struct, frozen=True):
+    """What is changed, besides the model, in the body of a request that passes through.
+
+    ``refused`` are the parameters that the upstream is known to refuse.
+    """
+
+    asks_for_usage: bool
+    refused: frozenset[str]
+    edits: Edits
+
+    def apply(self, context: RequestContext, call: Call, body: bytes) -> bytes:
+        """Return the changed ``body``; ``call`` is the client's, or has the outline of its body.
+
+        :raises InvalidRequestError: if it is not a JSON object.
+        """
+        usage = context.traits.requested_usage
+        if self.asks_for_usage and usage is not None:
+            body = usage.request(call, body)
+        return apply_edits(body, self.edits) if self.edits else body
+
+    @property
+    def are_any(self) -> bool:
+        """Whether anything is changed."""
+        return self.asks_for_usage or bool(self.edits)
+
+    def losses(self, upstream: str) -> tuple[Loss, ...]:
+        """Return what the record and the client learn about the changes."""
+        why = f"{upstream} refuses it for this model"
+        return tuple(
+            Loss(path, f"dropped: {why}" if new is None else f"renamed to {new}: {why}")
+            for path, new in list_edits(self.edits)
+        )
+
+
+def body_changes(attempt: Attempt) -> BodyChanges:
+    """Return what to change in the client's body so that the upstream accepts it.
+
+    :raises InvalidRequestError: if it is not a JSON object.
+    """
+    context, option = attempt.context, attempt.option
+    refused = context.services.refusals.names(option.upstream.name, option.target.model)
+    edits = _find_edits(context, refused) if refused and context.is_conversation else _NO_EDITS
+    return BodyChanges(_asks_for_usage(attempt, refused), refused, edits)
+
+
+def _find_edits(context: RequestContext, refused: frozenset[str]) -> Edits:
+    renamed: Mapping[str, str] = {}
+    limits = refused & _OTHER_LIMIT.keys()
+    if len(limits) == 1 and context.protocol.name == _WITH_TWO_LIMITS:
+        renamed = {name: _OTHER_LIMIT[name] for name in limits}
+    omitted = refused - _KEPT - _OTHER_LIMIT.keys()
+    return find_edits(members_of(context.outline), omitted, renamed)
+
+
+async def learn_from_refusal(attempt: Attempt, refused: Refused, changes: BodyChanges) -> bool:
+    """Return whether the request, passed through again, has less of what the upstream refuses."""
+    if changes.asks_for_usage and _refuses_usage(attempt, refused):
+        return True
+    context, status = attempt.context, refused.error.upstream_status or 0
+    if not context.is_conversation or status not in STATUSES:
+        return False
+    sent = context.outline.body
+    names = await context.compute(partial(find_refused_parameters, status, refused.body, sent))
+    new = names - changes.refused
+    if not _find_edits(context, new):
+        return False
+    return remember_refusal(attempt, refused, new, changes.refused)
+
+
+def remember_refusal(
+    attempt: Attempt, refused: Refused, names: Collection[str], omitted: frozenset[str]
+) -> bool:
+    """Remember that an upstream refuses parameters; return whether another request can do better.
+
+    It can if not all of them were ``omitted``.  Other requests may have learned them meanwhile.
+    """
     option, refusals = attempt.option, attempt.context.services.refusals
     upstream, model = option.upstream.name, option.target.model
     new = frozenset(names) - refusals.names(upstream, model)
@@ -29,10 +130,10 @@ def remember_refusal(attempt: Attempt, refused: Refused, names: Collection[str])
             names=", ".join(sorted(new)),
             model=model,
         )
-    return bool(new)
+    return not omitted.issuperset(names)
 
 
-def asks_for_usage(attempt: Attempt) -> bool:
+def _asks_for_usage(attempt: Attempt, refused: frozenset[str]) -> bool:
     """Return whether the upstream is asked for the usage of a stream that is passed through.
 
     It is if the client does not ask, and the upstream is not known to refuse that.
@@ -43,11 +144,10 @@ def asks_for_usage(attempt: Attempt) -> bool:
         return False
     if not option.target.accepts(usage.field, usual=True):
         return False
-    refused = context.services.refusals.names(option.upstream.name, option.target.model)
     return usage.field not in refused and usage.can_request(context.outline)
 
 
-def refuses_usage(attempt: Attempt, refused: Refused) -> bool:
+def _refuses_usage(attempt: Attempt, refused: Refused) -> bool:
     """Return whether an upstream that was asked for usage refuses that, and remember it.
 
     It is not asked again for this request, nor for others if it refuses without a condition.
@@ -56,6 +156,7 @@ def refuses_usage(attempt: Attempt, refused: Refused) -> bool:
     if usage is None or not mentions_parameter(status, refused.body, usage.field):
         return False
     sent = _ASKED % usage.field.encode()
-    remember_refusal(attempt, refused, find_refused_parameters(status, refused.body, sent))
+    names = find_refused_parameters(status, refused.body, sent)
+    remember_refusal(attempt, refused, names, frozenset())
     attempt.context.attempts.refused_usage = True
     return True

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from antigravity.exchange.attempts.attempt import Attempt
 from antigravity.exchange.context import RequestContext
 from antigravity.interfaces.transport import SocketUse
 from antigravity.interfaces.upstreams import ISocketUpstream
-from antigravity.ir.call import Body
+from antigravity.ir.call import Body, Call
 from antigravity.routing.decision import RoutingOption
 
 
@@ -20,15 +22,20 @@ def has_sockets(option: RoutingOption) -> bool:
     return option.client.name in upstream.socket_protocols
 
 
-async def socket_use(attempt: Attempt) -> SocketUse | None:
-    """Return how the request of an attempt is sent over WebSocket; ``None``: it is not."""
+async def socket_use(
+    attempt: Attempt, change: Callable[[Call, bytes], bytes] | None
+) -> SocketUse | None:
+    """Return how the request of an attempt is sent over WebSocket; ``None``: it is not.
+
+    ``change`` makes the changes to the client's body that the upstream needs.
+    """
     context, option = attempt.context, attempt.option
     turn = context.call.turn
     if turn is None or not context.head.stream or not has_sockets(option):
         return None
     continuation: Body = b""
     if turn.continuation:
-        continuation = await context.compute(_continuation, context, option.target.model)
+        continuation = await context.compute(_continuation, context, option.target.model, change)
     make_session = option.client.socket_session
     if make_session is None:
         return None
@@ -36,8 +43,11 @@ async def socket_use(attempt: Attempt) -> SocketUse | None:
     return SocketUse(key, turn, continuation, make_session)
 
 
-def _continuation(context: RequestContext, model: str) -> Body:
+def _continuation(
+    context: RequestContext, model: str, change: Callable[[Call, bytes], bytes] | None
+) -> Body:
     """Return the body that the client sent, with another model."""
     assert context.call.turn is not None
     own = replace(context.call, body=context.call.turn.continuation, memo={})
-    return context.protocol.with_model(own, model)
+    body: Body = context.protocol.with_model(own, model)
+    return change(own, body) if change is not None and isinstance(body, bytes) else body

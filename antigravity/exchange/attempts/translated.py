@@ -68,7 +68,9 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     """
     context, option, fitted = attempt.context, attempt.option, attempt.fitted
     form = context.snapshot.settings.proxy.whole_responses
-    lowered, encoded, body = await _encode(attempt, "never" if context.head.stream else form)
+    omitted = context.services.refusals.names(option.upstream.name, option.target.model)
+    form = "never" if context.head.stream else form
+    lowered, encoded, body = await _encode(attempt, form, omitted)
     changes = (*attempt.losses, REPAIRED) if context.is_repaired else attempt.losses
     changes += fitted.losses if fitted is not None else ()
     context.recorder.warn(changes + lowered.losses + encoded.warnings)
@@ -78,7 +80,7 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     try:
         response = await call.send(context.services.transport, context.recorder)
     except Refused as refused:
-        refused.learned = _learn(attempt, refused, lowered, encoded.body)
+        refused.learned = _learn(attempt, refused, lowered, encoded.body, omitted)
         raise
     decoder: IStreamDecoder = option.client.decoder(lowered.request, option.target)
     agent: BackgroundAgent | None = None
@@ -114,7 +116,9 @@ def with_betas(headers: Mapping[str, str], encoded: EncodedRequest) -> Mapping[s
     return {**headers, "anthropic-beta": ",".join((known, *missing) if known else missing)}
 
 
-def _learn(attempt: Attempt, refused: Refused, lowered: Lowered, encoded: bytes) -> bool:
+def _learn(
+    attempt: Attempt, refused: Refused, lowered: Lowered, encoded: bytes, omitted: frozenset[str]
+) -> bool:
     """Return whether the upstream refused parameters that can be omitted, and remember them."""
     option = attempt.option
     status = refused.error.upstream_status or 0
@@ -122,11 +126,14 @@ def _learn(attempt: Attempt, refused: Refused, lowered: Lowered, encoded: bytes)
         names = frozenset((QUIRK,))
     else:
         names = find_refused_parameters(status, refused.body, encoded)
-    return remember_refusal(attempt, refused, names)
+    return remember_refusal(attempt, refused, names, omitted)
 
 
-async def _encode(attempt: Attempt, form: WholeResponses) -> Translated:
-    """Return the request as the option can take it, and its body."""
+async def _encode(attempt: Attempt, form: WholeResponses, refused: frozenset[str]) -> Translated:
+    """Return the request as the option can take it, and its body.
+
+    ``refused`` are the parameters that the upstream is known to refuse.
+    """
     context, client, target = attempt.context, attempt.option.client, attempt.option.target
     if context.is_large:
         await context.decode()
@@ -142,7 +149,6 @@ async def _encode(attempt: Attempt, form: WholeResponses) -> Translated:
     if not context.is_repaired and fitted is None:
         lookup = await context.thinking_lookup(request)
     upstream = attempt.option.upstream.name
-    refused = context.services.refusals.names(upstream, target.model)
     outline = context.shortened
     functions = context.traits.as_functions
     try:
