@@ -21,6 +21,7 @@ RETRY_AFTER: Final = "retry-after"
 #: The header with the id that the bodies of Anthropic's errors name.
 REQUEST_ID: Final = "Request-Id"
 UPSTREAM_REQUEST_ID: Final = "X-Upstream-Request-Id"
+ACCOUNT: Final = "X-Account-Email"
 MAPPED_MODEL: Final = "X-Mapped-Model"
 COMPRESSED: Final = "X-Context-Compressed"
 COUNT_SOURCE: Final = "X-Token-Count-Source"
@@ -86,6 +87,11 @@ def service_headers(record: ExchangeRecord, *, every: bool) -> Headers:
     if record.warnings and record.attempts and record.attempts[-1].passed_through:
         headers += warnings(record.warnings, every=every)
     return headers
+
+
+def account_header(label: str) -> Headers:
+    """Return the header with the label of the account that serves, if it can be in one."""
+    return ((ACCOUNT, label),) if label and label.isprintable() and label.isascii() else ()
 
 
 def overhead_header(record: ExchangeRecord) -> Headers:

@@ -30,15 +30,17 @@ from antigravity.exchange.attempts.retry import (
 )
 from antigravity.exchange.attempts.translated import attempt_translated
 from antigravity.exchange.attempts.tried_accounts import TriedAccounts
-from antigravity.exchange.attempts.upstream_call import Refused, with_delay
+from antigravity.exchange.attempts.upstream_call import Failure, Refused, with_delay
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.plan import Plan
+from antigravity.exchange.response_headers import account_header
 from antigravity.interfaces.accounts import ILease, LeaseRequest
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.errors import (
     ContextLengthError,
     EmptyResponseError,
     GatewayError,
+    InvalidRequestError,
     OverloadedError,
     UnreadablePartError,
 )
@@ -47,20 +49,6 @@ from antigravity.routing.decision import RoutingOption
 from antigravity.signatures.repair import without_signatures
 
 log = make_logger()
-
-ACCOUNT = "X-Account-Email"
-
-
-class _Failure(Struct, frozen=True):
-    """Why an attempt failed.
-
-    ``refusal`` is the upstream's own response, if a client may see it.  ``learned`` says that the
-    upstream refused parameters that the next attempt omits.
-    """
-
-    error: GatewayError
-    refusal: Reply | None = None
-    learned: bool = False
 
 
 class AttemptKind(Struct, frozen=True):
@@ -96,6 +84,8 @@ class AttemptLoop:
         #: All accounts that failed, also those that are tried again.
         self._failed: set[str] = set()
         self._refusals = 0
+        #: The failure after which the history was repaired.
+        self._unrepaired: Failure | None = None
         #: How often parameters were omitted because the upstream refused them.
         self._omissions = 0
         #: Whether a locked account was tried: one is enough for a request.
@@ -109,7 +99,7 @@ class AttemptLoop:
 
         :raises GatewayError: the last attempt's error.
         """
-        failure: _Failure | None = None
+        failure: Failure | None = None
         while True:
             try:
                 lease = await self._lease()
@@ -145,7 +135,7 @@ class AttemptLoop:
                 self._omissions += 1
                 self._attempts -= 1
                 continue
-            if not await self._prepare_next(failure.error, option, lease.credential.id):
+            if not await self._prepare_next(failure, option, lease.credential.id):
                 return self._give_up(failure)
 
     # -- accounts -------------------------------------------------------------------------
@@ -257,7 +247,7 @@ class AttemptLoop:
             await self._fitter.summarise(option)
         return True
 
-    async def _attempt(self, option: RoutingOption, lease: ILease) -> Reply | _Failure:
+    async def _attempt(self, option: RoutingOption, lease: ILease) -> Reply | Failure:
         context, losses = self._context, self._plan.losses
         self._attempts += 1
         fitted = self._fitter.fitted(option)
@@ -284,9 +274,9 @@ class AttemptLoop:
         except Refused as refused:
             longest = context.snapshot.settings.proxy.scheduling.max_lock_seconds
             response = refused.as_reply(longest) if passed else None
-            failure = _Failure(refused.error, response, refused.learned)
+            failure = Failure(refused.error, response, refused.learned)
         except GatewayError as error:
-            failure = _Failure(error)
+            failure = Failure(error)
         except BaseException:
             lease.release()
             raise
@@ -301,24 +291,24 @@ class AttemptLoop:
 
     def _with_account(self, reply: Reply, lease: ILease) -> Reply:
         """Return the reply with the account that serves it, where the operator exposes that."""
-        context, label = self._context, lease.credential.label
-        if not label:
-            return reply
+        context = self._context
         expose = context.snapshot.settings.proxy.expose_account
-        exposed = expose == "always" or (expose == "loopback" and context.call.loopback)
-        if not exposed or not label.isprintable() or not label.isascii():
-            return reply
-        return replace(reply, headers=(*reply.headers, (ACCOUNT, label)))
+        if expose == "always" or (expose == "loopback" and context.call.loopback):
+            header = account_header(lease.credential.label)
+            return replace(reply, headers=(*reply.headers, *header)) if header else reply
+        return reply
 
     # -- after a failure ------------------------------------------------------------------
 
-    async def _prepare_next(self, error: GatewayError, option: RoutingOption, account: str) -> bool:
+    async def _prepare_next(self, failure: Failure, option: RoutingOption, account: str) -> bool:
         """Return whether there is another attempt, when it is time for it."""
+        error = failure.error
         is_too_long = isinstance(error, ContextLengthError) and self._kind.fits
         if is_too_long and await self._fitter.shorten_after(option, error):
             return True
         step = self._next_step(error, option, account)
         if step.action == "repair":
+            self._unrepaired = self._unrepaired or failure
             await self._repair(option)
         if step.delay:
             await self._pause(step.delay)
@@ -381,14 +371,18 @@ class AttemptLoop:
             return False
         return failure.retry_after is None or pool.retry_after < failure.retry_after - 1
 
-    def _give_up(self, failure: _Failure) -> Reply:
+    def _give_up(self, failure: Failure) -> Reply:
         """Return the upstream's refusal for the client.
+
+        If a repair has not helped, it is that of the client's own history.
 
         :raises GatewayError: if there is none, or another model takes over.
         """
         if self._attempts > 1:
             request_id = self._context.call.request_id
             log.info("{id}: gave up after {n} attempts", id=request_id, n=self._attempts)
+        if self._unrepaired is not None and type(failure.error) is InvalidRequestError:
+            failure = self._unrepaired
         if failure.refusal is None or self._plan.triggers_fallback(failure.error):
             raise failure.error
         self._context.recorder.end(failure.error, None)

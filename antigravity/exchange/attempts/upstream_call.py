@@ -77,6 +77,18 @@ class Refused(Exception):  # noqa: N818 - a response, not a fault of the gateway
         return Reply(error.upstream_status or error.status, self.content_type, headers, self.body)
 
 
+class Failure(Struct, frozen=True):
+    """Why an attempt failed.
+
+    ``refusal`` is the upstream's own response, if a client may see it.  ``learned`` says that the
+    upstream refused parameters that the next attempt omits.
+    """
+
+    error: GatewayError
+    refusal: Reply | None = None
+    learned: bool = False
+
+
 def with_delay(reply: Reply, error: GatewayError) -> Reply:
     """Return a refusal in the upstream's words with the delay of ``error``, if it has one."""
     if error.retry_after is None:
