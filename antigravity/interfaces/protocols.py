@@ -58,6 +58,13 @@ class IStreamEncoder(Interface):
         """
 
 
+class INumberingEncoder(IStreamEncoder):
+    """A stream encoder whose events have numbers that grow."""
+
+    def continue_after(number: int) -> None:
+        """Let the next event have the number behind ``number``."""
+
+
 class IPartialFailures(Interface):
     """A stream encoder that can report that one of several responses failed, and continue."""
 
@@ -214,6 +221,14 @@ class IUsageHidingTap(ITap):
 
         ``None``: nothing.
         """
+
+
+class INumberedTap(ITap):
+    """A tap on streams whose events have numbers that grow."""
+
+    last_number = Attribute(
+        "The number of the last event, ``None`` if there was none.  :type: int | None"
+    )
 
 
 class IReasoningTap(ITap):

@@ -9,7 +9,13 @@ from typing import Any, Final
 from antigravity.exchange.streams.event_source import EndPolicy, Unwrap
 from antigravity.exchange.streams.repeated_delta import RepeatedDelta, repeated_delta
 from antigravity.exchange.streams.tapped_stream import TappedStream, check_json, next_event
-from antigravity.interfaces.protocols import IStreamEncoder, ITap, ITextIgnoringTap
+from antigravity.interfaces.protocols import (
+    INumberedTap,
+    INumberingEncoder,
+    IStreamEncoder,
+    ITap,
+    ITextIgnoringTap,
+)
 from antigravity.interfaces.server_traits import IFramer
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import StreamFailure
@@ -143,6 +149,9 @@ class PassedThroughStream(TappedStream):
         return rest.rstrip(b"\r\n") + b"\n\n"
 
     def _encode_failure(self, error: GatewayError) -> bytes:
+        numbered, encoder = INumberedTap(self._tap, None), INumberingEncoder(self._encoder, None)
+        if numbered is not None and encoder is not None and numbered.last_number is not None:
+            encoder.continue_after(numbered.last_number)
         return self._encoder.encode(StreamFailure(error))
 
 

@@ -10,7 +10,12 @@ import msgspec
 from msgspec import Struct
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import IClosingTap, IResponseIdTap, ITextIgnoringTap
+from antigravity.interfaces.protocols import (
+    IClosingTap,
+    INumberedTap,
+    IResponseIdTap,
+    ITextIgnoringTap,
+)
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.usage import Usage
 from antigravity.protocols import lenient
@@ -31,6 +36,10 @@ _TYPE: Final = re.compile(rb'"type"\s*:\s*"([a-z_.]+)"')
 _BEGINS: Final = frozenset(("response.created", "response.queued", "response.in_progress"))
 _ENDS: Final = frozenset(("response.completed", "response.incomplete"))
 _FAILURES: Final = frozenset(("response.failed", "response.cancelled", "error"))
+
+
+class _Number(Struct, frozen=True):
+    sequence_number: int
 
 
 class _Response(Struct, frozen=True):
@@ -62,7 +71,10 @@ class _Created(Struct, frozen=True):
 _MAX_HELD: Final = 4 * 1024 * 1024
 
 
-@implementer(IResponseIdTap, IClosingTap, ITextIgnoringTap)
+_NUMBER: Final = b'"sequence_number"'
+
+
+@implementer(IResponseIdTap, IClosingTap, ITextIgnoringTap, INumberedTap)
 class ResponsesTap:
     """Tap on one response; it decodes only the events that begin or end the stream."""
 
@@ -77,6 +89,16 @@ class ResponsesTap:
         self._open = 0  # items that have begun and not ended
         self._items: list[bytes] | None = []  # the events of those that have ended
         self._held = 0
+        self._last = b""  # the last event with a number
+
+    @property
+    def last_number(self) -> int | None:
+        """The number of the last event, ``None`` if there was none."""
+        try:
+            numbered: _Number = lenient.decode(self._last, _Number)
+        except MALFORMED:
+            return None
+        return numbered.sequence_number
 
     def on_response_id(self, callback: Callable[[str], None]) -> None:
         """Call ``callback`` with the id as soon as it is known."""
@@ -98,6 +120,8 @@ class ResponsesTap:
             if each.find(b'"delta"') < 0:
                 return False
         self.meaningful = True
+        if payloads and payloads[-1].find(_NUMBER) >= 0:
+            self._last = payloads[-1]
         return True
 
     def ignores_text(self) -> bool:
@@ -107,6 +131,8 @@ class ResponsesTap:
     def watch(self, event: ServerSentEvent) -> None:
         """Observe one event."""
         name = event.event
+        if _NUMBER in event.data:
+            self._last = event.data
         if not name:
             found = _TYPE.search(event.data)
             name = found[1].decode() if found else ""
@@ -144,7 +170,9 @@ class ResponsesTap:
             return None
         self.finished = True
         response = {**response, "status": "completed", "output": items}
-        event = {"type": "response.completed", "response": response}
+        event: JsonObject = {"type": "response.completed", "response": response}
+        if (last := self.last_number) is not None:
+            event["sequence_number"] = last + 1
         return encode_event(b"response.completed", msgspec.json.encode(event))
 
     def _keep(self, data: bytes) -> None:

@@ -18,6 +18,10 @@ class EventWriter(PieceWriter):
         super().__init__(quiet=quiet)
         self._sequence = 0
 
+    def continue_after(self, number: int) -> None:
+        """Let the next event have the number behind ``number``."""
+        self._sequence = number + 1
+
     def emit(self, kind: str, **fields: Any) -> None:
         """Write one event."""
         number = self._sequence

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from msgspec import Raw
+from zope.interface import implementer
 
+from antigravity.interfaces.protocols import INumberingEncoder
 from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import (
@@ -63,12 +65,14 @@ _COMMENTARY: Final = "commentary"
 _FINAL: Final = frozenset(("stop", "stop_sequence"))
 
 
+@implementer(INumberingEncoder)
 class ResponsesStreamEncoder(ResponseEncoder):
     """Encoder of one response.  One output item is open at a time."""
 
     def __init__(self, context: ReplyContext, *, quiet: bool = False) -> None:
         self._writer = EventWriter(quiet=quiet)
         super().__init__(self._writer, _WRITERS)
+        self.continue_after = self._writer.continue_after
         self._new_id = context.new_id
         self._response = ResponseObject(context)
         self._output: list[JsonObject] = []
