@@ -60,8 +60,9 @@ _STATUSES: Final[Mapping[str, int]] = {
          "toomanyrequests", "ratelimitreached", "ratelimit", "throttling", "insufficientquota",
          "quotaexceeded", "quotaexhausted", "exceededcurrentquotaerror", "usagelimitreached",
          "requestlimitexceeded", "limitrequests", "billinghardlimitreached"), 429),
+    "overloadederror": 529,
     **dict.fromkeys(
-        ("overloadederror", "overloaded", "unavailable", "engineoverloaded",
+        ("overloaded", "unavailable", "engineoverloaded",
          "engineoverloadederror", "serviceunavailable", "serviceunavailableerror",
          "serveroverloaded", "serverisoverloaded", "modeloverloaded", "slowdown"), 503),
     **dict.fromkeys(

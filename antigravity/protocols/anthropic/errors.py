@@ -29,6 +29,8 @@ from antigravity.ir.too_long import in_anthropic_form
 from antigravity.protocols.anthropic.request_reader import dotted
 from antigravity.protocols.limit import BILLING_CODE, Limit, read_limit
 
+#: Anthropic's status for a server without capacity.
+OVERLOADED: Final = 529
 _TYPES: Final = {
     401: "authentication_error",
     402: "billing_error",
@@ -38,7 +40,7 @@ _TYPES: Final = {
     429: "rate_limit_error",
     503: "overloaded_error",
     504: "timeout_error",
-    529: "overloaded_error",
+    OVERLOADED: "overloaded_error",
 }
 _STATUSES: Final = {
     "invalid_request_error": 400,
@@ -50,7 +52,7 @@ _STATUSES: Final = {
     "rate_limit_error": 429,
     "api_error": 500,
     "timeout_error": 504,
-    "overloaded_error": 529,
+    "overloaded_error": OVERLOADED,
 }
 _TOO_LONG: Final = re.compile(
     r"prompt is too long|context (?:window|length|limit)|exceeds? the maximum.*tokens",

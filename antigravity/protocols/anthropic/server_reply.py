@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from antigravity.ir.call import Call, HttpReply, ReplyContext, TokenCount
 from antigravity.ir.capabilities import Model
-from antigravity.ir.errors import GatewayError
+from antigravity.ir.errors import GatewayError, OverloadedError
 from antigravity.ir.events import Finish
 from antigravity.ir.response import Response, unfold
 from antigravity.ir.usage import Usage
-from antigravity.protocols.anthropic.errors import error_object
+from antigravity.protocols.anthropic.errors import OVERLOADED, error_object
 from antigravity.protocols.anthropic.reasons import stop_reason
 from antigravity.protocols.anthropic.request_reader import reject
 from antigravity.protocols.anthropic.server_blocks import BlockWriter
@@ -156,5 +157,11 @@ def _model(model: Model) -> dict[str, Any]:
 
 
 def encode_error(error: GatewayError, request_id: str) -> HttpReply:
-    """Return an error, with ``Retry-After`` if the delay is known."""
-    return error_reply(error, {"type": "error", **error_object(error, request_id)})
+    """Return an error, with ``Retry-After`` if the delay is known.
+
+    An upstream without capacity has Anthropic's own status, by which clients recognise that.
+    """
+    reply = error_reply(error, {"type": "error", **error_object(error, request_id)})
+    if isinstance(error, OverloadedError) and error.upstream_status == OVERLOADED:
+        return replace(reply, status=OVERLOADED)
+    return reply
