@@ -102,6 +102,8 @@ def test_codex_calls_tool_over_bridge(codex: Driver, responses: Gateway) -> None
         f"mcp_servers.ag.command={json.dumps(started_as['command'])}",
         "-c",
         f"mcp_servers.ag.args={json.dumps(started_as['args'])}",
+        "-c",
+        "mcp_servers.ag.required=true",  # else it does not wait for the tools
     )
     answer = codex.ask(responses.address, f"[[tool s__echo {ECHO}]]", *options)
     assert "ZEBRA-42" in answer.out, answer.output
