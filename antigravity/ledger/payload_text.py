@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -12,15 +13,19 @@ from msgspec import Struct
 
 from antigravity.interfaces.payloads import Pairs, RawBody
 from antigravity.ledger.media_marks import UNKNOWN, mark, replace_media, replace_parts
+from antigravity.ledger.stream_documents import Framing, framing_of
+from antigravity.ledger.stream_text import Replacement, redact_stream
 from antigravity.redaction.addresses import mask_addresses
 from antigravity.redaction.credentials import LONGEST, REDACTED, SECRET_NAME, Redactor
-from antigravity.redaction.shapes import redact_shapes
+from antigravity.redaction.shapes import find_shapes, redact_shapes
 
 #: What is kept of a body: its beginning and its end, in bytes.
 HEAD: Final = 1024 * 1024
 TAIL: Final = 1024 * 1024
 #: How many bytes show whether a body is text.
 _SAMPLE: Final = 4096
+#: The most bytes over which a stream spreads a credential; texts of events are short.
+SPREAD: Final = 128 * 1024
 #: The characters that are searched at once; other threads run between two searches.
 _WINDOW: Final = 128 * 1024
 
@@ -75,6 +80,38 @@ class PayloadRedactor:
             )
         return redact_shapes(text)
 
+    def clean_stream(self, data: bytes, framing: Framing | None) -> bytes:
+        """Return a body without secrets, also those that its documents hold in pieces."""
+        if framing is not None:
+            data = redact_stream(data, framing, self.find)
+        return self.clean(data)
+
+    def find(self, text: str) -> list[Replacement]:
+        """Return where secrets are in a text, in order, and what is written in their place."""
+        found: list[Replacement] = []
+        for place in range(0, len(text), _WINDOW):
+            begin = max(0, place - LONGEST)
+            for start, end, shown in self._find_in_piece(text[begin : place + _WINDOW]):
+                if start or not begin:  # else it is not known what was before
+                    found.append((begin + start, begin + end, shown))
+        merged: list[Replacement] = []
+        for start, end, shown in sorted(found):
+            if merged and start < merged[-1][1]:
+                first, last, mark_ = merged[-1]
+                if (start, end) != (first, last):
+                    mark_ = REDACTED if last < end or mark_ == REDACTED else mark_
+                merged[-1] = first, max(last, end), mark_
+            else:
+                merged.append((start, end, shown))
+        return merged
+
+    def _find_in_piece(self, text: str) -> Iterator[Replacement]:
+        for start, end in chain(self._redactor.find(text), find_shapes(text)):
+            yield start, end, REDACTED
+        if self._address is not None:
+            for found in self._address.finditer(text):
+                yield *found.span(), self._addresses.get(found[0].lower(), REDACTED)
+
     def clean_text(self, text: str) -> str:
         """Return text without secrets."""
         return self.clean(text.encode("utf-8", "replace")).decode("utf-8", "replace")
@@ -117,6 +154,7 @@ def keep(body: RawBody, content_type: str, redactor: PayloadRedactor) -> KeptBod
     if not is_cut and tail:
         head, tail = head + tail, b""
     missing = body.size - len(head) - len(tail)
+    framing = None
     if kind.startswith("multipart/"):
         head, media = replace_parts(head, content_type, is_cut=is_cut)
     elif not _is_text(head):
@@ -124,31 +162,34 @@ def keep(body: RawBody, content_type: str, redactor: PayloadRedactor) -> KeptBod
         text = mark(kind or UNKNOWN, len(head), digest, is_cut=is_cut)
         return KeptBody(text.encode(), body.size, media=1)
     else:
+        framing = framing_of(kind, head[:HEAD].decode("latin-1"))
         head, media = replace_media(head, is_cut=is_cut)
-    if is_cut:
-        missing += min(len(tail), LONGEST)
-        tail = _without_first(tail)
-    elif len(head) > HEAD + TAIL + LONGEST:
-        missing = len(head) - HEAD - LONGEST - TAIL
-        # what is cut at either side may be a part of a credential
-        head, tail = head[: HEAD + LONGEST], _without_first(head[-TAIL - LONGEST :])
+    # what is cut at either side may be a part of a credential
+    dropped = margin = LONGEST if framing is None else SPREAD
+    if not is_cut and len(head) > HEAD + TAIL + margin:
+        missing = len(head) - HEAD - TAIL - margin
+        head, tail = head[: HEAD + margin], head[-TAIL - margin :]
         is_cut = True
-    head, tail = redactor.clean(head), redactor.clean(tail)
+    elif is_cut:
+        dropped = max(margin, len(tail) - TAIL)
+        missing += min(len(tail), dropped)
+        if len(head) > HEAD + margin:
+            missing += len(head) - HEAD - margin
+            head = head[: HEAD + margin]
+    is_short = len(head) < HEAD + margin
+    head = redactor.clean_stream(head, framing)
     if not is_cut:
         return KeptBody(head, body.size, media=media)
-    missing += max(0, len(head) - HEAD)
-    head = head[:HEAD]
+    tail = redactor.clean_stream(tail, framing)[dropped:]
+    end = HEAD if is_short else min(HEAD, max(0, len(head) - margin))
+    missing += max(0, len(head) - end)
+    head = head[:end]
     return KeptBody(head + tail, body.size, len(head), missing, media)
 
 
 def _latin_1(text: str) -> str:
     """Return text as its bytes look in Latin-1, in which bodies are searched."""
     return text.encode("utf-8", "replace").decode("latin-1")
-
-
-def _without_first(tail: bytes) -> bytes:
-    """Return the end of a body without what may be the end of a credential."""
-    return tail[LONGEST:]
 
 
 def _is_text(data: bytes) -> bool:

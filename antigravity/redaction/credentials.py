@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
 
 from antigravity.redaction.forms import SHORTEST, forms_of
+from antigravity.redaction.spans import Span, replace_spans
 
 #: The replacement for a credential.
 REDACTED: Final = "[redacted]"
@@ -130,11 +131,15 @@ class Redactor:
 
         :param text: bytes decoded as Latin-1; a credential at its end may be incomplete.
         """
+        return replace_spans(text, self.find(text), REDACTED)
+
+    def find(self, text: str) -> Iterator[Span]:
+        """Yield where credentials are, in order; see :meth:`redact`."""
         if self._forms is not None:
             escaped = (json.dumps(form)[1:-1] for form in self._forms if _ESCAPED.search(form))
             self._table.add(self._forms.union(escaped))
             self._forms = None
-        return self._table.redact(text)
+        return self._table.find(text)
 
 
 class _Table:
@@ -168,23 +173,25 @@ class _Table:
 
     def redact(self, text: str) -> str:
         """Return ``text`` without any of the forms; the same object if there is none."""
+        return replace_spans(text, self.find(text), REDACTED)
+
+    def find(self, text: str) -> Iterator[Span]:
+        """Yield where forms are, in order."""
         if not self._forms:
-            return text
+            return
         if self._beginning is None:
             classes = ("".join(map(re.escape, sorted(each))) for each in self._characters)
             self._beginning = re.compile("".join(f"[{each}]" for each in classes))
-        out: list[str] = []
-        done = place = 0
+        place = 0
         while (found := self._beginning.search(text, place)) is not None:
             place = found.start()
             for form in self._forms.get(found[0], ()):
                 if text.startswith(form, place):
-                    out += (text[done:place], REDACTED)
-                    done = place = place + len(form)
+                    yield place, place + len(form)
+                    place += len(form)
                     break
             else:
                 place += 1
-        return "".join((*out, text[done:])) if out else text
 
 
 @lru_cache(maxsize=1024)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from string import ascii_lowercase, ascii_uppercase
 from typing import Final
 
 from antigravity.redaction.credentials import REDACTED, SECRET_NAME
+from antigravity.redaction.spans import Span, replace_spans
 
 #: What follows a scheme of authorization, by its spellings.
 _AUTHORIZATIONS: Final = tuple(
@@ -74,22 +76,21 @@ def redact_shapes(text: str) -> str:
     members of JSON such as ``"authorization"``, and keys of well-known issuers.
     """
     redacted = text
-    for scheme, pattern in _AUTHORIZATIONS:
-        redacted = _redact_literal(redacted, scheme, pattern)
-    if "=" in text:
-        redacted = _IN_QUERY.sub(rf"\1{REDACTED}", redacted)
-    if "://" in text and "@" in text:
-        redacted = _IN_ADDRESS.sub(rf"\1{REDACTED}", redacted)
-    if '"' in text:
-        redacted = _redact_members(redacted)
-    redacted = redact_issued(redacted)
+    for find in _FINDERS:
+        redacted = replace_spans(redacted, find(redacted), REDACTED)
     return text if redacted == text else redacted
+
+
+def find_shapes(text: str) -> Iterator[Span]:
+    """Yield where what looks like a credential is, in any order; parts may overlap."""
+    for find in _FINDERS:
+        yield from find(text)
 
 
 def redact_issued(text: str) -> str:
     """Return text without keys of well-known issuers."""
     for beginning, pattern in _ISSUED:
-        text = _redact_literal(text, beginning, pattern)
+        text = replace_spans(text, _find_literal(text, beginning, pattern), REDACTED)
     return text
 
 
@@ -107,41 +108,47 @@ def secret_arguments(arguments: Sequence[str]) -> list[bool]:
     return found
 
 
-def _redact_literal(text: str, literal: str, pattern: re.Pattern[str]) -> str:
-    """Return text without what matches a pattern, but for its first group if it has one.
+def _find_literal(text: str, literal: str, pattern: re.Pattern[str]) -> Iterator[Span]:
+    """Yield where a pattern matches, without its first group if it has one.
 
     To search for the literal with which each match begins is ten times as fast as the pattern.
     """
     place = text.find(literal)
-    if place < 0:
-        return text
-    out: list[str] = []
-    done = 0
     while place >= 0:
         found = pattern.match(text, place)
         if found is None:
             place = text.find(literal, place + 1)
             continue
-        out += (text[done:place], found[1] if pattern.groups else "", REDACTED)
-        done = found.end()
-        place = text.find(literal, done)
-    return "".join((*out, text[done:])) if out else text
+        yield found.end(1) if pattern.groups else place, found.end()
+        place = text.find(literal, found.end())
 
 
-def _redact_members(text: str) -> str:
+def _find_in_query(text: str) -> Iterator[Span]:
+    if "=" in text:
+        for found in _IN_QUERY.finditer(text):
+            yield found.end(1), found.end()
+
+
+def _find_in_address(text: str) -> Iterator[Span]:
+    if "://" in text and "@" in text:
+        for found in _IN_ADDRESS.finditer(text):
+            yield found.end(1), found.end()
+
+
+def _find_members(text: str) -> Iterator[Span]:
+    if '"' not in text:
+        return
     lower = text.lower()
     if len(lower) != len(text):  # a few letters become two
         lower = text.translate(_LOWER)
-    out: list[str] = []
     done = 0
     for end in sorted(_ends_of_names(lower)):
         start = max(done, end - _LONGEST_NAME)
         name = _NAME_BEFORE.search(lower, start, end) if start < end else None
         found = _MEMBER.match(lower, name.start()) if name is not None else None
         if found is not None:
-            out += (text[done : found.end(1)], REDACTED)
+            yield found.end(1), found.end()
             done = found.end()
-    return "".join((*out, text[done:])) if out else text
 
 
 def _ends_of_names(lower: str) -> Iterator[int]:
@@ -152,3 +159,13 @@ def _ends_of_names(lower: str) -> Iterator[int]:
             while place >= 0:
                 yield place + len(word)
                 place = lower.find(f"{word}{quote}", place + 1)
+
+
+#: They find one kind of credential each, in order.
+_FINDERS: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
+    *(partial(_find_literal, literal=word, pattern=rest) for word, rest in _AUTHORIZATIONS),
+    _find_in_query,
+    _find_in_address,
+    _find_members,
+    *(partial(_find_literal, literal=beginning, pattern=rest) for beginning, rest in _ISSUED),
+)

@@ -28,7 +28,7 @@ from antigravity.ledger.payload_rows import (
     decode_headers,
     decode_route,
 )
-from antigravity.ledger.payload_text import HEAD, TAIL, KeptBody, keep
+from antigravity.ledger.payload_text import HEAD, SPREAD, TAIL, KeptBody, keep
 from antigravity.ledger.retention import Retention
 from antigravity.ledger.sqlite import SqliteDatabase
 from antigravity.ledger.writer import Writer
@@ -263,12 +263,37 @@ def test_body_is_whole_or_says_what_is_missing(first: int, last: int) -> None:
         assert found.text == data
 
 
-def test_body_that_was_captured_in_parts() -> None:
-    head, tail = b"a" * (HEAD + 10), b"b" * (LONGEST + 7)
+@pytest.mark.parametrize(
+    ("content_type", "dropped"), [("text/plain", LONGEST), ("text/event-stream", SPREAD)]
+)
+def test_body_that_was_captured_in_parts(content_type: str, dropped: int) -> None:
+    head, tail = b"a" * (HEAD + 10), b"b" * (dropped + 7)
     body = RawBody((head,), (tail,), len(head) + len(tail) + 1000)
-    found = keep(body, "text/event-stream", make_redactor())
+    found = keep(body, content_type, make_redactor())
     assert found.text == b"a" * HEAD + b"b" * 7
-    assert (found.head, found.cut) == (HEAD, 10 + 1000 + LONGEST)
+    assert (found.head, found.cut) == (HEAD, 10 + 1000 + dropped)
+    long = RawBody((head,), (b"b" * (TAIL + SPREAD),), HEAD + 10 + TAIL + SPREAD + 1000)
+    found = keep(long, content_type, make_redactor())
+    assert found.text == b"a" * HEAD + b"b" * TAIL
+    assert found.cut == long.size - HEAD - TAIL
+
+
+@pytest.mark.parametrize("place", [HEAD - 5, HEAD + 5, HEAD + LONGEST - 5, HEAD + LONGEST + 5])
+@pytest.mark.parametrize("captured", [False, True])
+def test_credential_at_place_where_body_is_cut(place: int, captured: bool) -> None:
+    data = b"z" * place + KEY.encode() + b"z" * (HEAD - len(KEY))
+    data += b"z" * (2 * LONGEST) + KEY.encode() + b"z" * (TAIL - len(KEY) + 7)
+    ends = [len(data) - TAIL - 8, len(data) - TAIL - LONGEST - 8]
+    for end in ends:
+        text = data[:end] + KEY.encode() + data[end + len(KEY) :]
+        body = body_of(text)
+        if captured:
+            middle = len(text) - TAIL - LONGEST
+            body = RawBody((text[:middle],), (text[middle:],), len(text) + 1000)
+        found = keep(body, "text/plain", make_redactor()).text
+        for length in range(6, len(KEY)):
+            assert KEY[:length].encode() not in found[: HEAD + 100]
+        assert KEY[-8:].encode() not in found
     whole = keep(RawBody((b"a",), (b"b",), 2), "text/plain", make_redactor())
     assert (whole.text, whole.cut) == (b"ab", 0)
 
@@ -425,4 +450,4 @@ def test_limits_fit_what_is_captured() -> None:
     from antigravity.exchange.capture.body import HEAD_LIMIT, TAIL_LIMIT
 
     assert HEAD_LIMIT > payload_text.HEAD + LONGEST
-    assert TAIL_LIMIT <= payload_text.TAIL
+    assert TAIL_LIMIT <= payload_text.TAIL + SPREAD

@@ -9,9 +9,10 @@ from typing import Final
 from antigravity.interfaces.payloads import IPayloadSink, RawBody
 from antigravity.ir.call import Body
 
-#: The most bytes that are kept of the beginning of a stream, and of its end.
+#: The most bytes that are captured of the beginning of a stream, and of its end.  The ledger keeps
+#: less of both: what is cut may be a part of a credential.
 HEAD_LIMIT: Final = 16 * 1024 * 1024
-TAIL_LIMIT: Final = 1024 * 1024
+TAIL_LIMIT: Final = 1024 * 1024 + 128 * 1024
 #: Room is reserved by so many bytes.
 _BLOCK: Final = 16 * 1024
 #: Beginnings of the types of files, of which only the hash is kept.
