@@ -237,9 +237,10 @@ def _priced(
 def cost_of(pricer: Pricer, reserved: int, sent: int, record: ExchangeRecord) -> int:
     """Return what a finished request has cost, in nanodollars.
 
-    A response that broke off has no usage, or not its last; others have none if the upstream does
-    not report it, or only to clients that ask for it.  Then the cost is estimated, from ``sent``
-    tokens of input and from the duration, and is at most what was ``reserved``.
+    The usage of a response that broke off is what was reported until then, with an estimate of the
+    rest by its text; there is none where neither is known, or if the upstream does not report it.
+    Then the cost is estimated, from ``sent`` tokens of input and from the duration.  An estimate is
+    at most what was ``reserved``.
     """
     if not record.attempts:
         return 0
@@ -252,6 +253,9 @@ def cost_of(pricer: Pricer, reserved: int, sent: int, record: ExchangeRecord) ->
         return price(record.usage)
     if record.usage is None and record.first_byte is None and record.outcome == "error":
         return 0
-    usage = record.usage or Usage(input_total=sent)
-    output = max(usage.output, int((record.duration or 0.0) * _TOKENS_PER_SECOND))
-    return min(reserved, price(replace(usage, output=output)))
+    usage = record.usage or Usage()
+    if not usage.input_total:
+        usage = replace(usage, input_total=sent)
+    if not usage.output:
+        usage = replace(usage, output=int((record.duration or 0.0) * _TOKENS_PER_SECOND))
+    return min(reserved, price(usage))

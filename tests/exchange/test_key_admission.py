@@ -46,9 +46,17 @@ def test_estimate_is_at_most_what_was_reserved(outcome: str) -> None:
     assert cost(usage=None, outcome=outcome, duration=3600.0) == RESERVED
 
 
-def test_usage_of_response_that_broke_off_may_be_too_small() -> None:
-    usage = Usage(input_total=100, output=30)
-    assert cost(usage=usage, outcome="cancelled") == 100 + 2000
+@pytest.mark.parametrize("outcome", ["cancelled", "error"])
+def test_usage_of_response_that_broke_off_is_the_cost(outcome: str) -> None:
+    assert cost(usage=Usage(input_total=100, output=30), outcome=outcome) == 160
+    assert cost(usage=Usage(input_total=100, output=30_000), outcome=outcome) == RESERVED
+
+
+@pytest.mark.parametrize("outcome", ["cancelled", "error"])
+def test_what_is_not_known_of_response_that_broke_off_is_estimated(outcome: str) -> None:
+    assert cost(usage=Usage(input_total=100), outcome=outcome) == 100 + 2000
+    assert cost(usage=Usage(output=30), outcome=outcome) == SENT + 60
+    assert cost(usage=Usage(), outcome=outcome) == SENT + 2000
 
 
 def test_request_that_failed_costs_nothing() -> None:

@@ -10,9 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from antigravity.exchange.streams.event_source import EventSource
 from antigravity.exchange.streams.passed_through import PassedThroughStream
 from antigravity.exchange.usage_so_far import usage_so_far
+from antigravity.ir.events import (
+    Event,
+    RefusalDelta,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+)
 from antigravity.ir.usage import Usage
+from antigravity.lowering.pipeline import EventPipeline
 from tests.support.chunks import split_bytes
 from tests.support.protocols import CLIENTS, SERVERS, context
 
@@ -80,3 +91,39 @@ def test_estimate_is_near_the_text_for_any_chunks(texts: list[str], sizes: list[
     data = b"".join(map(delta, texts))
     tokens = estimated(split_bytes(data, sizes))
     assert len(texts) <= tokens <= len(texts) + sum(map(len, texts))
+
+
+class EventDecoder:
+    """Decodes each event of the upstream to the next of some events."""
+
+    def __init__(self, events: list[Event]) -> None:
+        self._events = iter(events)
+
+    def decode(self, frame: Any) -> list[Event]:
+        return [next(self._events)]
+
+    def close(self) -> list[Event]:
+        return []
+
+
+def translated(*events: Event) -> int:
+    """Return the estimate for events that are translated."""
+    decoder: Any = EventDecoder(list(events))
+    source = EventSource(decoder, EventPipeline(()), None, None, lambda: 1)
+    source.feed(b"data: {}\n\n" * len(events))
+    return source.estimate_output()
+
+
+@pytest.mark.parametrize("kind", [TextDelta, ThinkingDelta, RefusalDelta])
+def test_texts_of_translated_streams_are_estimated(kind: Any) -> None:
+    assert translated(kind("four" * 5)) == 5
+    assert translated(kind("four" * 5), kind("four" * 5)) == 10
+    assert translated(kind("\u4e2d\u6587\u5b57")) == 2
+
+
+def test_tool_calls_of_translated_streams_are_estimated() -> None:
+    call = ToolCallStart(0, "call_1", "find")
+    begun, rest = ToolCallDelta(0, '{"path":"some/'), ToolCallDelta(0, 'file.py"}')
+    assert translated(call) == 1
+    assert translated(call, begun, rest, ToolCallEnd(0)) == 7
+    assert translated(TextDelta("four"), call, begun, rest, ToolCallEnd(0)) == 8

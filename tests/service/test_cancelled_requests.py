@@ -38,6 +38,17 @@ class Observer:
         self.records.append(record)
 
 
+def texts(data: bytes) -> list[int]:
+    """Return the sizes of the texts of the choices in a stream of chat completions."""
+    sizes: dict[int, int] = {}
+    for line in data.split(b"\n\n"):
+        if line.startswith(b"data: {"):
+            for choice in json.loads(line.removeprefix(b"data: ")).get("choices", ()):
+                text = choice["delta"].get("content") or ""
+                sizes[choice["index"]] = sizes.get(choice["index"], 0) + len(text)
+    return list(sizes.values())
+
+
 class CancelTests(TestCase):
     """One gateway with the simulator inside, whose responses take a minute."""
 
@@ -126,6 +137,26 @@ class CancelTests(TestCase):
                 marks = [each.detail for each in record.warnings if each.field == "usage"]
                 if model == MODELS[0]:  # OpenAI reports at the end
                     self.assertEqual(len(marks), 1, (protocol, model))
+
+    async def test_all_choices_of_stream_have_used_what_is_estimated(self) -> None:
+        await self.start()
+        path, body = asked("chat", "claude-sonnet-4-5", stream=True)
+        body["messages"][0]["content"] = f"[[chunks 4]] [[delay 30]] [[say {'four' * 80}]]"
+        response = await self.request("POST", path, {**body, "n": 3})
+        reader = Reader()
+        response.original.deliverBody(reader)
+        while texts(reader.data) != [80] * 3:
+            await deferLater(reactor, 0.01)
+        (one,) = await self.running(1)
+        await self.admin("POST", f"requests/{one['id']}/cancel")
+        await reader.over
+        record = self.cancelled()
+        usage = record.usage
+        assert usage is not None
+        self.assertEqual(len(record.attempts), 3)
+        self.assertEqual(usage.output, 3 * 20)
+        self.assertGreater(usage.input_total, 0)
+        self.assertIn("usage", [each.field for each in record.warnings])
 
     async def test_whole_response_is_error_that_clients_do_not_repeat(self) -> None:
         await self.start()

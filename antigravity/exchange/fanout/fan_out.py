@@ -66,6 +66,8 @@ class _FanOut:
         self._strategy = strategy
         self._responses: dict[Part, Response] = {}
         self._usages: dict[Part, Usage] = {}
+        #: The usage of responses that broke off, with what is estimated of it.
+        self._broken: dict[Part, Usage] = {}
         self._failures: dict[Part, GatewayError] = {}
         self._headers: dict[str, dict[str, None]] = {}
         #: Parts of which the client may have seen something.
@@ -93,7 +95,7 @@ class _FanOut:
         )
         reply: HttpReply = context.protocol.encode_response(response, reply_context(context))
         context.recorder.first_byte()
-        context.recorder.end(None, sum_usage(self._usages.values()))
+        context.recorder.end(None, self._total())
         return Reply.whole(reply, self._branch_headers())
 
     async def stream(self) -> Reply:
@@ -131,7 +133,7 @@ class _FanOut:
             assert error is not None, "a stream without a failure has begun"
             self._begun.errback(error)
             return
-        self._context.recorder.end(error, sum_usage(self._usages.values()))
+        self._context.recorder.end(error, self._total())
         stream.end(error)
 
     def _error_of(self, outcome: object) -> GatewayError | None:
@@ -221,6 +223,13 @@ class _FanOut:
             raise
         finally:
             self._context.recorder.absorb(context.recorder)
+            record = context.recorder.record
+            if record.outcome != "ok" and record.usage is not None:
+                self._broken[part] = record.usage
+
+    def _total(self) -> Usage:
+        """Return the usage of all branches, with estimates of those that broke off."""
+        return sum_usage({**self._usages, **self._broken}.values())
 
     def _collect_headers(self, reply: Reply) -> None:
         """Collect what the client sees of how a branch was served."""

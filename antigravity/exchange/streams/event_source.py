@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from antigravity.context.estimate import ASCII_PER_TOKEN
+from antigravity.context.estimate import ASCII_PER_TOKEN, estimate_text
 from antigravity.exchange.streams.bounds import (
     ITEM_LIMIT,
     RESPONSE_LIMIT,
@@ -38,6 +38,8 @@ from antigravity.ir.events import (
     StreamFailure,
     TextDelta,
     ThinkingDelta,
+    ToolCallDelta,
+    ToolCallStart,
     UsageUpdate,
 )
 from antigravity.ir.usage import Usage
@@ -47,6 +49,8 @@ from antigravity.sse import EventTooLargeError, ServerSentEvent
 
 #: Native reasons of a response that simply ended.
 _PLAIN_STOPS: Final = frozenset((None, "stop", "STOP", "end_turn", "completed"))
+
+_TEXTS: Final = frozenset((TextDelta, ThinkingDelta, RefusalDelta))
 
 Unwrap = Callable[[bytes], bytes]
 
@@ -113,7 +117,7 @@ class EventSource:
         self._unwrap = unwrap
         self._collector = collector
         self._estimate_input = estimate_input
-        self._characters = 0
+        self._characters = 0.0  # as many as ASCII text has for the same tokens
         self._received = 0
         self._closed = False
         self.meaningful = False
@@ -215,7 +219,7 @@ class EventSource:
         return UsageUpdate(self.usage)
 
     def estimate_output(self) -> int:
-        """Return about how many tokens the response had so far, by its text."""
+        """Return about how many tokens the response had so far, by its text and tool calls."""
         return math.ceil(self._characters / ASCII_PER_TOKEN)
 
     def _note(self, events: Sequence[Event]) -> Sequence[Event]:
@@ -223,7 +227,7 @@ class EventSource:
         if self.meaningful and len(events) == 1:
             only = events[0]
             if type(only) is TextDelta:  # nearly all events are
-                self._characters += len(only.text)
+                self._characters += _size(only.text)
                 return events if self._pipeline is None else self._passed(events)
         if not TOOL_CALL_EVENTS.isdisjoint(map(type, events)):
             events = self._arguments.feed(events)
@@ -233,8 +237,12 @@ class EventSource:
                 self._collector.feed(event)
             if not self.meaningful and has_content(event, self._ends):
                 self.meaningful = True
-            if kind is TextDelta or kind is ThinkingDelta:
-                self._characters += len(event.text)  # type: ignore[union-attr]
+            if kind in _TEXTS:
+                self._characters += _size(event.text)  # type: ignore[union-attr]
+            elif kind is ToolCallDelta:
+                self._characters += _size(event.arguments)  # type: ignore[union-attr]
+            elif kind is ToolCallStart:
+                self._characters += _size(event.name)  # type: ignore[union-attr]
             elif kind is UsageUpdate:
                 self.usage = self.reported = event.usage  # type: ignore[union-attr]
             elif kind is StreamFailure:
@@ -263,6 +271,11 @@ class EventSource:
         if self._pipeline is None:
             return events
         return [*self._pipeline.feed(events), *self._pipeline.close()]
+
+
+def _size(text: str) -> float:
+    """Return how many characters of ASCII text have as many tokens."""
+    return len(text) if text.isascii() else estimate_text(text) * ASCII_PER_TOKEN
 
 
 def _unreadable(error: Exception) -> GatewayError:
