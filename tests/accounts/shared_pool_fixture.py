@@ -18,9 +18,9 @@ class SharedPoolCase(SynchronousTestCase):
         self.shared = SharedMemory(self.clock)
         self.disabled: dict[PoolFixture, list[Any]] = {}
 
-    def pool(self, *accounts: str, **options: Any) -> PoolFixture:
+    def pool(self, *accounts: str, on_loss: str = "local", **options: Any) -> PoolFixture:
         """Return the pool of another gateway."""
-        state = self.shared.gateway()
+        state = self.shared.gateway(on_loss=on_loss)
         self.addCleanup(state.stop)
         kit = PoolFixture(accounts or ("a", "b"), clock=self.clock, shared=state, **options)
         kit.reload()

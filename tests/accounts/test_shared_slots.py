@@ -15,9 +15,11 @@ from tests.accounts.shared_pool_fixture import SharedPoolCase
 
 
 class SlotCase(SharedPoolCase):
-    def pools(self, count: int, *accounts: str, **settings: Any) -> list[PoolFixture]:
+    def pools(
+        self, count: int, *accounts: str, on_loss: str = "local", **settings: Any
+    ) -> list[PoolFixture]:
         """Return the pools of some gateways with the same limit."""
-        kits = [self.pool(*accounts) for _ in range(count)]
+        kits = [self.pool(*accounts, on_loss=on_loss) for _ in range(count)]
         for each in kits:
             each.reload(**{"max_concurrency": 2, **settings})
         return kits
@@ -98,17 +100,24 @@ class SharedSlotTests(SlotCase):
         self.assertEqual(self.used("a"), 0)
 
     def test_each_gateway_serves_its_part_while_state_is_lost(self) -> None:
-        one, other = self.pools(2, "a", max_concurrency=4)
-        for each in (one, other):
-            self.successResultOf(each.pool._slots._state._beat())  # type: ignore[union-attr]
-        self.shared.is_away = True
-        for each in (one, other):
-            leases = [each.take(), each.take()]
-            self.assertIsInstance(each.refused(max_wait=0), GatewayError)
-            for lease in leases:
-                lease.succeeded()
-            self.pass_time(1)
-            each.take()
+        # Also where other limits refuse then: the upstream has its own.
+        for on_loss, limit, part in (("local", 4, 2), ("refuse", 5, 2), ("refuse", 1, 1)):
+            gateways = self.pools(2, "a", on_loss=on_loss, max_concurrency=limit)
+            for each in gateways:
+                self.successResultOf(each.pool._slots._state._beat())  # type: ignore[union-attr]
+            self.shared.is_away = True
+            for each in gateways:
+                leases = [each.take() for _ in range(part)]
+                self.assertIsInstance(each.refused(max_wait=0), GatewayError)
+                for lease in leases:
+                    lease.succeeded()
+                self.pass_time(1)
+                each.take().succeeded()
+            self.shared.is_away = False
+            for each in gateways:
+                self.successResultOf(each.pool.stop_sharing())
+                self.successResultOf(each.pool._slots._state.stop())  # type: ignore[union-attr]
+            self.settle(SLOT_TTL + 1)
 
     def test_cancelled_request_leaves_no_slot(self) -> None:
         (one,) = self.pools(1, "a", max_concurrency=1)

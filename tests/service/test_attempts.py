@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from antigravity.config.settings import SchedulingSettings
+from antigravity.exchange.attempts import retry
 from tests.service.account_fixture import AccountCase
 
 
@@ -34,6 +35,19 @@ class AttemptTests(AccountCase):
         await self.begin(4)
         self.assertNotEqual(await self.ask("[[error 500 times=9]] hello"), 200)
         self.assertEqual(self.asked(), 4)
+
+    async def test_locked_account_gives_no_more_attempts_to_others(self) -> None:
+        await self.begin(4)
+        self.assertEqual(await self.ask("[[error 429 retry=600s times=1]] hello"), 200)
+        before = self.asked()
+        self.assertNotEqual(await self.ask("[[error 500 times=9]] hello"), 200)
+        self.assertEqual(self.asked() - before, 3)
+
+    async def test_accounts_that_were_not_tried_are_tried_for_a_while(self) -> None:
+        self.patch(retry, "LONGEST_WITH_OTHERS", 0.001)
+        await self.begin(5)
+        self.assertNotEqual(await self.ask("[[error 500 times=9]] hello"), 200)
+        self.assertEqual(self.asked(), 3)
 
     async def test_model_without_capacity_is_asked_three_times(self) -> None:
         await self.begin(5)

@@ -76,6 +76,12 @@ class SharedKeyCase(KeyCase):
     async def budget(self, key: str) -> Any:
         return (await self.get("/v1/usage", key))["budgets"][0]
 
+    async def settled_budget(self, key: str) -> Any:
+        """Return what is left of a budget when all requests are settled, soon after responses."""
+        while (found := await self.budget(key))["reserved"]:
+            await deferLater(self.reactor, 0.01)
+        return found
+
 
 class SharedKeyTests(SharedKeyCase):
     async def test_key_made_at_one_gateway_is_valid_at_the_other_within_a_second(self) -> None:
@@ -97,12 +103,6 @@ class SharedKeyTests(SharedKeyCase):
             self.assertEqual(status["key_store"]["problem"], "")
             self.assertNotIn("veiled", str(status))
 
-    async def settled_budget(self, key: str) -> Any:
-        """Return what is left of a budget when all requests are settled, soon after responses."""
-        while (found := await self.budget(key))["reserved"]:
-            await deferLater(self.reactor, 0.01)
-        return found
-
     async def test_requests_at_two_gateways_cannot_overspend(self) -> None:
         await self.open_two()
         key = await self.key(budgets=["0.0085/day"])
@@ -118,7 +118,7 @@ class SharedKeyTests(SharedKeyCase):
         await self.open_two()
         limited, free = await self.key(budgets=["1/day"]), await self.key("free")
         self.assertEqual((await self.chat(limited, max_tokens=OUTPUT)).code, 200)
-        before = await self.budget(limited)
+        before = await self.settled_budget(limited)
         self.postgres.stop()
         began = time.monotonic()
         error = self.refused(await self.chat(limited), 503, "limits_unavailable")
@@ -147,7 +147,8 @@ class SharedKeyTests(SharedKeyCase):
         key = await self.key(budgets=["1/day"])
         await eventually(lambda: len(self.gateways[1].keys.ring.by_id) == 1)
         self.assertEqual((await self.chat(key, "hi", max_tokens=OUTPUT)).code, 200)
-        cost = (await self.budget(key))["spent"]
+        cost = (await self.settled_budget(key))["spent"]
+        self.assertGreater(cost, 0)
         codes = []
         for kill in (False, True):
             sent = self.send(key, 30)
@@ -230,7 +231,7 @@ class MoveTests(SharedKeyCase):
         await self.open_with_keys("one")
         key = await self.key(budgets=["1/month"])
         await self.chat(key, max_tokens=OUTPUT)
-        before = await self.budget(key)
+        before = await self.settled_budget(key)
         await self.stop()
         self.settings = replace(self.settings, ledger=LedgerSettings(url=Secret(self.url)))
         await self.run_gateway()
@@ -240,7 +241,7 @@ class MoveTests(SharedKeyCase):
         self.assertEqual((await self.chat(key)).code, 200)
         await self.stop()
         await self.run_gateway()
-        self.assertGreater((await self.budget(key))["spent"], before["spent"])
+        self.assertGreater((await self.settled_budget(key))["spent"], before["spent"])
 
     async def test_store_out_of_reach_is_no_other_store(self) -> None:
         await self.open_with_keys("one")

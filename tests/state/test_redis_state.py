@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
 from twisted.internet.error import ConnectionLost
@@ -13,7 +14,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from antigravity.interfaces.state import SlotClaim, StateError, WindowClaim
+from antigravity.interfaces.state import WINDOW_PARTS, SlotClaim, StateError, WindowClaim
 from antigravity.state.redis_address import RedisAddress
 from antigravity.testing.state_conformance import StateConformance
 from tests.support.conditions import eventually
@@ -55,6 +56,23 @@ class ServerTests(RedisCase):
             left = int(self.redis.send(f"PTTL {{antigravity}}:{key}")[1:])
             self.assertGreater(left, 50_000)
             self.assertLessEqual(left, 65_100)
+
+    async def test_window_counts_its_parts_and_no_older_one(self) -> None:
+        state = await self.open_state()
+        step = 30 * 86400.0  # so long that none ends during the test
+        claim = WindowClaim("w", 0, 100, step * WINDOW_PARTS)
+        place = (await state.claim([claim])).states[0].place
+        for age, used in ((WINDOW_PARTS + 1, 50), (WINDOW_PARTS, 7), (1, 2)):
+            self.redis.send(f"HSET {{antigravity}}:w:w {place - age} {used}")
+        found = (await state.claim([claim])).states[0]
+        self.assertEqual((found.used, found.place), (9, place))
+        self.assertEqual(self.redis.send("HLEN {antigravity}:w:w").strip(), b":2")
+        refused = await state.claim([replace(claim, amount=95)])
+        self.assertFalse(refused.granted)
+        self.assertLessEqual(refused.states[0].retry_in, step)  # until the oldest part ends
+        refused = await state.claim([replace(claim, amount=99)])
+        self.assertGreater(refused.states[0].retry_in, step * (WINDOW_PARTS - 1))
+        self.assertLessEqual(refused.states[0].retry_in, step * WINDOW_PARTS)
 
     async def test_prefixes_keep_gateways_apart(self) -> None:
         one, two = await self.open_state(), await self.open_state(prefix="other")
