@@ -124,11 +124,12 @@ class MemoryTransport:
         ).addBoth(found.append)
         self._http.flush()
         response = found[0]
-        bodies: list[bytes] = []
-        self._http.content(response).addCallback(bodies.append)
+        bodies: list[Any] = []
+        self._http.content(response).addBoth(bodies.append)
         while not bodies:
             self._http.flush()
             self._clock.advance(0.1)
+        assert isinstance(bodies[0], bytes), "a response that breaks off is not supported here"
         headers = {
             name.decode().lower(): values[-1].decode()
             for name, values in response.headers.getAllRawHeaders()
