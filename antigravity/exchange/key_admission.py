@@ -37,6 +37,9 @@ _PDF_BYTES: Final = 3
 _ASSUMED_OUTPUT: Final = 65_536
 #: No model writes more tokens in a second: the output of a response without usage.
 _TOKENS_PER_SECOND: Final = 500
+#: The least output that a second of a broken stream counts for: thinking may be hidden, so that a
+#: client could cancel a stream after much thinking and little text.
+_LEAST_PER_SECOND: Final = 100
 _OUTPUT: Final = re.compile(
     rb'"(?:max_tokens|max_completion_tokens|max_output_tokens|maxOutputTokens)"\s*:\s*(\d{1,9})\b'
 )
@@ -238,9 +241,10 @@ def cost_of(pricer: Pricer, reserved: int, sent: int, record: ExchangeRecord) ->
     """Return what a finished request has cost, in nanodollars.
 
     The usage of a response that broke off is what was reported until then, with an estimate of the
-    rest by its text; there is none where neither is known, or if the upstream does not report it.
-    Then the cost is estimated, from ``sent`` tokens of input and from the duration.  An estimate is
-    at most what was ``reserved``.
+    rest by its text, and no less than thinking that is hidden may have taken in its time; there is
+    none where neither is known, or if the upstream does not report it.  Then the cost is estimated,
+    from ``sent`` tokens of input and from the duration.  An estimate is at most what was
+    ``reserved``.
     """
     if not record.attempts:
         return 0
@@ -256,6 +260,7 @@ def cost_of(pricer: Pricer, reserved: int, sent: int, record: ExchangeRecord) ->
     usage = record.usage or Usage()
     if not usage.input_total:
         usage = replace(usage, input_total=sent)
-    if not usage.output:
-        usage = replace(usage, output=int((record.duration or 0.0) * _TOKENS_PER_SECOND))
+    rate = _LEAST_PER_SECOND if usage.output else _TOKENS_PER_SECOND
+    output = max(usage.output, int((record.duration or 0.0) * rate))
+    usage = replace(usage, output=output)
     return min(reserved, price(usage))

@@ -48,14 +48,15 @@ def test_estimate_is_at_most_what_was_reserved(outcome: str) -> None:
 
 @pytest.mark.parametrize("outcome", ["cancelled", "error"])
 def test_usage_of_response_that_broke_off_is_the_cost(outcome: str) -> None:
-    assert cost(usage=Usage(input_total=100, output=30), outcome=outcome) == 160
+    assert cost(usage=Usage(input_total=100, output=30), outcome=outcome) == 500
+    assert cost(usage=Usage(input_total=100, output=300), outcome=outcome) == 700
     assert cost(usage=Usage(input_total=100, output=30_000), outcome=outcome) == RESERVED
 
 
 @pytest.mark.parametrize("outcome", ["cancelled", "error"])
 def test_what_is_not_known_of_response_that_broke_off_is_estimated(outcome: str) -> None:
     assert cost(usage=Usage(input_total=100), outcome=outcome) == 100 + 2000
-    assert cost(usage=Usage(output=30), outcome=outcome) == SENT + 60
+    assert cost(usage=Usage(output=300), outcome=outcome) == SENT + 600
     assert cost(usage=Usage(), outcome=outcome) == SENT + 2000
 
 
