@@ -94,3 +94,10 @@ def test_request_translated_within_the_protocol_has_the_gateways_version(tmp_pat
     answer = message(gateway, "claude-opus-4-1", **more)
     assert (answer.status, gateway.records[-1].attempts[-1].passed_through) == (200, False)
     assert version(gateway) == "2023-06-01"
+
+
+def test_other_clients_keep_what_a_new_version_refuses(gateway: MemoryGateway) -> None:
+    assert message(gateway, "claude/claude-sonnet-4-5", temperature=1).status == 400
+    body = {"max_tokens": 9, "messages": USER, "temperature": 1}
+    assert gateway.ask("anthropic", "claude/claude-sonnet-4-5", body).status == 200
+    assert json.loads(gateway.transport.sent[-1].body)["temperature"] == 1  # type: ignore[arg-type]

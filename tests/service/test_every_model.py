@@ -287,11 +287,33 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> MemoryGateway:
 
 
 def ask(gateway: MemoryGateway, client: str, model: str, body: dict[str, Any]) -> Answer:
-    """Ask, and check that one request to the upstream was enough."""
+    """Ask, and check that one request to the upstream was enough.
+
+    One that passes through is repeated only without what the upstream has refused.
+    """
     before = len(gateway.transport.sent)
     answer = gateway.ask(client, model, body)
-    assert len(gateway.transport.sent) == before + 1, (client, model, body, answer.body)
+    *refused, _ = [each.status for each in gateway.transport.received[before:]]
+    if gateway.records[-1].attempts[-1].passed_through:
+        assert len(refused) <= 3, (client, model, body, answer.body)
+        assert {400, 422}.issuperset(refused), (client, model, body, answer.body)
+    else:
+        assert not refused, (client, model, body, answer.body)
     return answer
+
+
+def without(body: dict[str, Any], gateway: MemoryGateway) -> dict[str, Any]:
+    """Return a body as the last record says that it was changed: members left out or renamed."""
+    kept = json.loads(json.dumps(body))
+    for loss in gateway.records[-1].warnings:
+        outer, _, name = loss.field.rpartition(".")
+        holder = kept[outer] if outer else kept
+        value = holder.pop(name)
+        if not holder:  # nothing is left of settings in a member
+            del kept[outer]
+        if loss.detail.startswith("renamed to "):
+            holder[loss.detail.split()[2].rstrip(":")] = value
+    return kept
 
 
 @pytest.mark.parametrize(("name", "model"), walked())
@@ -326,7 +348,7 @@ def test_every_client_can_use_every_model(gateway: MemoryGateway, name: str, mod
                 assert (answer.status, answer.body) == (received.status, received.body)
                 assert isinstance(sent.body, bytes)
                 served = {**body, "model": model} if client != "gemini" else body
-                assert json.loads(sent.body) == served, (client, case)
+                assert json.loads(sent.body) == without(served, gateway), (client, case)
             else:
                 assert answer.status == 200, (client, case, answer.body, sent.body)
 

@@ -41,6 +41,8 @@ _OTHER_LIMIT: Final = {
     MAX_COMPLETION_TOKENS: MAX_TOKENS,
 }
 _NO_EDITS: Final[Edits] = {}
+#: The version of Anthropic's API that other clients and the gateway use.
+_USUAL_VERSION: Final = "2023-06-01"
 
 
 class BodyChanges(Struct, frozen=True):
@@ -102,7 +104,7 @@ async def learn_from_refusal(attempt: Attempt, refused: Refused, changes: BodyCh
     if changes.asks_for_usage and _refuses_usage(attempt, refused):
         return True
     context, status = attempt.context, refused.error.upstream_status or 0
-    if not context.is_conversation or status not in STATUSES:
+    if not context.is_conversation or status not in STATUSES or _has_own_version(context):
         return False
     sent = context.outline.body
     names = await context.compute(partial(find_refused_parameters, status, refused.body, sent))
@@ -110,6 +112,11 @@ async def learn_from_refusal(attempt: Attempt, refused: Refused, changes: BodyCh
     if not _find_edits(context, new):
         return False
     return remember_refusal(attempt, refused, new, changes.refused)
+
+
+def _has_own_version(context: RequestContext) -> bool:
+    """Return whether a client has chosen a version of the API: others need not be refused."""
+    return context.call.headers.get("anthropic-version", _USUAL_VERSION) != _USUAL_VERSION
 
 
 def remember_refusal(
