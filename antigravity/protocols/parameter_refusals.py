@@ -68,6 +68,8 @@ _CONDITION: Final = re.compile(
     r"|tools?)\b",
     re.IGNORECASE,
 )
+#: What follows are values that the upstream accepts: it knows the parameter.
+_OTHER_VALUES: Final = re.compile(rb"supported values are\b", re.IGNORECASE)
 #: Azure's refusal, whose condition is about a header that the gateway does not send.
 _EXTRA: Final = re.compile(r"^extra parameters \[([^\]]*)\] are not allowed\b", re.IGNORECASE)
 #: The types of FastAPI's errors about fields that are not known.
@@ -119,6 +121,11 @@ def mentions_parameter(status: int, body: bytes, name: str) -> bool:
     """Return whether an error response names a parameter, for whatever reason."""
     text = body[:_LONGEST].decode("utf-8", "replace")
     return status in STATUSES and any(parameter_of(each) == name for each in _NAME.findall(text))
+
+
+def refuses_one_value(body: bytes) -> bool:
+    """Return whether an error response says which other values of a parameter are accepted."""
+    return _OTHER_VALUES.search(body, 0, _LONGEST) is not None
 
 
 def parameter_of(name: str) -> str | None:

@@ -92,6 +92,18 @@ def test_effort_for_a_model_that_has_none_is_left_out(gateway: MemoryGateway) ->
     }
 
 
+def test_value_that_one_client_sends_takes_nothing_from_others(gateway: MemoryGateway) -> None:
+    text = "Unsupported value: '{}' does not support 'minimal' with this model.  Supported values"
+    gateway.transport.respond = refusing("reasoning_effort", text=f"{text} are: 'low', 'high'.")
+    body = {"messages": USER, "reasoning_effort": "minimal"}
+    answer = gateway.ask("openai_chat", "openai/gpt-5", body)
+    assert (answer.status, answer.body) == (400, gateway.transport.received[0].body)
+    gateway.transport.respond = lambda _: None
+    body = {"messages": USER, "reasoning_effort": "high"}
+    assert gateway.ask("openai_chat", "openai/gpt-5", body).status == 200
+    assert [json.loads(each)["reasoning_effort"] for each in sent(gateway)] == ["minimal", "high"]
+
+
 def test_several_refused_members_are_left_out_one_by_one(gateway: MemoryGateway) -> None:
     body = {"messages": USER, "temperature": 0.3, "max_tokens": 4000}
     answer = gateway.ask("openai_chat", "openai/gpt-5", body)

@@ -23,6 +23,7 @@ from antigravity.protocols.parameter_refusals import (
     STATUSES,
     find_refused_parameters,
     mentions_parameter,
+    refuses_one_value,
 )
 
 log = make_logger()
@@ -105,6 +106,8 @@ async def learn_from_refusal(attempt: Attempt, refused: Refused, changes: BodyCh
         return True
     context, status = attempt.context, refused.error.upstream_status or 0
     if not context.is_conversation or status not in STATUSES or _has_own_version(context):
+        return False
+    if refuses_one_value(refused.body):  # other clients may send one that is accepted
         return False
     sent = context.outline.body
     names = await context.compute(partial(find_refused_parameters, status, refused.body, sent))
