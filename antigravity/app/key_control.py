@@ -44,6 +44,7 @@ from antigravity.keys.snapshot_file import load_snapshot, save_snapshot
 from antigravity.keys.spending import MemorySpending
 from antigravity.keys.stored_keys import StoredKeys, parse_keys
 from antigravity.logs import make_logger
+from antigravity.state.kinds import find_kind
 
 T = TypeVar("T")
 
@@ -336,17 +337,6 @@ class KeyControl:
             ) from None
         await maybeDeferred(self.changed)
         return result
-
-
-def find_kind(url: str, kinds: Mapping[str, Any]) -> Any:
-    """Return the kind of key store for an address.
-
-    :raises ValueError: if there is none; the message does not quote the address.
-    """
-    scheme = url.partition(":")[0].lower()
-    if scheme not in kinds:
-        raise ValueError(f"it begins with none of: {', '.join(f'{each}:' for each in kinds)}")
-    return kinds[scheme]
 
 
 def _view(record: KeyRecord) -> ClientKeyView:

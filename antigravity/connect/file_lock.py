@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -11,9 +10,8 @@ from typing import Final
 from antigravity.connect.plan import ConnectError
 from antigravity.stores.lock_file import LockFile
 
-#: Seconds to wait for another process, and between two attempts.
+#: Seconds to wait for another process.
 LONGEST_WAIT: Final = 5.0
-_PAUSE: Final = 0.05
 
 
 @contextlib.contextmanager
@@ -22,14 +20,12 @@ def locked(path: Path, longest: float = LONGEST_WAIT) -> Iterator[None]:
 
     :raises ConnectError: if another one keeps it for ``longest`` seconds, or it cannot be made.
     """
-    lock, until = LockFile(path), time.monotonic() + longest
+    lock = LockFile(path)
     try:
-        while not lock.acquire():
-            if time.monotonic() >= until:
-                raise ConnectError(
-                    "Another process connects or disconnects a client at this moment: try again."
-                )
-            time.sleep(_PAUSE)
+        if not lock.acquire_within(longest):
+            raise ConnectError(
+                "Another process connects or disconnects a client at this moment: try again."
+            )
     except OSError as error:
         raise ConnectError(f"{path} cannot be opened: {error.strerror}.") from None
     try:

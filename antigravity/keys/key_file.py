@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +21,6 @@ VERSION: Final = 1
 _LARGEST: Final = 64 * 1024 * 1024
 #: Seconds to wait for another process that changes the file.
 _PATIENCE: Final = 5.0
-_PAUSE: Final = 0.02
 
 
 class _File(Struct, forbid_unknown_fields=True):
@@ -84,12 +82,9 @@ class KeyFile:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         lock = LockFile(self._lock)
-        until = time.monotonic() + _PATIENCE
         try:
-            while not lock.acquire():
-                if time.monotonic() > until:
-                    raise KeyStoreError(f"another process is changing {self.path}; try again")
-                time.sleep(_PAUSE)
+            if not lock.acquire_within(_PATIENCE):
+                raise KeyStoreError(f"another process is changing {self.path}; try again")
         except OSError as error:
             raise KeyStoreError(f"{self._lock} cannot be written: {error.strerror}") from None
         try:

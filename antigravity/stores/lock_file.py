@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from typing import Final
+
+#: Seconds between two attempts to take a lock.
+_PAUSE: Final = 0.02
 
 
 class LockFile:
@@ -33,6 +38,18 @@ class LockFile:
             os.close(descriptor)
             return False
         self._descriptor = descriptor
+        return True
+
+    def acquire_within(self, seconds: float) -> bool:
+        """Wait for the lock, blocking; return whether this object holds it now.
+
+        :raises OSError: if the file cannot be created.
+        """
+        until = time.monotonic() + seconds
+        while not self.acquire():
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_PAUSE)
         return True
 
     def release(self) -> None:
