@@ -68,11 +68,13 @@ class AttemptState(Struct):
     ``waited`` are the seconds that they waited for accounts.  ``ended_empty`` says that one ended
     without content by what may be the model's mistake: the next response is delivered as it is.
     ``refused_usage`` says that an upstream has refused to be asked for the usage of its stream.
+    ``omitted`` are parameters of which it has refused the value: this request goes on without.
     """
 
     waited: float = 0.0
     ended_empty: bool = False
     refused_usage: bool = False
+    omitted: frozenset[str] = frozenset()
 
 
 class RequestContext:

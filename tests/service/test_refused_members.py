@@ -104,6 +104,16 @@ def test_value_that_one_client_sends_takes_nothing_from_others(gateway: MemoryGa
     assert [json.loads(each)["reasoning_effort"] for each in sent(gateway)] == ["minimal", "high"]
 
 
+def test_value_is_left_out_of_a_translated_request_only(gateway: MemoryGateway) -> None:
+    text = "Unsupported value: '{}' does not support 'low'.  Supported values are: 'high'."
+    for effort, refused in (("low", ["reasoning_effort"]), ("high", [])):
+        gateway.transport.respond = refusing(*refused, text=text)
+        body = {"input": USER, "reasoning": {"effort": effort}}
+        assert gateway.ask("openai_responses", "home/gpt-oss-20b", body).status == 200
+    efforts = [json.loads(each).get("reasoning_effort") for each in sent(gateway)]
+    assert efforts == ["low", None, "high"]
+
+
 def test_several_refused_members_are_left_out_one_by_one(gateway: MemoryGateway) -> None:
     body = {"messages": USER, "temperature": 0.3, "max_tokens": 4000}
     answer = gateway.ask("openai_chat", "openai/gpt-5", body)

@@ -47,7 +47,7 @@ from antigravity.ir.request import Request
 from antigravity.lowering.omitted_parameters import omit_parameters, refusing_target
 from antigravity.lowering.pipeline import Lowered, lower
 from antigravity.lowering.provider_content import foreign_extensions
-from antigravity.protocols.parameter_refusals import find_refused_parameters
+from antigravity.protocols.parameter_refusals import find_refused_parameters, refuses_one_value
 from antigravity.signatures.repair import REPAIRED
 from antigravity.signatures.store import StoredThinking
 from antigravity.signatures.thinking_recovery import SignatureCollector, recover
@@ -69,6 +69,7 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     context, option, fitted = attempt.context, attempt.option, attempt.fitted
     form = context.snapshot.settings.proxy.whole_responses
     omitted = context.services.refusals.names(option.upstream.name, option.target.model)
+    omitted |= context.attempts.omitted
     form = "never" if context.head.stream else form
     lowered, encoded, body = await _encode(attempt, form, omitted)
     changes = (*attempt.losses, REPAIRED) if context.is_repaired else attempt.losses
@@ -119,13 +120,19 @@ def with_betas(headers: Mapping[str, str], encoded: EncodedRequest) -> Mapping[s
 def _learn(
     attempt: Attempt, refused: Refused, lowered: Lowered, encoded: bytes, omitted: frozenset[str]
 ) -> bool:
-    """Return whether the upstream refused parameters that can be omitted, and remember them."""
-    option = attempt.option
+    """Return whether the upstream refused parameters that can be omitted, and remember them.
+
+    Where it accepts other values, they are omitted from this request only.
+    """
+    option, state = attempt.option, attempt.context.attempts
     status = refused.error.upstream_status or 0
     if option.client.traits.streams and not lowered.request.stream and needs_stream(refused.error):
         names = frozenset((QUIRK,))
     else:
         names = find_refused_parameters(status, refused.body, encoded)
+        if refuses_one_value(refused.body):
+            state.omitted |= names
+            return not omitted.issuperset(names)
     return remember_refusal(attempt, refused, names, omitted)
 
 
