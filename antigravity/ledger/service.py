@@ -125,6 +125,8 @@ class Ledger(Service):
         self._records: deque[ExchangeRecord] = deque()
         #: How many records a thread writes now.
         self._taken = 0
+        #: Whether a thread writes payloads now.
+        self._writes_payloads = False
         self.payloads = PayloadQueue(self._schedule_flush)
         self.addresses: Callable[[], Mapping[str, str]] = dict
         self._payload_bytes = 0
@@ -236,7 +238,8 @@ class Ledger(Service):
         rows = bool(self._records or self._refusals or self._taken)
         if rows:
             yield self._writing.run(self._write_batch)
-        if payloads and self.payloads and not (rows and self._pause):
+        waiting = bool(self.payloads) or self._writes_payloads
+        if payloads and waiting and not (rows and self._pause):
             yield self._writing.run(self._write_payloads)
 
     def _schedule_flush(self) -> None:
@@ -291,7 +294,9 @@ class Ledger(Service):
         if not taken:
             return
         redactor = PayloadRedactor(CREDENTIALS.snapshot(), self.addresses())
+        self._writes_payloads = True
         stored = yield self._call(lambda worker: worker.write_payloads(taken, redactor))
+        self._writes_payloads = False
         if stored is None:
             self.payloads.put_back(taken)
             if self.server is None:  # else rows go into the spool meanwhile

@@ -57,6 +57,19 @@ class PayloadServiceTests(SynchronousTestCase):
         asked = self.ledger.ask(lambda reader: reader.payloads(request_id), payloads=True)
         return [payload_rows.decode_body(row["body"]) for row in self.successResultOf(asked)]
 
+    def test_question_waits_for_those_that_are_being_written(self) -> None:
+        self.clock.advance(1)  # the bounds are kept
+        self.assertEqual(self.bodies("req_1"), [])  # opens the reader, which waits as well
+        self.ledger.payloads.put(payloads_of("req_1"))
+        self.held = []
+        self.clock.advance(0.2)
+        ((done, work),) = self.held
+        self.held = None
+        asked = self.ledger.ask(lambda reader: reader.payloads("req_1"), payloads=True)
+        self.assertNoResult(asked)
+        done.callback(work())
+        self.assertEqual(len(self.successResultOf(asked)), 1)
+
     def test_they_are_written_after_a_short_time(self) -> None:
         self.ledger.payloads.put(payloads_of("a"))
         self.clock.advance(0.2)
